@@ -1,0 +1,40 @@
+# make demo    the main job on built-in data; ends with the path of report.html
+# make test    the whole test suite
+# make check   formatter, linter, type checker, import rules
+# Each makes its own virtual environment (.venv) and installs what it needs.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test check format
+
+demo: $(VENV)/.user
+	$(BIN)/commongarden run demo
+
+test: $(VENV)/.developer
+	scripts/browser
+	$(BIN)/pytest -n auto
+
+check: $(VENV)/.developer
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.developer
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+$(BIN)/pip:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "commongarden needs Python 3.11 or newer; found " + sys.version.split()[0] + ". Accepted: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.user: pyproject.toml constraints.txt | $(BIN)/pip
+	$(INSTALL) --editable .
+	touch $@
+
+$(VENV)/.developer: pyproject.toml constraints.txt | $(BIN)/pip
+	$(INSTALL) --editable ".[dev]"
+	touch $@ $(VENV)/.user

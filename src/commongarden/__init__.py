@@ -1,0 +1,68 @@
+"""Common garden experiments for neural networks: from a folder of photos to a fair comparison.
+
+    import commongarden as cg
+
+    if __name__ == "__main__":
+        study = cg.Study("my photos", "photos/", arms={
+            "plain": cg.Arm("plain_flower"),
+            "residual": cg.Arm("residual_flower"),
+        }, recipe=cg.Recipe(epochs=5), seeds=(0, 1, 2))
+        results, _ = cg.run(study, "garden/my-photos")
+        for contrast in results.contrasts:
+            print(cg.verdict(contrast))
+
+Names are loaded when they are first used: importing the package loads neither torch nor anything else that is slow.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from commongarden import arch as arch
+    from commongarden.errors import CommonGardenError as CommonGardenError
+    from commongarden.garden import run as run
+    from commongarden.predictor import load as load
+    from commongarden.predictor import predict as predict
+    from commongarden.recipe import Recipe as Recipe
+    from commongarden.report import verdict as verdict
+    from commongarden.report import write as write_report
+    from commongarden.stats import summarize as summarize
+    from commongarden.store import open_store as open_store
+    from commongarden.study import Arm as Arm
+    from commongarden.study import Contrast as Contrast
+    from commongarden.study import SplitPlan as SplitPlan
+    from commongarden.study import Study as Study
+    from commongarden.study import read as read_study
+
+_PUBLIC = {
+    "Arm": ("study", "Arm"),
+    "CommonGardenError": ("errors", "CommonGardenError"),
+    "Contrast": ("study", "Contrast"),
+    "Recipe": ("recipe", "Recipe"),
+    "SplitPlan": ("study", "SplitPlan"),
+    "Study": ("study", "Study"),
+    "arch": ("arch", ""),
+    "load": ("predictor", "load"),
+    "open_store": ("store", "open_store"),
+    "predict": ("predictor", "predict"),
+    "read_study": ("study", "read"),
+    "run": ("garden", "run"),
+    "summarize": ("stats", "summarize"),
+    "verdict": ("report", "verdict"),
+    "write_report": ("report", "write"),
+}
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'commongarden' has no attribute {name!r}")
+    module, attribute = _PUBLIC[name]
+    loaded = importlib.import_module(f"commongarden.{module}")
+    return getattr(loaded, attribute) if attribute else loaded
+
+
+def __dir__() -> list[str]:
+    return __all__

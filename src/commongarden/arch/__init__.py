@@ -1,0 +1,48 @@
+"""The architecture language: frozen nodes, functions that write them, folds that read them. Standard library only."""
+
+from commongarden.arch.families import FAMILIES, family, network
+from commongarden.arch.layers import (
+    activation,
+    adaptive_avg_pool,
+    add,
+    avg_pool,
+    batch_norm,
+    conv,
+    dense,
+    dropout,
+    global_avg_pool,
+    max_pool,
+    named,
+    noise,
+    parallel,
+    repeat,
+    serial,
+)
+from commongarden.arch.nodes import (
+    Activation,
+    AdaptiveAvgPool,
+    Add,
+    AvgPool,
+    BatchNorm,
+    Conv,
+    Dense,
+    Dropout,
+    MaxPool,
+    Node,
+    Noise,
+    Parallel,
+    Repeat,
+    Serial,
+    children,
+    label,
+)
+from commongarden.arch.text import hash, read, write
+from commongarden.arch.trace import Cost, Layer, Shape, cost, output_shape, show_shape, trace, trunk, window
+
+__all__ = [
+    "FAMILIES", "Activation", "AdaptiveAvgPool", "Add", "AvgPool", "BatchNorm", "Conv", "Cost", "Dense", "Dropout",
+    "Layer", "MaxPool", "Node", "Noise", "Parallel", "Repeat", "Serial", "Shape", "activation", "adaptive_avg_pool",
+    "add", "avg_pool", "batch_norm", "children", "conv", "cost", "dense", "dropout", "family", "global_avg_pool",
+    "hash", "label", "max_pool", "named", "network", "noise", "output_shape", "parallel", "read", "repeat", "serial",
+    "show_shape", "trace", "trunk", "window", "write",
+]  # fmt: skip

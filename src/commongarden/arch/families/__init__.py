@@ -1,0 +1,35 @@
+"""Architectures by name. A family is a function from the number of classes and its own options to a tree of nodes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from commongarden.arch.families import flowers
+from commongarden.arch.nodes import Serial
+from commongarden.errors import ArchError, unknown
+
+FAMILIES: dict[str, Callable[..., Serial]] = {
+    "inception_flower": flowers.inception_flower,
+    "plain_flower": flowers.plain_flower,
+    "residual_flower": flowers.residual_flower,
+    "bottleneck_flower": flowers.bottleneck_flower,
+}
+
+
+def family(name: str) -> Callable[..., Serial]:
+    """The function behind an architecture's name. Raises ArchError with the nearest name."""
+    if name not in FAMILIES:
+        raise ArchError(unknown("architecture", name, FAMILIES))
+    return FAMILIES[name]
+
+
+def network(name: str, n_classes: int, **options: Any) -> Serial:
+    """The named architecture with a head of `n_classes`. Raises ArchError for unknown names and options."""
+    function = family(name)
+    accepted = [key for key in inspect.signature(function).parameters if key != "n_classes"]
+    for key in options:
+        if key not in accepted:
+            raise ArchError(unknown("option", key, accepted, where=name))
+    return function(n_classes, **options)

@@ -1,0 +1,282 @@
+"""The nouns of the language: about a dozen frozen nodes. A network is a tree of them; input channels are never
+written but follow from the input. Sizes are (height, width); a channel count is what a layer puts out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from commongarden.errors import ArchError, unknown
+
+Size = tuple[int, int]
+Sides = tuple[int, int, int, int]  # top, bottom, left, right
+Padding = Literal["same", "valid"] | Sides
+ACTIVATIONS = ("relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh")
+
+
+@dataclass(frozen=True)
+class Conv:
+    """The linear map of a convolution, alone. Padding is with zeros.
+
+    padding: "same" keeps size // stride positions, the first at (stride - 1) // 2; "valid" pads nothing;
+    or pixels per side (top, bottom, left, right).
+    """
+
+    channels: int
+    kernel: Size
+    stride: Size = (1, 1)
+    padding: Padding = "same"
+    dilation: Size = (1, 1)
+    groups: int = 1
+    bias: bool = True
+
+    def __post_init__(self) -> None:
+        _positive(self, "channels", self.channels, self.groups, *self.kernel, *self.stride, *self.dilation)
+        _check_padding(self, self.padding)
+
+
+@dataclass(frozen=True)
+class MaxPool:
+    """The greatest of each window; padding never wins."""
+
+    kernel: Size
+    stride: Size
+    padding: Padding = "same"
+    ceil_mode: bool = False
+
+    def __post_init__(self) -> None:
+        _check_pool(self)
+
+
+@dataclass(frozen=True)
+class AvgPool:
+    """The mean of each window: over its real pixels, or with count_padding over the padding's zeros too."""
+
+    kernel: Size
+    stride: Size
+    padding: Padding = "same"
+    ceil_mode: bool = False
+    count_padding: bool = False
+
+    def __post_init__(self) -> None:
+        _check_pool(self)
+
+
+@dataclass(frozen=True)
+class AdaptiveAvgPool:
+    """Means over windows that divide the image into height x width; (1, 1) is global average pooling."""
+
+    size: Size
+
+    def __post_init__(self) -> None:
+        _positive(self, "size", *self.size)
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A fully connected linear map; an image is flattened first, channel by channel."""
+
+    features: int
+    bias: bool = True
+
+    def __post_init__(self) -> None:
+        _positive(self, "features", self.features)
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """Sets a share `rate` of the numbers to 0 in training and scales the rest up (1 - probability to keep)."""
+
+    rate: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rate < 1:
+            raise ArchError(f"dropout: found rate {self.rate}, accepted: 0 up to, not including, 1")
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Adds N(0, std) in training, nothing in evaluation."""
+
+    std: float
+
+    def __post_init__(self) -> None:
+        if not self.std >= 0:
+            raise ArchError(f"noise: found std {self.std}, accepted: 0 or more")
+
+
+@dataclass(frozen=True)
+class BatchNorm:
+    """Per channel to mean 0 and variance 1 over the batch, running statistics in evaluation (Ioffe & Szegedy 2015).
+
+    momentum: how far the running statistics move towards the batch's at each step (torch's meaning).
+    affine: with a learned scale and shift.
+    """
+
+    epsilon: float = 1e-5
+    momentum: float = 0.1
+    affine: bool = True
+
+    def __post_init__(self) -> None:
+        if not (self.epsilon > 0 and 0 < self.momentum <= 1):
+            raise ArchError(
+                f"batch norm: found epsilon {self.epsilon}, momentum {self.momentum}; "
+                "accepted: epsilon above 0, momentum above 0 and up to 1"
+            )
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An element-wise nonlinearity, with torch's default constants."""
+
+    kind: str = "relu"
+
+    def __post_init__(self) -> None:
+        if self.kind not in ACTIVATIONS:
+            raise ArchError(unknown("activation", self.kind, ACTIVATIONS))
+
+
+@dataclass(frozen=True)
+class Serial:
+    """One after the other; an empty one passes its input on."""
+
+    layers: tuple[Node, ...]
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Parallel:
+    """Branches over one input, their outputs concatenated along the channels."""
+
+    branches: tuple[Node, ...]
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.branches:
+            raise ArchError(f"{self.name or 'parallel'}: found no branch, accepted: one or more")
+
+
+@dataclass(frozen=True)
+class Add:
+    """The sum of branches over one input, and with `input` of that input itself (He et al. 2015).
+
+    channels: "equal" demands the same number everywhere; "repeat" repeats a narrower tensor's channels up to the
+    widest, [a b] to [a b a b], where the number divides.
+    """
+
+    branches: tuple[Node, ...]
+    input: bool = False
+    channels: Literal["equal", "repeat"] = "equal"
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.branches:
+            raise ArchError(f"{self.name or 'add'}: found no branch, accepted: one or more")
+        if self.channels not in ("equal", "repeat"):
+            raise ArchError(unknown("channels", self.channels, ("equal", "repeat"), where=self.name or "add"))
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """`times` copies of one body in a row, each with weights of its own."""
+
+    body: Node
+    times: int
+    name: str = "block"
+
+    def __post_init__(self) -> None:
+        _positive(self, "times", self.times)
+
+
+Leaf = Conv | MaxPool | AvgPool | AdaptiveAvgPool | Dense | Dropout | Noise | BatchNorm | Activation
+Node = Leaf | Serial | Parallel | Add | Repeat
+NODES: dict[str, type[Node]] = {
+    kind.__name__: kind
+    for kind in (
+        Conv, MaxPool, AvgPool, AdaptiveAvgPool, Dense, Dropout, Noise, BatchNorm, Activation,
+        Serial, Parallel, Add, Repeat,
+    )
+}  # fmt: skip
+
+
+def label(node: Node) -> str:
+    """What a reader calls the node: "conv 3x3", "max pool 2x2", "batch norm", or its own name."""
+    match node:
+        case Conv(kernel=kernel):
+            return f"conv {kernel[0]}x{kernel[1]}"
+        case MaxPool(kernel=kernel):
+            return f"max pool {kernel[0]}x{kernel[1]}"
+        case AvgPool(kernel=kernel):
+            return f"avg pool {kernel[0]}x{kernel[1]}"
+        case AdaptiveAvgPool(size=(1, 1)):
+            return "global avg pool"
+        case AdaptiveAvgPool(size=size):
+            return f"adaptive avg pool {size[0]}x{size[1]}"
+        case Activation(kind=kind):
+            return kind.replace("_", " ")
+        case BatchNorm():
+            return "batch norm"
+        case Serial(name=name) | Parallel(name=name) | Add(name=name) | Repeat(name=name):
+            return name or type(node).__name__.lower()
+        case _:
+            return type(node).__name__.lower()
+
+
+def children(node: Node) -> list[tuple[str, Node]]:
+    """The node's parts with labels that are unique among them; paths and module names are made of these.
+
+    A repeat's copies are "block 1", "block 2"... and stand in a serial's row as if written out; an unnamed branch is
+    "branch 1"..., or "body" where it is the only one of a sum; a label that comes again is numbered: "conv 3x3",
+    "conv 3x3 (2)".
+    """
+    seen: dict[str, int] = {}
+    unique = []
+    for text, part in _parts(node):
+        seen[text] = seen.get(text, 0) + 1
+        unique.append((text if seen[text] == 1 else f"{text} ({seen[text]})", part))
+    return unique
+
+
+def _parts(node: Node) -> list[tuple[str, Node]]:
+    match node:
+        case Serial(layers=layers):
+            rows = [_parts(layer) if isinstance(layer, Repeat) else [(label(layer), layer)] for layer in layers]
+            return [row for part in rows for row in part]
+        case Add(branches=(body,)):
+            return [(getattr(body, "name", "") or "body", body)]
+        case Parallel(branches=branches) | Add(branches=branches):
+            return [(getattr(part, "name", "") or f"branch {i}", part) for i, part in enumerate(branches, 1)]
+        case Repeat(body=body, times=times, name=name):
+            return [(f"{name} {i}", body) for i in range(1, times + 1)]
+        case _:
+            return []
+
+
+def _positive(node: object, what: str, *values: int) -> None:
+    for value in values:
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            name = type(node).__name__.lower()
+            raise ArchError(f"{name}: found {value!r} for {what} or another size, accepted: whole numbers from 1")
+
+
+def _check_padding(node: object, padding: object) -> None:
+    fits = padding in ("same", "valid") or (
+        isinstance(padding, tuple)
+        and len(padding) == 4
+        and all(isinstance(side, int) and side >= 0 for side in padding)
+    )
+    if not fits:
+        raise ArchError(
+            f'{type(node).__name__.lower()}: found padding {padding!r}, accepted: "same", "valid", or pixels: '
+            "one number, [height, width], or [top, bottom, left, right]"
+        )
+
+
+def _check_pool(pool: MaxPool | AvgPool) -> None:
+    _positive(pool, "kernel", *pool.kernel, *pool.stride)
+    _check_padding(pool, pool.padding)
+    if pool.ceil_mode and pool.padding == "same":
+        raise ArchError(
+            'pool: found ceil_mode with padding "same", which says itself what is kept; give pixels per side'
+        )

@@ -1,0 +1,52 @@
+"""What can go wrong, as one tree. A message names the thing, what was found, what would be accepted,
+and the nearest right spelling.
+
+    CommonGardenError
+    ├── ArchError      a network that cannot be built, with the path of the layer
+    ├── StudyError     a study file, recipe, arm or contrast that does not hold together
+    ├── DataError      photos, labels, manifests, splits
+    ├── StoreError     a study folder that is foreign, torn, held by another process, or of another study
+    └── RunnerError    workers that cannot be started
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class CommonGardenError(Exception):
+    """Any mistake a user can mend. The command line prints it without a traceback."""
+
+
+class ArchError(CommonGardenError):
+    """A network that cannot be built; the message starts with the path of the layer."""
+
+
+class StudyError(CommonGardenError):
+    """A study, recipe, arm or contrast that does not hold together."""
+
+
+class DataError(CommonGardenError):
+    """Photos, labels, manifests or splits that cannot be used."""
+
+
+class StoreError(CommonGardenError):
+    """A study folder that is foreign, torn, in use, or belongs to another study."""
+
+
+class RunnerError(CommonGardenError):
+    """Workers that cannot be started or do not answer."""
+
+
+def unknown(kind: str, found: object, accepted: Iterable[str], *, where: str = "") -> str:
+    """The message for a name that is not among the accepted ones, with the nearest spelling.
+
+    >>> unknown("optimizer", "adm", ["adam", "sgd"])
+    "unknown optimizer 'adm'; did you mean 'adam'? Accepted: adam, sgd"
+    """
+    names = list(accepted)
+    near = difflib.get_close_matches(str(found), names, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    place = f"{where}: " if where else ""
+    return f"{place}unknown {kind} {found!r}{hint} Accepted: {', '.join(names) or 'none'}"

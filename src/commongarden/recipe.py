@@ -1,0 +1,89 @@
+"""Every training choice that is not architecture. One recipe is shared by all arms of a study."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from commongarden.errors import StudyError
+from commongarden.fields import convert
+
+Augmentation = Literal["flip", "crop", "colour"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How every arm is trained. An arm may override a field; the difference is then declared and reported.
+
+    resolution: photos are resized to resolution x resolution pixels without keeping their aspect ratio.
+    schedule, warmup_epochs: learning rate over the steps; a linear warm-up comes before any schedule.
+    init: "fan-in" draws weights from N(0, sqrt(2 / fan-in)) (He et al. 2015), "fixed" from N(0, init_std);
+        biases start at 0.
+    pixels: "standardized" subtracts the training part's mean per channel and divides by its standard
+        deviation; "raw" leaves 0..255.
+    select: which epoch's weights are tested: the last one, or the one with the best validation accuracy.
+    threads, layout: change the last bits of the numbers and so belong to the recipe.
+    """
+
+    resolution: int = 64
+    epochs: int = 10
+    batch_size: int = 32
+    optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
+    lr: float = 1e-3
+    momentum: float = 0.9
+    nesterov: bool = False
+    weight_decay: float = 0.0
+    schedule: Literal["constant", "cosine", "one-cycle"] = "constant"
+    warmup_epochs: float = 0.0
+    label_smoothing: float = 0.0
+    init: Literal["fan-in", "fixed"] = "fan-in"
+    init_std: float = 0.03
+    pixels: Literal["standardized", "raw"] = "standardized"
+    augment: tuple[Augmentation, ...] = ()
+    select: Literal["last", "best-val"] = "last"
+    threads: int = 1
+    layout: Literal["channels-last", "channels-first"] = "channels-last"
+
+    def __post_init__(self) -> None:
+        for name, ok, accepted in _bounds(self):
+            if not ok:
+                raise StudyError(f"recipe.{name}: found {getattr(self, name)!r}, accepted: {accepted}")
+
+
+def _bounds(recipe: Recipe) -> list[tuple[str, bool, str]]:
+    def positive(value: float) -> bool:
+        return math.isfinite(value) and value > 0
+
+    return [
+        ("resolution", 1 <= recipe.resolution <= 4096, "1 to 4096 pixels"),
+        ("epochs", recipe.epochs >= 1, "a whole number from 1"),
+        ("batch_size", recipe.batch_size >= 1, "a whole number from 1"),
+        ("lr", positive(recipe.lr), "a positive number"),
+        ("momentum", 0 <= recipe.momentum < 1, "0 up to, not including, 1"),
+        ("nesterov", not recipe.nesterov or recipe.momentum > 0, "false where momentum is 0"),
+        ("weight_decay", math.isfinite(recipe.weight_decay) and recipe.weight_decay >= 0, "0 or more"),
+        ("warmup_epochs", 0 <= recipe.warmup_epochs <= recipe.epochs, f"0 to epochs ({recipe.epochs})"),
+        (
+            "warmup_epochs",
+            recipe.schedule != "one-cycle" or recipe.warmup_epochs == 0,
+            "0 with one-cycle, which warms up by itself",
+        ),
+        ("label_smoothing", 0 <= recipe.label_smoothing < 1, "0 up to, not including, 1"),
+        ("init_std", positive(recipe.init_std), "a positive number"),
+        ("augment", len(set(recipe.augment)) == len(recipe.augment), "each augmentation once"),
+        ("threads", recipe.threads >= 1, "a whole number from 1"),
+    ]
+
+
+FIELDS = tuple(field.name for field in dataclasses.fields(Recipe))
+
+
+def override(recipe: Recipe, values: Mapping[str, Any], *, where: str = "recipe") -> Recipe:
+    """`recipe` with some fields replaced, each checked for its name, type and bounds.
+
+    Raises StudyError naming the key, what was found and what would be accepted.
+    """
+    return convert(Recipe, {**dataclasses.asdict(recipe), **values}, where=where)

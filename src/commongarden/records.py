@@ -1,0 +1,203 @@
+"""What the rest of the program exchanges: the results of one run, as frozen data that JSON and CSV can hold."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from commongarden.recipe import Recipe
+
+if TYPE_CHECKING:
+    import numpy as np
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the training part. Accuracies are shares (0..1), losses mean cross-entropies in nats.
+
+    The training figures are gathered while the weights still move; the validation ones at the epoch's end.
+    """
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+    lr: float
+    seconds_data: float
+    seconds_forward_backward: float
+    seconds_optimizer: float
+    seconds_val: float
+
+    @property
+    def seconds(self) -> float:
+        """The whole epoch, validation included."""
+        return self.seconds_data + self.seconds_forward_backward + self.seconds_optimizer + self.seconds_val
+
+    @property
+    def seconds_train(self) -> float:
+        """The epoch without its validation."""
+        return self.seconds_data + self.seconds_forward_backward + self.seconds_optimizer
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a run has no result. epoch and step count from 1; 0 where the run had not begun to train."""
+
+    reason: str
+    epoch: int = 0
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where a run was trained."""
+
+    system: str
+    processor: str
+    physical_cores: int
+    memory_bytes: int
+    python: str
+    packages: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Hashes:
+    """What a run was grown from; equal hashes mean the same soil."""
+
+    data: str
+    split: str
+    arch: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of one arm with one seed on one split. Bytes are bytes, seconds are seconds.
+
+    arch: the network's text form, which `commongarden.arch.read` turns back into the network.
+    pixel_mean, pixel_std: per channel (red, green, blue), in 0..255; what the pixels are shifted and divided by.
+    n_test: photos in the test part. test_*: on the test part, touched once, with the weights of `selected_epoch`.
+    inference_ms: median milliseconds for one photo through the network in evaluation mode, batch 1.
+    peak_memory_bytes: of the training process (CPU) or of the device's allocator (CUDA).
+    model_bytes: parameters and buffers as stored.
+    """
+
+    schema: int
+    arm: str
+    seed: int
+    status: Literal["finished", "failed"]
+    arch: str
+    input: tuple[int, int, int]
+    classes: tuple[str, ...]
+    recipe: Recipe
+    hashes: Hashes
+    device: str
+    machine: Machine
+    started: str
+    ended: str
+    n_params: int
+    macs: int
+    n_train: int
+    n_val: int
+    n_test: int
+    pixel_mean: tuple[float, float, float]
+    pixel_std: tuple[float, float, float]
+    failure: Failure | None = None
+    selected_epoch: int = 0
+    test_accuracy: float | None = None
+    test_loss: float | None = None
+    seconds_test: float | None = None
+    inference_ms: float | None = None
+    peak_memory_bytes: int | None = None
+    model_bytes: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a run said of the test part.
+
+    photos: (n,) paths as in the manifest; labels: (n,) int64 true class; probabilities: (n, classes) float32.
+    """
+
+    photos: np.ndarray
+    labels: np.ndarray
+    probabilities: np.ndarray
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its uncertainty. low and high are None where no interval can be given (n = 1)."""
+
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+    method: str
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One photo that could be read. path: relative to the manifest's root, with forward slashes.
+
+    part: the part it was declared for ("train", "val", "test"), "" where the split is still to be made.
+    sha256: of the file's bytes; equal for exact duplicates.
+    """
+
+    path: str
+    label: str
+    part: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A file that takes no part, and why, in words for the reader."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The files found and judged, sorted by path. root: the folder, or the name of a built-in data set."""
+
+    root: str
+    photos: tuple[Photo, ...]
+    left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Labels in alphabetical order; a label's place is the number of its logit."""
+        return tuple(sorted({photo.label for photo in self.photos}))
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 over (path, label, declared part, content) of every photo, wherever the folder stands."""
+        digest = hashlib.sha256()
+        for photo in self.photos:
+            digest.update(f"{photo.path}\0{photo.label}\0{photo.part}\0{photo.sha256}\n".encode())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which part each photo is in, as paths of the manifest, in the order in which they are stored.
+
+    left_out: photos of the manifest that are in no part (conflicting labels, copies across declared parts).
+    """
+
+    train: tuple[str, ...]
+    val: tuple[str, ...]
+    test: tuple[str, ...]
+    left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 over the three parts."""
+        digest = hashlib.sha256()
+        for name, paths in (("train", self.train), ("val", self.val), ("test", self.test)):
+            digest.update("\0".join((name, *paths)).encode() + b"\n")
+        return digest.hexdigest()

@@ -1,0 +1,126 @@
+"""A study from its declaration to a full store: prepares the soil, makes the runs that are missing, keeps what the
+report will need.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from commongarden import arch, stats
+from commongarden import store as store_files
+from commongarden.data import image
+from commongarden.runner import plan
+from commongarden.runner.display import Display
+from commongarden.runner.soil import Soil, prepare
+from commongarden.runner.tensorboard import EventFiles
+from commongarden.runner.workers import LocalWorkers
+from commongarden.store import Store
+from commongarden.study import Study
+
+THUMBNAIL_PIXELS = 160
+
+
+@dataclass(frozen=True)
+class Conducted:
+    """How a study stands after a call: runs in the store by how they ended, runs still to be made."""
+
+    store: Store
+    n_finished: int
+    n_failed: int
+    n_missing: int
+    interrupted: bool
+
+
+def conduct(
+    study: Study,
+    root: Path,
+    cache_folder: Path,
+    display: Display,
+    *,
+    n_workers: int | None = None,
+    device: str = "auto",
+    keep_going: bool = False,
+    retry: bool = False,
+    tensorboard: bool = False,
+    argv: Sequence[str] = (),
+) -> Conducted:
+    """Makes every run of the study that `root` lacks, and goes on with those that were stopped.
+
+    Ctrl-C once stops at the next step with every checkpoint kept; twice stops at once. Raises CommonGardenError.
+    """
+    for arm in study.arms:  # a network that cannot be built at its size is told before any photo is read
+        resolution = study.recipe_of(arm).resolution
+        arch.trace(study.arms[arm].network(2), (resolution, resolution, 3))
+    event_files = EventFiles(root / "tensorboard") if tensorboard else None
+    with store_files.held(root), display, _interruptible() as stop:
+        store, soil = prepare(study, root, cache_folder, keep_going=keep_going, on_progress=display.prepare)
+        study = store.study()
+        _write_command(store, argv)
+        if retry:
+            for run in store.runs():
+                if run.status == "failed":
+                    store_files.forget_run(store, run.arm, run.seed)
+        jobs = plan.pending(study, store)
+        n_classes = len(soil.manifest.classes)
+        device = plan.device_name(device)
+        n_workers = plan.n_workers(study, len(jobs), n_classes, device, n_workers)
+        if jobs:
+            sizes = {job: plan.work(study, job, len(soil.train), n_classes) for job in jobs}
+            display.begin(sizes, {job: study.recipe_of(job.arm).epochs for job in jobs}, n_workers)
+            for event in LocalWorkers(store, soil, n_workers, device).execute(jobs, stop.is_set):
+                display.show(event)
+                if event_files is not None:
+                    event_files.show(event)
+            if event_files is not None:
+                event_files.close()
+        _keep_thumbnails(store, soil)
+        return _standing(store, study, stop.is_set())
+
+
+def _standing(store: Store, study: Study, interrupted: bool) -> Conducted:
+    runs = store.runs()
+    n_failed = sum(run.status == "failed" for run in runs)
+    n_missing = len(study.arms) * len(study.seeds) - len(runs)
+    return Conducted(store, len(runs) - n_failed, n_failed, n_missing, interrupted and n_missing > 0)
+
+
+def _keep_thumbnails(store: Store, soil: Soil) -> None:
+    photos = [photo for photo, _ in stats.most_missed(store)]
+    store_files.write_thumbnails(
+        store, {photo: image.jpeg(soil.manifest.root, photo, THUMBNAIL_PIXELS) for photo in photos}
+    )
+
+
+def _write_command(store: Store, argv: Sequence[str]) -> None:
+    command = {"argv": list(argv), "version": plan.machine().packages.get("commongarden", "")}
+    store_files.write_atomically(store.root / "command.json", json.dumps(command, ensure_ascii=False).encode())
+
+
+@contextmanager
+def _interruptible() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C sets; the second one is Python's own KeyboardInterrupt."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def on_interrupt(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        print("stopping at the next step; checkpoints are kept (Ctrl-C again to stop at once)", file=sys.stderr)
+
+    signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)

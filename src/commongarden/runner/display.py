@@ -1,0 +1,255 @@
+"""How a study looks while it runs: live lines in a terminal, plain lines elsewhere, or the log of the original
+experiment. A display is fed events and may forget them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from commongarden.records import Epoch, Run
+from commongarden.runner.events import EpochDone, Event, Job, RunDone, RunStopped, Started, Stepped
+
+
+class Display(Protocol):
+    """Shows a study's preparation and its events."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def prepare(self, what: str, done: int, total: int) -> None: ...
+
+    def begin(self, jobs: Mapping[Job, float], epochs: Mapping[Job, int], n_workers: int) -> None:
+        """jobs: each run's size, in any unit; epochs: how many each run has."""
+        ...
+
+    def show(self, event: Event) -> None: ...
+
+
+class TimeLeft:
+    """Seconds left for the whole study, from the work done so far and the time it took."""
+
+    def __init__(self, sizes: Mapping[Job, float], epochs: Mapping[Job, int]) -> None:
+        self.sizes, self.epochs = sizes, epochs
+        self.share = dict.fromkeys(sizes, 0.0)
+        self.at_start = 0.0
+        self.start = time.monotonic()
+
+    def update(self, event: Event) -> None:
+        """Takes in what an event says of its run's progress."""
+        match event:
+            case Started(job, before):
+                self.share[job] = len(before) / self.epochs[job]
+                self.at_start += self.sizes[job] * self.share[job]
+            case Stepped(job, epoch, step, steps):
+                self.share[job] = (epoch - 1 + step / steps) / self.epochs[job]
+            case EpochDone(job, epoch):
+                self.share[job] = epoch.epoch / self.epochs[job]
+            case RunDone(job):
+                self.share[job] = 1.0
+
+    def seconds(self) -> float | None:
+        """None while there is nothing to reckon from."""
+        done = sum(self.sizes[job] * share for job, share in self.share.items())
+        gained = done - self.at_start
+        if gained <= 0:
+            return None
+        return (sum(self.sizes.values()) - done) / gained * (time.monotonic() - self.start)
+
+
+def duration(seconds: float | None) -> str:
+    """As people say it: "45 s", "3 min 20 s", "2 h 05 min"."""
+    if seconds is None:
+        return "time left not known yet"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def outcome(run: Run) -> str:
+    """One line's end for a run that is in the store."""
+    if run.failure is not None:
+        return f"failed: {run.failure.reason}"
+    return f"test accuracy {run.test_accuracy:.1%}, loss {run.test_loss:.3f}"
+
+
+class LiveDisplay:
+    """A line for each run under way, one for each finished one, and the time left."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.preparing = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
+        )
+        self.tasks: dict[str, object] = {}
+        self.running: dict[Job, Stepped | EpochDone | Started] = {}
+        self.left: TimeLeft | None = None
+        self.n_done = 0
+        self.live = Live(self.preparing, console=console, refresh_per_second=4, transient=False)
+
+    def __enter__(self) -> Self:
+        self.live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.live.stop()
+
+    def prepare(self, what: str, done: int, total: int) -> None:
+        if what not in self.tasks:
+            self.tasks[what] = self.preparing.add_task(what, total=total)
+        self.preparing.update(self.tasks[what], completed=done, total=total)  # type: ignore[arg-type]
+
+    def begin(self, jobs: Mapping[Job, float], epochs: Mapping[Job, int], n_workers: int) -> None:
+        self.left = TimeLeft(jobs, epochs)
+        self.console.print(f"{len(jobs)} runs to make, {n_workers} at a time")
+        self.live.update(self._picture())
+
+    def show(self, event: Event) -> None:
+        assert self.left is not None
+        self.left.update(event)
+        match event:
+            case RunDone(job, run):
+                self.running.pop(job, None)
+                self.n_done += 1
+                self.console.print(Text(f"{job.arm}, seed {job.seed}: {outcome(run)}", "red" if run.failure else ""))
+            case RunStopped(job):
+                self.running.pop(job, None)
+            case _:
+                self.running[event.job] = event
+        self.live.update(self._picture())
+
+    def _picture(self) -> Group:
+        assert self.left is not None
+        table = Table(box=None, pad_edge=False)
+        for name in ("run", "epoch", "cost", "accuracy", "images/s"):
+            table.add_column(name, justify="left" if name == "run" else "right")
+        for job, event in self.running.items():
+            name, of = f"{job.arm}, seed {job.seed}", self.left.epochs[job]
+            match event:
+                case Started():
+                    table.add_row(name, "starts", "", "", "")
+                case Stepped():
+                    table.add_row(
+                        name,
+                        f"{event.epoch - 1 + event.step / event.steps_per_epoch:.1f}/{of}",
+                        f"{event.loss:.3f}",
+                        f"{event.accuracy:.1%}",
+                        f"{event.images_per_second:.0f}",
+                    )
+                case EpochDone(epoch=epoch):
+                    table.add_row(
+                        name, f"{epoch.epoch}/{of}", f"{epoch.train_loss:.3f}", f"{epoch.train_accuracy:.1%}", ""
+                    )
+        done = f"{self.n_done} of {len(self.left.sizes)} runs done; {duration(self.left.seconds())}"
+        return Group(table, Text(done + (" left" if self.left.seconds() is not None else ""), "bold"))
+
+
+class PlainDisplay:
+    """A line for each epoch and run, for logs and pipes."""
+
+    def __init__(self, line: Callable[[str], None]) -> None:
+        self.line = line
+        self.left: TimeLeft | None = None
+        self.told: dict[str, float] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def prepare(self, what: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if done == total or now - self.told.get(what, 0.0) > 10:
+            self.told[what] = now
+            self.line(f"{what}: {done} of {total}")
+
+    def begin(self, jobs: Mapping[Job, float], epochs: Mapping[Job, int], n_workers: int) -> None:
+        self.left = TimeLeft(jobs, epochs)
+        self.line(f"{len(jobs)} runs to make, {n_workers} at a time")
+
+    def show(self, event: Event) -> None:
+        assert self.left is not None
+        self.left.update(event)
+        name = f"{event.job.arm}, seed {event.job.seed}"
+        match event:
+            case Started(epochs_before=before) if before:
+                self.line(f"{name}: goes on behind epoch {len(before)}")
+            case EpochDone(job, epoch):
+                left = self.left.seconds()
+                self.line(
+                    f"{name}: epoch {epoch.epoch}/{self.left.epochs[job]}, cost {epoch.train_loss:.3f}, "
+                    f"accuracy {epoch.train_accuracy:.3f}/{epoch.val_accuracy:.3f}"
+                    + ("" if left is None else f"; {duration(left)} left")
+                )
+            case RunDone(run=run):
+                self.line(f"{name}: {outcome(run)}")
+            case RunStopped():
+                self.line(f"{name}: stopped; the same command goes on from its last checkpoint")
+
+
+class ClassicDisplay(PlainDisplay):
+    """The log of the original experiment, line for line. A run's lines come together when it is done.
+
+    Accuracies are training/validation; seconds are those of the interval and those since the start. Where a study
+    has several seeds, the seed stands behind the model's name.
+    """
+
+    def __init__(self, line: Callable[[str], None], n_seeds: int) -> None:
+        super().__init__(line)
+        self.n_seeds = n_seeds
+        self.epochs: dict[Job, list[Epoch]] = defaultdict(list)
+
+    def show(self, event: Event) -> None:
+        match event:
+            case Started(job, before):
+                self.epochs[job] = list(before)
+            case EpochDone(job, epoch):
+                self.epochs[job].append(epoch)
+            case RunDone(job, run):
+                name = f"{job.arm}" if self.n_seeds == 1 else f"{job.arm}/{job.seed}"
+                for text in classic_log(name, run, self.epochs[job]):
+                    self.line(text)
+
+
+def classic_log(name: str, run: Run, history: list[Epoch]) -> list[str]:
+    """A run's log as the original framework printed it, five reports over the epochs."""
+    every = max(1, run.recipe.epochs // 5)
+    lines = [f"Model {name} train started:"]
+    since, before = 0.0, 0.0
+    for epoch in history:
+        since += epoch.seconds
+        if epoch.epoch % every == 0:
+            lines.append(
+                f"    Epoch {epoch.epoch}: cost={epoch.train_loss:.3f}, "
+                f"accuracy={epoch.train_accuracy:.3f}/{epoch.val_accuracy:.3f} "
+                f"({since - before:.0f}/{since:.0f} secs)"
+            )
+            before = since
+    lines.append(f"Model {name} train ended in {since:.0f} secs:")
+    if run.failure is not None:
+        lines.append(f"Model {name} failed: {run.failure.reason}")
+    else:
+        lines.append(
+            f"Model {name} test report: accuracy = {run.test_accuracy:.3f}, ({run.seconds_test or 0:.0f} secs)"
+        )
+    return [*lines, ""]

@@ -1,0 +1,62 @@
+"""What runs tell while they go: small frozen messages that cross process borders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from commongarden.records import Epoch, Run
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run to be made."""
+
+    arm: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Started:
+    """A run begins, or goes on behind `epochs_before`, the history that its checkpoint holds."""
+
+    job: Job
+    epochs_before: tuple[Epoch, ...]
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """Figures of the epoch so far; sent a few times a second at most."""
+
+    job: Job
+    epoch: int
+    step: int
+    steps_per_epoch: int
+    loss: float
+    accuracy: float
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """An epoch is trained, validated and saved."""
+
+    job: Job
+    epoch: Epoch
+
+
+@dataclass(frozen=True)
+class RunDone:
+    """A run is in the store, finished or failed."""
+
+    job: Job
+    run: Run
+
+
+@dataclass(frozen=True)
+class RunStopped:
+    """A run was asked to stop; its last checkpoint is kept."""
+
+    job: Job
+
+
+Event = Started | Stepped | EpochDone | RunDone | RunStopped

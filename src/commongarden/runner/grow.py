@@ -1,0 +1,116 @@
+"""One run, from soil to store. Only workers import this module: it loads torch."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+
+from commongarden import store as store_files
+from commongarden.arch import read
+from commongarden.data import batches
+from commongarden.records import Epoch, Failure, Predictions, Run
+from commongarden.runner import plan
+from commongarden.runner.events import EpochDone, Event, Job, RunDone, RunStopped, Started, Stepped
+from commongarden.runner.soil import Soil
+from commongarden.store import Store
+from commongarden.study import Study
+from commongarden.train import checkpoint, loop, measure, streams
+from commongarden.train.classifier import Classifier
+from commongarden.train.evaluate import evaluate
+from commongarden.train.initialize import initialize
+
+EVALUATION_BATCH = 128
+SECONDS_BETWEEN_STEP_EVENTS = 0.25
+
+
+def grow(
+    store: Store, study: Study, soil: Soil, job: Job, device_name: str, stop: Callable[[], bool]
+) -> Iterator[Event]:
+    """Trains, tests and stores one run, going on from its checkpoint where there is one.
+
+    Ends early, with the last checkpoint kept, once `stop()` is true. A run that diverges or breaks is stored as failed.
+    """
+    record = plan.record(study, soil, job, device_name)
+    trainee: list[loop.Trainee] = []
+    try:
+        yield from _grow(store, study, soil, job, record, stop, trainee)
+    except loop.Diverged as error:
+        failure = Failure(str(error), error.epoch, error.step)
+    except (RuntimeError, ValueError, MemoryError) as error:
+        failure = Failure(f"{type(error).__name__}: {error}", len(trainee[0].history) + 1 if trainee else 0)
+    else:
+        return
+    failed = dataclasses.replace(record, failure=failure, ended=plan.now())
+    store_files.write_run(store, failed, trainee[0].history if trainee else [], None, None)
+    yield RunDone(job, failed)
+
+
+def _grow(
+    store: Store, study: Study, soil: Soil, job: Job, record: Run, stop: Callable[[], bool], kept: list[loop.Trainee]
+) -> Iterator[Event]:
+    recipe = record.recipe
+    device = measure.pick_device(record.device)
+    measure.settle(recipe.threads)
+    memory = measure.PeakMemory(device)
+    images = soil.images(recipe.resolution)
+    if recipe.pixels == "standardized":
+        mean, std = batches.channel_statistics(images, soil.train)
+        record = dataclasses.replace(record, pixel_mean=mean, pixel_std=std)
+
+    classifier = Classifier(read(record.arch), record.input, recipe, record.pixel_mean, record.pixel_std)
+    initialize(classifier, recipe, streams.generator(study.seed, job.seed, "initialization"))
+    trainee = loop.new_trainee(classifier, recipe, device)
+    kept.append(trainee)
+    partial = store.partial(job.arm, job.seed)
+    partial.mkdir(parents=True, exist_ok=True)
+    checkpoint.restore(trainee, partial / "checkpoint.pt")
+    yield Started(job, tuple(trainee.history))
+
+    def train_batches(epoch: int) -> Iterable[loop.Batch]:
+        order, augmentation = (
+            streams.generator(study.seed, job.seed, "order", epoch),
+            streams.generator(study.seed, job.seed, "augmentation", epoch),
+        )
+        return batches.shuffled(images, soil.labels, soil.train, recipe.batch_size, order, augmentation, recipe.augment)
+
+    def part(indices: np.ndarray) -> Iterable[loop.Batch]:
+        return batches.in_order(images, soil.labels, indices, EVALUATION_BATCH)
+
+    steps = batches.n_batches(len(soil.train), recipe.batch_size)
+    shown = 0.0
+    for news in loop.train(trainee, train_batches, lambda: part(soil.val), steps, study.seed, job.seed):
+        if isinstance(news, Epoch):
+            memory.look()
+            store_files.write_atomically(partial / "checkpoint.pt", checkpoint.to_bytes(trainee))
+            yield EpochDone(job, news)
+        elif time.monotonic() - shown > SECONDS_BETWEEN_STEP_EVENTS:
+            shown = time.monotonic()
+            yield Stepped(job, news.epoch, news.step, steps, news.loss, news.accuracy, news.images_per_second)
+        if stop():
+            yield RunStopped(job)
+            return
+
+    weights_epoch = loop.selected(trainee)
+    start = time.perf_counter()
+    test = evaluate(classifier, part(soil.test), device)
+    weights = checkpoint.weights_to_bytes(classifier)
+    finished = dataclasses.replace(
+        record,
+        status="finished",
+        failure=None,
+        ended=plan.now(),
+        selected_epoch=weights_epoch,
+        test_accuracy=test.accuracy,
+        test_loss=test.loss,
+        seconds_test=time.perf_counter() - start,
+        inference_ms=measure.inference_ms(classifier, record.input, device),
+        peak_memory_bytes=memory.look(),
+        model_bytes=len(weights),
+    )
+    photos = np.array([soil.manifest.photos[i].path for i in soil.test], dtype=np.str_)
+    predictions = Predictions(photos, test.labels, test.probabilities)
+    store_files.write_run(store, finished, trainee.history, predictions, weights)
+    yield RunDone(job, finished)

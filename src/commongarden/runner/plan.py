@@ -1,0 +1,157 @@
+"""Which runs are to be made, in which order, by how many workers, and what a run's record says before it begins."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import sys
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+import psutil
+
+from commongarden import arch
+from commongarden.records import SCHEMA, Failure, Hashes, Machine, Run
+from commongarden.runner.events import Job
+from commongarden.runner.soil import Soil
+from commongarden.store import Store
+from commongarden.study import Study
+
+WORKER_BYTES = 450_000_000  # resident size of a process that has torch loaded and runs a small step
+PACKAGES = ("commongarden", "torch", "numpy", "pillow", "scipy")
+
+
+def pending(study: Study, store: Store) -> list[Job]:
+    """Runs that the store lacks: seed by seed, all arms of a seed together, so that a stopped study compares evenly."""
+    return [Job(arm, seed) for seed in study.seeds for arm in study.arms if not store.has(arm, seed)]
+
+
+def work(study: Study, job: Job, n_train: int, n_classes: int) -> float:
+    """A run's size in multiply-adds of its forward passes; what time left is reckoned in."""
+    recipe = study.recipe_of(job.arm)
+    shape = (recipe.resolution, recipe.resolution, 3)
+    return float(arch.cost(study.arms[job.arm].network(n_classes), shape).macs) * n_train * recipe.epochs
+
+
+def n_workers(study: Study, n_jobs: int, n_classes: int, device: str, wanted: int | None = None) -> int:
+    """As many runs at a time as there are physical cores for their threads and memory for their peaks; one on a GPU."""
+    if n_jobs == 0:
+        return 0
+    if wanted is not None:
+        return min(wanted, n_jobs)
+    if device != "cpu":
+        return 1
+    threads = max(study.recipe_of(arm).threads for arm in study.arms)
+    peak = max(forecast_bytes(study, arm, n_classes) for arm in study.arms)
+    return max(1, min(n_jobs, cores() // threads, int(0.8 * free_memory() // peak)))
+
+
+def forecast_bytes(study: Study, arm: str, n_classes: int) -> int:
+    """A run's peak: the process, weights with gradient and two moments, and each activation with its gradient."""
+    recipe = study.recipe_of(arm)
+    cost = arch.cost(study.arms[arm].network(n_classes), (recipe.resolution, recipe.resolution, 3))
+    return WORKER_BYTES + 4 * 4 * cost.n_params + 2 * recipe.batch_size * cost.activation_bytes
+
+
+def cores() -> int:
+    """Physical cores that this process may use: the machine's, its affinity's, its cgroup's, whichever is least."""
+    logical, physical = psutil.cpu_count() or 1, psutil.cpu_count(logical=False) or 1
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else logical
+    share = max(1, allowed * physical // logical)
+    return max(1, min(physical, share, int(_cgroup_cores() or physical)))
+
+
+def free_memory() -> int:
+    """Bytes that new processes may take without swapping."""
+    free = int(psutil.virtual_memory().available)
+    try:
+        limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
+        return min(free, limit - int(Path("/sys/fs/cgroup/memory.current").read_text()))
+    except (OSError, ValueError):  # no cgroup, or "max"
+        return free
+
+
+def _cgroup_cores() -> float | None:
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return int(quota) / int(period)
+    except (OSError, ValueError):
+        return None
+
+
+def device_name(wanted: str) -> str:
+    """The device's kind for "auto", without loading torch where there can be no accelerator."""
+    if wanted != "auto":
+        return wanted
+    if sys.platform != "darwin" and not (Path("/dev/nvidiactl").exists() or sys.platform == "win32"):
+        return "cpu"
+    from commongarden.train.measure import pick_device
+
+    return pick_device("auto").type
+
+
+@cache
+def machine() -> Machine:
+    """This machine, for the record."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return Machine(
+        system=f"{platform.system()} {platform.release()}",
+        processor=_processor(),
+        physical_cores=cores(),
+        memory_bytes=int(psutil.virtual_memory().total),
+        python=platform.python_version(),
+        packages=versions,
+    )
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def record(study: Study, soil: Soil, job: Job, device: str) -> Run:
+    """What is known of a run before it begins; its results are filled in with dataclasses.replace."""
+    recipe = study.recipe_of(job.arm)
+    shape = (recipe.resolution, recipe.resolution, 3)
+    network = study.arms[job.arm].network(len(soil.manifest.classes))
+    cost = arch.cost(network, shape)
+    return Run(
+        schema=SCHEMA,
+        arm=job.arm,
+        seed=job.seed,
+        status="failed",
+        arch=arch.write(network),
+        input=shape,
+        classes=soil.manifest.classes,
+        recipe=recipe,
+        hashes=Hashes(soil.manifest.hash, soil.split.hash, arch.hash(network)),
+        device=device,
+        machine=machine(),
+        started=now(),
+        ended="",
+        n_params=cost.n_params,
+        macs=cost.macs,
+        n_train=len(soil.train),
+        n_val=len(soil.val),
+        n_test=len(soil.test),
+        pixel_mean=(0.0, 0.0, 0.0),
+        pixel_std=(1.0, 1.0, 1.0),
+        failure=Failure("not begun"),
+    )
+
+
+def now() -> str:
+    """Local time with its offset, to the second."""
+    return datetime.datetime.now().astimezone().isoformat(timespec="seconds")

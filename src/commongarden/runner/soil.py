@@ -1,0 +1,107 @@
+"""The soil all arms grow in: photos, labels, parts and decoded images, prepared once and reopened by every worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from commongarden import store as store_files
+from commongarden import study as study_file
+from commongarden.data import cache, folder
+from commongarden.data.split import split
+from commongarden.errors import StoreError
+from commongarden.records import Manifest, Split
+from commongarden.store import Store
+from commongarden.study import Study
+
+OnProgress = Callable[[str, int, int], None]  # what is being done, how many done, how many in all
+
+
+@dataclass(frozen=True, eq=False)
+class Soil:
+    """labels: (n,) int64 in the manifest's order; train, val, test: places in that order."""
+
+    manifest: Manifest
+    split: Split
+    labels: np.ndarray
+    train: np.ndarray
+    val: np.ndarray
+    test: np.ndarray
+    cache_folder: Path
+
+    def images(self, resolution: int) -> np.ndarray:
+        """All photos decoded: (n, resolution, resolution, 3) uint8, mapped from the cache."""
+        return cache.images(self.manifest, resolution, resolution, self.cache_folder)
+
+
+def prepare(
+    study: Study, root: Path, cache_folder: Path, *, keep_going: bool = False, on_progress: OnProgress | None = None
+) -> tuple[Store, Soil]:
+    """Judges the photos, makes or reads the split, decodes what is missing, and writes the effective study.
+
+    Raises StoreError where the folder holds another study: changed data, split, recipe or arm.
+    """
+
+    def told(what: str) -> Callable[[int, int], None] | None:
+        return None if on_progress is None else lambda done, total: on_progress(what, done, total)
+
+    if (root / "study.toml").is_file():
+        stored = store_files.open_store(root).study()
+        study = _extended(root, stored, study)
+    manifest = folder.scan(study.data, keep_going=keep_going, on_progress=told("reading photos"))
+    if (root / "split.json").is_file():
+        _check_same_photos(root, Store(root).manifest(), manifest)
+        parts = Store(root).split()
+        store = store_files.write_study(root, study)
+    else:
+        parts = split(manifest, study.split, study.seed if study.split.seed is None else study.split.seed)
+        store = Store(root)
+        root.mkdir(parents=True, exist_ok=True)
+        store_files.write_split(store, manifest, parts)
+        store_files.write_study(root, study)
+    for resolution in sorted({study.recipe_of(arm).resolution for arm in study.arms}):
+        cache.images(manifest, resolution, resolution, cache_folder, told(f"decoding at {resolution} pixels"))
+    return store, _soil(manifest, parts, cache_folder)
+
+
+def reopen(store: Store, cache_folder: Path) -> Soil:
+    """The soil as `prepare` left it."""
+    return _soil(store.manifest(), store.split(), cache_folder)
+
+
+def _soil(manifest: Manifest, parts: Split, cache_folder: Path) -> Soil:
+    place = {photo.path: i for i, photo in enumerate(manifest.photos)}
+    number = {label: i for i, label in enumerate(manifest.classes)}
+    labels = np.array([number[photo.label] for photo in manifest.photos], dtype=np.int64)
+    train, val, test = (
+        np.array([place[path] for path in part], dtype=np.int64) for part in (parts.train, parts.val, parts.test)
+    )
+    return Soil(manifest, parts, labels, train, val, test, cache_folder)
+
+
+def _extended(root: Path, stored: Study, wanted: Study) -> Study:
+    different = study_file.conflicts(stored, wanted)
+    if different:
+        raise StoreError(
+            f"{root} holds a study that differs:\n  " + "\n  ".join(different) + "\n"
+            "Its runs could not be compared with new ones. More seeds, arms or contrasts can be added to it; "
+            "for anything else choose another folder with --out."
+        )
+    return study_file.extend(stored, wanted)
+
+
+def _check_same_photos(root: Path, stored: Manifest, found: Manifest) -> None:
+    if stored.hash == found.hash:
+        return
+    before, after = ({photo.path: photo for photo in manifest.photos} for manifest in (stored, found))
+    gone, new = sorted(before.keys() - after.keys()), sorted(after.keys() - before.keys())
+    changed = sorted(path for path in before.keys() & after.keys() if before[path] != after[path])
+    lines = [f"{len(paths)} {what} ({paths[0]}{', ...' if len(paths) > 1 else ''})"
+             for what, paths in (("gone", gone), ("new", new), ("changed", changed)) if paths]  # fmt: skip
+    raise StoreError(
+        f"{root} was made from other photos than {found.root} now holds: {'; '.join(lines)}.\n"
+        "Its runs could not be compared with new ones. Put the photos back, or choose another folder with --out."
+    )

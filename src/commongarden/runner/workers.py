@@ -1,0 +1,178 @@
+"""Where runs are made. `Executor` is the small interface; local processes stand behind it here, a cluster could.
+
+Each worker is a fresh process (spawn, so alike on Linux, macOS and Windows) that makes one run after another. The
+parent loads no torch. A worker that finds its parent gone ends by itself; one that dies costs the run it was at.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Protocol
+
+from commongarden import store as store_files
+from commongarden.errors import CommonGardenError, RunnerError
+from commongarden.records import Failure
+from commongarden.runner import plan, soil
+from commongarden.runner.events import Event, Job, RunDone, RunStopped
+from commongarden.store import Store
+
+
+class Executor(Protocol):
+    """Makes runs somewhere and tells how they go; every job ends in one RunDone or RunStopped."""
+
+    def execute(self, jobs: Sequence[Job], stop: Callable[[], bool]) -> Iterator[Event]:
+        """Events of all jobs as they come. Once `stop()` is true, runs under way stop at their next step."""
+        ...
+
+
+@dataclass
+class _Worker:
+    process: BaseProcess
+    connection: Connection
+    job: Job | None = None
+
+
+@dataclass(frozen=True)
+class LocalWorkers:
+    """Processes on this machine."""
+
+    store: Store
+    soil: soil.Soil
+    n: int
+    device: str
+
+    def execute(self, jobs: Sequence[Job], stop: Callable[[], bool]) -> Iterator[Event]:
+        """See Executor. Raises RunnerError where a worker cannot even begin."""
+        waiting = list(jobs)
+        workers: list[_Worker] = []
+        try:
+            while True:
+                while waiting and len(workers) < self.n and not stop():
+                    workers.append(self._start())
+                    self._hand(workers[-1], waiting)
+                if not workers:
+                    yield from (RunStopped(job) for job in waiting)
+                    return
+                for worker in self._ready(workers):
+                    try:
+                        event: Event | CommonGardenError | None = worker.connection.recv()
+                    except (EOFError, OSError):
+                        workers.remove(worker)
+                        yield from self._buried(worker)
+                        continue
+                    if isinstance(event, CommonGardenError):
+                        raise event
+                    if event is not None:
+                        yield event
+                    elif waiting and not stop():
+                        self._hand(worker, waiting)
+                    else:
+                        worker.job = None
+                        _send(worker, None)
+                if stop():
+                    for worker in workers:
+                        _send(worker, None)
+        finally:
+            for worker in workers:
+                worker.process.terminate()
+                worker.process.join()
+
+    def _start(self) -> _Worker:
+        context = multiprocessing.get_context("spawn")
+        here, there = context.Pipe()
+        process = context.Process(
+            target=_work, args=(there, self.store.root, self.soil.cache_folder, self.device), daemon=True
+        )
+        with _inherited_by_workers():
+            process.start()
+        there.close()
+        return _Worker(process, here)
+
+    def _hand(self, worker: _Worker, waiting: list[Job]) -> None:
+        worker.job = waiting.pop(0)
+        _send(worker, worker.job)
+
+    def _ready(self, workers: list[_Worker]) -> list[_Worker]:
+        # the time-out lets `stop` be looked at while every worker is deep in a step
+        ready = wait([worker.connection for worker in workers], timeout=0.2)
+        return [worker for worker in workers if worker.connection in ready]
+
+    def _buried(self, worker: _Worker) -> Iterator[Event]:
+        """What is told of a worker whose pipe has closed: nothing if it was sent home, else that its run failed."""
+        worker.process.join(timeout=10)
+        worker.connection.close()
+        if worker.job is None:
+            return
+        code = worker.process.exitcode
+        if code == 0:
+            yield RunStopped(worker.job)
+            return
+        cause = (
+            f"the worker was killed by signal {-code} ({signal.Signals(-code).name})"
+            + (", most likely for want of memory" if -code == signal.SIGKILL else "")
+            if code is not None and code < 0
+            else f"the worker ended with exit code {code}"
+        )
+        record = plan.record(self.store.study(), self.soil, worker.job, self.device)
+        failed = dataclasses.replace(record, failure=Failure(cause), ended=plan.now())
+        store_files.write_run(self.store, failed, [], None, None)
+        yield RunDone(worker.job, failed)
+
+
+def _send(worker: _Worker, message: Job | None) -> None:
+    try:
+        worker.connection.send(message)
+    except (BrokenPipeError, OSError):
+        return  # it has died, which the next read of its pipe tells
+
+
+@contextmanager
+def _inherited_by_workers() -> Iterator[None]:
+    """One thread a process from its first import on; and Ctrl-C, which the terminal sends to all, is the parent's."""
+    wanted = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    before = {name: os.environ.get(name) for name in wanted}
+    in_main_thread = threading.current_thread() is threading.main_thread()  # elsewhere Python sets no handlers
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        os.environ.update(wanted)
+        if in_main_thread:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        yield
+    except OSError as error:
+        raise RunnerError(f"a worker process cannot be started: {error}") from error
+    finally:
+        if in_main_thread:
+            signal.signal(signal.SIGINT, handler)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _work(connection: Connection, root: Path, cache_folder: Path, device: str) -> None:
+    """A worker's life: jobs come in over the pipe, events go out, None from either side ends a run or the worker."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    from commongarden.runner.grow import grow  # loads torch, in this process only
+
+    store = Store(root)
+    study, ground = store.study(), soil.reopen(store, cache_folder)
+    try:
+        while (job := connection.recv()) is not None:
+            for event in grow(store, study, ground, job, device, stop=connection.poll):
+                connection.send(event)
+            connection.send(None)
+    except CommonGardenError as error:  # such as a full disk: no run of the study could be stored
+        connection.send(error)
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return  # the parent is gone; the last checkpoint is kept

@@ -1,0 +1,252 @@
+"""A study on disk: a directory of finished, immutable runs.
+
+    study.toml            the effective study, every default written out
+    manifest.csv          path,label,part,sha256 of every photo that takes part
+    split.json            the three parts, and what was left out and why
+    runs/ARM/SEED/        one finished (or failed) run: run.json, history.csv, predictions.npz, model.safetensors
+    runs/ARM/SEED.partial/  a run under way: checkpoint.pt; renamed to runs/ARM/SEED as the last act of the run
+    thumbnails.npz        JPEG bytes of the test photos that the report shows
+    results.csv, results.json, report.html
+
+Contract. Every file is written under a temporary name in its own folder, flushed to the disk and renamed, so a
+reader sees the old file or the new one, never half of one. A run is visible exactly when its directory has its final
+name; it never changes afterwards. One process at a time works on a study (`held`); any number may read.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+import msgspec
+import numpy as np
+
+from commongarden import study as study_file
+from commongarden.errors import StoreError
+from commongarden.records import SCHEMA, Epoch, LeftOut, Manifest, Photo, Predictions, Run, Split
+from commongarden.study import Study
+
+
+@dataclass(frozen=True)
+class Store:
+    """One study's directory. Methods read; a missing or torn file raises StoreError with its path."""
+
+    root: Path
+
+    def study(self) -> Study:
+        """The effective study."""
+        return study_file.parse(_read(self.root / "study.toml").decode(), where=str(self.root / "study.toml"))
+
+    def manifest(self) -> Manifest:
+        """The photos that take part, with what was left out of them (kept in split.json)."""
+        rows = list(csv.DictReader(io.StringIO(_read(self.root / "manifest.csv").decode())))
+        try:
+            photos = tuple(Photo(**row) for row in rows)
+        except TypeError:
+            raise StoreError(f"{self.root / 'manifest.csv'}: found other columns than path,label,part,sha256") from None
+        file = _read_split(self.root)
+        return Manifest(file.root, photos, file.unreadable)
+
+    def split(self) -> Split:
+        """Which part each photo is in."""
+        return _read_split(self.root).split
+
+    def runs(self) -> tuple[Run, ...]:
+        """Every finished or failed run, in the study's order of arms, then by seed."""
+        study = self.study()
+        found = [self.run(arm, seed) for arm in study.arms for seed in study.seeds if self.has(arm, seed)]
+        return tuple(found)
+
+    def has(self, arm: str, seed: int) -> bool:
+        """Whether the run is finished or recorded as failed."""
+        return (self.directory(arm, seed) / "run.json").is_file()
+
+    def state(self, arm: str, seed: int) -> str:
+        """ "finished", "failed", "under way" (a checkpoint is there) or "missing"."""
+        if self.has(arm, seed):
+            return self.run(arm, seed).status
+        return "under way" if (self.partial(arm, seed) / "checkpoint.pt").is_file() else "missing"
+
+    def run(self, arm: str, seed: int) -> Run:
+        """One run's record."""
+        return read_run(self.directory(arm, seed))
+
+    def history(self, arm: str, seed: int) -> tuple[Epoch, ...]:
+        """One entry an epoch, from the first."""
+        path = self.directory(arm, seed) / "history.csv"
+        rows = csv.DictReader(io.StringIO(_read(path).decode()))
+        return tuple(msgspec.convert(row, Epoch, strict=False) for row in rows)
+
+    def predictions(self, arm: str, seed: int) -> Predictions:
+        """What the run said of every test photo."""
+        path = self.directory(arm, seed) / "predictions.npz"
+        with np.load(io.BytesIO(_read(path)), allow_pickle=False) as arrays:
+            return Predictions(arrays["photos"], arrays["labels"], arrays["probabilities"])
+
+    def thumbnails(self) -> dict[str, bytes]:
+        """JPEG bytes by photo path; empty where no run has finished."""
+        path = self.root / "thumbnails.npz"
+        if not path.is_file():
+            return {}
+        with np.load(io.BytesIO(_read(path)), allow_pickle=False) as arrays:
+            return {str(name): arrays[f"jpeg_{i}"].tobytes() for i, name in enumerate(arrays["photos"])}
+
+    def directory(self, arm: str, seed: int) -> Path:
+        """Where a finished run lies."""
+        return self.root / "runs" / arm / str(seed)
+
+    def partial(self, arm: str, seed: int) -> Path:
+        """Where a run under way keeps its checkpoint."""
+        return self.root / "runs" / arm / f"{seed}.partial"
+
+
+def open_store(root: str | Path) -> Store:
+    """The study in `root`. Raises StoreError where there is none."""
+    path = Path(root)
+    if not (path / "study.toml").is_file():
+        found = "no such folder" if not path.exists() else "no study.toml in it"
+        raise StoreError(f"{path}: {found}; accepted: a folder that `commongarden run` made")
+    return Store(path)
+
+
+def read_run(directory: Path) -> Run:
+    """The record in a run's own directory (runs/ARM/SEED). Raises StoreError."""
+    path = directory / "run.json"
+    data = _read(path)
+    try:
+        run = msgspec.json.decode(data, type=Run)
+    except msgspec.DecodeError as error:
+        raise StoreError(f"{path}: not a run's record: {error}") from None
+    if run.schema != SCHEMA:
+        raise StoreError(f"{path}: found schema {run.schema}; this version of commongarden reads {SCHEMA}")
+    return run
+
+
+@contextmanager
+def held(root: Path) -> Iterator[None]:
+    """Holds the study for this process. Raises StoreError at once where another process works on it."""
+    root.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(root / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise StoreError(
+            f"{root}: another commongarden process works on this study; wait for it, or choose --out"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def write_study(root: Path, study: Study) -> Store:
+    """Puts the effective study in `root`, which is made where it is missing."""
+    root.mkdir(parents=True, exist_ok=True)
+    write_atomically(root / "study.toml", study_file.dump(study).encode())
+    return Store(root)
+
+
+def write_split(store: Store, manifest: Manifest, split: Split) -> None:
+    """Writes manifest.csv and split.json."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([field.name for field in dataclasses.fields(Photo)])
+    writer.writerows(dataclasses.astuple(photo) for photo in manifest.photos)
+    write_atomically(store.root / "manifest.csv", text.getvalue().encode())
+    file = _SplitFile(manifest.root, manifest.left_out, split)
+    write_atomically(store.root / "split.json", msgspec.json.format(msgspec.json.encode(file), indent=1))
+
+
+def write_thumbnails(store: Store, jpegs: Mapping[str, bytes]) -> None:
+    """Keeps the pictures that the report shows, so that the study can be moved without its photos."""
+    arrays = {f"jpeg_{i}": np.frombuffer(jpeg, np.uint8) for i, jpeg in enumerate(jpegs.values())}
+    write_atomically(store.root / "thumbnails.npz", _npz(photos=np.array(list(jpegs), dtype=np.str_), **arrays))
+
+
+def write_run(
+    store: Store, run: Run, history: Sequence[Epoch], predictions: Predictions | None, weights: bytes | None
+) -> None:
+    """Makes a run final: its files are written beside its checkpoint, then the directory gets its final name."""
+    partial = store.partial(run.arm, run.seed)
+    partial.mkdir(parents=True, exist_ok=True)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([field.name for field in dataclasses.fields(Epoch)])
+    writer.writerows(dataclasses.astuple(epoch) for epoch in history)
+    write_atomically(partial / "history.csv", text.getvalue().encode())
+    if predictions is not None:
+        write_atomically(partial / "predictions.npz", _npz(**vars(predictions)))
+    if weights is not None:
+        write_atomically(partial / "model.safetensors", weights)
+    write_atomically(partial / "run.json", msgspec.json.format(msgspec.json.encode(run), indent=1))
+    (partial / "checkpoint.pt").unlink(missing_ok=True)
+    os.replace(partial, store.directory(run.arm, run.seed))
+    _flush_directory(partial.parent)
+
+
+def forget_run(store: Store, arm: str, seed: int) -> None:
+    """Removes a failed run's record, so that it is run again. Raises StoreError for a finished one."""
+    if store.run(arm, seed).status != "failed":
+        raise StoreError(f"{store.directory(arm, seed)}: a finished run is never removed")
+    shutil.rmtree(store.directory(arm, seed))
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Writes the whole file or leaves what was there. Raises StoreError where the disk will not take it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StoreError(f"{path}: cannot be written: {error.strerror} ({len(data):,} bytes)") from error
+    _flush_directory(path.parent)
+
+
+def _flush_directory(path: Path) -> None:
+    if os.name == "posix":  # a rename is durable once its directory is; Windows has no such call
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _npz(**arrays: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+@dataclass(frozen=True)
+class _SplitFile:
+    """split.json: where the photos were, what could not be read, and the parts."""
+
+    root: str
+    unreadable: tuple[LeftOut, ...]
+    split: Split
+
+
+def _read_split(root: Path) -> _SplitFile:
+    try:
+        return msgspec.json.decode(_read(root / "split.json"), type=_SplitFile)
+    except msgspec.DecodeError as error:
+        raise StoreError(f"{root / 'split.json'}: not a split: {error}") from None

@@ -1,0 +1,358 @@
+"""The whole declared comparison: data, recipe, arms, seeds, contrasts; read from and written to TOML."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import itertools
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import tomli_w
+
+from commongarden import arch
+from commongarden.arch import Node
+from commongarden.errors import StudyError, unknown
+from commongarden.fields import convert
+from commongarden.recipe import FIELDS, Recipe, override
+
+ARM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One alternative: an architecture by name, its options, and the recipe values it must have of its own."""
+
+    arch: str
+    options: dict[str, Any] = field(default_factory=dict)
+    overrides: dict[str, Any] = field(default_factory=dict)
+
+    def network(self, n_classes: int) -> Node:
+        """The architecture with a head of `n_classes`. Raises ArchError where it cannot be made."""
+        return arch.network(self.arch, n_classes, **self.options)
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A planned difference: how `arm` does beside `against`."""
+
+    arm: str
+    against: str
+
+
+@dataclass(frozen=True)
+class SplitPlan:
+    """Which share of the photos goes where. `val` and `test` have what `train` leaves.
+
+    stratified: each class is divided by the shares; otherwise all photos are shuffled once together.
+    multiple: the train part is rounded down to a multiple of this.
+    keep_conflicts: keep a photo that is found under two labels (otherwise every copy is left out).
+    seed: of the shuffle; None takes the study's.
+    """
+
+    train: float = 0.80
+    val: float = 0.05
+    stratified: bool = True
+    multiple: int = 1
+    keep_conflicts: bool = False
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        if not (0 < self.train < 1 and 0 < self.val < 1 and self.train + self.val < 1):
+            raise StudyError(
+                f"split: found train {self.train} and val {self.val}; accepted: both above 0, and together under 1, "
+                "so that the test part has a share"
+            )
+        if self.multiple < 1:
+            raise StudyError(f"split.multiple: found {self.multiple}, accepted: a whole number from 1")
+
+
+@dataclass(frozen=True)
+class Published:
+    """What somebody else reported for an arm, to stand beside the study's own figures."""
+
+    test_accuracy: float
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Study:
+    """A comparison, complete: everything that decides its numbers, but the photos themselves.
+
+    data: a folder of class folders, a folder of train/val/test folders, a CSV manifest, or "builtin:flowers".
+    seeds: the run seeds; every arm is trained once with each.
+    seed: the study's own; with the run seed it gives every random stream.
+    contrasts: empty means every pair of up to four arms, else each arm against the first.
+    """
+
+    name: str
+    data: str
+    arms: dict[str, Arm]
+    recipe: Recipe = field(default_factory=Recipe)
+    seeds: tuple[int, ...] = (0, 1, 2)
+    seed: int = 0
+    split: SplitPlan = field(default_factory=SplitPlan)
+    contrasts: tuple[Contrast, ...] = ()
+    description: str = ""
+    published: dict[str, Published] = field(default_factory=dict)
+    published_source: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.arms:
+            raise StudyError('arms: found none; a study needs at least one [arms.NAME] with arch = "..."')
+        for name in self.arms:
+            if not ARM_NAME.fullmatch(name):
+                raise StudyError(
+                    f"arms: {name!r} cannot be an arm's name; accepted: letters, digits, . _ + - (up to 64)"
+                )
+        folded = [name.casefold() for name in self.arms]
+        for name in self.arms:
+            if folded.count(name.casefold()) > 1:
+                raise StudyError(f"arms: {name!r} stands twice but for upper and lower case; file systems mix them up")
+        if not self.seeds or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0 or self.seed < 0:
+            raise StudyError(f"seeds: found {list(self.seeds)}, accepted: one or more different whole numbers from 0")
+        for contrast in self.contrasts:
+            for name in (contrast.arm, contrast.against):
+                if name not in self.arms:
+                    raise StudyError(unknown("arm", name, self.arms, where="contrasts"))
+            if contrast.arm == contrast.against:
+                raise StudyError(f"contrasts: {contrast.arm!r} is compared with itself")
+        for name in self.published:
+            if name not in self.arms:
+                raise StudyError(unknown("arm", name, self.arms, where="published"))
+        for name in self.arms:
+            self.recipe_of(name)
+
+    def recipe_of(self, arm: str) -> Recipe:
+        """The shared recipe with the arm's own values in it."""
+        return override(self.recipe, self.arms[arm].overrides, where=f"arms.{arm}")
+
+    def planned_contrasts(self) -> tuple[Contrast, ...]:
+        """The declared contrasts, or where none is declared the ones that the number of arms allows."""
+        if self.contrasts:
+            return self.contrasts
+        names = list(self.arms)
+        if len(names) <= 4:
+            return tuple(Contrast(arm, against) for against, arm in itertools.combinations(names, 2))
+        return tuple(Contrast(arm, names[0]) for arm in names[1:])
+
+
+def builtin_studies() -> tuple[str, ...]:
+    """Names that `commongarden run` takes in place of a study file."""
+    folder = resources.files("commongarden") / "studies"
+    return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")))
+
+
+def read(path: str | Path) -> Study:
+    """The study in a TOML file, or the built-in one of that name. Raises StudyError."""
+    file = Path(path)
+    if file.is_file():
+        try:
+            return parse(file.read_text(encoding="utf-8"), where=str(path))
+        except UnicodeDecodeError as error:
+            raise StudyError(f"{path}: not UTF-8 text (byte {error.start}); a study file is TOML in UTF-8") from None
+    if str(path) in builtin_studies():
+        return parse(
+            (resources.files("commongarden") / "studies" / f"{path}.toml").read_text(encoding="utf-8"), where=str(path)
+        )
+    raise StudyError(unknown("study", str(path), builtin_studies()) + ", or the path of a study file (TOML)")
+
+
+def parse(text: str, *, where: str = "study") -> Study:
+    """The study that TOML text declares. Raises StudyError naming the place and the key."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise StudyError(f"{where}: not valid TOML: {error}") from None
+    try:
+        return from_table(table)
+    except StudyError as error:
+        raise StudyError(f"{where}: {error}") from None
+
+
+SECTIONS = ("study", "recipe", "arms", "contrasts", "split", "published")
+STUDY_KEYS = ("name", "data", "seeds", "seed", "description")
+
+
+def from_table(table: Mapping[str, Any]) -> Study:
+    """The study in nested mappings, laid out as in a study file."""
+    for section in table:
+        if section not in SECTIONS:
+            raise StudyError(unknown("section", section, SECTIONS))
+    head = _mapping(table, "study")
+    for key in head:
+        if key not in STUDY_KEYS:
+            raise StudyError(unknown("key", key, STUDY_KEYS, where="study"))
+    published = dict(_mapping(table, "published"))
+    source = published.pop("source", "")
+    return Study(
+        name=_text(head, "name", "study"),
+        data=_text(head, "data", ""),
+        description=_text(head, "description", ""),
+        seeds=seeds(head.get("seeds", 3)),
+        seed=_whole(head.get("seed", 0), "study.seed"),
+        recipe=convert(Recipe, _mapping(table, "recipe"), where="recipe"),
+        arms={name: arm(name, values) for name, values in _mapping(table, "arms").items()},
+        split=convert(SplitPlan, _mapping(table, "split"), where="split"),
+        contrasts=tuple(_contrasts(table.get("contrasts", []))),
+        published={
+            name: convert(Published, _mapping(published, name), where=f"published.{name}") for name in published
+        },
+        published_source=str(source),
+    )
+
+
+def to_table(study: Study) -> dict[str, Any]:
+    """The study as nested mappings, every default written out: the effective study file."""
+    table: dict[str, Any] = {
+        "study": {
+            "name": study.name,
+            "description": study.description,
+            "data": study.data,
+            "seeds": list(study.seeds),
+            "seed": study.seed,
+        },
+        "recipe": msgspec.to_builtins(study.recipe),
+        "split": {key: value for key, value in dataclasses.asdict(study.split).items() if value is not None},
+        "arms": {name: {"arch": arm.arch, **arm.options, **arm.overrides} for name, arm in study.arms.items()},
+        "contrasts": [{"is": [contrast.arm, contrast.against]} for contrast in study.contrasts],
+    }
+    if study.published:
+        table["published"] = {
+            "source": study.published_source,
+            **{
+                name: {key: value for key, value in dataclasses.asdict(published).items() if value is not None}
+                for name, published in study.published.items()
+            },
+        }
+    return table
+
+
+def dump(study: Study) -> str:
+    """The effective study file as TOML text; `parse` gives the same study back."""
+    return tomli_w.dumps(to_table(study))
+
+
+def arm(name: str, values: object) -> Arm:
+    """An arm from its table: `arch`, options of that architecture, and recipe fields, told apart by name."""
+    if not isinstance(values, Mapping) or not isinstance(values.get("arch"), str):
+        raise StudyError(
+            f'arms.{name}: found {values!r}; accepted: a table with arch = "..." (see: commongarden describe)'
+        )
+    family = arch.family(values["arch"])
+    options = [key for key in inspect.signature(family).parameters if key != "n_classes"]
+    for key in values:
+        if key != "arch" and key not in options and key not in FIELDS:
+            raise StudyError(unknown("key", key, ["arch", *options, *FIELDS], where=f"arms.{name}"))
+    return Arm(
+        values["arch"],
+        options={key: value for key, value in values.items() if key in options},
+        overrides={key: value for key, value in values.items() if key in FIELDS},
+    )
+
+
+def seeds(value: object) -> tuple[int, ...]:
+    """Run seeds from a study file: a number of seeds (3 gives 0, 1, 2) or the list itself."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        return tuple(range(value))
+    if (
+        isinstance(value, list)
+        and value
+        and all(isinstance(item, int) and not isinstance(item, bool) for item in value)
+    ):
+        return tuple(value)
+    raise StudyError(f"study.seeds: found {value!r}, accepted: how many (a whole number from 1), or a list of them")
+
+
+def _contrasts(rows: object) -> Iterator[Contrast]:
+    if not isinstance(rows, list):
+        raise StudyError(f'contrasts: found {rows!r}, accepted: [[contrasts]] with is = ["ARM", "ARM"]')
+    for row in rows:
+        pair = row.get("is") if isinstance(row, Mapping) and set(row) == {"is"} else None
+        if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(name, str) for name in pair):
+            raise StudyError(f'contrasts: found {row!r}, accepted: is = ["ARM", "ARM"]')
+        yield Contrast(*pair)
+
+
+def _mapping(table: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = table.get(key, {})
+    if not isinstance(value, Mapping):
+        raise StudyError(f"{key}: found {value!r}, accepted: a table ([{key}])")
+    return value
+
+
+def _text(table: Mapping[str, Any], key: str, default: str) -> str:
+    value = table.get(key, default)
+    if not isinstance(value, str):
+        raise StudyError(f"study.{key}: found {value!r}, accepted: text in quotes")
+    return value
+
+
+def _whole(value: object, where: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise StudyError(f"{where}: found {value!r}, accepted: a whole number from 0")
+    return value
+
+
+def conflicts(stored: Study, wanted: Study) -> list[str]:
+    """What keeps `wanted` from going on in the folder of `stored`: the keys that differ, with both values.
+
+    More seeds, arms or contrasts, another name, description or published figure are no conflict: they extend it.
+    Where the photos lie is none either; that they are the same photos is seen from their contents.
+    """
+    before, after = to_table(stored), to_table(wanted)
+    pairs = {
+        "study.seed": (before["study"]["seed"], after["study"]["seed"]),
+    }
+    for section in ("recipe", "split"):
+        keys = {**before[section], **after[section]}
+        pairs |= {f"{section}.{key}": (before[section].get(key), after[section].get(key)) for key in keys}
+    for name in stored.arms.keys() & wanted.arms.keys():
+        keys = {**before["arms"][name], **after["arms"][name]}
+        pairs |= {f"arms.{name}.{key}": (before["arms"][name].get(key), after["arms"][name].get(key)) for key in keys}
+    return [f"{key}: {old!r} here, {new!r} asked for" for key, (old, new) in pairs.items() if old != new]
+
+
+def extend(stored: Study, wanted: Study) -> Study:
+    """`wanted` with the arms, seeds and contrasts that the folder holds already; `conflicts` must be empty."""
+    contrasts = (*stored.contrasts, *wanted.contrasts)
+    return dataclasses.replace(
+        wanted,
+        arms={**stored.arms, **wanted.arms},
+        seeds=tuple(sorted({*stored.seeds, *wanted.seeds})),
+        contrasts=tuple(dict.fromkeys(contrasts)),
+    )
+
+
+def of_architectures(data: str, names: list[str] | None) -> Study:
+    """A study of architectures by name ("plain_flower", or with an order "inception_flower:LA"); all that are known
+    where none is named."""
+    arms: dict[str, Arm] = {}
+    for name in names if names is not None else list(arch.FAMILIES):
+        architecture, _, order = name.partition(":")
+        arms[name.replace(":", "-")] = arm(name, {"arch": architecture} | ({"order": order} if order else {}))
+    return Study(Path(data).name or "study", data, arms)
+
+
+def choose_arms(study: Study, names: list[str]) -> Study:
+    """The study with some of its arms, and the contrasts and published figures between those."""
+    for name in names:
+        if name not in study.arms:
+            raise StudyError(unknown("arm", name, study.arms, where=study.name))
+    return dataclasses.replace(
+        study,
+        arms={name: study.arms[name] for name in names},
+        contrasts=tuple(pair for pair in study.contrasts if pair.arm in names and pair.against in names),
+        published={name: figures for name, figures in study.published.items() if name in names},
+    )
+
+
+def folder_name(study: Study) -> str:
+    """The study's name as a folder: letters, digits and - only."""
+    return re.sub(r"[^\w.-]+", "-", study.name).strip("-.") or "study"

@@ -1,0 +1,54 @@
+"""A run under way, on disk: everything that its next epoch needs, so that going on equals never having stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from pathlib import Path
+
+import safetensors.torch
+import torch
+
+from commongarden.records import Epoch
+from commongarden.train.loop import Trainee
+
+
+def to_bytes(trainee: Trainee) -> bytes:
+    """Weights, optimizer state, history and the best weights so far. Random streams are derived, not saved."""
+    buffer = io.BytesIO()
+    torch.save(
+        {
+            "weights": trainee.classifier.state_dict(),
+            "optimizer": trainee.optimizer.state_dict(),
+            "history": [dataclasses.asdict(epoch) for epoch in trainee.history],
+            "best_epoch": trainee.best_epoch,
+            "best_weights": trainee.best_weights,
+        },
+        buffer,
+    )
+    return buffer.getvalue()
+
+
+def restore(trainee: Trainee, path: Path) -> bool:
+    """Brings the trainee to where the checkpoint was made. False where there is none, or one that cannot be read."""
+    try:
+        state = torch.load(path, map_location=trainee.device, weights_only=True)
+        trainee.classifier.load_state_dict(state["weights"])
+        trainee.optimizer.load_state_dict(state["optimizer"])
+    except FileNotFoundError:
+        return False
+    trainee.history = [Epoch(**epoch) for epoch in state["history"]]
+    trainee.best_epoch = state["best_epoch"]
+    trainee.best_weights = state["best_weights"]
+    return True
+
+
+def weights_to_bytes(classifier: torch.nn.Module) -> bytes:
+    """Parameters and buffers in the safetensors form, plain layout."""
+    tensors = {key: value.detach().cpu().contiguous() for key, value in classifier.state_dict().items()}
+    return safetensors.torch.save(tensors)
+
+
+def load_weights(classifier: torch.nn.Module, path: Path) -> None:
+    """Puts a stored run's weights into its classifier."""
+    classifier.load_state_dict(safetensors.torch.load(path.read_bytes()))

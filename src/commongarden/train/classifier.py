@@ -1,0 +1,37 @@
+"""The trained thing: pixels in, logits out, with the preprocessing that the study's recipe fixed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from commongarden.arch import Node, Shape
+from commongarden.recipe import Recipe
+from commongarden.train.build import build
+
+
+class Classifier(nn.Module):
+    """uint8 photos (n, 3, height, width) in, logits (n, classes) out.
+
+    mean, std: per channel in 0..255; what the pixels are shifted and divided by ((0, 0, 0), (1, 1, 1) for raw ones).
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self, network: Node, input: Shape, recipe: Recipe, mean: Sequence[float], std: Sequence[float]
+    ) -> None:
+        super().__init__()
+        self.body = build(network, input)
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, 3, 1, 1), persistent=False)
+        self.memory_format = torch.channels_last if recipe.layout == "channels-last" else torch.contiguous_format
+        self.to(memory_format=self.memory_format)  # type: ignore[call-overload]  # torch's stub lacks it
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        x = pixels.to(dtype=torch.float32, memory_format=self.memory_format)
+        logits: Tensor = self.body(x.sub(self.mean).div_(self.std))
+        return logits

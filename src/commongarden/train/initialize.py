@@ -1,0 +1,26 @@
+"""First weights by recipe, each tensor from its own place in the stream."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from commongarden.recipe import Recipe
+
+
+def initialize(module: nn.Module, recipe: Recipe, generator: torch.Generator) -> None:
+    """Draws every convolution's and dense layer's weights in the order of the module tree, and sets biases to 0.
+
+    "fan-in": N(0, sqrt(2 / fan-in)), He et al. 2015, eq. 10; "fixed": N(0, init_std) whatever the fan-in.
+    Normalizations keep scale 1 and shift 0.
+    """
+    with torch.no_grad():
+        for layer in module.modules():
+            if isinstance(layer, nn.Conv2d | nn.Linear):
+                fan_in = layer.weight[0].numel()
+                std = math.sqrt(2 / fan_in) if recipe.init == "fan-in" else recipe.init_std
+                layer.weight.normal_(0.0, std, generator=generator)
+                if layer.bias is not None:
+                    layer.bias.zero_()

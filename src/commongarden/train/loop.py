@@ -1,0 +1,173 @@
+"""The training loop, as a generator: it yields every step and every epoch, and whoever reads it decides what to show,
+when to save, and when to stop (by not asking for more).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from commongarden.recipe import Recipe
+from commongarden.records import Epoch
+from commongarden.train import streams
+from commongarden.train.classifier import Classifier
+from commongarden.train.evaluate import evaluate
+from commongarden.train.schedule import learning_rate, make_optimizer
+
+Batch = tuple[Tensor, Tensor]  # uint8 (n, 3, height, width), int64 (n,)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step just done, from 1; the figures are the epoch's up to here."""
+
+    epoch: int
+    step: int
+    loss: float
+    accuracy: float
+    images_per_second: float
+
+
+class Diverged(Exception):
+    """The loss is not finite."""
+
+    def __init__(self, epoch: int, step: int, loss: float, part: str = "training") -> None:
+        super().__init__(f"the {part} loss became {loss} at epoch {epoch}, step {step}")
+        self.epoch, self.step = epoch, step
+
+
+@dataclass
+class Trainee:
+    """A network in training: all that changes, and all that a checkpoint holds."""
+
+    classifier: Classifier
+    recipe: Recipe
+    device: torch.device
+    optimizer: torch.optim.Optimizer
+    history: list[Epoch] = field(default_factory=list)
+    best_epoch: int = 0
+    best_weights: dict[str, Tensor] | None = None
+
+
+def new_trainee(classifier: Classifier, recipe: Recipe, device: torch.device) -> Trainee:
+    """A network at its first weights, on its device, with its optimizer."""
+    classifier.to(device)
+    return Trainee(classifier, recipe, device, make_optimizer(classifier, recipe))
+
+
+def train(
+    trainee: Trainee,
+    train_batches: Callable[[int], Iterable[Batch]],
+    val_batches: Callable[[], Iterable[Batch]],
+    steps_per_epoch: int,
+    study_seed: int,
+    run_seed: int,
+) -> Iterator[Step | Epoch]:
+    """Trains from the epoch behind the trainee's history to the recipe's last one.
+
+    train_batches(epoch) gives the epoch's batches in its order, val_batches() the validation part. Raises Diverged.
+    """
+    for epoch in range(len(trainee.history) + 1, trainee.recipe.epochs + 1):
+        torch.manual_seed(streams.seed(study_seed, run_seed, "dropout", epoch))
+        record = yield from _epoch(trainee, epoch, train_batches(epoch), val_batches, steps_per_epoch)
+        trainee.history.append(record)
+        if trainee.recipe.select == "best-val" and _is_best(trainee):
+            trainee.best_epoch = epoch
+            trainee.best_weights = {key: value.clone() for key, value in trainee.classifier.state_dict().items()}
+        yield record
+
+
+def _epoch(
+    trainee: Trainee,
+    epoch: int,
+    batches: Iterable[Batch],
+    val_batches: Callable[[], Iterable[Batch]],
+    steps_per_epoch: int,
+) -> Generator[Step, None, Epoch]:
+    classifier, recipe, optimizer = trainee.classifier, trainee.recipe, trainee.optimizer
+    clock = Clock(trainee.device)
+    seen, right, loss_sum, rate = 0, 0, 0.0, 0.0
+    classifier.train()
+    for step, (pixels, labels) in enumerate(batches, 1):
+        pixels, labels = pixels.to(trainee.device), labels.to(trainee.device)
+        clock.mark("data")
+
+        logits = classifier(pixels)
+        loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        value = loss.item()
+        if not math.isfinite(value):
+            raise Diverged(epoch, step, value)
+        right += int((logits.detach().argmax(1) == labels).sum())
+        clock.mark("forward_backward")
+
+        rate = learning_rate(recipe, (epoch - 1) * steps_per_epoch + step - 1, steps_per_epoch)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
+        clock.mark("optimizer")
+
+        seen += len(labels)
+        loss_sum += value * len(labels)
+        yield Step(epoch, step, loss_sum / seen, right / seen, seen / clock.total())
+        clock.skip()  # what the reader of this generator did meanwhile is not the run's time
+    val = evaluate(classifier, val_batches(), trainee.device)
+    clock.mark("val")
+    if not math.isfinite(val.loss):
+        raise Diverged(epoch, steps_per_epoch, val.loss, "validation")
+    return Epoch(
+        epoch=epoch,
+        train_loss=loss_sum / seen,
+        train_accuracy=right / seen,
+        val_loss=val.loss,
+        val_accuracy=val.accuracy,
+        lr=rate,
+        seconds_data=clock.seconds["data"],
+        seconds_forward_backward=clock.seconds["forward_backward"],
+        seconds_optimizer=clock.seconds["optimizer"],
+        seconds_val=clock.seconds["val"],
+    )
+
+
+def _is_best(trainee: Trainee) -> bool:
+    *before, last = trainee.history
+    return all(last.val_accuracy > epoch.val_accuracy for epoch in before)
+
+
+def selected(trainee: Trainee) -> int:
+    """Puts the weights that the recipe selects into the classifier; returns the epoch they are of."""
+    if trainee.recipe.select == "best-val" and trainee.best_weights is not None:
+        trainee.classifier.load_state_dict(trainee.best_weights)
+        return trainee.best_epoch
+    return len(trainee.history)
+
+
+class Clock:
+    """Seconds by kind of work, each from the last mark to this one; a GPU is waited for at every mark."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.seconds = {"data": 0.0, "forward_backward": 0.0, "optimizer": 0.0, "val": 0.0}
+        self.last = time.perf_counter()
+
+    def mark(self, kind: str) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        elif self.device.type == "mps":
+            torch.mps.synchronize()
+        now = time.perf_counter()
+        self.seconds[kind] += now - self.last
+        self.last = now
+
+    def skip(self) -> None:
+        self.last = time.perf_counter()
+
+    def total(self) -> float:
+        return sum(self.seconds.values())

@@ -1,0 +1,91 @@
+"""Devices, memory and latency of the process that trains."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from pathlib import Path
+
+import psutil
+import torch
+from torch import nn
+
+from commongarden.errors import RunnerError
+
+
+def pick_device(wanted: str = "auto") -> torch.device:
+    """CUDA, then MPS, then the CPU; or the one asked for. Raises RunnerError where it is not there."""
+    available = [
+        name
+        for name, there in (
+            ("cuda", torch.cuda.is_available()),
+            ("mps", torch.backends.mps.is_available()),
+            ("cpu", True),
+        )
+        if there
+    ]
+    if wanted == "auto":
+        return torch.device(available[0])
+    if wanted.partition(":")[0] not in available:
+        raise RunnerError(f"device: found {wanted!r}, accepted on this machine: auto, {', '.join(available)}")
+    return torch.device(wanted)
+
+
+def settle(threads: int) -> None:
+    """Makes this process's numbers repeat: fixed threads, no algorithm chosen by timing, tiny numbers taken as 0.
+
+    Adam's first moments of a dead unit fall below the smallest normal number within an epoch or two, where the
+    processor is many times slower.
+    """
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+
+
+def inference_ms(classifier: nn.Module, input: tuple[int, int, int], device: torch.device, repeats: int = 30) -> float:
+    """Median milliseconds for one photo, evaluation mode, after warm-up."""
+    height, width, channels = input
+    photo = torch.zeros(1, channels, height, width, dtype=torch.uint8, device=device)
+    times = []
+    classifier.eval()
+    with torch.inference_mode():
+        for i in range(repeats + 5):
+            start = time.perf_counter()
+            classifier(photo).cpu()
+            if i >= 5:
+                times.append(time.perf_counter() - start)
+    return 1000 * statistics.median(times)
+
+
+class PeakMemory:
+    """The most memory this process (or its CUDA device's allocator) held since the object was made, in bytes.
+
+    On Linux the kernel's own mark is reset and read; elsewhere the resident size is looked at when `look` is called.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.most = 0
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+        try:
+            Path("/proc/self/clear_refs").write_text("5")
+            self.kernel = True
+        except OSError:
+            self.kernel = False
+
+    def look(self) -> int:
+        """The peak so far."""
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.device)
+        resident = _kernel_peak() if self.kernel else int(psutil.Process().memory_info().rss)
+        self.most = max(self.most, resident)
+        return self.most
+
+
+def _kernel_peak() -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return int(psutil.Process().memory_info().rss)
