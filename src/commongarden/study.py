@@ -22,7 +22,7 @@ from commongarden.errors import StudyError, unknown
 from commongarden.fields import convert
 from commongarden.recipe import FIELDS, Recipe, override
 
-ARM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
+ARM_NAME = re.compile(r"\w([\w.+-]{0,62}[\w+-])?")
 
 
 @dataclass(frozen=True)

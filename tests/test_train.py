@@ -1,0 +1,295 @@
+"""Training: recipes against torch's own, random streams, repeats and resumes bit for bit."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from commongarden import arch
+from commongarden.arch import conv, dense, global_avg_pool, serial
+from commongarden.errors import RunnerError
+from commongarden.recipe import Recipe
+from commongarden.records import Epoch
+from commongarden.train import checkpoint, loop, measure, streams
+from commongarden.train.classifier import Classifier
+from commongarden.train.evaluate import evaluate
+from commongarden.train.initialize import initialize
+from commongarden.train.schedule import learning_rate, make_optimizer
+
+SIZE = 12
+CPU = torch.device("cpu")
+NETWORK = serial(conv(6, 3), conv(6, 3, order="LAB"), global_avg_pool(), arch.dropout(0.2), dense(3), name="small")
+
+
+def photos(n, seed=0):
+    """Three classes told apart by their brightest channel."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(n) % 3
+    pixels = torch.randint(0, 160, (n, 3, SIZE, SIZE), generator=generator, dtype=torch.uint8)
+    pixels[torch.arange(n), labels] += 60
+    return pixels, labels
+
+
+def batches(n=36, size=6, seed=0):
+    pixels, labels = photos(n, seed)
+    return list(zip(pixels.split(size), labels.split(size), strict=True))
+
+
+def epoch_batches(epoch, run_seed=0):
+    order = torch.randperm(6, generator=streams.generator(0, run_seed, "order", epoch))
+    return [batches()[i] for i in order]
+
+
+def new(recipe, run_seed=0, network=NETWORK):
+    measure.settle(1)
+    classifier = Classifier(network, (SIZE, SIZE, 3), recipe, (100.0, 90.0, 80.0), (50.0, 50.0, 50.0))
+    initialize(classifier, recipe, streams.generator(0, run_seed, "initialization"))
+    return loop.new_trainee(classifier, recipe, CPU)
+
+
+def trained(recipe, run_seed=0, trainee=None):
+    trainee = trainee or new(recipe, run_seed)
+    for _ in loop.train(
+        trainee, lambda epoch: epoch_batches(epoch, run_seed), lambda: batches(18, seed=9), 6, 0, run_seed
+    ):
+        pass
+    return trainee
+
+
+def weights(trainee):
+    return checkpoint.weights_to_bytes(trainee.classifier)
+
+
+def without_seconds(history):
+    return [
+        dataclasses.replace(
+            epoch, seconds_data=0, seconds_forward_backward=0, seconds_optimizer=0, seconds_val=0
+        )
+        for epoch in history
+    ]  # fmt: skip
+
+
+RECIPES = [
+    Recipe(resolution=SIZE, epochs=4, batch_size=6, **values)
+    for values in (
+        {},
+        {"optimizer": "adam", "lr": 1e-2, "schedule": "cosine", "warmup_epochs": 1},
+        {"optimizer": "sgd", "lr": 0.05, "nesterov": True, "weight_decay": 1e-3, "schedule": "one-cycle"},
+        {"select": "best-val", "label_smoothing": 0.1, "layout": "channels-first", "init": "fixed"},
+    )
+]
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: f"{recipe.optimizer}-{recipe.schedule}")
+def test_one_seed_repeats_bit_for_bit_and_another_differs(recipe):
+    one, two, other = trained(recipe), trained(recipe), trained(recipe, run_seed=1)
+    assert weights(one) == weights(two)
+    assert without_seconds(one.history) == without_seconds(two.history)
+    assert weights(one) != weights(other)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: f"{recipe.optimizer}-{recipe.schedule}")
+@pytest.mark.parametrize("stop_after", [1, 3])
+def test_going_on_from_a_checkpoint_equals_never_having_stopped(recipe, stop_after, tmp_path):
+    whole = trained(recipe)
+    stopped = new(recipe)
+    for news in loop.train(stopped, epoch_batches, lambda: batches(18, seed=9), 6, 0, 0):
+        if isinstance(news, Epoch) and news.epoch == stop_after:
+            (tmp_path / "checkpoint.pt").write_bytes(checkpoint.to_bytes(stopped))
+            break
+    resumed = new(recipe)
+    torch.rand(17)  # what else the process draws must not matter
+    assert checkpoint.restore(resumed, tmp_path / "checkpoint.pt")
+    trained(recipe, trainee=resumed)
+    assert loop.selected(resumed) == loop.selected(whole)
+    assert weights(resumed) == weights(whole)
+    assert without_seconds(resumed.history) == without_seconds(whole.history)
+
+
+def test_there_is_nothing_to_restore_without_a_checkpoint(tmp_path):
+    assert not checkpoint.restore(new(RECIPES[0]), tmp_path / "checkpoint.pt")
+
+
+def test_the_stored_weights_give_the_same_logits(tmp_path):
+    trainee = trained(RECIPES[0])
+    (tmp_path / "model.safetensors").write_bytes(weights(trainee))
+    fresh = new(RECIPES[0], run_seed=5)
+    checkpoint.load_weights(fresh.classifier, tmp_path / "model.safetensors")
+    pixels, _ = photos(5)
+    assert torch.equal(fresh.classifier.eval()(pixels), trainee.classifier.eval()(pixels))
+
+
+def test_a_network_learns_what_can_be_learned():
+    history = trained(Recipe(resolution=SIZE, epochs=12, batch_size=6, lr=1e-2)).history
+    assert history[-1].train_loss < history[0].train_loss
+    assert history[-1].val_accuracy > 0.9
+
+
+def test_the_epoch_record_says_what_happened():
+    recipe = Recipe(resolution=SIZE, epochs=1, batch_size=6, schedule="cosine")
+    trainee = new(recipe)
+    news = list(loop.train(trainee, epoch_batches, lambda: batches(18, seed=9), 6, 0, 0))
+    steps, epoch = news[:-1], news[-1]
+    assert [step.step for step in steps] == [1, 2, 3, 4, 5, 6]
+    assert (epoch.train_loss, epoch.train_accuracy) == (steps[-1].loss, steps[-1].accuracy)
+    assert epoch.lr == pytest.approx(learning_rate(recipe, 5, 6))
+    assert min(epoch.seconds_data, epoch.seconds_forward_backward, epoch.seconds_optimizer, epoch.seconds_val) > 0
+    result = evaluate(trainee.classifier, batches(18, seed=9), CPU)
+    assert (epoch.val_loss, epoch.val_accuracy) == (result.loss, result.accuracy)
+
+
+def test_evaluation_is_plain_cross_entropy_and_leaves_the_network_alone():
+    trainee = trained(RECIPES[3])
+    before = weights(trainee)
+    result = evaluate(trainee.classifier, batches(18, seed=9), CPU)
+    assert weights(trainee) == before
+    expected = -np.log(result.probabilities[np.arange(18), result.labels]).mean()
+    assert result.loss == pytest.approx(expected, rel=1e-5)
+    assert result.accuracy == (result.probabilities.argmax(1) == result.labels).mean()
+    np.testing.assert_allclose(result.probabilities.sum(1), 1, rtol=1e-5)
+
+
+def test_the_best_validation_epoch_is_the_first_of_the_highest():
+    trainee = trained(RECIPES[3])
+    accuracies = [epoch.val_accuracy for epoch in trainee.history]
+    assert loop.selected(trainee) == accuracies.index(max(accuracies)) + 1
+    assert evaluate(trainee.classifier, batches(18, seed=9), CPU).accuracy == max(accuracies)
+
+
+def test_a_loss_that_is_not_finite_stops_with_its_epoch_and_step():
+    recipe = Recipe(resolution=SIZE, epochs=3, batch_size=6, optimizer="sgd", lr=1e30)
+    trainee = new(recipe, network=serial(conv(4, 3, order="LA"), global_avg_pool(), dense(3)))
+    with pytest.raises(loop.Diverged) as error:
+        trained(recipe, trainee=trainee)
+    assert (error.value.epoch, error.value.step) == (1, 2)
+    assert "the training loss became" in str(error.value)
+
+
+@pytest.mark.parametrize(("optimizer", "nesterov"), [("adam", False), ("adamw", False), ("sgd", False), ("sgd", True)])
+def test_optimizers_are_torchs_unfused_ones(optimizer, nesterov):
+    recipe = Recipe(optimizer=optimizer, lr=0.1, weight_decay=0.01, nesterov=nesterov)
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}[optimizer]
+    extra = {"momentum": 0.9, "nesterov": nesterov} if optimizer == "sgd" else {}
+    ours, theirs = torch.nn.Linear(4, 3), torch.nn.Linear(4, 3)
+    theirs.load_state_dict(ours.state_dict())
+    pairs = [
+        (ours, make_optimizer(ours, recipe)),
+        (theirs, kind(theirs.parameters(), 0.1, weight_decay=0.01, fused=False, foreach=False, **extra)),
+    ]
+    for i in range(5):
+        for module, optimizer_ in pairs:
+            optimizer_.zero_grad()
+            module(torch.full((2, 4), float(i))).square().mean().backward()
+            optimizer_.step()
+    torch.testing.assert_close(ours.weight, theirs.weight)
+
+
+def scheduled(make, steps):
+    """Learning rates of torch's own schedule."""
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.3)
+    schedule = make(optimizer)
+    rates = []
+    for _ in range(steps):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    return rates
+
+
+def test_one_cycle_is_torchs():
+    recipe = Recipe(lr=0.3, epochs=5, schedule="one-cycle")
+    ours = [learning_rate(recipe, step, 7) for step in range(35)]
+    theirs = scheduled(lambda o: torch.optim.lr_scheduler.OneCycleLR(o, 0.3, total_steps=35), 34)
+    assert ours[:34] == pytest.approx(theirs)
+    assert ours[34] == pytest.approx(0.3 / 25 / 1e4)
+
+
+def test_cosine_is_torchs():
+    recipe = Recipe(lr=0.3, epochs=5, schedule="cosine")
+    ours = [learning_rate(recipe, step, 7) for step in range(35)]
+    assert ours == pytest.approx(scheduled(lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 35), 35))
+
+
+def test_a_warm_up_rises_to_the_learning_rate_then_the_schedule_begins():
+    recipe = Recipe(lr=0.3, epochs=4, schedule="cosine", warmup_epochs=1)
+    rates = [learning_rate(recipe, step, 10) for step in range(40)]
+    assert rates[:10] == pytest.approx([0.03 * i for i in range(1, 11)])
+    assert rates[10] == pytest.approx(0.3)
+    assert rates[-1] < 0.01
+    assert learning_rate(Recipe(lr=0.3), 39, 10) == 0.3
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3])
+@pytest.mark.parametrize("steps", [1, 2, 3])
+@pytest.mark.parametrize("schedule", ["cosine", "one-cycle"])
+def test_the_shortest_schedules_are_finite(schedule, steps, epochs):
+    recipe = Recipe(lr=0.3, epochs=epochs, schedule=schedule)
+    rates = [learning_rate(recipe, step, steps) for step in range(epochs * steps)]
+    assert all(math.isfinite(rate) and 0 <= rate <= 0.3 + 1e-12 for rate in rates)
+
+
+@pytest.mark.parametrize("init", ["fan-in", "fixed"])
+def test_first_weights_have_the_recipes_spread(init):
+    recipe = Recipe(resolution=SIZE, init=init, init_std=0.03)
+    network = serial(conv(256, 3, order="L"), conv(256, 3, order="LBA", bias=True), global_avg_pool(), dense(100))
+    classifier = new(recipe, network=network).classifier
+    for layer in classifier.modules():
+        if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear):
+            expected = math.sqrt(2 / layer.weight[0].numel()) if init == "fan-in" else 0.03
+            assert layer.weight.std().item() == pytest.approx(expected, rel=0.05)
+            assert not layer.bias.any()
+
+
+def test_fan_in_keeps_the_signals_scale_through_relu_layers():
+    network = serial(*[conv(64, 3, order="LA") for _ in range(10)], name="deep")
+    classifier = new(Recipe(resolution=SIZE), network=network).classifier
+    pixels, _ = photos(4)
+    with torch.no_grad():
+        assert 0.2 < classifier(pixels).pow(2).mean().sqrt().item() < 5
+
+
+def test_streams_are_apart_and_the_same_everywhere():
+    seeds = {
+        streams.seed(study, run, stream, epoch)
+        for study in range(3)
+        for run in range(3)
+        for stream in ("initialization", "order", "augmentation", "dropout")
+        for epoch in range(3)
+    }
+    assert len(seeds) == 3 * 3 * 4 * 3
+    assert streams.seed(0, 0, "order", 1) == 4460723919755743566
+
+
+def test_the_classifier_standardizes_by_channel():
+    recipe = Recipe(resolution=SIZE)
+    classifier = Classifier(serial(), (SIZE, SIZE, 3), recipe, (10.0, 20.0, 30.0), (1.0, 2.0, 4.0))
+    pixels, _ = photos(2)
+    mean, std = torch.tensor([10.0, 20.0, 30.0]).view(3, 1, 1), torch.tensor([1.0, 2.0, 4.0]).view(3, 1, 1)
+    torch.testing.assert_close(classifier(pixels), (pixels.float() - mean) / std)
+
+
+def test_layout_is_the_recipes():
+    for layout, format_ in (("channels-last", torch.channels_last), ("channels-first", torch.contiguous_format)):
+        classifier = new(Recipe(resolution=SIZE, layout=layout)).classifier
+        assert classifier.body.conv_3x3.weight.is_contiguous(memory_format=format_)
+
+
+def test_devices_that_are_not_there_are_told():
+    assert measure.pick_device("cpu") == CPU
+    with pytest.raises(RunnerError, match="device: found 'tpu', accepted on this machine: auto, "):
+        measure.pick_device("tpu")
+
+
+def test_peak_memory_sees_what_was_held_and_let_go():
+    memory = measure.PeakMemory(CPU)
+    before = memory.look()
+    block = torch.ones(40_000_000)
+    del block
+    assert memory.look() - before > 100_000_000
+
+
+def test_latency_is_measured():
+    trainee = new(RECIPES[0])
+    assert 0 < measure.inference_ms(trainee.classifier, (SIZE, SIZE, 3), CPU) < 1000
