@@ -28,7 +28,9 @@ def convert(kind: type[T], values: Mapping[str, Any], *, where: str) -> T:
         if get_origin(hints[key]) is Literal and isinstance(value, str) and value not in choices:
             raise StudyError(unknown("value", value, choices, where=f"{where}.{key}"))
     try:
-        return msgspec.convert(values, kind)
+        made = msgspec.convert(values, kind)
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$")
         raise StudyError(f"{where}{path.rstrip('`')}: {message}") from None
+    # built again by its own constructor: msgspec leaves defaults out of the instance, and then out of what it writes
+    return dataclasses.replace(made)  # type: ignore[type-var]
