@@ -1,0 +1,97 @@
+"""Small photos and one finished study that many tests look at."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+CLASSES = ("daisy", "rose", "tulip")
+STUDY = """
+[study]
+name = "small"
+data = "{data}"
+seeds = 2
+
+[recipe]
+resolution = 16
+epochs = 3
+batch_size = 8
+lr = 3e-3
+
+[split]
+train = 0.6
+val = 0.2
+
+[arms.plain]
+arch = "plain_flower"
+
+[arms.residual]
+arch = "residual_flower"
+order = "LBA"
+
+[[contrasts]]
+is = ["residual", "plain"]
+"""
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory) -> Path:
+    """Sixty photos of 20x24 pixels in three class folders, each class with a brightest channel."""
+    root = tmp_path_factory.mktemp("photos")
+    generator = np.random.default_rng(0)
+    for number, name in enumerate(CLASSES):
+        (root / name).mkdir()
+        for i in range(20):
+            pixels = generator.integers(0, 120, (20, 24, 3), dtype=np.uint8)
+            pixels[..., number] += 80
+            Image.fromarray(pixels).save(root / name / f"{i:02}.png")
+    return root
+
+
+@pytest.fixture(scope="session")
+def cache_folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def study_file(tmp_path_factory, photos) -> Path:
+    path = tmp_path_factory.mktemp("study") / "small.toml"
+    path.write_text(STUDY.format(data=photos.as_posix()), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def commongarden(cache_folder):
+    """Runs the command as a user does; returns the finished process."""
+
+    def call(*arguments, check=None, **options):
+        process = subprocess.run(
+            [sys.executable, "-m", "commongarden.cli", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            env=environment(cache_folder),
+            timeout=240,
+            **options,
+        )
+        if check is not None:
+            assert process.returncode == check, f"{process.returncode}\n{process.stdout}\n{process.stderr}"
+        return process
+
+    return call
+
+
+def environment(cache_folder):
+    return {**os.environ, "COMMONGARDEN_CACHE": str(cache_folder), "COLUMNS": "160", "PYTHONUTF8": "1"}
+
+
+@pytest.fixture(scope="session")
+def finished(commongarden, study_file, tmp_path_factory) -> Path:
+    """The folder of a finished small study: two arms, two seeds, three epochs."""
+    out = tmp_path_factory.mktemp("garden") / "small"
+    commongarden("run", study_file, "--out", out, check=0)
+    return out

@@ -1,0 +1,302 @@
+"""Whole studies through the command line: stopped, killed, extended, refused, broken."""
+
+import dataclasses
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+from conftest import environment
+
+from commongarden import store as stores
+from commongarden import study as studies
+from commongarden.runner import plan
+from commongarden.runner.display import TimeLeft, duration
+from commongarden.runner.events import EpochDone, Job, RunDone, Started, Stepped
+
+
+def numbers(out):
+    """All that must not depend on interruptions, workers or order: weights, histories, predictions."""
+    store = stores.open_store(out)
+    found = {}
+    for run in store.runs():
+        directory = store.directory(run.arm, run.seed)
+        history = [
+            dataclasses.replace(epoch, seconds_data=0, seconds_forward_backward=0, seconds_optimizer=0, seconds_val=0)
+            for epoch in store.history(run.arm, run.seed)
+        ]
+        predictions = store.predictions(run.arm, run.seed)
+        found[run.arm, run.seed] = (
+            (directory / "model.safetensors").read_bytes(),
+            history,
+            predictions.probabilities.tobytes(),
+            run.test_accuracy,
+            run.test_loss,
+        )
+    return found
+
+
+def start(study_file, out, cache_folder, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "commongarden.cli", "run", str(study_file), "--out", str(out), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(cache_folder),
+    )
+
+
+def wait_for(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def longer(tmp_path_factory, study_file):
+    """The same study with more epochs, so that it can be caught in the middle."""
+    path = tmp_path_factory.mktemp("longer") / "longer.toml"
+    path.write_text(study_file.read_text().replace("epochs = 3", "epochs = 40"))
+    return path
+
+
+@pytest.fixture(scope="module")
+def undisturbed(commongarden, longer, tmp_path_factory):
+    out = tmp_path_factory.mktemp("undisturbed") / "out"
+    commongarden("run", longer, "--out", out, "--workers", 1, check=0)
+    return numbers(out)
+
+
+def test_everything_is_on_disk(finished):
+    names = {path.name for path in finished.iterdir()}
+    assert {"study.toml", "manifest.csv", "split.json", "runs", "results.csv", "results.json", "report.html"} <= names
+    for arm in ("plain", "residual"):
+        for seed in ("0", "1"):
+            files = {path.name for path in (finished / "runs" / arm / seed).iterdir()}
+            assert files == {"run.json", "history.csv", "predictions.npz", "model.safetensors"}
+    assert not [path for path in finished.rglob("*") if path.name.endswith((".tmp", ".partial"))]
+    study = studies.read(finished / "study.toml")
+    assert study.recipe.optimizer == "adamw"  # a default, written out
+
+
+def test_runs_of_one_seed_see_the_same_photos(finished):
+    store = stores.open_store(finished)
+    runs = store.runs()
+    assert len({run.hashes.split for run in runs}) == len({run.hashes.data for run in runs}) == 1
+    assert all(run.n_train + run.n_val + run.n_test == 60 for run in runs)
+    assert len(numbers(finished)) == 4
+
+
+def test_a_killed_study_goes_on_to_the_same_numbers(longer, cache_folder, tmp_path, commongarden, undisturbed):
+    out = tmp_path / "out"
+    for _ in range(2):  # twice, at different moments
+        process = start(longer, out, cache_folder)
+        partials = out / "runs"
+        before = {path: path.stat().st_mtime_ns for path in partials.rglob("checkpoint.pt")}
+        wait_for(lambda: any(path.stat().st_mtime_ns != before.get(path) for path in partials.rglob("checkpoint.pt")))  # noqa: B023
+        time.sleep(0.3)
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+        process.communicate()
+        psutil.wait_procs(children, timeout=30)
+        assert not [child for child in children if child.is_running()], "workers outlived their parent"
+    done = {path: path.stat().st_mtime_ns for path in out.rglob("run.json")}
+    again = commongarden("run", longer, "--out", out, check=0)
+    assert "goes on behind epoch" in again.stderr
+    assert numbers(out) == undisturbed
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in done.items()), "a finished run was made again"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send to another process")
+def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(longer, cache_folder, tmp_path, commongarden, undisturbed):
+    out = tmp_path / "out"
+    process = start(longer, out, cache_folder)
+    wait_for(lambda: list(out.rglob("checkpoint.pt")))
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert "the same command goes on" in errors
+    assert (out / "report.html").is_file()
+    status = json.loads(commongarden("status", out, "--json", check=0).stdout)
+    assert "under way" in {run["status"] for run in status["runs"]}
+    commongarden("run", longer, "--out", out, check=0)
+    assert numbers(out) == undisturbed
+
+
+def test_more_workers_and_another_order_change_no_bit(commongarden, longer, tmp_path, undisturbed):
+    text = longer.read_text()
+    plain, residual = text.index("[arms.plain]"), text.index("[arms.residual]")
+    swapped = text[:plain] + text[residual : text.index("[[contrasts]]")] + text[plain:residual]
+    (tmp_path / "swapped.toml").write_text(swapped + text[text.index("[[contrasts]]") :])
+    commongarden("run", tmp_path / "swapped.toml", "--out", tmp_path / "out", "--workers", 3, check=0)
+    assert numbers(tmp_path / "out") == undisturbed
+
+
+def test_a_finished_study_is_extended_in_place(finished, study_file, tmp_path, commongarden):
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    before = {path: path.stat().st_mtime_ns for path in out.glob("runs/*/*/*")}
+    text = study_file.read_text() + '\n[arms.bottleneck]\narch = "bottleneck_flower"\n'
+    (tmp_path / "more.toml").write_text(text)
+    commongarden("run", tmp_path / "more.toml", "--seeds", 3, "--out", out, check=0)
+    store = stores.open_store(out)
+    assert [(run.arm, run.seed) for run in store.runs()] == [
+        (arm, seed) for arm in ("plain", "residual", "bottleneck") for seed in (0, 1, 2)
+    ]
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
+    assert {key: value for key, value in numbers(out).items() if key[1] < 2 and key[0] != "bottleneck"} == numbers(
+        finished
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--epochs", "5"], "recipe.epochs: 3 here, 5 asked for"),
+        (["--seed", "1"], "study.seed: 0 here, 1 asked for"),
+        (["--set", "optimizer=sgd"], "recipe.optimizer: 'adamw' here, 'sgd' asked for"),
+    ],
+)
+def test_a_change_of_the_soil_is_refused(finished, study_file, commongarden, arguments, message):
+    before = (finished / "study.toml").read_bytes()
+    refused = commongarden("run", study_file, "--out", finished, *arguments, check=2)
+    assert message in refused.stderr
+    assert "--out" in refused.stderr
+    assert (finished / "study.toml").read_bytes() == before
+
+
+def test_other_photos_are_refused_and_moved_ones_are_not(finished, study_file, photos, tmp_path, commongarden):
+    moved = tmp_path / "moved"
+    shutil.copytree(photos, moved)
+    commongarden("run", study_file, "--data", moved, "--out", finished, check=0)
+    (moved / "rose" / "00.png").unlink()
+    shutil.copy(photos / "tulip" / "03.png", moved / "tulip" / "new.png")
+    refused = commongarden("run", study_file, "--data", moved, "--out", finished, check=2)
+    assert "1 gone (rose/00.png); 1 new (tulip/new.png)" in refused.stderr
+
+
+def test_a_run_that_diverges_is_recorded_and_the_study_goes_on(study_file, tmp_path, commongarden):
+    text = study_file.read_text().replace(
+        'arch = "plain_flower"', 'arch = "plain_flower"\norder = "LA"\nlr = 1e30\noptimizer = "sgd"'
+    )
+    (tmp_path / "diverges.toml").write_text(text)
+    result = commongarden("run", tmp_path / "diverges.toml", "--out", tmp_path / "out", "--seeds", 1, check=1)
+    assert "1 runs failed" in result.stderr
+    store = stores.open_store(tmp_path / "out")
+    run = store.run("plain", 0)
+    assert run.status == "failed"
+    assert re.search(r"the training loss became (nan|inf) at epoch 1, step \d", run.failure.reason)
+    assert (run.failure.epoch, run.failure.step > 0) == (1, True)
+    assert store.run("residual", 0).status == "finished"
+    again = commongarden("run", tmp_path / "diverges.toml", "--out", tmp_path / "out", "--seeds", 1, check=1)
+    assert "runs to make" not in again.stderr
+    retried = commongarden(
+        "run", tmp_path / "diverges.toml", "--out", tmp_path / "out", "--seeds", 1, "--retry", check=1
+    )
+    assert "1 runs to make" in retried.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_worker_that_is_killed_costs_its_run_and_no_other(longer, cache_folder, tmp_path):
+    out = tmp_path / "out"
+    process = start(longer, out, cache_folder, "--workers", "1", "--seeds", "1")
+    wait_for(lambda: list(out.rglob("checkpoint.pt")))
+    workers = [child for child in psutil.Process(process.pid).children() if "spawn_main" in " ".join(child.cmdline())]
+    os.kill(workers[0].pid, signal.SIGKILL)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 1, errors
+    store = stores.open_store(out)
+    assert "killed by signal 9 (SIGKILL), most likely for want of memory" in store.run("plain", 0).failure.reason
+    assert store.run("residual", 0).status == "finished"
+
+
+def test_two_processes_on_one_study_are_kept_apart(finished, study_file, commongarden):
+    with stores.held(finished):
+        refused = commongarden("run", study_file, "--out", finished, check=2)
+    assert "another commongarden process works on this study" in refused.stderr
+
+
+def test_event_files_hold_the_history(finished, study_file, tmp_path, commongarden):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    commongarden("run", study_file, "--out", tmp_path / "out", "--tensorboard", "--seeds", 1, check=0)
+    events = accumulator.EventAccumulator(str(tmp_path / "out" / "tensorboard" / "plain" / "0"))
+    events.Reload()
+    history = stores.open_store(tmp_path / "out").history("plain", 0)
+    assert [event.value for event in events.Scalars("val/accuracy")] == pytest.approx(
+        [epoch.val_accuracy for epoch in history]
+    )
+    assert len(events.Scalars("test/accuracy")) == 1
+
+
+def test_the_log_form_of_the_original_experiment(study_file, tmp_path, commongarden):
+    log = commongarden(
+        "run", study_file, "--out", tmp_path / "out", "--log", "classic", "--seeds", 1, "--epochs", 10, "--workers", 1, check=0
+    ).stdout.splitlines()  # fmt: skip
+    begin = log.index("Model plain train started:")
+    number = r"\d\.\d{3}"
+    for i, epoch in enumerate((2, 4, 6, 8, 10), 1):
+        assert re.fullmatch(
+            rf"    Epoch {epoch}: cost={number}, accuracy={number}/{number} \(\d+/\d+ secs\)", log[begin + i]
+        )
+    assert re.fullmatch(r"Model plain train ended in \d+ secs:", log[begin + 6])
+    assert re.fullmatch(rf"Model plain test report: accuracy = {number}, \(\d+ secs\)", log[begin + 7])
+    history = stores.open_store(tmp_path / "out").history("plain", 0)
+    assert (
+        f"cost={history[9].train_loss:.3f}, accuracy={history[9].train_accuracy:.3f}/{history[9].val_accuracy:.3f}"
+        in log[begin + 5]
+    )
+
+
+def test_time_left_is_reckoned_from_work_done(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    small, large = Job("small", 0), Job("large", 0)
+    left = TimeLeft({small: 1.0, large: 3.0}, {small: 2, large: 2})
+    assert left.seconds() is None
+    now = 110.0
+    left.update(Stepped(small, 2, 5, 10, 1.0, 0.5, 10.0))  # three quarters of a quarter of all work, in 10 s
+    assert left.seconds() == pytest.approx(10 * (4 - 0.75) / 0.75)
+    left.update(Started(large, (None,)))  # its first epoch was made before: no work of this session
+    assert left.seconds() == pytest.approx(10 * (4 - 0.75 - 1.5) / 0.75)
+    left.update(RunDone(small, None))
+    left.update(RunDone(large, None))
+    assert left.seconds() == 0
+    assert EpochDone
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "time left not known yet"), (3.4, "3 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")],
+)
+def test_durations_as_people_say_them(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_workers_follow_cores_threads_and_memory(monkeypatch, study_file):
+    study = studies.read(study_file)
+    monkeypatch.setattr(plan, "cores", lambda: 8)
+    monkeypatch.setattr(plan, "free_memory", lambda: 10**12)
+    assert plan.n_workers(study, 99, 3, "cpu") == 8
+    assert plan.n_workers(study, 3, 3, "cpu") == 3
+    assert plan.n_workers(study, 99, 3, "cuda") == 1
+    assert plan.n_workers(study, 99, 3, "cpu", wanted=5) == 5
+    two_threads = dataclasses.replace(study, recipe=dataclasses.replace(study.recipe, threads=2))
+    assert plan.n_workers(two_threads, 99, 3, "cpu") == 4
+    monkeypatch.setattr(plan, "free_memory", lambda: int(3.1 * plan.WORKER_BYTES))
+    assert plan.n_workers(study, 99, 3, "cpu") == 2
+    monkeypatch.setattr(plan, "free_memory", lambda: 1)
+    assert plan.n_workers(study, 99, 3, "cpu") == 1
+
+
+def test_jobs_come_seed_by_seed(study_file, tmp_path):
+    study = studies.read(study_file)
+    jobs = plan.pending(study, stores.Store(tmp_path))
+    assert jobs == [Job("plain", 0), Job("residual", 0), Job("plain", 1), Job("residual", 1)]
