@@ -21,7 +21,7 @@ import io
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,8 +132,17 @@ def read_run(directory: Path) -> Run:
 
 @contextmanager
 def held(root: Path) -> Iterator[None]:
-    """Holds the study for this process. Raises StoreError at once where another process works on it."""
-    root.mkdir(parents=True, exist_ok=True)
+    """Holds the study for this process; leaves no folder behind where none came to be.
+
+    Raises StoreError at once where another process works on it.
+    """
+    made = [folder for folder in (root, *root.parents) if not folder.exists()]
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"{root}: cannot be made: {error.strerror}; accepted: --out with a folder to write in"
+        ) from None
     lock = filelock.FileLock(root / ".lock")
     try:
         lock.acquire(timeout=0)
@@ -145,6 +154,11 @@ def held(root: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+        if made and not (root / "study.toml").exists():
+            (root / ".lock").unlink(missing_ok=True)
+            with suppress(OSError):  # something else has been put there meanwhile
+                for folder in made:
+                    folder.rmdir()
 
 
 def write_study(root: Path, study: Study) -> Store:

@@ -1,0 +1,106 @@
+"""The store's contract: whole or not at all, read back as written, never changed."""
+
+import dataclasses
+import os
+
+import numpy as np
+import pytest
+
+from commongarden import store as stores
+from commongarden.errors import StoreError
+from commongarden.records import LeftOut, Manifest, Photo, Split
+
+PHOTOS = (Photo('rose/가,"1".png', "rose", "", "aa"), Photo("tulip/2.png", "tulip", "test", "bb"))
+
+
+def test_what_is_written_is_read_back(finished, tmp_path):
+    store = stores.write_study(tmp_path / "s", stores.open_store(finished).study())
+    manifest = Manifest("photos", PHOTOS, (LeftOut("rose/broken.png", "truncated"),))
+    split = Split(('rose/가,"1".png',), (), ("tulip/2.png",), (LeftOut("x", "y"),))
+    stores.write_split(store, manifest, split)
+    assert (store.manifest(), store.split()) == (manifest, split)
+    assert store.manifest().hash == manifest.hash
+    stores.write_thumbnails(store, {"rose/가.png": b"\xff\xd8jpeg", "b": b"2"})
+    assert store.thumbnails() == {"rose/가.png": b"\xff\xd8jpeg", "b": b"2"}
+    source = stores.open_store(finished)
+    run, history, predictions = source.run("plain", 0), source.history("plain", 0), source.predictions("plain", 0)
+    stores.write_run(store, run, history, predictions, b"weights")
+    assert (store.run("plain", 0), store.history("plain", 0)) == (run, history)
+    np.testing.assert_array_equal(store.predictions("plain", 0).photos, predictions.photos)
+    assert (store.directory("plain", 0) / "model.safetensors").read_bytes() == b"weights"
+
+
+def test_a_finished_run_is_never_replaced_or_removed(finished):
+    store = stores.open_store(finished)
+    before = (store.directory("plain", 0) / "run.json").read_bytes()
+    with pytest.raises(OSError):  # noqa: PT011  the system's own word for it differs
+        stores.write_run(store, dataclasses.replace(store.run("plain", 0), test_accuracy=0.0), [], None, None)
+    assert (store.directory("plain", 0) / "run.json").read_bytes() == before
+    with pytest.raises(StoreError, match="never removed"):
+        stores.forget_run(store, "plain", 0)
+    partial = store.partial("plain", 0)
+    for path in partial.iterdir():
+        path.unlink()
+    partial.rmdir()
+
+
+def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StoreError, match=r"file: cannot be written: No space left on device \(3 bytes\)"):
+        stores.write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("split.json", b"{", "not a split"),
+        ("split.json", b"[]", "not a split"),
+        ("manifest.csv", b"a,b\n1,2\n", "other columns than path,label,part,sha256"),
+        ("runs/plain/0/run.json", b"{}", "not a run's record"),
+    ],
+)
+def test_torn_files_are_named(finished, tmp_path, name, content, message):
+    import shutil
+
+    shutil.copytree(finished, tmp_path / "s")
+    (tmp_path / "s" / name).write_bytes(content)
+    store = stores.open_store(tmp_path / "s")
+    with pytest.raises(StoreError, match=message):
+        (store.manifest(), store.split(), store.runs())
+
+
+def test_a_record_of_another_version_is_refused(finished, tmp_path):
+    import shutil
+
+    shutil.copytree(finished, tmp_path / "s")
+    path = tmp_path / "s/runs/plain/0/run.json"
+    path.write_text(path.read_text().replace('"schema": 1', '"schema": 99'))
+    with pytest.raises(StoreError, match="found schema 99; this version of commongarden reads 1"):
+        stores.open_store(tmp_path / "s").runs()
+
+
+def test_only_one_process_holds_a_study(tmp_path):
+    with stores.held(tmp_path), pytest.raises(StoreError, match="another commongarden process"), stores.held(tmp_path):
+        pass
+    with stores.held(tmp_path):
+        pass
+
+
+def test_holding_leaves_nothing_where_no_study_came_to_be(tmp_path):
+    with stores.held(tmp_path / "a" / "b"):
+        assert (tmp_path / "a" / "b").is_dir()
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot be made"), stores.held(tmp_path / "file" / "garden"):
+        pass
