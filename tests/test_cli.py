@@ -33,7 +33,8 @@ def test_help_is_quick_and_loads_nothing_slow():
 
 def test_importing_the_package_reading_a_store_and_writing_a_report_load_no_torch(finished):
     code = (
-        "import sys, commongarden as cg; store = cg.open_store(sys.argv[1]); cg.summarize(store); cg.write_report(store);"
+        "import sys, commongarden as cg; store = cg.open_store(sys.argv[1]);"
+        "cg.summarize(store); cg.write_report(store);"
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code, str(finished)], check=True)

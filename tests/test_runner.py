@@ -12,13 +12,13 @@ import time
 
 import psutil
 import pytest
-from conftest import environment
 
 from commongarden import store as stores
 from commongarden import study as studies
 from commongarden.runner import plan
 from commongarden.runner.display import TimeLeft, duration
 from commongarden.runner.events import EpochDone, Job, RunDone, Started, Stepped
+from conftest import environment
 
 
 def numbers(out):
@@ -238,7 +238,8 @@ def test_event_files_hold_the_history(finished, study_file, tmp_path, commongard
 
 def test_the_log_form_of_the_original_experiment(study_file, tmp_path, commongarden):
     log = commongarden(
-        "run", study_file, "--out", tmp_path / "out", "--log", "classic", "--seeds", 1, "--epochs", 10, "--workers", 1, check=0
+        "run", study_file, "--out", tmp_path / "out", "--log", "classic", "--seeds", 1, "--epochs", 10,
+        "--workers", 1, check=0
     ).stdout.splitlines()  # fmt: skip
     begin = log.index("Model plain train started:")
     number = r"\d\.\d{3}"

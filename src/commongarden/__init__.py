@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from commongarden.predictor import predict as predict
     from commongarden.recipe import Recipe as Recipe
     from commongarden.report import verdict as verdict
-    from commongarden.report import write as write_report
+    from commongarden.report import write as write_report  # noqa: F401
     from commongarden.stats import summarize as summarize
     from commongarden.store import open_store as open_store
     from commongarden.study import Arm as Arm
     from commongarden.study import Contrast as Contrast
     from commongarden.study import SplitPlan as SplitPlan
     from commongarden.study import Study as Study
-    from commongarden.study import read as read_study
+    from commongarden.study import read as read_study  # noqa: F401
 
 _PUBLIC = {
     "Arm": ("study", "Arm"),

@@ -29,6 +29,9 @@ class Commands(click.Group):
         except CommonGardenError as error:
             click.echo(f"error: {error}", err=True)
             ctx.exit(2)
+        except KeyboardInterrupt:
+            click.echo("interrupted; what was finished is kept", err=True)
+            ctx.exit(130)
 
 
 def _version(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> None:

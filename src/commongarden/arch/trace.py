@@ -170,8 +170,9 @@ def _positions(node: Conv | MaxPool | AvgPool, dilation: Size, shape: Shape, pat
     if min(kept) < 1:
         raise _error(
             path,
-            f"nothing is left of {show_shape(shape)} at kernel {show_shape(node.kernel)}, stride "
-            f"{show_shape(node.stride)}, padding {node.padding!r}; accepted: a larger input, a smaller kernel or stride",
+            f"nothing is left of {show_shape(shape)} at kernel {show_shape(node.kernel)}, "
+            f"stride {show_shape(node.stride)}, padding {node.padding!r}; "
+            "accepted: a larger input, a smaller kernel or stride",
         )
     return (kept[0], kept[1])
 

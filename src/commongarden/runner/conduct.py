@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -17,6 +17,7 @@ from types import FrameType
 from commongarden import arch, stats
 from commongarden import store as store_files
 from commongarden.data import image
+from commongarden.errors import DataError
 from commongarden.runner import plan
 from commongarden.runner.display import Display
 from commongarden.runner.soil import Soil, prepare
@@ -60,7 +61,8 @@ def conduct(
         resolution = study.recipe_of(arm).resolution
         arch.trace(study.arms[arm].network(2), (resolution, resolution, 3))
     event_files = EventFiles(root / "tensorboard") if tensorboard else None
-    with store_files.held(root), display, _interruptible() as stop:
+    interrupted = False
+    with store_files.held(root), display:
         store, soil = prepare(study, root, cache_folder, keep_going=keep_going, on_progress=display.prepare)
         study = store.study()
         _write_command(store, argv)
@@ -75,14 +77,16 @@ def conduct(
         if jobs:
             sizes = {job: plan.work(study, job, len(soil.train), n_classes) for job in jobs}
             display.begin(sizes, {job: study.recipe_of(job.arm).epochs for job in jobs}, n_workers)
-            for event in LocalWorkers(store, soil, n_workers, device).execute(jobs, stop.is_set):
-                display.show(event)
-                if event_files is not None:
-                    event_files.show(event)
+            with _interruptible() as stop:
+                for event in LocalWorkers(store, soil, n_workers, device).execute(jobs, stop.is_set):
+                    display.show(event)
+                    if event_files is not None:
+                        event_files.show(event)
+            interrupted = stop.is_set()
             if event_files is not None:
                 event_files.close()
         _keep_thumbnails(store, soil)
-        return _standing(store, study, stop.is_set())
+        return _standing(store, study, interrupted)
 
 
 def _standing(store: Store, study: Study, interrupted: bool) -> Conducted:
@@ -93,10 +97,11 @@ def _standing(store: Store, study: Study, interrupted: bool) -> Conducted:
 
 
 def _keep_thumbnails(store: Store, soil: Soil) -> None:
-    photos = [photo for photo, _ in stats.most_missed(store)]
-    store_files.write_thumbnails(
-        store, {photo: image.jpeg(soil.manifest.root, photo, THUMBNAIL_PIXELS) for photo in photos}
-    )
+    jpegs = {}
+    for photo, _ in stats.most_missed(store):
+        with suppress(DataError):  # taken away since it was decoded: the report shows the others
+            jpegs[photo] = image.jpeg(soil.manifest.root, photo, THUMBNAIL_PIXELS)
+    store_files.write_thumbnails(store, jpegs)
 
 
 def _write_command(store: Store, argv: Sequence[str]) -> None:

@@ -36,7 +36,7 @@ class EventFiles:
             case Started(job, before):
                 directory = self.folder / job.arm / str(job.seed)
                 shutil.rmtree(directory, ignore_errors=True)  # a run that goes on is written anew from its history
-                self.writers[job] = self.open(str(directory))  # type: ignore[no-untyped-call]
+                self.writers[job] = self.open(str(directory))
                 for epoch in before:
                     self._write(job, epoch)
             case EpochDone(job, epoch):
@@ -44,12 +44,12 @@ class EventFiles:
             case RunDone(job, run) if job in self.writers:
                 if run.test_accuracy is not None:
                     self._scalar(job, "test/accuracy", run.test_accuracy, run.selected_epoch)
-                self.writers.pop(job).close()  # type: ignore[no-untyped-call]
+                self.writers.pop(job).close()
 
     def close(self) -> None:
         """Flushes what is still open."""
         for writer in self.writers.values():
-            writer.close()  # type: ignore[no-untyped-call]
+            writer.close()
 
     def _write(self, job: Job, epoch: Epoch) -> None:
         for name, value in (
@@ -62,4 +62,4 @@ class EventFiles:
             self._scalar(job, name, value, epoch.epoch)
 
     def _scalar(self, job: Job, name: str, value: float, epoch: int) -> None:
-        self.writers[job].add_scalar(name, value, epoch)  # type: ignore[no-untyped-call]
+        self.writers[job].add_scalar(name, value, epoch)

@@ -1,0 +1,80 @@
+"""Batches of pixels and labels from the images in memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from commongarden.data.augment import augment
+
+CHUNK = 64  # photos looked at together for the statistics
+
+
+def shuffled(
+    images: np.ndarray,
+    labels: np.ndarray,
+    indices: np.ndarray,
+    batch_size: int,
+    order: torch.Generator,
+    augmentation: torch.Generator,
+    kinds: Sequence[str],
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """One pass over the photos at `indices` in the order that the generator `order` gives.
+
+    images: (n, height, width, 3) uint8, labels: (n,) int64, indices: (m,) places in both. Yields pixels, uint8
+    (b, 3, height, width), channels last in memory, and labels, int64 (b,). The last batch may be smaller; where a
+    single photo would be left for it, that one is left out, because batch norm cannot normalize one photo.
+    """
+    permutation = torch.randperm(len(indices), generator=order).numpy()
+    for batch in range(n_batches(len(indices), batch_size)):
+        chosen = indices[permutation[batch * batch_size : (batch + 1) * batch_size]]
+        pixels, targets = _gather(images, labels, chosen)
+        yield augment(pixels, kinds, augmentation), targets
+
+
+def in_order(
+    images: np.ndarray, labels: np.ndarray, indices: np.ndarray, batch_size: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Every photo at `indices` once, in their order, nothing changed; shapes as in `shuffled`."""
+    for start in range(0, len(indices), batch_size):
+        yield _gather(images, labels, indices[start : start + batch_size])
+
+
+def n_batches(n: int, batch_size: int) -> int:
+    """How many batches `shuffled` gives for n photos."""
+    full, rest = divmod(n, batch_size)
+    lonely = rest == 1 and full > 0
+    return full + (rest > 0 and not lonely)
+
+
+def channel_statistics(
+    images: np.ndarray, indices: np.ndarray
+) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    """Mean and standard deviation of red, green and blue over the photos at `indices`, in 0..255.
+
+    From exact integer sums, so the same in any order and on any machine. A channel that never changes has
+    standard deviation 1, since pixels are divided by it.
+    """
+    counts = np.zeros((3, 256), dtype=np.int64)  # how often each channel has each value
+    for start in range(0, len(indices), CHUNK):
+        pixels = np.asarray(images[np.sort(indices[start : start + CHUNK])])
+        for channel in range(3):
+            counts[channel] += np.bincount(pixels[..., channel].ravel(), minlength=256)
+    red, green, blue = (_mean_and_std(channel) for channel in counts.tolist())
+    return (red[0], green[0], blue[0]), (red[1], green[1], blue[1])
+
+
+def _mean_and_std(counts: list[int]) -> tuple[float, float]:
+    n = sum(counts)
+    total = sum(value * count for value, count in enumerate(counts))
+    squares = sum(value * value * count for value, count in enumerate(counts))
+    return total / n, math.sqrt((n * squares - total * total) / (n * n)) or 1.0
+
+
+def _gather(images: np.ndarray, labels: np.ndarray, chosen: np.ndarray) -> tuple[Tensor, Tensor]:
+    pixels = np.asarray(images[chosen])  # (b, height, width, 3), a copy
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2), torch.from_numpy(np.asarray(labels[chosen]))

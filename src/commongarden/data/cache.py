@@ -1,0 +1,225 @@
+"""Decoded photos on disk, made once and mapped into memory by every process that trains on them.
+
+    KEY.npy    (n, height, width, 3) uint8, in the manifest's order; its time of change is the time of its last use
+    KEY.json   where the photos came from, for whoever looks at the cache
+    KEY.lock   held by the process that builds
+
+KEY is a hash of the photos' contents and the size, so a file never goes stale: other photos have another key. It is
+written under a temporary name and renamed when it is whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+import filelock
+import numpy as np
+import platformdirs
+
+from commongarden.data import image
+from commongarden.errors import DataError
+from commongarden.records import Manifest, Photo
+
+FORMAT = 1  # rises whenever the same photo would give other pixels
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One set of images. root: where its photos were ("" where that is not known); last_used: ISO 8601, UTC."""
+
+    key: str
+    root: str
+    n_photos: int
+    height: int
+    width: int
+    bytes: int
+    last_used: str
+
+
+def default_folder() -> Path:
+    """Where decoded images are kept: $COMMONGARDEN_CACHE, or the user's cache folder."""
+    wanted = os.environ.get("COMMONGARDEN_CACHE")
+    return Path(wanted) if wanted else platformdirs.user_cache_path("commongarden") / "images"
+
+
+def images(
+    manifest: Manifest, height: int, width: int, folder: Path, on_progress: Callable[[int, int], None] | None = None
+) -> np.ndarray:
+    """All photos in the manifest's order: (n, height, width, 3) uint8, read-only, mapped from a file in `folder`.
+
+    Builds the file where it is missing or torn; another process that wants the same one waits for it.
+    on_progress(done, total) is called after each photo that is decoded. Raises DataError where a photo has changed or
+    gone since the manifest was made, and where the disk is full or not to be written.
+    """
+    key = _key(manifest, height, width)
+    path, shape = folder / f"{key}.npy", (len(manifest.photos), height, width, 3)
+    found = _open(path, shape)
+    if found is not None:
+        return found
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(folder / f"{key}.lock"):
+            found = _open(path, shape)  # another process may have built it meanwhile
+            if found is None:
+                _build(manifest, path, shape, on_progress)
+                found = _open(path, shape)
+    except OSError as error:
+        raise DataError(_cannot_write(folder, shape, error)) from error
+    if found is None:
+        raise DataError(f"{path}: the decoded images are not what was just written; the disk or another program did it")
+    return found
+
+
+def entries(folder: Path) -> list[Entry]:
+    """What the cache holds, last used first."""
+    found = []
+    for path in folder.glob("*.npy"):
+        with contextlib.suppress(OSError, ValueError):  # torn, or cleared meanwhile by another process
+            status, (n, height, width, _) = path.stat(), _shape(path)
+            used = datetime.fromtimestamp(status.st_mtime, UTC).isoformat(timespec="seconds")
+            found.append(Entry(path.stem, _root(path), n, height, width, status.st_size, used))
+    return sorted(found, key=lambda entry: (entry.last_used, entry.key), reverse=True)
+
+
+def clear(folder: Path, keys: Iterable[str] | None = None) -> int:
+    """Deletes sets of images, all where no keys are given, and returns the bytes freed.
+
+    A process that reads one keeps its view of it (on Linux and macOS; elsewhere the file stays); one that is being
+    built is left alone.
+    """
+    names = {path.name.lstrip(".").partition(".")[0] for path in folder.glob("*") if _ours(path)}
+    freed = 0
+    for key in sorted(names if keys is None else names & set(keys)):
+        lock = filelock.FileLock(folder / f"{key}.lock")
+        with contextlib.suppress(filelock.Timeout, OSError), lock.acquire(timeout=0):
+            for path in [folder / f"{key}.npy", folder / f"{key}.json", *_torn(folder, key)]:
+                with contextlib.suppress(OSError):
+                    size = path.stat().st_size
+                    path.unlink()
+                    freed += size
+        with contextlib.suppress(OSError):
+            if not (folder / f"{key}.npy").exists() and not _torn(folder, key):
+                (folder / f"{key}.lock").unlink()
+    return freed
+
+
+def _key(manifest: Manifest, height: int, width: int) -> str:
+    digest = hashlib.sha256(f"commongarden images {FORMAT} {height} {width}\n".encode())
+    for photo in manifest.photos:
+        digest.update(photo.sha256.encode() + b"\n")
+    return digest.hexdigest()
+
+
+def _open(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
+    """The images in a file, if it is whole and what it should be."""
+    try:
+        if _shape(path) != shape:
+            return None
+        array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError):
+        return None
+    with contextlib.suppress(OSError):  # a cache that others own may be read-only
+        os.utime(path)
+    return array
+
+
+def _shape(path: Path) -> tuple[int, ...]:
+    """The shape in a file's header. Raises ValueError where the file is not a whole array of images."""
+    with path.open("rb") as file:
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, fortran, dtype = read(file)
+        expected = file.tell() + int(np.prod(shape, dtype=np.int64))
+    if fortran or dtype != np.uint8 or len(shape) != 4 or path.stat().st_size != expected:
+        raise ValueError(f"{path}: not a whole array of images")
+    return shape
+
+
+def _build(
+    manifest: Manifest, path: Path, shape: tuple[int, ...], on_progress: Callable[[int, int], None] | None
+) -> None:
+    folder, key = path.parent, path.stem
+    for torn in _torn(folder, key):  # left by a process that was killed; the lock says that no other one is alive
+        torn.unlink(missing_ok=True)
+    needed = int(np.prod(shape, dtype=np.int64))
+    if shutil.disk_usage(folder).free < needed:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    root = manifest.root if manifest.root.startswith(image.BUILTIN) else str(Path(manifest.root).resolve())
+    about = {"root": root, "n": shape[0], "size": list(shape[1:3]), "created": datetime.now(UTC).isoformat()}
+    with _replacing(folder / f"{key}.json") as file:
+        file.write(json.dumps(about, ensure_ascii=False).encode())
+    decode = partial(_pixels, manifest.root, height=shape[1], width=shape[2])
+    with _replacing(path) as file:
+        # written, not mapped: on a full disk a write fails, whereas a map kills the process
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for pixels in image.in_threads(decode, manifest.photos, on_progress):
+            file.write(pixels.tobytes())
+
+
+def _pixels(root: str, photo: Photo, height: int, width: int) -> np.ndarray:
+    """As image.pixels, but of this photo and no other: its contents are in the cache's key."""
+    if root.startswith(image.BUILTIN):
+        return image.pixels(root, photo.path, height, width)
+    path = Path(root, photo.path)
+    try:
+        data = image.read_bytes(path)
+        if hashlib.sha256(data).hexdigest() != photo.sha256:
+            raise DataError("has changed since it was read first; start again")
+        return image.resized(image.decode(data), height, width)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file that gets its name once it is whole and on the disk."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _torn(folder: Path, key: str) -> list[Path]:
+    return list(folder.glob(f".{key}.*.tmp"))
+
+
+def _ours(path: Path) -> bool:
+    """Whether a file is one that this module writes; a cache folder may hold others."""
+    key = path.name.lstrip(".").partition(".")[0]
+    return len(key) == 64 and set(key) <= set("0123456789abcdef") and path.suffix in (".npy", ".json", ".lock", ".tmp")
+
+
+def _root(path: Path) -> str:
+    try:
+        return str(json.loads(path.with_suffix(".json").read_bytes())["root"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def _cannot_write(folder: Path, shape: tuple[int, ...], error: OSError) -> str:
+    other = "choose another folder with --cache-dir or COMMONGARDEN_CACHE"
+    needed = int(np.prod(shape, dtype=np.int64))
+    if error.errno == errno.ENOSPC:
+        return (
+            f"{folder}: the disk is full; the decoded images need {needed:,} bytes ({shape[0]:,} photos at "
+            f"{shape[2]}x{shape[1]}). Make room (commongarden cache --clear), or {other}."
+        )
+    return f"{folder}: the decoded images cannot be written: {error.strerror or error}; {other}"

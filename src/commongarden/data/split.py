@@ -1,0 +1,218 @@
+"""Which photo is in which part: seeded, the same on every machine, exact duplicates never in two parts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import floor
+from typing import TYPE_CHECKING
+
+from commongarden.errors import DataError
+from commongarden.records import LeftOut, Manifest, Photo, Split
+
+if TYPE_CHECKING:
+    from commongarden.study import SplitPlan
+
+PARTS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Photos with the same bytes, sorted by path; they go into a part together. rank: the place in the shuffle."""
+
+    photos: tuple[Photo, ...]
+    rank: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.photos)
+
+    @property
+    def label(self) -> str:
+        """The class it is counted in (a group kept in spite of two labels has two)."""
+        return self.photos[0].label
+
+
+def split(manifest: Manifest, plan: SplitPlan, seed: int) -> Split:
+    """Divides the manifest's photos by the plan's shares, or by the parts that they were declared for.
+
+    Photos are put in the order of a hash of the seed and their bytes, so a split depends on nothing else: not on
+    names, places, or the version of a library. Exact duplicates stay together; one found under two labels is left
+    out, every copy of it, unless the plan keeps conflicts.
+
+    Stratified: each class is divided by the shares (largest remainder), and has at least one photo in each part.
+    Otherwise all photos at once: train = floor(share x n), rounded down to `multiple`; val = floor(share x n); test
+    has the rest. Sizes are exact as long as single photos are left to fill a part up with.
+
+    Declared parts are kept as they are. A photo with copies in two of them stays in test, else in val, and is left
+    out of the others. Where no val (or test) part is declared, it is carved from train in the plan's proportions
+    (val to train as `plan.val` to `plan.train`); `multiple` then holds for what is left in train, and is ignored
+    where nothing is carved.
+
+    Raises DataError where a class or the whole has too few photos for the parts.
+    """
+    groups, left_out = _groups(manifest.photos, plan, seed)
+    declared = {photo.part for photo in manifest.photos} - {""}
+    parts: dict[str, list[_Group]] = {part: [] for part in PARTS}
+    for group in groups:
+        kept, copies = _without_copies(group) if declared else (group, [])
+        left_out += copies
+        parts[kept.photos[0].part or "train"].append(kept)
+    names = ["train", *(part for part in ("val", "test") if part not in declared)]
+    parts |= _divide(parts["train"], names, plan)
+    for part, members in parts.items():
+        if not members:
+            raise DataError(
+                f"{manifest.root}: no photo is left for the {part} part "
+                f"(found {len(manifest.photos)} photos, {len(groups)} of them different and without conflict)"
+            )
+    train, val, test = (_paths(parts[part]) for part in PARTS)
+    return Split(train, val, test, tuple(sorted(left_out, key=lambda out: out.path)))
+
+
+def duplicates(photos: Iterable[Photo]) -> list[tuple[Photo, ...]]:
+    """Photos grouped by their bytes: one group for each different photo, sorted by path within and among them."""
+    found: defaultdict[str, list[Photo]] = defaultdict(list)
+    for photo in sorted(photos, key=lambda photo: photo.path):
+        found[photo.sha256].append(photo)
+    return [tuple(group) for group in found.values()]
+
+
+def _groups(photos: Sequence[Photo], plan: SplitPlan, seed: int) -> tuple[list[_Group], list[LeftOut]]:
+    """The groups in shuffled order, and the photos whose copies have other labels."""
+    groups: list[_Group] = []
+    left_out: list[LeftOut] = []
+    for group in duplicates(photos):
+        if plan.keep_conflicts or len({photo.label for photo in group}) == 1:
+            rank = hashlib.sha256(f"{seed}:{group[0].sha256}".encode()).digest()
+            groups.append(_Group(group, rank))
+        else:
+            left_out += [LeftOut(photo.path, _conflict(photo, group)) for photo in group]
+    return sorted(groups, key=lambda group: group.rank), left_out
+
+
+def _conflict(photo: Photo, group: Sequence[Photo]) -> str:
+    others = [f"{other.label} ({other.path})" for other in group if other.label != photo.label]
+    return f"conflicting labels: labelled {photo.label} here, the same photo is labelled {', '.join(others)}"
+
+
+def _without_copies(group: _Group) -> tuple[_Group, list[LeftOut]]:
+    """The copies in the last declared part, test before val before train; the others are left out."""
+    part = next(part for part in ("test", "val", "train", "") if any(photo.part == part for photo in group.photos))
+    kept = tuple(photo for photo in group.photos if photo.part == part)
+    others = [
+        LeftOut(photo.path, f"the same photo is in the {part} part ({kept[0].path}), where it stays")
+        for photo in group.photos
+        if photo.part != part
+    ]
+    return _Group(kept, group.rank), others
+
+
+def _divide(groups: Sequence[_Group], names: Sequence[str], plan: SplitPlan) -> dict[str, list[_Group]]:
+    """The groups divided among some of the parts, train first, in the proportions that the plan has for those."""
+    if len(names) == 1:
+        return {names[0]: list(groups)}
+    # as written: the float 0.29 is a little less than 29/100, and floor(0.29 x 100) would be 28
+    shares = {"train": Fraction(repr(plan.train)), "val": Fraction(repr(plan.val))}
+    shares["test"] = 1 - shares["train"] - shares["val"]
+    wanted = [shares[name] / sum(shares[name] for name in names) for name in names]
+    if plan.stratified:
+        return _divide_by_class(groups, names, wanted, plan.multiple)
+    n = sum(group.size for group in groups)
+    sizes = [floor(share * n) for share in wanted[:-1]]
+    sizes[0] -= sizes[0] % plan.multiple
+    if 0 in sizes or n == sum(sizes):
+        found = [*sizes, n - sum(sizes)]
+        raise DataError(
+            f"split: {n} photos give {', '.join(f'{name} {size}' for name, size in zip(names, found, strict=True))}; "
+            "accepted: at least one photo in each. Add photos, or change the shares."
+        )
+    return dict(zip(names, _fill(groups, sizes), strict=True))
+
+
+def _divide_by_class(
+    groups: Sequence[_Group], names: Sequence[str], shares: Sequence[Fraction], multiple: int
+) -> dict[str, list[_Group]]:
+    classes: defaultdict[str, list[_Group]] = defaultdict(list)
+    for group in groups:
+        classes[group.label].append(group)
+    for label, members in classes.items():
+        if len(members) < len(names):
+            raise DataError(
+                f"split: class {label!r} has {len(members)} different photos; a stratified split needs at least "
+                f"{len(names)} of each class, one for each of {', '.join(names)}. Add photos, or remove the class."
+            )
+    sizes = {label: _largest_remainder(_n_photos(classes[label]), shares) for label in sorted(classes)}
+    _round_train(sizes, shares[0], multiple)
+    parts: dict[str, list[_Group]] = {name: [] for name in names}
+    for label, counts in sizes.items():
+        for name, members in zip(names, _fill(classes[label], counts[:-1]), strict=True):
+            parts[name] += members
+    return parts
+
+
+def _largest_remainder(n: int, shares: Sequence[Fraction]) -> list[int]:
+    """n divided by shares into whole numbers that sum to n, each at least 1."""
+    counts = [floor(share * n) for share in shares]
+    by_remainder = sorted(range(len(shares)), key=lambda i: counts[i] - shares[i] * n)
+    for i in by_remainder[: n - sum(counts)]:
+        counts[i] += 1
+    for i in range(len(counts)):
+        if counts[i] == 0:
+            counts[counts.index(max(counts))] -= 1
+            counts[i] = 1
+    return counts
+
+
+def _round_train(sizes: dict[str, list[int]], share: Fraction, multiple: int) -> None:
+    """Moves single photos from train to the last part, from the classes furthest above their share, until train
+    is a multiple."""
+    for _ in range(sum(counts[0] for counts in sizes.values()) % multiple):
+        movable = [label for label, counts in sizes.items() if counts[0] > 1]
+        if not movable:
+            raise DataError(
+                f"split.multiple: found {multiple}; the classes have too few photos to round the train part down to it"
+            )
+        label = max(movable, key=lambda label: sizes[label][0] - share * sum(sizes[label]))
+        sizes[label][0] -= 1
+        sizes[label][-1] += 1
+
+
+def _fill(groups: Sequence[_Group], sizes: Sequence[int]) -> list[list[_Group]]:
+    """Groups in their order into parts of these sizes, the rest into one more. A group that is too large for the
+    room left in a part waits for the next part; while there are groups enough, each part gets one."""
+    parts: list[list[_Group]] = []
+    waiting = list(groups)
+    for i, size in enumerate(sizes):
+        parts_after = len(sizes) - i
+        taken: list[_Group] = []
+        passed: list[_Group] = []
+        room = size
+        for place, group in enumerate(waiting):
+            if len(passed) + len(waiting) - place <= parts_after:  # those after this one need what is left
+                passed += waiting[place:]
+                break
+            if group.size <= room:
+                taken.append(group)
+                room -= group.size
+            else:
+                passed.append(group)
+        if not taken and passed and size > 0:
+            smallest = min(passed, key=lambda group: group.size)
+            passed.remove(smallest)
+            taken.append(smallest)
+        parts.append(taken)
+        waiting = passed
+    return [*parts, waiting]
+
+
+def _n_photos(groups: Iterable[_Group]) -> int:
+    return sum(group.size for group in groups)
+
+
+def _paths(groups: Iterable[_Group]) -> tuple[str, ...]:
+    ordered = sorted(groups, key=lambda group: group.rank)
+    return tuple(photo.path for group in ordered for photo in group.photos)
