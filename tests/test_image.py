@@ -120,7 +120,8 @@ def test_a_transparent_palette_colour_is_white():
 @pytest.mark.parametrize("format", ["PNG", "WEBP", "TIFF"])
 def test_alpha_lies_on_white(format, alpha, wanted):
     picture = Image.new("RGBA", (8, 8), (*COLOUR, alpha))
-    assert_near(seen(encoded(picture, format, **({"lossless": True, "exact": True} if format == "WEBP" else {}))), wanted, 1)  # fmt: skip
+    options = {"lossless": True, "exact": True} if format == "WEBP" else {}
+    assert_near(seen(encoded(picture, format, **options)), wanted, 1)
 
 
 def test_grey_with_alpha():
@@ -156,6 +157,7 @@ def test_sixteen_bits_are_scaled_and_not_clipped(format, dtype):
     ("values", "wanted"),
     [
         (np.array([[0, 0.5, 1]], np.float32), [0, 128, 255]),
+        (np.array([[0, 1, 1]], np.float32), [0, 255, 255]),
         (np.array([[0, 51, 255]], np.float32), [0, 51, 255]),
         (np.array([[0, 32896, 65535]], np.float32), [0, 128, 255]),
         (np.array([[-1, 0, 1]], np.float32), [0, 128, 255]),
@@ -234,12 +236,18 @@ def test_an_icc_profile_and_alpha():
     assert_near(seen(data), (152, 177, 227), 2)
 
 
-@pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_a_broken_icc_profile_or_one_of_another_mode_is_passed_over(mode):
-    for profile in (b"no profile at all", swapped_channels()[:200]):
-        assert_near(seen(encoded(plain(mode), "PNG", icc_profile=profile)), plain(mode).convert("RGB").getpixel((0, 0)), 0)  # fmt: skip
-    grey = plain("L")
-    assert_near(seen(encoded(grey, "PNG", icc_profile=swapped_channels())), grey.convert("RGB").getpixel((0, 0)), 0)
+@pytest.mark.parametrize(
+    ("mode", "profile"),
+    [
+        ("RGB", b"no profile at all"),
+        ("RGB", swapped_channels()[:200]),
+        ("L", b"no profile at all"),
+        ("L", swapped_channels()),
+    ],
+)
+def test_a_broken_icc_profile_or_one_of_another_mode_is_passed_over(mode, profile):
+    picture = plain(mode)
+    assert seen(encoded(picture, "PNG", icc_profile=profile)) == picture.convert("RGB").getpixel((0, 0))
 
 
 def noise(size=64):
@@ -266,8 +274,8 @@ def test_bytes_gone_wrong_never_raise_anything_else(format):
                 data[place] = int(generator.integers(256))
             try:
                 assert image.decode(bytes(data)).mode == "RGB"
-            except DataError as error:
-                assert str(error)
+            except DataError:
+                continue
 
 
 @pytest.mark.parametrize(
@@ -332,14 +340,15 @@ def test_names_of_the_builtin_data(root, n):
     "root", ["builtin:flower", "builtin:", "builtin:flowers/0", "builtin:flowers/x", "builtin:flowers/"]
 )
 def test_wrong_names_of_builtin_data_are_refused(root):
-    with pytest.raises(DataError, match="accepted|Accepted"):
+    with pytest.raises(DataError, match=r"[Aa]ccepted"):
         image.builtin_photos(root)
 
 
 def test_builtin_photos_are_drawn_at_any_size():
     drawn = pytest.importorskip("commongarden.data.drawn")
-    path = f"{drawn.label(3)}/00003.png"
-    assert np.array_equal(image.pixels("builtin:flowers", path, 24, 32), drawn.draw(0, 3, 24, 32))
+    path = f"{drawn.CLASSES[drawn.label(3)]}/00003.png"
+    assert np.array_equal(image.pixels("builtin:flowers", path, 48, 32), drawn.draw(0, 3, 48, 32))
+    assert image.pixels("builtin:flowers", path, 8, 600).shape == (8, 600, 3)
     with Image.open(io.BytesIO(image.jpeg("builtin:flowers", path, 48))) as thumbnail:
         assert thumbnail.size == (48, 48)
     with pytest.raises(DataError, match="found no photo"):

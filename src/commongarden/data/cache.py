@@ -84,7 +84,7 @@ def images(
 def entries(folder: Path) -> list[Entry]:
     """What the cache holds, last used first."""
     found = []
-    for path in folder.glob("*.npy"):
+    for path in filter(_ours, folder.glob("*.npy")):
         with contextlib.suppress(OSError, ValueError):  # torn, or cleared meanwhile by another process
             status, (n, height, width, _) = path.stat(), _shape(path)
             used = datetime.fromtimestamp(status.st_mtime, UTC).isoformat(timespec="seconds")

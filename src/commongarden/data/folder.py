@@ -142,7 +142,7 @@ def _builtin(source: str) -> Manifest:
 
     photos = []
     for index in range(image.builtin_photos(source)):
-        label = drawn.label(index)
+        label = drawn.CLASSES[drawn.label(index)]
         sha256 = hashlib.sha256(f"{image.BUILTIN}flowers {drawn.VERSION} 0 {index}".encode()).hexdigest()
         photos.append(Photo(f"{label}/{index:05d}.png", label, "", sha256))
     _check_classes(source, {photo.label for photo in photos})
@@ -210,7 +210,7 @@ def _parts(root: Path, folders: list[str]) -> dict[str, str]:
 
 
 def _in_class(root: Path, folder: str, label: str, part: str) -> Iterator[_Candidate]:
-    files = sorted(_walk(root, folder, set()))
+    files = sorted(_walk(root, folder, {_identity(root)}))
     if not files:
         yield _Candidate(f"{folder}/", "", part, counts=False, reason="an empty folder, not taken for a class")
     for path in files:
@@ -221,14 +221,18 @@ def _in_class(root: Path, folder: str, label: str, part: str) -> Iterator[_Candi
 
 def _walk(root: Path, folder: str, seen: set[tuple[int, int]]) -> Iterator[str]:
     """Files at any depth. Each folder is entered once, so links that lead back end the walk."""
-    status = (root / folder).stat()
-    if (status.st_dev, status.st_ino) in seen:
+    if (identity := _identity(root / folder)) in seen:
         return
-    seen.add((status.st_dev, status.st_ino))
+    seen.add(identity)
     folders, files = _listed(root / folder)
     yield from (f"{folder}/{name}" for name in files)
     for name in sorted(folders, key=lambda name: ((root / folder / name).is_symlink(), name)):
         yield from _walk(root, f"{folder}/{name}", seen)
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino
 
 
 def _listed(folder: Path) -> tuple[list[str], list[str]]:

@@ -81,7 +81,10 @@ def read(path: Path) -> Image.Image:
 def pixels(root: str, path: str, height: int, width: int) -> np.ndarray:
     """The photo `path` of the data in `root`, resized without keeping its aspect ratio: (height, width, 3) uint8.
 
-    root: a folder, or the name of a built-in data set, whose photos are drawn at this size. Raises DataError.
+    root: a folder, or the name of a built-in data set, whose photos are drawn at this size (resized
+        where it is smaller or larger than they can be drawn).
+
+    Raises DataError.
     """
     if root.startswith(BUILTIN):
         return _draw(root, path, height, width)
@@ -189,8 +192,9 @@ def _draw(root: str, path: str, height: int, width: int) -> np.ndarray:
     number = PurePosixPath(path).stem
     if not number.isdecimal() or int(number) >= builtin_photos(root):
         raise DataError(f"{root}: found no photo {path!r}")
-    picture: np.ndarray = drawn.draw(0, int(number), height, width)
-    return picture
+    rows, columns = (min(max(size, drawn.SMALLEST), drawn.LARGEST) for size in (height, width))
+    picture = drawn.draw(0, int(number), rows, columns)
+    return picture if picture.shape == (height, width, 3) else resized(Image.fromarray(picture), height, width)
 
 
 def _kind(head: bytes) -> str | None:
@@ -238,12 +242,13 @@ def _orientation(picture: Image.Image) -> int:
 
 def _eight_bits(picture: Image.Image) -> Image.Image:
     """Grey of 16 or 32 bits, or floating point, as 8 bits: mode L, or LA where the file names a transparent value."""
-    values = np.asarray(picture)
+    values = np.asarray(picture).astype(np.float64)
     if picture.mode.startswith("I;16") or picture.format == "PNG":
         low, high = 0.0, 65535.0
     else:
-        low, high = _range(values.astype(np.float64))
-    scaled = (np.nan_to_num(values.astype(np.float64), nan=low, posinf=high, neginf=low) - low) * (255 / (high - low))
+        low, high = _range(values, (1.0, 255.0, 65535.0) if picture.mode == "F" else (255.0, 65535.0))
+    values = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
+    scaled = (values - low) * (255 / (high - low or 1))
     grey = Image.fromarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
     transparent = picture.info.get("transparency")
     if not isinstance(transparent, int):
@@ -252,15 +257,11 @@ def _eight_bits(picture: Image.Image) -> Image.Image:
     return Image.merge("LA", (grey, alpha))
 
 
-def _range(values: np.ndarray) -> tuple[float, float]:
-    """Which values are black and white: of the ranges in use the smallest that holds them, else their own."""
+def _range(values: np.ndarray, limits: tuple[float, ...]) -> tuple[float, float]:
+    """Which values are black and white: 0 and the smallest limit that holds them all, else their own extremes."""
     finite = values[np.isfinite(values)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-    whole = bool((finite == np.rint(finite)).all())
-    for limit in (1.0, 255.0, 65535.0):
-        if low >= 0 and high <= limit and not (limit == 1.0 and whole and high > 0):
-            return 0.0, limit
-    return low, high
+    return next(((0.0, limit) for limit in limits if low >= 0 and high <= limit), (low, high))
 
 
 def _in_srgb(picture: Image.Image, profile: object) -> Image.Image:
