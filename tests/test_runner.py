@@ -301,3 +301,16 @@ def test_jobs_come_seed_by_seed(study_file, tmp_path):
     study = studies.read(study_file)
     jobs = plan.pending(study, stores.Store(tmp_path))
     assert jobs == [Job("plain", 0), Job("residual", 0), Job("plain", 1), Job("residual", 1)]
+
+
+def test_photos_that_take_no_part_are_told(study_file, photos, tmp_path, commongarden):
+    own = tmp_path / "photos"
+    shutil.copytree(photos, own)
+    (own / "rose" / "broken.jpg").write_bytes(b"\xff\xd8\xff no more")
+    shutil.copy(photos / "rose" / "05.png", own / "tulip" / "rose.png")
+    result = commongarden(
+        "run", study_file, "--data", own, "--out", tmp_path / "out", "--epochs", 1, "--seeds", 1, check=0
+    )
+    assert "warning: 1 file is left out, unreadable:\n  rose/broken.jpg: " in result.stderr
+    assert "warning: 2 files are left out, in no part:\n  rose/05.png: conflicting labels" in result.stderr
+    assert (own / "rose" / "broken.jpg").is_file()

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -52,11 +52,11 @@ def draw(seed: int, index: int, height: int, width: int) -> npt.NDArray[np.uint8
     _background(dice, canvas)
     kind = label(index)
     pose = Pose(
-        x=dice.between(-1300, 1300),
-        y=dice.between(-1300, 1100),
-        radius=dice.between(1500, 3100),
+        x=dice.between(-1700, 1700),
+        y=dice.between(-1700, 1300),
+        radius=dice.between(1350, 3100),
         angle=dice.below(TURN),
-        squash=dice.between(165, 256),
+        squash=dice.between(160, 256),
     )
     if dice.chance(25):
         _flower(dice, canvas, kind, _neighbour(dice, pose))
@@ -103,12 +103,9 @@ class Dice:
     def colour(self, choices: Sequence[tuple[int, Colour]], spread: int) -> Colour:
         """One of the (weight, colour) choices; brightness and each channel then vary by `spread`."""
         pick = self.below(sum(weight for weight, _ in choices))
-        for weight, colour in choices:
-            pick -= weight
-            if pick < 0:
-                break
         light = self.around(spread)
-        red, green, blue = (min(max(c + light + self.around(spread), 0), 255) for c in colour)
+        chosen = [colour for weight, colour in choices for _ in range(weight)][pick]
+        red, green, blue = (min(max(c + light + self.around(spread), 0), 255) for c in chosen)
         return red, green, blue
 
 
@@ -159,6 +156,7 @@ _ANGLE, _HYPOTENUSE = _arc_tables()
 _SLIM = _profile(90, 150, 200, 235, 252, 256, 245, 200, 0)
 _POINTED = _profile(120, 190, 240, 256, 235, 190, 135, 75, 0)
 _RAY = _profile(120, 150, 180, 210, 235, 250, 256, 230, 120)
+_TUFT = _profile(26, 26, 26, 26, 26, 26, 26, 26, 30, 70, 150, 230, 256)
 _EGG = _profile(110, 190, 238, 256, 250, 225, 180, 115, 0)
 _LEAF = _profile(30, 130, 215, 254, 250, 215, 160, 90, 0)
 _GRASS = _profile(200, 235, 252, 256, 240, 205, 155, 90, 0)
@@ -297,7 +295,7 @@ def _ring(
     _paint(view, colour, (_cover(inside, view.soft) * clear) >> 8, shade)
 
 
-def _dome(view: View, r: Ints, radius: int, colour: Colour, bumps: Ints) -> None:
+def _dome(view: View, r: Ints, radius: int, colour: Colour, bumps: Ints | int = 0) -> None:
     """A disc that bulges towards the light at the upper left. bumps: (h, w), added to its light."""
     shade = 262 - (r * 70) // radius - ((view.u + view.v) * 20) // radius + bumps
     _paint(view, colour, _cover(radius - r, view.soft), shade)
@@ -333,11 +331,11 @@ _PETALS: list[tuple[int, Colour]] = [
     (2, _WHITE), (2, _CREAM), (3, _YELLOW), (2, _ORANGE), (2, _PINK), (2, _RED), (1, _PURPLE), (1, _LILAC),
 ]  # fmt: skip
 _FAVOURITES: tuple[list[tuple[int, Colour]], ...] = (
-    [(6, _WHITE), (2, _PINK), (2, _LILAC)],
-    [(9, _YELLOW), (2, _CREAM)],
-    [(4, _RED), (4, _PINK), (2, _WHITE)],
-    [(9, _YELLOW), (2, _ORANGE)],
-    [(3, _RED), (3, _PURPLE), (2, _PINK), (2, _ORANGE)],
+    [(13, _WHITE), (4, _PINK), (3, _LILAC)],
+    [(18, _YELLOW), (3, _CREAM)],
+    [(8, _RED), (8, _PINK), (4, _WHITE)],
+    [(18, _YELLOW), (3, _ORANGE)],
+    [(6, _RED), (5, _PURPLE), (4, _PINK), (4, _ORANGE)],
 )
 _GREENS: list[tuple[int, Colour]] = [(3, (86, 132, 52)), (2, (58, 104, 50)), (2, (118, 150, 70)), (1, (84, 120, 88))]
 _GROUNDS: list[tuple[int, Colour]] = [
@@ -351,7 +349,7 @@ _GROUNDS: list[tuple[int, Colour]] = [
 
 def _background(dice: Dice, canvas: Canvas) -> None:
     top, bottom = dice.colour(_GROUNDS, 30), dice.colour(_GROUNDS, 30)
-    cloud = _noise(dice, canvas, 4) + (_noise(dice, canvas, 11) >> 1)
+    cloud = _noise(dice, canvas, 4) + (_noise(dice, canvas, 10) >> 1)
     down = (canvas.ys[:, None] >> 5) + 128 + cloud
     whole = View(canvas.planes, cloud, cloud, 1)
     for plane, channel in zip(canvas.planes, top, strict=True):
@@ -369,29 +367,31 @@ def _background(dice: Dice, canvas: Canvas) -> None:
 
 def _noise(dice: Dice, canvas: Canvas, cells: int) -> Ints:
     """Soft noise, (height, width), about -128..128: a lattice of `cells` squared numbers, blended between them."""
-    lattice = dice.ints((cells + 1) ** 2, -128, 128).reshape(cells + 1, cells + 1)
-    at_y, part_y = _between_cells(canvas.ys, cells)
-    at_x, part_x = _between_cells(canvas.xs, cells)
-    rows = (lattice[at_y] * (FULL - part_y)[:, None] + lattice[at_y + 1] * part_y[:, None]) >> 8
-    return (rows[:, at_x] * (FULL - part_x) + rows[:, at_x + 1] * part_x) >> 8
+    lattice = dice.ints((cells + 2) ** 2, -200, 200).reshape(cells + 2, cells + 2)
+    blended: Ints = ((_blend(canvas.ys, cells) @ lattice) >> 8) @ _blend(canvas.xs, cells).T >> 8
+    return blended
 
 
-def _between_cells(places: Ints, cells: int) -> tuple[Ints, Ints]:
-    """For each coordinate the lattice line before it and how far beyond it lies, eased, 256ths."""
-    scaled = (places + UNIT) * cells >> 5
-    part = scaled & 255
-    return scaled >> 8, (part * part * (3 * FULL - 2 * part)) >> 16
+def _blend(places: Ints, cells: int) -> Ints:
+    """Weights of the lattice lines at each coordinate, 256ths, (n, cells + 2): a quadratic spline, free of creases."""
+    at, part = np.divmod(((places + UNIT) * cells) >> 5, FULL)
+    weights = np.zeros((len(places), cells + 2), dtype=np.int32)
+    rows = np.arange(len(places))
+    weights[rows, at] = (FULL - part) ** 2 >> 9
+    weights[rows, at + 2] = part**2 >> 9
+    weights[rows, at + 1] = FULL - weights[rows, at] - weights[rows, at + 2]
+    return weights
 
 
 def _grass(dice: Dice, canvas: Canvas, blur: int) -> None:
-    length = dice.between(2500, 7000)
-    pose = Pose(dice.between(-4400, 4400), dice.between(2000, 5200), length, 3 * TURN // 4 + dice.around(9000))
+    length = dice.between(3000, 8000)
+    pose = Pose(dice.between(-4400, 4400), dice.between(4300, 6000), length, 3 * TURN // 4 + dice.around(9000))
     width = dice.between(70, 260) * UNIT // length
     _blade(canvas, pose, width, dice.around(900), dice.colour(_GREENS, 26), blur=blur)
 
 
 def _foreground(dice: Dice, canvas: Canvas) -> None:
-    if dice.chance(35):
+    if dice.chance(45):
         for _ in range(dice.between(1, 3)):
             _grass(dice, canvas, dice.between(0, 160))
 
@@ -424,8 +424,10 @@ def _flower(dice: Dice, canvas: Canvas, kind: int, pose: Pose) -> None:
     if kind == CLASSES.index("tulip"):
         _tulip(dice, canvas, pose, colour, green)
         return
+    if kind == CLASSES.index("dandelion"):
+        pose = replace(pose, squash=max(pose.squash, 220))  # a ball is round from every side
     if dice.chance(60):
-        _stem(dice, canvas, Pose(pose.x, pose.y, dice.between(5000, 8000), TURN // 4 + dice.around(5000)), green)
+        _stem(dice, canvas, Pose(pose.x, pose.y, dice.between(6500, 8500), TURN // 4 + dice.around(5000)), green)
     for _ in range(dice.between(0, 3)):
         leaf = Pose(pose.x, pose.y, pose.radius * dice.between(110, 150) // 100, dice.below(TURN))
         _blade(canvas, leaf, dice.between(450, 800), dice.around(600), green, _LEAF)
@@ -455,10 +457,11 @@ def _dandelion(dice: Dice, view: View, polar: tuple[Ints, Ints], colour: Colour)
     r, _ = polar
     if dice.chance(25):  # gone to seed
         pale = _mixed(colour, (244, 244, 240), 215)
-        _paint(view, pale, _cover(3700 - r, view.soft * 3) * 80 >> 8)
-        for length in (4096, 3500, 2800):
-            _ring(view, dice, polar, dice.between(34, 46), length, 90, pale, _RAY, 300, 262, clear=200)
-        _dome(view, r, dice.between(350, 600), (128, 98, 64), r * 0)
+        _paint(view, pale, _cover(3900 - r, view.soft * 3) // 5)
+        tufts = ((58, 4096, 232), (46, 3500, 244), (36, 2850, 256), (26, 2200, 268), (16, 1500, 280))
+        for count, length, light in tufts:
+            _ring(view, dice, polar, count, length, 12 * length // (5 * count), pale, _TUFT, 550, light, clear=205)
+        _dome(view, r, dice.between(350, 550), (128, 98, 64))
         return
     deep = _mixed(colour, (120, 50, 10), 90)
     _paint(view, deep, _cover(3300 - r, view.soft * 2))
@@ -518,9 +521,9 @@ def _tulip(dice: Dice, canvas: Canvas, pose: Pose, colour: Colour, green: Colour
     height = pose.radius * 3 // 2
     foot = Pose(pose.x, pose.y, height // 2, up + TURN // 2)
     x, y = _ahead(foot, UNIT)
-    stem = Pose(x, y, dice.between(4500, 7500), up + TURN // 2 + dice.around(2500))
+    stem = Pose(x, y, dice.between(6500, 8000), up + TURN // 2 + dice.around(2500))
     _stem(dice, canvas, stem, green)
-    root = _ahead(stem, dice.between(2000, 3500))
+    root = _ahead(stem, dice.between(1700, 2900))
     for side in (-1, 1):
         if dice.chance(75):
             leaf = Pose(*root, dice.between(4000, 6000), up + side * dice.between(2500, 6500))

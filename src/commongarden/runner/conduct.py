@@ -18,6 +18,7 @@ from commongarden import arch, stats
 from commongarden import store as store_files
 from commongarden.data import image
 from commongarden.errors import DataError
+from commongarden.records import LeftOut
 from commongarden.runner import plan
 from commongarden.runner.display import Display
 from commongarden.runner.soil import Soil, prepare
@@ -65,6 +66,9 @@ def conduct(
     with store_files.held(root), display:
         store, soil = prepare(study, root, cache_folder, keep_going=keep_going, on_progress=display.prepare)
         study = store.study()
+        for what, left_out in (("unreadable", soil.manifest.left_out), ("in no part", soil.split.left_out)):
+            if left_out:
+                display.note(_left_out(what, left_out))
         _write_command(store, argv)
         if retry:
             for run in store.runs():
@@ -87,6 +91,12 @@ def conduct(
                 event_files.close()
         _keep_thumbnails(store, soil)
         return _standing(store, study, interrupted)
+
+
+def _left_out(what: str, files: Sequence[LeftOut]) -> str:
+    shown = "".join(f"\n  {file.path}: {file.reason}" for file in files[:3])
+    more = f"\n  and {len(files) - 3} more, all named in split.json" if len(files) > 3 else ""
+    return f"warning: {len(files)} {'file is' if len(files) == 1 else 'files are'} left out, {what}:{shown}{more}"
 
 
 def _standing(store: Store, study: Study, interrupted: bool) -> Conducted:

@@ -31,6 +31,8 @@ class Display(Protocol):
 
     def prepare(self, what: str, done: int, total: int) -> None: ...
 
+    def note(self, text: str) -> None: ...
+
     def begin(self, jobs: Mapping[Job, float], epochs: Mapping[Job, int], n_workers: int) -> None:
         """jobs: each run's size, in any unit; epochs: how many each run has."""
         ...
@@ -116,6 +118,9 @@ class LiveDisplay:
             self.tasks[what] = self.preparing.add_task(what, total=total)
         self.preparing.update(self.tasks[what], completed=done, total=total)  # type: ignore[arg-type]
 
+    def note(self, text: str) -> None:
+        self.console.print(Text(text, "yellow"))
+
     def begin(self, jobs: Mapping[Job, float], epochs: Mapping[Job, int], n_workers: int) -> None:
         self.left = TimeLeft(jobs, epochs)
         self.console.print(f"{len(jobs)} runs to make, {n_workers} at a time")
@@ -182,6 +187,9 @@ class PlainDisplay:
         if done == total or now - self.told.get(what, 0.0) > 10:
             self.told[what] = now
             self.line(f"{what}: {done} of {total}")
+
+    def note(self, text: str) -> None:
+        self.line(text)
 
     def begin(self, jobs: Mapping[Job, float], epochs: Mapping[Job, int], n_workers: int) -> None:
         self.left = TimeLeft(jobs, epochs)
