@@ -177,7 +177,7 @@ def test_thirty_two_bit_grey(values, wanted):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("format", LOSSLESS.keys() - {"BMP"})
+@pytest.mark.parametrize("format", ["PNG", "TIFF", "WEBP"])
 def test_exif_orientation(format, orientation):
     """The stored picture is the upright one turned the other way round; reading gives the upright one."""
     upright = np.asarray(gradient())

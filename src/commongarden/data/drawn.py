@@ -297,13 +297,14 @@ def _ring(
 
 def _dome(view: View, r: Ints, radius: int, colour: Colour, bumps: Ints | int = 0) -> None:
     """A disc that bulges towards the light at the upper left. bumps: (h, w), added to its light."""
-    shade = 262 - (r * 70) // radius - ((view.u + view.v) * 20) // radius + bumps
-    _paint(view, colour, _cover(radius - r, view.soft), shade)
+    shade: Ints = 262 - (r * 70) // radius - ((view.u + view.v) * 20) // radius
+    _paint(view, colour, _cover(radius - r, view.soft), shade + bumps)
 
 
 def _waves(angle: Ints) -> Ints:
     """sin times 256 of an angle array, parts of a turn."""
-    return _SINE[(angle >> 6) & 1023] >> 6
+    waves: Ints = _SINE[(angle >> 6) & 1023] >> 6
+    return waves
 
 
 def _blade(

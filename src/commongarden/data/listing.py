@@ -30,7 +30,7 @@ PART_NAMES = {
 EXTENSIONS = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff",
      ".heic", ".heif", ".avif")
-)  # fmt: skip  # a file that bears one was meant as a photo, so it counts where it cannot be read
+)  # fmt: skip
 IGNORED = frozenset(("thumbs.db", "desktop.ini", "__macosx", "@eadir"))
 
 

@@ -1,0 +1,182 @@
+"""Learning curves, and accuracy against time: lines and points of all arms, as charts.py draws them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+
+from commongarden.records import Epoch
+from commongarden.report import numbers, words
+from commongarden.report.charts import SOFT, Chart, colour, dash, domain_of, finished, in_hundredths, inline
+from commongarden.report.labels import TEXT
+from commongarden.stats import ArmResult, Results
+
+SHOWN = "shown == '' || datum.arm == shown"  # `shown` is set by the page's legend
+
+
+def _over(
+    name: str,
+    rows: Sequence[Mapping[str, Any]],
+    arms: Sequence[str],
+    x: alt.X,
+    title: str,
+    *,
+    line: float | None,
+    domain: list[float],
+    description: str,
+) -> Chart:
+    """Lines of `value` for every arm: heavy where `seed` is "" (the mean), thin for single seeds."""
+    scale = alt.Scale(domain=list(arms), range=[colour(i) for i in range(len(arms))])
+    dashes = alt.Scale(domain=list(arms), range=[dash(i) for i in range(len(arms))])
+    y = alt.Y("value:Q", title=None, scale=alt.Scale(domain=domain, nice=False, zero=False), axis=alt.Axis(tickCount=5))
+    shown = alt.param(name="shown", value="")
+    base = alt.Chart(inline(rows)).encode(x=x, y=y, stroke=alt.Stroke("arm:N", scale=scale, legend=None))
+    single = (
+        base.transform_filter("datum.seed !== ''")
+        .mark_line(strokeWidth=1, clip=True)
+        .encode(detail="seed:N", opacity=alt.condition(SHOWN, alt.value(0.35), alt.value(0.04)))
+    )
+    heavy = base.transform_filter("datum.seed === ''").encode(
+        opacity=alt.condition(SHOWN, alt.value(1), alt.value(0.12))
+    )
+    told = [alt.Tooltip("arm:N", title=" "), alt.Tooltip("epoch:Q", title=TEXT["epoch"])]
+    told.append(alt.Tooltip("value:Q", title=title, format=".3~r"))
+    lines = heavy.mark_line(strokeWidth=2.4, clip=True).encode(
+        strokeDash=alt.StrokeDash("arm:N", scale=dashes, legend=None)
+    )
+    fill = alt.Fill("arm:N", scale=scale, legend=None)
+    points = heavy.mark_point(filled=True, size=22, clip=True).encode(fill=fill, tooltip=told)
+    layers = [single, lines, points] if any(row["seed"] != "" for row in rows) else [lines, points]
+    if line is not None and domain[0] <= line <= domain[1]:
+        rule = alt.Chart(inline([{"value": line}])).mark_rule(stroke=SOFT, strokeDash=[4, 3]).encode(y=y)
+        layers.insert(0, rule)
+    chart = alt.layer(*layers).add_params(shown).properties(title=title)
+    return finished(name, chart, description, 230)
+
+
+def curves(
+    histories: Mapping[str, Mapping[int, Sequence[Epoch]]], guesses: Mapping[str, float], entropy: float
+) -> list[Chart]:
+    """Training and validation accuracy and loss by epoch: histories[arm][seed].
+
+    guesses: what always guessing the commonest class scores in the train and val parts; entropy: its loss.
+    """
+    charts = []
+    for field in ("train_accuracy", "val_accuracy", "train_loss", "val_loss"):
+        loss, title = field.endswith("loss"), TEXT[field]
+        rows = _lines(histories, field, 1.0 if loss else 100.0)
+        if not rows:
+            continue
+        values = [row["value"] for row in rows]
+        line = entropy if loss else 100 * guesses[field.removesuffix("_accuracy")]
+        top = max(3 * entropy, 1.05 * min(values)) if loss else 100.0  # a first epoch can lie far outside
+        if loss and max(values) > top:
+            title = words.cut(title, top)
+        longest = max(row["epoch"] for row in rows)
+        room = 0.02 * (longest - 1) or 0.5
+        x = alt.X(
+            "epoch:Q",
+            title=TEXT["epoch"],
+            scale=alt.Scale(domain=[1 - room, longest + room], nice=False, zero=False),
+            axis=alt.Axis(grid=False, tickMinStep=1, format="d", tickCount=min(longest, 10)),
+        )
+        domain = domain_of([*values, line], 0, top)
+        description = f"{title}: {_ends(rows, '' if loss else ' %')}"
+        arms = list(histories)
+        charts.append(_over(field, rows, arms, x, title, line=line, domain=domain, description=description))
+    return charts
+
+
+def over_time(histories: Mapping[str, Mapping[int, Sequence[Epoch]]], guess: float) -> Chart | None:
+    """Mean validation accuracy over the mean time that training and validation had taken by then."""
+    rows = [row for row in _lines(histories, "val_accuracy", 100.0) if row["seed"] == ""]
+    if not rows:
+        return None
+    unit, size = numbers.time_unit(max(row["seconds"] for row in rows))
+    timed = [{**row, "seconds": row["seconds"] / size} for row in rows]
+    x = alt.X("seconds:Q", title=f"{unit} {TEXT['time_axis']}", axis=alt.Axis(grid=False, tickCount=6))
+    domain = domain_of([*(row["value"] for row in rows), 100 * guess], 0, 100)
+    title, arms = TEXT["val_accuracy"], list(histories)
+    description = f"{title}: {_ends(rows, ' %')}"
+    return _over("over_time", timed, arms, x, title, line=100 * guess, domain=domain, description=description)
+
+
+def _lines(histories: Mapping[str, Mapping[int, Sequence[Epoch]]], field: str, factor: float) -> list[dict[str, Any]]:
+    """One row an epoch for every seed, and for their mean (seed ""), as far as all seeds of the arm have come."""
+    rows: list[dict[str, Any]] = []
+    for arm, by_seed in histories.items():
+        tracks = {str(seed): _track(history, field, factor) for seed, history in by_seed.items() if history}
+        for seed, track in tracks.items():
+            if len(tracks) > 1:
+                rows += [{"arm": arm, "seed": seed, **point} for point in track]
+        for points in zip(*tracks.values(), strict=False):
+            mean = {key: math.fsum(point[key] for point in points) / len(points) for key in ("value", "seconds")}
+            rows.append({"arm": arm, "seed": "", "epoch": points[0]["epoch"], **mean})
+    return [row for row in rows if math.isfinite(row["value"])]
+
+
+def _track(history: Sequence[Epoch], field: str, factor: float) -> list[dict[str, Any]]:
+    taken, track = 0.0, []
+    for epoch in history:
+        taken += epoch.seconds
+        track.append({"epoch": epoch.epoch, "value": factor * getattr(epoch, field), "seconds": taken})
+    return track
+
+
+def _ends(rows: Sequence[Mapping[str, Any]], unit: str) -> str:
+    last = {row["arm"]: row for row in rows if row["seed"] == ""}
+    return "; ".join(f"{arm} ends at {numbers.number(row['value'])}{unit}" for arm, row in last.items())
+
+
+def against_seconds(results: Results) -> Chart | None:
+    """Test accuracy and training time of each arm, with intervals both ways."""
+    reached = [arm for arm in results.arms if arm.test_accuracy is not None and arm.seconds is not None]
+    if not reached:
+        return None
+    unit, size = numbers.time_unit(max(arm.seconds.value for arm in reached if arm.seconds is not None))
+    rows: list[dict[str, Any]] = [
+        {"arm": arm.arm, "said": words.accuracy(arm.test_accuracy), **_both(arm, size)} for arm in reached
+    ]
+    arms = [arm.arm for arm in results.arms]
+    scale = alt.Scale(domain=arms, range=[colour(i) for i in range(len(arms))])
+    line = 100 * results.commonest.accuracy
+    spread = [row[key] for row in rows for key in ("value", "low", "high") if row[key] is not None]
+    y_scale = alt.Scale(domain=domain_of([*spread, line], 0, 100), nice=False, zero=False)
+    times = [row[key] for row in rows for key in ("time", "early", "late") if row[key] is not None]
+    x_scale = alt.Scale(domain=[0, 1.05 * max(times)], nice=False)
+    x_axis, y_axis = alt.Axis(grid=False, tickCount=6), alt.Axis(tickCount=5)
+    x_title = f"{unit} {TEXT['time_axis']}"
+
+    def x(field: str) -> alt.X:
+        return alt.X(f"{field}:Q", title=x_title, scale=x_scale, axis=x_axis)
+
+    def y(field: str) -> alt.Y:
+        return alt.Y(f"{field}:Q", title=None, scale=y_scale, axis=y_axis)
+
+    faded = alt.condition(SHOWN, alt.value(1), alt.value(0.12))
+    base = alt.Chart(inline(rows)).encode(opacity=faded)
+    stroke = alt.Stroke("arm:N", scale=scale, legend=None)
+    told = [alt.Tooltip("arm:N", title=" "), alt.Tooltip("said:N", title=TEXT["test_accuracy"])]
+    told.append(alt.Tooltip("time:Q", title=unit, format=".3~r"))
+    layers = [
+        alt.Chart(inline([{"value": line}])).mark_rule(stroke=SOFT, strokeDash=[4, 3]).encode(y=y("value")),
+        base.mark_rule(strokeWidth=2, clip=True).encode(x=x("time"), y=y("low"), y2="high:Q", stroke=stroke),
+        base.mark_rule(strokeWidth=2, clip=True).encode(x=x("early"), x2="late:Q", y=y("value"), stroke=stroke),
+        base.mark_point(filled=True, size=110).encode(
+            x=x("time"), y=y("value"), fill=alt.Fill("arm:N", scale=scale, legend=None), tooltip=told
+        ),
+    ]
+    chart = alt.layer(*layers).add_params(alt.param(name="shown", value="")).properties(title=TEXT["time_test"])
+    spoken = "; ".join(f"{row['arm']} {row['said']} in {row['time']:.3g} {unit}" for row in rows)
+    return finished("against_seconds", chart, f"{spoken}.", 230)
+
+
+def _both(arm: ArmResult, size: float) -> dict[str, float | None]:
+    seconds, reached = arm.seconds, arm.test_accuracy
+    if seconds is None or reached is None:
+        return {}
+    early, late = (None if bound is None else bound / size for bound in (seconds.low, seconds.high))
+    return {**in_hundredths(reached), "time": seconds.value / size, "early": early, "late": late}

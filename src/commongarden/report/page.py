@@ -1,0 +1,176 @@
+"""The one self-contained page: opens offline, asks nobody for anything, reads the store and nothing else."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import json
+import re
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any
+
+import altair
+import jinja2
+import vl_convert
+from markupsafe import Markup
+
+from commongarden.records import Predictions, Run
+from commongarden.report import charts, curves, numbers, sections, tables, words
+from commongarden.report.charts import Chart
+from commongarden.report.labels import TEXT
+from commongarden.stats import ContrastResult, Results
+from commongarden.store import Store
+from commongarden.study import Study
+
+
+def render(store: Store, results: Results) -> str:
+    """The page as HTML text."""
+    study, runs, manifest, split = store.study(), store.runs(), store.manifest(), store.split()
+    arms = [arm.arm for arm in results.arms]
+    histories = sections.histories(store, arms, runs)
+    predictions = sections.all_predictions(store, runs)
+    contrasts = words.verdicts(results)
+    label = results.commonest.label
+    guesses = {part: sections.share_of(manifest, getattr(split, part), label) for part in ("train", "val")}
+    confusions = _confusions(results, predictions)
+
+    answer = [charts.differences(results, contrasts), charts.accuracies(results, sections.accuracies(arms, runs))]
+    over = curves.curves(histories, guesses, results.commonest.loss)
+    time = [curves.over_time(histories, guesses["val"]), curves.against_seconds(results)]
+    drawn = [*answer, *over, *time, *(chart for chart, _ in confusions)]
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            text=TEXT,
+            words=words,
+            numbers=numbers,
+            study=study,
+            results=results,
+            question=study.description or words.question(arms, sections.data_name(study)),
+            progress=_progress(results, study),
+            headline=words.headline(results),
+            verdicts=[_verdict(contrast, arms) for contrast in contrasts],
+            alone=words.one_arm(results.arms[0]) if not contrasts and results.arms[0].n_finished else None,
+            notes=words.notes(results),
+            colours={arm: charts.colour(i) for i, arm in enumerate(arms)},
+            dashed=[arm for i, arm in enumerate(arms) if charts.dash(i) != [1, 0]],
+            has_intervals=any(arm.n_finished > 1 for arm in results.arms),
+            answer=[chart for chart in answer if chart],
+            curves=over,
+            time=[chart for chart in time if chart],
+            confusions=confusions,
+            columns=tables.columns(results),
+            rows=[
+                (row, {key: tables.cell(key, row.values[key]) for key in tables.COLUMNS})
+                for row in tables.rows(results)
+            ],
+            published_seconds=tables.published_seconds(results),
+            n_runs=len(predictions),
+            missed=sections.missed_photos(store, predictions, results.classes),
+            data_name=sections.data_name(study),
+            counts=sections.class_counts(manifest, split),
+            left_out=sections.left_out(manifest, split),
+            recipe=sections.recipe_rows(study),
+            arms=sections.arm_rows(study),
+            runs=sections.run_rows(runs, histories),
+            failures=[words.failure(run) for run in runs if run.status == "failed"],
+            machines=sections.machine_lines(runs),
+            versions=sections.versions(runs),
+            fingerprints=sections.fingerprints(runs),
+            command=sections.command(store),
+            limits=words.limits(results, {study.recipe_of(arm).select for arm in arms}),
+            css=Markup(_source("page.css")),
+            bundle=Markup(_bundle()) if any(drawn) else "",
+            specs=Markup(in_script({chart.name: chart.spec for chart in drawn if chart})),
+        )
+    )
+
+
+def in_script(value: object) -> str:
+    """JSON that can stand inside a script element whatever text is in it."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    escapes: dict[str, str | int | None] = {
+        "<": "\\u003c",
+        ">": "\\u003e",
+        "&": "\\u0026",
+        "\u2028": "\\u2028",
+        "\u2029": "\\u2029",
+    }
+    return text.translate(str.maketrans(escapes))
+
+
+def _verdict(contrast: ContrastResult, arms: Sequence[str]) -> dict[str, Any]:
+    established = contrast.outcome in ("better", "worse")
+    winner = contrast.arm if contrast.outcome == "better" else contrast.against
+    return {
+        "contrast": contrast,
+        "sentence": words.verdict(contrast),
+        "differs": words.differs(contrast),
+        "colour": charts.colour(arms.index(winner)) if established else None,
+    }
+
+
+def _progress(results: Results, study: Study) -> str | None:
+    finished = sum(arm.n_finished for arm in results.arms)
+    failed = sum(arm.n_failed for arm in results.arms)
+    return words.progress(finished, failed, len(study.arms) * len(study.seeds))
+
+
+def _confusions(results: Results, predictions: Sequence[tuple[Run, Predictions]]) -> list[tuple[Chart, dict[str, str]]]:
+    """A chart for every arm with a run, with the arm's name and the sentence below it."""
+    found = []
+    for i, arm in enumerate(results.arms):
+        shares = sections.confusion_shares(predictions, arm.arm, len(results.classes))
+        if shares is None:
+            continue
+        places = charts.worst_classes(shares.tolist())
+        classes = [results.classes[place] for place in places]
+        said = words.mistaken(results.classes, shares.tolist())
+        if len(places) < len(results.classes):
+            said += f" {words.kept_classes(len(places), len(results.classes))}"
+        chart = charts.confusion(f"confusion_{i}", arm.arm, classes, sections.plain(shares, places))
+        found.append((chart, {"arm": arm.arm, "said": said}))
+    return found
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_source),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_unbroken,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["data_uri"] = _data_uri
+    return environment
+
+
+def _unbroken(value: object) -> object:
+    """Text in which no line ends between a number and its sign of percent."""
+    return re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", value) if type(value) is str else value
+
+
+def _data_uri(jpeg: bytes) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+
+
+def _source(name: str) -> str:
+    return (resources.files("commongarden.report") / name).read_text(encoding="utf-8")
+
+
+@functools.cache
+def _bundle() -> str:
+    """Vega, Vega-Lite and Vega-Embed in one script, from the package vl-convert, without the network.
+
+    The Vega-Lite that Altair writes for is taken where it is there; "</script" and "<!--" must not stand in a script.
+    """
+    wanted = altair.SCHEMA_VERSION.removeprefix("v").rpartition(".")[0]
+    known = vl_convert.get_vegalite_versions()
+    script: str = vl_convert.javascript_bundle(
+        "window.vegaEmbed = vegaEmbed;", vl_version=wanted if wanted in known else None
+    )
+    return script.replace("</script", "<\\/script").replace("<!--", "<\\!--")

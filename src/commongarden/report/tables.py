@@ -1,0 +1,191 @@
+"""The comparison table: its rows as plain data, and those rows as text for the page, the terminal and results.csv."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rich import box
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from commongarden.records import Estimate
+from commongarden.report import numbers, words
+from commongarden.report.labels import TEXT
+from commongarden.stats import ArmResult, Results
+
+Value = Estimate | float | int | str | None
+
+# key of a cell -> whether results carry it as an Estimate (then CSV has three columns for it)
+COLUMNS = {
+    "seeds": False,
+    "test_accuracy": True,
+    "published": False,
+    "seconds": True,
+    "images_per_second": True,
+    "inference_ms": True,
+    "peak_memory_mb": True,
+    "model_mb": False,
+    "n_params": False,
+    "macs": False,
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table. kind: "arm", or "commonest" for always guessing the commonest class."""
+
+    kind: str
+    name: str
+    values: dict[str, Value]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value as text, and beneath it its interval or a remark."""
+
+    text: str
+    below: str = ""
+
+
+def rows(results: Results) -> tuple[Row, ...]:
+    """One row an arm in the study's order, then the line that a network must beat."""
+    line = results.commonest
+    commonest: dict[str, Value] = dict.fromkeys(COLUMNS) | {"test_accuracy": line.accuracy}
+    return (
+        *(Row("arm", arm.arm, _values(arm)) for arm in results.arms),
+        Row("commonest", words.commonest_line(line), commonest),
+    )
+
+
+def _values(arm: ArmResult) -> dict[str, Value]:
+    return {
+        "seeds": words.seeds_of(arm),
+        "test_accuracy": arm.test_accuracy,
+        "published": None if arm.published is None else arm.published.test_accuracy,
+        "seconds": arm.seconds,
+        "images_per_second": arm.images_per_second,
+        "inference_ms": arm.inference_ms,
+        "peak_memory_mb": arm.peak_memory_mb,
+        "model_mb": arm.model_mb,
+        "n_params": arm.n_params,
+        "macs": arm.macs,
+    }
+
+
+def columns(results: Results) -> list[str]:
+    """The columns that have something to say: that of published figures only where there are any."""
+    published = any(arm.published is not None for arm in results.arms)
+    return [name for name in COLUMNS if name != "published" or published]
+
+
+def cell(key: str, value: Value) -> Cell:
+    """One value as the table shows it, without its unit, which stands in the header."""
+    if value is None:
+        return Cell("")
+    if isinstance(value, str):
+        return Cell(value)
+    if isinstance(value, Estimate):
+        text = _text(key, value.value, value.value)
+        if value.low is None or value.high is None or key == "peak_memory_mb":  # memory hardly varies with the seed
+            return Cell(text)
+        return Cell(text, f"{_text(key, value.low, value.value)} to {_text(key, value.high, value.value)}")
+    return Cell(_text(key, value, value))
+
+
+def cells(row: Row) -> dict[str, Cell]:
+    """All values of a row as the table shows them."""
+    return {key: cell(key, value) for key, value in row.values.items()}
+
+
+def published_seconds(results: Results) -> dict[str, str]:
+    """Published training times, by arm."""
+    return {
+        arm.arm: f"{numbers.number(arm.published.seconds)} s"
+        for arm in results.arms
+        if arm.published is not None and arm.published.seconds is not None
+    }
+
+
+def _text(key: str, value: float, like: float) -> str:
+    if key in ("test_accuracy", "published"):
+        return numbers.hundredths(value)
+    if key == "macs":
+        return numbers.short(int(value))
+    return numbers.whole(int(value)) if key == "n_params" else numbers.number(value, like)
+
+
+def to_csv(results: Results) -> str:
+    """results.csv: full precision, one row an arm, the commonest-class line last."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    estimates = [key for key, is_estimate in COLUMNS.items() if is_estimate]
+    writer.writerow(
+        ["kind", "arm", "arch", "input", "n_finished", "n_failed", "n_at_commonest"]
+        + [name for key in estimates for name in (key, f"{key}_low", f"{key}_high")]
+        + ["model_mb", "n_params", "macs", "published_test_accuracy", "published_seconds"]
+    )
+    for arm in results.arms:
+        published = arm.published
+        writer.writerow(
+            ["arm", arm.arm, arm.arch, "x".join(map(str, arm.input)), arm.n_finished, arm.n_failed, arm.n_at_commonest]
+            + [number for key in estimates for number in _three(getattr(arm, key))]
+            + [arm.model_mb, arm.n_params, arm.macs]
+            + ([published.test_accuracy, published.seconds] if published else [None, None])
+        )
+    line = results.commonest
+    empty = [None] * (3 * len(estimates) - 1)
+    writer.writerow(["commonest class", words.commonest_line(line), *[None] * 5, line.accuracy, *empty, *[None] * 4])
+    return out.getvalue()
+
+
+def _three(estimate: Estimate | None) -> tuple[float | None, float | None, float | None]:
+    return (None, None, None) if estimate is None else (estimate.value, estimate.low, estimate.high)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The table for a terminal: whole where it is wide enough, else one table for results and one for cost."""
+
+    results: Results
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        names = columns(self.results)
+        whole = self._table(names)
+        if whole.__rich_measure__(console, options.update(max_width=10_000)).minimum <= options.max_width:
+            yield whole
+            return
+        split = names.index("inference_ms")
+        yield self._table(names[:split])
+        yield Text()
+        yield self._table(names[split:])
+
+    def _table(self, names: list[str]) -> Table:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        table.add_column(
+            TEXT["arm"], overflow="fold", min_width=min(20, max(len(arm.arm) for arm in self.results.arms))
+        )
+        for name in names:
+            unit = TEXT.get(f"unit_{name}", "")
+            table.add_column(f"{TEXT[name]}\n{unit}", justify="right", no_wrap=True)
+        for row in rows(self.results):
+            cells = [cell(name, row.values[name]) for name in names]
+            if any(item.text for item in cells):
+                lines = ["\n".join(filter(None, (item.text, item.below))) for item in cells]
+                table.add_row(Text(row.name), *lines, style="" if row.kind == "arm" else "dim")
+        return table
+
+
+def terminal(results: Results) -> Iterator[RenderableType]:
+    """What `commongarden compare` prints: the verdicts, what must be said beside them, and the table."""
+    said = [words.verdict(contrast) for contrast in words.verdicts(results)]
+    if not said and results.arms[0].test_accuracy is not None:
+        said = [words.one_arm(results.arms[0])]
+    yield Comparison(results)
+    yield Text()
+    for sentence in filter(None, (words.headline(results), *said, *words.notes(results))):
+        yield Text(sentence)
+    yield Text(words.intervals(results), style="dim")
