@@ -163,6 +163,7 @@ def test_errors_name_the_layer_by_its_path(network, message):
         (lambda: conv(4, 3, padding=[1, 2, 3]), "padding: found [1, 2, 3]"),
         (lambda: conv(4, 3, activation="rleu"), "did you mean 'relu'?"),
         (lambda: max_pool(3, ceil_mode=True), "ceil_mode"),
+        (lambda: max_pool(2, padding=[1, 2]), "found padding (1, 1, 2, 2) with kernel (2, 2); accepted: fewer pixels"),
         (lambda: arch.dropout(1.0), "found rate 1.0"),
         (lambda: arch.noise(-1.0), "found std -1.0"),
         (lambda: arch.batch_norm(momentum=0.0), "momentum 0.0"),

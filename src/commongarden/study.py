@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import itertools
 import re
 import tomllib
@@ -27,15 +26,29 @@ ARM_NAME = re.compile(r"\w([\w.+-]{0,62}[\w+-])?")
 
 @dataclass(frozen=True)
 class Arm:
-    """One alternative: an architecture by name, its options, and the recipe values it must have of its own."""
+    """One alternative: an architecture by name, its options, and the recipe values it must have of its own.
+
+    Options that are not given are filled in with the architecture's defaults, so that two spellings of one arm are
+    equal and a default that changes later is seen. Raises ArchError for a name or option that is not known.
+    """
 
     arch: str
     options: dict[str, Any] = field(default_factory=dict)
     overrides: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        options = arch.defaults(self.arch) | arch.checked(self.arch, self.options)
+        object.__setattr__(self, "options", _as_read(options))
+        object.__setattr__(self, "overrides", _as_read(self.overrides))
+
     def network(self, n_classes: int) -> Node:
         """The architecture with a head of `n_classes`. Raises ArchError where it cannot be made."""
         return arch.network(self.arch, n_classes, **self.options)
+
+
+def _as_read(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values as a study file gives them back: it has lists, not tuples."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
 
 
 @dataclass(frozen=True)
@@ -86,7 +99,7 @@ class Study:
     """A comparison, complete: everything that decides its numbers, but the photos themselves.
 
     data: a folder of class folders, a folder of train/val/test folders, a CSV manifest, or "builtin:flowers".
-    seeds: the run seeds; every arm is trained once with each.
+    seeds: the run seeds, as numbers or how many; every arm is trained once with each.
     seed: the study's own; with the run seed it gives every random stream.
     contrasts: empty means every pair of up to four arms, else each arm against the first.
     """
@@ -115,8 +128,8 @@ class Study:
         for name in self.arms:
             if folded.count(name.casefold()) > 1:
                 raise StudyError(f"arms: {name!r} stands twice but for upper and lower case; file systems mix them up")
-        if not self.seeds or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0 or self.seed < 0:
-            raise StudyError(f"seeds: found {list(self.seeds)}, accepted: one or more different whole numbers from 0")
+        object.__setattr__(self, "seeds", _seeds(self.seeds))
+        _whole(self.seed, "study.seed")
         for contrast in self.contrasts:
             for name in (contrast.arm, contrast.against):
                 if name not in self.arms:
@@ -153,14 +166,19 @@ def read(path: str | Path) -> Study:
     """The study in a TOML file, or the built-in one of that name. Raises StudyError."""
     file = Path(path)
     if file.is_file():
+        data = file.read_bytes()
+        # Windows' editors write a mark before UTF-8; its shell writes UTF-16 where output is sent to a file
+        encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
         try:
-            return parse(file.read_text(encoding="utf-8"), where=str(path))
+            return parse(data.decode(encoding).replace("\r\n", "\n"), where=str(path))
         except UnicodeDecodeError as error:
             raise StudyError(f"{path}: not UTF-8 text (byte {error.start}); a study file is TOML in UTF-8") from None
     if str(path) in builtin_studies():
         return parse(
             (resources.files("commongarden") / "studies" / f"{path}.toml").read_text(encoding="utf-8"), where=str(path)
         )
+    if file.is_dir() or file.suffix.lower() == ".csv":
+        raise StudyError(f"{path}: found photos, not a study file; did you mean --data {path}?")
     raise StudyError(unknown("study", str(path), builtin_studies()) + ", or the path of a study file (TOML)")
 
 
@@ -195,7 +213,7 @@ def from_table(table: Mapping[str, Any]) -> Study:
         name=_text(head, "name", "study"),
         data=_text(head, "data", ""),
         description=_text(head, "description", ""),
-        seeds=seeds(head.get("seeds", 3)),
+        seeds=head.get("seeds", 3),
         seed=_whole(head.get("seed", 0), "study.seed"),
         recipe=convert(Recipe, _mapping(table, "recipe"), where="recipe"),
         arms={name: arm(name, values) for name, values in _mapping(table, "arms").items()},
@@ -245,8 +263,7 @@ def arm(name: str, values: object) -> Arm:
         raise StudyError(
             f'arms.{name}: found {values!r}; accepted: a table with arch = "..." (see: commongarden describe)'
         )
-    family = arch.family(values["arch"])
-    options = [key for key in inspect.signature(family).parameters if key != "n_classes"]
+    options = list(arch.defaults(values["arch"]))
     for key in values:
         if key != "arch" and key not in options and key not in FIELDS:
             raise StudyError(unknown("key", key, ["arch", *options, *FIELDS], where=f"arms.{name}"))
@@ -257,17 +274,18 @@ def arm(name: str, values: object) -> Arm:
     )
 
 
-def seeds(value: object) -> tuple[int, ...]:
-    """Run seeds from a study file: a number of seeds (3 gives 0, 1, 2) or the list itself."""
+def _seeds(value: object) -> tuple[int, ...]:
+    """Run seeds from how many there are (3 gives 0, 1, 2) or from themselves."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
         return tuple(range(value))
-    if (
-        isinstance(value, list)
-        and value
-        and all(isinstance(item, int) and not isinstance(item, bool) for item in value)
-    ):
-        return tuple(value)
-    raise StudyError(f"study.seeds: found {value!r}, accepted: how many (a whole number from 1), or a list of them")
+    found = tuple(value) if isinstance(value, list | tuple | range) else ()
+    whole = all(isinstance(item, int) and not isinstance(item, bool) and item >= 0 for item in found)
+    if not found or not whole or len(set(found)) < len(found):
+        raise StudyError(
+            f"study.seeds: found {value!r}, accepted: how many (a whole number from 1), or the seeds themselves, "
+            "different whole numbers from 0"
+        )
+    return found
 
 
 def _contrasts(rows: object) -> Iterator[Contrast]:
@@ -320,13 +338,22 @@ def conflicts(stored: Study, wanted: Study) -> list[str]:
 
 
 def extend(stored: Study, wanted: Study) -> Study:
-    """`wanted` with the arms, seeds and contrasts that the folder holds already; `conflicts` must be empty."""
-    contrasts = (*stored.contrasts, *wanted.contrasts)
+    """`wanted` with all that the folder holds already; `conflicts` must be empty.
+
+    Contrasts that were planned stay, also those that nobody declared and that more arms would leave out.
+    """
+    arms = {**stored.arms, **wanted.arms}
+    contrasts: tuple[Contrast, ...] = (*stored.contrasts, *wanted.contrasts)
+    if arms.keys() != stored.arms.keys():
+        later = wanted.contrasts or dataclasses.replace(wanted, arms=arms).planned_contrasts()
+        contrasts = (*stored.planned_contrasts(), *later)
     return dataclasses.replace(
         wanted,
-        arms={**stored.arms, **wanted.arms},
+        arms=arms,
         seeds=tuple(sorted({*stored.seeds, *wanted.seeds})),
         contrasts=tuple(dict.fromkeys(contrasts)),
+        published={**stored.published, **wanted.published},
+        published_source=wanted.published_source or stored.published_source,
     )
 
 

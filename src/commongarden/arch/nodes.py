@@ -276,6 +276,13 @@ def _check_padding(node: object, padding: object) -> None:
 def _check_pool(pool: MaxPool | AvgPool) -> None:
     _positive(pool, "kernel", *pool.kernel, *pool.stride)
     _check_padding(pool, pool.padding)
+    if isinstance(pool.padding, tuple) and any(
+        side >= pool.kernel[axis] for axis in (0, 1) for side in pool.padding[2 * axis : 2 * axis + 2]
+    ):
+        raise ArchError(
+            f"pool: found padding {pool.padding!r} with kernel {pool.kernel!r}; accepted: fewer pixels than the kernel "
+            "has, so that no window sees padding alone"
+        )
     if pool.ceil_mode and pool.padding == "same":
         raise ArchError(
             'pool: found ceil_mode with padding "same", which says itself what is kept; give pixels per side'

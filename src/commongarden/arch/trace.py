@@ -5,7 +5,6 @@ A shape is (height, width, channels) for images and (features,) behind the first
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from commongarden.arch.nodes import (
@@ -222,12 +221,3 @@ def _product(shape: Shape) -> int:
     for side in shape:
         product *= side
     return product
-
-
-def leaves(network: Node) -> Iterator[Node]:
-    """Every leaf of the tree, a repeat's body as often as it stands."""
-    parts = children(network)
-    if not parts and not isinstance(network, Serial):
-        yield network
-    for _, child in parts:
-        yield from leaves(child)

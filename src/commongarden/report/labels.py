@@ -19,7 +19,7 @@ TEXT: dict[str, str] = {
     "table": "The comparison",
     "table_caption": "Means over the finished seeds, with 95 % intervals below where there are two or more. A MAC is "
     "one multiply-add (FLOPs = 2 × MACs), counted for one photo. Inference is one photo at a time. Memory is the peak "
-    "of the training process.",
+    "of the training process, torch itself included.",
     "scroll": "table, scrolls sideways",
     "arm": "arm",
     "seeds": "seeds",
