@@ -277,6 +277,11 @@ def _check_padding(node: object, padding: object) -> None:
 def _check_pool(pool: MaxPool | AvgPool) -> None:
     _positive(pool, "kernel", *pool.kernel, *pool.stride)
     _check_padding(pool, pool.padding)
+    if isinstance(pool.padding, tuple) and any(pool.padding[side] >= pool.kernel[side // 2] for side in range(4)):
+        raise ArchError(
+            f"pool: found padding {pool.padding} at kernel {pool.kernel}, accepted: less than the kernel on every "
+            "side, as a window of nothing but padding has neither mean nor maximum"
+        )
     if pool.ceil_mode and pool.padding in ("same", "inside"):
         raise ArchError(
             f'pool: found ceil_mode with padding "{pool.padding}", which says itself what is kept; give pixels per side'
