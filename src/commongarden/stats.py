@@ -12,6 +12,7 @@ import numpy as np
 from scipy import stats
 
 from commongarden import arch
+from commongarden.arch import listfile
 from commongarden.records import Estimate, Run
 from commongarden.store import Store
 from commongarden.study import Contrast, Published, Study
@@ -226,6 +227,9 @@ def differences_of(study: Study, contrast: Contrast, n_classes: int) -> tuple[tu
     """What differs between the two arms, computed from their definitions: (what, value of arm, value of against)."""
     one, two = study.arms[contrast.arm], study.arms[contrast.against]
     rows = [("architecture", one.arch, two.arch)]
+    if one.arch == two.arch and one.list_form != two.list_form:  # two states of one file
+        place, *values = listfile.first_difference(one.list_form, two.list_form) or ("", "", "")
+        rows.append((place, values[0], values[1]))
     rows += [
         (key, str(one.options.get(key, "default")), str(two.options.get(key, "default")))
         for key in sorted({*one.options, *two.options})

@@ -17,8 +17,8 @@ import msgspec
 import tomli_w
 
 from commongarden import arch
-from commongarden.arch import Node
-from commongarden.errors import StudyError, unknown
+from commongarden.arch import Serial, listfile, listform
+from commongarden.errors import ArchError, StudyError, unknown
 from commongarden.fields import convert
 from commongarden.recipe import FIELDS, Recipe, override
 
@@ -27,15 +27,34 @@ ARM_NAME = re.compile(r"\w([\w.+-]{0,62}[\w+-])?")
 
 @dataclass(frozen=True)
 class Arm:
-    """One alternative: an architecture by name, its options, and the recipe values it must have of its own."""
+    """One alternative: an architecture by name, its options, and the recipe values it must have of its own.
+
+    arch: a family's name, or the path of a file in list form (.json).
+    list_form: what that file holds. It is read once, when the arm is declared, and kept in the study file from then on:
+        a study stands by itself, whatever becomes of the file. Empty for a family.
+    """
 
     arch: str
     options: dict[str, Any] = field(default_factory=dict)
     overrides: dict[str, Any] = field(default_factory=dict)
+    list_form: str = ""
 
-    def network(self, n_classes: int) -> Node:
+    def __post_init__(self) -> None:
+        if listfile.is_list_file(self.arch):
+            kept = self.list_form
+            text = listfile.one_spelling(kept, where="list_form") if kept else listfile.read(self.arch)
+            object.__setattr__(self, "list_form", text)
+            self.network(2)  # so that a mistake in the file is told before anything is done
+        elif self.list_form:
+            raise StudyError(f"arch: found {self.arch!r} beside a list_form, accepted: the name of its file (.json)")
+
+    def network(self, n_classes: int) -> Serial:
         """The architecture with a head of `n_classes`. Raises ArchError where it cannot be made."""
-        return arch.network(self.arch, n_classes, **self.options)
+        if not self.list_form:
+            return arch.network(self.arch, n_classes, **self.options)
+        for key in self.options:
+            raise ArchError(unknown("option", key, (), where=self.arch))
+        return listform.network(self.list_form, n_classes, where=self.arch)
 
 
 @dataclass(frozen=True)
@@ -154,9 +173,11 @@ def read(path: str | Path) -> Study:
     file = Path(path)
     if file.is_file():
         try:
-            return parse(file.read_text(encoding="utf-8"), where=str(path))
+            study = parse(file.read_text(encoding="utf-8"), where=str(path))
         except UnicodeDecodeError as error:
             raise StudyError(f"{path}: not UTF-8 text (byte {error.start}); a study file is TOML in UTF-8") from None
+        _check_list_files(study, str(path))
+        return study
     if str(path) in builtin_studies():
         return parse(
             (resources.files("commongarden") / "studies" / f"{path}.toml").read_text(encoding="utf-8"), where=str(path)
@@ -174,6 +195,20 @@ def parse(text: str, *, where: str = "study") -> Study:
         return from_table(table)
     except StudyError as error:
         raise StudyError(f"{where}: {error}") from None
+
+
+def _check_list_files(study: Study, where: str) -> None:
+    """Refuses a study file that keeps another network than its JSON file, where there is one, now holds."""
+    for name, arm in study.arms.items():
+        if not arm.list_form or not Path(arm.arch).is_file():
+            continue
+        difference = listfile.first_difference(arm.list_form, listfile.read(arm.arch))
+        if difference:
+            place, kept, found = difference
+            raise StudyError(
+                f"{where}: arms.{name}: {arm.arch} has changed: {place}: {kept} in list_form, {found} in the file; "
+                "accepted: no list_form, which takes what the file holds, or the name of another file"
+            )
 
 
 SECTIONS = ("study", "recipe", "arms", "contrasts", "split", "published")
@@ -220,7 +255,7 @@ def to_table(study: Study) -> dict[str, Any]:
         },
         "recipe": msgspec.to_builtins(study.recipe),
         "split": {key: value for key, value in dataclasses.asdict(study.split).items() if value is not None},
-        "arms": {name: {"arch": arm.arch, **arm.options, **arm.overrides} for name, arm in study.arms.items()},
+        "arms": {name: _arm_table(arm) for name, arm in study.arms.items()},
         "contrasts": [{"is": [contrast.arm, contrast.against]} for contrast in study.contrasts],
     }
     if study.published:
@@ -234,27 +269,41 @@ def to_table(study: Study) -> dict[str, Any]:
     return table
 
 
+def _arm_table(arm: Arm) -> dict[str, Any]:
+    list_form = {"list_form": arm.list_form} if arm.list_form else {}
+    return {"arch": arm.arch, **list_form, **arm.options, **arm.overrides}
+
+
 def dump(study: Study) -> str:
     """The effective study file as TOML text; `parse` gives the same study back."""
     return tomli_w.dumps(to_table(study))
 
 
 def arm(name: str, values: object) -> Arm:
-    """An arm from its table: `arch`, options of that architecture, and recipe fields, told apart by name."""
+    """An arm from its table: `arch`, options of that architecture, and recipe fields, told apart by name.
+
+    The `arch` of a file in list form is read here, unless the table holds its `list_form` already.
+    """
     if not isinstance(values, Mapping) or not isinstance(values.get("arch"), str):
         raise StudyError(
             f'arms.{name}: found {values!r}; accepted: a table with arch = "..." (see: commongarden describe)'
         )
-    family = arch.family(values["arch"])
-    options = [key for key in inspect.signature(family).parameters if key != "n_classes"]
+    if listfile.is_list_file(values["arch"]):
+        options = ["list_form"]
+    else:
+        family = arch.family(values["arch"])
+        options = [key for key in inspect.signature(family).parameters if key != "n_classes"]
     for key in values:
         if key != "arch" and key not in options and key not in FIELDS:
             raise StudyError(unknown("key", key, ["arch", *options, *FIELDS], where=f"arms.{name}"))
-    return Arm(
-        values["arch"],
-        options={key: value for key, value in values.items() if key in options},
-        overrides={key: value for key, value in values.items() if key in FIELDS},
-    )
+    if not isinstance(values.get("list_form", ""), str):
+        raise StudyError(f"arms.{name}.list_form: found {values['list_form']!r}, accepted: JSON text in quotes")
+    given = {key: value for key, value in values.items() if key in options}
+    overrides = {key: value for key, value in values.items() if key in FIELDS}
+    try:
+        return Arm(values["arch"], given, overrides, given.pop("list_form", ""))
+    except ArchError as error:  # of a file in list form, which is read at once
+        raise StudyError(f"arms.{name}: {error}") from None
 
 
 def seeds(value: object) -> tuple[int, ...]:
@@ -304,7 +353,8 @@ def conflicts(stored: Study, wanted: Study) -> list[str]:
     """What keeps `wanted` from going on in the folder of `stored`: the keys that differ, with both values.
 
     More seeds, arms or contrasts, another name, description or published figure are no conflict: they extend it.
-    Where the photos lie is none either; that they are the same photos is seen from their contents.
+    Where the photos lie is none either; that they are the same photos is seen from their contents. So it is with the
+    folder of a file in list form.
     """
     before, after = to_table(stored), to_table(wanted)
     pairs = {
@@ -314,9 +364,26 @@ def conflicts(stored: Study, wanted: Study) -> list[str]:
         keys = {**before[section], **after[section]}
         pairs |= {f"{section}.{key}": (before[section].get(key), after[section].get(key)) for key in keys}
     for name in stored.arms.keys() & wanted.arms.keys():
-        keys = {**before["arms"][name], **after["arms"][name]}
-        pairs |= {f"arms.{name}.{key}": (before["arms"][name].get(key), after["arms"][name].get(key)) for key in keys}
-    return [f"{key}: {old!r} here, {new!r} asked for" for key, (old, new) in pairs.items() if old != new]
+        old_arm, new_arm = (_without_folder(table["arms"][name]) for table in (before, after))
+        pairs |= {f"arms.{name}.{key}": (old_arm.get(key), new_arm.get(key)) for key in {**old_arm, **new_arm}}
+    lines = [f"{key}: {old!r} here, {new!r} asked for" for key, (old, new) in pairs.items() if old != new]
+    for name in stored.arms.keys() & wanted.arms.keys():
+        one, two = stored.arms[name], wanted.arms[name]
+        difference = (
+            listfile.first_difference(one.list_form, two.list_form) if one.list_form and two.list_form else None
+        )
+        if difference:
+            place, old_text, new_text = difference
+            lines.append(f"arms.{name}, {two.arch}: {place}: {old_text} here, {new_text} asked for")
+    return lines
+
+
+def _without_folder(arm: Mapping[str, Any]) -> dict[str, Any]:
+    """An arm's table without what a file in list form holds and where it lies; the file's name is told of both."""
+    if "list_form" not in arm:
+        return dict(arm)
+    rest = {key: value for key, value in arm.items() if key != "list_form"}
+    return rest | {"arch": re.split(r"[/\\]", arm["arch"])[-1]}
 
 
 def extend(stored: Study, wanted: Study) -> Study:
@@ -331,10 +398,16 @@ def extend(stored: Study, wanted: Study) -> Study:
 
 
 def of_architectures(data: str, names: list[str] | None) -> Study:
-    """A study of architectures by name ("plain_flower", or with an order "inception_flower:LA"); all that are known
-    where none is named."""
+    """A study of architectures by name ("plain_flower", or with an order "inception_flower:LA"), or by the path of a
+    file in list form ("nets/mine.json"); all that have a name where none is given."""
     arms: dict[str, Arm] = {}
     for name in names if names is not None else list(arch.FAMILIES):
+        if listfile.is_list_file(name):
+            stem = re.sub(r"[^\w.+-]+", "-", Path(name).stem).strip(".+-")[:64] or "network"
+            if stem in arms:
+                raise StudyError(f"arms: {name!r} would be a second arm {stem!r}; write a study file and name it there")
+            arms[stem] = arm(stem, {"arch": name})
+            continue
         architecture, _, order = name.partition(":")
         arms[name.replace(":", "-")] = arm(name, {"arch": architecture} | ({"order": order} if order else {}))
     return Study(Path(data).name or "study", data, arms)
