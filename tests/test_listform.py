@@ -535,17 +535,20 @@ def test_the_page_names_every_type_and_option():
             assert f"`{option}`" in row
 
 
-def test_one_spelling_and_the_first_difference():
+def test_one_spelling_and_what_differs():
     one = listfile.one_spelling('{"model": ["conv", {"chn": 3, "ksize": 3}]}', where="a")
     assert listfile.one_spelling(' {"model":["conv",{"ksize":3,\n"chn":3}]}', where="b") == one
-    assert listfile.first_difference(one, one) is None
+    assert listfile.differences(one, one) == []
 
-    def difference(two):
-        return listfile.first_difference(one, json.dumps(two))
+    def differences(two):
+        return listfile.differences(one, json.dumps(two))
 
-    assert difference({"model": ["conv", {"ksize": 5, "chn": 3}]}) == ("model / ksize", "3", "5")
-    assert difference({"model": ["max", {"ksize": 3, "chn": 3}]}) == ("model / type", '"conv"', '"max"')
-    assert difference({"model": ["conv", {"ksize": 3}]}) == ("model / chn", "3", "nothing")
-    assert difference({"model": ["conv", {"ksize": 3, "chn": True}]}) == ("model / chn", "3", "true")
-    assert difference({"model": ["conv", {"ksize": 3, "chn": 3}, 4]}) == ("model / 1", "nothing", "4")
-    assert difference({"model": ["conv", {"ksize": 3, "chn": 3}], "macros": {}}) == ("macros", "nothing", "{}")
+    assert differences({"model": ["conv", {"ksize": 5, "chn": 3}]}) == [("model / ksize", "3", "5")]
+    assert differences({"model": ["conv", {"ksize": 3}]}) == [("model / chn", "3", "nothing")]
+    assert differences({"model": ["conv", {"ksize": 3, "chn": True}]}) == [("model / chn", "3", "true")]
+    assert differences({"model": ["conv", {"ksize": 3, "chn": 3}, 4]}) == [("model / 1", "nothing", "4")]
+    assert differences({"model": ["conv", {"ksize": 3, "chn": 3}], "macros": {}}) == [("macros", "nothing", "{}")]
+    assert differences({"model": ["max", {"ksize": [3, 1], "chn": 3}]}) == [
+        ("model / type", '"conv"', '"max"'),
+        ("model / ksize", "3", "[3, 1]"),
+    ]

@@ -159,6 +159,10 @@ def test_only_a_change_of_the_network_is_a_change(here):
         "arms.mine, nets/net.json: model / 1 / ksize: 3 here, 5 asked for"
     ]
     (here / "other" / "second.json").write_text(json.dumps(NET), encoding="utf-8")
+    (here / "nets" / "net.json").write_text(json.dumps(NET | {"model": [1] * 9}), encoding="utf-8")
+    lines = studies.conflicts(stored, studies.parse(text))
+    assert (len(lines), lines[-1]) == (6, "arms.mine, nets/net.json: 4 more places")
+    (here / "nets" / "net.json").write_text(json.dumps(NET), encoding="utf-8")
     renamed = studies.parse(text.replace("nets/net.json", "other/second.json"))
     assert studies.conflicts(stored, renamed) == ["arms.mine.arch: 'net.json' here, 'second.json' asked for"]
     native = studies.parse(text.replace("nets/net.json", "plain_flower"))

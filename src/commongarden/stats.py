@@ -227,9 +227,8 @@ def differences_of(study: Study, contrast: Contrast, n_classes: int) -> tuple[tu
     """What differs between the two arms, computed from their definitions: (what, value of arm, value of against)."""
     one, two = study.arms[contrast.arm], study.arms[contrast.against]
     rows = [("architecture", one.arch, two.arch)]
-    if one.arch == two.arch and one.list_form != two.list_form:  # two states of one file
-        place, *values = listfile.first_difference(one.list_form, two.list_form) or ("", "", "")
-        rows.append((place, values[0], values[1]))
+    if one.arch == two.arch and one.list_form:  # maybe two states of one file
+        rows += listfile.differences(one.list_form, two.list_form)
     rows += [
         (key, str(one.options.get(key, "default")), str(two.options.get(key, "default")))
         for key in sorted({*one.options, *two.options})

@@ -202,9 +202,9 @@ def _check_list_files(study: Study, where: str) -> None:
     for name, arm in study.arms.items():
         if not arm.list_form or not Path(arm.arch).is_file():
             continue
-        difference = listfile.first_difference(arm.list_form, listfile.read(arm.arch))
-        if difference:
-            place, kept, found = difference
+        changes = listfile.differences(arm.list_form, listfile.read(arm.arch))
+        if changes:
+            place, kept, found = changes[0]
             raise StudyError(
                 f"{where}: arms.{name}: {arm.arch} has changed: {place}: {kept} in list_form, {found} in the file; "
                 "accepted: no list_form, which takes what the file holds, or the name of another file"
@@ -369,12 +369,10 @@ def conflicts(stored: Study, wanted: Study) -> list[str]:
     lines = [f"{key}: {old!r} here, {new!r} asked for" for key, (old, new) in pairs.items() if old != new]
     for name in stored.arms.keys() & wanted.arms.keys():
         one, two = stored.arms[name], wanted.arms[name]
-        difference = (
-            listfile.first_difference(one.list_form, two.list_form) if one.list_form and two.list_form else None
-        )
-        if difference:
-            place, old_text, new_text = difference
-            lines.append(f"arms.{name}, {two.arch}: {place}: {old_text} here, {new_text} asked for")
+        changes = listfile.differences(one.list_form, two.list_form) if one.list_form and two.list_form else []
+        lines += [f"arms.{name}, {two.arch}: {place}: {old} here, {new} asked for" for place, old, new in changes[:5]]
+        if len(changes) > 5:
+            lines.append(f"arms.{name}, {two.arch}: {len(changes) - 5} more places")
     return lines
 
 

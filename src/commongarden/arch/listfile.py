@@ -75,13 +75,10 @@ def parse(text: str, *, where: str) -> dict[str, Any]:
     return whole
 
 
-def first_difference(one: str, two: str) -> tuple[str, str, str] | None:
-    """Where two list forms first differ: (place, what `one` has there, what `two` has), None where they do not."""
-    found = _difference((), json.loads(one), json.loads(two))
-    if found is None:
-        return None
-    place, old, new = found
-    return " / ".join(place), shown(old), shown(new)
+def differences(one: str, two: str) -> list[tuple[str, str, str]]:
+    """Where two list forms differ: (place, what `one` has there, what `two` has) for each place."""
+    found = _differences((), json.loads(one), json.loads(two))
+    return [(" / ".join(place), shown(old), shown(new)) for place, old, new in found]
 
 
 def shown(value: object) -> str:
@@ -152,15 +149,15 @@ def _numbered(items: list[Any]) -> list[tuple[str, Any]]:
     return [(str(number), item) for number, item in enumerate(items, 1)]
 
 
-def _difference(place: tuple[str, ...], one: object, two: object) -> tuple[tuple[str, ...], Any, Any] | None:
+def _differences(place: tuple[str, ...], one: object, two: object) -> list[tuple[tuple[str, ...], Any, Any]]:
     if json.dumps(one, sort_keys=True) == json.dumps(two, sort_keys=True):  # unlike ==, tells 1 from true
-        return None
+        return []
     before, after = dict(parts(one)), dict(parts(two))
+    inner = []
     if type(one) is type(two) and before and after:
         for key in {**before, **after}:
-            if found := _difference((*place, key), before.get(key), after.get(key)):
-                return found
-    return place, one, two
+            inner += _differences((*place, key), before.get(key), after.get(key))
+    return inner or [(place, one, two)]
 
 
 def _not_read(path: str, error: Exception) -> str:
