@@ -82,7 +82,7 @@ def check_duplicates_together(photos, made):
 
 
 @pytest.mark.parametrize("declared", DECLARED, ids="+".join)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data(), plan=plans, seed=seeds)
 def test_every_photo_is_in_one_place_and_copies_together(declared, data, plan, seed):
     photos = data.draw(manifests(declared))
@@ -105,7 +105,7 @@ def test_every_photo_is_in_one_place_and_copies_together(declared, data, plan, s
             assert all({label[path] for path in paths} == set(label.values()) for paths in parts(made).values())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(photos=manifests(), plan=plans, seed=seeds, randomly=st.randoms())
 def test_the_order_of_files_does_not_matter(photos, plan, seed, randomly):
     shuffled = list(photos.photos)
@@ -117,7 +117,7 @@ def test_the_order_of_files_does_not_matter(photos, plan, seed, randomly):
     assert split(dataclasses.replace(photos, photos=tuple(shuffled)), plan, seed) == expected
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(n=st.dictionaries(st.sampled_from("abcdef"), st.integers(3, 200), min_size=2), plan=plans, seed=seeds)
 def test_stratified_sizes(n, plan, seed):
     plan = dataclasses.replace(plan, stratified=True, multiple=1)
@@ -131,7 +131,7 @@ def test_stratified_sizes(n, plan, seed):
                 assert abs(found[part][label] - share * size) < 1 + 1e-9 or size < 1 / min(shares.values()) + 2
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(n=st.integers(60, 500), plan=plans, seed=seeds)
 def test_shuffled_sizes(n, plan, seed):
     plan = dataclasses.replace(plan, stratified=False)

@@ -76,7 +76,8 @@ def chain(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
 @chain(
     click.option("--data", help="Folder of class folders, folder of train/val/test folders, or CSV of path,label."),
     click.option(
-        "--arms", help="Arms of the study to take, or without a study architectures: plain_flower,inception_flower:LA."
+        "--arms",
+        help="Arms of the study to take, or without a study architectures: plain_flower,inception_flower:LA,FILE.json.",
     ),
     click.option("--seeds", type=click.IntRange(min=1), help="How many seeds each arm is trained with."),
     click.option("--seed", type=click.IntRange(min=0), help="The study's own seed: split, weights, order."),
@@ -355,12 +356,16 @@ def cache(clear: bool, cache_dir: Path | None, as_json: bool) -> None:
 @click.option("--order", help="Order of linear map, activation, normalization: LA, LAB, LBA, BAL.")
 @as_json
 def describe(arm: str, size: str, classes: int, order: str | None, as_json: bool) -> None:
-    """Show a network layer by layer: path, output shape, parameters, MACs."""
+    """Show a network layer by layer: path, output shape, parameters, MACs.
+
+    ARM is an architecture's name, or a file in list form (FILE.json).
+    """
     import json
 
     from commongarden import arch
+    from commongarden.study import Arm
 
-    network = arch.network(arm, classes, **({} if order is None else {"order": order}))
+    network = Arm(arm, {} if order is None else {"order": order}).network(classes)
     shape = _shape(size)
     layers, cost = arch.trace(network, shape), arch.cost(network, shape)
     if as_json:

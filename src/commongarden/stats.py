@@ -12,6 +12,7 @@ import numpy as np
 from scipy import stats
 
 from commongarden import arch
+from commongarden.arch import listfile
 from commongarden.records import Estimate, Run
 from commongarden.store import Store
 from commongarden.study import Contrast, Published, Study
@@ -257,6 +258,8 @@ def differences_of(study: Study, contrast: Contrast, n_classes: int) -> tuple[tu
     """What differs between the two arms, computed from their definitions: (what, value of arm, value of against)."""
     one, two = study.arms[contrast.arm], study.arms[contrast.against]
     rows = [("architecture", one.arch, two.arch)]
+    if one.arch == two.arch and one.list_form:  # maybe two states of one file
+        rows += listfile.differences(one.list_form, two.list_form)
     rows += [
         (key, str(one.options.get(key, "none")), str(two.options.get(key, "none")))
         for key in sorted({*one.options, *two.options})

@@ -16,39 +16,13 @@ import msgspec
 import tomli_w
 
 from commongarden import arch
-from commongarden.arch import Node
+from commongarden import arm as arms
+from commongarden.arm import Arm as Arm
 from commongarden.errors import StudyError, unknown
 from commongarden.fields import convert
-from commongarden.recipe import FIELDS, Recipe, override
+from commongarden.recipe import Recipe, override
 
 ARM_NAME = re.compile(r"\w([\w.+-]{0,62}[\w+-])?")
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One alternative: an architecture by name, its options, and the recipe values it must have of its own.
-
-    Options that are not given are filled in with the architecture's defaults, so that two spellings of one arm are
-    equal and a default that changes later is seen. Raises ArchError for a name or option that is not known.
-    """
-
-    arch: str
-    options: dict[str, Any] = field(default_factory=dict)
-    overrides: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        options = arch.defaults(self.arch) | arch.checked(self.arch, self.options)
-        object.__setattr__(self, "options", _as_read(options))
-        object.__setattr__(self, "overrides", _as_read(self.overrides))
-
-    def network(self, n_classes: int) -> Node:
-        """The architecture with a head of `n_classes`. Raises ArchError where it cannot be made."""
-        return arch.network(self.arch, n_classes, **self.options)
-
-
-def _as_read(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values as a study file gives them back: it has lists, not tuples."""
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
 
 
 @dataclass(frozen=True)
@@ -170,9 +144,12 @@ def read(path: str | Path) -> Study:
         # Windows' editors write a mark before UTF-8; its shell writes UTF-16 where output is sent to a file
         encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
         try:
-            return parse(data.decode(encoding).replace("\r\n", "\n"), where=str(path))
+            study = parse(data.decode(encoding).replace("\r\n", "\n"), where=str(path))
         except UnicodeDecodeError as error:
             raise StudyError(f"{path}: not UTF-8 text (byte {error.start}); a study file is TOML in UTF-8") from None
+        for name, arm in study.arms.items():
+            arms.check_file(arm, where=f"{path}: arms.{name}")
+        return study
     if str(path) in builtin_studies():
         return parse(
             (resources.files("commongarden") / "studies" / f"{path}.toml").read_text(encoding="utf-8"), where=str(path)
@@ -216,7 +193,7 @@ def from_table(table: Mapping[str, Any]) -> Study:
         seeds=head.get("seeds", 3),
         seed=_whole(head.get("seed", 0), "study.seed"),
         recipe=convert(Recipe, _mapping(table, "recipe"), where="recipe"),
-        arms={name: arm(name, values) for name, values in _mapping(table, "arms").items()},
+        arms={name: arms.from_table(name, values) for name, values in _mapping(table, "arms").items()},
         split=convert(SplitPlan, _mapping(table, "split"), where="split"),
         contrasts=tuple(_contrasts(table.get("contrasts", []))),
         published={
@@ -238,7 +215,7 @@ def to_table(study: Study) -> dict[str, Any]:
         },
         "recipe": msgspec.to_builtins(study.recipe),
         "split": {key: value for key, value in dataclasses.asdict(study.split).items() if value is not None},
-        "arms": {name: {"arch": arm.arch, **arm.options, **arm.overrides} for name, arm in study.arms.items()},
+        "arms": {name: arms.to_table(arm) for name, arm in study.arms.items()},
         "contrasts": [{"is": [contrast.arm, contrast.against]} for contrast in study.contrasts],
     }
     if study.published:
@@ -255,23 +232,6 @@ def to_table(study: Study) -> dict[str, Any]:
 def dump(study: Study) -> str:
     """The effective study file as TOML text; `parse` gives the same study back."""
     return tomli_w.dumps(to_table(study))
-
-
-def arm(name: str, values: object) -> Arm:
-    """An arm from its table: `arch`, options of that architecture, and recipe fields, told apart by name."""
-    if not isinstance(values, Mapping) or not isinstance(values.get("arch"), str):
-        raise StudyError(
-            f'arms.{name}: found {values!r}; accepted: a table with arch = "..." (see: commongarden describe)'
-        )
-    options = list(arch.defaults(values["arch"]))
-    for key in values:
-        if key != "arch" and key not in options and key not in FIELDS:
-            raise StudyError(unknown("key", key, ["arch", *options, *FIELDS], where=f"arms.{name}"))
-    return Arm(
-        values["arch"],
-        options={key: value for key, value in values.items() if key in options},
-        overrides={key: value for key, value in values.items() if key in FIELDS},
-    )
 
 
 def _seeds(value: object) -> tuple[int, ...]:
@@ -322,7 +282,8 @@ def conflicts(stored: Study, wanted: Study) -> list[str]:
     """What keeps `wanted` from going on in the folder of `stored`: the keys that differ, with both values.
 
     More seeds, arms or contrasts, another name, description or published figure are no conflict: they extend it.
-    Where the photos lie is none either; that they are the same photos is seen from their contents.
+    Where the photos lie is none either; that they are the same photos is seen from their contents. So it is with the
+    folder of a file in list form.
     """
     before, after = to_table(stored), to_table(wanted)
     pairs = {
@@ -331,10 +292,11 @@ def conflicts(stored: Study, wanted: Study) -> list[str]:
     for section in ("recipe", "split"):
         keys = {**before[section], **after[section]}
         pairs |= {f"{section}.{key}": (before[section].get(key), after[section].get(key)) for key in keys}
-    for name in stored.arms.keys() & wanted.arms.keys():
-        keys = {**before["arms"][name], **after["arms"][name]}
-        pairs |= {f"arms.{name}.{key}": (before["arms"][name].get(key), after["arms"][name].get(key)) for key in keys}
-    return [f"{key}: {old!r} here, {new!r} asked for" for key, (old, new) in pairs.items() if old != new]
+    lines = [f"{key}: {old!r} here, {new!r} asked for" for key, (old, new) in pairs.items() if old != new]
+    for name in stored.arms:
+        if name in wanted.arms:
+            lines += arms.conflicts(name, stored.arms[name], wanted.arms[name])
+    return lines
 
 
 def extend(stored: Study, wanted: Study) -> Study:
@@ -358,13 +320,14 @@ def extend(stored: Study, wanted: Study) -> Study:
 
 
 def of_architectures(data: str, names: list[str] | None) -> Study:
-    """A study of architectures by name ("plain_flower", or with an order "inception_flower:LA"); all that are known
-    where none is named."""
-    arms: dict[str, Arm] = {}
-    for name in names if names is not None else list(arch.FAMILIES):
-        architecture, _, order = name.partition(":")
-        arms[name.replace(":", "-")] = arm(name, {"arch": architecture} | ({"order": order} if order else {}))
-    return Study(Path(data).name or "study", data, arms)
+    """A study of architectures as the command line names them; all that have a name where none is given."""
+    chosen: dict[str, Arm] = {}
+    for text in names if names is not None else list(arch.FAMILIES):
+        name, arm = arms.from_text(text)
+        if name in chosen:
+            raise StudyError(f"arms: {text!r} would be a second arm {name!r}; write a study file and name it there")
+        chosen[name] = arm
+    return Study(Path(data).name or "study", data, chosen)
 
 
 def choose_arms(study: Study, names: list[str]) -> Study:

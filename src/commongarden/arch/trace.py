@@ -100,13 +100,16 @@ def window(
 ) -> tuple[int, int]:
     """Along one axis (0 height, 1 width): pixels padded before the first, and how many positions are kept.
 
-    "same" keeps size // stride positions, the first at (stride - 1) // 2 (the flower experiment's framework);
-    `before` is negative where the first window starts inside. ceil_mode keeps a last window that starts inside the
-    image or its padding but reaches over the end (torch's rule).
+    "same" keeps size // stride positions, the first at (stride - 1) // 2 (the flower experiment's framework), and
+    "inside" does so among the positions whose windows need no padding; `before` is negative where the first window
+    starts inside. ceil_mode keeps a last window that starts inside the image or its padding but reaches over the end
+    (torch's rule).
     """
     reach = dilation * (kernel - 1) + 1
     if padding == "same":
         return (reach - 1) // 2 - (stride - 1) // 2, size // stride
+    if padding == "inside":
+        return -((stride - 1) // 2), (size - reach + 1) // stride
     before, after = (0, 0) if padding == "valid" else (padding[2 * axis], padding[2 * axis + 1])
     room = size + before + after - reach
     kept = (-(-room // stride) if ceil else room // stride) + 1
@@ -161,6 +164,7 @@ def _leaf(node: Node, shape: Shape, path: tuple[str, ...]) -> tuple[Shape, int, 
 
 
 def _positions(node: Conv | MaxPool | AvgPool, dilation: Size, shape: Shape, path: tuple[str, ...]) -> Size:
+    _image(shape, path)
     ceil = not isinstance(node, Conv) and node.ceil_mode
     kept = [
         window(shape[axis], node.kernel[axis], node.stride[axis], dilation[axis], node.padding, axis, ceil)[1]
