@@ -200,7 +200,7 @@ def test_architectures_become_a_study():
     study = studies.of_architectures("some/photos", ["plain_flower", "inception_flower:LA"])
     assert study.name == "photos"
     assert study.arms["inception_flower-LA"] == Arm("inception_flower", {"order": "LA"})
-    assert set(studies.of_architectures("photos", None).arms) == set(studies.arch.FAMILIES)
+    assert all(name.endswith("_flower") for name in studies.of_architectures("photos", None).arms)
 
 
 def test_some_arms_of_a_study_keep_their_own_contrasts():

@@ -1,10 +1,11 @@
 """The architecture language: frozen nodes, functions that write them, folds that read them. Standard library only."""
 
-from commongarden.arch.families import FAMILIES, family, network
+from commongarden.arch.families import BLOCKS, FAMILIES, Family, family, network
 from commongarden.arch.layers import (
     activation,
     adaptive_avg_pool,
     add,
+    auxiliary,
     avg_pool,
     batch_norm,
     conv,
@@ -16,12 +17,14 @@ from commongarden.arch.layers import (
     noise,
     parallel,
     repeat,
+    rescale,
     serial,
 )
 from commongarden.arch.nodes import (
     Activation,
     AdaptiveAvgPool,
     Add,
+    Auxiliary,
     AvgPool,
     BatchNorm,
     Conv,
@@ -32,6 +35,7 @@ from commongarden.arch.nodes import (
     Noise,
     Parallel,
     Repeat,
+    Rescale,
     Serial,
     children,
     label,
@@ -40,9 +44,10 @@ from commongarden.arch.text import hash, read, write
 from commongarden.arch.trace import Cost, Layer, Shape, cost, output_shape, show_shape, trace, trunk, window
 
 __all__ = [
-    "FAMILIES", "Activation", "AdaptiveAvgPool", "Add", "AvgPool", "BatchNorm", "Conv", "Cost", "Dense", "Dropout",
-    "Layer", "MaxPool", "Node", "Noise", "Parallel", "Repeat", "Serial", "Shape", "activation", "adaptive_avg_pool",
-    "add", "avg_pool", "batch_norm", "children", "conv", "cost", "dense", "dropout", "family", "global_avg_pool",
-    "hash", "label", "max_pool", "named", "network", "noise", "output_shape", "parallel", "read", "repeat", "serial",
-    "show_shape", "trace", "trunk", "window", "write",
+    "BLOCKS", "FAMILIES", "Activation", "AdaptiveAvgPool", "Add", "Auxiliary", "AvgPool", "BatchNorm", "Conv", "Cost",
+    "Dense", "Dropout", "Family", "Layer", "MaxPool", "Node", "Noise", "Parallel", "Repeat", "Rescale", "Serial",
+    "Shape", "activation", "adaptive_avg_pool", "add", "auxiliary", "avg_pool", "batch_norm", "children", "conv",
+    "cost", "dense", "dropout", "family", "global_avg_pool", "hash", "label", "max_pool", "named", "network", "noise",
+    "output_shape", "parallel", "read", "repeat", "rescale", "serial", "show_shape", "trace", "trunk", "window",
+    "write",
 ]  # fmt: skip
