@@ -1,6 +1,8 @@
 """Named architectures: published counts, options, orders, and what each says to an input it cannot take."""
 
 import json
+import runpy
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -12,6 +14,7 @@ from commongarden.arch.trace import leaves
 from commongarden.cli import main
 from commongarden.errors import ArchError
 
+ROOT = Path(__file__).parents[1]
 # parameters at 1000 classes (the flower arms at 5) and MACs at the published size. Sources: torchvision's tables of
 # weights ("num_params", "GFLOPS", which are MACs); GoogLeNet as in the paper: Caffe's bvlc_googlenet
 PUBLISHED = {
@@ -184,3 +187,9 @@ def test_an_input_too_small_is_refused_with_the_place(name, options, smallest, w
     with pytest.raises(ArchError, match="nothing is left of") as error:
         arch.trace(network, (smallest - 1, smallest - 1, 3))
     assert str(error.value).startswith(where)
+
+
+def test_the_table_in_the_docs_is_up_to_date():
+    script = runpy.run_path(str(ROOT / "scripts" / "architectures.py"))
+    page = (ROOT / "docs" / "architectures.md").read_text(encoding="utf-8")
+    assert script["with_table"](page) == page, "run scripts/architectures.py"

@@ -1,6 +1,6 @@
 """The architecture language: frozen nodes, functions that write them, folds that read them. Standard library only."""
 
-from commongarden.arch.families import BLOCKS, FAMILIES, Family, family, network
+from commongarden.arch.families import BLOCKS, FAMILIES, Family, family, matching, network
 from commongarden.arch.layers import (
     activation,
     adaptive_avg_pool,
@@ -47,7 +47,7 @@ __all__ = [
     "BLOCKS", "FAMILIES", "Activation", "AdaptiveAvgPool", "Add", "Auxiliary", "AvgPool", "BatchNorm", "Conv", "Cost",
     "Dense", "Dropout", "Family", "Layer", "MaxPool", "Node", "Noise", "Parallel", "Repeat", "Rescale", "Serial",
     "Shape", "activation", "adaptive_avg_pool", "add", "auxiliary", "avg_pool", "batch_norm", "children", "conv",
-    "cost", "dense", "dropout", "family", "global_avg_pool", "hash", "label", "max_pool", "named", "network", "noise",
-    "output_shape", "parallel", "read", "repeat", "rescale", "serial", "show_shape", "trace", "trunk", "window",
+    "cost", "dense", "dropout", "family", "global_avg_pool", "hash", "label", "matching", "max_pool", "named", "network",
+    "noise", "output_shape", "parallel", "read", "repeat", "rescale", "serial", "show_shape", "trace", "trunk", "window",
     "write",
 ]  # fmt: skip

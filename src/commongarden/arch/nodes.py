@@ -1,4 +1,4 @@
-"""The nouns of the language: about a dozen frozen nodes. A network is a tree of them; input channels are never
+"""The nouns of the language: fifteen frozen nodes. A network is a tree of them; input channels are never
 written but follow from the input. Sizes are (height, width); a channel count is what a layer puts out.
 """
 

@@ -4,6 +4,7 @@ a named network is one line of data. What stands here is listed, described, docu
 
 from __future__ import annotations
 
+import fnmatch
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 from commongarden.arch.families import alexnet, flowers, inception, resnet, vgg
 from commongarden.arch.nodes import Node, Serial
+from commongarden.arch.trace import Cost, cost
 from commongarden.errors import ArchError, unknown
 
 
@@ -28,6 +30,10 @@ class Family:
     def options(self) -> tuple[str, ...]:
         """What `make` takes besides the number of classes."""
         return tuple(key for key in inspect.signature(self.make).parameters if key != "n_classes")
+
+    def cost(self, **options: Any) -> Cost:
+        """Parameters, MACs and activation bytes at the published input and number of classes."""
+        return cost(self.make(self.n_classes, **options), self.input)
 
 
 _FLOWERS = "the flower experiment"
@@ -96,6 +102,15 @@ def family(name: str) -> Callable[..., Serial]:
     if name not in FAMILIES:
         raise ArchError(unknown("architecture", name, FAMILIES))
     return FAMILIES[name].make
+
+
+def matching(pattern: str) -> tuple[str, ...]:
+    """Names that hold `pattern`, or match it where it has * or ? in it. Raises ArchError where there is none."""
+    whole = pattern if any(sign in pattern for sign in "*?[") else f"*{pattern}*"
+    names = tuple(name for name in FAMILIES if fnmatch.fnmatchcase(name, whole.lower()))
+    if not names:
+        raise ArchError(unknown("architecture", pattern, FAMILIES))
+    return names
 
 
 def network(name: str, n_classes: int, **options: Any) -> Serial:
