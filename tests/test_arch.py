@@ -165,6 +165,10 @@ def test_parallel_concatenates_and_add_repeats_channels():
         (serial(conv(4, 3, groups=3), name="net"), "net / conv 3x3: 32 channels to 4 in 3 groups"),
         (serial(arch.rescale((1, 1), (0, 0)), name="net"), "net / rescale: found 32 channels, accepted: 2"),
         (
+            serial(arch.auxiliary(conv(4, 1)), name="net"),
+            "net / auxiliary head: it ends in an image of 16x16x4, accepted: logits",
+        ),
+        (
             serial(arch.auxiliary(conv(4, 99, padding="valid")), conv(4, 1), name="net"),
             "net / auxiliary head / conv 99x99: nothing is left of 16x16x32",
         ),

@@ -65,6 +65,8 @@ joints = st.one_of(
         st.lists(same_size, min_size=1, max_size=2), st.sampled_from([2, 4]),
     ),
     st.builds(lambda part: add(serial(part, conv(16, 1)), input=True, channels="repeat"), same_size),
+    st.builds(lambda part, width: add(part, conv(width, 1), channels="zeros"), same_size, st.integers(1, 5)),
+    st.builds(lambda part: arch.auxiliary(part, global_avg_pool(), dense(3)), same_size),
     st.builds(repeat, same_size, st.integers(1, 3)),
 )  # fmt: skip
 networks = st.builds(

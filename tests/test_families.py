@@ -161,6 +161,8 @@ def test_a_transformed_input_is_minus_one_to_one():
         ("resnet18", {"zero_init": True, "shortcut": "none"}, "and shortcut 'none'"),
         ("resnet18", {"stride_in": "1x1"}, "Accepted: order, shortcut, zero_init"),
         ("vgg16", {"order": "BB"}, "order: found 'BB'"),
+        ("alexnet", {"order": 3}, "alexnet: found 3 for the option order, accepted: text"),
+        ("googlenet", {"aux": "no"}, "googlenet: found 'no' for the option aux, accepted: true or false"),
         ("resent50", {}, "did you mean 'resnet50'?"),
     ],
 )

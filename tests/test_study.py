@@ -203,6 +203,24 @@ def test_architectures_become_a_study():
     assert all(name.endswith("_flower") for name in studies.of_architectures("photos", None).arms)
 
 
+def test_an_architectures_own_options_stand_in_its_arm():
+    text = """
+    [study]
+    name = "shortcuts"
+    data = "photos"
+    [arms.zeros]
+    arch = "resnet18"
+    shortcut = "zeros"
+    zero_init = true
+    lr = 0.01
+    """
+    study = studies.parse(text)
+    assert study.arms["zeros"] == Arm("resnet18", {"shortcut": "zeros", "zero_init": True}, {"lr": 0.01})
+    assert studies.parse(studies.dump(study)) == study
+    with pytest.raises(StudyError, match="did you mean 'shortcut'"):
+        studies.parse(text.replace("shortcut =", "shortcuts ="))
+
+
 def test_some_arms_of_a_study_keep_their_own_contrasts():
     study = studies.choose_arms(studies.read("flowers"), ["LAB", "LA"])
     assert list(study.arms) == ["LAB", "LA"]

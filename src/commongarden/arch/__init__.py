@@ -47,7 +47,7 @@ __all__ = [
     "BLOCKS", "FAMILIES", "Activation", "AdaptiveAvgPool", "Add", "Auxiliary", "AvgPool", "BatchNorm", "Conv", "Cost",
     "Dense", "Dropout", "Family", "Layer", "MaxPool", "Node", "Noise", "Parallel", "Repeat", "Rescale", "Serial",
     "Shape", "activation", "adaptive_avg_pool", "add", "auxiliary", "avg_pool", "batch_norm", "children", "conv",
-    "cost", "dense", "dropout", "family", "global_avg_pool", "hash", "label", "matching", "max_pool", "named", "network",
-    "noise", "output_shape", "parallel", "read", "repeat", "rescale", "serial", "show_shape", "trace", "trunk", "window",
-    "write",
+    "cost", "dense", "dropout", "family", "global_avg_pool", "hash", "label", "matching", "max_pool", "named",
+    "network", "noise", "output_shape", "parallel", "read", "repeat", "rescale", "serial", "show_shape", "trace",
+    "trunk", "window", "write",
 ]  # fmt: skip

@@ -129,6 +129,8 @@ def _walk(node: Node, shape: Shape, path: tuple[str, ...], layers: list[Layer]) 
             side = shape
             for name, child in children(node):
                 side = _walk(child, side, (*path, name), layers)
+            if len(side) != 1:
+                raise _error(path, f"it ends in an image of {show_shape(side)}, accepted: logits, from a dense layer")
             return shape
         case Parallel():
             output = _concatenated(path, [_walk(child, shape, (*path, name), layers) for name, child in children(node)])

@@ -116,7 +116,11 @@ def matching(pattern: str) -> tuple[str, ...]:
 def network(name: str, n_classes: int, **options: Any) -> Serial:
     """The named architecture with a head of `n_classes`. Raises ArchError for unknown names and options."""
     make = family(name)
-    for key in options:
+    for key, value in options.items():
         if key not in FAMILIES[name].options:
             raise ArchError(unknown("option", key, FAMILIES[name].options, where=name))
+        kind = type(inspect.signature(make).parameters[key].default)
+        if type(value) is not kind:
+            accepted = {bool: "true or false", str: "text"}[kind]
+            raise ArchError(f"{name}: found {value!r} for the option {key}, accepted: {accepted}")
     return make(n_classes, **options)
