@@ -1,5 +1,6 @@
 # make demo    the main job on built-in data; ends with the path of report.html
 # make test    the whole test suite
+# make soak    the long tests that `make test` leaves out, such as every architecture in every order
 # make check   formatter, linter, type checker, import rules
 # Each makes its own virtual environment (.venv) and installs what it needs.
 
@@ -8,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check format
+.PHONY: demo test soak check format
 
 demo: $(VENV)/.user
 	$(BIN)/commongarden run demo
@@ -16,6 +17,9 @@ demo: $(VENV)/.user
 test: $(VENV)/.developer
 	scripts/browser
 	$(BIN)/pytest -n auto
+
+soak: $(VENV)/.developer
+	$(BIN)/pytest -n auto -m soak
 
 check: $(VENV)/.developer
 	$(BIN)/ruff format --check .

@@ -117,10 +117,30 @@ def test_a_repeat_counts_like_its_copies_written_out():
     assert arch.cost(written, (8, 8, 8)) == arch.cost(repeated, (8, 8, 8))
 
 
+def test_a_repeat_counts_on_from_blocks_of_its_name():
+    block = conv(4, 1, order="L")
+    labels = [name for name, _ in arch.children(serial(named("block 1", block), repeat(block, 2), repeat(block, 1)))]
+    assert labels == ["block 1", "block 2", "block 3", "block 4"]
+
+
+def test_half_padding_is_half_the_kernel():
+    assert arch.output_shape(conv(2, [5, 3], stride=2, padding="half", order="L"), (9, 9, 3)) == (5, 5, 2)
+    assert max_pool(3, stride=2, padding="half").padding == (1, 1, 1, 1)
+
+
+def test_an_auxiliary_head_costs_and_lets_its_input_pass():
+    side = arch.auxiliary(global_avg_pool(), dense(5))
+    network = serial(conv(8, 1, order="L"), side, conv(2, 1, order="L"))
+    assert arch.output_shape(network, (4, 4, 3)) == (4, 4, 2)
+    assert arch.cost(network, (4, 4, 3)).n_params == (3 * 8 + 8) + (8 * 5 + 5) + (8 * 2 + 2)
+    assert arch.cost(network, (4, 4, 3)).macs == 16 * 3 * 8 + 8 * 5 + 16 * 8 * 2
+
+
 def test_parallel_concatenates_and_add_repeats_channels():
     assert arch.output_shape(parallel(conv(3, 1), conv(5, 1)), (4, 4, 2)) == (4, 4, 8)
     assert arch.output_shape(add(conv(8, 1), input=True, channels="repeat"), (4, 4, 2)) == (4, 4, 8)
     assert arch.output_shape(add(conv(2, 1), input=True, channels="repeat"), (4, 4, 8)) == (4, 4, 8)
+    assert arch.output_shape(add(conv(7, 1), input=True, channels="zeros"), (4, 4, 2)) == (4, 4, 7)
 
 
 @pytest.mark.parametrize(
@@ -145,6 +165,15 @@ def test_parallel_concatenates_and_add_repeats_channels():
         (serial(global_avg_pool(), dense(5), conv(4, 1), name="net"), "net / conv 1x1: found 5 features"),
         (serial(dense(5), max_pool(2), name="net"), "net / max pool 2x2: found 5 features"),
         (serial(conv(4, 3, groups=3), name="net"), "net / conv 3x3: 32 channels to 4 in 3 groups"),
+        (serial(arch.rescale((1, 1), (0, 0)), name="net"), "net / rescale: found 32 channels, accepted: 2"),
+        (
+            serial(arch.auxiliary(conv(4, 1)), name="net"),
+            "net / auxiliary head: it ends in an image of 16x16x4, accepted: logits",
+        ),
+        (
+            serial(arch.auxiliary(conv(4, 99, padding="valid")), conv(4, 1), name="net"),
+            "net / auxiliary head / conv 99x99: nothing is left of 16x16x32",
+        ),
     ],
 )
 def test_errors_name_the_layer_by_its_path(network, message):
@@ -170,6 +199,10 @@ def test_errors_name_the_layer_by_its_path(network, message):
         (lambda: max_pool(3, padding="inside", ceil_mode=True), 'padding "inside"'),
         (lambda: arch.dropout(1.0), "found rate 1.0"),
         (lambda: arch.noise(-1.0), "found std -1.0"),
+        (lambda: arch.batch_norm(affine=False, first_scale=0.0), "found first_scale 0.0 without a learned scale"),
+        (lambda: arch.rescale((1.0, 2.0), (0.0,)), "found 2 scales and 1 shifts"),
+        (lambda: arch.auxiliary(weight=0.3), "auxiliary head: found 0 layers and weight 0.3"),
+        (lambda: arch.auxiliary(dense(5), weight=0.0, name="side"), "side: found 1 layers and weight 0.0"),
         (lambda: arch.batch_norm(momentum=0.0), "momentum 0.0"),
         (lambda: add(conv(4, 1), then="X"), "then='X'"),
         (lambda: add(conv(4, 1), channels="repaet"), "did you mean 'repeat'?"),
@@ -198,7 +231,7 @@ def test_the_text_form_is_stable():
     assert text == (
         "Serial(layers=(\n"
         " Conv(channels=4, kernel=(3, 3), stride=(2, 2), padding='same', dilation=(1, 1), groups=1, bias=False),\n"
-        " BatchNorm(epsilon=1e-05, momentum=0.1, affine=True),\n"
+        " BatchNorm(epsilon=1e-05, momentum=0.1, affine=True, first_scale=1.0),\n"
         "), name='')"
     )
 
@@ -209,6 +242,7 @@ def test_the_text_form_is_stable():
         "__import__('os').system('true')",
         "Conv(channels=open('x'))",
         "1 + 1",
+        "Noise(std=-'1')",
         "Conv(",
         "Serial(layers=(3,), nam='x')",
         "Cnov()",

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 import commongarden as cg
+from commongarden import arch
 from commongarden import store as stores
 
 
@@ -42,7 +43,7 @@ def test_importing_the_package_reading_a_store_and_writing_a_report_load_no_torc
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "compare", "report", "status", "predict", "cache", "describe", "data", "data check"]
+    "command", ["run", "compare", "report", "status", "predict", "cache", "describe", "list", "data", "data check"]
 )
 def test_every_command_explains_itself(commongarden, command):
     assert "Usage:" in commongarden(*command.split(), "--help", check=0).stdout
@@ -117,6 +118,19 @@ def test_predict_leaves_out_what_it_cannot_read(commongarden, finished, tmp_path
     assert "notes.pdf" not in result.stdout + result.stderr
 
 
+def test_list_shows_names_parameters_and_sources(commongarden):
+    lines = commongarden("list", check=0).stdout.splitlines()
+    assert len(lines) == len(arch.FAMILIES)
+    assert ["resnet50", "25,557,032", "He et al. 2015, Deep residual learning, table 1"] in [
+        line.split(maxsplit=2) for line in lines
+    ]
+    names = [line.split()[0] for line in commongarden("list", "vgg1?_bn", check=0).stdout.splitlines()]
+    assert names == ["vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn"]
+    (row,) = json.loads(commongarden("list", "v3", "--json", check=0).stdout)
+    assert (row["name"], row["n_params"], row["input"]) == ("inception_v3", 23_834_568, [299, 299, 3])
+    assert row["options"] == ["order", "aux", "transform_input"]
+
+
 def test_describe_gives_the_counts(commongarden):
     table = json.loads(
         commongarden("describe", "inception_flower", "--input", "96x96x3", "--classes", 5, "--json", check=0).stdout
@@ -188,6 +202,7 @@ def test_a_dry_run_prints_a_study_file_that_runs_the_same(commongarden, photos, 
         (["run", "--data", "no/such/folder"], "no/such/folder"),
         (["compare", "no/such/folder"], "no such folder; accepted: a folder that `commongarden run` made"),
         (["status", "."], "no study.toml in it"),
+        (["list", "resnte"], "did you mean 'resnet"),
         (["describe", "residual_flour"], "did you mean 'residual_flower'?"),
         (["describe", "residual_flower", "--input", "big"], "accepted: HEIGHTxWIDTHxCHANNELS"),
         (["describe", "residual_flower", "--order", "LLA"], "order: found 'LLA'"),

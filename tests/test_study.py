@@ -201,7 +201,25 @@ def test_architectures_become_a_study():
     study = studies.of_architectures("some/photos", ["plain_flower", "inception_flower:LA"])
     assert study.name == "photos"
     assert study.arms["inception_flower-LA"] == Arm("inception_flower", {"order": "LA"})
-    assert set(studies.of_architectures("photos", None).arms) == set(studies.arch.FAMILIES)
+    assert all(name.endswith("_flower") for name in studies.of_architectures("photos", None).arms)
+
+
+def test_an_architectures_own_options_stand_in_its_arm():
+    text = """
+    [study]
+    name = "shortcuts"
+    data = "photos"
+    [arms.zeros]
+    arch = "resnet18"
+    shortcut = "zeros"
+    zero_init = true
+    lr = 0.01
+    """
+    study = studies.parse(text)
+    assert study.arms["zeros"] == Arm("resnet18", {"shortcut": "zeros", "zero_init": True}, {"lr": 0.01})
+    assert studies.parse(studies.dump(study)) == study
+    with pytest.raises(StudyError, match="did you mean 'shortcut'"):
+        studies.parse(text.replace("shortcut =", "shortcuts ="))
 
 
 def test_some_arms_of_a_study_keep_their_own_contrasts():

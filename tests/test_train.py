@@ -13,6 +13,7 @@ from commongarden.errors import RunnerError
 from commongarden.recipe import Recipe
 from commongarden.records import Epoch
 from commongarden.train import checkpoint, loop, measure, streams
+from commongarden.train.build import auxiliary_logits
 from commongarden.train.classifier import Classifier
 from commongarden.train.evaluate import evaluate
 from commongarden.train.initialize import initialize
@@ -130,6 +131,35 @@ def test_the_stored_weights_give_the_same_logits(tmp_path):
     trainee = trained(RECIPES[0])
     (tmp_path / "model.safetensors").write_bytes(weights(trainee))
     fresh = new(RECIPES[0], run_seed=5)
+    checkpoint.load_weights(fresh.classifier, tmp_path / "model.safetensors")
+    pixels, _ = photos(5)
+    assert torch.equal(fresh.classifier.eval()(pixels), trainee.classifier.eval()(pixels))
+
+
+def test_auxiliary_losses_are_trained_at_their_weight_and_not_told():
+    network = serial(
+        conv(6, 3, order="LA"), arch.auxiliary(global_avg_pool(), dense(3), weight=0.3),
+        conv(6, 3, order="LA"), global_avg_pool(), dense(3),
+    )  # fmt: skip
+    recipe = Recipe(resolution=SIZE, epochs=1, batch_size=6, optimizer="sgd", momentum=0.0, lr=0.1, label_smoothing=0.1)
+    trainee, by_hand = new(recipe, network=network), new(recipe, network=network).classifier
+    pixels, labels = batches()[0]
+    step = next(loop.train(trainee, lambda epoch: [(pixels, labels)], lambda: batches(18, seed=9), 1, 0, 0))
+
+    logits = by_hand(pixels)
+    ((_, side),) = auxiliary_logits(by_hand)
+    losses = [torch.nn.functional.cross_entropy(y, labels, label_smoothing=0.1) for y in (logits, side)]
+    (losses[0] + 0.3 * losses[1]).backward()
+    assert step.loss == losses[0].item()
+    for ours, theirs in zip(trainee.classifier.parameters(), by_hand.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs - 0.1 * theirs.grad)
+
+
+def test_a_network_with_an_auxiliary_head_goes_on_and_predicts_like_any(tmp_path):
+    network = serial(conv(6, 3), arch.auxiliary(global_avg_pool(), dense(3)), global_avg_pool(), dense(3))
+    trainee = trained(RECIPES[0], trainee=new(RECIPES[0], network=network))
+    (tmp_path / "model.safetensors").write_bytes(weights(trainee))
+    fresh = new(RECIPES[0], run_seed=5, network=network)
     checkpoint.load_weights(fresh.classifier, tmp_path / "model.safetensors")
     pixels, _ = photos(5)
     assert torch.equal(fresh.classifier.eval()(pixels), trainee.classifier.eval()(pixels))
@@ -254,6 +284,11 @@ def test_first_weights_have_the_recipes_spread(init):
             expected = math.sqrt(2 / layer.weight[0].numel()) if init == "fan-in" else 0.03
             assert layer.weight.std().item() == pytest.approx(expected, rel=0.05)
             assert not layer.bias.any()
+
+
+def test_a_normalization_keeps_the_scale_of_its_node():
+    classifier = new(RECIPES[0], network=serial(conv(4, 3, order="L"), arch.batch_norm(first_scale=0.0))).classifier
+    assert not classifier.body.batch_norm.weight.any()
 
 
 def test_fan_in_keeps_the_signals_scale_through_relu_layers():

@@ -50,7 +50,7 @@ def main() -> None:
 
     \b
     commongarden run demo                       on built-in data, a few minutes
-    commongarden run --data photos/             every architecture, on your own
+    commongarden run --data photos/             the small architectures, on your own
     commongarden run study.toml                 a study you wrote
     commongarden run flowers --data flowers/    the study this project began with
     """
@@ -408,6 +408,42 @@ def describe(arm: str, size: str, classes: int, order: str | None, as_json: bool
         f"{cost.activation_bytes / 1e6:,.2f} MB of activations a photo",
         highlight=False,
     )
+
+
+@main.command("list")
+@click.argument("pattern", required=False, default="*")
+@as_json
+def list_architectures(pattern: str, as_json: bool) -> None:
+    """List architectures by name, with parameters and source.
+
+    PATTERN is a part of the name, or has * and ? in it: resnet, vgg*_bn. Counts are at the published input and number
+    of classes.
+    """
+    import json
+
+    from commongarden import arch
+
+    rows = []
+    for name in arch.matching(pattern):
+        family = arch.FAMILIES[name]
+        cost = family.cost()
+        rows.append(
+            {
+                "name": name,
+                "n_params": cost.n_params,
+                "macs": cost.macs,
+                "input": list(family.input),
+                "classes": family.n_classes,
+                "options": list(family.options),
+                "source": family.source,
+            }
+        )
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+        return
+    width = max(len(str(row["name"])) for row in rows)
+    for row in rows:
+        click.echo(f"{row['name']:<{width}}  {row['n_params']:>11,}  {row['source']}")
 
 
 def _shape(text: str) -> tuple[int, int, int]:

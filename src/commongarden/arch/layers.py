@@ -12,6 +12,7 @@ from commongarden.arch.nodes import (
     Activation,
     AdaptiveAvgPool,
     Add,
+    Auxiliary,
     AvgPool,
     BatchNorm,
     Conv,
@@ -24,13 +25,14 @@ from commongarden.arch.nodes import (
     Padding,
     Parallel,
     Repeat,
+    Rescale,
     Serial,
     Size,
 )
 from commongarden.errors import ArchError
 
 Pair = int | Sequence[int]
-Pixels = Literal["same", "valid", "inside"] | int | Sequence[int]
+Pixels = Literal["same", "valid", "inside", "half"] | int | Sequence[int]
 
 
 def conv(
@@ -48,6 +50,7 @@ def conv(
 ) -> Node:
     """A convolution with its activation and normalization in the given order.
 
+    padding: as the node's, or "half": half the kernel on each side, which most published networks mean.
     order: letters in the order of work: L the linear map, A the activation, B the batch normalization.
     bias: None gives one unless a normalization follows the linear map at once and would take it away.
     """
@@ -55,7 +58,7 @@ def conv(
         channels,
         pair("kernel", kernel),
         pair("stride", stride),
-        sides(padding),
+        sides(padding, pair("kernel", kernel)),
         pair("dilation", dilation),
         groups,
         ("LB" not in order) if bias is None else bias,
@@ -78,7 +81,7 @@ def dense(
 def max_pool(kernel: Pair, *, stride: Pair | None = None, padding: Pixels = "same", ceil_mode: bool = False) -> Node:
     """Max pooling; the stride is the kernel unless given."""
     size = pair("kernel", kernel)
-    return MaxPool(size, size if stride is None else pair("stride", stride), sides(padding), ceil_mode)
+    return MaxPool(size, size if stride is None else pair("stride", stride), sides(padding, size), ceil_mode)
 
 
 def avg_pool(
@@ -91,7 +94,8 @@ def avg_pool(
 ) -> Node:
     """Average pooling; the stride is the kernel unless given."""
     size = pair("kernel", kernel)
-    return AvgPool(size, size if stride is None else pair("stride", stride), sides(padding), ceil_mode, count_padding)
+    step = size if stride is None else pair("stride", stride)
+    return AvgPool(size, step, sides(padding, size), ceil_mode, count_padding)
 
 
 def adaptive_avg_pool(size: Pair) -> Node:
@@ -114,9 +118,14 @@ def noise(std: float) -> Node:
     return Noise(std)
 
 
-def batch_norm(*, epsilon: float = 1e-5, momentum: float = 0.1, affine: bool = True) -> Node:
+def batch_norm(*, epsilon: float = 1e-5, momentum: float = 0.1, affine: bool = True, first_scale: float = 1.0) -> Node:
     """Batch normalization by itself."""
-    return BatchNorm(epsilon, momentum, affine)
+    return BatchNorm(epsilon, momentum, affine, first_scale)
+
+
+def rescale(scale: Sequence[float], shift: Sequence[float]) -> Node:
+    """scale * x + shift for each channel."""
+    return Rescale(tuple(scale), tuple(shift))
 
 
 def activation(kind: str = "relu") -> Node:
@@ -140,7 +149,7 @@ def parallel(*branches: Node, name: str = "") -> Node:
 def add(
     *branches: Node,
     input: bool = False,
-    channels: Literal["equal", "repeat"] = "equal",
+    channels: Literal["equal", "repeat", "zeros"] = "equal",
     then: str = "",
     name: str = "",
 ) -> Node:
@@ -160,6 +169,11 @@ def repeat(body: Node, times: int, *, name: str = "block") -> Node:
     return Repeat(body, times, name)
 
 
+def auxiliary(*layers: Node, weight: float = 0.3, name: str = "auxiliary head") -> Node:
+    """A second classifier on a side path, in training only; its loss counts `weight`."""
+    return Auxiliary(serial(*layers).layers, weight, name)
+
+
 def named(name: str, *layers: Node) -> Node:
     """Gives a part of a network the name that paths, drawings and errors call it by."""
     if len(layers) == 1 and isinstance(layers[0], Parallel | Add | Serial) and not layers[0].name:
@@ -175,8 +189,10 @@ def pair(what: str, value: Pair) -> Size:
     return (values[0], values[1])
 
 
-def sides(padding: Pixels) -> Padding:
+def sides(padding: Pixels, kernel: Size) -> Padding:
     """Pixels per side (top, bottom, left, right), or "same", "valid", "inside" as they are."""
+    if padding == "half":
+        return (kernel[0] // 2, kernel[0] // 2, kernel[1] // 2, kernel[1] // 2)
     if isinstance(padding, str):
         return padding
     values = (padding,) if isinstance(padding, int) else tuple(padding)

@@ -1,9 +1,10 @@
-"""The nouns of the language: about a dozen frozen nodes. A network is a tree of them; input channels are never
+"""The nouns of the language: fifteen frozen nodes. A network is a tree of them; input channels are never
 written but follow from the input. Sizes are (height, width); a channel count is what a layer puts out.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +13,7 @@ from commongarden.errors import ArchError, unknown
 Size = tuple[int, int]
 Sides = tuple[int, int, int, int]  # top, bottom, left, right
 Padding = Literal["same", "valid", "inside"] | Sides
+WIDENINGS = ("equal", "repeat", "zeros")
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh")
 
 
@@ -113,13 +115,19 @@ class BatchNorm:
 
     momentum: how far the running statistics move towards the batch's at each step (torch's meaning).
     affine: with a learned scale and shift.
+    first_scale: what the learned scale starts at; 0 silences a branch at first (Goyal et al. 2017, section 5.1).
     """
 
     epsilon: float = 1e-5
     momentum: float = 0.1
     affine: bool = True
+    first_scale: float = 1.0
 
     def __post_init__(self) -> None:
+        if self.first_scale != 1 and not self.affine:
+            raise ArchError(
+                f"batch norm: found first_scale {self.first_scale} without a learned scale, accepted: affine=True"
+            )
         if not (self.epsilon > 0 and 0 < self.momentum <= 1):
             raise ArchError(
                 f"batch norm: found epsilon {self.epsilon}, momentum {self.momentum}; "
@@ -136,6 +144,21 @@ class Activation:
     def __post_init__(self) -> None:
         if self.kind not in ACTIVATIONS:
             raise ArchError(unknown("activation", self.kind, ACTIVATIONS))
+
+
+@dataclass(frozen=True)
+class Rescale:
+    """scale * x + shift per channel, both constants: how an architecture wants its pixels."""
+
+    scale: tuple[float, ...]
+    shift: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.scale or len(self.scale) != len(self.shift):
+            raise ArchError(
+                f"rescale: found {len(self.scale)} scales and {len(self.shift)} shifts, "
+                "accepted: one of each per channel"
+            )
 
 
 @dataclass(frozen=True)
@@ -163,19 +186,19 @@ class Add:
     """The sum of branches over one input, and with `input` of that input itself (He et al. 2015).
 
     channels: "equal" demands the same number everywhere; "repeat" repeats a narrower tensor's channels up to the
-    widest, [a b] to [a b a b], where the number divides.
+    widest, [a b] to [a b a b], where the number divides; "zeros" appends channels of zeros.
     """
 
     branches: tuple[Node, ...]
     input: bool = False
-    channels: Literal["equal", "repeat"] = "equal"
+    channels: Literal["equal", "repeat", "zeros"] = "equal"
     name: str = ""
 
     def __post_init__(self) -> None:
         if not self.branches:
             raise ArchError(f"{self.name or 'add'}: found no branch, accepted: one or more")
-        if self.channels not in ("equal", "repeat"):
-            raise ArchError(unknown("channels", self.channels, ("equal", "repeat"), where=self.name or "add"))
+        if self.channels not in WIDENINGS:
+            raise ArchError(unknown("channels", self.channels, WIDENINGS, where=self.name or "add"))
 
 
 @dataclass(frozen=True)
@@ -190,13 +213,31 @@ class Repeat:
         _positive(self, "times", self.times)
 
 
-Leaf = Conv | MaxPool | AvgPool | AdaptiveAvgPool | Dense | Dropout | Noise | BatchNorm | Activation
-Node = Leaf | Serial | Parallel | Add | Repeat
+@dataclass(frozen=True)
+class Auxiliary:
+    """A second classifier on a side path, in training only: its input goes on unchanged, its logits have a loss of
+    their own that counts `weight` beside the network's (Szegedy et al. 2014, section 5).
+    """
+
+    layers: tuple[Node, ...]
+    weight: float = 0.3
+    name: str = "auxiliary head"
+
+    def __post_init__(self) -> None:
+        if not (self.layers and self.weight > 0):
+            raise ArchError(
+                f"{self.name}: found {len(self.layers)} layers and weight {self.weight}; "
+                "accepted: one layer or more, weight above 0"
+            )
+
+
+Leaf = Conv | MaxPool | AvgPool | AdaptiveAvgPool | Dense | Dropout | Noise | BatchNorm | Activation | Rescale
+Node = Leaf | Serial | Parallel | Add | Repeat | Auxiliary
 NODES: dict[str, type[Node]] = {
     kind.__name__: kind
     for kind in (
-        Conv, MaxPool, AvgPool, AdaptiveAvgPool, Dense, Dropout, Noise, BatchNorm, Activation,
-        Serial, Parallel, Add, Repeat,
+        Conv, MaxPool, AvgPool, AdaptiveAvgPool, Dense, Dropout, Noise, BatchNorm, Activation, Rescale,
+        Serial, Parallel, Add, Repeat, Auxiliary,
     )
 }  # fmt: skip
 
@@ -218,7 +259,7 @@ def label(node: Node) -> str:
             return kind.replace("_", " ")
         case BatchNorm():
             return "batch norm"
-        case Serial(name=name) | Parallel(name=name) | Add(name=name) | Repeat(name=name):
+        case Serial(name=name) | Parallel(name=name) | Add(name=name) | Repeat(name=name) | Auxiliary(name=name):
             return name or type(node).__name__.lower()
         case _:
             return type(node).__name__.lower()
@@ -227,9 +268,9 @@ def label(node: Node) -> str:
 def children(node: Node) -> list[tuple[str, Node]]:
     """The node's parts with labels that are unique among them; paths and module names are made of these.
 
-    A repeat's copies are "block 1", "block 2"... and stand in a serial's row as if written out; an unnamed branch is
-    "branch 1"..., or "body" where it is the only one of a sum; a label that comes again is numbered: "conv 3x3",
-    "conv 3x3 (2)".
+    A repeat's copies are "block 1", "block 2"... and stand in a serial's row as if written out, counting on from
+    blocks of that name before them; an unnamed branch is "branch 1"..., or "body" where it is the only one of a sum;
+    a label that comes again is numbered: "conv 3x3", "conv 3x3 (2)".
     """
     seen: dict[str, int] = {}
     unique = []
@@ -241,17 +282,25 @@ def children(node: Node) -> list[tuple[str, Node]]:
 
 def _parts(node: Node) -> list[tuple[str, Node]]:
     match node:
-        case Serial(layers=layers):
-            rows = [_parts(layer) if isinstance(layer, Repeat) else [(label(layer), layer)] for layer in layers]
-            return [row for part in rows for row in part]
+        case Serial(layers=layers) | Auxiliary(layers=layers):
+            row: list[tuple[str, Node]] = []
+            for layer in layers:
+                row.extend(_copies(layer, row) if isinstance(layer, Repeat) else [(label(layer), layer)])
+            return row
         case Add(branches=(body,)):
             return [(getattr(body, "name", "") or "body", body)]
         case Parallel(branches=branches) | Add(branches=branches):
             return [(getattr(part, "name", "") or f"branch {i}", part) for i, part in enumerate(branches, 1)]
-        case Repeat(body=body, times=times, name=name):
-            return [(f"{name} {i}", body) for i in range(1, times + 1)]
+        case Repeat():
+            return _copies(node, [])
         case _:
             return []
+
+
+def _copies(repeat: Repeat, before: list[tuple[str, Node]]) -> list[tuple[str, Node]]:
+    taken = {text for text, _ in before}
+    first = next(i for i in itertools.count(1) if f"{repeat.name} {i}" not in taken)
+    return [(f"{repeat.name} {i}", repeat.body) for i in range(first, first + repeat.times)]
 
 
 def _positive(node: object, what: str, *values: int) -> None:

@@ -63,6 +63,8 @@ def _value(tree: ast.expr) -> Any:
             return tuple(_value(item) for item in items)
         case ast.Constant(value=value) if isinstance(value, str | bool | int | float):
             return value
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=value)) if isinstance(value, int | float):
+            return -value
     raise ArchError(
         f"not a network's text form: found {ast.unparse(tree)[:40]!r}, accepted: nodes, numbers, text, tuples"
     )

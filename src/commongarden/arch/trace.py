@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from commongarden.arch.nodes import (
     AdaptiveAvgPool,
     Add,
+    Auxiliary,
     AvgPool,
     BatchNorm,
     Conv,
@@ -19,6 +20,7 @@ from commongarden.arch.nodes import (
     Padding,
     Parallel,
     Repeat,
+    Rescale,
     Serial,
     Size,
     children,
@@ -36,6 +38,7 @@ class Layer:
 
     macs: multiply-adds for one image, of convolutions and dense layers only (no bias, pooling, normalization).
     activation_bytes: of the output for one image, in float32.
+    An auxiliary head's layers are among them, with their cost: training works through them, evaluation does not.
     """
 
     path: tuple[str, ...]
@@ -124,6 +127,13 @@ def _walk(node: Node, shape: Shape, path: tuple[str, ...], layers: list[Layer]) 
             for name, child in children(node):
                 shape = _walk(child, shape, (*path, name), layers)
             return shape
+        case Auxiliary():
+            side = shape
+            for name, child in children(node):
+                side = _walk(child, side, (*path, name), layers)
+            if len(side) != 1:
+                raise _error(path, f"it ends in an image of {show_shape(side)}, accepted: logits, from a dense layer")
+            return shape
         case Parallel():
             output = _concatenated(path, [_walk(child, shape, (*path, name), layers) for name, child in children(node)])
         case Add():
@@ -159,6 +169,10 @@ def _leaf(node: Node, shape: Shape, path: tuple[str, ...]) -> tuple[Shape, int, 
             return (node.features,), inputs * node.features + node.features * node.bias, inputs * node.features
         case BatchNorm():
             return shape, 2 * shape[-1] * node.affine, 0
+        case Rescale(scale=scale):
+            if len(scale) != shape[-1]:
+                raise _error(path, f"found {shape[-1]} channels, accepted: {len(scale)}, one for each scale and shift")
+            return shape, 0, 0
         case _:
             return shape, 0, 0
 
@@ -193,9 +207,10 @@ def _summed(node: Add, parts: list[tuple[tuple[str, ...], Shape]]) -> Shape:
     for _, shape in parts:
         if shape[:-1] != body[:-1]:
             raise _error(body_path, f"{show_shape(body)} added to {show_shape(shape)}; accepted: equal sizes")
-        if shape[-1] != widest[-1] and (node.channels == "equal" or widest[-1] % shape[-1]):
+        fits = {"equal": False, "repeat": widest[-1] % shape[-1] == 0, "zeros": True}[node.channels]
+        if shape[-1] != widest[-1] and not fits:
             other = next(other[-1] for _, other in parts if other[-1] != body[-1])
-            accepted = 'equal channels, or channels="repeat" where one number divides the other'
+            accepted = 'equal channels, channels="zeros", or channels="repeat" where one number divides the other'
             raise _error(body_path, f"{body[-1]} channels added to {other}; accepted: {accepted}")
     return widest
 
@@ -204,6 +219,8 @@ def _last_linear(node: Node, path: tuple[str, ...]) -> tuple[str, ...]:
     """The path of the layer that decides how many channels leave `node`; empty where it has none."""
     if isinstance(node, Conv | Dense | Parallel | Add):
         return path
+    if isinstance(node, Auxiliary):
+        return ()
     for name, child in reversed(children(node)):
         if found := _last_linear(child, (*path, name)):
             return found

@@ -41,15 +41,12 @@ def build(network: Node, input: Shape) -> nn.Module:
 def _build(node: Node, shape: Shape) -> nn.Module:
     match node:
         case arch.Serial() | arch.Repeat():
-            row, parts = nn.Sequential(), []
-            for name, child in arch.children(node):
-                parts.append((name, _build(child, shape)))
-                shape = arch.output_shape(child, shape)
-            _add(row, node, parts)
-            return row
+            return _row(nn.Sequential(), node, shape)
+        case arch.Auxiliary(weight=weight):
+            return _row(AuxiliaryHead(weight), node, shape)
         case arch.Parallel() | arch.Add():
             width = arch.output_shape(node, shape)[-1]
-            joint = Concatenated() if isinstance(node, arch.Parallel) else Summed(node.input, width)
+            joint = Concatenated() if isinstance(node, arch.Parallel) else Summed(node.input, width, node.channels)
             _add(joint, node, [(name, _build(child, shape)) for name, child in arch.children(node)])
             return joint
         case arch.Conv():
@@ -66,9 +63,23 @@ def _build(node: Node, shape: Shape) -> nn.Module:
             return Noise(std)
         case arch.BatchNorm():
             kind = nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d
-            return kind(shape[-1], eps=node.epsilon, momentum=node.momentum, affine=node.affine)
+            norm = kind(shape[-1], eps=node.epsilon, momentum=node.momentum, affine=node.affine)
+            if node.affine:
+                nn.init.constant_(norm.weight, node.first_scale)
+            return norm
+        case arch.Rescale(scale=scale, shift=shift):
+            return Rescale(scale, shift)
         case arch.Activation(kind=name):
             return ACTIVATIONS[name]()
+
+
+def _row(row: nn.Sequential, node: Node, shape: Shape) -> nn.Sequential:
+    parts = []
+    for name, child in arch.children(node):
+        parts.append((name, _build(child, shape)))
+        shape = arch.output_shape(child, shape)
+    _add(row, node, parts)
+    return row
 
 
 def module_name(label: str) -> str:
@@ -95,12 +106,13 @@ class Concatenated(nn.Module):
 
 
 class Summed(nn.Module):
-    """The sum of branches over one input, narrower ones with their channels repeated up to `width`."""
+    """The sum of branches over one input, narrower ones with their channels repeated up to `width`, or zeros behind."""
 
-    def __init__(self, with_input: bool, width: int) -> None:
+    def __init__(self, with_input: bool, width: int, channels: str) -> None:
         super().__init__()
         self._with_input = with_input
         self._width = width
+        self._zeros = channels == "zeros"
 
     def forward(self, x: Tensor) -> Tensor:
         parts = [branch(x) for branch in self.children()] + ([x] if self._with_input else [])
@@ -110,8 +122,51 @@ class Summed(nn.Module):
         return total
 
     def _widened(self, part: Tensor) -> Tensor:
-        times = self._width // part.shape[1]
-        return part if times == 1 else torch.cat([part] * times, dim=1)
+        missing = self._width - part.shape[1]
+        if missing and self._zeros:
+            return F.pad(part, (*(0, 0) * (part.dim() - 2), 0, missing))
+        return torch.cat([part] * (self._width // part.shape[1]), dim=1) if missing else part
+
+
+class AuxiliaryHead(nn.Sequential):
+    """Passes its input on; in training it also keeps the logits of its own layers until they are collected."""
+
+    def __init__(self, weight: float) -> None:
+        super().__init__()
+        self._weight = weight
+        self._logits: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            y = x
+            for layer in self:
+                y = layer(y)
+            self._logits = y
+        return x
+
+    def collect(self) -> tuple[float, Tensor]:
+        """The weight of the head's loss and the logits of the last batch, which are let go."""
+        assert self._logits is not None, "an auxiliary head has logits after a training pass only"
+        logits, self._logits = self._logits, None
+        return self._weight, logits
+
+
+def auxiliary_logits(network: nn.Module) -> list[tuple[float, Tensor]]:
+    """For each auxiliary head of the network, once after each training pass: weight of its loss, logits."""
+    return [head.collect() for head in network.modules() if isinstance(head, AuxiliaryHead)]
+
+
+class Rescale(nn.Module):
+    """scale * x + shift per channel. Python's numbers, not a tensor's: no dtype rounds them before their time."""
+
+    def __init__(self, scale: tuple[float, ...], shift: tuple[float, ...]) -> None:
+        super().__init__()
+        self._scale = scale
+        self._shift = shift
+
+    def forward(self, x: Tensor) -> Tensor:
+        sides = (1, -1, *(1,) * (x.dim() - 2))
+        return x * x.new_tensor(self._scale).view(sides) + x.new_tensor(self._shift).view(sides)
 
 
 class FlatLinear(nn.Linear):

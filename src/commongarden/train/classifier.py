@@ -29,7 +29,7 @@ class Classifier(nn.Module):
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, 3, 1, 1), persistent=False)
         self.memory_format = torch.channels_last if recipe.layout == "channels-last" else torch.contiguous_format
-        self.to(memory_format=self.memory_format)  # type: ignore[call-overload]  # torch's stub lacks it
+        self.to(memory_format=self.memory_format)
 
     def forward(self, pixels: Tensor) -> Tensor:
         x = pixels.to(dtype=torch.float32, memory_format=self.memory_format)

@@ -14,7 +14,7 @@ def initialize(module: nn.Module, recipe: Recipe, generator: torch.Generator) ->
     """Draws every convolution's and dense layer's weights in the order of the module tree, and sets biases to 0.
 
     "fan-in": N(0, sqrt(2 / fan-in)), He et al. 2015, eq. 10; "fixed": N(0, init_std) whatever the fan-in.
-    Normalizations keep scale 1 and shift 0.
+    Normalizations keep the scale that their node gives them (1 unless it says otherwise) and shift 0.
     """
     with torch.no_grad():
         for layer in module.modules():

@@ -16,6 +16,7 @@ from torch import Tensor
 from commongarden.recipe import Recipe
 from commongarden.records import Epoch
 from commongarden.train import streams
+from commongarden.train.build import auxiliary_logits
 from commongarden.train.classifier import Classifier
 from commongarden.train.evaluate import evaluate
 from commongarden.train.schedule import learning_rate, make_optimizer
@@ -101,10 +102,11 @@ def _epoch(
         logits = classifier(pixels)
         loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        with_heads = loss + _auxiliary_loss(classifier, labels, recipe)
+        with_heads.backward()  # type: ignore[no-untyped-call]
         value = loss.item()
-        if not math.isfinite(value):
-            raise Diverged(epoch, step, value)
+        if not math.isfinite(with_heads.item()):
+            raise Diverged(epoch, step, with_heads.item())
         right += int((logits.detach().argmax(1) == labels).sum())
         clock.mark("forward_backward")
 
@@ -134,6 +136,15 @@ def _epoch(
         seconds_optimizer=clock.seconds["optimizer"],
         seconds_val=clock.seconds["val"],
     )
+
+
+def _auxiliary_loss(classifier: Classifier, labels: Tensor, recipe: Recipe) -> Tensor | float:
+    """What the auxiliary heads add to the loss that is trained. The loss that is told is the network's own."""
+    losses = [
+        weight * F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+        for weight, logits in auxiliary_logits(classifier)
+    ]
+    return sum(losses, start=0.0)
 
 
 def _is_best(trainee: Trainee) -> bool:
