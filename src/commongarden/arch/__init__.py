@@ -1,6 +1,6 @@
 """The architecture language: frozen nodes, functions that write them, folds that read them. Standard library only."""
 
-from commongarden.arch.difference import Difference, Edit, difference
+from commongarden.arch.difference import Difference, Edit, Joint, difference
 from commongarden.arch.families import FAMILIES, family, network
 from commongarden.arch.layers import (
     activation,
@@ -43,7 +43,7 @@ from commongarden.arch.trace import Cost, Layer, Shape, cost, output_shape, show
 
 __all__ = [
     "FAMILIES", "Activation", "AdaptiveAvgPool", "Add", "AvgPool", "BatchNorm", "Conv", "Cost", "Dense", "Difference",
-    "Dropout", "Edit", "Layer", "MaxPool", "Node", "Noise", "Parallel", "Repeat", "Serial", "Shape",
+    "Dropout", "Edit", "Joint", "Layer", "MaxPool", "Node", "Noise", "Parallel", "Repeat", "Serial", "Shape",
     "activation", "adaptive_avg_pool", "add", "avg_pool", "batch_norm", "children", "conv", "cost", "dense",
     "depth", "difference", "dropout", "family", "global_avg_pool", "hash", "label", "max_pool", "named", "network",
     "noise", "output_shape", "parallel", "read", "receptive_fields", "repeat", "serial", "show_shape", "trace",

@@ -49,9 +49,8 @@ def particle(word: str, after_consonant: str, after_vowel: str) -> str:
     spoken = word.split("(")[0].rstrip()
     last = spoken[-1] if spoken else word[-1]
     if "가" <= last <= "힣":
-        closed = (ord(last) - ord("가")) % 28 > 0
-    else:
-        closed = last.lower() in "013678lmnr"  # as its name is read: 영, 일, 삼, 육, 칠, 팔, 엘, 엠, 엔, 알
+        return word + (after_consonant if (ord(last) - ord("가")) % 28 else after_vowel)
+    closed = last.lower() in "013678lmnr"  # as its name is read: 영, 일, 삼, 육, 칠, 팔, 엘, 엠, 엔, 알
     return word + (after_consonant if closed else after_vowel)
 
 
