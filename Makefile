@@ -1,6 +1,7 @@
 # make demo    the main job on built-in data; ends with the path of report.html
 # make test    the whole test suite
 # make check   formatter, linter, type checker, import rules
+# make drawings   docs/drawings anew
 # Each makes its own virtual environment (.venv) and installs what it needs.
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check format
+.PHONY: demo test check format drawings
 
 demo: $(VENV)/.user
 	$(BIN)/commongarden run demo
@@ -22,6 +23,9 @@ check: $(VENV)/.developer
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+drawings: $(VENV)/.user
+	$(BIN)/python scripts/drawings.py
 
 format: $(VENV)/.developer
 	$(BIN)/ruff format .

@@ -417,9 +417,10 @@ def export(what: str, size: str, classes: int, order: str | None, kind: str, out
     """
     import dataclasses
 
+    from commongarden import arch
     from commongarden import export as exporting
 
-    if (Path(what) / "run.json").is_file() or Path(what).is_dir():
+    if Path(what).is_dir() and what not in arch.FAMILIES:
         exported = exporting.export_run(what, out)
     else:
         exported = exporting.export_arm(what, classes, _shape(size), order, out)

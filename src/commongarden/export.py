@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,9 @@ def export_arm(arm: str, n_classes: int, input: Shape, order: str | None = None,
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(max(BATCHES), channels, height, width, generator=generator)
     said = "images", f"float32 (batch, {channels}, {height}, {width})", "as the network takes them"
-    return _export(module.eval(), images, out or Path(f"{arm.replace(':', '-')}.onnx"), said, f"(batch, {n_classes})")
+    return _export(
+        module.eval(), images, out or Path(re.sub(r"[^\w.-]+", "-", arm) + ".onnx"), said, f"(batch, {n_classes})"
+    )
 
 
 def export_run(run: str | Path, out: Path | None = None) -> Exported:
@@ -87,6 +90,8 @@ def describe(exported: Exported) -> str:
 def _export(module: nn.Module, images: Tensor, path: Path, said: tuple[str, str, str], outputs: str) -> Exported:
     import onnx
 
+    if not path.parent.is_dir():
+        raise StudyError(f"{path}: no such folder; accepted: a file in a folder that is there")
     name, kind, meaning = said
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own, about its libraries
