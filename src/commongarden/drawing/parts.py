@@ -30,6 +30,7 @@ from commongarden.arch import (
     Serial,
     Shape,
     children,
+    label,
     output_shape,
 )
 from commongarden.arch.trace import leaves
@@ -205,6 +206,8 @@ def _together(titles: list[str]) -> str:
 def _block(name: str, node: Node, shape: Shape, level: int) -> Part:
     title = getattr(node, "name", "") or (name if re.search(r" \d+$", name) else "")
     output = output_shape(node, shape)
+    if not isinstance(node, Serial | Repeat | Parallel | Add):  # a kind that drawings do not know is one box
+        return Box(label(node), _contents(node), "group", shape, output)
     if level <= 0:
         return Box(title or ("sum" if isinstance(node, Add) else "module"), _contents(node), "group", shape, output)
     inside = _inside(node, shape, level - 1)

@@ -87,7 +87,9 @@ def _added(phrase: Phrase) -> str:
     if not phrase.exact:
         around = name == "Add" and all(edit.n_around for edit in phrase.edits)
         what = counted(n, "shortcut" if around else NAMES.get(name, name))
-        return f"{NAMES[name]}{_place(phrase)}" if edit.place and phrase.placed and not edit.n_around else what
+        return (
+            f"{NAMES.get(name, name)}{_place(phrase)}" if edit.place and phrase.placed and not edit.n_around else what
+        )
     if edit.place and edit.place != "around":
         return f"{_exactly(edit.part)}{_place(phrase)}"
     if name == "Add" and edit.n_around:

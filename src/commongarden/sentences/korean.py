@@ -76,7 +76,7 @@ def _added(phrase: Phrase, at: str) -> str:
     name = kind(edit.part)
     if not phrase.exact:
         if edit.place and phrase.placed and not edit.n_around:
-            return f"{_place(phrase, at)} {particle(NAMES[name], '을', '를')}"
+            return f"{_place(phrase, at)} {particle(NAMES.get(name, name), '을', '를')}"
         around = name == "Add" and all(edit.n_around for edit in phrase.edits)
         return particle(f"{NAMES['shortcut'] if around else NAMES.get(name, name)} {n}개", "를", "를")
     if edit.place and edit.place != "around":
