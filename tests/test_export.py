@@ -7,9 +7,18 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from click.testing import CliRunner
 
 import commongarden as cg
 from commongarden import export
+from commongarden.cli import main
+
+
+@pytest.fixture
+def here(monkeypatch, tmp_path):
+    """Runs the command in this process, where torch is loaded already, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: CliRunner().invoke(main, ["export", *map(str, arguments)])
 
 
 def session(path):
@@ -37,23 +46,20 @@ def test_a_finished_run_is_exported_with_its_preprocessing(commongarden, finishe
     np.testing.assert_allclose(graph.run(None, {"pixels": batch.numpy()})[0], expected, atol=1e-3)
 
 
-def test_an_arm_is_exported_and_says_what_goes_in_and_out(commongarden, tmp_path):
-    result = commongarden("export", "inception_flower:LA", "--input", "48x48x3", "--classes", 7, cwd=tmp_path, check=0)
+def test_an_arm_is_exported_and_says_what_goes_in_and_out(here, tmp_path):
+    result = here("inception_flower:LA", "--input", "48x48x3", "--classes", 7)
+    assert result.exit_code == 0
     path = tmp_path / "inception_flower-LA.onnx"
-    assert "in:  images float32 (batch, 3, 48, 48)" in result.stdout
-    assert "out: logits float32 (batch, 7)" in result.stdout
-    assert "max difference" in result.stdout
+    assert "in:  images float32 (batch, 3, 48, 48)" in result.output
+    assert "out: logits float32 (batch, 7)" in result.output
+    assert "max difference" in result.output
     assert list(tmp_path.iterdir()) == [path], "weights stand beside the file"
     (logits,) = session(path).run(None, {"images": np.zeros((5, 3, 48, 48), np.float32)})
     assert logits.shape == (5, 7)
 
 
-def test_a_file_that_says_something_else_ends_with_one(monkeypatch, tmp_path):
+def test_a_file_that_says_something_else_ends_with_one(here, monkeypatch, tmp_path):
     """Weights changed behind the exporter's back are found out."""
-    from click.testing import CliRunner
-
-    from commongarden.cli import main
-
     loaded = onnx.load
 
     def tampered(path):
@@ -66,7 +72,7 @@ def test_a_file_that_says_something_else_ends_with_one(monkeypatch, tmp_path):
 
     monkeypatch.setattr(onnx, "load", tampered)
     path = str(tmp_path / "wrong.onnx")
-    result = CliRunner().invoke(main, ["export", "plain_flower", "--input", "32x32x3", "--out", path])
+    result = here("plain_flower", "--input", "32x32x3", "--out", path)
     assert result.exit_code == 1
     assert "DIFFER by more than 0.001" in result.output
 
