@@ -7,7 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
+
+settings.register_profile("tests", deadline=None)  # a busy machine is no fault of the code
+settings.load_profile("tests")
 
 CLASSES = ("daisy", "rose", "tulip")
 STUDY = """
@@ -36,6 +40,14 @@ order = "LBA"
 [[contrasts]]
 is = ["residual", "plain"]
 """
+
+
+@pytest.fixture(autouse=True)
+def _tiny_numbers():
+    """Training takes tiny numbers for 0 in the whole process; the next test must not."""
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_flush_denormal(False)
 
 
 @pytest.fixture(scope="session")

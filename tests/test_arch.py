@@ -72,6 +72,7 @@ def test_same_padding_keeps_the_positions_of_the_original_framework(size, stride
     [
         ("same", (4, 4)),
         ("valid", (3, 3)),
+        ("inside", (3, 3)),
         (1, (4, 4)),
         ([1, 0], (4, 3)),
         ([1, 0, 0, 1], (4, 4)),
@@ -142,6 +143,7 @@ def test_parallel_concatenates_and_add_repeats_channels():
         ),
         (serial(conv(4, 99, padding="valid"), name="net"), "net / conv 99x99: nothing is left of 16x16x32"),
         (serial(global_avg_pool(), dense(5), conv(4, 1), name="net"), "net / conv 1x1: found 5 features"),
+        (serial(dense(5), max_pool(2), name="net"), "net / max pool 2x2: found 5 features"),
         (serial(conv(4, 3, groups=3), name="net"), "net / conv 3x3: 32 channels to 4 in 3 groups"),
     ],
 )
@@ -163,6 +165,9 @@ def test_errors_name_the_layer_by_its_path(network, message):
         (lambda: conv(4, 3, padding=[1, 2, 3]), "padding: found [1, 2, 3]"),
         (lambda: conv(4, 3, activation="rleu"), "did you mean 'relu'?"),
         (lambda: max_pool(3, ceil_mode=True), "ceil_mode"),
+        (lambda: arch.avg_pool(1, padding=1), "less than the kernel on every side"),
+        (lambda: max_pool((3, 2), padding=2), "less than the kernel on every side"),
+        (lambda: max_pool(3, padding="inside", ceil_mode=True), 'padding "inside"'),
         (lambda: arch.dropout(1.0), "found rate 1.0"),
         (lambda: arch.noise(-1.0), "found std -1.0"),
         (lambda: arch.batch_norm(momentum=0.0), "momentum 0.0"),

@@ -109,7 +109,7 @@ def test_a_channel_that_never_changes_can_be_divided_by():
     assert channel_statistics(images, np.arange(4)) == ((7.0, 7.0, 7.0), (1.0, 1.0, 1.0))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     kinds=st.lists(st.sampled_from(KINDS), unique=True),
     n=st.integers(1, 9),

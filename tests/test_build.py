@@ -59,9 +59,20 @@ def agrees(network, shape):
         assert torch.isfinite(parameter.grad).all(), name
 
 
+def padding_of_a_pool(padding, kernel):
+    """The padding, less than the kernel on every side: a window of nothing but padding has neither mean nor maximum."""
+    if isinstance(padding, str):
+        return padding
+    height, width = arch.layers.pair("kernel", kernel)
+    most = (height, height, width, width)
+    return tuple(min(side, size - 1) for side, size in zip(arch.layers.sides(padding), most, strict=True))
+
+
 sizes = st.integers(1, 3)
 kernels = st.one_of(sizes, st.tuples(sizes, sizes))
-paddings = st.one_of(st.just("same"), st.just("valid"), st.integers(0, 1), st.tuples(*[st.integers(0, 1)] * 4))
+paddings = st.one_of(
+    st.sampled_from(["same", "valid", "inside"]), st.integers(0, 1), st.tuples(*[st.integers(0, 1)] * 4)
+)
 orders = st.sampled_from(["L", "LA", "LB", "AL", "BL", "LAB", "LBA", "BAL", "ABL"])
 convs = st.builds(
     lambda channels, kernel, stride, padding, order: conv(
@@ -70,9 +81,12 @@ convs = st.builds(
     st.sampled_from([2, 4]), kernels, st.integers(1, 2), paddings, orders,
 )  # fmt: skip
 pools = st.one_of(
-    st.builds(lambda k, s, p: max_pool(k, stride=s, padding=p), kernels, st.integers(1, 2), st.just("same")),
     st.builds(
-        lambda k, s, p, c: avg_pool(k, stride=s, padding=p, count_padding=c),
+        lambda k, s, p: max_pool(k, stride=s, padding=p),
+        kernels, st.integers(1, 3), st.sampled_from(["same", "inside"]),
+    ),
+    st.builds(
+        lambda k, s, p, c: avg_pool(k, stride=s, padding=padding_of_a_pool(p, k), count_padding=c),
         kernels, st.integers(1, 2), paddings, st.booleans(),
     ),
 )  # fmt: skip
@@ -97,7 +111,7 @@ networks = st.builds(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(network=networks, height=st.integers(7, 13), width=st.integers(7, 13))
 def test_any_network_is_built_as_the_folds_say(network, height, width):
     try:
@@ -143,6 +157,17 @@ def test_same_convolution_computes_every_position_then_keeps_one_in_stride(size,
     torch.testing.assert_close(strided(x), expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize(("size", "kernel", "stride"), list(itertools.product([8, 9, 11], [1, 2, 3, 5], [1, 2, 3, 4])))
+def test_inside_convolution_keeps_one_in_stride_of_the_positions_that_need_no_padding(size, kernel, stride):
+    strided = build(conv(3, kernel, stride=stride, padding="inside", order="L"), (size, size, 2)).double()
+    full = build(conv(3, kernel, padding="valid", order="L"), (size, size, 2)).double()
+    full.load_state_dict(strided.state_dict())
+    x = image((size, size, 2)).double()
+    first, n = (stride - 1) // 2, (size - kernel + 1) // stride
+    expected = full(x)[:, :, first::stride, first::stride][:, :, :n, :n]
+    torch.testing.assert_close(strided(x), expected, rtol=1e-12, atol=1e-12)
+
+
 def pooled_by_hand(x, node, reduce):
     """A pool by its definition: windows over (height, width) numpy `x`, with what counts in each."""
     (kh, kw), (sh, sw) = node.kernel, node.stride
@@ -153,7 +178,7 @@ def pooled_by_hand(x, node, reduce):
         padded_height, padded_width = x.shape[0] + node.padding[1], x.shape[1] + node.padding[3]
     else:
         padded_height, padded_width = math.inf, math.inf
-    if node.padding == "valid":
+    if node.padding in ("valid", "inside"):
         padded_height, padded_width = x.shape
     output = np.zeros((rows, columns))
     for i, j in itertools.product(range(rows), range(columns)):
@@ -166,21 +191,22 @@ def pooled_by_hand(x, node, reduce):
     return output
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     height=st.integers(5, 10),
     width=st.integers(5, 10),
     kernel=st.tuples(st.integers(1, 4), st.integers(1, 4)),
     stride=st.tuples(st.integers(1, 3), st.integers(1, 3)),
-    padding=st.one_of(st.just("same"), st.just("valid"), st.tuples(*[st.integers(0, 2)] * 4)),
+    padding=st.one_of(st.sampled_from(["same", "valid", "inside"]), st.tuples(*[st.integers(0, 2)] * 4)),
     ceil_mode=st.booleans(),
     count_padding=st.booleans(),
 )
 def test_pools_by_their_definition(height, width, kernel, stride, padding, ceil_mode, count_padding):
-    if padding == "same":
+    if padding in ("same", "inside"):
         ceil_mode = False
-    if isinstance(padding, tuple):  # a window of nothing but padding has no maximum
-        padding = tuple(min(side, kernel[i // 2] - 1) for i, side in enumerate(padding))
+    if padding == "inside":
+        stride = tuple(min(step, size - k + 1) for step, size, k in zip(stride, (height, width), kernel, strict=True))
+    padding = padding_of_a_pool(padding, kernel)
     x = np.random.default_rng(0).normal(size=(height, width))
     tensor = torch.tensor(x)[None, None]
 

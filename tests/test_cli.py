@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -103,10 +104,18 @@ def test_predictions_are_those_of_the_run(finished, photos):
 
 def test_predict_leaves_out_what_it_cannot_read(commongarden, finished, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"no picture")
-    Image.new("L", (9, 9)).save(tmp_path / "grey.png")
+    (tmp_path / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    (tmp_path / "notes.pdf").write_bytes(b"%PDF")  # meant as no photo, so not missed
+    (tmp_path / "._grey.png").write_bytes(b"left by a system")
+    (tmp_path / "inside").mkdir()
+    Image.new("L", (9, 9)).save(tmp_path / "inside" / "grey.png")
+    (tmp_path / "inside" / "grey.png").rename(tmp_path / "inside" / "without_ending")
     result = commongarden("predict", finished / "runs" / "plain" / "0", tmp_path, check=1)
-    assert "broken.png" in result.stderr
-    assert "grey.png,1," in result.stdout
+    assert [line.rpartition("/")[2].split(":")[0] for line in result.stderr.splitlines()] == [
+        "broken.png", "phone.heic",
+    ]  # fmt: skip
+    assert "without_ending,1," in result.stdout
+    assert "notes.pdf" not in result.stdout + result.stderr
 
 
 def test_describe_gives_the_counts(commongarden):
@@ -123,6 +132,13 @@ def test_describe_gives_the_counts(commongarden):
 def test_data_check_counts(commongarden, photos):
     assert "20" in commongarden("data", "check", photos, check=0).stdout
     json.loads(commongarden("data", "check", photos, "--json", check=0).stdout)
+
+
+def test_data_check_ends_with_one_where_files_are_left_out(commongarden, photos, tmp_path):
+    shutil.copytree(photos, tmp_path / "photos")
+    (tmp_path / "photos" / "rose" / "broken.jpg").write_bytes(b"")
+    found = commongarden("data", "check", tmp_path / "photos", check=1)
+    assert "rose/broken.jpg: empty file" in found.stdout
 
 
 def test_the_cache_is_shown_and_cleared(commongarden, tmp_path, photos):
@@ -160,6 +176,9 @@ def test_a_dry_run_prints_a_study_file_that_runs_the_same(commongarden, photos, 
         (["rnu"], "Did you mean 'run'?"),
         (["run"], "found neither STUDY nor --data"),
         (["run", "flower"], "did you mean 'flowers'?"),
+        (["run", "."], "found photos, not a study file; did you mean --data .?"),
+        (["run", "demo", "--device", "tpu"], "device: found 'tpu', accepted on this machine: auto, "),
+        (["run", "demo", "--set", "augment=flip"], "recipe.augment: found 'flip', accepted: a list of text"),
         (["run", "flowers"], "names no data; accepted: --data FOLDER"),
         (["run", "demo", "--epoch", "3"], "--epochs"),
         (["run", "demo", "--epochs", "0"], "recipe.epochs: found 0"),

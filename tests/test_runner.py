@@ -15,9 +15,11 @@ import pytest
 
 from commongarden import store as stores
 from commongarden import study as studies
+from commongarden.data import batches
 from commongarden.runner import plan
-from commongarden.runner.display import TimeLeft, duration
-from commongarden.runner.events import EpochDone, Job, RunDone, Started, Stepped
+from commongarden.runner.events import Job
+from commongarden.runner.grow import grow
+from commongarden.runner.soil import reopen
 from conftest import environment
 
 
@@ -193,7 +195,7 @@ def test_a_run_that_diverges_is_recorded_and_the_study_goes_on(study_file, tmp_p
     store = stores.open_store(tmp_path / "out")
     run = store.run("plain", 0)
     assert run.status == "failed"
-    assert re.search(r"the training loss became (nan|inf) at epoch 1, step \d", run.failure.reason)
+    assert re.fullmatch(r"the training loss became (nan|inf) at epoch 1, step \d", str(run.failure))
     assert (run.failure.epoch, run.failure.step > 0) == (1, True)
     assert store.run("residual", 0).status == "finished"
     again = commongarden("run", tmp_path / "diverges.toml", "--out", tmp_path / "out", "--seeds", 1, check=1)
@@ -204,18 +206,94 @@ def test_a_run_that_diverges_is_recorded_and_the_study_goes_on(study_file, tmp_p
     assert "1 runs to make" in retried.stderr
 
 
+def kill_the_worker(process):
+    children = psutil.Process(process.pid).children()
+    (worker,) = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    os.kill(worker.pid, signal.SIGKILL)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-def test_a_worker_that_is_killed_costs_its_run_and_no_other(longer, cache_folder, tmp_path):
+def test_a_run_whose_worker_is_killed_goes_on_in_another(longer, cache_folder, tmp_path, undisturbed):
     out = tmp_path / "out"
     process = start(longer, out, cache_folder, "--workers", "1", "--seeds", "1")
     wait_for(lambda: list(out.rglob("checkpoint.pt")))
-    workers = [child for child in psutil.Process(process.pid).children() if "spawn_main" in " ".join(child.cmdline())]
-    os.kill(workers[0].pid, signal.SIGKILL)
+    kill_the_worker(process)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert "killed by signal 9 (SIGKILL), most likely for want of memory; another one goes on" in errors
+    assert numbers(out) == {key: value for key, value in undisturbed.items() if key[1] == 0}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_run_at_which_two_workers_die_is_recorded_as_failed_and_no_other(longer, cache_folder, tmp_path):
+    out = tmp_path / "out"
+    process = start(longer, out, cache_folder, "--workers", "1", "--seeds", "1")
+    for _ in range(2):
+        stamps = {path.stat().st_mtime_ns for path in out.rglob("checkpoint.pt")}
+        wait_for(lambda: any(p.stat().st_mtime_ns not in stamps for p in out.rglob("plain/*/checkpoint.pt")))  # noqa: B023
+        kill_the_worker(process)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 1, errors
     store = stores.open_store(out)
-    assert "killed by signal 9 (SIGKILL), most likely for want of memory" in store.run("plain", 0).failure.reason
+    assert store.run("plain", 0).failure.reason.endswith("most likely for want of memory, 2 times")
     assert store.run("residual", 0).status == "finished"
+
+
+def test_a_script_without_a_guard_is_told_so_and_leaves_no_failed_run(photos, cache_folder, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"""
+import commongarden as cg
+study = cg.Study("mine", {str(photos)!r}, {{"plain": cg.Arm("plain_flower")}}, cg.Recipe(resolution=16, epochs=1), 1)
+cg.run(study, {str(tmp_path / "out")!r}, cache_dir={str(cache_folder)!r})
+"""
+    )
+    result = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120)
+    assert result.returncode == 1
+    assert 'with the call under `if __name__ == "__main__":`' in result.stderr.splitlines()[-1]
+    assert not list((tmp_path / "out").rglob("run.json"))
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"PK\x03\x04 torn"])
+def test_a_checkpoint_that_cannot_be_read_is_told_and_the_run_starts_anew(
+    finished, study_file, tmp_path, commongarden, content
+):
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    shutil.rmtree(out / "runs" / "plain" / "0")
+    (out / "runs" / "plain" / "0.partial").mkdir()
+    (out / "runs" / "plain" / "0.partial" / "checkpoint.pt").write_bytes(content)
+    told = commongarden("run", study_file, "--out", out, check=0)
+    assert "plain, seed 0: checkpoint.pt cannot be read" in told.stderr
+    assert numbers(out) == numbers(finished)
+
+
+def test_two_arms_with_one_seed_see_the_same_photos_in_the_same_order(finished, cache_folder, tmp_path, monkeypatch):
+    store, shuffled = stores.open_store(finished), batches.shuffled
+    study = store.study()
+    seen = {}
+    for arm in study.arms:
+        for seed in study.seeds:
+            rows = seen.setdefault((arm, seed), [])
+
+            def recorded(*arguments, rows=rows):
+                for pixels, labels in shuffled(*arguments):
+                    rows.append(pixels.numpy().tobytes())
+                    yield pixels, labels
+
+            with monkeypatch.context() as patched:
+                patched.setattr(batches, "shuffled", recorded)
+                copy = stores.write_study(tmp_path / f"{arm}{seed}", study)
+                list(grow(copy, study, reopen(store, cache_folder), Job(arm, seed), "cpu", lambda: False))
+    assert seen["plain", 0] == seen["residual", 0]
+    assert seen["plain", 1] == seen["residual", 1]
+    assert seen["plain", 0] != seen["plain", 1]
+    assert seen["plain", 0][0] != seen["plain", 0][5]  # another order in the second epoch
+
+
+def test_a_classic_log_beside_json_leaves_the_output_to_json(study_file, finished, commongarden):
+    result = commongarden("run", study_file, "--out", finished, "--log", "classic", "--json", check=0)
+    assert json.loads(result.stdout)["study"] == "small"
 
 
 def test_two_processes_on_one_study_are_kept_apart(finished, study_file, commongarden):
@@ -254,47 +332,6 @@ def test_the_log_form_of_the_original_experiment(study_file, tmp_path, commongar
         f"cost={history[9].train_loss:.3f}, accuracy={history[9].train_accuracy:.3f}/{history[9].val_accuracy:.3f}"
         in log[begin + 5]
     )
-
-
-def test_time_left_is_reckoned_from_work_done(monkeypatch):
-    now = 100.0
-    monkeypatch.setattr(time, "monotonic", lambda: now)
-    small, large = Job("small", 0), Job("large", 0)
-    left = TimeLeft({small: 1.0, large: 3.0}, {small: 2, large: 2})
-    assert left.seconds() is None
-    now = 110.0
-    left.update(Stepped(small, 2, 5, 10, 1.0, 0.5, 10.0))  # three quarters of a quarter of all work, in 10 s
-    assert left.seconds() == pytest.approx(10 * (4 - 0.75) / 0.75)
-    left.update(Started(large, (None,)))  # its first epoch was made before: no work of this session
-    assert left.seconds() == pytest.approx(10 * (4 - 0.75 - 1.5) / 0.75)
-    left.update(RunDone(small, None))
-    left.update(RunDone(large, None))
-    assert left.seconds() == 0
-    assert EpochDone
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(None, "time left not known yet"), (3.4, "3 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")],
-)
-def test_durations_as_people_say_them(seconds, text):
-    assert duration(seconds) == text
-
-
-def test_workers_follow_cores_threads_and_memory(monkeypatch, study_file):
-    study = studies.read(study_file)
-    monkeypatch.setattr(plan, "cores", lambda: 8)
-    monkeypatch.setattr(plan, "free_memory", lambda: 10**12)
-    assert plan.n_workers(study, 99, 3, "cpu") == 8
-    assert plan.n_workers(study, 3, 3, "cpu") == 3
-    assert plan.n_workers(study, 99, 3, "cuda") == 1
-    assert plan.n_workers(study, 99, 3, "cpu", wanted=5) == 5
-    two_threads = dataclasses.replace(study, recipe=dataclasses.replace(study.recipe, threads=2))
-    assert plan.n_workers(two_threads, 99, 3, "cpu") == 4
-    monkeypatch.setattr(plan, "free_memory", lambda: int(3.1 * plan.WORKER_BYTES))
-    assert plan.n_workers(study, 99, 3, "cpu") == 2
-    monkeypatch.setattr(plan, "free_memory", lambda: 1)
-    assert plan.n_workers(study, 99, 3, "cpu") == 1
 
 
 def test_jobs_come_seed_by_seed(study_file, tmp_path):

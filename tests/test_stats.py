@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -64,16 +65,12 @@ def test_the_commonest_class_is_the_training_parts():
 @pytest.fixture
 def copied(finished, tmp_path):
     """The finished study's folder, to be tampered with."""
-    import shutil
-
     shutil.copytree(finished, tmp_path / "study")
     return stores.open_store(tmp_path / "study")
 
 
 def rewrite(store, arm, seed, accuracy, guesses=None, failure=None):
     """Replaces a run by one that says otherwise."""
-    import shutil
-
     run, predictions = store.run(arm, seed), store.predictions(arm, seed)
     history = store.history(arm, seed)
     shutil.rmtree(store.directory(arm, seed))
@@ -95,7 +92,7 @@ def test_results_of_a_finished_study(finished):
     (contrast,) = results.contrasts
     assert (contrast.arm, contrast.against) == ("residual", "plain")
     assert contrast.difference.value == pytest.approx(np.mean(np.subtract(residual, plain)))
-    assert ("order", "LBA", "default") in contrast.differs
+    assert ("order", "LBA", "LAB") in contrast.differs
     assert ("architecture", "residual_flower", "plain_flower") in contrast.differs
     assert results.arms[0].n_params == 173_507
     assert (results.n_train, results.n_val, results.n_test) == (36, 12, 12)
@@ -123,12 +120,32 @@ def test_failed_runs_count_but_carry_no_figure(copied):
 
 
 def test_pairs_are_made_by_seed(copied):
-    for arm, accuracies in (("plain", (0.5, 0.7)), ("residual", (0.6, 0.8))):
+    for arm, accuracies in (("plain", (0.2, 0.7)), ("residual", (0.3, 0.8))):
         for seed, accuracy in enumerate(accuracies):
             rewrite(copied, arm, seed, accuracy)
     (contrast,) = stats.summarize(copied).contrasts
-    assert contrast.outcome == "better"  # 0.1 in both seeds, though the arms' own intervals overlap widely
-    assert contrast.difference.low == pytest.approx(0.1)
+    plain = stats.summarize(copied).arms[0].test_accuracy
+    assert contrast.difference.value == pytest.approx(0.1)
+    # 0.1 in both seeds: what is left is the rounding to twelve test photos
+    assert contrast.difference.high - contrast.difference.low < 0.7 < plain.high - plain.low
+
+
+def test_seeds_that_agree_by_rounding_are_no_certainty():
+    """The spread of a difference of two counts is that of rounding at least: one photo wide, uniform, twice."""
+    spread = np.sqrt(2 * (1 / 100) ** 2 / 12)
+    ours = stats.difference_interval([0.03, 0.03, 0.03], 100)
+    low, high = reference.t.interval(0.95, 2, loc=0.03, scale=spread / np.sqrt(3))
+    assert (ours.low, ours.high) == (pytest.approx(low), pytest.approx(high))
+    assert stats.difference_interval([1 / 9, 1 / 9], 9).low < 0
+    assert stats.accuracy_interval([0.9, 0.95], 100).high == 1.0
+    wide = [0.50, 0.60, 0.72]
+    assert stats.accuracy_interval(wide, 100) == stats.mean_interval(wide)
+
+
+def test_the_spread_of_rounding_is_that_of_counting_photos():
+    shares = np.random.default_rng(0).uniform(0.2, 0.8, 200_000)
+    rounded = np.round(shares * 50) / 50
+    assert np.std(rounded - shares) == pytest.approx(stats.rounding_spread(50), rel=0.02)
 
 
 def test_the_most_missed_photos_come_first(copied):

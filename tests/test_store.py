@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def test_what_is_written_is_read_back(finished, tmp_path):
 def test_a_finished_run_is_never_replaced_or_removed(finished):
     store = stores.open_store(finished)
     before = (store.directory("plain", 0) / "run.json").read_bytes()
-    with pytest.raises(OSError):  # noqa: PT011  the system's own word for it differs
+    with pytest.raises(StoreError, match="a run is never replaced"):
         stores.write_run(store, dataclasses.replace(store.run("plain", 0), test_accuracy=0.0), [], None, None)
     assert (store.directory("plain", 0) / "run.json").read_bytes() == before
     with pytest.raises(StoreError, match="never removed"):
@@ -68,8 +69,6 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
     ],
 )
 def test_torn_files_are_named(finished, tmp_path, name, content, message):
-    import shutil
-
     shutil.copytree(finished, tmp_path / "s")
     (tmp_path / "s" / name).write_bytes(content)
     store = stores.open_store(tmp_path / "s")
@@ -78,8 +77,6 @@ def test_torn_files_are_named(finished, tmp_path, name, content, message):
 
 
 def test_a_record_of_another_version_is_refused(finished, tmp_path):
-    import shutil
-
     shutil.copytree(finished, tmp_path / "s")
     path = tmp_path / "s/runs/plain/0/run.json"
     path.write_text(path.read_text().replace('"schema": 1', '"schema": 99'))
@@ -98,6 +95,38 @@ def test_holding_leaves_nothing_where_no_study_came_to_be(tmp_path):
     with stores.held(tmp_path / "a" / "b"):
         assert (tmp_path / "a" / "b").is_dir()
     assert not (tmp_path / "a").exists()
+
+
+def test_what_a_killed_process_left_half_done_is_ended(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "s")
+    store = stores.open_store(tmp_path / "s")
+    record = (store.directory("plain", 0) / "run.json").read_bytes()
+    store.directory("plain", 0).rename(store.partial("plain", 0))  # killed just before the last rename
+    (store.partial("plain", 0) / "checkpoint.pt").write_bytes(b"x")
+    (store.partial("plain", 0) / ".history.csv.77.tmp").write_bytes(b"x")
+    (store.root / ".study.toml.77.tmp").write_bytes(b"x")
+    store.directory("plain", 1).rename(store.root / "runs/plain/1.forgotten")  # killed in the middle of --retry
+    under_way = store.partial("residual", 7)
+    under_way.mkdir()
+    (under_way / "checkpoint.pt").write_bytes(b"x")
+    stores.mend(store)
+    assert (store.directory("plain", 0) / "run.json").read_bytes() == record
+    assert {path.name for path in store.directory("plain", 0).iterdir()} == {
+        "run.json", "history.csv", "predictions.npz", "model.safetensors",
+    }  # fmt: skip
+    assert not store.has("plain", 1)
+    assert [path.name for path in under_way.iterdir()] == ["checkpoint.pt"]
+    assert not list(store.root.rglob("*.tmp")) + list(store.root.rglob("*.forgotten"))
+
+
+def test_a_failed_run_can_be_forgotten(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "s")
+    store = stores.open_store(tmp_path / "s")
+    failed = dataclasses.replace(store.run("plain", 0), status="failed", seed=5)
+    stores.write_run(store, failed, [], None, None)
+    assert store.has("plain", 5)
+    stores.forget_run(store, "plain", 5)
+    assert not list((store.root / "runs" / "plain").glob("5*"))
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):

@@ -43,6 +43,7 @@ def test_the_study_file_of_the_design():
     assert study.name == "batch norm on flowers"
     assert study.seeds == (0, 1, 2, 3, 4)
     assert study.arms["LA"] == Arm("inception_flower", {"order": "LA"})
+    assert study.arms["LA"] != study.arms["LAB"]
     assert study.arms["LAB"].overrides == {"lr": 0.01}
     assert study.recipe_of("LA").lr == 1e-3
     assert study.recipe_of("LAB") == dataclasses.replace(study.recipe, lr=0.01)
@@ -95,7 +96,7 @@ def test_what_is_written_is_read_back(recipe, name, seeds, seed):
     ("old", "new", "message"),
     [
         ("epochs = 10", "epoch = 10", "recipe: unknown key 'epoch'; did you mean 'epochs'?"),
-        ("epochs = 10", 'epochs = "ten"', "recipe.epochs: Expected `int`, got `str`"),
+        ("epochs = 10", 'epochs = "ten"', "recipe.epochs: found 'ten', accepted: a whole number"),
         ("epochs = 10", "epochs = 0", "recipe.epochs: found 0, accepted: a whole number from 1"),
         ('optimizer = "adam"', 'optimizer = "admw"', "recipe.optimizer: unknown value 'admw'; did you mean 'adamw'?"),
         ("lr = 1e-3", "lr = -1", "recipe.lr: found -1.0, accepted: a positive number"),
@@ -215,3 +216,68 @@ def test_some_arms_of_a_study_keep_their_own_contrasts():
 @pytest.mark.parametrize(("name", "folder"), [("my photos!", "my-photos"), ("../..", "study"), ("꽃 사진", "꽃-사진")])
 def test_a_studys_folder(name, folder):
     assert studies.folder_name(Study(name, "d", {"a": Arm("plain_flower")})) == folder
+
+
+def test_an_arm_knows_the_options_that_nobody_gave():
+    assert Arm("plain_flower") == Arm("plain_flower", {"order": "LAB"})
+    assert Arm("plain_flower").options == {"order": "LAB"}
+    assert Arm("plain_flower", {}, {"augment": ("flip",)}) == Arm("plain_flower", {}, {"augment": ["flip"]})
+    with pytest.raises(CommonGardenError, match="did you mean 'order'"):
+        Arm("plain_flower", {"ordre": "LA"})
+
+
+@pytest.mark.parametrize("seeds", [3, [0, 1, 2], range(3), (0, 1, 2)])
+def test_seeds_may_be_counted_or_listed(seeds):
+    assert Study("s", "photos", {"a": Arm("plain_flower")}, seeds=seeds).seeds == (0, 1, 2)
+
+
+@pytest.mark.parametrize("seeds", [0, -1, True, "3", (), (0, 0), (-1,), (1.5,), None])
+def test_seeds_that_are_none(seeds):
+    with pytest.raises(StudyError, match="accepted: how many"):
+        Study("s", "photos", {"a": Arm("plain_flower")}, seeds=seeds)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_study_files_of_windows_are_read(tmp_path, encoding, newline):
+    (tmp_path / "study.toml").write_bytes(HOUSE.replace("flowers", "꽃").replace("\n", newline).encode(encoding))
+    assert studies.read(tmp_path / "study.toml").name == "batch norm on 꽃"
+
+
+def test_photos_in_place_of_a_study_file(tmp_path):
+    with pytest.raises(StudyError, match="found photos, not a study file; did you mean --data"):
+        studies.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("augment", "flip", "recipe.augment: found 'flip', accepted: a list of text, such as"),
+        ("augment", ["crop", "flop"], "recipe.augment: unknown value 'flop'; did you mean 'flip'?"),
+        ("epochs", 1.5, "recipe.epochs: found 1.5, accepted: a whole number"),
+        ("lr", "high", "recipe.lr: found 'high', accepted: a number"),
+        ("nesterov", "yes", "recipe.nesterov: found 'yes', accepted: true or false"),
+    ],
+)
+def test_values_of_the_wrong_kind(key, value, message):
+    with pytest.raises(StudyError) as error:
+        override(Recipe(), {key: value})
+    assert message in str(error.value)
+
+
+def study_of(arms, contrasts=(), published=None):
+    pairs = tuple(Contrast(*pair) for pair in contrasts)
+    return Study("s", "photos", dict.fromkeys(arms, Arm("plain_flower")), contrasts=pairs, published=published or {})
+
+
+def test_extending_keeps_what_was_planned():
+    four, five = study_of("abcd"), study_of("abcde")
+    assert set(four.planned_contrasts()) <= set(studies.extend(four, five).planned_contrasts())
+    assert Contrast("e", "a") in studies.extend(four, five).planned_contrasts()
+    assert studies.extend(four, four).contrasts == ()
+    assert studies.extend(four, study_of("ab")).arms == four.arms
+    declared = studies.extend(study_of("ab"), study_of("abc", [("c", "b")]))
+    assert declared.contrasts == (Contrast("b", "a"), Contrast("c", "b"))
+    known = {"a": studies.Published(0.3), "b": studies.Published(0.4)}
+    fewer = study_of("a", published={"a": studies.Published(0.3)})
+    assert studies.extend(study_of("ab", published=known), fewer).published == known

@@ -101,7 +101,7 @@ def test_going_on_from_a_checkpoint_equals_never_having_stopped(recipe, stop_aft
             break
     resumed = new(recipe)
     torch.rand(17)  # what else the process draws must not matter
-    assert checkpoint.restore(resumed, tmp_path / "checkpoint.pt")
+    checkpoint.restore(resumed, tmp_path / "checkpoint.pt")
     trained(recipe, trainee=resumed)
     assert loop.selected(resumed) == loop.selected(whole)
     assert weights(resumed) == weights(whole)
@@ -109,7 +109,21 @@ def test_going_on_from_a_checkpoint_equals_never_having_stopped(recipe, stop_aft
 
 
 def test_there_is_nothing_to_restore_without_a_checkpoint(tmp_path):
-    assert not checkpoint.restore(new(RECIPES[0]), tmp_path / "checkpoint.pt")
+    with pytest.raises(FileNotFoundError):
+        checkpoint.restore(new(RECIPES[0]), tmp_path / "checkpoint.pt")
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"PK\x03\x04 torn", b"{}"])
+def test_a_checkpoint_that_is_torn_is_told(tmp_path, content):
+    (tmp_path / "checkpoint.pt").write_bytes(content)
+    with pytest.raises(checkpoint.Unreadable, match=r"checkpoint\.pt cannot be read"):
+        checkpoint.restore(new(RECIPES[0]), tmp_path / "checkpoint.pt")
+
+
+def test_a_checkpoint_of_another_network_is_told(tmp_path):
+    (tmp_path / "checkpoint.pt").write_bytes(checkpoint.to_bytes(new(RECIPES[0])))
+    with pytest.raises(checkpoint.Unreadable, match="RuntimeError"):
+        checkpoint.restore(new(RECIPES[0], network=serial(conv(7, 3), name="other")), tmp_path / "checkpoint.pt")
 
 
 def test_the_stored_weights_give_the_same_logits(tmp_path):

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from commongarden import arch as arch
+    from commongarden.arm import Arm as Arm
     from commongarden.errors import CommonGardenError as CommonGardenError
     from commongarden.garden import run as run
     from commongarden.predictor import load as load
@@ -30,14 +31,13 @@ if TYPE_CHECKING:
     from commongarden.report import write as write_report  # noqa: F401
     from commongarden.stats import summarize as summarize
     from commongarden.store import open_store as open_store
-    from commongarden.study import Arm as Arm
     from commongarden.study import Contrast as Contrast
     from commongarden.study import SplitPlan as SplitPlan
     from commongarden.study import Study as Study
     from commongarden.study import read as read_study  # noqa: F401
 
 _PUBLIC = {
-    "Arm": ("study", "Arm"),
+    "Arm": ("arm", "Arm"),
     "CommonGardenError": ("errors", "CommonGardenError"),
     "Contrast": ("study", "Contrast"),
     "Recipe": ("recipe", "Recipe"),

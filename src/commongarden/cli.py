@@ -1,7 +1,8 @@
 """The command line: thin commands that parse, call and print. Nothing slow is imported before a command needs it.
 
-Results go to standard output, progress and errors to standard error. Exit codes: 0 done; 1 done, but some runs failed;
-2 a mistake in what was asked, told in one message; 130 interrupted, to be continued by the same command.
+Results go to standard output, progress and errors to standard error. Exit codes: 0 done; 1 done, but some runs failed
+or files could not be read; 2 a mistake in what was asked, told in one message; 130 interrupted, to be continued by the
+same command.
 """
 
 from __future__ import annotations
@@ -75,7 +76,8 @@ def chain(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
 @chain(
     click.option("--data", help="Folder of class folders, folder of train/val/test folders, or CSV of path,label."),
     click.option(
-        "--arms", help="Arms of the study to take, or without a study architectures: plain_flower,inception_flower:LA."
+        "--arms",
+        help="Arms of the study to take, or without a study architectures: plain_flower,inception_flower:LA,FILE.json.",
     ),
     click.option("--seeds", type=click.IntRange(min=1), help="How many seeds each arm is trained with."),
     click.option("--seed", type=click.IntRange(min=0), help="The study's own seed: split, weights, order."),
@@ -137,7 +139,7 @@ def run(
         wanted,
         out,
         cache_dir=cache_dir,
-        display=_display(log, len(wanted.seeds)),
+        display=_display(log, len(wanted.seeds), as_json),
         n_workers=workers,
         device=device,
         keep_going=keep_going,
@@ -153,6 +155,9 @@ def run(
         sys.exit(130)
     if conducted.n_failed:
         click.echo(f"{conducted.n_failed} runs failed; --retry makes them again", err=True)
+    if conducted.n_missing:
+        click.echo(f"{conducted.n_missing} runs are still to be made; the same command goes on", err=True)
+    if conducted.n_failed or conducted.n_missing:
         sys.exit(1)
 
 
@@ -196,7 +201,7 @@ def _declared(
     return wanted
 
 
-def _display(log: str, n_seeds: int) -> Display:
+def _display(log: str, n_seeds: int, as_json: bool) -> Display:
     from rich.console import Console
 
     from commongarden.runner.display import ClassicDisplay, LiveDisplay, PlainDisplay
@@ -205,7 +210,7 @@ def _display(log: str, n_seeds: int) -> Display:
         click.echo(text, err=True)
 
     if log == "classic":
-        return ClassicDisplay(click.echo, n_seeds)
+        return ClassicDisplay(line if as_json else click.echo, line, n_seeds)
     if log == "live" or (log == "auto" and sys.stderr.isatty()):
         return LiveDisplay(Console(stderr=True))
     return PlainDisplay(line)
@@ -360,7 +365,10 @@ order = click.option("--order", help="Order of linear map, activation, normaliza
 def describe(
     arm: str, size: str, classes: int, order: str | None, svg: Path | None, depth: int | None, as_json: bool
 ) -> None:
-    """Show a network layer by layer: output shape, parameters, MACs, receptive field. With --svg draw it."""
+    """Show a network layer by layer: output shape, parameters, MACs, receptive field. With --svg draw it.
+
+    ARM is an architecture, one with its order (inception_flower:LA), or a file in list form (FILE.json).
+    """
     from commongarden import describe as describing
 
     network, shape = describing.network_of(arm, classes, order), _shape(size)
@@ -389,7 +397,7 @@ def describe(
 def diff(one: str, two: str, size: str, classes: int, order: str | None, lang: str, as_json: bool) -> None:
     """Say what makes arm TWO of arm ONE: the fewest edits, and what they cost.
 
-    An arm is an architecture, or one with its order: commongarden diff inception_flower:LA inception_flower:LAB
+    An arm is an architecture, one with its order (inception_flower:LA), or a file in list form (FILE.json).
     """
     from commongarden import arch
     from commongarden import describe as describing
@@ -463,13 +471,18 @@ def data() -> None:
 @click.argument("source")
 @as_json
 def check(source: str, as_json: bool) -> None:
-    """Read every photo of SOURCE and say what was found: classes, duplicates, conflicting labels, broken files."""
+    """Read every photo of SOURCE and say what was found: classes, duplicates, conflicting labels, broken files.
+
+    Ends with exit code 1 where files are left out.
+    """
     import json
 
     from commongarden.data import folder
 
     found = folder.summary(folder.scan(source, keep_going=True))
     click.echo(json.dumps(found, ensure_ascii=False, indent=1) if as_json else folder.describe(found))
+    if found["left_out"]:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from commongarden import arch, sentences
-from commongarden.arch import Difference, Edit, Node, Shape
+from commongarden import arm as arms
+from commongarden.arch import Difference, Edit, Serial, Shape
+from commongarden.arch.listfile import is_list_file
 
 DIFFERENCE_WORDS = {
     "en": ("", "before", "after", "change", "parameters", "MACs", "activation bytes", "depth", "first at"),
@@ -19,18 +21,17 @@ ACTION_WORDS = {
 }
 
 
-def network_of(arm: str, n_classes: int, order: str | None = None) -> Node:
-    """The network of an arm as people type it: an architecture, or one with its order ("inception_flower:LA").
+def network_of(text: str, n_classes: int, order: str | None = None) -> Serial:
+    """The network of an arm as people type it; `order` is that of one that does not say its own ("plain_flower:LA").
 
-    Raises ArchError.
+    Raises ArchError, StudyError.
     """
-    name, _, letters = arm.partition(":")
-    if letters and name in arch.FAMILIES:
-        arm, order = name, order or letters
-    return arch.network(arm, n_classes, **({} if order is None else {"order": order}))
+    if order is None or (":" in text and not is_list_file(text)):
+        return arms.from_text(text)[1].network(n_classes)
+    return arms.Arm(text, {"order": order}).network(n_classes)
 
 
-def table(arm: str, network: Node, shape: Shape, n_classes: int) -> dict[str, Any]:
+def table(arm: str, network: Serial, shape: Shape, n_classes: int) -> dict[str, Any]:
     """Everything that is known of a network without building it, ready for JSON."""
     layers, cost, fields = arch.trace(network, shape), arch.cost(network, shape), arch.receptive_fields(network, shape)
     return {
@@ -42,9 +43,7 @@ def table(arm: str, network: Node, shape: Shape, n_classes: int) -> dict[str, An
         "activation_bytes": cost.activation_bytes,
         "depth": arch.depth(network),
         "hash": arch.hash(network),
-        "trunk": [{"layer": name, "output": list(output)} for name, output in arch.trunk(network, shape)]
-        if isinstance(network, arch.Serial)
-        else [],
+        "trunk": [{"layer": name, "output": list(output)} for name, output in arch.trunk(network, shape)],
         "layers": [
             {
                 "path": " / ".join(layer.path),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -11,6 +12,14 @@ import msgspec
 from commongarden.errors import StudyError, unknown
 
 T = TypeVar("T")
+ACCEPTED = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text in quotes",
+    tuple: 'a list of text, such as ["flip"]',
+    UnionType: "a whole number",  # or nothing, which no file can say
+}
 
 
 def convert(kind: type[T], values: Mapping[str, Any], *, where: str) -> T:
@@ -24,13 +33,17 @@ def convert(kind: type[T], values: Mapping[str, Any], *, where: str) -> T:
             raise StudyError(unknown("key", key, names, where=where))
     hints = get_type_hints(kind)
     for key, value in values.items():
-        choices = get_args(hints[key])
-        if get_origin(hints[key]) is Literal and isinstance(value, str) and value not in choices:
-            raise StudyError(unknown("value", value, choices, where=f"{where}.{key}"))
-    try:
-        made = msgspec.convert(values, kind)
-    except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$")
-        raise StudyError(f"{where}{path.rstrip('`')}: {message}") from None
+        listed = get_origin(hints[key]) is tuple
+        literal = get_args(hints[key])[0] if listed else hints[key]
+        choices = get_args(literal)
+        for item in value if listed and isinstance(value, list | tuple) else [value]:
+            if get_origin(literal) is Literal and isinstance(item, str) and item not in choices:
+                raise StudyError(unknown("value", item, choices, where=f"{where}.{key}"))
+        try:
+            msgspec.convert(value, hints[key])
+        except msgspec.ValidationError as error:
+            accepted = ACCEPTED.get(get_origin(hints[key]) or hints[key], str(error))
+            raise StudyError(f"{where}.{key}: found {value!r}, accepted: {accepted}") from None
+    made = msgspec.convert(values, kind)
     # built again by its own constructor: msgspec leaves defaults out of the instance, and then out of what it writes
     return dataclasses.replace(made)  # type: ignore[type-var]

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from commongarden.arch import read
-from commongarden.data import image
+from commongarden.data import image, listing
 from commongarden.errors import DataError, StoreError
 from commongarden.records import Run
 from commongarden.store import read_run
@@ -79,10 +78,9 @@ def predict(predictor: Predictor, photos: Sequence[str | Path], *, top: int = 3)
 
 
 def _files(photos: Sequence[str | Path]) -> Iterator[Path]:
-    Image.init()
     for photo in map(Path, photos):
         if photo.is_dir():
-            found = sorted(path for path in photo.rglob("*") if path.suffix.lower() in Image.EXTENSION)
+            found = [path for path in listing.files(photo) if listing.is_photo(path)]
             if not found:
                 raise DataError(f"{photo}: no image files in it")
             yield from found

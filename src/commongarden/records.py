@@ -45,11 +45,15 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a run has no result. epoch and step count from 1; 0 where the run had not begun to train."""
+    """Why a run has no result. epoch and step count from 1; 0 where that is not known."""
 
     reason: str
     epoch: int = 0
     step: int = 0
+
+    def __str__(self) -> str:
+        place = f" at epoch {self.epoch}" if self.epoch else ""
+        return self.reason + place + (f", step {self.step}" if self.step else "")
 
 
 @dataclass(frozen=True)

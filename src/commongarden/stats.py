@@ -12,6 +12,7 @@ import numpy as np
 from scipy import stats
 
 from commongarden import arch
+from commongarden.arch import listfile
 from commongarden.records import Estimate, Run
 from commongarden.store import Store
 from commongarden.study import Contrast, Published, Study
@@ -108,17 +109,45 @@ def summarize(store: Store) -> Results:
     )
 
 
-def mean_interval(values: Sequence[float], *, confidence: float = 0.95) -> Estimate:
+def mean_interval(
+    values: Sequence[float],
+    *,
+    confidence: float = 0.95,
+    least_spread: float = 0.0,
+    bounds: tuple[float, float] = (-math.inf, math.inf),
+) -> Estimate:
     """The mean with Student's t interval; with one value the value alone.
 
     The interval carries the noise between the values (seeds), not that of the photos they are tested on.
+
+    least_spread: the standard deviation is taken to be at least this. Accuracies are shares of a counted number of
+        photos, so a few of them can be equal by rounding alone, which must not read as certainty.
+    bounds: what is possible; the interval is cut there.
     """
     n = len(values)
     mean = float(np.mean(values))
     if n == 1:
         return Estimate(mean, None, None, 1, "one run: no interval")
-    half = float(stats.t.ppf((1 + confidence) / 2, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
-    return Estimate(mean, mean - half, mean + half, n, f"Student t, {confidence:.0%} over seeds")
+    spread = max(float(np.std(values, ddof=1)), least_spread)
+    half = float(stats.t.ppf((1 + confidence) / 2, n - 1)) * spread / math.sqrt(n)
+    low, high = max(mean - half, bounds[0]), min(mean + half, bounds[1])
+    return Estimate(mean, low, high, n, f"Student t, {confidence:.0%} over seeds")
+
+
+def accuracy_interval(accuracies: Sequence[float], n_photos: int) -> Estimate:
+    """The mean of accuracies on `n_photos` photos, within 0 and 1."""
+    return mean_interval(accuracies, least_spread=rounding_spread(n_photos), bounds=(0.0, 1.0))
+
+
+def difference_interval(differences: Sequence[float], n_photos: int) -> Estimate:
+    """The mean of differences between two accuracies on `n_photos` photos, within -1 and 1."""
+    return mean_interval(differences, least_spread=math.sqrt(2) * rounding_spread(n_photos), bounds=(-1.0, 1.0))
+
+
+def rounding_spread(n_photos: int) -> float:
+    """The standard deviation of an accuracy that comes from counting whole photos alone: that of a uniform
+    distribution one photo wide (Sheppard 1898)."""
+    return 1 / (n_photos * math.sqrt(12))
 
 
 def commonest_class(train: Sequence[str], test: Sequence[str]) -> Commonest:
@@ -168,7 +197,9 @@ def _arm_result(
         run.n_train * len(history) / sum(epoch.seconds_train for epoch in history)
         for run, history in zip(done, histories, strict=True)
     ]
-    accuracy = _over([run.test_accuracy for run in done])
+    accuracies = [run.test_accuracy for run in done if run.test_accuracy is not None]
+    accuracy = accuracy_interval(accuracies, done[0].n_test) if accuracies else None
+    learned_accuracies = [run.test_accuracy for run in learned if run.test_accuracy is not None]
     return ArmResult(
         arm=name,
         arch=study.arms[name].arch,
@@ -177,7 +208,7 @@ def _arm_result(
         n_failed=len(mine) - len(done),
         test_accuracy=accuracy,
         n_at_commonest=len(stuck),
-        accuracy_learned=_over([run.test_accuracy for run in learned]) if stuck and learned else None,
+        accuracy_learned=accuracy_interval(learned_accuracies, done[0].n_test) if stuck and learned else None,
         beats_commonest=None if accuracy is None else _floor(accuracy) > commonest.accuracy,
         seconds=_over(seconds),
         images_per_second=_over(rates),
@@ -206,7 +237,8 @@ def _contrast_result(study: Study, contrast: Contrast, runs: Sequence[Run], n_cl
     }
     pairs = sorted(by_seed[contrast.arm].keys() & by_seed[contrast.against].keys())
     differences = [by_seed[contrast.arm][seed] - by_seed[contrast.against][seed] for seed in pairs]
-    estimate = mean_interval(differences) if differences else None
+    n_photos = next((run.n_test for run in runs), 1)
+    estimate = difference_interval(differences, n_photos) if differences else None
     return ContrastResult(
         contrast.arm, contrast.against, _outcome(estimate), estimate, differences_of(study, contrast, n_classes)
     )
@@ -226,8 +258,10 @@ def differences_of(study: Study, contrast: Contrast, n_classes: int) -> tuple[tu
     """What differs between the two arms, computed from their definitions: (what, value of arm, value of against)."""
     one, two = study.arms[contrast.arm], study.arms[contrast.against]
     rows = [("architecture", one.arch, two.arch)]
+    if one.arch == two.arch and one.list_form:  # maybe two states of one file
+        rows += listfile.differences(one.list_form, two.list_form)
     rows += [
-        (key, str(one.options.get(key, "default")), str(two.options.get(key, "default")))
+        (key, str(one.options.get(key, "none")), str(two.options.get(key, "none")))
         for key in sorted({*one.options, *two.options})
     ]
     recipes = study.recipe_of(contrast.arm), study.recipe_of(contrast.against)

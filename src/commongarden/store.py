@@ -6,11 +6,14 @@
     runs/ARM/SEED/        one finished (or failed) run: run.json, history.csv, predictions.npz, model.safetensors
     runs/ARM/SEED.partial/  a run under way: checkpoint.pt; renamed to runs/ARM/SEED as the last act of the run
     thumbnails.npz        JPEG bytes of the test photos that the report shows
+    command.json          the command that the study was last made with
     results.csv, results.json, report.html
+    tensorboard/          event files, where they were asked for
 
 Contract. Every file is written under a temporary name in its own folder, flushed to the disk and renamed, so a
-reader sees the old file or the new one, never half of one. A run is visible exactly when its directory has its final
-name; it never changes afterwards. One process at a time works on a study (`held`); any number may read.
+reader sees the old file or the new one, never half of one. study.toml is written last: a folder without it holds no
+study yet. A run is visible exactly when its directory has its final name; it never changes afterwards. One process at
+a time works on a study (`held`), and first of all mends what a killed one left half done (`mend`); any number may read.
 """
 
 from __future__ import annotations
@@ -161,6 +164,18 @@ def held(root: Path) -> Iterator[None]:
                     folder.rmdir()
 
 
+def mend(store: Store) -> None:
+    """Ends what a killed process had begun: the last rename of a whole run, the removal of a failed one, and files
+    under temporary names. For the process that holds the study."""
+    for forgotten in store.root.glob("runs/*/*.forgotten"):
+        shutil.rmtree(forgotten)
+    for partial in store.root.glob("runs/*/*.partial"):
+        _sweep(partial)
+        if (partial / "run.json").is_file():  # written last, so the run is whole
+            _finalize(partial, partial.with_suffix(""))
+    _sweep(store.root)
+
+
 def write_study(root: Path, study: Study) -> Store:
     """Puts the effective study in `root`, which is made where it is missing."""
     root.mkdir(parents=True, exist_ok=True)
@@ -200,17 +215,33 @@ def write_run(
         write_atomically(partial / "predictions.npz", _npz(**vars(predictions)))
     if weights is not None:
         write_atomically(partial / "model.safetensors", weights)
+    _sweep(partial)
     write_atomically(partial / "run.json", msgspec.json.format(msgspec.json.encode(run), indent=1))
+    _finalize(partial, store.directory(run.arm, run.seed))
+
+
+def _finalize(partial: Path, directory: Path) -> None:
+    if directory.exists():
+        raise StoreError(f"{directory}: a run is there already, and a run is never replaced")
     (partial / "checkpoint.pt").unlink(missing_ok=True)
-    os.replace(partial, store.directory(run.arm, run.seed))
+    os.replace(partial, directory)
     _flush_directory(partial.parent)
+
+
+def _sweep(directory: Path) -> None:
+    """Removes what a killed process was writing."""
+    for path in directory.glob(".*.tmp"):
+        path.unlink()
 
 
 def forget_run(store: Store, arm: str, seed: int) -> None:
     """Removes a failed run's record, so that it is run again. Raises StoreError for a finished one."""
+    directory = store.directory(arm, seed)
     if store.run(arm, seed).status != "failed":
-        raise StoreError(f"{store.directory(arm, seed)}: a finished run is never removed")
-    shutil.rmtree(store.directory(arm, seed))
+        raise StoreError(f"{directory}: a finished run is never removed")
+    forgotten = directory.with_name(f"{seed}.forgotten")
+    os.replace(directory, forgotten)  # at once, since deleting file by file could be stopped half way
+    shutil.rmtree(forgotten)
 
 
 def write_atomically(path: Path, data: bytes) -> None:

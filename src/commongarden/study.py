@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import itertools
 import re
 import tomllib
@@ -17,25 +16,13 @@ import msgspec
 import tomli_w
 
 from commongarden import arch
-from commongarden.arch import Node
+from commongarden import arm as arms
+from commongarden.arm import Arm as Arm
 from commongarden.errors import StudyError, unknown
 from commongarden.fields import convert
-from commongarden.recipe import FIELDS, Recipe, override
+from commongarden.recipe import Recipe, override
 
 ARM_NAME = re.compile(r"\w([\w.+-]{0,62}[\w+-])?")
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One alternative: an architecture by name, its options, and the recipe values it must have of its own."""
-
-    arch: str
-    options: dict[str, Any] = field(default_factory=dict)
-    overrides: dict[str, Any] = field(default_factory=dict)
-
-    def network(self, n_classes: int) -> Node:
-        """The architecture with a head of `n_classes`. Raises ArchError where it cannot be made."""
-        return arch.network(self.arch, n_classes, **self.options)
 
 
 @dataclass(frozen=True)
@@ -86,7 +73,7 @@ class Study:
     """A comparison, complete: everything that decides its numbers, but the photos themselves.
 
     data: a folder of class folders, a folder of train/val/test folders, a CSV manifest, or "builtin:flowers".
-    seeds: the run seeds; every arm is trained once with each.
+    seeds: the run seeds, as numbers or how many; every arm is trained once with each.
     seed: the study's own; with the run seed it gives every random stream.
     contrasts: empty means every pair of up to four arms, else each arm against the first.
     """
@@ -115,8 +102,8 @@ class Study:
         for name in self.arms:
             if folded.count(name.casefold()) > 1:
                 raise StudyError(f"arms: {name!r} stands twice but for upper and lower case; file systems mix them up")
-        if not self.seeds or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0 or self.seed < 0:
-            raise StudyError(f"seeds: found {list(self.seeds)}, accepted: one or more different whole numbers from 0")
+        object.__setattr__(self, "seeds", _seeds(self.seeds))
+        _whole(self.seed, "study.seed")
         for contrast in self.contrasts:
             for name in (contrast.arm, contrast.against):
                 if name not in self.arms:
@@ -153,14 +140,22 @@ def read(path: str | Path) -> Study:
     """The study in a TOML file, or the built-in one of that name. Raises StudyError."""
     file = Path(path)
     if file.is_file():
+        data = file.read_bytes()
+        # Windows' editors write a mark before UTF-8; its shell writes UTF-16 where output is sent to a file
+        encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
         try:
-            return parse(file.read_text(encoding="utf-8"), where=str(path))
+            study = parse(data.decode(encoding).replace("\r\n", "\n"), where=str(path))
         except UnicodeDecodeError as error:
             raise StudyError(f"{path}: not UTF-8 text (byte {error.start}); a study file is TOML in UTF-8") from None
+        for name, arm in study.arms.items():
+            arms.check_file(arm, where=f"{path}: arms.{name}")
+        return study
     if str(path) in builtin_studies():
         return parse(
             (resources.files("commongarden") / "studies" / f"{path}.toml").read_text(encoding="utf-8"), where=str(path)
         )
+    if file.is_dir() or file.suffix.lower() == ".csv":
+        raise StudyError(f"{path}: found photos, not a study file; did you mean --data {path}?")
     raise StudyError(unknown("study", str(path), builtin_studies()) + ", or the path of a study file (TOML)")
 
 
@@ -195,10 +190,10 @@ def from_table(table: Mapping[str, Any]) -> Study:
         name=_text(head, "name", "study"),
         data=_text(head, "data", ""),
         description=_text(head, "description", ""),
-        seeds=seeds(head.get("seeds", 3)),
+        seeds=head.get("seeds", 3),
         seed=_whole(head.get("seed", 0), "study.seed"),
         recipe=convert(Recipe, _mapping(table, "recipe"), where="recipe"),
-        arms={name: arm(name, values) for name, values in _mapping(table, "arms").items()},
+        arms={name: arms.from_table(name, values) for name, values in _mapping(table, "arms").items()},
         split=convert(SplitPlan, _mapping(table, "split"), where="split"),
         contrasts=tuple(_contrasts(table.get("contrasts", []))),
         published={
@@ -220,7 +215,7 @@ def to_table(study: Study) -> dict[str, Any]:
         },
         "recipe": msgspec.to_builtins(study.recipe),
         "split": {key: value for key, value in dataclasses.asdict(study.split).items() if value is not None},
-        "arms": {name: {"arch": arm.arch, **arm.options, **arm.overrides} for name, arm in study.arms.items()},
+        "arms": {name: arms.to_table(arm) for name, arm in study.arms.items()},
         "contrasts": [{"is": [contrast.arm, contrast.against]} for contrast in study.contrasts],
     }
     if study.published:
@@ -239,35 +234,18 @@ def dump(study: Study) -> str:
     return tomli_w.dumps(to_table(study))
 
 
-def arm(name: str, values: object) -> Arm:
-    """An arm from its table: `arch`, options of that architecture, and recipe fields, told apart by name."""
-    if not isinstance(values, Mapping) or not isinstance(values.get("arch"), str):
-        raise StudyError(
-            f'arms.{name}: found {values!r}; accepted: a table with arch = "..." (see: commongarden describe)'
-        )
-    family = arch.family(values["arch"])
-    options = [key for key in inspect.signature(family).parameters if key != "n_classes"]
-    for key in values:
-        if key != "arch" and key not in options and key not in FIELDS:
-            raise StudyError(unknown("key", key, ["arch", *options, *FIELDS], where=f"arms.{name}"))
-    return Arm(
-        values["arch"],
-        options={key: value for key, value in values.items() if key in options},
-        overrides={key: value for key, value in values.items() if key in FIELDS},
-    )
-
-
-def seeds(value: object) -> tuple[int, ...]:
-    """Run seeds from a study file: a number of seeds (3 gives 0, 1, 2) or the list itself."""
+def _seeds(value: object) -> tuple[int, ...]:
+    """Run seeds from how many there are (3 gives 0, 1, 2) or from themselves."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
         return tuple(range(value))
-    if (
-        isinstance(value, list)
-        and value
-        and all(isinstance(item, int) and not isinstance(item, bool) for item in value)
-    ):
-        return tuple(value)
-    raise StudyError(f"study.seeds: found {value!r}, accepted: how many (a whole number from 1), or a list of them")
+    found = tuple(value) if isinstance(value, list | tuple | range) else ()
+    whole = all(isinstance(item, int) and not isinstance(item, bool) and item >= 0 for item in found)
+    if not found or not whole or len(set(found)) < len(found):
+        raise StudyError(
+            f"study.seeds: found {value!r}, accepted: how many (a whole number from 1), or the seeds themselves, "
+            "different whole numbers from 0"
+        )
+    return found
 
 
 def _contrasts(rows: object) -> Iterator[Contrast]:
@@ -304,7 +282,8 @@ def conflicts(stored: Study, wanted: Study) -> list[str]:
     """What keeps `wanted` from going on in the folder of `stored`: the keys that differ, with both values.
 
     More seeds, arms or contrasts, another name, description or published figure are no conflict: they extend it.
-    Where the photos lie is none either; that they are the same photos is seen from their contents.
+    Where the photos lie is none either; that they are the same photos is seen from their contents. So it is with the
+    folder of a file in list form.
     """
     before, after = to_table(stored), to_table(wanted)
     pairs = {
@@ -313,31 +292,42 @@ def conflicts(stored: Study, wanted: Study) -> list[str]:
     for section in ("recipe", "split"):
         keys = {**before[section], **after[section]}
         pairs |= {f"{section}.{key}": (before[section].get(key), after[section].get(key)) for key in keys}
-    for name in stored.arms.keys() & wanted.arms.keys():
-        keys = {**before["arms"][name], **after["arms"][name]}
-        pairs |= {f"arms.{name}.{key}": (before["arms"][name].get(key), after["arms"][name].get(key)) for key in keys}
-    return [f"{key}: {old!r} here, {new!r} asked for" for key, (old, new) in pairs.items() if old != new]
+    lines = [f"{key}: {old!r} here, {new!r} asked for" for key, (old, new) in pairs.items() if old != new]
+    for name in stored.arms:
+        if name in wanted.arms:
+            lines += arms.conflicts(name, stored.arms[name], wanted.arms[name])
+    return lines
 
 
 def extend(stored: Study, wanted: Study) -> Study:
-    """`wanted` with the arms, seeds and contrasts that the folder holds already; `conflicts` must be empty."""
-    contrasts = (*stored.contrasts, *wanted.contrasts)
+    """`wanted` with all that the folder holds already; `conflicts` must be empty.
+
+    Contrasts that were planned stay, also those that nobody declared and that more arms would leave out.
+    """
+    arms = {**stored.arms, **wanted.arms}
+    contrasts: tuple[Contrast, ...] = (*stored.contrasts, *wanted.contrasts)
+    if arms.keys() != stored.arms.keys():
+        later = wanted.contrasts or dataclasses.replace(wanted, arms=arms).planned_contrasts()
+        contrasts = (*stored.planned_contrasts(), *later)
     return dataclasses.replace(
         wanted,
-        arms={**stored.arms, **wanted.arms},
+        arms=arms,
         seeds=tuple(sorted({*stored.seeds, *wanted.seeds})),
         contrasts=tuple(dict.fromkeys(contrasts)),
+        published={**stored.published, **wanted.published},
+        published_source=wanted.published_source or stored.published_source,
     )
 
 
 def of_architectures(data: str, names: list[str] | None) -> Study:
-    """A study of architectures by name ("plain_flower", or with an order "inception_flower:LA"); all that are known
-    where none is named."""
-    arms: dict[str, Arm] = {}
-    for name in names if names is not None else list(arch.FAMILIES):
-        architecture, _, order = name.partition(":")
-        arms[name.replace(":", "-")] = arm(name, {"arch": architecture} | ({"order": order} if order else {}))
-    return Study(Path(data).name or "study", data, arms)
+    """A study of architectures as the command line names them; all that have a name where none is given."""
+    chosen: dict[str, Arm] = {}
+    for text in names if names is not None else list(arch.FAMILIES):
+        name, arm = arms.from_text(text)
+        if name in chosen:
+            raise StudyError(f"arms: {text!r} would be a second arm {name!r}; write a study file and name it there")
+        chosen[name] = arm
+    return Study(Path(data).name or "study", data, chosen)
 
 
 def choose_arms(study: Study, names: list[str]) -> Study:

@@ -30,7 +30,7 @@ from commongarden.arch.nodes import (
 from commongarden.errors import ArchError
 
 Pair = int | Sequence[int]
-Pixels = Literal["same", "valid"] | int | Sequence[int]
+Pixels = Literal["same", "valid", "inside"] | int | Sequence[int]
 
 
 def conv(
@@ -176,7 +176,7 @@ def pair(what: str, value: Pair) -> Size:
 
 
 def sides(padding: Pixels) -> Padding:
-    """Pixels per side (top, bottom, left, right), or "same" or "valid" as they are."""
+    """Pixels per side (top, bottom, left, right), or "same", "valid", "inside" as they are."""
     if isinstance(padding, str):
         return padding
     values = (padding,) if isinstance(padding, int) else tuple(padding)

@@ -11,7 +11,7 @@ from commongarden.errors import ArchError, unknown
 
 Size = tuple[int, int]
 Sides = tuple[int, int, int, int]  # top, bottom, left, right
-Padding = Literal["same", "valid"] | Sides
+Padding = Literal["same", "valid", "inside"] | Sides
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh")
 
 
@@ -19,8 +19,9 @@ ACTIVATIONS = ("relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh")
 class Conv:
     """The linear map of a convolution, alone. Padding is with zeros.
 
-    padding: "same" keeps size // stride positions, the first at (stride - 1) // 2; "valid" pads nothing;
-    or pixels per side (top, bottom, left, right).
+    padding: "same" keeps size // stride positions, the first at (stride - 1) // 2; "valid" pads nothing; "inside" pads
+    nothing and keeps one in stride of the positions that stride 1 would have, the first at (stride - 1) // 2 too; or
+    pixels per side (top, bottom, left, right).
     """
 
     channels: int
@@ -261,22 +262,27 @@ def _positive(node: object, what: str, *values: int) -> None:
 
 
 def _check_padding(node: object, padding: object) -> None:
-    fits = padding in ("same", "valid") or (
+    fits = padding in ("same", "valid", "inside") or (
         isinstance(padding, tuple)
         and len(padding) == 4
         and all(isinstance(side, int) and side >= 0 for side in padding)
     )
     if not fits:
         raise ArchError(
-            f'{type(node).__name__.lower()}: found padding {padding!r}, accepted: "same", "valid", or pixels: '
-            "one number, [height, width], or [top, bottom, left, right]"
+            f'{type(node).__name__.lower()}: found padding {padding!r}, accepted: "same", "valid", "inside", or '
+            "pixels: one number, [height, width], or [top, bottom, left, right]"
         )
 
 
 def _check_pool(pool: MaxPool | AvgPool) -> None:
     _positive(pool, "kernel", *pool.kernel, *pool.stride)
     _check_padding(pool, pool.padding)
-    if pool.ceil_mode and pool.padding == "same":
+    if isinstance(pool.padding, tuple) and any(pool.padding[side] >= pool.kernel[side // 2] for side in range(4)):
         raise ArchError(
-            'pool: found ceil_mode with padding "same", which says itself what is kept; give pixels per side'
+            f"pool: found padding {pool.padding} at kernel {pool.kernel}, accepted: less than the kernel on every "
+            "side, as a window of nothing but padding has neither mean nor maximum"
+        )
+    if pool.ceil_mode and pool.padding in ("same", "inside"):
+        raise ArchError(
+            f'pool: found ceil_mode with padding "{pool.padding}", which says itself what is kept; give pixels per side'
         )

@@ -5,7 +5,6 @@ A shape is (height, width, channels) for images and (features,) behind the first
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from commongarden.arch.nodes import (
@@ -101,13 +100,16 @@ def window(
 ) -> tuple[int, int]:
     """Along one axis (0 height, 1 width): pixels padded before the first, and how many positions are kept.
 
-    "same" keeps size // stride positions, the first at (stride - 1) // 2 (the flower experiment's framework);
-    `before` is negative where the first window starts inside. ceil_mode keeps a last window that starts inside the
-    image or its padding but reaches over the end (torch's rule).
+    "same" keeps size // stride positions, the first at (stride - 1) // 2 (the flower experiment's framework), and
+    "inside" does so among the positions whose windows need no padding; `before` is negative where the first window
+    starts inside. ceil_mode keeps a last window that starts inside the image or its padding but reaches over the end
+    (torch's rule).
     """
     reach = dilation * (kernel - 1) + 1
     if padding == "same":
         return (reach - 1) // 2 - (stride - 1) // 2, size // stride
+    if padding == "inside":
+        return -((stride - 1) // 2), (size - reach + 1) // stride
     before, after = (0, 0) if padding == "valid" else (padding[2 * axis], padding[2 * axis + 1])
     room = size + before + after - reach
     kept = (-(-room // stride) if ceil else room // stride) + 1
@@ -162,6 +164,7 @@ def _leaf(node: Node, shape: Shape, path: tuple[str, ...]) -> tuple[Shape, int, 
 
 
 def _positions(node: Conv | MaxPool | AvgPool, dilation: Size, shape: Shape, path: tuple[str, ...]) -> Size:
+    _image(shape, path)
     ceil = not isinstance(node, Conv) and node.ceil_mode
     kept = [
         window(shape[axis], node.kernel[axis], node.stride[axis], dilation[axis], node.padding, axis, ceil)[1]
@@ -222,12 +225,3 @@ def _product(shape: Shape) -> int:
     for side in shape:
         product *= side
     return product
-
-
-def leaves(network: Node) -> Iterator[Node]:
-    """Every leaf of the tree, a repeat's body as often as it stands."""
-    parts = children(network)
-    if not parts and not isinstance(network, Serial):
-        yield network
-    for _, child in parts:
-        yield from leaves(child)

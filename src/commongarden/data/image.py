@@ -122,6 +122,15 @@ def read_bytes(path: Path) -> bytes:
         raise DataError(f"cannot be read: {error.strerror or error}") from None
 
 
+def begins_as_photo(path: Path) -> bool:
+    """Whether a file's first bytes are those of a kind of image that is read."""
+    try:
+        with path.open("rb") as file:
+            return _kind(file.read(16)) is not None
+    except OSError:
+        return False
+
+
 def decode(data: bytes) -> Image.Image:
     """The photo in a file's bytes, as `read` gives it. Raises DataError with the reason alone, without a path."""
     with _QUIET:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from commongarden.data import image
 from commongarden.errors import DataError, unknown
 
 ACCEPTED = (
@@ -43,6 +44,16 @@ class Candidate:
     part: str = ""
     counts: bool = True
     reason: str = ""
+
+
+def files(folder: Path) -> Iterator[Path]:
+    """Every file in a folder at any depth, but for what systems leave there."""
+    yield from (folder / path for path in _walk(folder, "", set()))
+
+
+def is_photo(path: Path) -> bool:
+    """Whether a file was meant as a photo: by its name's ending, or by its first bytes."""
+    return path.suffix.lower() in EXTENSIONS or image.begins_as_photo(path)
 
 
 def in_folder(root: Path) -> Iterator[Candidate]:
@@ -102,9 +113,9 @@ def _walk(root: Path, folder: str, seen: set[tuple[int, int]]) -> Iterator[str]:
         return
     seen.add(identity)
     folders, files = _listed(root / folder)
-    yield from (f"{folder}/{name}" for name in files)
+    yield from (posixpath.join(folder, name) for name in files)
     for name in sorted(folders, key=lambda name: ((root / folder / name).is_symlink(), name)):
-        yield from _walk(root, f"{folder}/{name}", seen)
+        yield from _walk(root, posixpath.join(folder, name), seen)
 
 
 def _identity(folder: Path) -> tuple[int, int]:

@@ -69,8 +69,20 @@ def split(manifest: Manifest, plan: SplitPlan, seed: int) -> Split:
                 f"{manifest.root}: no photo is left for the {part} part "
                 f"(found {len(manifest.photos)} photos, {len(groups)} of them different and without conflict)"
             )
+    _check_classes(manifest, parts)
     train, val, test = (_paths(parts[part]) for part in PARTS)
     return Split(train, val, test, tuple(sorted(left_out, key=lambda out: out.path)))
+
+
+def _check_classes(manifest: Manifest, parts: dict[str, list[_Group]]) -> None:
+    """A class without a photo to learn from would be an answer that nothing teaches."""
+    present = {photo.label for group in parts["train"] for photo in group.photos}
+    for label in manifest.classes:
+        if label not in present:
+            raise DataError(
+                f"{manifest.root}: no photo of class {label!r} is left to learn from, once copies and conflicting "
+                "labels are taken out; add photos of it, or remove the class"
+            )
 
 
 def duplicates(photos: Iterable[Photo]) -> list[tuple[Photo, ...]]:

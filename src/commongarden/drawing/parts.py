@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,7 +33,6 @@ from commongarden.arch import (
     label,
     output_shape,
 )
-from commongarden.arch.trace import leaves
 
 Style = Literal["conv", "pool", "dense", "small", "group", "end"]
 Named = tuple[str, Node]
@@ -243,12 +242,20 @@ def _bare(branch: Node) -> Node:
 
 def _contents(node: Node) -> str:
     counts: dict[str, int] = {}
-    for leaf in leaves(node):
+    for leaf in _leaves(node):
         kind = {Conv: "conv", Dense: "dense"}.get(type(leaf), "")
         kind = kind or ("pool" if isinstance(leaf, MaxPool | AvgPool | AdaptiveAvgPool) else "")
         if kind:
             counts[kind] = counts.get(kind, 0) + 1
     return ", ".join(f"{n} {kind}{'s' if n > 1 and kind != 'dense' else ''}" for kind, n in counts.items())
+
+
+def _leaves(node: Node) -> Iterator[Node]:
+    parts = children(node)
+    if not parts:
+        yield node
+    for _, child in parts:
+        yield from _leaves(child)
 
 
 def _leaf_box(unit: list[Named], shape: Shape) -> Box | None:

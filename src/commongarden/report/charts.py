@@ -74,7 +74,7 @@ def _rows_chart(name: str, layers: list[alt.Chart], rows: int, description: str)
 
 def _y(order: Sequence[int]) -> alt.Y:
     # a label above each interval, in place of an axis: long names of arms fit a phone
-    return alt.Y("row:O", axis=None, sort=list(order), scale=alt.Scale(paddingInner=0, paddingOuter=0))
+    return alt.Y("row:O", axis=None, sort=list(order), scale=alt.Scale(type="band", paddingInner=0, paddingOuter=0))
 
 
 def _labels(data: alt.InlineData, order: Sequence[int]) -> list[alt.Chart]:

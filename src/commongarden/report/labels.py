@@ -5,10 +5,11 @@ from __future__ import annotations
 TEXT: dict[str, str] = {
     "answer": "What was found",
     "differences": "Differences between arms",
-    "differences_axis": "points of test accuracy; right of 0, the arm named first is better",
-    "differences_caption": "The mean difference paired by seed, with its 95 % interval. Coloured: established, in the "
-    "colour of the better arm. Hollow: not established.",
-    "differences_caption_one": "The difference between one run of each. With one seed no interval can be given.",
+    "differences_axis": "points of test accuracy",
+    "differences_caption": "The mean difference paired by seed, with its 95 % interval; right of 0 the arm named first "
+    "is better. Coloured: established, in the colour of the better arm. Hollow: not established.",
+    "differences_caption_one": "The difference between one run of each; right of 0 the arm named first is better. With "
+    "one seed no interval can be given.",
     "accuracies": "Test accuracy of each arm",
     "accuracies_axis": "test accuracy, %",
     "accuracies_caption": "Large dots are means, pale bars their 95 % intervals, small dots single seeds; the dashed "
@@ -18,7 +19,7 @@ TEXT: dict[str, str] = {
     "table": "The comparison",
     "table_caption": "Means over the finished seeds, with 95 % intervals below where there are two or more. A MAC is "
     "one multiply-add (FLOPs = 2 × MACs), counted for one photo. Inference is one photo at a time. Memory is the peak "
-    "of the training process.",
+    "of the training process, torch itself included.",
     "scroll": "table, scrolls sideways",
     "arm": "arm",
     "seeds": "seeds",
@@ -83,7 +84,7 @@ TEXT: dict[str, str] = {
     "recipe_caption": "Every training choice. An arm's own value is a declared difference.",
     "field": "field",
     "value": "shared value",
-    "own": "arms with a value of their own",
+    "own": "an arm's own value",
     "split": "Split",
     "runs": "Every run",
     "status": "status",

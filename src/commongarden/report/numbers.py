@@ -64,18 +64,6 @@ def short(value: int) -> str:
     return str(value)
 
 
-def duration(seconds: float) -> str:
-    """
-    >>> duration(8.25), duration(95), duration(4082), duration(40000)
-    ('8.25 s', '95 s', '68 min', '11.1 h')
-    """
-    if seconds < 10:
-        return f"{seconds:.3g} s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
 def time_unit(longest: float) -> tuple[str, float]:
     """The unit for an axis that ends at `longest` seconds, and how many seconds it has."""
     for name, size in (("hours", 3600.0), ("minutes", 60.0)):

@@ -90,15 +90,10 @@ def cell(key: str, value: Value) -> Cell:
         return Cell(value)
     if isinstance(value, Estimate):
         text = _text(key, value.value, value.value)
-        if value.low is None or value.high is None or key == "peak_memory_mb":  # memory hardly varies with the seed
+        if value.low is None or value.high is None:
             return Cell(text)
         return Cell(text, f"{_text(key, value.low, value.value)} to {_text(key, value.high, value.value)}")
     return Cell(_text(key, value, value))
-
-
-def cells(row: Row) -> dict[str, Cell]:
-    """All values of a row as the table shows them."""
-    return {key: cell(key, value) for key, value in row.values.items()}
 
 
 def published_seconds(results: Results) -> dict[str, str]:

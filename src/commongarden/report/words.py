@@ -198,10 +198,7 @@ def commonest_line(commonest: Commonest) -> str:
 
 def failure(run: Run) -> str:
     """Why one run has no result."""
-    found = run.failure
-    place = f" in epoch {found.epoch}" if found is not None and found.epoch else ""
-    step = f", step {found.step}" if found is not None and found.step else ""
-    return f"{run.arm}, seed {run.seed}, failed{place}{step}: {found.reason if found is not None else 'no reason kept'}"
+    return f"{run.arm}, seed {run.seed}, failed: {run.failure or 'no reason kept'}"
 
 
 def mistaken(classes: Sequence[str], shares: Sequence[Sequence[float]]) -> str:

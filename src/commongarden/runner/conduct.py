@@ -62,8 +62,10 @@ def conduct(
         resolution = study.recipe_of(arm).resolution
         arch.trace(study.arms[arm].network(2), (resolution, resolution, 3))
     event_files = EventFiles(root / "tensorboard") if tensorboard else None
+    device = plan.device_name(device)
     interrupted = False
     with store_files.held(root), display:
+        store_files.mend(Store(root))
         store, soil = prepare(study, root, cache_folder, keep_going=keep_going, on_progress=display.prepare)
         study = store.study()
         for what, left_out in (("unreadable", soil.manifest.left_out), ("in no part", soil.split.left_out)):
@@ -76,7 +78,6 @@ def conduct(
                     store_files.forget_run(store, run.arm, run.seed)
         jobs = plan.pending(study, store)
         n_classes = len(soil.manifest.classes)
-        device = plan.device_name(device)
         n_workers = plan.n_workers(study, len(jobs), n_classes, device, n_workers)
         if jobs:
             sizes = {job: plan.work(study, job, len(soil.train), n_classes) for job in jobs}

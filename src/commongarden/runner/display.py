@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from commongarden.records import Epoch, Run
-from commongarden.runner.events import EpochDone, Event, Job, RunDone, RunStopped, Started, Stepped
+from commongarden.runner.events import EpochDone, Event, Job, RunDone, RunStopped, Started, Stepped, WorkerDied
 
 
 class Display(Protocol):
@@ -83,10 +83,20 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def name_of(job: Job) -> str:
+    """What a run is called while it is made."""
+    return f"{job.arm}, seed {job.seed}"
+
+
+def died(job: Job, cause: str) -> str:
+    """Said where a run loses its worker."""
+    return f"{name_of(job)}: {cause}; another one goes on from the last checkpoint"
+
+
 def outcome(run: Run) -> str:
     """One line's end for a run that is in the store."""
     if run.failure is not None:
-        return f"failed: {run.failure.reason}"
+        return f"failed: {run.failure}"
     return f"test accuracy {run.test_accuracy:.1%}, loss {run.test_loss:.3f}"
 
 
@@ -133,11 +143,16 @@ class LiveDisplay:
             case RunDone(job, run):
                 self.running.pop(job, None)
                 self.n_done += 1
-                self.console.print(Text(f"{job.arm}, seed {job.seed}: {outcome(run)}", "red" if run.failure else ""))
+                self.console.print(Text(f"{name_of(job)}: {outcome(run)}", "red" if run.failure else ""))
             case RunStopped(job):
                 self.running.pop(job, None)
+            case WorkerDied(job, cause):
+                self.running.pop(job, None)
+                self.note(died(job, cause))
             case _:
                 self.running[event.job] = event
+                if isinstance(event, Started) and event.note:
+                    self.note(f"{name_of(event.job)}: {event.note}")
         self.live.update(self._picture())
 
     def _picture(self) -> Group:
@@ -146,7 +161,7 @@ class LiveDisplay:
         for name in ("run", "epoch", "cost", "accuracy", "images/s"):
             table.add_column(name, justify="left" if name == "run" else "right")
         for job, event in self.running.items():
-            name, of = f"{job.arm}, seed {job.seed}", self.left.epochs[job]
+            name, of = name_of(job), self.left.epochs[job]
             match event:
                 case Started():
                     table.add_row(name, "starts", "", "", "")
@@ -158,10 +173,9 @@ class LiveDisplay:
                         f"{event.accuracy:.1%}",
                         f"{event.images_per_second:.0f}",
                     )
-                case EpochDone(epoch=epoch):
-                    table.add_row(
-                        name, f"{epoch.epoch}/{of}", f"{epoch.train_loss:.3f}", f"{epoch.train_accuracy:.1%}", ""
-                    )
+                case EpochDone(epoch=epoch, images_per_second=speed):
+                    figures = f"{epoch.train_loss:.3f}", f"{epoch.train_accuracy:.1%}", f"{speed:.0f}"
+                    table.add_row(name, f"{epoch.epoch}/{of}", *figures)
         done = f"{self.n_done} of {len(self.left.sizes)} runs done; {duration(self.left.seconds())}"
         return Group(table, Text(done + (" left" if self.left.seconds() is not None else ""), "bold"))
 
@@ -198,17 +212,21 @@ class PlainDisplay:
     def show(self, event: Event) -> None:
         assert self.left is not None
         self.left.update(event)
-        name = f"{event.job.arm}, seed {event.job.seed}"
+        name = name_of(event.job)
         match event:
+            case Started(note=note) if note:
+                self.line(f"{name}: {note}")
             case Started(epochs_before=before) if before:
                 self.line(f"{name}: goes on behind epoch {len(before)}")
-            case EpochDone(job, epoch):
+            case EpochDone(job, epoch, speed):
                 left = self.left.seconds()
                 self.line(
                     f"{name}: epoch {epoch.epoch}/{self.left.epochs[job]}, cost {epoch.train_loss:.3f}, "
-                    f"accuracy {epoch.train_accuracy:.3f}/{epoch.val_accuracy:.3f}"
+                    f"accuracy {epoch.train_accuracy:.3f}/{epoch.val_accuracy:.3f}, {speed:.0f} images/s"
                     + ("" if left is None else f"; {duration(left)} left")
                 )
+            case WorkerDied(job, cause):
+                self.line(died(job, cause))
             case RunDone(run=run):
                 self.line(f"{name}: {outcome(run)}")
             case RunStopped():
@@ -216,46 +234,70 @@ class PlainDisplay:
 
 
 class ClassicDisplay(PlainDisplay):
-    """The log of the original experiment, line for line. A run's lines come together when it is done.
+    """The log of the original experiment, line for line. Where several runs go on at a time, the lines of each come
+    together when it is done.
 
-    Accuracies are training/validation; seconds are those of the interval and those since the start. Where a study
-    has several seeds, the seed stands behind the model's name.
+    log: takes the log's lines; line: what the original had not, such as the photos being read. Accuracies are
+    training/validation; seconds are those of the interval and those since the start. Where a study has several seeds,
+    the seed stands behind the model's name.
     """
 
-    def __init__(self, line: Callable[[str], None], n_seeds: int) -> None:
+    def __init__(self, log: Callable[[str], None], line: Callable[[str], None], n_seeds: int) -> None:
         super().__init__(line)
+        self.log = log
         self.n_seeds = n_seeds
+        self.n_epochs: Mapping[Job, int] = {}
+        self.one_at_a_time = False
         self.epochs: dict[Job, list[Epoch]] = defaultdict(list)
+        self.n_told: dict[Job, int] = defaultdict(int)
+
+    def begin(self, jobs: Mapping[Job, float], epochs: Mapping[Job, int], n_workers: int) -> None:
+        super().begin(jobs, epochs, n_workers)
+        self.n_epochs, self.one_at_a_time = epochs, n_workers == 1
 
     def show(self, event: Event) -> None:
         match event:
             case Started(job, before):
                 self.epochs[job] = list(before)
+                self._tell(job, None)
             case EpochDone(job, epoch):
                 self.epochs[job].append(epoch)
+                self._tell(job, None)
             case RunDone(job, run):
-                name = f"{job.arm}" if self.n_seeds == 1 else f"{job.arm}/{job.seed}"
-                for text in classic_log(name, run, self.epochs[job]):
-                    self.line(text)
+                self._tell(job, run)
+            case WorkerDied(job, cause):
+                self.line(died(job, cause))
+
+    def _tell(self, job: Job, run: Run | None) -> None:
+        if run is None and not self.one_at_a_time:
+            return
+        name = f"{job.arm}" if self.n_seeds == 1 else f"{job.arm}/{job.seed}"
+        lines = classic_log(name, self.n_epochs[job], self.epochs[job], run)
+        for text in lines[self.n_told[job] :]:
+            self.log(text)
+        self.n_told[job] = len(lines)
 
 
-def classic_log(name: str, run: Run, history: list[Epoch]) -> list[str]:
-    """A run's log as the original framework printed it, five reports over the epochs."""
-    every = max(1, run.recipe.epochs // 5)
+def classic_log(name: str, n_epochs: int, history: list[Epoch], run: Run | None) -> list[str]:
+    """A run's log as the original framework printed it, so far as it has come: a report after every fifth part of the
+    epochs, and after the last. run: None while it is under way."""
+    every = max(1, n_epochs // 5)
     lines = [f"Model {name} train started:"]
     since, before = 0.0, 0.0
     for epoch in history:
         since += epoch.seconds
-        if epoch.epoch % every == 0:
+        if epoch.epoch % every == 0 or epoch.epoch == n_epochs:
             lines.append(
                 f"    Epoch {epoch.epoch}: cost={epoch.train_loss:.3f}, "
                 f"accuracy={epoch.train_accuracy:.3f}/{epoch.val_accuracy:.3f} "
                 f"({since - before:.0f}/{since:.0f} secs)"
             )
             before = since
+    if run is None:
+        return lines
     lines.append(f"Model {name} train ended in {since:.0f} secs:")
     if run.failure is not None:
-        lines.append(f"Model {name} failed: {run.failure.reason}")
+        lines.append(f"Model {name} failed: {run.failure}")
     else:
         lines.append(
             f"Model {name} test report: accuracy = {run.test_accuracy:.3f}, ({run.seconds_test or 0:.0f} secs)"

@@ -17,10 +17,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Started:
-    """A run begins, or goes on behind `epochs_before`, the history that its checkpoint holds."""
+    """A run begins, or goes on behind `epochs_before`, the history that its checkpoint holds. note: what to tell."""
 
     job: Job
     epochs_before: tuple[Epoch, ...]
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,11 @@ class Stepped:
 
 @dataclass(frozen=True)
 class EpochDone:
-    """An epoch is trained, validated and saved."""
+    """An epoch is trained, validated and saved. images_per_second: of training, without the validation."""
 
     job: Job
     epoch: Epoch
+    images_per_second: float
 
 
 @dataclass(frozen=True)
@@ -59,4 +61,12 @@ class RunStopped:
     job: Job
 
 
-Event = Started | Stepped | EpochDone | RunDone | RunStopped
+@dataclass(frozen=True)
+class WorkerDied:
+    """A worker ended in the middle of a run, which another one takes over from its last checkpoint."""
+
+    job: Job
+    cause: str
+
+
+Event = Started | Stepped | EpochDone | RunDone | RunStopped | WorkerDied

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
+import torch
 
 from commongarden import store as store_files
 from commongarden.arch import read
@@ -60,14 +61,17 @@ def _grow(
         mean, std = batches.channel_statistics(images, soil.train)
         record = dataclasses.replace(record, pixel_mean=mean, pixel_std=std)
 
-    classifier = Classifier(read(record.arch), record.input, recipe, record.pixel_mean, record.pixel_std)
-    initialize(classifier, recipe, streams.generator(study.seed, job.seed, "initialization"))
-    trainee = loop.new_trainee(classifier, recipe, device)
-    kept.append(trainee)
     partial = store.partial(job.arm, job.seed)
     partial.mkdir(parents=True, exist_ok=True)
-    checkpoint.restore(trainee, partial / "checkpoint.pt")
-    yield Started(job, tuple(trainee.history))
+    trainee, note = _first_weights(study, job, record, device), ""
+    try:
+        checkpoint.restore(trainee, partial / "checkpoint.pt")
+    except FileNotFoundError:
+        pass
+    except checkpoint.Unreadable as error:
+        trainee, note = _first_weights(study, job, record, device), f"{error}; starts from its first epoch"
+    kept.append(trainee)
+    yield Started(job, tuple(trainee.history), note)
 
     def train_batches(epoch: int) -> Iterable[loop.Batch]:
         order, augmentation = (
@@ -85,7 +89,7 @@ def _grow(
         if isinstance(news, Epoch):
             memory.look()
             store_files.write_atomically(partial / "checkpoint.pt", checkpoint.to_bytes(trainee))
-            yield EpochDone(job, news)
+            yield EpochDone(job, news, len(soil.train) / news.seconds_train)
         elif time.monotonic() - shown > SECONDS_BETWEEN_STEP_EVENTS:
             shown = time.monotonic()
             yield Stepped(job, news.epoch, news.step, steps, news.loss, news.accuracy, news.images_per_second)
@@ -95,8 +99,8 @@ def _grow(
 
     weights_epoch = loop.selected(trainee)
     start = time.perf_counter()
-    test = evaluate(classifier, part(soil.test), device)
-    weights = checkpoint.weights_to_bytes(classifier)
+    test = evaluate(trainee.classifier, part(soil.test), device)
+    weights = checkpoint.weights_to_bytes(trainee.classifier)
     finished = dataclasses.replace(
         record,
         status="finished",
@@ -106,7 +110,7 @@ def _grow(
         test_accuracy=test.accuracy,
         test_loss=test.loss,
         seconds_test=time.perf_counter() - start,
-        inference_ms=measure.inference_ms(classifier, record.input, device),
+        inference_ms=measure.inference_ms(trainee.classifier, record.input, device),
         peak_memory_bytes=memory.look(),
         model_bytes=len(weights),
     )
@@ -114,3 +118,9 @@ def _grow(
     predictions = Predictions(photos, test.labels, test.probabilities)
     store_files.write_run(store, finished, trainee.history, predictions, weights)
     yield RunDone(job, finished)
+
+
+def _first_weights(study: Study, job: Job, record: Run, device: torch.device) -> loop.Trainee:
+    classifier = Classifier(read(record.arch), record.input, record.recipe, record.pixel_mean, record.pixel_std)
+    initialize(classifier, record.recipe, streams.generator(study.seed, job.seed, "initialization"))
+    return loop.new_trainee(classifier, record.recipe, device)

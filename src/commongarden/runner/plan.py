@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import os
 import platform
 import sys
 from functools import cache
@@ -14,6 +13,7 @@ import psutil
 
 from commongarden import arch
 from commongarden.records import SCHEMA, Failure, Hashes, Machine, Run
+from commongarden.runner import limits
 from commongarden.runner.events import Job
 from commongarden.runner.soil import Soil
 from commongarden.store import Store
@@ -45,7 +45,7 @@ def n_workers(study: Study, n_jobs: int, n_classes: int, device: str, wanted: in
         return 1
     threads = max(study.recipe_of(arm).threads for arm in study.arms)
     peak = max(forecast_bytes(study, arm, n_classes) for arm in study.arms)
-    return max(1, min(n_jobs, cores() // threads, int(0.8 * free_memory() // peak)))
+    return max(1, min(n_jobs, limits.cores() // threads, int(0.8 * limits.free_memory() // peak)))
 
 
 def forecast_bytes(study: Study, arm: str, n_classes: int) -> int:
@@ -55,41 +55,15 @@ def forecast_bytes(study: Study, arm: str, n_classes: int) -> int:
     return WORKER_BYTES + 4 * 4 * cost.n_params + 2 * recipe.batch_size * cost.activation_bytes
 
 
-def cores() -> int:
-    """Physical cores that this process may use: the machine's, its affinity's, its cgroup's, whichever is least."""
-    logical, physical = psutil.cpu_count() or 1, psutil.cpu_count(logical=False) or 1
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else logical
-    share = max(1, allowed * physical // logical)
-    return max(1, min(physical, share, int(_cgroup_cores() or physical)))
-
-
-def free_memory() -> int:
-    """Bytes that new processes may take without swapping."""
-    free = int(psutil.virtual_memory().available)
-    try:
-        limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
-        return min(free, limit - int(Path("/sys/fs/cgroup/memory.current").read_text()))
-    except (OSError, ValueError):  # no cgroup, or "max"
-        return free
-
-
-def _cgroup_cores() -> float | None:
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return int(quota) / int(period)
-    except (OSError, ValueError):
-        return None
-
-
 def device_name(wanted: str) -> str:
-    """The device's kind for "auto", without loading torch where there can be no accelerator."""
-    if wanted != "auto":
-        return wanted
-    if sys.platform != "darwin" and not (Path("/dev/nvidiactl").exists() or sys.platform == "win32"):
+    """The device to train on, without loading torch where it can only be the CPU. Raises RunnerError where the wanted
+    one is not there."""
+    accelerator = sys.platform in ("darwin", "win32") or Path("/dev/nvidiactl").exists()
+    if wanted == "cpu" or (wanted == "auto" and not accelerator):
         return "cpu"
     from commongarden.train.measure import pick_device
 
-    return pick_device("auto").type
+    return str(pick_device(wanted))
 
 
 @cache
@@ -104,7 +78,7 @@ def machine() -> Machine:
     return Machine(
         system=f"{platform.system()} {platform.release()}",
         processor=_processor(),
-        physical_cores=cores(),
+        physical_cores=limits.cores(),
         memory_bytes=int(psutil.virtual_memory().total),
         python=platform.python_version(),
         packages=versions,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from commongarden import arch
 from commongarden import store as store_files
 from commongarden import study as study_file
 from commongarden.data import cache, folder
@@ -52,16 +53,16 @@ def prepare(
         stored = store_files.open_store(root).study()
         study = _extended(root, stored, study)
     manifest = folder.scan(study.data, keep_going=keep_going, on_progress=told("reading photos"))
-    if (root / "split.json").is_file():
-        _check_same_photos(root, Store(root).manifest(), manifest)
-        parts = Store(root).split()
-        store = store_files.write_study(root, study)
+    store = Store(root)
+    if (root / "study.toml").is_file():
+        _check_same_photos(root, store.manifest(), manifest)
+        _check_same_networks(store, study, len(manifest.classes))
+        parts = store.split()
     else:
         parts = split(manifest, study.split, study.seed if study.split.seed is None else study.split.seed)
-        store = Store(root)
         root.mkdir(parents=True, exist_ok=True)
-        store_files.write_split(store, manifest, parts)
-        store_files.write_study(root, study)
+    store_files.write_split(store, manifest, parts)  # anew each time: where the photos lie may have changed
+    store_files.write_study(root, study)
     for resolution in sorted({study.recipe_of(arm).resolution for arm in study.arms}):
         cache.images(manifest, resolution, resolution, cache_folder, told(f"decoding at {resolution} pixels"))
     return store, _soil(manifest, parts, cache_folder)
@@ -91,6 +92,16 @@ def _extended(root: Path, stored: Study, wanted: Study) -> Study:
             "for anything else choose another folder with --out."
         )
     return study_file.extend(stored, wanted)
+
+
+def _check_same_networks(store: Store, study: Study, n_classes: int) -> None:
+    """Another version of commongarden may build another network for the same name and options."""
+    for run in store.runs():
+        if run.hashes.arch != arch.hash(study.arms[run.arm].network(n_classes)):
+            raise StoreError(
+                f"{store.root}: the runs of {run.arm} trained another network than {study.arms[run.arm].arch} is now, "
+                "so new ones could not be compared with them; choose another folder with --out."
+            )
 
 
 def _check_same_photos(root: Path, stored: Manifest, found: Manifest) -> None:

@@ -1,7 +1,8 @@
 """Where runs are made. `Executor` is the small interface; local processes stand behind it here, a cluster could.
 
 Each worker is a fresh process (spawn, so alike on Linux, macOS and Windows) that makes one run after another. The
-parent loads no torch. A worker that finds its parent gone ends by itself; one that dies costs the run it was at.
+parent loads no torch. A worker that finds its parent gone ends by itself. Where one dies, its run goes on in another
+from the last checkpoint; a run at which two die is stored as failed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,8 +25,11 @@ from commongarden import store as store_files
 from commongarden.errors import CommonGardenError, RunnerError
 from commongarden.records import Failure
 from commongarden.runner import plan, soil
-from commongarden.runner.events import Event, Job, RunDone, RunStopped
+from commongarden.runner.events import Event, Job, RunDone, RunStopped, WorkerDied
 from commongarden.store import Store
+
+READY = "ready"
+DEATHS = 2  # of workers at one run, after which it is given up
 
 
 class Executor(Protocol):
@@ -40,6 +45,7 @@ class _Worker:
     process: BaseProcess
     connection: Connection
     job: Job | None = None
+    is_ready: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,8 @@ class LocalWorkers:
         """See Executor. Raises RunnerError where a worker cannot even begin."""
         waiting = list(jobs)
         workers: list[_Worker] = []
+        deaths: Counter[Job] = Counter()
+        sent_home = False
         try:
             while True:
                 while waiting and len(workers) < self.n and not stop():
@@ -65,21 +73,28 @@ class LocalWorkers:
                     return
                 for worker in self._ready(workers):
                     try:
-                        event: Event | CommonGardenError | None = worker.connection.recv()
+                        message: Event | CommonGardenError | str | None = worker.connection.recv()
                     except (EOFError, OSError):
                         workers.remove(worker)
-                        yield from self._buried(worker)
+                        event = self._buried(worker, deaths, stop())
+                        if event is not None:
+                            yield event
+                        if isinstance(event, WorkerDied):
+                            waiting.insert(0, event.job)
                         continue
-                    if isinstance(event, CommonGardenError):
-                        raise event
-                    if event is not None:
-                        yield event
+                    if isinstance(message, CommonGardenError):
+                        raise message
+                    if isinstance(message, str):
+                        worker.is_ready = True
+                    elif message is not None:
+                        yield message
                     elif waiting and not stop():
                         self._hand(worker, waiting)
                     else:
                         worker.job = None
                         _send(worker, None)
-                if stop():
+                if stop() and not sent_home:
+                    sent_home = True
                     for worker in workers:
                         _send(worker, None)
         finally:
@@ -107,26 +122,36 @@ class LocalWorkers:
         ready = wait([worker.connection for worker in workers], timeout=0.2)
         return [worker for worker in workers if worker.connection in ready]
 
-    def _buried(self, worker: _Worker) -> Iterator[Event]:
-        """What is told of a worker whose pipe has closed: nothing if it was sent home, else that its run failed."""
+    def _buried(self, worker: _Worker, deaths: Counter[Job], stopping: bool) -> Event | None:
+        """What is told of a worker whose pipe has closed: nothing if it was sent home."""
         worker.process.join(timeout=10)
         worker.connection.close()
-        if worker.job is None:
-            return
-        code = worker.process.exitcode
-        if code == 0:
-            yield RunStopped(worker.job)
-            return
-        cause = (
-            f"the worker was killed by signal {-code} ({signal.Signals(-code).name})"
-            + (", most likely for want of memory" if -code == signal.SIGKILL else "")
-            if code is not None and code < 0
-            else f"the worker ended with exit code {code}"
-        )
-        record = plan.record(self.store.study(), self.soil, worker.job, self.device)
-        failed = dataclasses.replace(record, failure=Failure(cause), ended=plan.now())
+        job, cause = worker.job, _cause(worker.process.exitcode)
+        if job is None:
+            return None
+        if self.store.has(job.arm, job.seed):  # it died with the run in the store, but before it could say so
+            return RunDone(job, self.store.run(job.arm, job.seed))
+        if stopping:
+            return RunStopped(job)
+        if not worker.is_ready:
+            raise RunnerError(
+                f"a worker process could not begin: {cause}. What it printed says why. A script that runs a study "
+                'must be a file, with the call under `if __name__ == "__main__":`, because workers import it.'
+            )
+        deaths[job] += 1
+        if deaths[job] < DEATHS:
+            return WorkerDied(job, cause)
+        record = plan.record(self.store.study(), self.soil, job, self.device)
+        failed = dataclasses.replace(record, failure=Failure(f"{cause}, {DEATHS} times"), ended=plan.now())
         store_files.write_run(self.store, failed, [], None, None)
-        yield RunDone(worker.job, failed)
+        return RunDone(job, failed)
+
+
+def _cause(code: int | None) -> str:
+    if code is None or code >= 0:
+        return f"the worker ended with exit code {code}"
+    memory = ", most likely for want of memory" if -code == signal.SIGKILL else ""
+    return f"the worker was killed by signal {-code} ({signal.Signals(-code).name}){memory}"
 
 
 def _send(worker: _Worker, message: Job | None) -> None:
@@ -166,13 +191,22 @@ def _work(connection: Connection, root: Path, cache_folder: Path, device: str) -
     from commongarden.runner.grow import grow  # loads torch, in this process only
 
     store = Store(root)
-    study, ground = store.study(), soil.reopen(store, cache_folder)
     try:
-        while (job := connection.recv()) is not None:
+        study, ground = store.study(), soil.reopen(store, cache_folder)
+        connection.send(READY)
+        while (job := _received(connection)) is not None:
             for event in grow(store, study, ground, job, device, stop=connection.poll):
                 connection.send(event)
             connection.send(None)
     except CommonGardenError as error:  # such as a full disk: no run of the study could be stored
         connection.send(error)
-    except (EOFError, BrokenPipeError, ConnectionResetError):
+    except (BrokenPipeError, ConnectionResetError):
         return  # the parent is gone; the last checkpoint is kept
+
+
+def _received(connection: Connection) -> Job | None:
+    try:
+        job: Job | None = connection.recv()
+    except EOFError:  # the parent is gone
+        return None
+    return job

@@ -211,7 +211,7 @@ def _pool(node: arch.MaxPool | arch.AvgPool, shape: Shape) -> nn.Module:
     if native and (symmetric or not node.count_padding):
         return nn.AvgPool2d(node.kernel, node.stride, (top, left), count_include_pad=node.count_padding)
     sides = (left, right, top, bottom)
-    declared = sides if node.padding == "same" else _declared(node)
+    declared = sides if node.padding in ("same", "inside") else _declared(node)
     counted = F.pad(torch.ones(1, 1, shape[0], shape[1]), declared, value=float(node.count_padding))
     overhang = (0, shape[1] + left + right - counted.shape[3], 0, shape[0] + top + bottom - counted.shape[2])
     return Padded(sides, 0.0, WindowMean(node.kernel, node.stride, F.pad(counted, overhang)))

@@ -13,6 +13,10 @@ from commongarden.records import Epoch
 from commongarden.train.loop import Trainee
 
 
+class Unreadable(Exception):
+    """A checkpoint that cannot be gone on from."""
+
+
 def to_bytes(trainee: Trainee) -> bytes:
     """Weights, optimizer state, history and the best weights so far. Random streams are derived, not saved."""
     buffer = io.BytesIO()
@@ -29,18 +33,20 @@ def to_bytes(trainee: Trainee) -> bytes:
     return buffer.getvalue()
 
 
-def restore(trainee: Trainee, path: Path) -> bool:
-    """Brings the trainee to where the checkpoint was made. False where there is none, or one that cannot be read."""
+def restore(trainee: Trainee, path: Path) -> None:
+    """Brings the trainee to where the checkpoint was made. Raises FileNotFoundError, and Unreadable for a file that is
+    torn or of another network; the trainee must then be made anew."""
     try:
         state = torch.load(path, map_location=trainee.device, weights_only=True)
+        history = [Epoch(**epoch) for epoch in state["history"]]
         trainee.classifier.load_state_dict(state["weights"])
         trainee.optimizer.load_state_dict(state["optimizer"])
+        trainee.best_epoch, trainee.best_weights = state["best_epoch"], state["best_weights"]
     except FileNotFoundError:
-        return False
-    trainee.history = [Epoch(**epoch) for epoch in state["history"]]
-    trainee.best_epoch = state["best_epoch"]
-    trainee.best_weights = state["best_weights"]
-    return True
+        raise
+    except Exception as error:  # on broken bytes the reader raises nearly anything
+        raise Unreadable(f"{path.name} cannot be read ({type(error).__name__})") from error
+    trainee.history = history
 
 
 def weights_to_bytes(classifier: torch.nn.Module) -> bytes:

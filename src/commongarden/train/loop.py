@@ -38,7 +38,7 @@ class Diverged(Exception):
     """The loss is not finite."""
 
     def __init__(self, epoch: int, step: int, loss: float, part: str = "training") -> None:
-        super().__init__(f"the {part} loss became {loss} at epoch {epoch}, step {step}")
+        super().__init__(f"the {part} loss became {loss}")
         self.epoch, self.step = epoch, step
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import statistics
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -26,8 +29,12 @@ def pick_device(wanted: str = "auto") -> torch.device:
     ]
     if wanted == "auto":
         return torch.device(available[0])
-    if wanted.partition(":")[0] not in available:
-        raise RunnerError(f"device: found {wanted!r}, accepted on this machine: auto, {', '.join(available)}")
+    kind, _, number = wanted.partition(":")
+    n_devices = torch.cuda.device_count() if kind == "cuda" else 1
+    if kind not in available or (number and not (number.isdecimal() and int(number) < n_devices)):
+        numbered = [f"{name}:{i}" for name in available if name == "cuda" for i in range(torch.cuda.device_count())]
+        accepted = ", ".join(["auto", *available, *numbered])
+        raise RunnerError(f"device: found {wanted!r}, accepted on this machine: {accepted}")
     return torch.device(wanted)
 
 
@@ -67,6 +74,7 @@ class PeakMemory:
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self.most = 0
+        _give_back()
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
         try:
@@ -82,6 +90,13 @@ class PeakMemory:
         resident = _kernel_peak() if self.kernel else int(psutil.Process().memory_info().rss)
         self.most = max(self.most, resident)
         return self.most
+
+
+def _give_back() -> None:
+    """What earlier runs of this process freed goes back to the system, where the C library can be asked to (glibc)."""
+    gc.collect()
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _kernel_peak() -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from commongarden.arch.families import flowers
@@ -25,11 +25,21 @@ def family(name: str) -> Callable[..., Serial]:
     return FAMILIES[name]
 
 
-def network(name: str, n_classes: int, **options: Any) -> Serial:
-    """The named architecture with a head of `n_classes`. Raises ArchError for unknown names and options."""
-    function = family(name)
-    accepted = [key for key in inspect.signature(function).parameters if key != "n_classes"]
+def defaults(name: str) -> dict[str, Any]:
+    """The architecture's options with the values they have where nobody gives them. Raises ArchError."""
+    parameters = inspect.signature(family(name)).parameters.values()
+    return {parameter.name: parameter.default for parameter in parameters if parameter.name != "n_classes"}
+
+
+def checked(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options, if the architecture has them. Raises ArchError with the nearest name."""
+    accepted = defaults(name)
     for key in options:
         if key not in accepted:
             raise ArchError(unknown("option", key, accepted, where=name))
-    return function(n_classes, **options)
+    return dict(options)
+
+
+def network(name: str, n_classes: int, **options: Any) -> Serial:
+    """The named architecture with a head of `n_classes`. Raises ArchError for unknown names and options."""
+    return family(name)(n_classes, **checked(name, options))

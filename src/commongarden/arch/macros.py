@@ -1,0 +1,75 @@
+"""The macros of a list form: named configs with gaps, filled in where they are used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from commongarden.arch.listfile import MAX_NESTING
+from commongarden.errors import ArchError, unknown
+
+MAX_VALUES = 1_000_000
+
+
+class Macros:
+    """Every macro of one list form. It counts what it writes out, so that no macro fills the memory."""
+
+    def __init__(self, bodies: Mapping[str, Any]) -> None:
+        self._bodies = bodies
+        self._n_values = 0
+
+    def use(self, name: str, args: Mapping[str, Any]) -> Any:
+        """The macro's config with its gaps filled.
+
+        A text "#key" takes the value of args["#key"], in which gaps are filled likewise; "##key" becomes "#key", a gap
+        of the macro that is used next. Keys stay as they are. Raises ArchError, without the place.
+        """
+        if name not in self._bodies:
+            raise ArchError(unknown("macro", name, self._bodies))
+        for key in args:
+            if not key.startswith("#"):
+                raise ArchError(f"args: found {key!r}, accepted: names that begin with #, such as '#{key}'")
+        used: dict[str, None] = {}
+        config = self._filled(self._bodies[name], name, args, used, (), 0)
+        for key in args:
+            if key not in used:
+                raise ArchError(unknown("argument", key, used, where=f"macro {name!r}"))
+        return config
+
+    def _filled(
+        self,
+        value: Any,
+        name: str,
+        args: Mapping[str, Any],
+        used: dict[str, None],
+        within: tuple[str, ...],
+        depth: int,
+    ) -> Any:
+        self._n_values += 1
+        if self._n_values > MAX_VALUES:
+            raise ArchError(
+                f"macro {name!r}: the macros write out more than {MAX_VALUES:,} values; accepted: up to that"
+            )
+        if depth > MAX_NESTING:
+            raise ArchError(f"macro {name!r}: nested too deeply; accepted: up to {MAX_NESTING} brackets")
+
+        def filled(part: Any) -> Any:
+            return self._filled(part, name, args, used, within, depth + 1)
+
+        match value:
+            case dict():
+                return {key: filled(part) for key, part in value.items()}
+            case list():
+                return [filled(part) for part in value]
+            case str() if value.startswith("##"):
+                return value[1:]
+            case str() if value.startswith("#"):
+                if value in within:
+                    raise ArchError(f"macro {name!r}: argument {value!r} stands for itself")
+                if value not in args:
+                    given = ", ".join(args) or "nothing"
+                    raise ArchError(f"macro {name!r}: argument {value!r} is missing; args gives {given}")
+                used[value] = None
+                return self._filled(args[value], name, args, used, (*within, value), depth + 1)
+            case _:
+                return value

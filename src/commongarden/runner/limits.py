@@ -1,0 +1,65 @@
+"""What this process may use of the machine: cores and memory, by its affinity and its cgroups, whichever is least."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+
+import psutil
+
+CGROUPS = Path("/sys/fs/cgroup")
+MEMBERSHIP = Path("/proc/self/cgroup")
+
+
+def cores() -> int:
+    """Physical cores: the machine's, its affinity's share of them, its cgroups', whichever is least."""
+    logical, physical = psutil.cpu_count() or 1, psutil.cpu_count(logical=False) or 1
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else logical
+    return max(1, min([physical, allowed * physical // logical, *map(int, _cpu_quotas())]))
+
+
+def free_memory() -> int:
+    """Bytes that new processes may take without swapping."""
+    return max(0, min([int(psutil.virtual_memory().available), *_memory_rooms()]))
+
+
+def _cpu_quotas() -> Iterator[float]:
+    """Cores' worth of time that each cgroup around this process grants."""
+    for folder in _folders("cpu"):
+        with suppress(OSError, ValueError):  # no such file, or "max"
+            quota, period = (folder / "cpu.max").read_text().split()
+            yield int(quota) / int(period)
+        with suppress(OSError, ValueError):
+            quota, period = ((folder / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+            if int(quota) > 0:
+                yield int(quota) / int(period)
+
+
+def _memory_rooms() -> Iterator[int]:
+    """Bytes that are left in each cgroup around this process."""
+    for folder in _folders("memory"):
+        for limit, used in (("max", "current"), ("limit_in_bytes", "usage_in_bytes")):
+            with suppress(OSError, ValueError):
+                yield int((folder / f"memory.{limit}").read_text()) - int((folder / f"memory.{used}").read_text())
+
+
+def _folders(controller: str) -> Iterator[Path]:
+    """Of this process's group and every group around it: version 2's tree, and version 1's of the controller.
+
+    In a container the tree begins at the container's own group, so the path seen from outside may lead nowhere; its
+    root always counts.
+    """
+    try:
+        lines = MEMBERSHIP.read_text().splitlines()
+    except OSError:  # not Linux
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers and controller not in controllers.split(","):
+            continue
+        root = CGROUPS / controller if controllers else CGROUPS
+        inside = PurePosixPath(path).relative_to("/")
+        for group in (inside, *inside.parents):
+            yield root / group

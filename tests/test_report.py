@@ -1,0 +1,253 @@
+"""The report: its words, its numbers, its files, whatever the study holds."""
+
+import csv
+import dataclasses
+import io
+import json
+import re
+import shutil
+
+import pytest
+from rich.console import Console
+
+from commongarden import report, stats
+from commongarden import store as stores
+from commongarden.records import Estimate, Failure
+from commongarden.report import numbers, page, words
+from commongarden.stats import Commonest, ContrastResult
+from grown import grown
+
+
+def contrast(outcome, value=None, low=None, high=None, n=3, differs=()):
+    found = None if value is None else Estimate(value, low, high, n, "")
+    return ContrastResult("residual", "plain", outcome, found, tuple(differs))
+
+
+@pytest.mark.parametrize(
+    ("found", "sentence"),
+    [
+        (
+            contrast("better", 0.0312, 0.0123, 0.0501),
+            "residual is better than plain by 3.1 points (95 % interval 1.2 to 5.0, 3 seeds).",
+        ),
+        (
+            contrast("worse", -0.0312, -0.0501, -0.0123),
+            "residual is worse than plain by 3.1 points (95 % interval 1.2 to 5.0, 3 seeds).",
+        ),
+        (
+            contrast("better", 0.004, 0.0002, 0.0078),  # rounded to a tenth it would end on 0 and deny the verdict
+            "residual is better than plain by 0.40 points (95 % interval 0.02 to 0.78, 3 seeds).",
+        ),
+        (
+            contrast("not resolved", 0.012, -0.02, 0.044, n=5),
+            "No difference is established between residual and plain: +1.2 points "
+            "(95 % interval -2.0 to 4.4, 5 seeds).",
+        ),
+        (
+            contrast("one seed", 0.02, n=1),
+            "residual scored 2.0 points more than plain in one run of each. With one seed no interval can be given.",
+        ),
+        (
+            contrast("one seed", 0.0, n=1),
+            "residual scored the same as plain in one run of each. With one seed no interval can be given.",
+        ),
+        (contrast("no pairs"), "residual and plain cannot be compared yet: no seed has finished with both."),
+    ],
+)
+def test_a_verdict_is_a_sentence_with_its_evidence(found, sentence):
+    assert words.verdict(found) == sentence
+
+
+def test_what_differs_is_said_and_one_cause_is_not_claimed_where_there_are_two():
+    one = contrast("better", 0.1, 0.05, 0.15, differs=[("order", "LBA", "LA"), ("parameters", "10", "12")])
+    two = contrast("better", 0.1, 0.05, 0.15, differs=[("order", "LBA", "LA"), ("resolution", "96", "64")])
+    assert words.differs(one) == "They differ in order (LBA against LA)."
+    assert words.differs(two) == (
+        "They differ in order (LBA against LA) and resolution (96 against 64), so the difference cannot be put down to "
+        "one of these alone."
+    )
+    assert words.differs(contrast("no pairs")) == "Nothing that was declared differs between them."
+
+
+LINE = Commonest("dandelion", 0.244, 1.6)
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "stuck", "sentence"),
+    [
+        ((0.5, 0.52, 0.54), 0, None),
+        (
+            (0.244, 0.244, 0.244),
+            3,
+            "a is no better than always guessing dandelion (24.4 %). 3 of 3 seeds never left it.",
+        ),
+        ((0.2, 0.21, 0.22), 0, "a is no better than always guessing dandelion (24.4 %)."),
+        ((0.24,), 1, "a is no better than always guessing dandelion (24.4 %)."),
+        (
+            (0.244, 0.5, 0.52),
+            1,
+            "a is not shown to be better than always guessing dandelion (24.4 %): its mean is 42.1 % (95 % interval "
+            "3.9 to 80.4). 1 of 3 seeds never left it; over the other 2 the mean is 51.0 %.",
+        ),
+        (
+            (0.244, 0.30, 0.30, 0.30, 0.30, 0.30),
+            1,
+            "a is better than always guessing dandelion (24.4 %), but 1 of 6 seeds never left it; over the other 5 the "
+            "mean is 30.0 %.",
+        ),
+    ],
+)
+def test_an_arm_at_the_line_of_guessing_is_called_so(tmp_path, accuracies, stuck, sentence):
+    arm = stats.summarize(grown(tmp_path, {"a": accuracies})).arms[0]
+    learned = [value for value in accuracies if value > LINE.accuracy]
+    found = dataclasses.replace(
+        arm,
+        n_at_commonest=stuck,
+        accuracy_learned=stats.mean_interval(learned) if stuck and learned else None,
+        beats_commonest=(arm.test_accuracy.low or arm.test_accuracy.value) > LINE.accuracy,
+    )
+    assert words.beside_commonest(found, LINE) == sentence
+
+
+def test_the_files_say_the_same(finished):
+    results = stats.summarize(stores.open_store(finished))
+    table = json.loads((finished / "results.json").read_text(encoding="utf-8"))
+    with (finished / "results.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["arm"] for row in rows] == ["plain", "residual", f"always {results.commonest.label}"]
+    for arm, row, entry in zip(results.arms, rows, table["arms"], strict=False):
+        assert float(row["test_accuracy"]) == entry["test_accuracy"]["value"] == arm.test_accuracy.value
+        assert float(row["test_accuracy_low"]) == arm.test_accuracy.low
+        assert int(row["n_params"]) == entry["n_params"] == arm.n_params
+    assert float(rows[-1]["test_accuracy"]) == results.commonest.accuracy
+    assert table["contrasts"][0]["verdict"] == words.verdict(results.contrasts[0])
+
+
+def test_a_study_moved_without_its_photos_gives_the_same_report(tmp_path, study_file, photos, commongarden):
+    """The report reads the store only: thumbnails were kept by the run."""
+    shutil.copytree(photos, tmp_path / "photos")
+    out = tmp_path / "out"
+    commongarden("run", study_file, "--data", tmp_path / "photos", "--out", out, check=0)
+    before = (out / "report.html").read_bytes()
+    assert b"data:image/jpeg;base64," in before
+    shutil.rmtree(tmp_path / "photos")
+    shutil.move(out, tmp_path / "elsewhere")
+    commongarden("report", tmp_path / "elsewhere", check=0)
+    assert (tmp_path / "elsewhere" / "report.html").read_bytes() == before
+
+
+def test_the_page_does_not_tell_where_the_photos_lie(finished, photos):
+    text = (finished / "report.html").read_text(encoding="utf-8")
+    assert photos.name in text
+    body = text[: text.index("<script>")]
+    command = re.search(r"<pre.*?</pre>", body, re.DOTALL)
+    assert str(photos.parent) not in body.replace(command[0], "")
+
+
+def test_the_command_stands_in_the_page(finished, study_file):
+    text = (finished / "report.html").read_text(encoding="utf-8")
+    assert f"commongarden run {study_file} --out {finished}" in text
+
+
+def rendered(store):
+    text = report.write(store).read_text(encoding="utf-8")
+    return text[: text.index("<script>")] if "<script>" in text else text
+
+
+def test_a_study_of_one_seed_says_that_no_interval_can_be_given(tmp_path):
+    text = rendered(grown(tmp_path, {"a": (0.5,), "b": (0.6,)}))
+    assert "b scored 10.0 points more than a in one run of each. With one seed no interval can be given." in text
+    assert "With one seed no interval can be given: a second seed would show" in text
+    assert "(95\N{NO-BREAK SPACE}% interval" not in text
+
+
+def test_a_study_without_a_finished_run_still_has_its_page(tmp_path):
+    text = rendered(grown(tmp_path, {"a": (), "b": ()}))
+    assert "No run has finished yet" in text
+    assert "0 of 4 runs are finished" in text
+
+
+def test_failed_runs_are_told_with_their_place(tmp_path):
+    failure = Failure("the training loss became nan", 2, 7)
+    text = rendered(grown(tmp_path, {"a": (0.5, 0.6), "b": (0.6, failure)}))
+    assert "b, seed 1, failed: the training loss became nan at epoch 2, step 7" in text
+    assert "1 of 2 runs of b failed; its figures are those of the 1 that finished." in text
+    text = rendered(grown(tmp_path / "all", {"a": (failure, failure)}))
+    assert "a has no result: all 2 runs failed." in text
+
+
+def test_an_unfinished_study_says_so(tmp_path):
+    text = rendered(grown(tmp_path, {"a": (0.5, 0.6), "b": (0.6,)}))
+    assert "3 of 4 runs are finished. What follows is so far; the same command goes on." in text
+
+
+def test_one_arm_alone_is_reported_without_a_comparison(tmp_path):
+    text = rendered(grown(tmp_path, {"alone": (0.5, 0.6, 0.55)}))
+    assert "alone reached a test accuracy of 55.0\N{NO-BREAK SPACE}% (95\N{NO-BREAK SPACE}% interval" in text
+
+
+def test_best_val_is_stated(tmp_path):
+    text = rendered(grown(tmp_path, {"a": (0.5, 0.6)}, select="best-val"))
+    assert "with the weights of the epoch with the best validation accuracy" in text
+
+
+def test_published_figures_stand_beside_the_studys_own(tmp_path):
+    text = rendered(grown(tmp_path, {"a": (0.5, 0.6), "b": (0.5, 0.7)}, published={"b": 0.306}))
+    assert ">published<" in text
+    assert re.search(r"<td>30\.6<br>", text)
+    assert "a student&#39;s report" in text
+
+
+HOSTILE = ("</script><script>alert(1)</script>", '"><img src=x onerror=alert(2)>', "{{ 7 * 7 }}", "=1+1", "장미 & <b>")
+
+
+def test_hostile_class_names_stay_text(tmp_path):
+    store = grown(tmp_path, {"a": (0.5, 0.6)}, classes=HOSTILE)
+    text = report.write(store).read_text(encoding="utf-8")
+    assert "<script>alert" not in text
+    assert "<img src=x" not in text
+    assert "{{ 7 * 7 }}" in text
+    assert "장미 &amp; &lt;b&gt;" in text
+
+
+def test_json_inside_a_script_cannot_end_it():
+    text = page.in_script({"a": "</script><!-- \u2028 &"})
+    assert not set("<>&\u2028") & set(text)
+    assert json.loads(text) == {"a": "</script><!-- \u2028 &"}
+
+
+def test_a_not_finite_loss_breaks_no_chart(tmp_path):
+    """A run may end with an infinite validation loss in its history only as failed, but a mean must not trip on it."""
+    store = grown(tmp_path, {"a": (0.5, 0.6)}, val_loss=float("inf"))
+    assert (
+        "Infinity" not in report.write(store).read_text(encoding="utf-8").split('id="specs">')[1].split("</script>")[0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "like", "text"),
+    [
+        (1563.28, None, "1,563"), (84.137, None, "84.1"), (0.5464, None, "0.546"), (0.0, None, "0.000"),
+        (-0.0001, 84.0, "0.0"), (1e-7, None, "0.000000"), (123456.7, None, "123,457"), (9.999, None, "10.00"),
+    ],
+)  # fmt: skip
+def test_numbers_have_three_figures(value, like, text):
+    assert numbers.number(value, like) == text
+
+
+def test_the_terminal_says_what_the_page_says(finished, commongarden):
+    printed = " ".join(commongarden("compare", finished, check=0).stdout.split())
+    results = stats.summarize(stores.open_store(finished))
+    assert words.verdict(results.contrasts[0]) in printed
+    for note in words.notes(results):
+        assert note in printed
+
+
+def test_a_narrow_terminal_gets_two_tables(finished):
+    console = Console(width=80, file=io.StringIO())
+    for part in report.terminal(stats.summarize(stores.open_store(finished))):
+        console.print(part)
+    text = console.file.getvalue()
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.count("residual") >= 2
+    assert "…" not in text
