@@ -2,6 +2,7 @@
 # make test    the whole test suite
 # make soak    the long tests that `make test` leaves out, such as every architecture in every order
 # make check   formatter, linter, type checker, import rules
+# make drawings   docs/drawings anew
 # Each makes its own virtual environment (.venv) and installs what it needs.
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test soak check format
+.PHONY: demo test soak check format drawings
 
 demo: $(VENV)/.user
 	$(BIN)/commongarden run demo
@@ -26,6 +27,9 @@ check: $(VENV)/.developer
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+drawings: $(VENV)/.user
+	$(BIN)/python scripts/drawings.py
 
 format: $(VENV)/.developer
 	$(BIN)/ruff format .

@@ -116,9 +116,14 @@ def check_file(arm: Arm, *, where: str) -> None:
 def conflicts(name: str, stored: Arm, wanted: Arm) -> list[str]:
     """In what two definitions of the arm `name` differ: the keys with both values. Where a file lies is no matter."""
     before, after = _without_folder(stored), _without_folder(wanted)
+    keys = (
+        {**before, **after}
+        if before["arch"] == after["arch"]
+        else dict.fromkeys(["arch", *stored.overrides, *wanted.overrides])
+    )
     lines = [
         f"arms.{name}.{key}: {before.get(key)!r} here, {after.get(key)!r} asked for"
-        for key in {**before, **after}
+        for key in keys
         if before.get(key) != after.get(key)
     ]
     if stored.list_form and wanted.list_form:

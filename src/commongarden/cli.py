@@ -349,65 +349,109 @@ def cache(clear: bool, cache_dir: Path | None, as_json: bool) -> None:
         )
 
 
+size = click.option("--input", "size", default="64x64x3", show_default=True, help="Height x width x channels.")
+n_classes = click.option(
+    "--classes", default=5, show_default=True, type=click.IntRange(min=1), help="How many classes."
+)
+order = click.option("--order", help="Order of linear map, activation, normalization: LA, LAB, LBA, BAL.")
+
+
 @main.command()
 @click.argument("arm")
-@click.option("--input", "size", default="64x64x3", show_default=True, help="Height x width x channels.")
-@click.option("--classes", default=5, show_default=True, type=click.IntRange(min=1), help="How many classes.")
-@click.option("--order", help="Order of linear map, activation, normalization: LA, LAB, LBA, BAL.")
+@chain(size, n_classes, order)
+@click.option("--svg", type=click.Path(path_type=Path, dir_okay=False), help="Draw it into this file (SVG).")
+@click.option("--depth", type=click.IntRange(min=1), help="Levels of blocks to draw; deeper ones are one box [all].")
 @as_json
-def describe(arm: str, size: str, classes: int, order: str | None, as_json: bool) -> None:
-    """Show a network layer by layer: path, output shape, parameters, MACs.
+def describe(
+    arm: str, size: str, classes: int, order: str | None, svg: Path | None, depth: int | None, as_json: bool
+) -> None:
+    """Show a network layer by layer: output shape, parameters, MACs, receptive field. With --svg draw it.
 
-    ARM is an architecture's name, or a file in list form (FILE.json).
+    ARM is an architecture, one with its order (inception_flower:LA), or a file in list form (FILE.json).
     """
-    import json
+    from commongarden import describe as describing
+
+    network, shape = describing.network_of(arm, classes, order), _shape(size)
+    if svg is not None:
+        from commongarden import drawing
+
+        if as_json:
+            raise click.UsageError("--svg and --json: found both, accepted: one of them")
+        _write(svg, drawing.svg(network, shape, depth=depth, title=f"{arm} at {size}"))
+        return
+    if depth is not None:
+        raise click.UsageError("--depth: how deep a drawing goes; accepted together with --svg FILE")
+    found = describing.table(arm, network, shape, classes)
+    if as_json:
+        _print_json(found)
+    else:
+        describing.print_table(found)
+
+
+@main.command()
+@click.argument("one")
+@click.argument("two")
+@chain(size, n_classes, order)
+@click.option("--lang", type=click.Choice(["en", "ko"]), default="en", show_default=True, help="English or Korean.")
+@as_json
+def diff(one: str, two: str, size: str, classes: int, order: str | None, lang: str, as_json: bool) -> None:
+    """Say what makes arm TWO of arm ONE: the fewest edits, and what they cost.
+
+    An arm is an architecture, one with its order (inception_flower:LA), or a file in list form (FILE.json).
+    """
+    from commongarden import arch
+    from commongarden import describe as describing
+
+    shape = _shape(size)
+    before, after = (describing.network_of(name, classes, order) for name in (one, two))
+    found = arch.difference(before, after, shape)
+    if as_json:
+        _print_json(describing.difference_table((one, two), found, shape, classes))
+    else:
+        describing.print_difference((one, two), found, lang)
+
+
+@main.command()
+@click.argument("what", metavar="ARM|RUN")
+@chain(size, n_classes, order)
+@click.option("--format", "kind", type=click.Choice(["onnx"]), default="onnx", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The file to write [NAME.onnx].")
+@as_json
+def export(what: str, size: str, classes: int, order: str | None, kind: str, out: Path | None, as_json: bool) -> None:
+    """Write a network for other programs, run it there, and compare it with torch.
+
+    An arm has the weights that training would begin with. A finished run (DIR/runs/ARM/SEED) has the ones it learned,
+    and its preprocessing is inside: uint8 photos go in. Exit code 1 where the two differ by more than 0.001.
+    """
+    import dataclasses
 
     from commongarden import arch
-    from commongarden.study import Arm
+    from commongarden import export as exporting
 
-    network = Arm(arm, {} if order is None else {"order": order}).network(classes)
-    shape = _shape(size)
-    layers, cost = arch.trace(network, shape), arch.cost(network, shape)
+    if Path(what).is_dir() and what not in arch.FAMILIES:
+        exported = exporting.export_run(what, out)
+    else:
+        exported = exporting.export_arm(what, classes, _shape(size), order, out)
     if as_json:
-        table = {
-            "arch": arm,
-            "input": list(shape),
-            "classes": classes,
-            "n_params": cost.n_params,
-            "macs": cost.macs,
-            "activation_bytes": cost.activation_bytes,
-            "hash": arch.hash(network),
-            "trunk": [{"layer": name, "output": list(output)} for name, output in arch.trunk(network, shape)],
-            "layers": [
-                {
-                    "path": " / ".join(layer.path),
-                    "kind": type(layer.node).__name__,
-                    "output": list(layer.output),
-                    "n_params": layer.n_params,
-                    "macs": layer.macs,
-                    "activation_bytes": layer.activation_bytes,
-                }
-                for layer in layers
-            ],
-        }
-        click.echo(json.dumps(table, indent=1))
-        return
-    from rich.console import Console
-    from rich.table import Table
+        _print_json(dataclasses.asdict(exported) | {"path": str(exported.path), "agrees": exported.agrees})
+    else:
+        click.echo(exporting.describe(exported))
+    if not exported.agrees:
+        sys.exit(1)
 
-    picture = Table(box=None, pad_edge=False)
-    for name in ("layer", "output", "parameters", "MACs"):
-        picture.add_column(name, justify="left" if name == "layer" else "right")
-    for layer in layers:
-        numbers = [f"{value:,}" if value else "" for value in (layer.n_params, layer.macs)]
-        picture.add_row(" / ".join(layer.path[1:]), arch.show_shape(layer.output), *numbers)
-    console = Console()
-    console.print(picture)
-    console.print(
-        f"{arm} at {size}: {cost.n_params:,} parameters, {cost.macs:,} MACs (FLOPs = 2 x MACs), "
-        f"{cost.activation_bytes / 1e6:,.2f} MB of activations a photo",
-        highlight=False,
-    )
+
+def _print_json(table: Any) -> None:
+    import json
+
+    click.echo(json.dumps(table, ensure_ascii=False, indent=1))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StudyError(f"{path}: cannot be written ({error.strerror})") from None
+    click.echo(str(path))
 
 
 @main.command("list")

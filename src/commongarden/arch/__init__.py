@@ -1,5 +1,6 @@
 """The architecture language: frozen nodes, functions that write them, folds that read them. Standard library only."""
 
+from commongarden.arch.difference import Difference, Edit, Joint, difference
 from commongarden.arch.families import BLOCKS, FAMILIES, Family, checked, defaults, family, matching, network
 from commongarden.arch.layers import (
     activation,
@@ -40,6 +41,7 @@ from commongarden.arch.nodes import (
     children,
     label,
 )
+from commongarden.arch.reach import depth, receptive_fields
 from commongarden.arch.text import hash, read, write
 from commongarden.arch.trace import Cost, Layer, Shape, cost, output_shape, show_shape, trace, trunk, window
 
@@ -55,8 +57,11 @@ __all__ = [
     "Conv",
     "Cost",
     "Dense",
+    "Difference",
     "Dropout",
+    "Edit",
     "Family",
+    "Joint",
     "Layer",
     "MaxPool",
     "Node",
@@ -78,6 +83,8 @@ __all__ = [
     "cost",
     "defaults",
     "dense",
+    "depth",
+    "difference",
     "dropout",
     "family",
     "global_avg_pool",
@@ -91,6 +98,7 @@ __all__ = [
     "output_shape",
     "parallel",
     "read",
+    "receptive_fields",
     "repeat",
     "rescale",
     "serial",

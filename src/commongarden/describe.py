@@ -1,0 +1,165 @@
+"""One network and the difference between two, as tables and JSON for the command line."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+from commongarden import arch, sentences
+from commongarden import arm as arms
+from commongarden.arch import Difference, Edit, Serial, Shape
+from commongarden.arch.listfile import is_list_file
+
+DIFFERENCE_WORDS = {
+    "en": ("", "before", "after", "change", "parameters", "MACs", "activation bytes", "depth", "first at"),
+    "ko": ("", "이전", "이후", "변화", "파라미터", "MAC", "활성값 메모리(바이트)", "깊이", "처음 나오는 곳"),
+}
+ACTION_WORDS = {
+    "en": {"add": "add", "remove": "remove", "change": "change", "move": "move"},
+    "ko": {"add": "추가", "remove": "제거", "change": "변경", "move": "이동"},
+}
+
+
+def network_of(text: str, n_classes: int, order: str | None = None) -> Serial:
+    """The network of an arm as people type it; `order` is that of one that does not say its own ("plain_flower:LA").
+
+    Raises ArchError, StudyError.
+    """
+    if order is None or (":" in text and not is_list_file(text)):
+        return arms.from_text(text)[1].network(n_classes)
+    return arms.Arm(text, {"order": order}).network(n_classes)
+
+
+def table(arm: str, network: Serial, shape: Shape, n_classes: int) -> dict[str, Any]:
+    """Everything that is known of a network without building it, ready for JSON."""
+    layers, cost, fields = arch.trace(network, shape), arch.cost(network, shape), arch.receptive_fields(network, shape)
+    return {
+        "arch": arm,
+        "input": list(shape),
+        "classes": n_classes,
+        "n_params": cost.n_params,
+        "macs": cost.macs,
+        "activation_bytes": cost.activation_bytes,
+        "depth": arch.depth(network),
+        "hash": arch.hash(network),
+        "trunk": [{"layer": name, "output": list(output)} for name, output in arch.trunk(network, shape)],
+        "layers": [
+            {
+                "path": " / ".join(layer.path),
+                "kind": type(layer.node).__name__,
+                "output": list(layer.output),
+                "n_params": layer.n_params,
+                "macs": layer.macs,
+                "activation_bytes": layer.activation_bytes,
+                "receptive_field": list(fields[layer.path]),
+                "share_of_params": layer.n_params / cost.n_params if cost.n_params else 0.0,
+                "share_of_macs": layer.macs / cost.macs if cost.macs else 0.0,
+            }
+            for layer in layers
+        ],
+    }
+
+
+def print_table(found: dict[str, Any]) -> None:
+    """The layers as a table in the terminal, and what they come to."""
+    from rich.console import Console
+    from rich.table import Table
+
+    picture = Table(box=None, pad_edge=False)
+    for name in ("layer", "kind", "output", "parameters", "%", "MACs", "%", "field"):
+        picture.add_column(name, justify="left" if name in ("layer", "kind") else "right")
+    for layer in found["layers"]:
+        height, width = layer["receptive_field"]
+        picture.add_row(
+            layer["path"].partition(" / ")[2] or layer["path"],
+            layer["kind"],
+            arch.show_shape(tuple(layer["output"])),
+            *_with_share(layer["n_params"], layer["share_of_params"]),
+            *_with_share(layer["macs"], layer["share_of_macs"]),
+            f"{height}x{width}",
+        )
+    console = Console()
+    console.print(picture)
+    console.print(
+        f"{found['arch']} at {arch.show_shape(tuple(found['input']))}: {found['n_params']:,} parameters, "
+        f"{found['macs']:,} MACs (FLOPs = 2 x MACs), {found['activation_bytes'] / 1e6:,.2f} MB of activations a photo, "
+        f"depth {found['depth']}. Field: the input pixels that one position depends on, also those beyond the edge.",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def difference_table(names: tuple[str, str], found: Difference, shape: Shape, n_classes: int) -> dict[str, Any]:
+    """The difference ready for JSON, with its sentence in every language."""
+    return {
+        "from": names[0],
+        "to": names[1],
+        "input": list(shape),
+        "classes": n_classes,
+        "n_edits": found.n_edits,
+        "edits": [_edit(edit) for edit in found.edits],
+        "before": dataclasses.asdict(found.before),
+        "after": dataclasses.asdict(found.after),
+        "sentence": {lang: sentences.difference(found, lang) for lang in sentences.LANGUAGES},
+    }
+
+
+def print_difference(names: tuple[str, str], found: Difference, lang: str) -> None:
+    """What it costs before and after, the edits, and the sentence."""
+    from rich.console import Console
+    from rich.table import Table
+
+    _, before, after, change, *rows, where = DIFFERENCE_WORDS[lang]
+    sizes = Table(box=None, pad_edge=False, title=f"{names[0]} → {names[1]}", title_justify="left")
+    for name in ("", before, after, change):
+        sizes.add_column(name, justify="left" if not name else "right")
+    for row, (one, two) in zip(rows, _pairs(found), strict=True):
+        sizes.add_row(row, f"{one:,}", f"{two:,}", f"{two - one:+,}" + (f" ({(two - one) / one:+.1%})" if one else ""))
+    edits = Table(box=None, pad_edge=False, show_header=False)
+    for edit in found.edits:
+        what = " → ".join(dict.fromkeys(_short(part) for part in (edit.before, edit.after) if part is not None))
+        path = " / ".join(edit.paths[0][1:]) or edit.paths[0][0]
+        edits.add_row(f"{edit.count} ×", ACTION_WORDS[lang][edit.action], what, f"{where}: {path}")
+    console = Console()
+    console.print(sizes)
+    if found.edits:
+        console.print()
+        console.print(edits, highlight=False)
+    console.print()
+    console.print(sentences.difference(found, lang), highlight=False, soft_wrap=True)
+
+
+def _pairs(found: Difference) -> Iterator[tuple[int, int]]:
+    for field in ("n_params", "macs", "activation_bytes", "depth"):
+        yield getattr(found.before, field), getattr(found.after, field)
+
+
+def _with_share(count: int, share: float) -> tuple[str, str]:
+    return (f"{count:,}", f"{100 * share:.1f}") if count else ("", "")
+
+
+def _edit(edit: Edit) -> dict[str, Any]:
+    return {
+        "action": edit.action,
+        "count": edit.count,
+        "before": None if edit.before is None else _short(edit.before),
+        "after": None if edit.after is None else _short(edit.after),
+        "inside": [_short(part) for part in edit.inside],
+        "place": edit.place,
+        "anchor": edit.anchor,
+        "paths": [" / ".join(path) for path in edit.paths],
+    }
+
+
+def _short(part: object) -> str:
+    """A node as code, without the fields that hold their defaults; a sum, module, branch or shortcut by its kind."""
+    if isinstance(part, arch.Joint):
+        return part.kind if part.channels in ("", "equal") else f"{part.kind}(channels={part.channels!r})"
+    assert dataclasses.is_dataclass(part)
+    values = [
+        f"{field.name}={getattr(part, field.name)!r}"
+        for field in dataclasses.fields(part)
+        if getattr(part, field.name) != field.default
+    ]
+    return f"{type(part).__name__}({', '.join(values)})"

@@ -1,0 +1,146 @@
+"""A network written for other programs, run there, and compared with torch."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import re
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from commongarden.arch import Shape
+from commongarden.describe import network_of
+from commongarden.errors import StudyError
+from commongarden.predictor import load
+from commongarden.recipe import Recipe
+from commongarden.train import streams
+from commongarden.train.build import build
+from commongarden.train.initialize import initialize
+
+TOLERANCE = 1e-3
+PACKAGES = ("onnx", "onnxruntime", "onnxscript")
+BATCHES = (1, 3)  # the graph is made with two images; these sizes show that it takes any number
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written and how it compares.
+
+    inputs, outputs: name, type and shape, and what they mean. max_difference: greatest absolute difference of any
+    logit between torch and onnxruntime; max_logit: the greatest absolute logit, to judge it by.
+    """
+
+    path: Path
+    inputs: str
+    outputs: str
+    opset: int
+    bytes: int
+    max_difference: float
+    max_logit: float
+
+    @property
+    def agrees(self) -> bool:
+        return self.max_difference <= TOLERANCE
+
+
+def export_arm(arm: str, n_classes: int, input: Shape, order: str | None = None, out: Path | None = None) -> Exported:
+    """An architecture with the weights that seed 0 of the default recipe begins with. Raises ArchError, StudyError."""
+    _check_packages()
+    module = build(network_of(arm, n_classes, order), input)
+    initialize(module, Recipe(), streams.generator(0, 0, "initialization"))
+    height, width, channels = input
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(max(BATCHES), channels, height, width, generator=generator)
+    said = "images", f"float32 (batch, {channels}, {height}, {width})", "as the network takes them"
+    return _export(
+        module.eval(), images, out or Path(re.sub(r"[^\w.-]+", "-", arm) + ".onnx"), said, f"(batch, {n_classes})"
+    )
+
+
+def export_run(run: str | Path, out: Path | None = None) -> Exported:
+    """A finished run's network with its preprocessing. Raises StoreError, StudyError."""
+    _check_packages()
+    predictor = load(run)
+    height, width, channels = predictor.input
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (max(BATCHES), channels, height, width), dtype=torch.uint8, generator=generator)
+    meaning = "photos as decoded, 0 to 255; preprocessing is inside"
+    said = "pixels", f"uint8 (batch, {channels}, {height}, {width})", meaning
+    name = f"{predictor.run.arm}-{predictor.run.seed}.onnx"
+    classes = f"(batch, {len(predictor.classes)}): {', '.join(predictor.classes)}"
+    return _export(predictor, pixels, out or Path(name), said, classes)
+
+
+def describe(exported: Exported) -> str:
+    """What goes in and out, and whether both programs say the same, for the terminal."""
+    verdict = "agree" if exported.agrees else f"DIFFER by more than {TOLERANCE:g}"
+    return (
+        f"{exported.path}: {exported.bytes / 1e6:,.2f} MB, ONNX opset {exported.opset}\n"
+        f"in:  {exported.inputs}\n"
+        f"out: {exported.outputs}\n"
+        f"torch and onnxruntime {verdict}: max difference {exported.max_difference:.2e} "
+        f"(largest logit {exported.max_logit:.3g}, batches of {' and '.join(map(str, BATCHES))})"
+    )
+
+
+def _export(module: nn.Module, images: Tensor, path: Path, said: tuple[str, str, str], outputs: str) -> Exported:
+    import onnx
+
+    if not path.parent.is_dir():
+        raise StudyError(f"{path}: no such folder; accepted: a file in a folder that is there")
+    name, kind, meaning = said
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own, about its libraries
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        program = torch.onnx.export(
+            module,
+            (images[:2],),
+            input_names=[name],
+            output_names=["logits"],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            dynamo=True,
+            verbose=False,
+        )
+    if program is None:
+        raise StudyError(f"{path}: torch made no ONNX program of this network")
+    try:
+        program.save(str(path))
+    except OSError as error:
+        raise StudyError(f"{path}: cannot be written ({error.strerror})") from None
+    model = onnx.load(str(path))
+    onnx.checker.check_model(model)
+    opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    difference, largest = compare(module, path, images)
+    return Exported(
+        path, f"{name} {kind}, {meaning}", f"logits float32 {outputs}", opset, path.stat().st_size, difference, largest
+    )
+
+
+def compare(module: nn.Module, path: Path, images: Tensor) -> tuple[float, float]:
+    """The greatest difference of any output between the module and the file, and the module's greatest output."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    difference = largest = 0.0
+    for n in BATCHES:
+        with torch.inference_mode():
+            expected = module(images[:n])
+        (found,) = session.run(None, {session.get_inputs()[0].name: images[:n].numpy()})
+        gap = (torch.from_numpy(found) - expected).abs().max().item()
+        difference = max(difference, gap) if gap == gap else float("inf")
+        largest = max(largest, expected.abs().max().item())
+    return difference, largest
+
+
+def _check_packages() -> None:
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise StudyError(
+            f"export: ONNX needs {', '.join(missing)}, not installed; accepted: pip install 'commongarden[onnx]'"
+        )

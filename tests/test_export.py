@@ -1,0 +1,99 @@
+"""Networks written for other programs: run there by themselves, they say what torch says."""
+
+import json
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from click.testing import CliRunner
+
+import commongarden as cg
+from commongarden import export
+from commongarden.cli import main
+
+
+@pytest.fixture
+def here(monkeypatch, tmp_path):
+    """Runs the command in this process, where torch is loaded already, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: CliRunner().invoke(main, ["export", *map(str, arguments)])
+
+
+def session(path):
+    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+
+def test_a_finished_run_is_exported_with_its_preprocessing(commongarden, finished, photos, tmp_path):
+    path = tmp_path / "network.onnx"
+    run = finished / "runs" / "residual" / "0"
+    table = json.loads(commongarden("export", run, "--format", "onnx", "--out", path, "--json", check=0).stdout)
+    assert table["agrees"]
+    assert table["max_difference"] <= 1e-3
+    assert table["inputs"].startswith("pixels uint8 (batch, 3, 16, 16)")
+    assert "daisy, rose, tulip" in table["outputs"]
+    graph = session(path)
+    (pixels,), (logits,) = graph.get_inputs(), graph.get_outputs()
+    assert (pixels.name, pixels.type, pixels.shape[1:]) == ("pixels", "tensor(uint8)", [3, 16, 16])
+    assert not isinstance(pixels.shape[0], int), "the batch is not free"
+    assert logits.name == "logits"
+    predictor = cg.load(run)
+    files = sorted((photos / "rose").iterdir())[:7]
+    batch = torch.cat([predictor.preprocess(photo) for photo in files])
+    with torch.inference_mode():
+        expected = predictor(batch).numpy()
+    np.testing.assert_allclose(graph.run(None, {"pixels": batch.numpy()})[0], expected, atol=1e-3)
+
+
+def test_an_arm_is_exported_and_says_what_goes_in_and_out(here, tmp_path):
+    result = here("inception_flower:LA", "--input", "48x48x3", "--classes", 7)
+    assert result.exit_code == 0
+    path = tmp_path / "inception_flower-LA.onnx"
+    assert "in:  images float32 (batch, 3, 48, 48)" in result.output
+    assert "out: logits float32 (batch, 7)" in result.output
+    assert "max difference" in result.output
+    assert list(tmp_path.iterdir()) == [path], "weights stand beside the file"
+    (logits,) = session(path).run(None, {"images": np.zeros((5, 3, 48, 48), np.float32)})
+    assert logits.shape == (5, 7)
+
+
+def test_a_file_that_says_something_else_ends_with_one(here, monkeypatch, tmp_path):
+    """Weights changed behind the exporter's back are found out."""
+    loaded = onnx.load
+
+    def tampered(path):
+        model = loaded(path)
+        weights = max(model.graph.initializer, key=lambda tensor: len(tensor.raw_data))
+        values = np.frombuffer(weights.raw_data, np.float32) * 1.01
+        weights.raw_data = values.astype(np.float32).tobytes()
+        onnx.save(model, path)
+        return model
+
+    monkeypatch.setattr(onnx, "load", tampered)
+    path = str(tmp_path / "wrong.onnx")
+    result = here("plain_flower", "--input", "32x32x3", "--out", path)
+    assert result.exit_code == 1
+    assert "DIFFER by more than 0.001" in result.output
+
+
+def test_what_is_missing_is_named(monkeypatch, tmp_path):
+    monkeypatch.setattr(export, "PACKAGES", ("onnx", "onnx_not_there"))
+    with pytest.raises(cg.CommonGardenError, match="onnx_not_there, not installed; accepted: pip install"):
+        export.export_arm("plain_flower", 5, (64, 64, 3), out=tmp_path / "x.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["plane_flower"], "did you mean 'plain_flower'?"),
+        (["."], "accepted: the folder of a finished run, DIR/runs/ARM/SEED"),
+        (["plain_flower", "--format", "onyx"], "'onyx' is not 'onnx'"),
+        (["plain_flower", "--out", "no/such/folder/x.onnx"], "no/such/folder/x.onnx: no such folder"),
+    ],
+)
+def test_mistakes_in_export_end_with_two(commongarden, tmp_path, arguments, message):
+    result = commongarden("export", *arguments, cwd=tmp_path, check=2)
+    assert message in " ".join(result.stderr.split())
+    assert not list(tmp_path.iterdir())
