@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import settings
 from PIL import Image
 
@@ -40,6 +41,13 @@ order = "LBA"
 [[contrasts]]
 is = ["residual", "plain"]
 """
+
+
+@pytest.fixture(scope="session", autouse=True)
+def threads():
+    """One torch thread beside other test workers; more would wait for each other."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

@@ -1,10 +1,8 @@
 """Every registered architecture and block: a new one is under test by being registered."""
 
 import itertools
-import os
 
 import pytest
-import torch
 
 from commongarden import arch
 from commongarden.arch import conv, named, serial
@@ -22,15 +20,6 @@ OPTIONS = [
     ("resnet50", {"zero_init": True, "stride_in": "1x1", "shortcut": "repeat"}),
     ("plain18", {"order": "BAL"}),
 ]
-
-
-@pytest.fixture(autouse=True)
-def threads():
-    """One thread beside other test workers, all of them alone."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else before)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("name", NAMES)

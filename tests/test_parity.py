@@ -5,7 +5,6 @@ and every batch-norm buffer after one training step. That the comparison sees sm
 """
 
 import dataclasses
-import os
 from functools import partial
 
 import pytest
@@ -23,15 +22,6 @@ THEIRS = (
 )  # fmt: skip
 # odd sizes, so that an uneven pool or padding shows
 SIZES = {"alexnet": 79, "googlenet": 75, "inception_v3": 107}
-
-
-@pytest.fixture(autouse=True)
-def threads():
-    """One thread beside other test workers, all of them alone."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else before)
-    yield
-    torch.set_num_threads(before)
 
 
 def theirs(name, aux=False, transform_input=False, n_classes=N_CLASSES):
