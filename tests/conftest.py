@@ -54,8 +54,7 @@ def threads():
 def _tiny_numbers():
     """Training takes tiny numbers for 0 in the whole process; the next test must not."""
     yield
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_flush_denormal(False)
+    torch.set_flush_denormal(False)
 
 
 @pytest.fixture(scope="session")

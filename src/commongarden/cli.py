@@ -412,6 +412,32 @@ def diff(one: str, two: str, size: str, classes: int, order: str | None, lang: s
 
 
 @main.command()
+@chain(size, n_classes)
+@click.option("--equal", default="n_params", show_default=True, help="What shall be nearest: n_params or macs.")
+@click.option("--widths", default="16,32,64", show_default=True, help="Channels of each stage.")
+@click.option("--blocks", default="2,2,2", show_default=True, help="Blocks of each stage.")
+@click.option("--stem", default=16, show_default=True, type=click.IntRange(min=1), help="Channels of the stem.")
+@click.option("--order", default="LBA", show_default=True, help="Order of linear map, activation, normalization.")
+@as_json
+def twins(size: str, classes: int, equal: str, widths: str, blocks: str, stem: int, order: str, as_json: bool) -> None:
+    """Give one network in plain, residual, bottleneck and Inception form at the nearest possible cost.
+
+    Stem, stages, blocks and head are equal. WIDTHS are those of the plain and residual form; the widths of the other
+    two are searched for. Prints what still differs, in per cent, and the four as arms of a study file.
+    """
+    from commongarden import describe as describing
+    from commongarden.arch import twins as find
+
+    options: Any = {"equal": equal, "widths": widths, "blocks": blocks, "stem": stem, "order": order}
+    found = find(classes, _shape(size), **options)
+    table = describing.twins_table(found, equal, blocks, stem, order)
+    if as_json:
+        _print_json(table)
+    else:
+        describing.print_twins(table)
+
+
+@main.command()
 @click.argument("what", metavar="ARM|RUN")
 @chain(size, n_classes, order)
 @click.option("--format", "kind", type=click.Choice(["onnx"]), default="onnx", show_default=True)

@@ -1,14 +1,15 @@
-"""One network and the difference between two, as tables and JSON for the command line."""
+"""One network, the difference between two, and twins, as tables and JSON for the command line."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from commongarden import arch, sentences
 from commongarden import arm as arms
-from commongarden.arch import Difference, Edit, Serial, Shape
+from commongarden.arch import Difference, Edit, Serial, Shape, Twin
 from commongarden.arch.listfile import is_list_file
 
 DIFFERENCE_WORDS = {
@@ -128,6 +129,57 @@ def print_difference(names: tuple[str, str], found: Difference, lang: str) -> No
         console.print(edits, highlight=False)
     console.print()
     console.print(sentences.difference(found, lang), highlight=False, soft_wrap=True)
+
+
+def twins_table(found: Sequence[Twin], equal: str, blocks: str, stem: int, order: str) -> dict[str, Any]:
+    """Twins ready for JSON: each as the arm of a study file, with its cost and what still differs, in per cent."""
+    residual = next(twin for twin in found if twin.form == "residual")
+    return {
+        "equal": equal,
+        "twins": [
+            {
+                "arch": f"{twin.form}_twin",
+                "widths": ",".join(map(str, twin.widths)),
+                "blocks": blocks,
+                "stem": stem,
+                "order": order,
+                **dataclasses.asdict(twin.cost),
+                "depth": twin.depth,
+                "percent_from_residual": twin.differs(residual),
+            }
+            for twin in found
+        ],
+    }
+
+
+def print_twins(found: dict[str, Any]) -> None:
+    """What the twins cost, with what still differs from the residual form in per cent, and the study file's arms."""
+    from rich.console import Console
+    from rich.table import Table
+
+    columns = {
+        "n_params": "parameters",
+        "macs": "MACs",
+        "activation_bytes": "activation bytes",
+        "depth": "depth",
+    }
+    picture = Table(box=None, pad_edge=False)
+    for name in ("twin", "widths", *columns.values()):
+        picture.add_column(name, justify="left" if name in ("twin", "widths") else "right")
+    for twin in found["twins"]:
+        numbers = [f"{twin[key]:,} ({twin['percent_from_residual'][key]:+.2f} %)" for key in columns]
+        picture.add_row(twin["arch"], twin["widths"], *numbers)
+    console = Console()
+    console.print(picture)
+    console.print(
+        f"\nPer cent from the residual form; the widths bring {columns[found['equal']]} nearest. As arms of a study:\n",
+        highlight=False,
+    )
+    for twin in found["twins"]:
+        name = twin["arch"].removesuffix("_twin")
+        keys = ("arch", "widths", "blocks", "stem", "order")
+        lines = [f"{key} = {json.dumps(twin[key])}" for key in keys]
+        console.print("\n".join([f"[arms.{name}]", *lines, ""]), highlight=False, markup=False)
 
 
 def _pairs(found: Difference) -> Iterator[tuple[int, int]]:

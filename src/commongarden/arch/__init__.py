@@ -1,5 +1,6 @@
 """The architecture language: frozen nodes, functions that write them, folds that read them. Standard library only."""
 
+from commongarden.arch.controlled import Twin, twins
 from commongarden.arch.difference import Difference, Edit, Joint, difference
 from commongarden.arch.families import BLOCKS, FAMILIES, Family, checked, defaults, family, matching, network
 from commongarden.arch.layers import (
@@ -71,6 +72,7 @@ __all__ = [
     "Rescale",
     "Serial",
     "Shape",
+    "Twin",
     "activation",
     "adaptive_avg_pool",
     "add",
@@ -105,6 +107,7 @@ __all__ = [
     "show_shape",
     "trace",
     "trunk",
+    "twins",
     "window",
     "write",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from commongarden.arch.families import alexnet, flowers, inception, resnet, vgg
+from commongarden.arch.families import alexnet, flowers, inception, resnet, twin, vgg
 from commongarden.arch.nodes import Node, Serial
 from commongarden.arch.trace import Cost, cost
 from commongarden.errors import ArchError, unknown
@@ -43,6 +43,7 @@ _SIMONYAN = "Simonyan & Zisserman 2014, Very deep convolutional networks"
 _SZEGEDY_2014 = "Szegedy et al. 2014, Going deeper with convolutions"
 _SZEGEDY_2015 = "Szegedy et al. 2015, Rethinking the Inception architecture"
 _HE = "He et al. 2015, Deep residual learning"
+_TWINS = "one network in four forms, `commongarden twins`"
 
 FAMILIES: dict[str, Family] = {
     "inception_flower": Family(flowers.inception_flower, _FLOWERS, (96, 96, 3), 5),
@@ -68,6 +69,10 @@ FAMILIES: dict[str, Family] = {
     "resnet50": Family(partial(resnet.bottleneck_resnet, 50), f"{_HE}, table 1"),
     "resnet101": Family(partial(resnet.bottleneck_resnet, 101), f"{_HE}, table 1"),
     "resnet152": Family(partial(resnet.bottleneck_resnet, 152), f"{_HE}, table 1"),
+    "plain_twin": Family(partial(twin.twin, "plain"), _TWINS, (64, 64, 3), 5),
+    "residual_twin": Family(partial(twin.twin, "residual"), f"{_TWINS}; {_HE}, fig. 5", (64, 64, 3), 5),
+    "bottleneck_twin": Family(partial(twin.twin, "bottleneck"), f"{_TWINS}; {_HE}, fig. 5", (64, 64, 3), 5),
+    "inception_twin": Family(partial(twin.twin, "inception"), f"{_TWINS}; {_SZEGEDY_2014}, fig. 2b", (64, 64, 3), 5),
 }
 FLOWER_ARMS = tuple(name for name, family in FAMILIES.items() if family.source == _FLOWERS)
 
@@ -128,7 +133,7 @@ def checked(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
             raise ArchError(unknown("option", key, known, where=name))
         kind = type(known[key])
         if type(value) is not kind:
-            accepted = {bool: "true or false", str: "text"}[kind]
+            accepted = {bool: "true or false", int: "a whole number", str: "text"}[kind]
             raise ArchError(f"{name}: found {value!r} for the option {key}, accepted: {accepted}")
     return dict(options)
 
