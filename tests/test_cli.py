@@ -55,6 +55,7 @@ def test_importing_the_package_reading_a_store_and_writing_a_report_load_no_torc
         "diff",
         "export",
         "list",
+        "twins",
         "data",
         "data check",
     ],
