@@ -71,9 +71,13 @@ def photos(tmp_path_factory) -> Path:
     return root
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def cache_folder(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("cache")
+    """One cache for all test workers, away from the user's."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
+    os.environ["COMMONGARDEN_CACHE"] = str(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -10,13 +10,11 @@ from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
-import altair
 import jinja2
-import vl_convert
 from markupsafe import Markup
 
 from commongarden.records import Predictions, Run
-from commongarden.report import charts, curves, numbers, sections, tables, words
+from commongarden.report import charts, curves, numbers, scripts, sections, tables, words
 from commongarden.report.charts import Chart
 from commongarden.report.labels import TEXT
 from commongarden.stats import ContrastResult, Results
@@ -82,7 +80,7 @@ def render(store: Store, results: Results) -> str:
             command=sections.command(store),
             limits=words.limits(results, {study.recipe_of(arm).select for arm in arms}),
             css=Markup(_source("page.css")),
-            bundle=Markup(_bundle()) if any(drawn) else "",
+            bundle=Markup(scripts.bundle()) if any(drawn) else "",
             specs=Markup(in_script({chart.name: chart.spec for chart in drawn if chart})),
         )
     )
@@ -160,17 +158,3 @@ def _data_uri(jpeg: bytes) -> str:
 
 def _source(name: str) -> str:
     return (resources.files("commongarden.report") / name).read_text(encoding="utf-8")
-
-
-@functools.cache
-def _bundle() -> str:
-    """Vega, Vega-Lite and Vega-Embed in one script, from the package vl-convert, without the network.
-
-    The Vega-Lite that Altair writes for is taken where it is there; "</script" and "<!--" must not stand in a script.
-    """
-    wanted = altair.SCHEMA_VERSION.removeprefix("v").rpartition(".")[0]
-    known = vl_convert.get_vegalite_versions()
-    script: str = vl_convert.javascript_bundle(
-        "window.vegaEmbed = vegaEmbed;", vl_version=wanted if wanted in known else None
-    )
-    return script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
