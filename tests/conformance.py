@@ -19,7 +19,7 @@ def smallest(name, **options):
             arch.trace(network, (size, size, 3))
         except ArchError as error:
             refusal = str(error)
-            assert refusal.startswith(f"{name} / "), refusal
+            assert refusal.startswith(f"{network.name} / "), refusal  # vgg16 in the order LBA is vgg16_bn
             assert "accepted: " in refusal
         else:
             return size
