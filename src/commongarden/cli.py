@@ -354,16 +354,26 @@ n_classes = click.option(
     "--classes", default=5, show_default=True, type=click.IntRange(min=1), help="How many classes."
 )
 order = click.option("--order", help="Order of linear map, activation, normalization: LA, LAB, LBA, BAL.")
+settings = click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="An option of the architecture; may be repeated."
+)
 
 
 @main.command()
 @click.argument("arm")
-@chain(size, n_classes, order)
+@chain(size, n_classes, order, settings)
 @click.option("--svg", type=click.Path(path_type=Path, dir_okay=False), help="Draw it into this file (SVG).")
 @click.option("--depth", type=click.IntRange(min=1), help="Levels of blocks to draw; deeper ones are one box [all].")
 @as_json
 def describe(
-    arm: str, size: str, classes: int, order: str | None, svg: Path | None, depth: int | None, as_json: bool
+    arm: str,
+    size: str,
+    classes: int,
+    order: str | None,
+    settings: tuple[str, ...],
+    svg: Path | None,
+    depth: int | None,
+    as_json: bool,
 ) -> None:
     """Show a network layer by layer: output shape, parameters, MACs, receptive field. With --svg draw it.
 
@@ -371,7 +381,8 @@ def describe(
     """
     from commongarden import describe as describing
 
-    network, shape = describing.network_of(arm, classes, order), _shape(size)
+    network = describing.network_of(arm, classes, order, dict(map(_setting, settings)))
+    shape = _shape(size)
     if svg is not None:
         from commongarden import drawing
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from commongarden import arch, sentences
@@ -22,14 +22,17 @@ ACTION_WORDS = {
 }
 
 
-def network_of(text: str, n_classes: int, order: str | None = None) -> Serial:
-    """The network of an arm as people type it; `order` is that of one that does not say its own ("plain_flower:LA").
+def network_of(text: str, n_classes: int, order: str | None = None, options: Mapping[str, Any] | None = None) -> Serial:
+    """The network of an arm as people type it; `order` is that of one that does not say its own ("plain_flower:LA"),
+    `options` are others of the architecture.
 
     Raises ArchError, StudyError.
     """
-    if order is None or (":" in text and not is_list_file(text)):
-        return arms.from_text(text)[1].network(n_classes)
-    return arms.Arm(text, {"order": order}).network(n_classes)
+    _, arm = arms.from_text(text)
+    given = dict(options or {})
+    if order is not None and (":" not in text or is_list_file(text)):
+        given["order"] = order
+    return (arms.Arm(arm.arch, {**arm.options, **given}) if given else arm).network(n_classes)
 
 
 def table(arm: str, network: Serial, shape: Shape, n_classes: int) -> dict[str, Any]:
