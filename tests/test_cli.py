@@ -43,7 +43,8 @@ def test_importing_the_package_reading_a_store_and_writing_a_report_load_no_torc
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "compare", "report", "status", "predict", "cache", "describe", "list", "data", "data check"]
+    "command",
+    ["run", "compare", "report", "status", "predict", "cache", "describe", "audit", "list", "data", "data check"],
 )
 def test_every_command_explains_itself(commongarden, command):
     assert "Usage:" in commongarden(*command.split(), "--help", check=0).stdout
