@@ -39,7 +39,9 @@ class Plant:
     def choose(self, wanted) -> tuple[str, nn.Module]:
         """A module at random, of some types or that a function accepts."""
         accepts = wanted if not isinstance(wanted, tuple) else lambda _, module: isinstance(module, wanted)
-        return self.dice.choice([(name, part) for name, part in self.module.named_modules() if accepts(name, part)])
+        layers = tree_paths(self.network)
+        found = [(name, part) for name, part in self.module.named_modules() if name in layers and accepts(name, part)]
+        return self.dice.choice(found)
 
     def expect(self, name, *kinds):
         self.modules.add(name)

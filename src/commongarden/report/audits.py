@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,10 @@ import msgspec
 
 from commongarden.findings import Audit, Finding
 from commongarden.report.numbers import counted, number, percent, whole
+from commongarden.report.words import more
+
+INFINITE = 1e300  # JSON has no infinity, an audit has the largest number instead
+MOST_TOLD = 5  # findings before a study begins; the report and audit.json hold all of them
 
 
 def finding(found: Finding) -> str:
@@ -35,6 +38,13 @@ def lines(arm: str, audit: Audit) -> list[str]:
     return [summary(arm, audit), *(finding(found) for found in audit.findings)]
 
 
+def warning(arm: str, audit: Audit) -> str:
+    """What is told of an arm with findings before it is trained."""
+    told = [f"\n  {finding(found)}" for found in audit.findings[:MOST_TOLD]]
+    rest = len(audit.findings) - len(told)
+    return f"warning: {summary(arm, audit)}" + "".join(told) + (f"\n  {more(rest)}" if rest else "")
+
+
 def to_json(arm: str, audit: Audit) -> str:
     """The audit with the sentence of each finding."""
     table: dict[str, Any] = {"arch": arm, **msgspec.to_builtins(audit)}
@@ -49,7 +59,9 @@ def figure(value: float) -> str:
     >>> figure(0.59), figure(0.00044512), figure(1563.28), figure(3.1e-9), figure(2.5e7)
     ('0.590', '4.45e-04', '1,563', '3.10e-09', '2.50e+07')
     """
-    if value == 0 or (math.isfinite(value) and 1e-3 <= abs(value) < 1e6):
+    if abs(value) > INFINITE:
+        return "without bound"
+    if value == 0 or (1e-3 <= abs(value) < 1e6):
         return number(value)
     return f"{value:.2e}"
 
@@ -172,7 +184,7 @@ def _small_batch(found: Finding) -> str:
 
 def _saturated_logits(found: Finding) -> str:
     loss, guessing = figure(found.more["loss"]), figure(found.more["guessing"])
-    if not math.isfinite(found.value):
+    if found.value > 1:
         return f"logits are not finite before any training (loss {loss}; guessing has {guessing})."
     return (
         f"logits are saturated before any training: the greatest probability is {percent(found.value)} on average, the "

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import sys
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -35,7 +37,9 @@ def audit(
     """
 
     def path(name: str) -> str:
-        return (paths or {}).get(name, name or type(network).__name__)
+        while paths and name not in paths:  # a part of a layer's module, of which the tree knows nothing
+            name = name.rpartition(".")[0]
+        return paths[name] if paths else name or type(network).__name__
 
     was_training = network.training
     with fresh_statistics(network), torch.random.fork_rng(devices=[]):
@@ -51,12 +55,31 @@ def audit(
         AUDIT_SCHEMA,
         key,
         len(x),
-        tuple(dataclasses.replace(finding, path=path(finding.path)) for finding in found),
         tuple(
-            Scale(path(call.name), call.depth, call.output_rms, call.gradient, call.gain)
+            dataclasses.replace(
+                finding,
+                path=path(finding.path),
+                value=_finite(finding.value),
+                more={name: _finite(value) for name, value in finding.more.items()},
+            )
+            for finding in found
+        ),
+        tuple(
+            Scale(
+                path(call.name),
+                call.depth,
+                _finite(call.output_rms),
+                None if call.gradient is None else _finite(call.gradient),
+                _finite(call.gain),
+            )
             for call in linear_calls(watch)
         ),
     )
+
+
+def _finite(value: float) -> float:
+    """JSON knows neither infinity nor what is no number: the largest number stands for both."""
+    return value if math.isfinite(value) else math.copysign(sys.float_info.max, value)
 
 
 def _training_pass(network: nn.Module, x: Tensor, labels: Tensor) -> tuple[Watch, Tensor, float]:

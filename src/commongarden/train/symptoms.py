@@ -23,6 +23,7 @@ from commongarden.train.watch import RECTIFIERS, Linear, Seen, Watch, linear_cal
 
 GAIN_LOW, GAIN_HIGH = 0.05, 20.0  # of one layer's weights; sqrt(2) by He et al. 2015
 GROUPED_GAIN_LOW = 0.005  # many networks draw grouped convolutions as if they were not, and normalize behind them
+OUTSTANDING = 10.0  # of a layer's gain beside the median one
 WHOLE_FACTOR = 100.0  # of a signal over the whole depth
 FACTOR = 1.15  # a layer; less is no trend
 TYPICAL_FACTOR = 1.05  # of the middle one of all steps from one depth to the next
@@ -64,20 +65,26 @@ def symptoms(passes: Passes, plan: Plan) -> list[Finding]:
     """All findings, by dotted module names, in the order in which the modules work."""
     watch = passes.watch
     silent = [*_dead(watch), *_constant(watch)]
-    found = silent or list(_weights(watch))
+    trends = [] if silent else list(_trends(watch))
+    found = [*silent, *trends]
     if not silent:
-        found += [*_sums(watch), *_trends(watch)]
+        found += [*_weights(watch, {finding.kind for finding in trends}), *_sums(watch)]
         found += _logits(passes, plan, found)
     found += [*_gradients(passes, bool(silent)), *_custom(watch), *_apart(passes), *_statistics(watch, plan)]
     order = {call.name: i for i, call in enumerate(watch.seen)}
     return sorted(found, key=lambda finding: order.get(finding.path, -1))
 
 
-def _weights(watch: Watch) -> Iterator[Finding]:
-    """A linear layer whose weights change the scale of the signal by far more than one layer should."""
-    for call in linear_calls(watch):
+def _weights(watch: Watch, trends: set[Kind]) -> Iterator[Finding]:
+    """A linear layer whose weights change the scale of the signal by far more than one layer should; where the signal
+    shrinks or grows everywhere, only layers that stand out from the others."""
+    calls = linear_calls(watch)
+    usual = statistics.median([call.gain for call in calls] or [1.0])
+    for call in calls:
         low = GAIN_LOW if getattr(call.module, "groups", 1) == 1 else GROUPED_GAIN_LOW
-        if call.input_rms > 0 and not low <= call.gain <= GAIN_HIGH:
+        low = min(low, usual / OUTSTANDING) if "shrinking signal" in trends else low
+        high = max(GAIN_HIGH, usual * OUTSTANDING) if "growing signal" in trends else GAIN_HIGH
+        if call.input_rms > 0 and not low <= call.gain <= high:
             kind: Kind = "small weights" if call.gain < GAIN_LOW else "large weights"
             yield Finding(kind, call.name, call.gain, {"output": call.output_rms})
 
@@ -119,7 +126,7 @@ def _trends(watch: Watch) -> Iterator[Finding]:
         ("signal", [(call, call.output_rms) for call in calls]),
         ("gradients", [(call, call.gradient or 0.0) for call in calls]),
     ):
-        points = [(call, math.log(value)) for call, value in values if value > 0]
+        points = [(call, math.log(value)) for call, value in values if 0 < value < math.inf]
         depths = sorted({call.depth for call, _ in points})
         if len(depths) < 5:
             continue
@@ -169,6 +176,8 @@ def _logits(passes: Passes, plan: Plan, found: list[Finding]) -> Iterator[Findin
     if sure > SURE and passes.loss > FAR_OFF * guessing:
         yield Finding("saturated logits", name, sure, {"loss": passes.loss, "guessing": guessing})
     differing = spread(logits) * rms(logits)
+    if passes.watch.seen[-1].input_spread <= CONSTANT:
+        return  # photos that do not differ
     if spread(logits) <= CONSTANT and not found:
         yield Finding("constant output", name, differing)
     elif differing < FAINT_LOGITS:
