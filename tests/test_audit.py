@@ -238,6 +238,31 @@ def test_a_cut_between_modules_is_told_at_the_last_layer_before_it():
     assert (cut.path, cut.value) == ("second", 16 * 3 * 9 + 16 + 16 * 16 * 9 + 16)
 
 
+def test_a_part_that_is_frozen_on_purpose_is_sound():
+    class Frozen(Foreign):
+        def forward(self, x):
+            with torch.no_grad():
+                x = F.relu(self.second(F.relu(self.first(x)))).mean((2, 3))
+            return self.head(x)
+
+    network = Frozen()
+    del network.spare
+    for part in (network.first, network.second):
+        part.requires_grad_(False)
+    assert look(network).findings == ()
+
+
+def test_a_custom_function_between_modules_belongs_to_the_one_that_calls_it():
+    class Calls(nn.Sequential):
+        def forward(self, x):
+            return HalfGradient.apply(super().forward(x), None)
+
+    network = nn.Sequential(
+        nn.Conv2d(3, 8, 3), Calls(nn.Conv2d(8, 8, 3), nn.BatchNorm2d(8)), nn.ReLU(), nn.Flatten(), nn.Linear(6272, 5)
+    )
+    assert [(finding.kind, finding.path) for finding in look(network).findings] == [("wrong gradient", "1")]
+
+
 def test_torchvision_networks_are_audited():
     from torchvision.models import mobilenet_v3_small
 

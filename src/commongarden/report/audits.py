@@ -132,9 +132,7 @@ def _faint_output(found: Finding) -> str:
 
 def _cut_gradient(found: Finding) -> str:
     if not found.value:
-        return (
-            "the gradient is cut off here: what leaves it is detached from the loss, 0 parameters lie only behind it."
-        )
+        return "the gradient is cut off here: what lies before it learns by other ways only (0 parameters get none)."
     return (
         f"the gradient is cut off here: {whole(int(found.value))} parameters in {_layers(found)} get none and stay at "
         "their first values."

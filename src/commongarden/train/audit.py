@@ -87,9 +87,12 @@ def _training_pass(network: nn.Module, x: Tensor, labels: Tensor) -> tuple[Watch
     network.train()
     network.zero_grad(set_to_none=True)
     with torch.enable_grad(), watched(network) as watch:
-        logits, *others = tensors(network(x.detach().clone().requires_grad_(True)))
+        logits, *others = tensors(network(x))
         loss = F.cross_entropy(logits.float(), labels)
-        heads = [*auxiliary_logits(network), *((AUXILIARY_WEIGHT, other) for other in others)]
+        heads = [
+            *auxiliary_logits(network),
+            *((AUXILIARY_WEIGHT, other) for other in others if other.shape == logits.shape),
+        ]
         whole = sum((weight * F.cross_entropy(other.float(), labels) for weight, other in heads), start=loss)
         if whole.requires_grad:
             whole.backward()  # type: ignore[no-untyped-call]

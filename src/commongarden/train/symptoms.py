@@ -64,13 +64,14 @@ class Passes:
 def symptoms(passes: Passes, plan: Plan) -> list[Finding]:
     """All findings, by dotted module names, in the order in which the modules work."""
     watch = passes.watch
-    silent = [*_dead(watch), *_constant(watch)]
-    trends = [] if silent else list(_trends(watch))
-    found = [*silent, *trends]
+    found = [*_dead(watch), *_constant(watch)]
+    silent = any(finding.kind == "constant output" or finding.value == 1 for finding in found)
     if not silent:
+        trends = list(_trends(watch))
+        found += trends
         found += [*_weights(watch, {finding.kind for finding in trends}), *_sums(watch)]
         found += _logits(passes, plan, found)
-    found += [*_gradients(passes, bool(silent)), *_custom(watch), *_apart(passes), *_statistics(watch, plan)]
+    found += [*_gradients(passes, silent), *_custom(watch), *_apart(passes), *_statistics(watch, plan)]
     order = {call.name: i for i, call in enumerate(watch.seen)}
     return sorted(found, key=lambda finding: order.get(finding.path, -1))
 
@@ -237,7 +238,10 @@ def _custom(watch: Watch) -> Iterator[Finding]:
     """Hand-written gradients that disagree with the numerical one."""
     for call in watch.seen:
         if call.custom:
-            cosine, error = compare_gradient(call.module, call.inputs)
+            try:
+                cosine, error = compare_gradient(call.module, call.inputs)
+            except (RuntimeError, TypeError, ValueError):
+                continue  # it cannot work by itself, such as with arguments by name
             if cosine < WRONG_COSINE or error > WRONG_ERROR:
                 yield Finding("wrong gradient", call.name, cosine, {"error": error})
 

@@ -15,7 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from commongarden.train.build import Summed
 
 Linear = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
-RECTIFIERS = (nn.ReLU, nn.ReLU6, nn.Hardswish, nn.Hardtanh)
+RECTIFIERS = (nn.ReLU, nn.ReLU6, nn.Hardswish)
 LINEAR_STEPS = ("ConvolutionBackward", "AddmmBackward", "MmBackward", "BmmBackward")  # names of autograd's nodes
 TINY = 1e-30
 
@@ -28,7 +28,7 @@ class Seen:
         of the photos is left. linear_rms: of the output without the bias, for a linear layer.
     dead: share of the channels whose output is 0 at every place of every photo, behind a rectifier.
     noise: rms of what training adds to the output of evaluation, divided by the rms of that; 0 where nothing is random.
-    is_cut: gradients enter the module (from its input or its weights) and none leaves it.
+    is_cut: its input or its weights are to be trained, and no gradient can come back from its output.
     depth: linear layers on the longest way through the graph to the output.
     gradient: of the loss at the output, None until one arrives. zero_gradient: share of channels where it is 0.
     custom: a custom autograd function works in the module and in none of its parts.
