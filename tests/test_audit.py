@@ -5,10 +5,12 @@ import json
 import pytest
 import torch
 import torch.nn.functional as F
+from click.testing import CliRunner
 from torch import nn
 
 from commongarden import arch
 from commongarden.arch import auxiliary, conv, dense, global_avg_pool, serial
+from commongarden.cli import main
 from commongarden.recipe import Recipe
 from commongarden.report import audits
 from commongarden.train.audit import audit, audit_drawn, drawn_pixels, n_photos, tree_paths
@@ -308,11 +310,20 @@ def test_nothing_of_a_plan_is_needed_to_be_large():
 # On the command line
 
 
-def test_the_command_says_where_and_how_much(commongarden, tmp_path):
-    sound = commongarden("audit", "residual_flower", "--order", "LBA", check=0)
-    assert sound.stdout == "residual_flower: nothing found at the first weights, with 16 photos.\n"
-    small = ["--input", "16x16", "--set", "batch_size=2", "--json"]
-    table = json.loads(commongarden("audit", "residual_flower", *small, check=1).stdout)
+def command(*arguments, code):
+    """What `commongarden audit` prints; in this process, which has torch loaded."""
+    result = CliRunner().invoke(main, ["audit", *arguments])
+    assert result.exit_code == code, result.output
+    return result.stdout if code < 2 else result.stderr
+
+
+def test_the_command_says_where_and_how_much():
+    sound = "residual_flower: nothing found at the first weights, with 16 photos.\n"
+    assert command("residual_flower", "--order", "LBA", code=0) == sound
+    small = ["residual_flower", "--input", "16x16", "--set", "batch_size=2"]
+    line = command(*small, code=1).splitlines()[1]
+    assert line.startswith("residual_flower / stage 3 / block 1 / body / batch norm: 2 numbers a channel")
+    table = json.loads(command(*small, "--json", code=1))
     assert table["arch"] == "residual_flower"
     assert table["network"] == arch.hash(arch.network("residual_flower", 5))
     assert {"kind", "path", "value", "more", "what", "says"} == set(table["findings"][0])
@@ -320,7 +331,14 @@ def test_the_command_says_where_and_how_much(commongarden, tmp_path):
     assert {scale["path"] for scale in table["scales"]} <= set(layers)
 
 
-def test_mistakes_are_told(commongarden):
-    assert "did you mean 'epochs'" in commongarden("audit", "plain_flower", "--set", "epoch=3", check=2).stderr
-    assert "did you mean 'plain_flower'" in commongarden("audit", "plain_flowr", check=2).stderr
-    assert "nothing is left of" in commongarden("audit", "plain_flower", "--input", "4x4", check=2).stderr
+def test_a_file_in_list_form_is_audited(tmp_path):
+    net = {"model": [["conv", {"ksize": 3, "chn": 8}], ["dropout", {"keep_prob": 0.05}], ["avg", {"stride": 8}]]}
+    (tmp_path / "net.json").write_text(json.dumps(net))
+    said = command(str(tmp_path / "net.json"), "--input", "32x32x3", code=1)
+    assert "dropout: training and evaluation are far apart: what training adds at random is 4." in said
+
+
+def test_mistakes_are_told():
+    assert "did you mean 'epochs'" in command("plain_flower", "--set", "epoch=3", code=2)
+    assert "did you mean 'plain_flower'" in command("plain_flowr", code=2)
+    assert "nothing is left of" in command("plain_flower", "--input", "4x4", code=2)
