@@ -42,7 +42,9 @@ def padding_of_a_pool(padding, kernel):
         return padding
     height, width = arch.layers.pair("kernel", kernel)
     most = (height, height, width, width)
-    return tuple(min(side, size - 1) for side, size in zip(arch.layers.sides(padding, (height, width)), most, strict=True))
+    return tuple(
+        min(side, size - 1) for side, size in zip(arch.layers.sides(padding, (height, width)), most, strict=True)
+    )
 
 
 sizes = st.integers(1, 3)

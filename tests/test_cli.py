@@ -52,6 +52,7 @@ def test_importing_the_package_reading_a_store_and_writing_a_report_load_no_torc
         "predict",
         "cache",
         "describe",
+        "audit",
         "diff",
         "export",
         "list",

@@ -491,6 +491,39 @@ def _write(path: Path, text: str) -> None:
     click.echo(str(path))
 
 
+@main.command()
+@click.argument("arm")
+@click.option("--input", "size", default="64x64x3", show_default=True, help="Height x width x channels.")
+@click.option("--classes", default=5, show_default=True, type=click.IntRange(min=2), help="How many classes.")
+@click.option("--photos", default=1000, show_default=True, type=click.IntRange(min=1), help="Photos to train on.")
+@click.option("--order", help="Order of linear map, activation, normalization: LA, LAB, LBA, BAL.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A recipe value; may be repeated.")
+@as_json
+def audit(
+    arm: str, size: str, classes: int, photos: int, order: str | None, settings: tuple[str, ...], as_json: bool
+) -> None:
+    """Look at a network at its first weights: does the signal come through, do all its parts learn?
+
+    ARM is an architecture's name, or a file in list form (FILE.json). Drawn pixels stand for photos. Ends with exit
+    code 1 where something is found.
+    """
+    from commongarden import arch
+    from commongarden.recipe import Recipe, override
+    from commongarden.report import audits
+    from commongarden.study import Arm
+
+    network, shape = Arm(arm, {} if order is None else {"order": order}).network(classes), _shape(size)
+    recipe = override(Recipe(), dict(map(_setting, settings)))
+    arch.trace(network, shape)  # so that a mistake is told before torch is loaded
+
+    from commongarden.train import audit as auditor
+
+    found = auditor.audit_drawn(network, shape, classes, recipe, photos)
+    click.echo(audits.to_json(arm, found) if as_json else "\n".join(audits.lines(arm, found)))
+    if found.findings:
+        sys.exit(1)
+
+
 @main.command("list")
 @click.argument("pattern", required=False, default="*")
 @as_json

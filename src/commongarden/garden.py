@@ -7,6 +7,7 @@ from pathlib import Path
 
 from commongarden import report, stats
 from commongarden.data import cache
+from commongarden.report import audits
 from commongarden.runner.conduct import Conducted, conduct
 from commongarden.runner.display import Display, PlainDisplay
 from commongarden.stats import Results
@@ -42,6 +43,7 @@ def run(
         retry=retry,
         tensorboard=tensorboard,
         argv=argv,
+        tell_audit=audits.warning,
     )
     report.write(conducted.store)
     return stats.summarize(conducted.store), conducted

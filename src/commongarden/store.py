@@ -5,6 +5,7 @@
     split.json            the three parts, and what was left out and why
     runs/ARM/SEED/        one finished (or failed) run: run.json, history.csv, predictions.npz, model.safetensors
     runs/ARM/SEED.partial/  a run under way: checkpoint.pt; renamed to runs/ARM/SEED as the last act of the run
+    audit.json            what was found in each arm's network before its runs; made again where it is missing
     thumbnails.npz        JPEG bytes of the test photos that the report shows
     command.json          the command that the study was last made with
     results.csv, results.json, report.html
@@ -34,6 +35,7 @@ import numpy as np
 
 from commongarden import study as study_file
 from commongarden.errors import StoreError
+from commongarden.findings import AUDIT_SCHEMA, Audit
 from commongarden.records import SCHEMA, Epoch, LeftOut, Manifest, Photo, Predictions, Run, Split
 from commongarden.study import Study
 
@@ -93,6 +95,20 @@ class Store:
         path = self.directory(arm, seed) / "predictions.npz"
         with np.load(io.BytesIO(_read(path)), allow_pickle=False) as arrays:
             return Predictions(arrays["photos"], arrays["labels"], arrays["probabilities"])
+
+    def audits(self) -> dict[str, Audit]:
+        """What was found in each arm's network before its runs; those of another version's making are left out."""
+        path = self.root / "audit.json"
+        if not path.is_file():
+            return {}
+        try:
+            kept = msgspec.json.decode(_read(path), type=dict[str, msgspec.Raw])
+            schemas = {arm: msgspec.json.decode(raw, type=_Versioned).schema for arm, raw in kept.items()}
+            return {
+                arm: msgspec.json.decode(raw, type=Audit) for arm, raw in kept.items() if schemas[arm] == AUDIT_SCHEMA
+            }
+        except msgspec.DecodeError as error:
+            raise StoreError(f"{path}: not a study's audits: {error}; accepted: none, they are made again") from None
 
     def thumbnails(self) -> dict[str, bytes]:
         """JPEG bytes by photo path; empty where no run has finished."""
@@ -194,6 +210,12 @@ def write_split(store: Store, manifest: Manifest, split: Split) -> None:
     write_atomically(store.root / "split.json", msgspec.json.format(msgspec.json.encode(file), indent=1))
 
 
+def write_audit(store: Store, arm: str, audit: Audit) -> None:
+    """Keeps an arm's audit beside those of the others. For the process that holds the study."""
+    audits = {**store.audits(), arm: audit}
+    write_atomically(store.root / "audit.json", msgspec.json.format(msgspec.json.encode(audits), indent=1))
+
+
 def write_thumbnails(store: Store, jpegs: Mapping[str, bytes]) -> None:
     """Keeps the pictures that the report shows, so that the study can be moved without its photos."""
     arrays = {f"jpeg_{i}": np.frombuffer(jpeg, np.uint8) for i, jpeg in enumerate(jpegs.values())}
@@ -279,6 +301,11 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise StoreError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+@dataclass(frozen=True)
+class _Versioned:
+    schema: int
 
 
 @dataclass(frozen=True)

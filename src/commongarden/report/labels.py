@@ -67,6 +67,10 @@ TEXT: dict[str, str] = {
     "differ": "What differs between the arms",
     "differ_caption": "Computed from the definitions of the two arms; parameters and MACs follow from the rest.",
     "differ_nothing": "Nothing that was declared.",
+    "audit": "The networks before training",
+    "audit_caption": "Measured at the first weights over a few photos of the training part, one pass in training and "
+    "one in evaluation: does the signal come through, does every part get its gradient. A finding is no verdict: what "
+    "it costs is seen in the results.",
     "soil": "The soil all arms grew in",
     "data": "Data",
     "class": "class",

@@ -67,6 +67,7 @@ def render(store: Store, results: Results) -> str:
             published_seconds=tables.published_seconds(results),
             n_runs=len(predictions),
             missed=sections.missed_photos(store, predictions, results.classes),
+            audits=sections.audit_rows(store, arms),
             data_name=sections.data_name(study),
             counts=sections.class_counts(manifest, split),
             left_out=sections.left_out(manifest, split),

@@ -14,7 +14,7 @@ import numpy as np
 
 from commongarden.recipe import FIELDS
 from commongarden.records import Epoch, LeftOut, Manifest, Predictions, Run, Split
-from commongarden.report import numbers, words
+from commongarden.report import audits, numbers, words
 from commongarden.report.labels import TEXT
 from commongarden.stats import most_missed
 from commongarden.store import Store
@@ -34,6 +34,15 @@ class Missed:
     label: str
     said: str
     jpeg: bytes | None
+
+
+@dataclass(frozen=True)
+class AuditRow:
+    """What an arm's audit found: in one line, and each finding as its path and its sentence."""
+
+    arm: str
+    said: str
+    found: list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -93,6 +102,19 @@ def missed_photos(store: Store, predictions: Sequence[tuple[Run, Predictions]], 
         said = words.called(wrong)
         rows.append(Missed(path, classes[int(labels[i])], said, thumbnails.get(path)))
     return rows
+
+
+def audit_rows(store: Store, arms: Sequence[str]) -> list[AuditRow]:
+    """The arms that were looked at before their runs, those with findings first."""
+    kept = store.audits()
+    rows = [
+        AuditRow(
+            arm, audits.summary(arm, kept[arm]), [(found.path, audits.says(found)) for found in kept[arm].findings]
+        )
+        for arm in arms
+        if arm in kept
+    ]
+    return sorted(rows, key=lambda row: not row.found)
 
 
 def class_counts(manifest: Manifest, split: Split) -> list[tuple[str, list[int]]]:

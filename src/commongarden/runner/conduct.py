@@ -8,7 +8,7 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +18,11 @@ from commongarden import arch, stats
 from commongarden import store as store_files
 from commongarden.data import image
 from commongarden.errors import DataError
+from commongarden.findings import Audit
 from commongarden.records import LeftOut
 from commongarden.runner import plan
 from commongarden.runner.display import Display
+from commongarden.runner.events import Audited
 from commongarden.runner.soil import Soil, prepare
 from commongarden.runner.tensorboard import EventFiles
 from commongarden.runner.workers import LocalWorkers
@@ -53,10 +55,12 @@ def conduct(
     retry: bool = False,
     tensorboard: bool = False,
     argv: Sequence[str] = (),
+    tell_audit: Callable[[str, Audit], str] | None = None,
 ) -> Conducted:
     """Makes every run of the study that `root` lacks, and goes on with those that were stopped.
 
-    Ctrl-C once stops at the next step with every checkpoint kept; twice stops at once. Raises CommonGardenError.
+    Every arm is audited before the first of its runs, once; tell_audit gives the note on one in which something is
+    found. Ctrl-C once stops at the next step with every checkpoint kept; twice stops at once. Raises CommonGardenError.
     """
     for arm in study.arms:  # a network that cannot be built at its size is told before any photo is read
         resolution = study.recipe_of(arm).resolution
@@ -78,12 +82,16 @@ def conduct(
                     store_files.forget_run(store, run.arm, run.seed)
         jobs = plan.pending(study, store)
         n_classes = len(soil.manifest.classes)
+        looks = plan.unaudited(study, store, jobs, n_classes)
         n_workers = plan.n_workers(study, len(jobs), n_classes, device, n_workers)
         if jobs:
             sizes = {job: plan.work(study, job, len(soil.train), n_classes) for job in jobs}
             display.begin(sizes, {job: study.recipe_of(job.arm).epochs for job in jobs}, n_workers)
             with _interruptible() as stop:
-                for event in LocalWorkers(store, soil, n_workers, device).execute(jobs, stop.is_set):
+                for event in LocalWorkers(store, soil, n_workers, device).execute([*looks, *jobs], stop.is_set):
+                    if isinstance(event, Audited):
+                        _keep_audit(store, event, display, tell_audit)
+                        continue
                     display.show(event)
                     if event_files is not None:
                         event_files.show(event)
@@ -92,6 +100,15 @@ def conduct(
                 event_files.close()
         _keep_thumbnails(store, soil)
         return _standing(store, study, interrupted)
+
+
+def _keep_audit(store: Store, event: Audited, display: Display, tell_audit: Callable[[str, Audit], str] | None) -> None:
+    if event.audit is None:
+        display.note(f"warning: {event.arm} could not be audited: {event.cause}")
+        return
+    store_files.write_audit(store, event.arm, event.audit)
+    if event.audit.findings and tell_audit is not None:
+        display.note(tell_audit(event.arm, event.audit))
 
 
 def _left_out(what: str, files: Sequence[LeftOut]) -> str:

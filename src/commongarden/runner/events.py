@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from commongarden.findings import Audit
 from commongarden.records import Epoch, Run
 
 
@@ -13,6 +14,22 @@ class Job:
 
     arm: str
     seed: int
+
+
+@dataclass(frozen=True)
+class Look:
+    """An arm to be audited before its runs."""
+
+    arm: str
+
+
+@dataclass(frozen=True)
+class Audited:
+    """An arm has been looked at; audit is None where that failed, for the cause given."""
+
+    arm: str
+    audit: Audit | None
+    cause: str = ""
 
 
 @dataclass(frozen=True)

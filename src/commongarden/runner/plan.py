@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import platform
 import sys
+from collections.abc import Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -14,7 +15,7 @@ import psutil
 from commongarden import arch
 from commongarden.records import SCHEMA, Failure, Hashes, Machine, Run
 from commongarden.runner import limits
-from commongarden.runner.events import Job
+from commongarden.runner.events import Job, Look
 from commongarden.runner.soil import Soil
 from commongarden.store import Store
 from commongarden.study import Study
@@ -26,6 +27,16 @@ PACKAGES = ("commongarden", "torch", "numpy", "pillow", "scipy")
 def pending(study: Study, store: Store) -> list[Job]:
     """Runs that the store lacks: seed by seed, all arms of a seed together, so that a stopped study compares evenly."""
     return [Job(arm, seed) for seed in study.seeds for arm in study.arms if not store.has(arm, seed)]
+
+
+def unaudited(study: Study, store: Store, jobs: Sequence[Job], n_classes: int) -> list[Look]:
+    """Arms of the jobs whose network, as it is now, the store holds no audit of."""
+    kept = store.audits()
+    return [
+        Look(arm)
+        for arm in dict.fromkeys(job.arm for job in jobs)
+        if arm not in kept or kept[arm].network != arch.hash(study.arms[arm].network(n_classes))
+    ]
 
 
 def work(study: Study, job: Job, n_train: int, n_classes: int) -> float:

@@ -25,7 +25,7 @@ from commongarden import store as store_files
 from commongarden.errors import CommonGardenError, RunnerError
 from commongarden.records import Failure
 from commongarden.runner import plan, soil
-from commongarden.runner.events import Event, Job, RunDone, RunStopped, WorkerDied
+from commongarden.runner.events import Audited, Event, Job, Look, RunDone, RunStopped, WorkerDied
 from commongarden.store import Store
 
 READY = "ready"
@@ -33,9 +33,10 @@ DEATHS = 2  # of workers at one run, after which it is given up
 
 
 class Executor(Protocol):
-    """Makes runs somewhere and tells how they go; every job ends in one RunDone or RunStopped."""
+    """Makes runs somewhere and tells how they go; every job ends in one RunDone or RunStopped, every look in Audited,
+    unless it is stopped."""
 
-    def execute(self, jobs: Sequence[Job], stop: Callable[[], bool]) -> Iterator[Event]:
+    def execute(self, jobs: Sequence[Job | Look], stop: Callable[[], bool]) -> Iterator[Event | Audited]:
         """Events of all jobs as they come. Once `stop()` is true, runs under way stop at their next step."""
         ...
 
@@ -44,7 +45,7 @@ class Executor(Protocol):
 class _Worker:
     process: BaseProcess
     connection: Connection
-    job: Job | None = None
+    job: Job | Look | None = None
     is_ready: bool = False
 
 
@@ -57,7 +58,7 @@ class LocalWorkers:
     n: int
     device: str
 
-    def execute(self, jobs: Sequence[Job], stop: Callable[[], bool]) -> Iterator[Event]:
+    def execute(self, jobs: Sequence[Job | Look], stop: Callable[[], bool]) -> Iterator[Event | Audited]:
         """See Executor. Raises RunnerError where a worker cannot even begin."""
         waiting = list(jobs)
         workers: list[_Worker] = []
@@ -69,11 +70,11 @@ class LocalWorkers:
                     workers.append(self._start())
                     self._hand(workers[-1], waiting)
                 if not workers:
-                    yield from (RunStopped(job) for job in waiting)
+                    yield from (RunStopped(job) for job in waiting if isinstance(job, Job))
                     return
                 for worker in self._ready(workers):
                     try:
-                        message: Event | CommonGardenError | str | None = worker.connection.recv()
+                        message: Event | Audited | CommonGardenError | str | None = worker.connection.recv()
                     except (EOFError, OSError):
                         workers.remove(worker)
                         event = self._buried(worker, deaths, stop())
@@ -113,7 +114,7 @@ class LocalWorkers:
         there.close()
         return _Worker(process, here)
 
-    def _hand(self, worker: _Worker, waiting: list[Job]) -> None:
+    def _hand(self, worker: _Worker, waiting: list[Job | Look]) -> None:
         worker.job = waiting.pop(0)
         _send(worker, worker.job)
 
@@ -122,22 +123,23 @@ class LocalWorkers:
         ready = wait([worker.connection for worker in workers], timeout=0.2)
         return [worker for worker in workers if worker.connection in ready]
 
-    def _buried(self, worker: _Worker, deaths: Counter[Job], stopping: bool) -> Event | None:
+    def _buried(self, worker: _Worker, deaths: Counter[Job], stopping: bool) -> Event | Audited | None:
         """What is told of a worker whose pipe has closed: nothing if it was sent home."""
         worker.process.join(timeout=10)
         worker.connection.close()
         job, cause = worker.job, _cause(worker.process.exitcode)
-        if job is None:
+        if job is None or (isinstance(job, Look) and stopping):
             return None
+        if isinstance(job, Look):
+            if not worker.is_ready:
+                raise _could_not_begin(cause)
+            return Audited(job.arm, None, cause)
         if self.store.has(job.arm, job.seed):  # it died with the run in the store, but before it could say so
             return RunDone(job, self.store.run(job.arm, job.seed))
         if stopping:
             return RunStopped(job)
         if not worker.is_ready:
-            raise RunnerError(
-                f"a worker process could not begin: {cause}. What it printed says why. A script that runs a study "
-                'must be a file, with the call under `if __name__ == "__main__":`, because workers import it.'
-            )
+            raise _could_not_begin(cause)
         deaths[job] += 1
         if deaths[job] < DEATHS:
             return WorkerDied(job, cause)
@@ -147,6 +149,13 @@ class LocalWorkers:
         return RunDone(job, failed)
 
 
+def _could_not_begin(cause: str) -> RunnerError:
+    return RunnerError(
+        f"a worker process could not begin: {cause}. What it printed says why. A script that runs a study "
+        'must be a file, with the call under `if __name__ == "__main__":`, because workers import it.'
+    )
+
+
 def _cause(code: int | None) -> str:
     if code is None or code >= 0:
         return f"the worker ended with exit code {code}"
@@ -154,7 +163,7 @@ def _cause(code: int | None) -> str:
     return f"the worker was killed by signal {-code} ({signal.Signals(-code).name}){memory}"
 
 
-def _send(worker: _Worker, message: Job | None) -> None:
+def _send(worker: _Worker, message: Job | Look | None) -> None:
     try:
         worker.connection.send(message)
     except (BrokenPipeError, OSError):
@@ -189,14 +198,18 @@ def _work(connection: Connection, root: Path, cache_folder: Path, device: str) -
     """A worker's life: jobs come in over the pipe, events go out, None from either side ends a run or the worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     from commongarden.runner.grow import grow  # loads torch, in this process only
+    from commongarden.runner.look import look
 
     store = Store(root)
     try:
         study, ground = store.study(), soil.reopen(store, cache_folder)
         connection.send(READY)
         while (job := _received(connection)) is not None:
-            for event in grow(store, study, ground, job, device, stop=connection.poll):
-                connection.send(event)
+            if isinstance(job, Look):
+                connection.send(look(study, ground, job.arm))
+            else:
+                for event in grow(store, study, ground, job, device, stop=connection.poll):
+                    connection.send(event)
             connection.send(None)
     except CommonGardenError as error:  # such as a full disk: no run of the study could be stored
         connection.send(error)
@@ -204,9 +217,9 @@ def _work(connection: Connection, root: Path, cache_folder: Path, device: str) -
         return  # the parent is gone; the last checkpoint is kept
 
 
-def _received(connection: Connection) -> Job | None:
+def _received(connection: Connection) -> Job | Look | None:
     try:
-        job: Job | None = connection.recv()
+        job: Job | Look | None = connection.recv()
     except EOFError:  # the parent is gone
         return None
     return job

@@ -1,0 +1,75 @@
+"""What an audit finds in a network before it is trained: plain data, to be sent, stored and told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+AUDIT_SCHEMA = 1
+
+Kind = Literal[
+    "small weights",
+    "large weights",
+    "shrinking signal",
+    "growing signal",
+    "shrinking gradients",
+    "growing gradients",
+    "growing sum",
+    "dead units",
+    "constant output",
+    "faint output",
+    "cut gradient",
+    "zero gradient",
+    "unused parameter",
+    "wrong gradient",
+    "train and eval apart",
+    "lagging statistics",
+    "small batch",
+    "saturated logits",
+]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that may keep a network from learning, where it is, and the number that shows it.
+
+    path: the layer's, as `arch.trace` has it, or a module's dotted name in a network that somebody else wrote.
+    value: what `report.audits` says it is for each kind. more: the other numbers of the sentence, by name.
+    what: a name that belongs to it, such as a parameter's; "" where there is none.
+    """
+
+    kind: Kind
+    path: str
+    value: float
+    more: dict[str, float] = field(default_factory=dict)
+    what: str = ""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The signal at one linear layer, at the first weights.
+
+    depth: linear layers on the longest way to it, itself included.
+    activation: root mean square of its output. gradient: norm of the loss's gradient there, for one photo; None where
+    none arrives. gain: by how much its weights alone change the root mean square of what comes in.
+    """
+
+    path: str
+    depth: int
+    activation: float
+    gradient: float | None
+    gain: float
+
+
+@dataclass(frozen=True)
+class Audit:
+    """How a network looks at its first weights, in the recipe's mode of training.
+
+    network: the hash of its text form, "" where it has none. n_photos: how many it was looked at with.
+    """
+
+    schema: int
+    network: str
+    n_photos: int
+    findings: tuple[Finding, ...]
+    scales: tuple[Scale, ...]

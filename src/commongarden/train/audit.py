@@ -1,0 +1,161 @@
+"""Is this network worth training? A pass in training and one in evaluation at the first weights, and what they show."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import sys
+from collections.abc import Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from commongarden import arch
+from commongarden.arch import Node, Shape
+from commongarden.findings import AUDIT_SCHEMA, Audit, Scale
+from commongarden.recipe import Recipe
+from commongarden.train import measure, streams
+from commongarden.train.build import auxiliary_logits, build, module_name
+from commongarden.train.initialize import initialize
+from commongarden.train.symptoms import Passes, Plan, symptoms
+from commongarden.train.watch import Watch, fresh_statistics, linear_calls, tensors, watched
+
+MOST_PHOTOS, FEWEST_PHOTOS = 16, 3
+MACS = 8e9  # of one forward pass: a few seconds on one core for all passes
+AUXILIARY_WEIGHT = 0.3  # of the further outputs of networks from elsewhere (Szegedy et al. 2014, section 5)
+
+
+def audit(
+    network: nn.Module, x: Tensor, labels: Tensor, plan: Plan, *, paths: Mapping[str, str] | None = None, key: str = ""
+) -> Audit:
+    """Findings about any network at the weights it has, in the order in which its layers work.
+
+    x: (n, channels, height, width) as the network takes them, n two or more, of different photos; labels: (n,) int64.
+    paths: what a module's dotted name is to be told as; without it the names themselves. key: what the audit is kept
+    under. The network's weights, running statistics and mode are left as they were; gradients are cleared.
+    """
+
+    def path(name: str) -> str:
+        while paths and name not in paths:  # a part of a layer's module, of which the tree knows nothing
+            name = name.rpartition(".")[0]
+        return paths[name] if paths else name or type(network).__name__
+
+    was_training = network.training
+    with fresh_statistics(network), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        watch, logits, loss = _training_pass(network, x, labels)
+        network.eval()
+        with torch.no_grad():
+            calm = tensors(network(x))[0].float()
+    found = symptoms(Passes(network, watch, logits, calm, loss), plan)
+    network.zero_grad(set_to_none=True)
+    network.train(was_training)
+    return Audit(
+        AUDIT_SCHEMA,
+        key,
+        len(x),
+        tuple(
+            dataclasses.replace(
+                finding,
+                path=path(finding.path),
+                value=_finite(finding.value),
+                more={name: _finite(value) for name, value in finding.more.items()},
+            )
+            for finding in found
+        ),
+        tuple(
+            Scale(
+                path(call.name),
+                call.depth,
+                _finite(call.output_rms),
+                None if call.gradient is None else _finite(call.gradient),
+                _finite(call.gain),
+            )
+            for call in linear_calls(watch)
+        ),
+    )
+
+
+def _finite(value: float) -> float:
+    """JSON knows neither infinity nor what is no number: the largest number stands for both."""
+    return value if math.isfinite(value) else math.copysign(sys.float_info.max, value)
+
+
+def _training_pass(network: nn.Module, x: Tensor, labels: Tensor) -> tuple[Watch, Tensor, float]:
+    """Leaves the gradients of the loss, auxiliary ones included, in the parameters."""
+    network.train()
+    network.zero_grad(set_to_none=True)
+    with torch.enable_grad(), watched(network) as watch:
+        logits, *others = tensors(network(x))
+        loss = F.cross_entropy(logits.float(), labels)
+        heads = [
+            *auxiliary_logits(network),
+            *((AUXILIARY_WEIGHT, other) for other in others if other.shape == logits.shape),
+        ]
+        whole = sum((weight * F.cross_entropy(other.float(), labels) for weight, other in heads), start=loss)
+        if whole.requires_grad:
+            whole.backward()  # type: ignore[no-untyped-call]
+    return watch, logits.detach().float(), loss.detach().item()
+
+
+def audit_arm(
+    network: Node, input: Shape, n_classes: int, recipe: Recipe, n_train: int, pixels: Tensor, labels: Tensor
+) -> Audit:
+    """The audit of a tree of nodes as the recipe would first have it, with run seed 0.
+
+    pixels: (n, channels, height, width), 0..255; labels: (n,) int64. n_train: photos in the training part.
+    """
+    module = build(network, input)
+    initialize(module, recipe, streams.generator(0, 0, "initialization"))
+    x = pixels.float()
+    if recipe.pixels == "standardized":
+        x = (x - x.mean((0, 2, 3), keepdim=True)) / x.std((0, 2, 3), keepdim=True).clamp_min(1e-6)
+    if recipe.layout == "channels-last":
+        module.to(memory_format=torch.channels_last)
+        x = x.to(memory_format=torch.channels_last)
+    plan = Plan(recipe.batch_size, -(-n_train // recipe.batch_size), recipe.epochs, n_classes)
+    return audit(module, x, labels, plan, paths=tree_paths(network), key=arch.hash(network))
+
+
+def audit_drawn(network: Node, input: Shape, n_classes: int, recipe: Recipe, n_train: int) -> Audit:
+    """`audit_arm` where there are no photos: drawn pixels stand for them, and classes in turn for their labels."""
+    measure.settle(recipe.threads)
+    n = n_photos(network, input)
+    labels = torch.arange(n) % n_classes
+    return audit_arm(network, input, n_classes, recipe, n_train, drawn_pixels(input, n), labels)
+
+
+def tree_paths(network: Node) -> dict[str, str]:
+    """Each module's dotted name, as `build` gives it, and its layer's path, as `arch.trace` tells it."""
+    found: dict[str, str] = {}
+
+    def walk(node: Node, names: Sequence[str], labels: Sequence[str]) -> None:
+        found[".".join(names)] = " / ".join(labels)
+        for label, child in arch.children(node):
+            walk(child, [*names, module_name(label)], [*labels, label])
+
+    walk(network, [], [arch.label(network)])
+    return found
+
+
+def n_photos(network: Node, input: Shape, n_available: int = MOST_PHOTOS) -> int:
+    """How many photos an audit looks at: fewer where a network is costly, so that it takes seconds."""
+    affordable = int(MACS / max(arch.cost(network, input).macs, 1))
+    return min(n_available, max(FEWEST_PHOTOS, min(MOST_PHOTOS, affordable)))
+
+
+def drawn_pixels(input: Shape, n: int) -> Tensor:
+    """(n, channels, height, width) in 0..255, in place of photos: noise at every scale, the coarse ones strongest, as
+    in photos, whose power falls with the square of the frequency (Field 1987)."""
+    generator = torch.Generator().manual_seed(0)
+    height, width, channels = input
+    x = torch.zeros(n, channels, height, width)
+    side = 1
+    while side <= max(height, width):
+        grey = torch.randn(n, 1, min(side, height), min(side, width), generator=generator)
+        colour = torch.randn(n, channels, min(side, height), min(side, width), generator=generator)
+        coarse = 0.8 * grey + 0.4 * colour
+        x += F.interpolate(coarse, (height, width), mode="bilinear", align_corners=False)
+        side *= 4
+    return (115 + 40 * x).clamp(0, 255).round()
