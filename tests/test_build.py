@@ -40,11 +40,8 @@ def padding_of_a_pool(padding, kernel):
     """The padding, less than the kernel on every side: a window of nothing but padding has neither mean nor maximum."""
     if isinstance(padding, str):
         return padding
-    height, width = arch.layers.pair("kernel", kernel)
-    most = (height, height, width, width)
-    return tuple(
-        min(side, size - 1) for side, size in zip(arch.layers.sides(padding, (height, width)), most, strict=True)
-    )
+    size = arch.layers.pair("kernel", kernel)
+    return tuple(min(pixels, size[side // 2] - 1) for side, pixels in enumerate(arch.layers.sides(padding, size)))
 
 
 sizes = st.integers(1, 3)
