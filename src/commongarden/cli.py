@@ -358,15 +358,17 @@ def cache(clear: bool, cache_dir: Path | None, as_json: bool) -> None:
 def describe(arm: str, size: str, classes: int, order: str | None, as_json: bool) -> None:
     """Show a network layer by layer: path, output shape, parameters, MACs.
 
-    ARM is an architecture's name, or a file in list form (FILE.json).
+    ARM is an architecture's name, a file in list form (FILE.json), or somebody else's network: torchvision:NAME,
+    timm:NAME, FILE.py:FACTORY, package.module:FACTORY. Such a one is measured, which runs its code.
     """
     import json
 
     from commongarden import arch
+    from commongarden.runner.measuring import measure
     from commongarden.study import Arm
 
-    network = Arm(arm, {} if order is None else {"order": order}).network(classes)
     shape = _shape(size)
+    network = measure(Arm(arm, {} if order is None else {"order": order}), classes, shape).network(classes)
     layers, cost = arch.trace(network, shape), arch.cost(network, shape)
     if as_json:
         table = {
