@@ -21,8 +21,10 @@ from commongarden import store as stores
 from commongarden import study as studies
 from commongarden.errors import ArchError, CommonGardenError, StudyError
 from commongarden.recipe import Recipe
+from commongarden.records import Epoch
 from commongarden.study import Arm, Contrast, Study
-from commongarden.train import external, weights
+from commongarden.train import checkpoint, external, loop, weights
+from commongarden.train.classifier import Classifier
 from commongarden.train.head import last_layer
 from commongarden.train.measure import network_by_others
 
@@ -211,7 +213,7 @@ def test_a_report_runs_no_code_of_others_and_needs_no_file(grown, tmp_path):
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
 
 
-def test_a_study_is_extended_and_a_changed_file_refused(grown, commongarden, tmp_path):
+def test_a_study_is_extended_and_a_changed_file_refused(grown, commongarden, tmp_path, monkeypatch):
     shutil.copytree(grown, tmp_path / "garden")
     here = tmp_path / "garden"
     kept = stores.open_store(here / "out").study().arms
@@ -224,14 +226,15 @@ def test_a_study_is_extended_and_a_changed_file_refused(grown, commongarden, tmp
         file.write("# one more line\n")
     refused = commongarden(*run, cwd=here, check=2).stderr
     assert "arms.own, nets/mine.py:small: the SHA-256 of its code: " in refused
-    refused = commongarden("run", "out/study.toml", "--out", "out", cwd=here, check=2).stderr
-    assert "out/study.toml: arms.own: nets/mine.py has changed: SHA-256 " in refused
-    refused = commongarden("predict", "out/runs/own/0", "nets", cwd=here, check=2).stderr
-    assert "nets/mine.py has changed since the study was declared" in refused
+    monkeypatch.chdir(here)
+    with pytest.raises(StudyError, match=r"out/study\.toml: arms\.own: nets.mine\.py has changed: SHA-256 "):
+        studies.read("out/study.toml")
+    with pytest.raises(ArchError, match=r"nets.mine\.py has changed since the study was declared"):
+        cg.load("out/runs/own/0")
     shutil.rmtree(here / "nets")
-    commongarden("compare", "out", cwd=here, check=0)
-    refused = commongarden("predict", "out/runs/own/0", "out", cwd=here, check=2).stderr
-    assert "no such file 'nets/mine.py'" in refused
+    assert stats.summarize(store).arms[2].n_finished == 2
+    with pytest.raises(ArchError, match=r"no such file 'nets.mine\.py'"):
+        cg.load("out/runs/own/0")
 
 
 def test_an_arm_says_what_it_is(here):
@@ -465,3 +468,28 @@ def test_the_last_layer_is_found(here):
     ):
         network = made(measured(text, size=size))
         assert last_layer(network) is network.inner.get_submodule(name)
+
+
+def test_going_on_from_a_checkpoint_equals_never_having_stopped(here, tmp_path):
+    arm = measured("nets/mine.py:small")
+    recipe = Recipe(resolution=16, epochs=3, batch_size=6, head_epochs=1, body_lr=0.5, init="own", lr=1e-2)
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (18, 3, 16, 16), generator=generator, dtype=torch.uint8)
+    batches = list(zip(pixels.split(6), (torch.arange(18) % 3).split(6), strict=True))
+
+    def new():
+        torch.manual_seed(1)
+        classifier = Classifier(arm.network(3), (16, 16, 3), recipe, (128.0,) * 3, (64.0,) * 3)
+        return loop.new_trainee(classifier, recipe, torch.device("cpu"))
+
+    def epochs(trainee):
+        return (news for news in loop.train(trainee, lambda epoch: batches, lambda: batches, 3, 0, 0)
+                if isinstance(news, Epoch))  # fmt: skip
+
+    whole, stopped, resumed = new(), new(), new()
+    list(epochs(whole))
+    next(epochs(stopped))
+    (tmp_path / "checkpoint.pt").write_bytes(checkpoint.to_bytes(stopped))
+    checkpoint.restore(resumed, tmp_path / "checkpoint.pt")
+    list(epochs(resumed))
+    assert checkpoint.weights_to_bytes(resumed.classifier) == checkpoint.weights_to_bytes(whole.classifier)
