@@ -290,6 +290,7 @@ def test_given_weights_want_their_own_pixels_and_that_is_a_difference(here):
         ("torchvision:resnet19", {}, "unknown model 'resnet19'; did you mean torchvision:resnet18"),
         ("timm:convnext_ato", {}, "unknown model 'convnext_ato'; did you mean timm:convnext_atto"),
         ("torchvison:resnet18", {}, "unknown library 'torchvison'; did you mean 'torchvision'?"),
+        ("nets/mine.py", {}, "found no factory, accepted: nets/mine.py:FACTORY"),
         ("torchvision:", {}, "found no name behind the colon"),
         ("torchvision:resnet18", {"pretrained": "yes"}, "pretrained: found 'yes', accepted: true or false"),
         ("torchvision:resnet18", {"epocs": 3}, "unexpected keyword argument 'epocs'"),
@@ -432,6 +433,19 @@ def test_weights_of_another_network_are_told_by_tensor(here):
         in str(error.value)
     )
     assert "in the file only: 2.weight, 2.bias, 6.weight" in str(error.value)
+
+
+def test_a_network_that_came_out_otherwise_is_refused(here, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (here / "nets" / "size.py").write_text("WIDTH = 4")
+    (here / "nets" / "uses.py").write_text(
+        "import size\nfrom mine import small\n\n\ndef net(n): return small(n, size.WIDTH)"
+    )
+    arm = measured("nets/uses.py:net")
+    made(arm)
+    monkeypatch.setattr(sys.modules["size"], "WIDTH", 5)
+    with pytest.raises(ArchError, match="found 545 parameters, but it had 443 when it was measured"):
+        made(arm)
 
 
 def test_weights_that_change_are_refused(here):

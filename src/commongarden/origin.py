@@ -45,9 +45,11 @@ class Origin:
 
 
 def is_external(arch: str) -> bool:
-    """Whether an architecture's name is that of somebody else's network. Raises ArchError for a library misspelt."""
+    """Whether an architecture's name is that of somebody else's network. Raises ArchError for half a name."""
     place, colon, name = arch.rpartition(":")
     if not colon:
+        if arch.endswith(".py"):
+            raise ArchError(f"{arch}: found no factory, accepted: {arch}:FACTORY, a function or class in that file")
         return False
     if place in LIBRARIES or place.endswith(".py"):
         return True

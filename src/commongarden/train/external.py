@@ -69,7 +69,7 @@ class ExternalNetwork(nn.Module):
 def make(node: External) -> ExternalNetwork:
     """The network that the node names, with the first weights that its own code draws. Runs that code.
 
-    Raises ArchError where the code is not there, has changed, or makes no network.
+    Raises ArchError where the code is not there, has changed, or makes no network or another one than was measured.
     """
     place, name = origin.parts(node.source)
     options = json.loads(node.options)
@@ -77,6 +77,12 @@ def make(node: External) -> ExternalNetwork:
         inner = _of_library(node, place, name, options)
     else:
         inner = _of_user(node, place, name, options)
+    n_params = sum(parameter.numel() for parameter in inner.parameters())
+    if node.n_params and n_params != node.n_params:
+        raise ArchError(
+            f"{node.source}: found {n_params:,} parameters, but it had {node.n_params:,} when it was measured; "
+            "accepted: the version of its library, or of the code it imports, that it had then"
+        )
     return ExternalNetwork(node, inner.float())
 
 
