@@ -9,7 +9,7 @@ import torch
 
 from commongarden import arch
 from commongarden.arch import conv, dense, global_avg_pool, serial
-from commongarden.errors import RunnerError
+from commongarden.errors import RunnerError, StudyError
 from commongarden.recipe import Recipe
 from commongarden.records import Epoch
 from commongarden.train import checkpoint, loop, measure, streams
@@ -45,6 +45,7 @@ def epoch_batches(epoch, run_seed=0):
 
 def new(recipe, run_seed=0, network=NETWORK):
     measure.settle(1)
+    torch.manual_seed(streams.seed(0, run_seed, "initialization"))
     classifier = Classifier(network, (SIZE, SIZE, 3), recipe, (100.0, 90.0, 80.0), (50.0, 50.0, 50.0))
     initialize(classifier, recipe, streams.generator(0, run_seed, "initialization"))
     return loop.new_trainee(classifier, recipe, CPU)
@@ -79,6 +80,8 @@ RECIPES = [
         {"optimizer": "adam", "lr": 1e-2, "schedule": "cosine", "warmup_epochs": 1},
         {"optimizer": "sgd", "lr": 0.05, "nesterov": True, "weight_decay": 1e-3, "schedule": "one-cycle"},
         {"select": "best-val", "label_smoothing": 0.1, "layout": "channels-first", "init": "fixed"},
+        {"head_epochs": 2, "body_lr": 0.1, "schedule": "cosine", "lr": 1e-2},
+        {"head_epochs": 1, "optimizer": "sgd", "lr": 0.05, "init": "own"},
     )
 ]
 
@@ -107,6 +110,71 @@ def test_going_on_from_a_checkpoint_equals_never_having_stopped(recipe, stop_aft
     assert loop.selected(resumed) == loop.selected(whole)
     assert weights(resumed) == weights(whole)
     assert without_seconds(resumed.history) == without_seconds(whole.history)
+
+
+def state_after(trainee, epochs):
+    """What the trainee's classifier holds behind each of its first epochs."""
+    states = []
+    for news in loop.train(trainee, epoch_batches, lambda: batches(18, seed=9), 6, 0, 0):
+        if isinstance(news, Epoch):
+            states.append({key: value.clone() for key, value in trainee.classifier.state_dict().items()})
+            if len(states) == epochs:
+                break
+    return states
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_first_the_head_alone_learns_then_all(optimizer):
+    recipe = Recipe(resolution=SIZE, epochs=4, optimizer=optimizer, lr=1e-2, head_epochs=2, weight_decay=0.1)
+    trainee = new(recipe)
+    first = {key: value.clone() for key, value in trainee.classifier.state_dict().items()}
+    one, two, three = state_after(trainee, 3)
+    for key, value in first.items():
+        is_head = key.startswith("body.dense.")
+        assert torch.equal(value, two[key]) is not is_head, key
+        assert torch.equal(one[key], two[key]) is not is_head, key
+        assert not torch.equal(two[key], three[key]), key
+    assert any(key.endswith("running_mean") for key in first)
+
+
+def test_the_body_learns_at_its_share_of_the_learning_rate():
+    recipe = Recipe(resolution=SIZE, epochs=1, batch_size=6, optimizer="sgd", momentum=0.0, lr=0.1, body_lr=0.25)
+    trainee, by_hand = new(recipe), new(recipe).classifier
+    pixels, labels = batches()[0]
+    torch.manual_seed(streams.seed(0, 0, "dropout", 1))
+    torch.nn.functional.cross_entropy(by_hand.train()(pixels), labels).backward()
+    next(loop.train(trainee, lambda epoch: [(pixels, labels)], lambda: batches(18, seed=9), 1, 0, 0))
+    for (name, ours), theirs in zip(trainee.classifier.named_parameters(), by_hand.parameters(), strict=True):
+        rate = 0.1 if name.startswith("body.dense.") else 0.025
+        torch.testing.assert_close(ours, theirs - rate * theirs.grad)
+
+
+def test_auxiliary_heads_belong_to_the_body():
+    network = serial(conv(6, 3), arch.auxiliary(global_avg_pool(), dense(3)), global_avg_pool(), dense(3), dense(3))
+    trainee = new(Recipe(resolution=SIZE, epochs=2, head_epochs=1, lr=1e-2), network=network)
+    first = {key: value.clone() for key, value in trainee.classifier.state_dict().items()}
+    (after,) = state_after(trainee, 1)
+    changed = {key.rpartition(".")[0] for key, value in first.items() if not torch.equal(value, after[key])}
+    assert changed == {"body.dense_2"}
+
+
+def test_a_network_without_a_last_layer_has_no_head():
+    network = serial(arch.batch_norm(), global_avg_pool())
+    for values in ({"body_lr": 0.5}, {"head_epochs": 1}):
+        with pytest.raises(StudyError, match="head_epochs and body_lr need a last dense layer or convolution"):
+            new(Recipe(resolution=SIZE, **values), network=network)
+
+
+@pytest.mark.parametrize("values", [{"head_epochs": 11}, {"head_epochs": -1}, {"body_lr": 0.0}, {"body_lr": 1.5}])
+def test_shares_and_epochs_that_cannot_be_are_refused(values):
+    with pytest.raises(StudyError, match=f"recipe.{next(iter(values))}: found"):
+        Recipe(**values)
+
+
+def test_a_networks_own_first_weights_are_left():
+    layers = [new(Recipe(resolution=SIZE, init=init)).classifier.body.dense for init in ("own", "fan-in")]
+    assert layers[0].bias.any()
+    assert not layers[1].bias.any()
 
 
 def test_there_is_nothing_to_restore_without_a_checkpoint(tmp_path):

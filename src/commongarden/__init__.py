@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from commongarden.recipe import Recipe as Recipe
     from commongarden.report import verdict as verdict
     from commongarden.report import write as write_report  # noqa: F401
+    from commongarden.runner.measuring import measure as measure
     from commongarden.stats import summarize as summarize
     from commongarden.store import open_store as open_store
     from commongarden.study import Contrast as Contrast
@@ -45,6 +46,7 @@ _PUBLIC = {
     "Study": ("study", "Study"),
     "arch": ("arch", ""),
     "load": ("predictor", "load"),
+    "measure": ("runner.measuring", "measure"),
     "open_store": ("store", "open_store"),
     "predict": ("predictor", "predict"),
     "read_study": ("study", "read"),

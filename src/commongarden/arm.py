@@ -1,28 +1,37 @@
-"""One alternative of a study: an architecture, by name or from a file, and what it has of its own."""
+"""One alternative of a study: an architecture, by name, from a file or by others, and what it has of its own."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from commongarden import arch
-from commongarden.arch import Serial, listfile, listform
+from commongarden import arch, origin
+from commongarden.arch import External, Serial, listfile, listform
 from commongarden.errors import ArchError, StudyError, unknown
-from commongarden.recipe import FIELDS
+from commongarden.fields import convert
+from commongarden.origin import Origin
+from commongarden.recipe import FIELDS, Recipe
 
 
 @dataclass(frozen=True)
 class Arm:
     """One alternative: an architecture, its options, and the recipe values it must have of its own.
 
-    arch: a family's name, or the path of a file in list form (.json).
+    arch: a family's name, the path of a file in list form (.json), or somebody else's network: "torchvision:NAME",
+        "timm:NAME", "path/to/FILE.py:FACTORY", "package.module:FACTORY".
     options: those that are not given are filled in with the architecture's defaults, so that two spellings of one arm
         are equal and a default that changes later is seen.
     list_form: what the file holds. It is read once, when the arm is declared, and kept in the study file from then on:
         a study stands by itself, whatever becomes of the file. Empty for a family.
+    origin: what is kept of somebody else's network: hashes of its files from the declaration on, its cost once it is
+        measured. Its options are `weights` (a file to start from), for a library's also `pretrained` (its published
+        weights), and whatever else its maker takes; with either the pixels are normalized as its weights want them.
 
     Raises ArchError for a name or option that is not known, and for a file that holds no network.
     """
@@ -31,9 +40,12 @@ class Arm:
     options: dict[str, Any] = field(default_factory=dict)
     overrides: dict[str, Any] = field(default_factory=dict)
     list_form: str = ""
+    origin: Origin | None = None
 
     def __post_init__(self) -> None:
-        if listfile.is_list_file(self.arch):
+        if origin.is_external(self.arch):
+            self._declare_external()
+        elif listfile.is_list_file(self.arch):
             for key in self.options:
                 raise ArchError(unknown("option", key, (), where=self.arch))
             kept = self.list_form
@@ -47,11 +59,69 @@ class Arm:
             object.__setattr__(self, "options", _as_read(options))
         object.__setattr__(self, "overrides", _as_read(self.overrides))
 
+    def _declare_external(self) -> None:
+        of_library = origin.is_of_library(self.arch)
+        options = ({"pretrained": False} if of_library else {}) | {"weights": ""} | _as_read(self.options)
+        if of_library and not isinstance(options["pretrained"], bool):
+            raise ArchError(f"{self.arch}: pretrained: found {options['pretrained']!r}, accepted: true or false")
+        if not isinstance(options["weights"], str):
+            raise ArchError(
+                f"{self.arch}: weights: found {options['weights']!r}, accepted: the path of a file in quotes"
+            )
+        try:
+            json.dumps(options)
+        except (TypeError, ValueError) as error:
+            raise ArchError(f"{self.arch}: {error}; accepted options: numbers, text, true, false, lists") from None
+        object.__setattr__(self, "options", options)
+        if self.wants_weights and of_library and "pixels" not in self.overrides:
+            object.__setattr__(self, "overrides", {**self.overrides, "pixels": "own"})
+        if self.origin is None:
+            weights = origin.weights_hash(self.arch, options["weights"])
+            object.__setattr__(self, "origin", Origin(origin.code_hash(self.arch), weights))
+
+    @property
+    def wants_weights(self) -> bool:
+        """Whether training starts from given weights and not from drawn ones."""
+        external = self.origin is not None or origin.is_external(self.arch)
+        published = external and origin.is_of_library(self.arch) and self.options["pretrained"]
+        return bool(external and (published or self.options["weights"]))
+
+    @property
+    def maker_options(self) -> dict[str, Any]:
+        """What the maker of somebody else's network is given besides the number of classes."""
+        own = ("pretrained", "weights") if origin.is_of_library(self.arch) else ("weights",)
+        return {key: value for key, value in self.options.items() if key not in own}
+
     def network(self, n_classes: int) -> Serial:
-        """The architecture with a head of `n_classes`. Raises ArchError where it cannot be made."""
+        """The architecture with a head of `n_classes`. Raises ArchError where it cannot be made, and for somebody
+        else's network that was not measured for so many classes."""
+        if self.origin is not None:
+            return self._external(self.origin, n_classes)
         if self.list_form:
             return listform.network(self.list_form, n_classes, where=self.arch)
         return arch.network(self.arch, n_classes, **self.options)
+
+    def _external(self, kept: Origin, n_classes: int) -> Serial:
+        if kept.classes != n_classes:
+            found = f"measured for {kept.classes} classes" if kept.classes else "not measured yet"
+            raise ArchError(
+                f"{self.arch}: {found}, asked for {n_classes}; a network by others is measured when a study of it is "
+                "run, or by commongarden.measure(arm, n_classes, input)"
+            )
+        node = External(
+            self.arch,
+            json.dumps(self.maker_options, sort_keys=True),
+            kept.classes,
+            kept.input,
+            kept.n_params,
+            kept.macs,
+            kept.activation_bytes,
+            kept.code,
+            kept.weights if self.wants_weights else "",
+            kept.mean,
+            kept.std,
+        )
+        return Serial((node,), name=origin.parts(self.arch)[1])
 
 
 def _as_read(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,6 +139,8 @@ def from_table(name: str, values: object) -> Arm:
             f'arms.{name}: found {values!r}; accepted: a table with arch = "..." (see: commongarden describe)'
         )
     architecture = values["arch"]
+    if origin.is_external(architecture):
+        return _external_from_table(name, values)
     options = ["list_form"] if listfile.is_list_file(architecture) else list(arch.defaults(architecture))
     for key in values:
         if key != "arch" and key not in options and key not in FIELDS:
@@ -83,18 +155,41 @@ def from_table(name: str, values: object) -> Arm:
         raise StudyError(f"arms.{name}: {error}") from None
 
 
+def _external_from_table(name: str, values: Mapping[str, Any]) -> Arm:
+    """Recipe fields are the arm's own; every other key is the network's maker's to judge."""
+    kept = values.get("origin")
+    if kept is not None and not isinstance(kept, Mapping):
+        raise StudyError(f"arms.{name}.origin: found {kept!r}, accepted: the table that commongarden wrote")
+    stored = None if kept is None else convert(Origin, kept, where=f"arms.{name}.origin")
+    overrides = {key: value for key, value in values.items() if key in FIELDS}
+    given = {key: value for key, value in values.items() if key not in (*FIELDS, "arch", "origin")}
+    try:
+        return Arm(values["arch"], given, overrides, origin=stored)
+    except ArchError as error:
+        raise StudyError(f"arms.{name}: {error}") from None
+
+
 def to_table(arm: Arm) -> dict[str, Any]:
     """The arm as a study file holds it."""
+    if arm.origin is not None:
+        kept = {key: list(value) if isinstance(value, tuple) else value for key, value in vars(arm.origin).items()}
+        return {"arch": arm.arch, **arm.options, **arm.overrides, "origin": kept}
     list_form = {"list_form": arm.list_form} if arm.list_form else {}
     return {"arch": arm.arch, **list_form, **arm.options, **arm.overrides}
 
 
 def from_text(text: str) -> tuple[str, Arm]:
     """An arm as the command line names it, and its name in a study: an architecture ("plain_flower"), with an order
-    ("inception_flower:LA"), or the path of a file in list form ("nets/mine.json")."""
+    ("inception_flower:LA"), the path of a file in list form ("nets/mine.json"), or somebody else's network
+    ("timm:convnext_atto")."""
     if listfile.is_list_file(text):
         stem = re.sub(r"[^\w.+-]+", "-", Path(text).stem).strip(".+-")[:64] or "network"
         return stem, from_table(stem, {"arch": text})
+    if origin.is_external(text):
+        place, factory = origin.parts(text)
+        start = Path(place).stem if place.endswith(".py") else place
+        name = re.sub(r"[^\w.+-]+", "-", f"{start}-{factory}").strip(".+-")[:64] or "network"
+        return name, from_table(name, {"arch": text})
     architecture, _, order = text.partition(":")
     name = text.replace(":", "-")
     return name, from_table(name, {"arch": architecture} | ({"order": order} if order else {}))
@@ -102,6 +197,8 @@ def from_text(text: str) -> tuple[str, Arm]:
 
 def check_file(arm: Arm, *, where: str) -> None:
     """Refuses an arm that keeps another network than its file, where there is one, now holds. Raises StudyError."""
+    if arm.origin is not None:
+        _check_origin(arm, arm.origin, where=where)
     if not arm.list_form or not Path(arm.arch).is_file():
         return
     changes = listfile.differences(arm.list_form, listfile.read(arm.arch))
@@ -111,6 +208,36 @@ def check_file(arm: Arm, *, where: str) -> None:
             f"{where}: {arm.arch} has changed: {place}: {kept} in list_form, {found} in the file; "
             "accepted: no list_form, which takes what the file holds, or the name of another file"
         )
+
+
+def _check_origin(arm: Arm, kept: Origin, *, where: str) -> None:
+    files = {"code": "", "weights": arm.options["weights"]}
+    if kept.code:
+        with suppress(ArchError):  # not there any more, which is told where it is needed
+            files["code"] = str(origin.code_file(arm.arch))
+    for what, path in files.items():
+        before = getattr(kept, what)
+        if path and before and Path(path).is_file() and (now := origin.file_hash(Path(path))) != before:
+            raise StudyError(
+                f"{where}: {path} has changed: SHA-256 {before[:12]}... in origin, {now[:12]}... in the file; "
+                "accepted: no origin table, which takes what the file holds, or the name of another file"
+            )
+
+
+def check_recipe(name: str, arm: Arm, recipe: Recipe) -> None:
+    """Refuses what only a library's network has where there is none. Raises StudyError."""
+    if recipe.pixels == "own" and not (arm.origin is not None and origin.is_of_library(arm.arch)):
+        raise StudyError(
+            f"arms.{name}.pixels: found 'own', but {arm.arch} names no normalization; accepted: 'standardized', "
+            f"'raw', or a network of {' or '.join(origin.LIBRARIES)}"
+        )
+
+
+def kept(stored: Arm | None, wanted: Arm) -> Arm:
+    """`wanted` with what was measured of the same network before; the two must not conflict."""
+    if stored is None or stored.origin is None:
+        return wanted
+    return dataclasses.replace(wanted, origin=stored.origin)
 
 
 def conflicts(name: str, stored: Arm, wanted: Arm) -> list[str]:
@@ -126,6 +253,12 @@ def conflicts(name: str, stored: Arm, wanted: Arm) -> list[str]:
         for key in keys
         if before.get(key) != after.get(key)
     ]
+    if stored.origin and wanted.origin:
+        for what in ("code", "weights"):
+            old, new = getattr(stored.origin, what), getattr(wanted.origin, what)
+            if old and new and old != new:
+                told = f"arms.{name}, {wanted.arch}: the SHA-256 of its {what}"
+                lines.append(f"{told}: {old[:12]}... here, {new[:12]}... asked for")
     if stored.list_form and wanted.list_form:
         changes = listfile.differences(stored.list_form, wanted.list_form)
         told = f"arms.{name}, {wanted.arch}"
@@ -138,6 +271,9 @@ def conflicts(name: str, stored: Arm, wanted: Arm) -> list[str]:
 def _without_folder(arm: Arm) -> dict[str, Any]:
     """An arm's table without what its file holds and where it lies; the file's name is told of both."""
     table = to_table(arm)
+    table.pop("origin", None)
+    if arm.origin is not None:
+        table["weights"] = re.split(r"[/\\]", arm.options["weights"])[-1]
     if table.pop("list_form", ""):
         table["arch"] = re.split(r"[/\\]", arm.arch)[-1]
     return table

@@ -17,6 +17,7 @@ import click
 from commongarden.errors import CommonGardenError, StudyError
 
 if TYPE_CHECKING:
+    from commongarden.arch import Serial
     from commongarden.runner.display import Display
     from commongarden.study import Study
 
@@ -377,12 +378,14 @@ def describe(
 ) -> None:
     """Show a network layer by layer: output shape, parameters, MACs, receptive field. With --svg draw it.
 
-    ARM is an architecture, one with its order (inception_flower:LA), or a file in list form (FILE.json).
+    ARM is an architecture, one with its order (inception_flower:LA), a file in list form (FILE.json), or somebody
+    else's network: torchvision:NAME, timm:NAME, FILE.py:FACTORY, package.module:FACTORY. Such a one is measured, which
+    runs its code.
     """
     from commongarden import describe as describing
 
-    network = describing.network_of(arm, classes, order, dict(map(_setting, settings)))
     shape = _shape(size)
+    network = _network(arm, classes, order, shape, dict(map(_setting, settings)))
     if svg is not None:
         from commongarden import drawing
 
@@ -414,7 +417,7 @@ def diff(one: str, two: str, size: str, classes: int, order: str | None, lang: s
     from commongarden import describe as describing
 
     shape = _shape(size)
-    before, after = (describing.network_of(name, classes, order) for name in (one, two))
+    before, after = (_network(name, classes, order, shape) for name in (one, two))
     found = arch.difference(before, after, shape)
     if as_json:
         _print_json(describing.difference_table((one, two), found, shape, classes))
@@ -468,13 +471,28 @@ def export(what: str, size: str, classes: int, order: str | None, kind: str, out
     if Path(what).is_dir() and what not in arch.FAMILIES:
         exported = exporting.export_run(what, out)
     else:
-        exported = exporting.export_arm(what, classes, _shape(size), order, out)
+        shape = _shape(size)
+        exported = exporting.export_arm(what, _network(what, classes, order, shape), classes, shape, out)
     if as_json:
         _print_json(dataclasses.asdict(exported) | {"path": str(exported.path), "agrees": exported.agrees})
     else:
         click.echo(exporting.describe(exported))
     if not exported.agrees:
         sys.exit(1)
+
+
+def _network(
+    text: str, classes: int, order: str | None, shape: tuple[int, int, int], options: dict[str, Any] | None = None
+) -> Serial:
+    """The network of an arm as people type it; one by others is measured first, which runs its code."""
+    from commongarden.describe import arm_of
+
+    arm = arm_of(text, order, options)
+    if arm.origin is not None:
+        from commongarden.runner.measuring import measure
+
+        arm = measure(arm, classes, shape)
+    return arm.network(classes)
 
 
 def _print_json(table: Any) -> None:
@@ -504,15 +522,16 @@ def audit(
 ) -> None:
     """Look at a network at its first weights: does the signal come through, do all its parts learn?
 
-    ARM is an architecture's name, or a file in list form (FILE.json). Drawn pixels stand for photos. Ends with exit
-    code 1 where something is found.
+    ARM is an architecture, one with its order (inception_flower:LA), a file in list form (FILE.json), or somebody
+    else's network (timm:NAME, FILE.py:FACTORY). Drawn pixels stand for photos. Ends with exit code 1 where something is
+    found.
     """
     from commongarden import arch
     from commongarden.recipe import Recipe, override
     from commongarden.report import audits
-    from commongarden.study import Arm
 
-    network, shape = Arm(arm, {} if order is None else {"order": order}).network(classes), _shape(size)
+    shape = _shape(size)
+    network = _network(arm, classes, order, shape)
     recipe = override(Recipe(), dict(map(_setting, settings)))
     arch.trace(network, shape)  # so that a mistake is told before torch is loaded
 

@@ -11,6 +11,7 @@ from commongarden import arch, sentences
 from commongarden import arm as arms
 from commongarden.arch import Difference, Edit, Serial, Shape, Twin
 from commongarden.arch.listfile import is_list_file
+from commongarden.arm import Arm
 
 DIFFERENCE_WORDS = {
     "en": ("", "before", "after", "change", "parameters", "MACs", "activation bytes", "depth", "first at"),
@@ -22,9 +23,9 @@ ACTION_WORDS = {
 }
 
 
-def network_of(text: str, n_classes: int, order: str | None = None, options: Mapping[str, Any] | None = None) -> Serial:
-    """The network of an arm as people type it; `order` is that of one that does not say its own ("plain_flower:LA"),
-    `options` are others of the architecture.
+def arm_of(text: str, order: str | None = None, options: Mapping[str, Any] | None = None) -> Arm:
+    """An arm as people type it; `order` is that of one that does not say its own ("plain_flower:LA"), `options` are
+    others of the architecture.
 
     Raises ArchError, StudyError.
     """
@@ -32,7 +33,7 @@ def network_of(text: str, n_classes: int, order: str | None = None, options: Map
     given = dict(options or {})
     if order is not None and (":" not in text or is_list_file(text)):
         given["order"] = order
-    return (arms.Arm(arm.arch, {**arm.options, **given}) if given else arm).network(n_classes)
+    return Arm(arm.arch, {**arm.options, **given}) if given else arm
 
 
 def table(arm: str, network: Serial, shape: Shape, n_classes: int) -> dict[str, Any]:
@@ -45,7 +46,7 @@ def table(arm: str, network: Serial, shape: Shape, n_classes: int) -> dict[str, 
         "n_params": cost.n_params,
         "macs": cost.macs,
         "activation_bytes": cost.activation_bytes,
-        "depth": arch.depth(network),
+        "depth": arch.depth(network) or None,  # a network by others is one layer to us
         "hash": arch.hash(network),
         "trunk": [{"layer": name, "output": list(output)} for name, output in arch.trunk(network, shape)],
         "layers": [
@@ -88,7 +89,8 @@ def print_table(found: dict[str, Any]) -> None:
     console.print(
         f"{found['arch']} at {arch.show_shape(tuple(found['input']))}: {found['n_params']:,} parameters, "
         f"{found['macs']:,} MACs (FLOPs = 2 x MACs), {found['activation_bytes'] / 1e6:,.2f} MB of activations a photo, "
-        f"depth {found['depth']}. Field: the input pixels that one position depends on, also those beyond the edge.",
+        f"depth {found['depth'] or 'not known'}. Field: the input pixels that one position depends on, also those "
+        "beyond the edge.",
         highlight=False,
         soft_wrap=True,
     )

@@ -12,8 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from commongarden.arch import Shape
-from commongarden.describe import network_of
+from commongarden.arch import Serial, Shape
 from commongarden.errors import StudyError
 from commongarden.predictor import load
 from commongarden.recipe import Recipe
@@ -47,10 +46,10 @@ class Exported:
         return self.max_difference <= TOLERANCE
 
 
-def export_arm(arm: str, n_classes: int, input: Shape, order: str | None = None, out: Path | None = None) -> Exported:
-    """An architecture with the weights that seed 0 of the default recipe begins with. Raises ArchError, StudyError."""
+def export_arm(arm: str, network: Serial, n_classes: int, input: Shape, out: Path | None = None) -> Exported:
+    """An arm's network with the weights that seed 0 of the default recipe begins with. Raises ArchError, StudyError."""
     _check_packages()
-    module = build(network_of(arm, n_classes, order), input)
+    module = build(network, input)
     initialize(module, Recipe(), streams.generator(0, 0, "initialization"))
     height, width, channels = input
     generator = torch.Generator().manual_seed(0)

@@ -21,9 +21,12 @@ class Recipe:
     resolution: photos are resized to resolution x resolution pixels without keeping their aspect ratio.
     schedule, warmup_epochs: learning rate over the steps; a linear warm-up comes before any schedule.
     init: "fan-in" draws weights from N(0, sqrt(2 / fan-in)) (He et al. 2015), "fixed" from N(0, init_std);
-        biases start at 0.
+        biases start at 0; "own" leaves what the network's own code draws (torch's, where that is ours).
+    head_epochs: the first epochs, in which only the last layer learns and batch norm keeps its statistics.
+    body_lr: the learning rate of all other layers, as a share of the last one's.
     pixels: "standardized" subtracts the training part's mean per channel and divides by its standard
-        deviation; "raw" leaves 0..255.
+        deviation; "raw" leaves 0..255; "own" does what a library's network names as its own, and is
+        what such an arm gets where it starts from given weights and says nothing else.
     select: which epoch's weights are tested: the last one, or the one with the best validation accuracy.
     threads, layout: change the last bits of the numbers and so belong to the recipe.
     """
@@ -39,9 +42,11 @@ class Recipe:
     schedule: Literal["constant", "cosine", "one-cycle"] = "constant"
     warmup_epochs: float = 0.0
     label_smoothing: float = 0.0
-    init: Literal["fan-in", "fixed"] = "fan-in"
+    head_epochs: int = 0
+    body_lr: float = 1.0
+    init: Literal["fan-in", "fixed", "own"] = "fan-in"
     init_std: float = 0.03
-    pixels: Literal["standardized", "raw"] = "standardized"
+    pixels: Literal["standardized", "raw", "own"] = "standardized"
     augment: tuple[Augmentation, ...] = ()
     select: Literal["last", "best-val"] = "last"
     threads: int = 1
@@ -71,6 +76,8 @@ def _bounds(recipe: Recipe) -> list[tuple[str, bool, str]]:
             recipe.schedule != "one-cycle" or recipe.warmup_epochs == 0,
             "0 with one-cycle, which warms up by itself",
         ),
+        ("head_epochs", 0 <= recipe.head_epochs <= recipe.epochs, f"0 to epochs ({recipe.epochs})"),
+        ("body_lr", 0 < recipe.body_lr <= 1, "above 0, up to 1"),
         ("label_smoothing", 0 <= recipe.label_smoothing < 1, "0 up to, not including, 1"),
         ("init_std", positive(recipe.init_std), "a positive number"),
         ("augment", len(set(recipe.augment)) == len(recipe.augment), "each augmentation once"),

@@ -113,8 +113,8 @@ class Study:
         for name in self.published:
             if name not in self.arms:
                 raise StudyError(unknown("arm", name, self.arms, where="published"))
-        for name in self.arms:
-            self.recipe_of(name)
+        for name, arm in self.arms.items():
+            arms.check_recipe(name, arm, self.recipe_of(name))
 
     def recipe_of(self, arm: str) -> Recipe:
         """The shared recipe with the arm's own values in it."""
@@ -304,14 +304,14 @@ def extend(stored: Study, wanted: Study) -> Study:
 
     Contrasts that were planned stay, also those that nobody declared and that more arms would leave out.
     """
-    arms = {**stored.arms, **wanted.arms}
+    together = {**stored.arms, **{name: arms.kept(stored.arms.get(name), arm) for name, arm in wanted.arms.items()}}
     contrasts: tuple[Contrast, ...] = (*stored.contrasts, *wanted.contrasts)
-    if arms.keys() != stored.arms.keys():
-        later = wanted.contrasts or dataclasses.replace(wanted, arms=arms).planned_contrasts()
+    if together.keys() != stored.arms.keys():
+        later = wanted.contrasts or dataclasses.replace(wanted, arms=together).planned_contrasts()
         contrasts = (*stored.planned_contrasts(), *later)
     return dataclasses.replace(
         wanted,
-        arms=arms,
+        arms=together,
         seeds=tuple(sorted({*stored.seeds, *wanted.seeds})),
         contrasts=tuple(dict.fromkeys(contrasts)),
         published={**stored.published, **wanted.published},

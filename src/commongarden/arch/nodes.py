@@ -1,4 +1,4 @@
-"""The nouns of the language: fifteen frozen nodes. A network is a tree of them; input channels are never
+"""The nouns of the language: sixteen frozen nodes. A network is a tree of them; input channels are never
 written but follow from the input. Sizes are (height, width); a channel count is what a layer puts out.
 """
 
@@ -162,6 +162,33 @@ class Rescale:
 
 
 @dataclass(frozen=True)
+class External:
+    """Somebody else's network, whole: a leaf that nobody here can look into, so its cost was measured, not reckoned.
+
+    source: "torchvision:resnet50", "timm:convnext_atto", "nets/mine.py:small" or "package.module:small".
+    options: what its maker was given besides the number of classes, as JSON with sorted keys.
+    input: (height, width, channels) at which it was measured; it is good for no other.
+    code: SHA-256 of the user's file; weights: of the file its first weights come from; "" where there is none.
+    mean, std: the pixels' normalization that its published weights were made with, per channel in 0..255, or nothing.
+    """
+
+    source: str
+    options: str
+    classes: int
+    input: tuple[int, int, int]
+    n_params: int
+    macs: int
+    activation_bytes: int
+    code: str = ""
+    weights: str = ""
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        _positive(self, "classes", self.classes, *self.input)
+
+
+@dataclass(frozen=True)
 class Serial:
     """One after the other; an empty one passes its input on."""
 
@@ -231,13 +258,15 @@ class Auxiliary:
             )
 
 
-Leaf = Conv | MaxPool | AvgPool | AdaptiveAvgPool | Dense | Dropout | Noise | BatchNorm | Activation | Rescale
+Leaf = (
+    Conv | MaxPool | AvgPool | AdaptiveAvgPool | Dense | Dropout | Noise | BatchNorm | Activation | Rescale | External
+)
 Node = Leaf | Serial | Parallel | Add | Repeat | Auxiliary
 NODES: dict[str, type[Node]] = {
     kind.__name__: kind
     for kind in (
         Conv, MaxPool, AvgPool, AdaptiveAvgPool, Dense, Dropout, Noise, BatchNorm, Activation, Rescale,
-        Serial, Parallel, Add, Repeat, Auxiliary,
+        External, Serial, Parallel, Add, Repeat, Auxiliary,
     )
 }  # fmt: skip
 
@@ -259,6 +288,8 @@ def label(node: Node) -> str:
             return kind.replace("_", " ")
         case BatchNorm():
             return "batch norm"
+        case External():
+            return "network"
         case Serial(name=name) | Parallel(name=name) | Add(name=name) | Repeat(name=name) | Auxiliary(name=name):
             return name or type(node).__name__.lower()
         case _:

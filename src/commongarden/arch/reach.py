@@ -12,6 +12,7 @@ from commongarden.arch.nodes import (
     AvgPool,
     Conv,
     Dense,
+    External,
     MaxPool,
     Node,
     Repeat,
@@ -120,7 +121,7 @@ def _behind(node: Node, sights: _Sights, shape: Shape) -> _Sights:
             )
         case AdaptiveAvgPool(size=size):
             height, width = (_adaptive(sights[axis], shape[axis], size[axis]) for axis in (0, 1))
-        case Dense():
+        case Dense() | External():  # what a network by others does inside is not known
             height, width = (_adaptive(sights[axis], shape[axis], 1) for axis in (0, 1))
         case _:
             return sights

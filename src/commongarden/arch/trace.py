@@ -15,6 +15,7 @@ from commongarden.arch.nodes import (
     BatchNorm,
     Conv,
     Dense,
+    External,
     MaxPool,
     Node,
     Padding,
@@ -37,7 +38,7 @@ class Layer:
     """One leaf, concatenation or sum of the tree, at its place.
 
     macs: multiply-adds for one image, of convolutions and dense layers only (no bias, pooling, normalization).
-    activation_bytes: of the output for one image, in float32.
+    activation_bytes: of the output for one image, in float32; of a whole network by others, of all its layers' outputs.
     An auxiliary head's layers are among them, with their cost: training works through them, evaluation does not.
     """
 
@@ -50,6 +51,8 @@ class Layer:
 
     @property
     def activation_bytes(self) -> int:
+        if isinstance(self.node, External):
+            return self.node.activation_bytes
         return FLOAT_BYTES * _product(self.output)
 
 
@@ -173,6 +176,10 @@ def _leaf(node: Node, shape: Shape, path: tuple[str, ...]) -> tuple[Shape, int, 
             if len(scale) != shape[-1]:
                 raise _error(path, f"found {shape[-1]} channels, accepted: {len(scale)}, one for each scale and shift")
             return shape, 0, 0
+        case External():
+            if shape != node.input:
+                raise _error(path, f"measured at {show_shape(node.input)}, found {show_shape(shape)}")
+            return (node.classes,), node.n_params, node.macs
         case _:
             return shape, 0, 0
 
@@ -217,7 +224,7 @@ def _summed(node: Add, parts: list[tuple[tuple[str, ...], Shape]]) -> Shape:
 
 def _last_linear(node: Node, path: tuple[str, ...]) -> tuple[str, ...]:
     """The path of the layer that decides how many channels leave `node`; empty where it has none."""
-    if isinstance(node, Conv | Dense | Parallel | Add):
+    if isinstance(node, Conv | Dense | Parallel | Add | External):
         return path
     if isinstance(node, Auxiliary):
         return ()

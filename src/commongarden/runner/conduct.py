@@ -63,6 +63,8 @@ def conduct(
     found. Ctrl-C once stops at the next step with every checkpoint kept; twice stops at once. Raises CommonGardenError.
     """
     for arm in study.arms:  # a network that cannot be built at its size is told before any photo is read
+        if study.arms[arm].origin is not None:
+            continue  # it is measured as soon as the number of classes is known
         resolution = study.recipe_of(arm).resolution
         arch.trace(study.arms[arm].network(2), (resolution, resolution, 3))
     event_files = EventFiles(root / "tensorboard") if tensorboard else None

@@ -21,7 +21,7 @@ from commongarden.store import Store
 from commongarden.study import Study
 
 WORKER_BYTES = 450_000_000  # resident size of a process that has torch loaded and runs a small step
-PACKAGES = ("commongarden", "torch", "numpy", "pillow", "scipy")
+PACKAGES = ("commongarden", "torch", "torchvision", "timm", "numpy", "pillow", "scipy")
 
 
 def pending(study: Study, store: Store) -> list[Job]:

@@ -15,6 +15,7 @@ from commongarden.data import cache, folder
 from commongarden.data.split import split
 from commongarden.errors import StoreError
 from commongarden.records import Manifest, Split
+from commongarden.runner.measuring import measured
 from commongarden.store import Store
 from commongarden.study import Study
 
@@ -41,7 +42,8 @@ class Soil:
 def prepare(
     study: Study, root: Path, cache_folder: Path, *, keep_going: bool = False, on_progress: OnProgress | None = None
 ) -> tuple[Store, Soil]:
-    """Judges the photos, makes or reads the split, decodes what is missing, and writes the effective study.
+    """Judges the photos, measures networks by others, makes or reads the split, decodes what is missing, and writes the
+    effective study.
 
     Raises StoreError where the folder holds another study: changed data, split, recipe or arm.
     """
@@ -54,6 +56,7 @@ def prepare(
         study = _extended(root, stored, study)
     manifest = folder.scan(study.data, keep_going=keep_going, on_progress=told("reading photos"))
     store = Store(root)
+    study = measured(study, len(manifest.classes))
     if (root / "study.toml").is_file():
         _check_same_photos(root, store.manifest(), manifest)
         _check_same_networks(store, study, len(manifest.classes))

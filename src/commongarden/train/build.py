@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from commongarden import arch
 from commongarden.arch import Node, Shape
 from commongarden.errors import ArchError
+from commongarden.train import external
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -71,6 +72,8 @@ def _build(node: Node, shape: Shape) -> nn.Module:
             return Rescale(scale, shift)
         case arch.Activation(kind=name):
             return ACTIVATIONS[name]()
+        case arch.External():
+            return external.make(node)
 
 
 def _row(row: nn.Sequential, node: Node, shape: Shape) -> nn.Sequential:
@@ -153,7 +156,11 @@ class AuxiliaryHead(nn.Sequential):
 
 def auxiliary_logits(network: nn.Module) -> list[tuple[float, Tensor]]:
     """For each auxiliary head of the network, once after each training pass: weight of its loss, logits."""
-    return [head.collect() for head in network.modules() if isinstance(head, AuxiliaryHead)]
+    found = [head.collect() for head in network.modules() if isinstance(head, AuxiliaryHead)]
+    for part in network.modules():
+        if isinstance(part, external.ExternalNetwork):
+            found += part.collect()
+    return found
 
 
 class Rescale(nn.Module):

@@ -13,9 +13,12 @@ from commongarden.recipe import Recipe
 def initialize(module: nn.Module, recipe: Recipe, generator: torch.Generator) -> None:
     """Draws every convolution's and dense layer's weights in the order of the module tree, and sets biases to 0.
 
-    "fan-in": N(0, sqrt(2 / fan-in)), He et al. 2015, eq. 10; "fixed": N(0, init_std) whatever the fan-in.
+    "fan-in": N(0, sqrt(2 / fan-in)), He et al. 2015, eq. 10; "fixed": N(0, init_std) whatever the fan-in; "own": leaves
+    what the network was made with.
     Normalizations keep the scale that their node gives them (1 unless it says otherwise) and shift 0.
     """
+    if recipe.init == "own":
+        return
     with torch.no_grad():
         for layer in module.modules():
             if isinstance(layer, nn.Conv2d | nn.Linear):

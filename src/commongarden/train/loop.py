@@ -19,7 +19,7 @@ from commongarden.train import streams
 from commongarden.train.build import auxiliary_logits
 from commongarden.train.classifier import Classifier
 from commongarden.train.evaluate import evaluate
-from commongarden.train.schedule import learning_rate, make_optimizer
+from commongarden.train.schedule import begin_epoch, learning_rate, make_optimizer
 
 Batch = tuple[Tensor, Tensor]  # uint8 (n, 3, height, width), int64 (n,)
 
@@ -94,7 +94,7 @@ def _epoch(
     classifier, recipe, optimizer = trainee.classifier, trainee.recipe, trainee.optimizer
     clock = Clock(trainee.device)
     seen, right, loss_sum, rate = 0, 0, 0.0, 0.0
-    classifier.train()
+    begin_epoch(classifier, recipe, epoch)
     for step, (pixels, labels) in enumerate(batches, 1):
         pixels, labels = pixels.to(trainee.device), labels.to(trainee.device)
         clock.mark("data")
@@ -112,7 +112,7 @@ def _epoch(
 
         rate = learning_rate(recipe, (epoch - 1) * steps_per_epoch + step - 1, steps_per_epoch)
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("share", 1.0)
         optimizer.step()
         clock.mark("optimizer")
 

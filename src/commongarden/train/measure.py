@@ -1,9 +1,10 @@
-"""Devices, memory and latency of the process that trains."""
+"""Devices, memory and latency of the process that trains; the cost of networks that only their own code can tell."""
 
 from __future__ import annotations
 
 import ctypes
 import gc
+import json
 import statistics
 import time
 from contextlib import suppress
@@ -13,7 +14,11 @@ import psutil
 import torch
 from torch import nn
 
+from commongarden.arch import External
+from commongarden.arm import Arm
 from commongarden.errors import RunnerError
+from commongarden.origin import Origin
+from commongarden.train import external, weights
 
 
 def pick_device(wanted: str = "auto") -> torch.device:
@@ -63,6 +68,23 @@ def inference_ms(classifier: nn.Module, input: tuple[int, int, int], device: tor
             if i >= 5:
                 times.append(time.perf_counter() - start)
     return 1000 * statistics.median(times)
+
+
+def network_by_others(arm: Arm, n_classes: int, input: tuple[int, int, int]) -> Origin:
+    """What a study keeps of somebody else's network: its cost at this input, its normalization, hashes of its files.
+
+    Makes it, works it once in evaluation and once in training, and where given weights are asked for puts them in, so
+    that every mistake in it is told here. Raises ArchError.
+    """
+    assert arm.origin is not None, "only networks by others are measured"
+    torch.set_num_threads(1)
+    wants = "asked for" if arm.wants_weights else ""
+    options = json.dumps(arm.maker_options, sort_keys=True)
+    network = external.make(External(arm.arch, options, n_classes, input, 0, 0, 0, arm.origin.code, wants))
+    n_params, macs, activation_bytes = external.cost(network, input)
+    digest = weights.load(network, arm, arm.origin.weights) if arm.wants_weights else ""
+    mean, std = external.normalization(network.inner, arm.arch)
+    return Origin(arm.origin.code, digest, n_classes, input, n_params, macs, activation_bytes, mean, std)
 
 
 class PeakMemory:

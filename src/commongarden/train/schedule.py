@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import nn
 
+from commongarden.errors import StudyError
 from commongarden.recipe import Recipe
+from commongarden.train.head import last_layer
 
 
 def make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """The recipe's optimizer in torch's fused form, with torch's betas (0.9, 0.999) and epsilon 1e-8.
 
-    Weight decay takes every parameter, as torch's own default does.
+    Weight decay takes every parameter, as torch's own default does. Each group's share of the learning rate is its
+    "share": 1, or where the body learns later or slower, the body's in a first group. Raises StudyError.
     """
-    parameters = list(module.parameters())
+    parameters = _groups(module, recipe)
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(
             parameters,
@@ -27,6 +31,41 @@ def make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         )
     kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
     return kind(parameters, recipe.lr, weight_decay=recipe.weight_decay, fused=True)
+
+
+def _groups(module: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
+    if recipe.body_lr == 1 and not recipe.head_epochs:
+        return [{"params": list(module.parameters()), "share": 1.0}]
+    head = list(_head(module).parameters())
+    body = [parameter for parameter in module.parameters() if all(parameter is not other for other in head)]
+    return [{"params": body, "share": recipe.body_lr}, {"params": head, "share": 1.0}]
+
+
+def _head(module: nn.Module) -> nn.Module:
+    head = last_layer(module)
+    if head is None:
+        raise StudyError(
+            "recipe: head_epochs and body_lr need a last dense layer or convolution, and the network has none for the "
+            "classes; accepted: head_epochs 0, body_lr 1"
+        )
+    return head
+
+
+def begin_epoch(module: nn.Module, recipe: Recipe, epoch: int) -> None:
+    """Puts the module into training for an epoch (from 1). In the recipe's first `head_epochs` its last layer alone
+    learns: no other parameter has a gradient, no batch norm sees the batch. Raises StudyError.
+    """
+    module.train()
+    if not recipe.head_epochs:
+        return
+    alone = epoch <= recipe.head_epochs
+    head = set(_head(module).parameters())
+    for parameter in module.parameters():
+        parameter.requires_grad_(not alone or parameter in head)
+    if alone:
+        for layer in module.modules():
+            if isinstance(layer, nn.modules.batchnorm._NormBase):
+                layer.eval()
 
 
 def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:

@@ -1,0 +1,171 @@
+"""Given weights to start from: found or fetched, read without running anything, and put where they belong."""
+
+from __future__ import annotations
+
+import pickle
+import socket
+import struct
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from commongarden import origin
+from commongarden.arm import Arm
+from commongarden.errors import ArchError
+from commongarden.train.external import ExternalNetwork, library
+from commongarden.train.head import last_layer
+
+SECONDS_TO_ANSWER = 20
+WRAPPERS = ("state_dict", "model_state_dict", "model", "state")  # under which training scripts store weights
+OWN_PREFIX = "body.network.inner."  # of a finished run's model.safetensors
+SHOWN = 5
+
+
+def load(network: ExternalNetwork, arm: Arm, expected: str = "") -> str:
+    """Puts the weights that the arm asks for into the network; the last layer keeps its drawn ones where theirs is for
+    other classes. Returns the SHA-256 of their file.
+
+    expected: the SHA-256 that the file had when the study was declared. Raises ArchError for a file that is not there,
+    has changed, cannot be read, or is of another network (naming the tensors).
+    """
+    file = Path(arm.options["weights"]) if arm.options["weights"] else _published(network.inner, arm.arch)
+    digest = origin.weights_hash(arm.arch, str(file)) if arm.options["weights"] else origin.file_hash(file)
+    if expected and digest != expected:
+        raise ArchError(
+            f"{arm.arch}: {file} has changed since the study was declared: SHA-256 {expected[:12]}... then, "
+            f"{digest[:12]}... now; accepted: the file as it was"
+        )
+    _put(network, read(file), f"{arm.arch}: {file.name}")
+    return digest
+
+
+def read(file: Path) -> dict[str, Tensor]:
+    """The tensors in a .safetensors, .pth, .pt or .bin file, by name. Nothing in it is executed. Raises ArchError."""
+    try:
+        if file.suffix.lower() == ".safetensors":
+            return safetensors.torch.load_file(file)
+        found: Any = torch.load(file, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, safetensors.SafetensorError, RuntimeError, EOFError, struct.error) as error:
+        first = str(error).strip().partition("\n")[0]
+        raise ArchError(
+            f"{file}: no weights can be read from it ({first}); accepted: tensors by name, as safetensors or "
+            "torch.save(network.state_dict(), FILE) write them"
+        ) from None
+    while isinstance(found, Mapping) and (key := next((key for key in WRAPPERS if _holds(found, key)), "")):
+        found = found[key]
+    if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
+        raise ArchError(f"{file}: found {type(found).__name__} without weights, accepted: tensors by name")
+    return {str(key): value for key, value in found.items()}
+
+
+def _holds(found: Mapping[Any, Any], key: str) -> bool:
+    return isinstance(found.get(key), Mapping)
+
+
+def _put(network: ExternalNetwork, found: dict[str, Tensor], where: str) -> None:
+    inner = network.inner
+    wanted = inner.state_dict()
+    for prefix in ("module.", OWN_PREFIX):
+        if all(key.startswith(prefix) for key in found):
+            found = {key.removeprefix(prefix): value for key, value in found.items()}
+    last = last_layer(network)
+    # what may be for other classes: the last layer, and auxiliary heads, which a file or a network may also lack
+    head = next((f"{name}." for name, layer in inner.named_modules() if layer is last), "")
+
+    def may_differ(key: str) -> bool:
+        return bool(head and key.startswith(head)) or "aux" in key.lower()
+
+    missing = [key for key in wanted if key not in found and not may_differ(key) and not _counts(key)]
+    extra = [key for key in found if key not in wanted and not may_differ(key) and not _counts(key)]
+    if missing or extra:
+        if (renamed := _by_structure(wanted, found, may_differ)) is None:
+            raise ArchError(f"{where}: {_unlike(missing, extra)}; accepted: weights of this very network")
+        found = renamed
+    unlike = [
+        f"{key}: {_shape(found[key])} in the file, {_shape(value)} in the network"
+        for key, value in wanted.items()
+        if key in found and found[key].shape != value.shape and not may_differ(key)
+    ]
+    if unlike:
+        more = f", and {len(unlike) - SHOWN} more tensors" if len(unlike) > SHOWN else ""
+        raise ArchError(f"{where}: other shapes: {'; '.join(unlike[:SHOWN])}{more}")
+    fitting = {key: value for key, value in found.items() if key in wanted and value.shape == wanted[key].shape}
+    inner.load_state_dict({**wanted, **fitting})
+
+
+def _by_structure(
+    wanted: Mapping[str, Tensor], found: Mapping[str, Tensor], may_differ: Callable[[str], bool]
+) -> dict[str, Tensor] | None:
+    """The file's tensors under the network's names, where both list tensors of the same kinds and shapes in the same
+    order: the same network in another's words. None where they do not."""
+    ours = [key for key in wanted if not _counts(key)]
+    theirs = [key for key in found if not _counts(key)]
+    if len(ours) != len(theirs):
+        return None
+    for our, their in zip(ours, theirs, strict=True):
+        alike = wanted[our].shape == found[their].shape or may_differ(our)
+        if not alike or our.rpartition(".")[2] != their.rpartition(".")[2]:
+            return None
+    return {our: found[their] for our, their in zip(ours, theirs, strict=True)}
+
+
+def _counts(key: str) -> bool:
+    """Whether it is batch norm's count of batches, which no pass needs and old files lack."""
+    return key.endswith("num_batches_tracked")
+
+
+def _unlike(missing: list[str], extra: list[str]) -> str:
+    lines = []
+    for what, keys in (("missing in the file", missing), ("in the file only", extra)):
+        if keys:
+            more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
+            lines.append(f"{what}: {', '.join(keys[:SHOWN])}{more}")
+    return "; ".join(lines)
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "one number"
+
+
+def _published(inner: nn.Module, source: str) -> Path:
+    """The library's published weights as a local file, fetched where they are not there yet. Raises ArchError."""
+    place, name = origin.parts(source)
+    settings: Any = getattr(inner, "pretrained_cfg", None) or {}
+    if place == "torchvision":
+        settings = {"url": library(place).get_model_weights(name).DEFAULT.url}
+    hub, url = settings.get("hf_hub_id") or "", settings.get("url") or ""
+    if not hub and not url:
+        raise ArchError(f'{source}: {place} publishes no weights for it; accepted: weights = "FILE.safetensors"')
+    wanted = f"{hub}/model.safetensors" if hub else url
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(SECONDS_TO_ANSWER)
+    try:
+        if hub:
+            from huggingface_hub import hf_hub_download
+
+            return Path(hf_hub_download(hub, "model.safetensors"))
+        file = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(url).path).name
+        if not file.is_file():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(url, str(file), _prefix_in(file.name), progress=False)
+        return file
+    except Exception as error:  # no network, no such file, a torn one: every library raises its own
+        reason = str(error).strip().partition("\n")[0]
+        raise ArchError(
+            f"{source}: its published weights {wanted} cannot be fetched ({type(error).__name__}: {reason}); accepted: "
+            'a copy of that file, weights = "FILE.safetensors" (or .pth, .pt), or pretrained = false'
+        ) from None
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _prefix_in(name: str) -> str | None:
+    """The start of the file's SHA-256 that torchvision puts into its name: "resnet50-11ad3fa6.pth"."""
+    found = name.rpartition(".")[0].rpartition("-")[2]
+    return found if len(found) >= 8 and not set(found) - set("0123456789abcdef") else None
