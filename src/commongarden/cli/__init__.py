@@ -1,0 +1,13 @@
+"""The command line: thin commands that parse, call and print. Nothing slow is imported before a command needs it.
+
+Results go to standard output, progress and errors to standard error. Exit codes: 0 done; 1 done, but some runs failed
+or files could not be read; 2 a mistake in what was asked, told in one message; 130 interrupted, to be continued by the
+same command.
+"""
+
+from __future__ import annotations
+
+from commongarden.cli import networks, photos, studies  # each adds its commands to the group
+from commongarden.cli.group import main
+
+__all__ = ["main", "networks", "photos", "studies"]

@@ -1,0 +1,229 @@
+"""Commands on networks: describe, diff, twins, export, audit, list."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from commongarden.cli.group import main
+from commongarden.cli.options import as_json, chain, print_json, setting, shape_of, write
+
+if TYPE_CHECKING:
+    from commongarden.arch import Serial
+
+size = click.option("--input", "size", default="64x64x3", show_default=True, help="Height x width x channels.")
+n_classes = click.option(
+    "--classes", default=5, show_default=True, type=click.IntRange(min=1), help="How many classes."
+)
+order = click.option("--order", help="Order of linear map, activation, normalization: LA, LAB, LBA, BAL.")
+settings = click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="An option of the architecture; may be repeated."
+)
+
+
+@main.command()
+@click.argument("arm")
+@chain(size, n_classes, order, settings)
+@click.option("--svg", type=click.Path(path_type=Path, dir_okay=False), help="Draw it into this file (SVG).")
+@click.option("--depth", type=click.IntRange(min=1), help="Levels of blocks to draw; deeper ones are one box [all].")
+@as_json
+def describe(
+    arm: str,
+    size: str,
+    classes: int,
+    order: str | None,
+    settings: tuple[str, ...],
+    svg: Path | None,
+    depth: int | None,
+    as_json: bool,
+) -> None:
+    """Show a network layer by layer: output shape, parameters, MACs, receptive field. With --svg draw it.
+
+    ARM is an architecture, one with its order (inception_flower:LA), a file in list form (FILE.json), or somebody
+    else's network: torchvision:NAME, timm:NAME, FILE.py:FACTORY, package.module:FACTORY. Such a one is measured, which
+    runs its code.
+    """
+    from commongarden import describe as describing
+
+    shape = shape_of(size)
+    network = _network(arm, classes, order, shape, dict(map(setting, settings)))
+    if svg is not None:
+        from commongarden import drawing
+
+        if as_json:
+            raise click.UsageError("--svg and --json: found both, accepted: one of them")
+        write(svg, drawing.svg(network, shape, depth=depth, title=f"{arm} at {size}"))
+        return
+    if depth is not None:
+        raise click.UsageError("--depth: how deep a drawing goes; accepted together with --svg FILE")
+    found = describing.table(arm, network, shape, classes)
+    if as_json:
+        print_json(found)
+    else:
+        describing.print_table(found)
+
+
+@main.command()
+@click.argument("one")
+@click.argument("two")
+@chain(size, n_classes, order)
+@click.option("--lang", type=click.Choice(["en", "ko"]), default="en", show_default=True, help="English or Korean.")
+@as_json
+def diff(one: str, two: str, size: str, classes: int, order: str | None, lang: str, as_json: bool) -> None:
+    """Say what makes arm TWO of arm ONE: the fewest edits, and what they cost.
+
+    An arm is an architecture, one with its order (inception_flower:LA), or a file in list form (FILE.json).
+    """
+    from commongarden import arch
+    from commongarden import describe as describing
+
+    shape = shape_of(size)
+    before, after = (_network(name, classes, order, shape) for name in (one, two))
+    found = arch.difference(before, after, shape)
+    if as_json:
+        print_json(describing.difference_table((one, two), found, shape, classes))
+    else:
+        describing.print_difference((one, two), found, lang)
+
+
+@main.command()
+@chain(size, n_classes)
+@click.option("--equal", default="n_params", show_default=True, help="What shall be nearest: n_params or macs.")
+@click.option("--widths", default="16,32,64", show_default=True, help="Channels of each stage.")
+@click.option("--blocks", default="2,2,2", show_default=True, help="Blocks of each stage.")
+@click.option("--stem", default=16, show_default=True, type=click.IntRange(min=1), help="Channels of the stem.")
+@click.option("--order", default="LBA", show_default=True, help="Order of linear map, activation, normalization.")
+@as_json
+def twins(size: str, classes: int, equal: str, widths: str, blocks: str, stem: int, order: str, as_json: bool) -> None:
+    """Give one network in plain, residual, bottleneck and Inception form at the nearest possible cost.
+
+    Stem, stages, blocks and head are equal. WIDTHS are those of the plain and residual form; the widths of the other
+    two are searched for. Prints what still differs, in per cent, and the four as arms of a study file.
+    """
+    from commongarden import describe as describing
+    from commongarden.arch import twins as find
+
+    options: Any = {"equal": equal, "widths": widths, "blocks": blocks, "stem": stem, "order": order}
+    found = find(classes, shape_of(size), **options)
+    table = describing.twins_table(found, equal, blocks, stem, order)
+    if as_json:
+        print_json(table)
+    else:
+        describing.print_twins(table)
+
+
+@main.command()
+@click.argument("what", metavar="ARM|RUN")
+@chain(size, n_classes, order)
+@click.option("--format", "kind", type=click.Choice(["onnx"]), default="onnx", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The file to write [NAME.onnx].")
+@as_json
+def export(what: str, size: str, classes: int, order: str | None, kind: str, out: Path | None, as_json: bool) -> None:
+    """Write a network for other programs, run it there, and compare it with torch.
+
+    An arm has the weights that training would begin with. A finished run (DIR/runs/ARM/SEED) has the ones it learned,
+    and its preprocessing is inside: uint8 photos go in. Exit code 1 where the two differ by more than 0.001.
+    """
+    import dataclasses
+
+    from commongarden import arch
+    from commongarden import export as exporting
+
+    if Path(what).is_dir() and what not in arch.FAMILIES:
+        exported = exporting.export_run(what, out)
+    else:
+        shape = shape_of(size)
+        exported = exporting.export_arm(what, _network(what, classes, order, shape), classes, shape, out)
+    if as_json:
+        print_json(dataclasses.asdict(exported) | {"path": str(exported.path), "agrees": exported.agrees})
+    else:
+        click.echo(exporting.describe(exported))
+    if not exported.agrees:
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("arm")
+@click.option("--input", "size", default="64x64x3", show_default=True, help="Height x width x channels.")
+@click.option("--classes", default=5, show_default=True, type=click.IntRange(min=2), help="How many classes.")
+@click.option("--photos", default=1000, show_default=True, type=click.IntRange(min=1), help="Photos to train on.")
+@click.option("--order", help="Order of linear map, activation, normalization: LA, LAB, LBA, BAL.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A recipe value; may be repeated.")
+@as_json
+def audit(
+    arm: str, size: str, classes: int, photos: int, order: str | None, settings: tuple[str, ...], as_json: bool
+) -> None:
+    """Look at a network at its first weights: does the signal come through, do all its parts learn?
+
+    ARM is an architecture, one with its order (inception_flower:LA), a file in list form (FILE.json), or somebody
+    else's network (timm:NAME, FILE.py:FACTORY). Drawn pixels stand for photos. Ends with exit code 1 where something is
+    found.
+    """
+    from commongarden import arch
+    from commongarden.recipe import Recipe, override
+    from commongarden.report import audits
+
+    shape = shape_of(size)
+    network = _network(arm, classes, order, shape)
+    recipe = override(Recipe(), dict(map(setting, settings)))
+    arch.trace(network, shape)  # so that a mistake is told before torch is loaded
+
+    from commongarden.train import audit as auditor
+
+    found = auditor.audit_drawn(network, shape, classes, recipe, photos)
+    click.echo(audits.to_json(arm, found) if as_json else "\n".join(audits.lines(arm, found)))
+    if found.findings:
+        sys.exit(1)
+
+
+@main.command("list")
+@click.argument("pattern", required=False, default="*")
+@as_json
+def list_architectures(pattern: str, as_json: bool) -> None:
+    """List architectures by name, with parameters and source.
+
+    PATTERN is a part of the name, or has * and ? in it: resnet, vgg*_bn. Counts are at the published input and number
+    of classes.
+    """
+    import json
+
+    from commongarden import arch
+
+    rows = []
+    for name in arch.matching(pattern):
+        family = arch.FAMILIES[name]
+        cost = family.cost()
+        rows.append(
+            {
+                "name": name,
+                "n_params": cost.n_params,
+                "macs": cost.macs,
+                "input": list(family.input),
+                "classes": family.n_classes,
+                "options": list(family.options),
+                "source": family.source,
+            }
+        )
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+        return
+    width = max(len(str(row["name"])) for row in rows)
+    for row in rows:
+        click.echo(f"{row['name']:<{width}}  {row['n_params']:>11,}  {row['source']}")
+
+
+def _network(
+    text: str, classes: int, order: str | None, shape: tuple[int, int, int], options: dict[str, Any] | None = None
+) -> Serial:
+    """The network of an arm as people type it; one by others is measured first, which runs its code."""
+    from commongarden.describe import arm_of
+
+    arm = arm_of(text, order, options)
+    if arm.origin is not None:
+        from commongarden.runner.measuring import measure
+
+        arm = measure(arm, classes, shape)
+    return arm.network(classes)

@@ -1,0 +1,59 @@
+"""Options that several commands take, and how their values are read and written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from commongarden.errors import StudyError
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+cache_dir = click.option(
+    "--cache-dir", type=click.Path(file_okay=False, path_type=Path), help="Where decoded images are kept."
+)
+
+
+def chain(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def decorate(function: Any) -> Any:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def setting(text: str) -> tuple[str, Any]:
+    import tomllib
+
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise StudyError(f"--set: found {text!r}, accepted: KEY=VALUE, such as --set optimizer=sgd")
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value.strip()  # a bare word is text
+
+
+def shape_of(text: str) -> tuple[int, int, int]:
+    parts = text.lower().split("x")
+    if len(parts) not in (2, 3) or not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise StudyError(f"--input: found {text!r}, accepted: HEIGHTxWIDTHxCHANNELS, such as 96x96x3")
+    height, width, channels = (*map(int, parts), 3)[:3]
+    return height, width, channels
+
+
+def print_json(table: Any) -> None:
+    import json
+
+    click.echo(json.dumps(table, ensure_ascii=False, indent=1))
+
+
+def write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StudyError(f"{path}: cannot be written ({error.strerror})") from None
+    click.echo(str(path))

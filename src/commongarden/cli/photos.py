@@ -1,0 +1,108 @@
+"""Commands on photos: predict, data check, cache."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from commongarden.cli.group import main
+from commongarden.cli.options import as_json, cache_dir
+
+
+@main.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="Classes per photo.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV (the default).")
+@as_json
+def predict(run: Path, photos: tuple[Path, ...], top: int, as_csv: bool, as_json: bool) -> None:
+    """Name the most probable classes of PHOTOS (files or folders) by a finished RUN (DIR/runs/ARM/SEED)."""
+    import csv
+    import json
+
+    from commongarden import predictor
+
+    if as_csv and as_json:
+        raise click.UsageError("--csv and --json: found both, accepted: one of them")
+    predictions = predictor.predict(predictor.load(run), photos, top=top)
+    n_broken = 0
+    if as_json:
+        rows = list(predictions)
+        click.echo(
+            json.dumps(
+                [
+                    {"photo": row.photo, "top": [{"class": name, "probability": p} for name, p in row.top]}
+                    | ({"error": row.error} if row.error else {})
+                    for row in rows
+                ],
+                ensure_ascii=False,
+                indent=1,
+            )
+        )
+        n_broken = sum(bool(row.error) for row in rows)
+    else:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(["photo", "rank", "class", "probability"])
+        for row in predictions:
+            for rank, (name, probability) in enumerate(row.top, 1):
+                writer.writerow([row.photo, rank, name, f"{probability:.6f}"])
+            if row.error:
+                n_broken += 1
+                click.echo(f"left out: {row.error}", err=True)
+    if n_broken:
+        sys.exit(1)
+
+
+@main.group()
+def data() -> None:
+    """Look at photos before they are used."""
+
+
+@data.command("check")
+@click.argument("source")
+@as_json
+def check(source: str, as_json: bool) -> None:
+    """Read every photo of SOURCE and say what was found: classes, duplicates, conflicting labels, broken files.
+
+    Ends with exit code 1 where files are left out.
+    """
+    import json
+
+    from commongarden.data import folder
+
+    found = folder.summary(folder.scan(source, keep_going=True))
+    click.echo(json.dumps(found, ensure_ascii=False, indent=1) if as_json else folder.describe(found))
+    if found["left_out"]:
+        sys.exit(1)
+
+
+@main.command()
+@click.option("--clear", is_flag=True, help="Delete every cached image file.")
+@cache_dir
+@as_json
+def cache(clear: bool, cache_dir: Path | None, as_json: bool) -> None:
+    """Show the cache of decoded images, or clear it."""
+    import dataclasses
+    import json
+
+    from commongarden.data import cache as caches
+
+    folder = cache_dir or caches.default_folder()
+    if clear:
+        freed = caches.clear(folder)
+        click.echo(
+            json.dumps({"folder": str(folder), "freed_bytes": freed}) if as_json else f"{freed / 1e6:,.1f} MB freed"
+        )
+        return
+    entries = caches.entries(folder)
+    if as_json:
+        rows = [dataclasses.asdict(entry) for entry in entries]
+        click.echo(json.dumps({"folder": str(folder), "entries": rows}, indent=1, default=str))
+        return
+    click.echo(f"{folder}: {len(entries)} sets of images, {sum(entry.bytes for entry in entries) / 1e6:,.1f} MB")
+    for entry in entries:
+        click.echo(
+            f"  {entry.root}: {entry.n_photos:,} photos at {entry.width}x{entry.height}, {entry.bytes / 1e6:,.1f} MB"
+        )

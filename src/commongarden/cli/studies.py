@@ -1,0 +1,209 @@
+"""Commands on whole studies: run, compare, report, status."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from commongarden.cli.group import main
+from commongarden.cli.options import as_json, cache_dir, chain, setting
+from commongarden.errors import StudyError
+
+if TYPE_CHECKING:
+    from commongarden.runner.display import Display
+    from commongarden.study import Study
+
+
+@main.command()
+@click.argument("study", required=False)
+@chain(
+    click.option("--data", help="Folder of class folders, folder of train/val/test folders, or CSV of path,label."),
+    click.option(
+        "--arms",
+        help="Arms of the study to take, or without a study architectures: plain_flower,inception_flower:LA,FILE.json.",
+    ),
+    click.option("--seeds", type=click.IntRange(min=1), help="How many seeds each arm is trained with."),
+    click.option("--seed", type=click.IntRange(min=0), help="The study's own seed: split, weights, order."),
+    click.option("--epochs", type=int, help="Passes over the training part."),
+    click.option("--resolution", type=int, help="Pixels per side that photos are resized to."),
+    click.option("--batch-size", type=int, help="Photos per step."),
+    click.option("--lr", type=float, help="Learning rate."),
+    click.option(
+        "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other recipe value; may be repeated."
+    ),
+    click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="The study's folder [garden/NAME]."),
+    click.option("--workers", type=click.IntRange(min=1), help="Runs at a time [physical cores, memory allowing]."),
+    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
+    click.option("--keep-going", is_flag=True, help="Go on where more than 5 % of the photos cannot be read."),
+    click.option("--retry", is_flag=True, help="Make failed runs again."),
+    click.option("--log", type=click.Choice(["auto", "live", "plain", "classic"]), default="auto", show_default=True),
+    click.option("--tensorboard", is_flag=True, help="Write event files to OUT/tensorboard."),
+    click.option("--dry-run", is_flag=True, help="Print the effective study file and stop."),
+    cache_dir,
+    as_json,
+)
+def run(
+    study: str | None,
+    data: str | None,
+    arms: str | None,
+    seeds: int | None,
+    seed: int | None,
+    settings: tuple[str, ...],
+    out: Path | None,
+    workers: int | None,
+    device: str,
+    keep_going: bool,
+    retry: bool,
+    log: str,
+    tensorboard: bool,
+    dry_run: bool,
+    cache_dir: Path | None,
+    as_json: bool,
+    **recipe: Any,
+) -> None:
+    """Train every arm with every seed and write the report.
+
+    STUDY is a study file or a built-in study (demo, flowers). The same command goes on where it stopped; more seeds,
+    arms or contrasts are added to what is there. The last line printed is the report's path.
+    """
+    from commongarden import study as studies
+
+    values = {key: value for key, value in recipe.items() if value is not None} | dict(map(setting, settings))
+    wanted = _declared(study, data, arms, seeds, seed, values)
+    if dry_run:
+        click.echo(studies.dump(wanted), nl=False)
+        return
+
+    from commongarden import garden
+
+    out = out or Path("garden") / studies.folder_name(wanted)
+    argv = ["commongarden", *sys.argv[1:]]
+    results, conducted = garden.run(
+        wanted,
+        out,
+        cache_dir=cache_dir,
+        display=_display(log, len(wanted.seeds), as_json),
+        n_workers=workers,
+        device=device,
+        keep_going=keep_going,
+        retry=retry,
+        tensorboard=tensorboard,
+        argv=argv,
+    )
+    _print_results(results, as_json)
+    if not as_json:
+        click.echo(str(out / "report.html"))
+    if conducted.interrupted:
+        click.echo(f"interrupted with {conducted.n_missing} runs to go; the same command goes on", err=True)
+        sys.exit(130)
+    if conducted.n_failed:
+        click.echo(f"{conducted.n_failed} runs failed; --retry makes them again", err=True)
+    if conducted.n_missing:
+        click.echo(f"{conducted.n_missing} runs are still to be made; the same command goes on", err=True)
+    if conducted.n_failed or conducted.n_missing:
+        sys.exit(1)
+
+
+def _declared(
+    study: str | None, data: str | None, arms: str | None, seeds: int | None, seed: int | None, values: dict[str, Any]
+) -> Study:
+    """The study that the command line declares: a study file with changes, or one made of architectures."""
+    import dataclasses
+
+    from commongarden import study as studies
+    from commongarden.recipe import override
+
+    names = [name.strip() for name in arms.split(",") if name.strip()] if arms is not None else None
+    if study is None and data is None:
+        raise StudyError("run: found neither STUDY nor --data; accepted: run demo, run STUDY.toml, run --data PHOTOS")
+    wanted = studies.of_architectures(data or "", names) if study is None else studies.read(study)
+    if study is not None and names is not None:
+        wanted = studies.choose_arms(wanted, names)
+    changes: dict[str, Any] = {"recipe": override(wanted.recipe, values, where="recipe")} if values else {}
+    if data is not None:
+        changes["data"] = data
+    if seeds is not None:
+        changes["seeds"] = tuple(range(seeds))
+    if seed is not None:
+        changes["seed"] = seed
+    wanted = dataclasses.replace(wanted, **changes)
+    if not wanted.data:
+        raise StudyError(f"study {wanted.name!r} names no data; accepted: --data FOLDER, or data = in its [study]")
+    return wanted
+
+
+def _display(log: str, n_seeds: int, as_json: bool) -> Display:
+    from rich.console import Console
+
+    from commongarden.runner.display import ClassicDisplay, LiveDisplay, PlainDisplay
+
+    def line(text: str) -> None:
+        click.echo(text, err=True)
+
+    if log == "classic":
+        return ClassicDisplay(line if as_json else click.echo, line, n_seeds)
+    if log == "live" or (log == "auto" and sys.stderr.isatty()):
+        return LiveDisplay(Console(stderr=True))
+    return PlainDisplay(line)
+
+
+def _print_results(results: Any, as_json: bool) -> None:
+    from commongarden import report
+
+    if as_json:
+        click.echo(report.to_json(results))
+        return
+    from rich.console import Console
+
+    console = Console()
+    for part in report.terminal(results):
+        console.print(part)
+
+
+@main.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@as_json
+def compare(directory: Path, as_json: bool) -> None:
+    """Print the table and the verdicts of the study in DIRECTORY."""
+    from commongarden import stats, store
+
+    _print_results(stats.summarize(store.open_store(directory)), as_json)
+
+
+@main.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--open", "open_it", is_flag=True, help="Open it in the browser.")
+def report(directory: Path, open_it: bool) -> None:
+    """Write report.html, results.csv and results.json of the study in DIRECTORY anew."""
+    from commongarden import report as reports
+    from commongarden import store
+
+    path = reports.write(store.open_store(directory))
+    click.echo(str(path))
+    if open_it:
+        click.launch(str(path))
+
+
+@main.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@as_json
+def status(directory: Path, as_json: bool) -> None:
+    """Say which runs of the study in DIRECTORY are finished, failed, under way or missing."""
+    import json
+    from collections import Counter
+
+    from commongarden import store as stores
+
+    store = stores.open_store(directory)
+    study = store.study()
+    rows = [{"arm": arm, "seed": seed, "status": store.state(arm, seed)} for arm in study.arms for seed in study.seeds]
+    if as_json:
+        click.echo(json.dumps({"study": study.name, "runs": rows}, indent=1))
+        return
+    counts = Counter(str(row["status"]) for row in rows)
+    click.echo(f"{study.name}: " + ", ".join(f"{n} {state}" for state, n in counts.items()))
+    for row in rows:
+        click.echo(f"  {row['arm']}, seed {row['seed']}: {row['status']}")
