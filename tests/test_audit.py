@@ -17,7 +17,7 @@ from commongarden.train.audit import audit, audit_drawn, drawn_pixels, n_photos,
 from commongarden.train.build import build
 from commongarden.train.numerical import compare_gradient
 from commongarden.train.symptoms import Plan
-from planted import DEFECTS, PLAN, ByHand, ScrambledPool, caught, planted
+from planted import ANYWHERE, DEFECTS, PLAN, ByHand, ScrambledPool, caught, nothing, planted
 
 FLOWER_LA = Recipe(init="fixed", init_std=0.030, pixels="raw", batch_size=10)
 SOUND = ("inception_flower", "residual_flower", "bottleneck_flower", "resnet18", "resnet50", "googlenet", "vgg11")
@@ -54,6 +54,23 @@ def test_a_sound_network_gets_no_warning(name):
     found = by_name(name, 64 if "flower" in name else 32, order="LBA")
     assert found.findings == ()
     assert all(scale.gradient > 0 for scale in found.scales)
+
+
+def silent(families, seeds):
+    """Asserts that no first weights make a sound network look otherwise."""
+    for family in families:
+        for seed in seeds:
+            found, _ = planted(nothing, family, seed)
+            assert found.findings == (), (family, seed)
+
+
+def test_whatever_the_first_weights_a_sound_network_gets_no_warning():
+    silent(("residual_flower", "bottleneck_flower"), range(100, 105))
+
+
+@pytest.mark.soak
+def test_many_first_weights_give_no_warning():
+    silent((*ANYWHERE, "resnet50"), range(100, 120))
 
 
 @pytest.mark.soak

@@ -37,7 +37,8 @@ WRONG_COSINE, WRONG_ERROR = 0.99, 0.05
 RESIDUE = 0.05  # of the first running statistics, at the end of training
 HALF_LIFE_STEPS, HALF_LIFE_EPOCHS = 100, 0.5
 VALUES_TO_NORMALIZE = 8
-SURE, FAR_OFF = 0.85, 4.0  # mean of the greatest probability; loss over that of guessing
+SURE = 0.85  # mean of the greatest probability
+LARGE_LOGITS = 10.0  # rms about the mean over classes; sums that nothing normalizes behind come to 7
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,7 @@ def _logits(passes: Passes, plan: Plan, found: list[Finding]) -> Iterator[Findin
         return
     sure = float(logits.softmax(1).amax(1).mean())
     guessing = math.log(plan.n_classes)
-    if sure > SURE and passes.loss > FAR_OFF * guessing:
+    if sure > SURE and rms(logits - logits.mean(1, keepdim=True)) > LARGE_LOGITS:
         yield Finding("saturated logits", name, sure, {"loss": passes.loss, "guessing": guessing})
     differing = spread(logits) * rms(logits)
     if passes.watch.seen[-1].input_spread <= CONSTANT:
