@@ -102,7 +102,7 @@ def test_an_arm_that_cannot_be_audited_is_trained_all_the_same(finished, cache_f
     def breaks(*_):
         raise RuntimeError("no room")
 
-    monkeypatch.setattr(looking, "audit_arm", breaks)
+    monkeypatch.setattr(looking, "audit_built", breaks)
     assert look(store.study(), soil, "plain") == Audited("plain", None, "RuntimeError: no room")
     assert np.array_equal(soil.labels, reopen(store, cache_folder).labels)
 

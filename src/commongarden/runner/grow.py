@@ -10,22 +10,18 @@ import numpy as np
 import torch
 
 from commongarden import store as store_files
-from commongarden.arch import External, Node, children, read
+from commongarden.arch import read
 from commongarden.data import batches
-from commongarden.errors import StudyError
 from commongarden.records import Epoch, Failure, Predictions, Run
 from commongarden.runner import plan
 from commongarden.runner.events import EpochDone, Event, Job, RunDone, RunStopped, Started, Stepped
+from commongarden.runner.first import first_weights, own_pixels
 from commongarden.runner.soil import Soil
 from commongarden.store import Store
 from commongarden.study import Study
-from commongarden.train import checkpoint, loop, measure, streams, weights
-from commongarden.train.classifier import Classifier
+from commongarden.train import checkpoint, loop, measure, streams
 from commongarden.train.evaluate import evaluate
-from commongarden.train.external import ExternalNetwork
-from commongarden.train.initialize import initialize
 
-Channels = tuple[float, float, float]
 EVALUATION_BATCH = 128
 SECONDS_BETWEEN_STEP_EVENTS = 0.25
 
@@ -64,18 +60,18 @@ def _grow(
         mean, std = batches.channel_statistics(images, soil.train)
         record = dataclasses.replace(record, pixel_mean=mean, pixel_std=std)
     elif recipe.pixels == "own":
-        mean, std = _own_pixels(read(record.arch))
+        mean, std = own_pixels(read(record.arch))
         record = dataclasses.replace(record, pixel_mean=mean, pixel_std=std)
 
     partial = store.partial(job.arm, job.seed)
     partial.mkdir(parents=True, exist_ok=True)
-    trainee, note = _first_weights(study, job, record, device), ""
+    trainee, note = _trainee(study, job, record, device), ""
     try:
         checkpoint.restore(trainee, partial / "checkpoint.pt")
     except FileNotFoundError:
         pass
     except checkpoint.Unreadable as error:
-        trainee, note = _first_weights(study, job, record, device), f"{error}; starts from its first epoch"
+        trainee, note = _trainee(study, job, record, device), f"{error}; starts from its first epoch"
     kept.append(trainee)
     yield Started(job, tuple(trainee.history), note)
 
@@ -126,20 +122,8 @@ def _grow(
     yield RunDone(job, finished)
 
 
-def _own_pixels(network: Node) -> tuple[Channels, Channels]:
-    """The normalization that the weights of a library's network want."""
-    node = next((part for _, part in children(network) if isinstance(part, External)), None)
-    if node is None or not len(node.mean) == len(node.std) == 3:
-        raise StudyError("pixels: found 'own', but the network names no normalization; accepted: 'standardized', 'raw'")
-    return (node.mean[0], node.mean[1], node.mean[2]), (node.std[0], node.std[1], node.std[2])
-
-
-def _first_weights(study: Study, job: Job, record: Run, device: torch.device) -> loop.Trainee:
-    torch.manual_seed(streams.seed(study.seed, job.seed, "initialization"))  # for networks that draw their own
-    classifier = Classifier(read(record.arch), record.input, record.recipe, record.pixel_mean, record.pixel_std)
-    initialize(classifier, record.recipe, streams.generator(study.seed, job.seed, "initialization"))
-    arm = study.arms[job.arm]
-    if arm.origin is not None and arm.wants_weights:
-        network = next(part for part in classifier.modules() if isinstance(part, ExternalNetwork))
-        weights.load(network, arm, arm.origin.weights)
-    return loop.new_trainee(classifier, record.recipe, device)
+def _trainee(study: Study, job: Job, record: Run, device: torch.device) -> loop.Trainee:
+    first = first_weights(
+        study, job, read(record.arch), record.input, record.recipe, record.pixel_mean, record.pixel_std
+    )
+    return loop.new_trainee(first, record.recipe, device)

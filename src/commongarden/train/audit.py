@@ -114,6 +114,14 @@ def audit_arm(
     if recipe.layout == "channels-last":
         module.to(memory_format=torch.channels_last)
         x = x.to(memory_format=torch.channels_last)
+    return audit_built(module, network, recipe, n_classes, n_train, x, labels)
+
+
+def audit_built(
+    module: nn.Module, network: Node, recipe: Recipe, n_classes: int, n_train: int, x: Tensor, labels: Tensor
+) -> Audit:
+    """The audit of a module that was built of `network`, at the weights it has. x: (n, channels, height, width), as
+    the recipe gives them to the network."""
     plan = Plan(recipe.batch_size, -(-n_train // recipe.batch_size), recipe.epochs, n_classes)
     return audit(module, x, labels, plan, paths=tree_paths(network), key=arch.hash(network))
 

@@ -32,6 +32,9 @@ class Classifier(nn.Module):
         self.to(memory_format=self.memory_format)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        x = pixels.to(dtype=torch.float32, memory_format=self.memory_format)
-        logits: Tensor = self.body(x.sub(self.mean).div_(self.std))
+        logits: Tensor = self.body(self.preprocessed(pixels))
         return logits
+
+    def preprocessed(self, pixels: Tensor) -> Tensor:
+        """What the network is given: float32 (n, 3, height, width)."""
+        return pixels.to(dtype=torch.float32, memory_format=self.memory_format).sub(self.mean).div_(self.std)
