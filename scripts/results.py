@@ -14,7 +14,7 @@ from pathlib import Path
 
 from commongarden import stats
 from commongarden import store as stores
-from commongarden.report import sections, tables, words
+from commongarden.report import numbers, sections, tables, words
 from commongarden.report.labels import TEXT
 
 PAGE = Path(__file__).parent.parent / "docs" / "results.md"
@@ -39,7 +39,7 @@ def section(folder: Path) -> str:
         [
             f"`{public(sections.command(store) or '')}`",
             "",
-            f"{len(runs)} runs in {minutes:.0f} minutes on {ended[:10]}. {'; '.join(sections.machine_lines(runs))}; "
+            f"{numbers.counted(len(runs), 'run', 'runs')} in {minutes:.0f} minutes on {ended[:10]}. {'; '.join(sections.machine_lines(runs))}; "
             f"{versions}. {words.compared(results)}",
             "",
             *lines,
