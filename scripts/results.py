@@ -34,12 +34,13 @@ def section(folder: Path) -> str:
     said = [words.headline(results), *map(words.verdict, words.verdicts(results)), *words.notes(results)]
     begun, ended = min(run.started for run in runs), max(run.ended for run in runs)
     minutes = (datetime.datetime.fromisoformat(ended) - datetime.datetime.fromisoformat(begun)).total_seconds() / 60
+    made = numbers.counted(len(runs), "run", "runs")
     versions = ", ".join(f"{name} {version}" for name, version in sections.versions(runs))
     return "\n".join(
         [
             f"`{public(sections.command(store) or '')}`",
             "",
-            f"{numbers.counted(len(runs), 'run', 'runs')} in {minutes:.0f} minutes on {ended[:10]}. {'; '.join(sections.machine_lines(runs))}; "
+            f"{made} in {minutes:.0f} minutes on {ended[:10]}. {'; '.join(sections.machine_lines(runs))}; "
             f"{versions}. {words.compared(results)}",
             "",
             *lines,
