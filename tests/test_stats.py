@@ -44,8 +44,8 @@ def test_one_value_has_no_interval():
      (None, None, "one seed")],
 )  # fmt: skip
 def test_outcomes_come_from_the_interval_alone(low, high, outcome):
-    assert stats._outcome(Estimate(0.02, low, high, 3, "")) == outcome
-    assert stats._outcome(None) == "no pairs"
+    assert stats.outcome(Estimate(0.02, low, high, 3, "")) == outcome
+    assert stats.outcome(None) == "no pairs"
 
 
 def test_the_commonest_class_of_the_facts():

@@ -1,0 +1,31 @@
+"""What differs between the two arms of a contrast, computed from their definitions."""
+
+from __future__ import annotations
+
+from commongarden import arch
+from commongarden.arch import listfile
+from commongarden.study import Contrast, Study
+
+
+def differences_of(study: Study, contrast: Contrast, n_classes: int) -> tuple[tuple[str, str, str], ...]:
+    """What differs between the two arms, computed from their definitions: (what, value of arm, value of against)."""
+    one, two = study.arms[contrast.arm], study.arms[contrast.against]
+    rows = [("architecture", one.arch, two.arch)]
+    if one.arch == two.arch and one.list_form:  # maybe two states of one file
+        rows += listfile.differences(one.list_form, two.list_form)
+    rows += [
+        (key, str(one.options.get(key, "none")), str(two.options.get(key, "none")))
+        for key in sorted({*one.options, *two.options})
+    ]
+    recipes = study.recipe_of(contrast.arm), study.recipe_of(contrast.against)
+    rows += [
+        (key, str(getattr(recipes[0], key)), str(getattr(recipes[1], key)))
+        for key in sorted({*one.overrides, *two.overrides})
+    ]
+    costs = [
+        arch.cost(arm.network(n_classes), (recipe.resolution, recipe.resolution, 3))
+        for arm, recipe in zip((one, two), recipes, strict=True)
+    ]
+    rows += [("parameters", f"{costs[0].n_params:,}", f"{costs[1].n_params:,}")]
+    rows += [("MACs", f"{costs[0].macs:,}", f"{costs[1].macs:,}")]
+    return tuple(row for row in rows if row[1] != row[2])

@@ -1,0 +1,43 @@
+"""Studies as the command line asks for them: from names of architectures, or some arms of a declared one."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+from commongarden import arch
+from commongarden import arm as arms
+from commongarden.arm import Arm
+from commongarden.errors import StudyError, unknown
+from commongarden.study.declared import Study
+
+
+def of_architectures(data: str, names: list[str] | None) -> Study:
+    """A study of architectures as the command line names them; where none is named, of the small ones made for flowers,
+    which a laptop trains in minutes."""
+    chosen: dict[str, Arm] = {}
+    for text in names if names is not None else arch.families.FLOWER_ARMS:
+        name, arm = arms.from_text(text)
+        if name in chosen:
+            raise StudyError(f"arms: {text!r} would be a second arm {name!r}; write a study file and name it there")
+        chosen[name] = arm
+    return Study(Path(data).name or "study", data, chosen)
+
+
+def choose_arms(study: Study, names: list[str]) -> Study:
+    """The study with some of its arms, and the contrasts and published figures between those."""
+    for name in names:
+        if name not in study.arms:
+            raise StudyError(unknown("arm", name, study.arms, where=study.name))
+    return dataclasses.replace(
+        study,
+        arms={name: study.arms[name] for name in names},
+        contrasts=tuple(pair for pair in study.contrasts if pair.arm in names and pair.against in names),
+        published={name: figures for name, figures in study.published.items() if name in names},
+    )
+
+
+def folder_name(study: Study) -> str:
+    """The study's name as a folder: letters, digits and - only."""
+    return re.sub(r"[^\w.-]+", "-", study.name).strip("-.") or "study"

@@ -1,0 +1,140 @@
+"""The whole declared comparison, as frozen data that holds together."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import dataclass, field
+
+from commongarden import arm as arms
+from commongarden.arm import Arm
+from commongarden.errors import StudyError, unknown
+from commongarden.recipe import Recipe, override
+
+ARM_NAME = re.compile(r"\w([\w.+-]{0,62}[\w+-])?")
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A planned difference: how `arm` does beside `against`."""
+
+    arm: str
+    against: str
+
+
+@dataclass(frozen=True)
+class SplitPlan:
+    """Which share of the photos goes where. `val` and `test` have what `train` leaves.
+
+    stratified: each class is divided by the shares; otherwise all photos are shuffled once together.
+    multiple: the train part is rounded down to a multiple of this.
+    keep_conflicts: keep a photo that is found under two labels (otherwise every copy is left out).
+    seed: of the shuffle; None takes the study's.
+    """
+
+    train: float = 0.80
+    val: float = 0.05
+    stratified: bool = True
+    multiple: int = 1
+    keep_conflicts: bool = False
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        if not (0 < self.train < 1 and 0 < self.val < 1 and self.train + self.val < 1):
+            raise StudyError(
+                f"split: found train {self.train} and val {self.val}; accepted: both above 0, and together under 1, "
+                "so that the test part has a share"
+            )
+        if self.multiple < 1:
+            raise StudyError(f"split.multiple: found {self.multiple}, accepted: a whole number from 1")
+
+
+@dataclass(frozen=True)
+class Published:
+    """What somebody else reported for an arm, to stand beside the study's own figures."""
+
+    test_accuracy: float
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Study:
+    """A comparison, complete: everything that decides its numbers, but the photos themselves.
+
+    data: a folder of class folders, a folder of train/val/test folders, a CSV manifest, or "builtin:flowers".
+    seeds: the run seeds, as numbers or how many; every arm is trained once with each.
+    seed: the study's own; with the run seed it gives every random stream.
+    contrasts: empty means every pair of up to four arms, else each arm against the first.
+    """
+
+    name: str
+    data: str
+    arms: dict[str, Arm]
+    recipe: Recipe = field(default_factory=Recipe)
+    seeds: tuple[int, ...] = (0, 1, 2)
+    seed: int = 0
+    split: SplitPlan = field(default_factory=SplitPlan)
+    contrasts: tuple[Contrast, ...] = ()
+    description: str = ""
+    published: dict[str, Published] = field(default_factory=dict)
+    published_source: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.arms:
+            raise StudyError('arms: found none; a study needs at least one [arms.NAME] with arch = "..."')
+        for name in self.arms:
+            if not ARM_NAME.fullmatch(name):
+                raise StudyError(
+                    f"arms: {name!r} cannot be an arm's name; accepted: letters, digits, . _ + - (up to 64)"
+                )
+        folded = [name.casefold() for name in self.arms]
+        for name in self.arms:
+            if folded.count(name.casefold()) > 1:
+                raise StudyError(f"arms: {name!r} stands twice but for upper and lower case; file systems mix them up")
+        object.__setattr__(self, "seeds", run_seeds(self.seeds))
+        whole_number(self.seed, "study.seed")
+        for contrast in self.contrasts:
+            for name in (contrast.arm, contrast.against):
+                if name not in self.arms:
+                    raise StudyError(unknown("arm", name, self.arms, where="contrasts"))
+            if contrast.arm == contrast.against:
+                raise StudyError(f"contrasts: {contrast.arm!r} is compared with itself")
+        for name in self.published:
+            if name not in self.arms:
+                raise StudyError(unknown("arm", name, self.arms, where="published"))
+        for name, arm in self.arms.items():
+            arms.check_recipe(name, arm, self.recipe_of(name))
+
+    def recipe_of(self, arm: str) -> Recipe:
+        """The shared recipe with the arm's own values in it."""
+        return override(self.recipe, self.arms[arm].overrides, where=f"arms.{arm}")
+
+    def planned_contrasts(self) -> tuple[Contrast, ...]:
+        """The declared contrasts, or where none is declared the ones that the number of arms allows."""
+        if self.contrasts:
+            return self.contrasts
+        names = list(self.arms)
+        if len(names) <= 4:
+            return tuple(Contrast(arm, against) for against, arm in itertools.combinations(names, 2))
+        return tuple(Contrast(arm, names[0]) for arm in names[1:])
+
+
+def run_seeds(value: object) -> tuple[int, ...]:
+    """Run seeds from how many there are (3 gives 0, 1, 2) or from themselves."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        return tuple(range(value))
+    found = tuple(value) if isinstance(value, list | tuple | range) else ()
+    whole = all(isinstance(item, int) and not isinstance(item, bool) and item >= 0 for item in found)
+    if not found or not whole or len(set(found)) < len(found):
+        raise StudyError(
+            f"study.seeds: found {value!r}, accepted: how many (a whole number from 1), or the seeds themselves, "
+            "different whole numbers from 0"
+        )
+    return found
+
+
+def whole_number(value: object, where: str) -> int:
+    """`value` where it is a whole number from 0. Raises StudyError."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise StudyError(f"{where}: found {value!r}, accepted: a whole number from 0")
+    return value

@@ -1,0 +1,50 @@
+"""A study that goes on in a folder that holds one: what may be added, and what would mix soils."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from commongarden import arm as arms
+from commongarden.study.declared import Contrast, Study
+from commongarden.study.file import to_table
+
+
+def conflicts(stored: Study, wanted: Study) -> list[str]:
+    """What keeps `wanted` from going on in the folder of `stored`: the keys that differ, with both values.
+
+    More seeds, arms or contrasts, another name, description or published figure are no conflict: they extend it.
+    Where the photos lie is none either; that they are the same photos is seen from their contents. So it is with the
+    folder of a file in list form.
+    """
+    before, after = to_table(stored), to_table(wanted)
+    pairs = {
+        "study.seed": (before["study"]["seed"], after["study"]["seed"]),
+    }
+    for section in ("recipe", "split"):
+        keys = {**before[section], **after[section]}
+        pairs |= {f"{section}.{key}": (before[section].get(key), after[section].get(key)) for key in keys}
+    lines = [f"{key}: {old!r} here, {new!r} asked for" for key, (old, new) in pairs.items() if old != new]
+    for name in stored.arms:
+        if name in wanted.arms:
+            lines += arms.conflicts(name, stored.arms[name], wanted.arms[name])
+    return lines
+
+
+def extend(stored: Study, wanted: Study) -> Study:
+    """`wanted` with all that the folder holds already; `conflicts` must be empty.
+
+    Contrasts that were planned stay, also those that nobody declared and that more arms would leave out.
+    """
+    together = {**stored.arms, **{name: arms.kept(stored.arms.get(name), arm) for name, arm in wanted.arms.items()}}
+    contrasts: tuple[Contrast, ...] = (*stored.contrasts, *wanted.contrasts)
+    if together.keys() != stored.arms.keys():
+        later = wanted.contrasts or dataclasses.replace(wanted, arms=together).planned_contrasts()
+        contrasts = (*stored.planned_contrasts(), *later)
+    return dataclasses.replace(
+        wanted,
+        arms=together,
+        seeds=tuple(sorted({*stored.seeds, *wanted.seeds})),
+        contrasts=tuple(dict.fromkeys(contrasts)),
+        published={**stored.published, **wanted.published},
+        published_source=wanted.published_source or stored.published_source,
+    )

@@ -1,0 +1,147 @@
+"""Study files: a study read from TOML and written to it."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import tomli_w
+
+from commongarden import arm as arms
+from commongarden.errors import StudyError, unknown
+from commongarden.fields import convert
+from commongarden.recipe import Recipe
+from commongarden.study.declared import Contrast, Published, SplitPlan, Study, whole_number
+
+
+def builtin_studies() -> tuple[str, ...]:
+    """Names that `commongarden run` takes in place of a study file."""
+    folder = resources.files("commongarden") / "studies"
+    return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")))
+
+
+def read(path: str | Path) -> Study:
+    """The study in a TOML file, or the built-in one of that name. Raises StudyError."""
+    file = Path(path)
+    if file.is_file():
+        data = file.read_bytes()
+        # Windows' editors write a mark before UTF-8; its shell writes UTF-16 where output is sent to a file
+        encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+        try:
+            study = parse(data.decode(encoding).replace("\r\n", "\n"), where=str(path))
+        except UnicodeDecodeError as error:
+            raise StudyError(f"{path}: not UTF-8 text (byte {error.start}); a study file is TOML in UTF-8") from None
+        for name, arm in study.arms.items():
+            arms.check_file(arm, where=f"{path}: arms.{name}")
+        return study
+    if str(path) in builtin_studies():
+        return parse(
+            (resources.files("commongarden") / "studies" / f"{path}.toml").read_text(encoding="utf-8"), where=str(path)
+        )
+    if file.is_dir() or file.suffix.lower() == ".csv":
+        raise StudyError(f"{path}: found photos, not a study file; did you mean --data {path}?")
+    raise StudyError(unknown("study", str(path), builtin_studies()) + ", or the path of a study file (TOML)")
+
+
+def parse(text: str, *, where: str = "study") -> Study:
+    """The study that TOML text declares. Raises StudyError naming the place and the key."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise StudyError(f"{where}: not valid TOML: {error}") from None
+    try:
+        return from_table(table)
+    except StudyError as error:
+        raise StudyError(f"{where}: {error}") from None
+
+
+SECTIONS = ("study", "recipe", "arms", "contrasts", "split", "published")
+STUDY_KEYS = ("name", "data", "seeds", "seed", "description")
+
+
+def from_table(table: Mapping[str, Any]) -> Study:
+    """The study in nested mappings, laid out as in a study file."""
+    for section in table:
+        if section not in SECTIONS:
+            raise StudyError(unknown("section", section, SECTIONS))
+    head = _mapping(table, "study")
+    for key in head:
+        if key not in STUDY_KEYS:
+            raise StudyError(unknown("key", key, STUDY_KEYS, where="study"))
+    published = dict(_mapping(table, "published"))
+    source = published.pop("source", "")
+    return Study(
+        name=_text(head, "name", "study"),
+        data=_text(head, "data", ""),
+        description=_text(head, "description", ""),
+        seeds=head.get("seeds", 3),
+        seed=whole_number(head.get("seed", 0), "study.seed"),
+        recipe=convert(Recipe, _mapping(table, "recipe"), where="recipe"),
+        arms={name: arms.from_table(name, values) for name, values in _mapping(table, "arms").items()},
+        split=convert(SplitPlan, _mapping(table, "split"), where="split"),
+        contrasts=tuple(_contrasts(table.get("contrasts", []))),
+        published={
+            name: convert(Published, _mapping(published, name), where=f"published.{name}") for name in published
+        },
+        published_source=str(source),
+    )
+
+
+def to_table(study: Study) -> dict[str, Any]:
+    """The study as nested mappings, every default written out: the effective study file."""
+    table: dict[str, Any] = {
+        "study": {
+            "name": study.name,
+            "description": study.description,
+            "data": study.data,
+            "seeds": list(study.seeds),
+            "seed": study.seed,
+        },
+        "recipe": msgspec.to_builtins(study.recipe),
+        "split": {key: value for key, value in dataclasses.asdict(study.split).items() if value is not None},
+        "arms": {name: arms.to_table(arm) for name, arm in study.arms.items()},
+        "contrasts": [{"is": [contrast.arm, contrast.against]} for contrast in study.contrasts],
+    }
+    if study.published:
+        table["published"] = {
+            "source": study.published_source,
+            **{
+                name: {key: value for key, value in dataclasses.asdict(published).items() if value is not None}
+                for name, published in study.published.items()
+            },
+        }
+    return table
+
+
+def dump(study: Study) -> str:
+    """The effective study file as TOML text; `parse` gives the same study back."""
+    return tomli_w.dumps(to_table(study))
+
+
+def _contrasts(rows: object) -> Iterator[Contrast]:
+    if not isinstance(rows, list):
+        raise StudyError(f'contrasts: found {rows!r}, accepted: [[contrasts]] with is = ["ARM", "ARM"]')
+    for row in rows:
+        pair = row.get("is") if isinstance(row, Mapping) and set(row) == {"is"} else None
+        if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(name, str) for name in pair):
+            raise StudyError(f'contrasts: found {row!r}, accepted: is = ["ARM", "ARM"]')
+        yield Contrast(*pair)
+
+
+def _mapping(table: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = table.get(key, {})
+    if not isinstance(value, Mapping):
+        raise StudyError(f"{key}: found {value!r}, accepted: a table ([{key}])")
+    return value
+
+
+def _text(table: Mapping[str, Any], key: str, default: str) -> str:
+    value = table.get(key, default)
+    if not isinstance(value, str):
+        raise StudyError(f"study.{key}: found {value!r}, accepted: text in quotes")
+    return value
