@@ -1,4 +1,5 @@
-"""Puts results.csv, results.json and report.html into the study's folder."""
+"""Puts what is written about a study into its folder: results.csv, results.json, report.html, and where they are asked
+for report.docx, report.md with its figures, table.tex."""
 
 from __future__ import annotations
 
@@ -7,9 +8,12 @@ from typing import Any
 
 import msgspec
 
-from commongarden.report import tables, words
+from commongarden.report import results_csv, words
 from commongarden.stats import Results, summarize
 from commongarden.store import Store, write_atomically
+
+FORMATS = ("html", "docx", "md", "latex")
+FIGURES = "report_files"  # the folder of report.md's figures
 
 
 def write(store: Store) -> Path:
@@ -17,10 +21,45 @@ def write(store: Store) -> Path:
     from commongarden.report import page  # the charts' library, which `compare` has no use for
 
     results = summarize(store)
-    write_atomically(store.root / "results.csv", tables.to_csv(results).encode())
+    write_atomically(store.root / "results.csv", results_csv.to_csv(results).encode())
     write_atomically(store.root / "results.json", to_json(results).encode())
     path = store.root / "report.html"
     write_atomically(path, page.render(store, results).encode())
+    return path
+
+
+def write_as(store: Store, format: str) -> Path:
+    """Writes the report in one of FORMATS; returns the path of the file."""
+    if format == "html":
+        return write(store)
+    results = summarize(store)
+    if format == "latex":
+        from commongarden.report import compared, latex
+
+        tables = [*compared.comparison(results), compared.contrasts(results)]
+        path = store.root / "table.tex"
+        write_atomically(path, latex.to_latex([table for table in tables if table is not None]).encode())
+        return path
+    from commongarden.report import lab
+
+    document = lab.lab_report(store, results)
+    if format == "docx":
+        from commongarden.report import docx
+
+        path = store.root / "report.docx"
+        write_atomically(path, docx.to_docx(document))
+        return path
+    from commongarden.report import markdown
+
+    path, folder = store.root / "report.md", store.root / FIGURES
+    text, svgs = markdown.to_markdown(document, FIGURES)
+    folder.mkdir(exist_ok=True)
+    for old in folder.glob("figure-*.svg"):
+        if old.name not in svgs:
+            old.unlink()
+    for name, svg in svgs.items():
+        write_atomically(folder / name, svg.encode())
+    write_atomically(path, text.encode())
     return path
 
 

@@ -14,7 +14,7 @@ import jinja2
 from markupsafe import Markup
 
 from commongarden.records import Predictions, Run
-from commongarden.report import charts, curves, numbers, scripts, sections, tables, words
+from commongarden.report import charts, curves, methods, numbers, scripts, sections, tables, words
 from commongarden.report.charts import Chart
 from commongarden.report.labels import TEXT
 from commongarden.stats import ContrastResult, Results
@@ -79,6 +79,7 @@ def render(store: Store, results: Results) -> str:
             versions=sections.versions(runs),
             fingerprints=sections.fingerprints(runs),
             command=sections.command(store),
+            methods=methods.methods(study, results, runs),
             limits=words.limits(results, {study.recipe_of(arm).select for arm in arms}),
             css=Markup(_source("page.css")),
             bundle=Markup(scripts.bundle()) if any(drawn) else "",
