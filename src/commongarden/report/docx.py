@@ -30,7 +30,8 @@ def to_docx(document: Document) -> bytes:
     _set_page(word)
     _set_styles(word, document.language)
     properties = word.core_properties
-    properties.title, properties.author, properties.comments = document.title, "commongarden", ""
+    properties.title = _clean(document.title)[:255]  # as many as a property holds
+    properties.author, properties.comments = "commongarden", ""
     properties.language = LANGUAGES.get(document.language, document.language)
     word.add_heading(_clean(document.title), 0)
     word.add_paragraph(_clean(document.about), style="Subtitle")
