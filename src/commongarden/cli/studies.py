@@ -191,8 +191,7 @@ def report(directory: Path, formats: tuple[str, ...], open_it: bool) -> None:
     from commongarden import report as reports
     from commongarden import store
 
-    opened = store.open_store(directory)
-    paths = [reports.write_as(opened, format) for format in dict.fromkeys(formats)]
+    paths = reports.write_as(store.open_store(directory), tuple(dict.fromkeys(formats)))
     for path in paths:
         click.echo(str(path))
     if open_it:

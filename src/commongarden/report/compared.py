@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from commongarden.language import _
-from commongarden.report import numbers, tables
+from commongarden.report import evidence, numbers, tables, verdicts
 from commongarden.report.document import Table
 from commongarden.report.labels import TEXT
 from commongarden.stats import ContrastResult, Results
 
 COST = ("inference_ms", "peak_memory_mb", "model_mb", "n_params", "macs")  # what a network costs, whatever it reaches
+MOST_CLASSES = 8  # whose recalls have room beside each other on a page
 
 
 def comparison(results: Results) -> tuple[Table, Table]:
@@ -53,34 +54,68 @@ def _cell(name: str, value: tables.Value) -> str:
 
 
 def contrasts(results: Results) -> Table | None:
-    """Every planned difference in the order planned; None where there is none."""
+    """Every planned difference in the order planned, with what its verdict comes from; None where there is none."""
     if not results.contrasts:
         return None
-    header = (
-        TEXT["arm"],
-        TEXT["against"],
-        f"{TEXT['difference']}\n({TEXT['unit_difference']})",
-        TEXT["interval"],
-        TEXT["seeds"],
-        TEXT["outcome"],
-    )
+    names = {"interval_95": TEXT["interval_95"], "interval_90": TEXT["interval_90"]}
+    if sum(contrast.level is not None for contrast in results.contrasts) > 1:
+        names["interval_adjusted"] = TEXT["interval_adjusted"]
+    if any(contrast.p_signflip is not None for contrast in results.contrasts):
+        names["p_signflip"] = TEXT["p_signflip"]
+    header = (TEXT["arm"], TEXT["against"], TEXT["outcome"], TEXT["difference"], *names.values(), TEXT["seeds"])
     rows = tuple(
-        (contrast.arm, contrast.against, *_difference(contrast), outcome(contrast)) for contrast in results.contrasts
+        (
+            found.arm,
+            found.against,
+            outcome(found),
+            cells["difference"],
+            *(cells[name] for name in names),
+            n_pairs(found),
+        )
+        for found in results.contrasts
+        for cells in [evidence.cells(found)]
     )
-    return Table(
-        _("Planned differences in test accuracy: the first arm minus the second, in points, hundredths of the photos."),
-        header,
-        rows,
-        n_left=2,
+    return Table(_contrasts_caption(results), header, rows, n_left=3)
+
+
+def _contrasts_caption(results: Results) -> str:
+    said = {
+        "accuracy": _("Planned differences in test accuracy, in points (hundredths of the photos)."),
+        "balanced_accuracy": _("Planned differences in balanced test accuracy, in points (hundredths)."),
+        "log_loss": _("Planned differences in log loss on the test part, in nats."),
+        "calibration_error": _("Planned differences in calibration error on the test part, in points (hundredths)."),
+    }[results.metric]
+    if not any(found.adjusted is not None and found.adjusted.low is not None for found in results.contrasts):
+        return said
+    size = verdicts.margin(results.metric, results.margin)
+    return " ".join(
+        (
+            said,
+            _(
+                "95 %, 90 %: intervals by themselves; adjusted: for all contrasts, where there are several. Better or "
+                "worse: the adjusted interval excludes 0. Equivalent: the 90 % interval lies within {margin}."
+            ).format(margin=size),
+        )
     )
 
 
-def _difference(contrast: ContrastResult) -> tuple[str, str, str]:
-    found = contrast.difference
-    if found is None:
-        return "", "", "0"
-    interval = "" if found.low is None or found.high is None else numbers.span(found.low, found.high)
-    return numbers.signed_points(found.value), interval, str(found.n)
+def n_pairs(contrast: ContrastResult) -> str:
+    """How many seeds have finished with both arms."""
+    return str(0 if contrast.difference is None else contrast.difference.n)
+
+
+def metrics(results: Results) -> tuple[Table, ...]:
+    """Each arm by the metrics beyond accuracy, and the recall of each class; nothing where no run has finished."""
+    found = evidence.section(results)
+    made = []
+    if found.metrics:
+        header = (TEXT["arm"], *(_header(name) for name in found.metric_columns))
+        rows = tuple((arm, *("\n".join(filter(None, cell)) for cell in cells)) for arm, cells in found.metrics)
+        made.append(Table(f"{TEXT['metrics']}. {TEXT['metrics_caption']}", header, rows))
+    if found.recalls and len(found.classes) <= MOST_CLASSES:
+        rows = tuple((arm, *("\n".join(filter(None, cell)) for cell in cells)) for arm, cells in found.recalls)
+        made.append(Table(f"{TEXT['recalls']}. {TEXT['recalls_caption']}", (TEXT["arm"], *found.classes), rows))
+    return tuple(made)
 
 
 def outcome(contrast: ContrastResult) -> str:
@@ -91,6 +126,7 @@ def outcome(contrast: ContrastResult) -> str:
         "equivalent": _("equivalent"),
         "not resolved": _("not resolved"),
         "one seed": _("one seed"),
+        "one photo": _("one photo"),
         "no pairs": _("no pairs"),
     }
     return said.get(contrast.outcome, contrast.outcome)

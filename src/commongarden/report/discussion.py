@@ -73,6 +73,12 @@ def discussion(
     return tuple(_section(topic, pairs, epochs, kept, cite, drawn) for topic, pairs in by_topic.items() if pairs)
 
 
+def said_of(contrast: ContrastResult) -> list[str]:
+    """The verdict, what would settle it where it is open, the test that stands beside it, and what differs."""
+    said = (words.verdict(contrast), words.remedy(contrast), words.signflip(contrast), words.differs(contrast))
+    return [sentence for sentence in said if sentence]
+
+
 def topic_of(pair: Pair) -> str:
     """What a contrast bears on."""
     one, two = pair.one, pair.two
@@ -133,7 +139,7 @@ def _section(
     else:
         title = _("Other comparisons")
     for pair in pairs:
-        parts.append(Paragraph(f"{words.verdict(pair.contrast)} {words.differs(pair.contrast)}", leads=True))
+        parts.append(Paragraph(" ".join(said_of(pair.contrast)), leads=True))
         parts += _evidence(pair, epochs, ends=topic == "batch norm")
     return Section(title, tuple(parts))
 

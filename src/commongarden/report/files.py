@@ -3,12 +3,14 @@ for report.docx, report.md with its figures, table.tex."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from commongarden.report import results_csv, words
+from commongarden.report.document import Document
 from commongarden.stats import Results, summarize
 from commongarden.store import Store, write_atomically
 
@@ -18,9 +20,30 @@ FIGURES = "report_files"  # the folder of report.md's figures
 
 def write(store: Store) -> Path:
     """Summarizes what the store holds, however much of the study is done; returns the path of report.html."""
+    return _page(store, summarize(store))
+
+
+def write_as(store: Store, formats: Sequence[str]) -> list[Path]:
+    """Writes the report in these of FORMATS; returns the path of each."""
+    results = summarize(store)
+    paths: list[Path] = []
+    document: Document | None = None
+    for format in formats:
+        if format == "html":
+            paths.append(_page(store, results))
+        elif format == "latex":
+            paths.append(_tables(store, results))
+        else:
+            from commongarden.report import lab
+
+            document = document or lab.lab_report(store, results)
+            paths.append(_word(store, document) if format == "docx" else _markdown(store, document))
+    return paths
+
+
+def _page(store: Store, results: Results) -> Path:
     from commongarden.report import page  # the charts' library, which `compare` has no use for
 
-    results = summarize(store)
     write_atomically(store.root / "results.csv", results_csv.to_csv(results).encode())
     write_atomically(store.root / "results.json", to_json(results).encode())
     path = store.root / "report.html"
@@ -28,38 +51,35 @@ def write(store: Store) -> Path:
     return path
 
 
-def write_as(store: Store, format: str) -> Path:
-    """Writes the report in one of FORMATS; returns the path of the file."""
-    if format == "html":
-        return write(store)
-    results = summarize(store)
-    if format == "latex":
-        from commongarden.report import compared, latex
+def _tables(store: Store, results: Results) -> Path:
+    from commongarden.report import compared, latex
 
-        tables = [*compared.comparison(results), compared.contrasts(results)]
-        path = store.root / "table.tex"
-        write_atomically(path, latex.to_latex([table for table in tables if table is not None]).encode())
-        return path
-    from commongarden.report import lab
+    tables = [*compared.comparison(results), compared.contrasts(results)]
+    path = store.root / "table.tex"
+    write_atomically(path, latex.to_latex([table for table in tables if table is not None]).encode())
+    return path
 
-    document = lab.lab_report(store, results)
-    if format == "docx":
-        from commongarden.report import docx
 
-        path = store.root / "report.docx"
-        write_atomically(path, docx.to_docx(document))
-        return path
+def _word(store: Store, document: Document) -> Path:
+    from commongarden.report import docx
+
+    path = store.root / "report.docx"
+    write_atomically(path, docx.to_docx(document))
+    return path
+
+
+def _markdown(store: Store, document: Document) -> Path:
     from commongarden.report import markdown
 
     path, folder = store.root / "report.md", store.root / FIGURES
     text, svgs = markdown.to_markdown(document, FIGURES)
     folder.mkdir(exist_ok=True)
-    for old in folder.glob("figure-*.svg"):
-        if old.name not in svgs:
-            old.unlink()
     for name, svg in svgs.items():
         write_atomically(folder / name, svg.encode())
     write_atomically(path, text.encode())
+    for old in folder.glob("figure-*.svg"):  # of an earlier report with more of them
+        if old.name not in svgs:
+            old.unlink()
     return path
 
 
@@ -68,5 +88,6 @@ def to_json(results: Results) -> str:
     table: dict[str, Any] = msgspec.to_builtins(results)
     for contrast, row in zip(results.contrasts, table["contrasts"], strict=True):
         row["verdict"] = words.verdict(contrast)
+        row["advice"] = words.remedy(contrast)
     table["notes"] = words.notes(results)
     return msgspec.json.format(msgspec.json.encode(table), indent=1).decode()

@@ -17,9 +17,9 @@ def to_markdown(document: Document, folder: str) -> tuple[str, dict[str, str]]:
     """The text, and its figures as {file name: SVG}, which it expects in `folder` beside it."""
     svgs: dict[str, str] = {}
     n_tables = 0
-    parts = [f"# {text(document.title)}", text(document.about)]
+    parts = [_heading(1, document.title), text(document.about)]
     for level, title, section in numbered(document):
-        parts.append(f"{'#' * (level + 1)} {text(title)}")
+        parts.append(_heading(level + 1, title))
         for block in section.blocks:
             if isinstance(block, Figure):
                 name = f"figure-{len(svgs) + 1}.svg"
@@ -48,12 +48,20 @@ def text(plain: str) -> str:
     >>> text("a|b <i> *x* #1"), text("1. first"), text("AT&amp;T")
     ('a\\\\|b \\\\<i\\\\> \\\\*x\\\\* #1', '1\\\\. first', 'AT&amp;amp;T')
     """
-    line = MARKUP.sub(r"\\\1", " ".join(plain.split()))
-    escaped = ENTITY.sub("&amp;", line)
+    escaped = _inline(plain)
     if start := AT_START.match(escaped):
         at = 0 if escaped[0] in "-+#" else start.end()  # a number is escaped at the sign that follows it
         return f"{escaped[:at]}\\{escaped[at:]}"
     return escaped
+
+
+def _inline(plain: str) -> str:
+    return ENTITY.sub("&amp;", MARKUP.sub(r"\\\1", " ".join(plain.split())))
+
+
+def _heading(level: int, plain: str) -> str:
+    escaped = _inline(plain)
+    return f"{'#' * level} " + (f"{escaped[:-1]}\\#" if escaped.endswith("#") else escaped)
 
 
 def _cell(value: str) -> str:

@@ -10,7 +10,7 @@ from commongarden.arch import FAMILIES, Dropout, Node
 from commongarden.language import _, ngettext
 from commongarden.recipe import Recipe
 from commongarden.records import Run
-from commongarden.report import blocks, sections
+from commongarden.report import blocks, sections, verdicts
 from commongarden.report.numbers import listed, percent, whole
 from commongarden.report.references import Citations
 from commongarden.stats import Results
@@ -199,14 +199,35 @@ def _statistics(results: Results, cite: Citations) -> Iterator[str]:
             "The intervals are Student's over seeds ({works}); they carry the noise between seeds, not that of the "
             "test photos."
         ).format(works=cite("student"))
-    if any("Holm" in kind for kind in kinds):
-        yield _("The intervals of the {n} contrasts are adjusted together ({works}).").format(
-            n=len(results.contrasts), works=cite("holm")
+    yield from _tests(results, cite)
+    if any(arm.calibration_error is not None for arm in results.arms):
+        yield _("Calibration error is the expected one over bins of stated probability ({works}).").format(
+            works=cite("guo")
         )
     line = results.commonest
     yield _("Always guessing the commonest class, {label}, would be right on {share} of the test photos.").format(
         label=line.label, share=percent(line.accuracy)
     )
+
+
+def _tests(results: Results, cite: Citations) -> Iterator[str]:
+    tested = [contrast for contrast in results.contrasts if contrast.level is not None]
+    if not tested:
+        return
+    if len(tested) > 1:
+        yield _(
+            "Verdicts come from intervals adjusted for all {n} contrasts with Holm's levels ({works}): an arm is "
+            "better or worse where the adjusted interval excludes 0."
+        ).format(n=len(tested), works=cite("holm"))
+    else:
+        yield _("The verdict comes from the interval: an arm is better or worse where it excludes 0.")
+    yield _(
+        "Two arms are equivalent where the 90 % interval lies within {margin}, two one-sided tests ({works})."
+    ).format(margin=verdicts.margin(results.metric, results.margin), works=cite("schuirmann"))
+    if any(contrast.p_signflip is not None for contrast in tested):
+        yield _("Beside each verdict stands an exact sign-flip test over the seeds ({works}).").format(
+            works=cite("fisher")
+        )
 
 
 def _machines(runs: Sequence[Run], cite: Citations) -> Iterator[str]:

@@ -22,6 +22,11 @@ WORKS: dict[str, tuple[str, str]] = {
         "arXiv:2103.03098.",
     ),
     "fisher": ("Fisher 1935", "Fisher, R. A. (1935). The design of experiments. Oliver & Boyd."),
+    "guo": (
+        "Guo et al. 2017",
+        "Guo, C., Pleiss, G., Sun, Y., & Weinberger, K. Q. (2017). On calibration of modern neural networks. ICML. "
+        "arXiv:1706.04599.",
+    ),
     "he_init": (
         "He et al. 2015a",
         "He, K., Zhang, X., Ren, S., & Sun, J. (2015a). Delving deep into rectifiers. ICCV. arXiv:1502.01852.",
@@ -70,6 +75,12 @@ WORKS: dict[str, tuple[str, str]] = {
         "Satterthwaite 1946",
         "Satterthwaite, F. E. (1946). An approximate distribution of estimates of variance components. Biometrics "
         "Bulletin, 2(6), 110-114.",
+    ),
+    "schuirmann": (
+        "Schuirmann 1987",
+        "Schuirmann, D. J. (1987). A comparison of the two one-sided tests procedure and the power approach for "
+        "assessing the equivalence of average bioavailability. Journal of Pharmacokinetics and Biopharmaceutics, "
+        "15(6), 657-680.",
     ),
     "simonyan": (
         "Simonyan & Zisserman 2014",

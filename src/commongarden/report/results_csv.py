@@ -11,15 +11,17 @@ import io
 
 from commongarden.records import Estimate
 from commongarden.report import words
-from commongarden.report.tables import COLUMNS
+from commongarden.report.tables import COLUMNS, OTHER_METRICS
 from commongarden.stats import ArmResult, Results
 
-# our key -> (timm's name, what our value is multiplied by to have timm's unit)
-TIMM = {
+# our key -> (its column, what our value is multiplied by to have the column's unit); the first four are timm's
+UNITS = {
     "test_accuracy": ("top1", 100.0),  # per cent
     "inference_ms": ("infer_step_time", 1.0),  # ms for one batch
     "n_params": ("param_count", 1e-6),  # millions
     "macs": ("infer_gmacs", 1e-9),  # thousands of millions of multiply-adds for one photo
+    "balanced_accuracy": ("balanced_accuracy", 100.0),  # per cent, as top1
+    "calibration_error": ("calibration_error", 100.0),
 }
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the beginning of a formula
 
@@ -47,10 +49,10 @@ def _row(arm: ArmResult) -> dict[str, Value]:
         "n_failed": arm.n_failed,
         "n_at_commonest": arm.n_at_commonest,
     }
-    for key, is_estimate in COLUMNS.items():
+    for key, is_estimate in (COLUMNS | dict.fromkeys(OTHER_METRICS, True)).items():
         if key in ("seeds", "published"):  # words, and two columns of their own
             continue
-        name, factor = TIMM.get(key, (key, 1.0))
+        name, factor = UNITS.get(key, (key, 1.0))
         value = getattr(arm, key)
         row |= _three(name, value, factor) if is_estimate else {name: None if value is None else factor * value}
         if name == "top1":

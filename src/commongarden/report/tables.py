@@ -31,6 +31,8 @@ COLUMNS = {
     "macs": False,
 }
 
+OTHER_METRICS = ("balanced_accuracy", "log_loss", "calibration_error")  # of ArmResult; in results.csv beside these
+
 
 @dataclass(frozen=True)
 class Row:
@@ -147,7 +149,10 @@ class Comparison:
 
 def terminal(results: Results) -> Iterator[RenderableType]:
     """What `commongarden compare` prints: the verdicts, what must be said beside them, and the table."""
-    said = [words.verdict(contrast) for contrast in words.verdicts(results)]
+    said = [
+        " ".join(filter(None, (words.verdict(contrast), words.remedy(contrast), words.signflip(contrast))))
+        for contrast in words.verdicts(results)
+    ]
     if not said and results.arms[0].test_accuracy is not None:
         said = [words.one_arm(results.arms[0])]
     yield Comparison(results)

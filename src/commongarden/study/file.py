@@ -61,7 +61,7 @@ def parse(text: str, *, where: str = "study") -> Study:
 
 
 SECTIONS = ("study", "recipe", "arms", "contrasts", "split", "published")
-STUDY_KEYS = ("name", "data", "seeds", "seed", "description")
+STUDY_KEYS = ("name", "data", "seeds", "seed", "description", "metric", "margin")
 
 
 def from_table(table: Mapping[str, Any]) -> Study:
@@ -89,6 +89,8 @@ def from_table(table: Mapping[str, Any]) -> Study:
             name: convert(Published, _mapping(published, name), where=f"published.{name}") for name in published
         },
         published_source=str(source),
+        metric=_text(head, "metric", "accuracy"),
+        margin=head.get("margin", 1.0),
     )
 
 
@@ -101,6 +103,8 @@ def to_table(study: Study) -> dict[str, Any]:
             "data": study.data,
             "seeds": list(study.seeds),
             "seed": study.seed,
+            "metric": study.metric,
+            "margin": study.margin,
         },
         "recipe": msgspec.to_builtins(study.recipe),
         "split": {key: value for key, value in dataclasses.asdict(study.split).items() if value is not None},
