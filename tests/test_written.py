@@ -20,6 +20,7 @@ from markdown_it import MarkdownIt
 from commongarden import arch, report, stats
 from commongarden import store as stores
 from commongarden.arm import Arm
+from commongarden.errors import StudyError
 from commongarden.records import Failure
 from commongarden.report import (
     blocks,
@@ -546,6 +547,11 @@ def test_the_report_is_written_without_torch(store):
         "assert len(paths) == 3 and all(path.is_file() for path in paths); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code, str(store.root)], check=True)
+
+
+def test_a_format_that_is_not_known_writes_nothing(store):
+    with pytest.raises(StudyError, match="report: unknown format 'doc'; did you mean 'docx'"):
+        report.write_as(store, ["md", "doc"])
 
 
 def test_the_command_writes_what_is_asked_for(store, commongarden):

@@ -50,12 +50,16 @@ def _write(word: Any, section: Section, counts: dict[str, int]) -> None:
 
 
 def _block(word: Any, block: Block, counts: dict[str, int]) -> None:
+    from docx.shared import Pt
+
     match block:
         case Paragraph(text=text, leads=leads):
             word.add_paragraph(_clean(text)).paragraph_format.keep_with_next = leads or None
         case Bullets(items=items):
-            for item in items:
-                word.add_paragraph(_clean(item), style="List Bullet")
+            for i, item in enumerate(items):
+                paragraph = word.add_paragraph(_clean(item), style="List Bullet")
+                if i == len(items) - 1:
+                    paragraph.paragraph_format.space_after = Pt(10)
         case Log(lines=lines):
             paragraph = word.add_paragraph(style="Log")
             for i, line in enumerate(lines):

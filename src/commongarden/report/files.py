@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from commongarden.errors import StudyError, unknown
 from commongarden.report import results_csv, words
 from commongarden.report.document import Document
 from commongarden.stats import Results, summarize
@@ -24,7 +25,10 @@ def write(store: Store) -> Path:
 
 
 def write_as(store: Store, formats: Sequence[str]) -> list[Path]:
-    """Writes the report in these of FORMATS; returns the path of each."""
+    """Writes the report in these of FORMATS; returns the path of each. Raises StudyError for another format."""
+    for format in formats:
+        if format not in FORMATS:
+            raise StudyError(unknown("format", format, FORMATS, where="report"))
     results = summarize(store)
     paths: list[Path] = []
     document: Document | None = None
