@@ -237,7 +237,7 @@ def _largest_remainder(n: int, shares: Sequence[Fraction]) -> list[int]:
 def _round_train(sizes: dict[str, list[int]], share: Fraction, multiple: int) -> None:
     """Moves single photos from train to the last part, from the classes furthest above their share, until train
     is a multiple."""
-    for _ in range(sum(counts[0] for counts in sizes.values()) % multiple):
+    for _photo in range(sum(counts[0] for counts in sizes.values()) % multiple):
         movable = [label for label, counts in sizes.items() if counts[0] > 1]
         if not movable:
             raise DataError(

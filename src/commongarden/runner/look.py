@@ -17,7 +17,8 @@ from commongarden.train.audit import audit_built, n_photos
 
 
 def look(study: Study, soil: Soil, arm: str) -> Audited:
-    """Audits the arm's network by its recipe, as the run with the first seed begins. One that cannot be audited is no reason not to train it: that is told."""
+    """Audits the arm's network by its recipe, as the run with the first seed begins. One that cannot be audited is no
+    reason not to train it: that is told."""
     try:
         return Audited(arm, _look(study, soil, arm))
     except CommonGardenError as error:

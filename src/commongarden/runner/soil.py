@@ -78,7 +78,7 @@ def prepare(
 
 
 def _splits(store: Store, study: Study, manifest: Manifest) -> dict[int, Split]:
-    """The split of each run seed: those that the store holds, and new ones for new seeds, which it holds from now on."""
+    """The split of each run seed: those that the store holds, and new ones for new seeds, which it then holds too."""
     if not study.splits_vary:
         kept = (store.root / "study.toml").is_file()
         one = store.split() if kept else of_run_seed(manifest, study, study.seeds[0])

@@ -127,7 +127,7 @@ class Study:
         return override(self.recipe, self.arms[arm].overrides, where=f"arms.{arm}")
 
     def _span(self) -> None:
-        """Takes in the arms that the factors span; those that are there already may carry more, such as measured cost."""
+        """Takes in the arms that the factors span; those that are there already may carry more (a measured cost)."""
         factors = factorial.levels(self.factors)
         spanned = factorial.grid(factors, self.factor_base)
         for name, (levels, made) in spanned.items():

@@ -20,9 +20,7 @@ def sources(value: object, folds: int) -> tuple[Source, ...]:
             raise StudyError(unknown("source", item, SOURCES, where="study.vary"))
     if folds and "split" in found:
         raise StudyError(
-            _(
-                "study.vary: found 'split' beside folds, which give every run seed a split already; accepted: init, order"
-            )
+            _("study.vary: found 'split' beside folds, each of which is a split already; accepted: init, order")
         )
     if not found and not folds:
         raise StudyError(
