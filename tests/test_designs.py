@@ -4,17 +4,22 @@ import dataclasses
 import json
 import shutil
 from collections import Counter
-from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from commongarden import report
 from commongarden import store as stores
 from commongarden import study as studies
+from commongarden.cli import main
 from commongarden.data.split import fold, of_run_seed
-from commongarden.errors import DataError, StudyError
+from commongarden.errors import DataError, StoreError, StudyError
 from commongarden.records import Manifest, Photo
+from commongarden.runner import plan
+from commongarden.runner.grow import grow
+from commongarden.runner.soil import prepare
 from commongarden.study import Arm, SplitPlan, Study
 
 ARMS = {"a": Arm("plain_flower")}
@@ -139,131 +144,141 @@ def test_another_design_would_mix_soils():
     ]
 
 
-# Whole studies
+# Whole studies, grown in this process
 
 
-def hashes(out):
-    return {(run.arm, run.seed): run.hashes.split for run in stores.open_store(out).runs()}
+def conducted(study, out, cache_folder):
+    """What a study's command does, without workers."""
+    stores.mend(stores.Store(out))
+    store, soil = prepare(study, out, cache_folder)
+    study = store.study()
+    for job in plan.pending(study, store):
+        list(grow(store, study, soil, job, "cpu", lambda: False))
+    report.write(store)
+    return store
+
+
+def refused(*arguments):
+    result = CliRunner().invoke(main, ["run", *map(str, arguments)])
+    assert result.exit_code == 2, result.output
+    return result.output
 
 
 @pytest.fixture(scope="module")
-def varied(commongarden, study_file, tmp_path_factory) -> Path:
+def small(study_file) -> Study:
+    study = studies.read(study_file)
+    return dataclasses.replace(study, recipe=dataclasses.replace(study.recipe, epochs=1))
+
+
+@pytest.fixture(scope="module")
+def varied(small, cache_folder, tmp_path_factory) -> stores.Store:
     """The small study with a split for each of two seeds, and the same weights and order for both."""
-    out = tmp_path_factory.mktemp("varied") / "out"
-    commongarden("run", study_file, "--vary", "split", "--epochs", 2, "--out", out, check=0)
-    return out
+    study = dataclasses.replace(small, vary=("split",))
+    return conducted(study, tmp_path_factory.mktemp("varied") / "out", cache_folder)
+
+
+def hashes(store):
+    return {(run.arm, run.seed): run.hashes.split for run in store.runs()}
+
+
+def weights(store, arm, seed):
+    return (store.directory(arm, seed) / "model.safetensors").read_bytes()
 
 
 def test_each_seed_has_a_split_that_all_arms_share(varied):
-    store = stores.open_store(varied)
-    assert {path.name for path in (varied / "splits").iterdir()} == {"0.json", "1.json"}
+    assert {path.name for path in (varied.root / "splits").iterdir()} == {"0.json", "1.json"}
     found = hashes(varied)
-    assert found["plain", 0] == found["residual", 0] == store.split(0).hash == store.split().hash
-    assert found["plain", 1] == found["residual", 1] == store.split(1).hash
-    assert store.split(0).hash != store.split(1).hash
-    for run in store.runs():
-        assert tuple(store.predictions(run.arm, run.seed).photos) == store.split(run.seed).test
-    assert store.run("plain", 0).pixel_mean != store.run("plain", 1).pixel_mean  # of its own training part
+    assert found["plain", 0] == found["residual", 0] == varied.split(0).hash == varied.split().hash
+    assert found["plain", 1] == found["residual", 1] == varied.split(1).hash
+    assert varied.split(0).hash != varied.split(1).hash
+    for run in varied.runs():
+        assert tuple(varied.predictions(run.arm, run.seed).photos) == varied.split(run.seed).test
+    assert varied.run("plain", 0).pixel_mean != varied.run("plain", 1).pixel_mean  # of its own training part
 
 
-def test_more_seeds_get_more_splits_and_leave_the_others(varied, study_file, tmp_path, commongarden):
-    out = tmp_path / "out"
-    shutil.copytree(varied, out)
-    before = {path: path.read_bytes() for path in (out / "splits").iterdir()}
-    (out / "splits" / ".2.json.77.tmp").write_bytes(b"{")  # a process was killed while it wrote
-    arguments = ("run", study_file, "--vary", "split", "--epochs", 2, "--out", out)
-    commongarden(*arguments, "--seeds", 3, check=0)
-    assert {path: path.read_bytes() for path in before} == before
-    assert sorted(path.name for path in (out / "splits").iterdir()) == ["0.json", "1.json", "2.json"]
-    found = hashes(out)
+def test_more_seeds_get_more_splits_and_leave_the_others(varied, cache_folder, tmp_path):
+    shutil.copytree(varied.root, tmp_path / "out")
+    before = {path.name: path.read_bytes() for path in (varied.root / "splits").iterdir()}
+    (tmp_path / "out" / "splits" / ".2.json.77.tmp").write_bytes(b"{")  # a process was killed while it wrote
+    wanted = dataclasses.replace(varied.study(), seeds=(0, 1, 2))
+    store = conducted(wanted, tmp_path / "out", cache_folder)
+    after = {path.name: path.read_bytes() for path in (store.root / "splits").iterdir()}
+    assert sorted(after) == ["0.json", "1.json", "2.json"]
+    assert {name: after[name] for name in before} == before
+    found = hashes(store)
     assert found["plain", 2] == found["residual", 2]
     assert len(set(found.values())) == 3
-    text = (out / "report.html").read_text(encoding="utf-8")
-    assert text.startswith("<!doctype html>")
 
 
-def test_splits_of_a_study_that_never_began_are_made_anew(varied, study_file, tmp_path, commongarden):
-    out = tmp_path / "out"
-    (out / "splits").mkdir(parents=True)
-    shutil.copy(varied / "splits" / "1.json", out / "splits" / "0.json")
-    commongarden("run", study_file, "--vary", "split", "--epochs", 1, "--seeds", 1, "--out", out, check=0)
-    assert stores.open_store(out).split(0) == stores.open_store(varied).split(0)
+def test_splits_of_a_study_that_never_began_are_made_anew(varied, cache_folder, tmp_path):
+    (tmp_path / "out" / "splits").mkdir(parents=True)
+    shutil.copy(varied.root / "splits" / "1.json", tmp_path / "out" / "splits" / "0.json")
+    store, _ = prepare(varied.study(), tmp_path / "out", cache_folder)
+    assert store.splits() == varied.splits()
 
 
-@pytest.mark.parametrize("arguments", [(), ("--vary", "init,order,split")])
-def test_what_varies_cannot_change_in_place(varied, study_file, commongarden, arguments):
-    refused = commongarden("run", study_file, "--epochs", 2, "--out", varied, *arguments, check=2)
-    assert "study.vary: ['split'] here" in refused.stderr
+def test_a_split_of_a_seed_is_never_replaced(varied):
+    with pytest.raises(StoreError, match="a split is never replaced"):
+        stores.write_own_split(varied, 0, varied.split(1))
 
 
-def first_epochs(out, arm):
-    store = stores.open_store(out)
-    return [store.history(arm, seed)[0].train_loss for seed in store.study().seeds]
+def test_what_varies_cannot_change_in_place(varied, study_file):
+    for arguments in ((), ("--vary", "init,order,split")):
+        told = refused(study_file, "--epochs", 1, "--out", varied.root, *arguments)
+        assert "study.vary: ['split'] here" in told
 
 
-def weights(out, arm):
-    return [(out / "runs" / arm / str(seed) / "model.safetensors").read_bytes() for seed in (0, 1)]
-
-
-def test_a_source_that_does_not_vary_is_that_of_the_first_seed(finished, study_file, tmp_path, commongarden):
+def test_a_source_that_does_not_vary_is_that_of_the_first_seed(small, cache_folder, tmp_path):
     """Each source by itself tells two runs apart, and differently."""
-    outs = {}
-    for vary in ("init", "order"):
-        outs[vary] = tmp_path / vary
-        commongarden("run", study_file, "--vary", vary, "--arms", "plain", "--out", outs[vary], check=0)
-        one, two = weights(outs[vary], "plain")
-        assert one != two
-    both = weights(finished, "plain")
-    assert both[0] == weights(outs["init"], "plain")[0] == weights(outs["order"], "plain")[0]
-    seconds = {both[1], weights(outs["init"], "plain")[1], weights(outs["order"], "plain")[1]}
-    assert len(seconds) == 3
+    alone = studies.choose_arms(small, ["plain"])
+    found = {}
+    for vary in (("init", "order"), ("init",), ("order",)):
+        store = conducted(dataclasses.replace(alone, vary=vary), tmp_path / "-".join(vary), cache_folder)
+        found[vary] = [weights(store, "plain", seed) for seed in (0, 1)]
+    assert len({one for one, _ in found.values()}) == 1
+    assert len({item for pair in found.values() for item in pair}) == 4
 
 
 @pytest.fixture(scope="module")
-def folded(commongarden, study_file, tmp_path_factory) -> Path:
+def folded(small, cache_folder, tmp_path_factory) -> stores.Store:
     """The small study with three folds in place of seeds, all from the same weights."""
-    out = tmp_path_factory.mktemp("folded") / "out"
-    file = out.parent / "folds.toml"
-    file.write_text(study_file.read_text().replace("seeds = 2", 'folds = 3\nvary = ["order"]'))
-    commongarden("run", file, "--epochs", 2, "--out", out, check=0)
-    return out
+    study = dataclasses.replace(small, folds=3, seeds=(0, 1, 2), vary=("order",))
+    return conducted(study, tmp_path_factory.mktemp("folded") / "out", cache_folder)
 
 
 def test_folds_are_run_like_seeds(folded, photos):
-    store = stores.open_store(folded)
-    assert [(run.arm, run.seed) for run in store.runs()] == [
+    assert [(run.arm, run.seed) for run in folded.runs()] == [
         (arm, number) for arm in ("plain", "residual") for number in (0, 1, 2)
     ]
-    tested = Counter(path for number in range(3) for path in store.split(number).test)
+    tested = Counter(path for number in range(3) for path in folded.split(number).test)
     assert tested == Counter({f"{path.parent.name}/{path.name}": 1 for path in photos.rglob("*.png")})
     found = hashes(folded)
     assert all(found["plain", number] == found["residual", number] for number in range(3))
-    rows = json.loads((folded / "results.json").read_text(encoding="utf-8"))["arms"]
+    rows = json.loads((folded.root / "results.json").read_text(encoding="utf-8"))["arms"]
     assert rows[0]["test_accuracy"]["n"] == 3
 
 
-def test_seeds_are_no_way_to_extend_folds(folded, study_file, commongarden):
-    refused = commongarden("run", folded / "study.toml", "--seeds", 3, "--out", folded, check=2)
-    assert "found seeds (3) and folds (3); accepted: one of them" in refused.stderr
-    refused = commongarden("run", study_file, "--folds", 4, "--epochs", 2, "--out", folded, check=2)
-    assert "study.folds: 3 here, 4 asked for" in refused.stderr
+def test_seeds_are_no_way_to_extend_folds(folded, study_file):
+    told = refused(folded.root / "study.toml", "--seeds", 3, "--out", folded.root)
+    assert "found seeds (3) and folds (3); accepted: one of them" in told
+    told = refused(study_file, "--folds", 4, "--epochs", 1, "--out", folded.root)
+    assert "study.folds: 3 here, 4 asked for" in told
 
 
-def test_a_stopped_study_goes_on_with_its_own_splits(folded, tmp_path, commongarden):
+def test_a_stopped_study_goes_on_with_its_own_splits(folded, study_file, tmp_path, commongarden):
+    """Through the command line, whose workers open the soil by themselves."""
     out = tmp_path / "out"
-    shutil.copytree(folded, out)
+    shutil.copytree(folded.root, out)
     shutil.rmtree(out / "runs" / "residual" / "1")
     commongarden("run", out / "study.toml", "--out", out, check=0)
-    for seed in range(3):
-        one, two = ((root / "runs/residual" / str(seed) / "predictions.npz").read_bytes() for root in (out, folded))
-        assert one == two
+    store = stores.open_store(out)
+    assert weights(store, "residual", 1) == weights(folded, "residual", 1)
+    assert store.run("residual", 1).hashes == folded.run("residual", 1).hashes
 
 
-def test_parts_that_the_folders_declare_cannot_be_folds(photos, tmp_path, commongarden):
+def test_parts_that_the_folders_declare_cannot_be_folds(photos, tmp_path):
     for part in ("train", "test"):
         shutil.copytree(photos, tmp_path / "data" / part)
-    refused = commongarden(
-        "run", "--data", tmp_path / "data", "--arms", "plain_flower", "--folds", 3, "--out", tmp_path / "out", check=2
-    )
-    assert "declares parts (" in refused.stderr
+    told = refused("--data", tmp_path / "data", "--arms", "plain_flower", "--folds", 3, "--out", tmp_path / "out")
+    assert "declares parts (" in told
     assert not (tmp_path / "out").exists()
