@@ -120,9 +120,16 @@ def differences(results: Results, contrasts: Sequence[ContrastResult]) -> Chart 
         )
     if not rows:
         return None
+    description = " ".join(words.verdict(contrast) for contrast in contrasts if contrast.difference is not None)
+    return beside_zero("differences", rows, 100, description)
+
+
+def beside_zero(name: str, rows: Sequence[Mapping[str, Any]], most: float, description: str) -> Chart:
+    """Differences in points with their intervals beside zero, each row with its label above: label, said, value, low,
+    high, hue, fill, and the verdict that is told of it. most: points that are possible either way."""
     order = range(len(rows))
     reach = [row[key] for row in rows for key in ("value", "low", "high") if row[key] is not None]
-    domain = domain_of([*reach, 0.0], -100, 100)
+    domain = domain_of([*reach, 0.0], -most, most)
     x = _x(domain, TEXT["differences_axis"], "value")
     data = inline(rows)
     zero = alt.Chart(inline([{"value": 0}])).mark_rule(stroke=INK, strokeWidth=1).encode(x=x)
@@ -133,8 +140,7 @@ def differences(results: Results, contrasts: Sequence[ContrastResult]) -> Chart 
     point = base.mark_point(filled=True, size=130, yOffset=10, opacity=1, strokeWidth=2.5).encode(
         x=x, fill=alt.Fill("fill:N", scale=None), stroke=alt.Stroke("hue:N", scale=None)
     )
-    description = " ".join(words.verdict(contrast) for contrast in contrasts if contrast.difference is not None)
-    return _rows_chart("differences", [zero, interval, point, *_labels(data, order)], len(rows), description)
+    return _rows_chart(name, [zero, interval, point, *_labels(data, order)], len(rows), description)
 
 
 def accuracies(results: Results, seeds: Mapping[str, Sequence[float]]) -> Chart | None:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from commongarden.records import Estimate
-from commongarden.report import numbers, words
+from commongarden.report import effects, numbers, words
 from commongarden.report.labels import TEXT
 from commongarden.stats import ArmResult, Results
 
@@ -177,8 +177,11 @@ class Comparison:
 def terminal(results: Results) -> Iterator[RenderableType]:
     """What `commongarden compare` prints: the verdicts, what must be said beside them, and the table."""
     said = [words.verdict(contrast) for contrast in words.verdicts(results)]
-    if not said and results.arms[0].test_accuracy is not None:
+    if len(results.arms) == 1 and results.arms[0].test_accuracy is not None:
         said = [words.one_arm(results.arms[0])]
+    if results.factorial is not None:
+        said += [effects.sentence(effect, results.folds) for effect in results.factorial.effects]
+        said += effects.notes(results.factorial, results.folds)
     yield Comparison(results)
     yield Text()
     for sentence in filter(None, (words.headline(results), *said, *words.notes(results))):

@@ -132,7 +132,8 @@ def _bounds(weights: Weights) -> tuple[float, float]:
 
 def _correct(store: Store, arm: str, seed: int) -> np.ndarray:
     found = store.predictions(arm, seed)
-    return (found.probabilities.argmax(axis=1) == found.labels).astype(np.float64)
+    right: np.ndarray = (found.probabilities.argmax(axis=1) == found.labels).astype(np.float64)
+    return right
 
 
 def _paired(
@@ -169,14 +170,21 @@ def _unbalanced(
         for arm in arms:
             photos[arm] = np.mean([_correct(store, arm, seed) for name, seed in values if name == arm], axis=0)
     known = {term: mine for term, mine in weights.items() if set(mine) <= set(arms)}
-    kind, found = mixed_means(values, list(known.values()), photos)
+    overlap = 0.0
+    if study.splits_vary:
+        n_seeds = len({seed for _, seed in values})
+        overlap = n_seeds * float(np.mean([run.n_test / run.n_train for run in done.values()]))
+    kind, found = mixed_means(values, list(known.values()), photos, overlap)
     means: dict[Term, Mean | None] = dict.fromkeys(weights)
     means.update(zip(known, found, strict=True))
     return kind, means
 
 
 def mixed_means(
-    values: Mapping[tuple[str, int], float], weights: Sequence[Weights], photos: Mapping[str, np.ndarray]
+    values: Mapping[tuple[str, int], float],
+    weights: Sequence[Weights],
+    photos: Mapping[str, np.ndarray],
+    overlap: float = 0.0,
 ) -> tuple[Kind, list[Mean]]:
     """Weighted sums of arms' accuracies (by arm and seed) from a linear mixed model: a mean for each arm, a random
     intercept for each seed, restricted maximum likelihood (Laird & Ware 1982; statsmodels MixedLM).
@@ -184,6 +192,7 @@ def mixed_means(
     photos: each arm's share of right runs on every test photo, where all runs share them; the noise between photos is
     added to the error. It holds some of the rest between runs once more, which errs to the safe side. The degrees of
     freedom of the model's part are those of the residual, N - arms - (seeds - 1), joined by Satterthwaite's rule.
+    overlap: J x n_test / n_train over J splits, by which their variance grows (Nadeau & Bengio 2003).
     Where the model does not converge, or no degree of freedom is left, the sums come without an error.
     """
     from statsmodels.regression.mixed_linear_model import MixedLM
@@ -211,7 +220,7 @@ def mixed_means(
     estimates, covariance = np.asarray(fit.fe_params) / 100, np.asarray(fit.cov_params())[:k, :k] / 100**2
     found = []
     for row, mine in zip(rows, weights, strict=True):
-        between = float(row @ covariance @ row)
+        between = float(row @ covariance @ row) * (1 + overlap)
         variance, spread = between, between**2 / n_left
         if photos:
             shares = _sum(photos, mine)

@@ -57,7 +57,11 @@ class ContrastResult:
 
 @dataclass(frozen=True)
 class Results:
-    """All that the table and the verdicts say."""
+    """All that the table and the verdicts say.
+
+    vary, folds: what makes runs of one arm differ; with folds, `seeds` are their numbers. contract: the hash of the
+    terms on which the arms are compared.
+    """
 
     study: str
     seeds: tuple[int, ...]
@@ -69,3 +73,6 @@ class Results:
     arms: tuple[ArmResult, ...]
     contrasts: tuple[ContrastResult, ...]
     factorial: Factorial | None = None
+    vary: tuple[str, ...] = ("init", "order")
+    folds: int = 0
+    contract: str = ""

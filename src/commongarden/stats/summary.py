@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from commongarden import arch
+from commongarden import arch, contract
 from commongarden.records import Estimate, Run
 from commongarden.stats.commonest import Commonest, at_commonest, commonest_class
 from commongarden.stats.differs import differences_of
@@ -16,10 +16,14 @@ from commongarden.study import Contrast, Study
 
 
 def summarize(store: Store) -> Results:
-    """The results of all finished runs in the store. Arms without one are listed with what is known of them."""
+    """The results of all finished runs in the store. Arms without one are listed with what is known of them.
+
+    Raises StoreError where runs differ from what the study declares.
+    """
     study, split, manifest, runs = store.study(), store.split(), store.manifest(), store.runs()
     label = {photo.path: photo.label for photo in manifest.photos}
     splits = store.splits()
+    contract.check(store, study, manifest, splits, runs)
     parts = list(splits.values()) if study.splits_vary else [split]  # over all splits where they vary
     commonest = commonest_class(
         [label[path] for part in parts for path in part.train], [label[path] for part in parts for path in part.test]
@@ -37,6 +41,9 @@ def summarize(store: Store) -> Results:
             _contrast_result(study, contrast, runs, len(manifest.classes)) for contrast in study.planned_contrasts()
         ),
         factorial=effects_of(store, study, runs, splits),
+        vary=study.vary,
+        folds=study.folds,
+        contract=contract.of(study, manifest, splits).hash,
     )
 
 
