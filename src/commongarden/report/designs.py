@@ -60,6 +60,37 @@ def between(vary: Sequence[str], folds: int) -> list[str]:
     return said
 
 
+def varied(vary: Sequence[str]) -> str:
+    """What differs from seed to seed, as a list."""
+    return listed(_source(name) for name in SOURCES if name in vary)
+
+
+def folds(n: int, seed: int) -> str:
+    """The folds in words, where the seeds would stand."""
+    return _(
+        "{n} folds of one shuffle, study seed {seed}. Arms in the same fold saw the same photos in the same order."
+    ).format(n=n, seed=seed)
+
+
+def value(row: tuple[str, str, str]) -> str:
+    """One declared difference.
+
+    >>> value(("resolution", "96", "64"))
+    'resolution 96 against 64'
+    """
+    field, one, two = row
+    return _("{field} {one} against {two}").format(field=field, one=one, two=two)
+
+
+def words_together(rows: Sequence[tuple[str, str, str]]) -> str:
+    """What stands behind a verdict on two networks that were trained differently; "" where they were not.
+
+    >>> words_together([("resolution", "96", "64")])
+    '(together with resolution 96 against 64)'
+    """
+    return _("(together with {values})").format(values=listed(map(value, rows))) if rows else ""
+
+
 def labels(text: Mapping[str, str], folds: int) -> dict[str, str]:
     """The page's labels; where folds take the place of seeds, those under "KEY_folds" stand for KEY."""
     chosen = dict(text)

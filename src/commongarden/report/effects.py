@@ -6,16 +6,17 @@ from commongarden.language import _
 from commongarden.records import Estimate
 from commongarden.report import designs
 from commongarden.report.numbers import hundredths, listed, signed_points, span
+from commongarden.report.verdicts import margin
 from commongarden.stats import Effect, Factorial, Step
 
 
-def sentence(effect: Effect, folds: int = 0) -> str:
+def sentence(effect: Effect, among: Factorial) -> str:
     """One effect with its evidence, the interval being the one that Holm's correction leaves."""
     what, found = _what(effect), effect.adjusted
     if found is None:
         return _("{effect}: cannot be estimated, because an arm that it needs has no finished run.").format(effect=what)
     value = signed_points(found.value)
-    n = designs.repeats(found.n, folds)
+    n = designs.repeats(found.n, among.folds)
     if found.low is None or found.high is None:
         return _("{effect}: {value} points ({n}, no interval).").format(effect=what, value=value, n=n)
     parts = {"effect": what, "value": value, "interval": interval(found), "n": n}
@@ -26,7 +27,7 @@ def sentence(effect: Effect, folds: int = 0) -> str:
     else:
         said = _("{effect}: {value} points (95 % interval {interval}, {n}).").format(**parts)
     if effect.outcome == "equivalent":
-        return said + " " + _("It is smaller than 1 point.")
+        return said + " " + _("It is smaller than {margin}.").format(margin=margin("accuracy", among.margin))
     return said if effect.outcome == "established" else said + " " + _("Not established.")
 
 
@@ -50,7 +51,7 @@ def _step(step: Step) -> str:
     return _("{factor} {level} against {against}").format(**vars(step))
 
 
-def notes(found: Factorial, folds: int = 0) -> list[str]:
+def notes(found: Factorial) -> list[str]:
     """How the effects were estimated, and what that means for reading them."""
     if not found.n_seeds:
         return [_("No run of the grid has finished yet.")]
@@ -58,7 +59,7 @@ def notes(found: Factorial, folds: int = 0) -> list[str]:
     if found.kind == "paired":
         said.append(
             _("Each effect is computed within every fold, from runs of all arms.")
-            if folds
+            if found.folds
             else _("Each effect is computed within every seed, from runs of all arms.")
         )
     elif found.kind == "mixed model":

@@ -27,16 +27,16 @@ def section(results: Results) -> Effects | None:
     found = results.factorial
     if found is None:
         return None
-    said = [(len(effect.steps), effects.sentence(effect, results.folds)) for effect in found.effects]
+    said = [(len(effect.steps), effects.sentence(effect, found)) for effect in found.effects]
     return Effects(
         main=tuple(sentence for n, sentence in said if n == 1),
         interactions=tuple(sentence for n, sentence in said if n > 1),
-        notes=tuple(effects.notes(found, results.folds)),
-        chart=picture(found, results.folds),
+        notes=tuple(effects.notes(found)),
+        chart=picture(found),
     )
 
 
-def picture(found: Factorial, folds: int = 0) -> Chart | None:
+def picture(found: Factorial) -> Chart | None:
     """Every effect with its interval beside zero, main effects first; None where none can be estimated."""
     rows: list[dict[str, Any]] = []
     for effect in found.effects:
@@ -53,7 +53,7 @@ def picture(found: Factorial, folds: int = 0) -> Chart | None:
                 "said": f"{signed_points(estimate.value)}{below}",
                 "hue": hue,
                 "fill": hue if established else charts.PAPER,
-                "verdict": effects.sentence(effect, folds),
+                "verdict": effects.sentence(effect, found),
                 **charts.in_hundredths(estimate),
             }
         )

@@ -33,6 +33,8 @@ COLUMNS = {
     "macs": False,
 }
 
+OTHER_METRICS = ("balanced_accuracy", "log_loss", "calibration_error")  # of ArmResult; in results.csv beside these
+
 
 @dataclass(frozen=True)
 class Row:
@@ -117,7 +119,7 @@ def to_csv(results: Results) -> str:
     """results.csv: full precision, one row an arm, the commonest-class line last."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    estimates = [key for key, is_estimate in COLUMNS.items() if is_estimate]
+    estimates = [*(key for key, is_estimate in COLUMNS.items() if is_estimate), *OTHER_METRICS]
     writer.writerow(
         ["kind", "arm", "arch", "input", "n_finished", "n_failed", "n_at_commonest"]
         + [name for key in estimates for name in (key, f"{key}_low", f"{key}_high")]
@@ -176,12 +178,15 @@ class Comparison:
 
 def terminal(results: Results) -> Iterator[RenderableType]:
     """What `commongarden compare` prints: the verdicts, what must be said beside them, and the table."""
-    said = [words.verdict(contrast) for contrast in words.verdicts(results)]
+    said = [
+        " ".join(filter(None, (words.verdict(contrast), words.remedy(contrast), words.signflip(contrast))))
+        for contrast in words.verdicts(results)
+    ]
     if len(results.arms) == 1 and results.arms[0].test_accuracy is not None:
-        said = [words.one_arm(results.arms[0])]
+        said = [words.one_arm(results.arms[0], results.folds)]
     if results.factorial is not None:
-        said += [effects.sentence(effect, results.folds) for effect in results.factorial.effects]
-        said += effects.notes(results.factorial, results.folds)
+        said += [effects.sentence(effect, results.factorial) for effect in results.factorial.effects]
+        said += effects.notes(results.factorial)
     yield Comparison(results)
     yield Text()
     for sentence in filter(None, (words.headline(results), *said, *words.notes(results))):

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from commongarden import contract, language, sentences
-from commongarden.contract import Declared
 from commongarden.language import _, ngettext
 from commongarden.recipe import FIELDS
 from commongarden.records import Manifest, Run, Split
@@ -119,21 +118,7 @@ def differs(study: Study, contrast: Contrast, n_classes: int) -> str:
         )
     if not rows:
         return said
-    return said + " " + _("Declared to differ: {values}.").format(values=listed(map(_value, rows)))
-
-
-def _value(row: Declared) -> str:
-    field, one, two = row
-    return _("{field} {one} against {two}").format(field=field, one=one, two=two)
-
-
-def words_together(rows: Sequence[Declared]) -> str:
-    """What stands behind a verdict on two networks that were trained differently; "" where they were not.
-
-    >>> words_together([("resolution", "96", "64")])
-    '(together with resolution 96 against 64)'
-    """
-    return _("(together with {values})").format(values=listed(map(_value, rows))) if rows else ""
+    return said + " " + _("Declared to differ: {values}.").format(values=listed(map(designs.value, rows)))
 
 
 def _own(study: Study) -> list[str]:

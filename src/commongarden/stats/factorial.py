@@ -23,6 +23,7 @@ import numpy as np
 
 from commongarden.records import Estimate, Run, Split
 from commongarden.stats.crossed import crossed_mean, photo_error
+from commongarden.stats.holm import holm_levels, holm_p
 from commongarden.stats.means import Mean
 from commongarden.stats.resampled import resampled_mean
 from commongarden.store import Store
@@ -30,7 +31,7 @@ from commongarden.study import Study
 from commongarden.study.factorial import names, shown
 
 HIGHEST = 3  # factors in an interaction; those of more are not read by anyone
-MARGIN = 0.01
+ALPHA = 0.05  # of all effects of a study together
 Kind = Literal["paired", "mixed model", "not converged"]
 EffectOutcome = Literal["established", "equivalent", "not resolved", "no interval", "no runs"]
 
@@ -65,13 +66,16 @@ class Factorial:
     """All effects of a factorial study.
 
     factors: each with its levels as text, the reference first. kind: how they were estimated. n_seeds: with which at
-    least one run of the grid has finished.
+    least one run of the grid has finished. margin: the largest effect that counts as none. folds: 0, or how many take
+    the place of seeds.
     """
 
     factors: tuple[tuple[str, tuple[str, ...]], ...]
     kind: Kind
     n_seeds: int
     effects: tuple[Effect, ...]
+    margin: float = 0.01
+    folds: int = 0
 
 
 def effects_of(store: Store, study: Study, runs: Sequence[Run], splits: Mapping[int, Split]) -> Factorial | None:
@@ -90,7 +94,7 @@ def effects_of(store: Store, study: Study, runs: Sequence[Run], splits: Mapping[
     else:
         kind, means = _unbalanced(store, study, done, weights)
     factors = tuple((name, tuple(map(shown, levels))) for name, levels in study.factors.items())
-    return Factorial(factors, kind, len(seeds), tuple(_effects(study, means)))
+    return Factorial(factors, kind, len(seeds), tuple(_effects(study, means)), study.margin / 100, study.folds)
 
 
 Term = tuple[tuple[str, int], ...]  # (factor, place of the level that is held against the first one)
@@ -235,7 +239,8 @@ def mixed_means(
 
 def _effects(study: Study, means: Mapping[Term, Mean | None]) -> Iterator[Effect]:
     tested = {term: mean.p for term, mean in means.items() if mean is not None and mean.p is not None}
-    corrected = dict(zip(tested, holm([p for p in tested.values() if p is not None]), strict=True))
+    together = dict(zip(tested, holm_p(list(tested.values())), strict=True))
+    levels = dict(zip(tested, holm_levels(list(tested.values()), ALPHA), strict=True))
     for term, mean in means.items():
         steps = tuple(
             Step(factor, shown(study.factors[factor][place]), shown(study.factors[factor][0])) for factor, place in term
@@ -243,31 +248,18 @@ def _effects(study: Study, means: Mapping[Term, Mean | None]) -> Iterator[Effect
         over = tuple(factor for factor in study.factors if factor not in dict(term))
         if mean is None:
             yield Effect(steps, over, None, None, None, "no runs")
-        elif term not in corrected:
+        elif term not in levels:
             yield Effect(steps, over, mean.interval(), mean.interval(), None, "no interval")
         else:
-            p, level = corrected[term]
-            adjusted, narrow = mean.interval(1 - level), mean.interval(0.90)
-            yield Effect(steps, over, mean.interval(), adjusted, p, _outcome(adjusted, narrow))
+            adjusted, narrow = mean.interval(1 - levels[term]), mean.interval(0.90)
+            said = _outcome(adjusted, narrow, study.margin / 100)
+            yield Effect(steps, over, mean.interval(), adjusted, together[term], said)
 
 
-def _outcome(adjusted: Estimate, narrow: Estimate) -> EffectOutcome:
+def _outcome(adjusted: Estimate, narrow: Estimate, margin: float) -> EffectOutcome:
     assert adjusted.low is not None
     assert adjusted.high is not None
     if adjusted.low > 0 or adjusted.high < 0:
         return "established"
-    inside = narrow.low is not None and narrow.high is not None and narrow.low > -MARGIN and narrow.high < MARGIN
+    inside = narrow.low is not None and narrow.high is not None and narrow.low > -margin and narrow.high < margin
     return "equivalent" if inside else "not resolved"
-
-
-def holm(ps: Sequence[float], alpha: float = 0.05) -> list[tuple[float, float]]:
-    """Each p corrected for all of them (Holm 1979), and the level at which its own interval excludes 0 exactly where
-    the corrected p is below alpha."""
-    order = sorted(range(len(ps)), key=lambda i: ps[i])
-    found: list[tuple[float, float]] = [(1.0, alpha)] * len(ps)
-    highest = 0.0
-    for place, i in enumerate(order):
-        highest = max(highest, (len(ps) - place) * ps[i])
-        level = alpha * ps[i] / highest if highest > 0 else alpha / (len(ps) - place)
-        found[i] = (min(highest, 1.0), level)
-    return found
