@@ -1,5 +1,6 @@
 """Tests, corrections, probabilities, metrics and remedies, each against a library or by hand."""
 
+import gc
 import math
 import warnings
 
@@ -25,6 +26,14 @@ from commongarden.study.declared import METRICS as NAMES
 from correctness import MIXES
 
 ps = st.lists(st.floats(0, 1), min_size=1, max_size=12)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_collection():
+    """statsmodels collects garbage in every correction, which takes longer than all else here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gc, "collect", lambda: 0)
+        yield
 
 
 def said(labels, probabilities, photos=None):
