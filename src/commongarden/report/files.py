@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from commongarden.errors import StudyError, unknown
-from commongarden.report import results_csv, words
+from commongarden.report import effects, results_csv, words
 from commongarden.report.document import Document
 from commongarden.stats import Results, summarize
 from commongarden.store import Store, write_atomically
@@ -93,5 +93,8 @@ def to_json(results: Results) -> str:
     for contrast, row in zip(results.contrasts, table["contrasts"], strict=True):
         row["verdict"] = words.verdict(contrast)
         row["advice"] = words.remedy(contrast)
+    if results.factorial is not None:
+        for effect, row in zip(results.factorial.effects, table["factorial"]["effects"], strict=True):
+            row["sentence"] = effects.sentence(effect, results.factorial)
     table["notes"] = words.notes(results)
     return msgspec.json.format(msgspec.json.encode(table), indent=1).decode()

@@ -14,7 +14,20 @@ import jinja2
 from markupsafe import Markup
 
 from commongarden.records import Predictions, Run
-from commongarden.report import charts, curves, evidence, methods, numbers, scripts, sections, tables, words
+from commongarden.report import (
+    charts,
+    curves,
+    designs,
+    evidence,
+    factors,
+    methods,
+    numbers,
+    scripts,
+    sections,
+    tables,
+    terms,
+    words,
+)
 from commongarden.report.charts import Chart
 from commongarden.report.labels import TEXT
 from commongarden.stats import ContrastResult, Results
@@ -36,13 +49,17 @@ def render(store: Store, results: Results) -> str:
     answer = [charts.differences(results, contrasts), charts.accuracies(results, sections.accuracies(arms, runs))]
     over = curves.curves(histories, guesses, results.commonest.loss)
     time = [curves.over_time(histories, guesses["val"]), curves.against_seconds(results)]
-    drawn = [*answer, *over, *time, *(chart for chart, _ in confusions)]
+    factorial = factors.section(results)
+    drawn = [*answer, factorial and factorial.chart, *over, *time, *(chart for chart, _ in confusions)]
     return (
         _environment()
         .get_template("page.html")
         .render(
-            text=TEXT,
+            text=designs.labels(TEXT, study.folds),
             words=words,
+            designs=designs,
+            effects=factorial,
+            terms=terms.terms(study, manifest, store.splits(), runs),
             numbers=numbers,
             study=study,
             results=results,
@@ -50,7 +67,9 @@ def render(store: Store, results: Results) -> str:
             progress=_progress(results, study),
             headline=words.headline(results),
             verdicts=[_verdict(contrast, arms) for contrast in contrasts],
-            alone=words.one_arm(results.arms[0]) if not contrasts and results.arms[0].n_finished else None,
+            alone=words.one_arm(results.arms[0], study.folds)
+            if len(arms) == 1 and results.arms[0].n_finished
+            else None,
             notes=words.notes(results),
             evidence=evidence.section(results),
             colours={arm: charts.colour(i) for i, arm in enumerate(arms)},

@@ -14,6 +14,9 @@ from commongarden.stats.crossed import photo_error as photo_error
 from commongarden.stats.differs import differences_of as differences_of
 from commongarden.stats.estimates import mean_interval as mean_interval
 from commongarden.stats.estimates import rounding_spread as rounding_spread
+from commongarden.stats.factorial import Effect as Effect
+from commongarden.stats.factorial import Factorial as Factorial
+from commongarden.stats.factorial import Step as Step
 from commongarden.stats.holm import holm_levels as holm_levels
 from commongarden.stats.holm import holm_p as holm_p
 from commongarden.stats.means import Components as Components

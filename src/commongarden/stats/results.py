@@ -8,6 +8,7 @@ from typing import Literal
 from commongarden.records import Estimate
 from commongarden.stats.best import Standing
 from commongarden.stats.commonest import Commonest
+from commongarden.stats.factorial import Factorial
 from commongarden.stats.means import Components
 from commongarden.stats.metrics import Imbalance
 from commongarden.stats.power import Remedy
@@ -73,6 +74,8 @@ class ContrastResult:
         so many pairs can give. probability: that a run of `arm` beats a run of `against`. p_mcnemar: photo noise only.
     components: where the spread comes from. remedy: what would settle it, where it is not resolved.
     differs: (what, value of arm, value of against).
+    folds: into how many the photos are divided, where folds take the place of seeds. together: the recipe values that
+        were declared to differ besides the networks, like `differs`; every verdict names them.
     """
 
     arm: str
@@ -95,6 +98,8 @@ class ContrastResult:
     p_mcnemar: float | None = None
     components: Components | None = None
     remedy: Remedy | None = None
+    folds: int = 0
+    together: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,9 @@ class Results:
     metric: what the contrasts are of. margin: the largest difference that counts as none, in the metric's unit.
     design: whether all seeds were tested on the same photos ("crossed") or each on its own ("resampled").
     standings: all arms from best to worst by that metric, over the seeds that all of them share.
+    factorial: the effects of a study's factors, on accuracy.
+    vary, folds: what makes runs of one arm differ; with folds, `seeds` are their numbers.
+    contract: the hash of the terms on which the arms are compared.
     """
 
     study: str
@@ -120,3 +128,7 @@ class Results:
     design: Design = "crossed"
     standings: tuple[Standing, ...] = ()
     imbalance: Imbalance | None = None
+    factorial: Factorial | None = None
+    vary: tuple[str, ...] = ("init", "order")
+    folds: int = 0
+    contract: str = ""

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from commongarden import arch
+from commongarden import arch, contract
 from commongarden.records import Estimate, Predictions, Run
 from commongarden.stats.best import Standing, standings
 from commongarden.stats.commonest import Commonest, at_commonest, commonest_class
 from commongarden.stats.contrasts import contrast_results
 from commongarden.stats.estimates import mean_interval
+from commongarden.stats.factorial import effects_of
 from commongarden.stats.metrics import METRICS, imbalance
 from commongarden.stats.results import ArmResult, Recall, Results
 from commongarden.stats.scores import Sample, mean_score, shared_photos
@@ -21,10 +22,18 @@ from commongarden.study import Study
 
 
 def summarize(store: Store) -> Results:
-    """The results of all finished runs in the store. Arms without one are listed with what is known of them."""
+    """The results of all finished runs in the store. Arms without one are listed with what is known of them.
+
+    Raises StoreError where runs differ from what the study declares.
+    """
     study, split, manifest, runs = store.study(), store.split(), store.manifest(), store.runs()
     label = {photo.path: photo.label for photo in manifest.photos}
-    commonest = commonest_class([label[path] for path in split.train], [label[path] for path in split.test])
+    splits = store.splits()
+    contract.check(store, study, manifest, splits, runs)
+    parts = list(splits.values()) if study.splits_vary else [split]  # over all splits where they vary
+    commonest = commonest_class(
+        [label[path] for part in parts for path in part.train], [label[path] for part in parts for path in part.test]
+    )
     tested = predictions_by_arm(store, study, runs)
     arms = tuple(
         _arm_result(store, study, name, runs, tested[name], commonest, manifest.classes) for name in study.arms
@@ -47,6 +56,10 @@ def summarize(store: Store) -> Results:
         design="crossed" if not every or shared_photos(every) else "resampled",
         standings=_standings(study, tested, n_train),
         imbalance=imbalance(Counter(label[path] for path in split.test)),
+        factorial=effects_of(store, study, runs, splits),
+        vary=study.vary,
+        folds=study.folds,
+        contract=contract.of(study, manifest, splits).hash,
     )
 
 
