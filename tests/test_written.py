@@ -7,6 +7,7 @@ import math
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import docx
 import numpy as np
@@ -491,6 +492,12 @@ def test_methods_cite_what_was_used_and_list_what_they_cite(store, document, tmp
     listed = next(section for _, title, section in numbered(document) if title == "References").blocks[0].items
     whole = " ".join(texts(document))
     assert all(name in whole for key, (name, entry) in references.WORKS.items() if entry in listed)
+
+
+def test_no_work_is_kept_that_nothing_cites():
+    folder = Path(methods.__file__).parent
+    code = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py") if path.name != "references.py")
+    assert [key for key in references.WORKS if f'"{key}"' not in code] == []
 
 
 @pytest.mark.parametrize(
