@@ -14,7 +14,7 @@ import jinja2
 from markupsafe import Markup
 
 from commongarden.records import Predictions, Run
-from commongarden.report import charts, curves, numbers, scripts, sections, tables, words
+from commongarden.report import baselines, charts, curves, numbers, scripts, sections, tables, words
 from commongarden.report.charts import Chart
 from commongarden.report.labels import TEXT
 from commongarden.stats import ContrastResult, Results
@@ -56,6 +56,7 @@ def render(store: Store, results: Results) -> str:
             dashed=[arm for i, arm in enumerate(arms) if charts.dash(i) != [1, 0]],
             has_intervals=any(arm.n_finished > 1 for arm in results.arms),
             answer=[chart for chart in answer if chart],
+            baselines_caption=baselines.caption(results.baselines, results.n_train),
             curves=over,
             time=[chart for chart in time if chart],
             confusions=confusions,

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from commongarden.records import Estimate, Machine, Run
+from commongarden.report import baselines
 from commongarden.report.numbers import counted, hundredths, listed, percent, signed_points
 from commongarden.stats import ArmResult, Commonest, ContrastResult, Results
 from commongarden.study import SplitPlan
@@ -119,8 +120,9 @@ def one_arm(arm: ArmResult) -> str:
 def notes(results: Results) -> list[str]:
     """What must be said beside the verdicts: no better than guessing, never left that line, failed."""
     said = [beside_commonest(arm, results.commonest) for arm in results.arms]
+    beside = [baselines.beside(found) for found in results.beside_baselines]
     failed = [failures(arm) for arm in results.arms]
-    return [sentence for sentence in (*said, *failed) if sentence is not None]
+    return [sentence for sentence in (*said, *beside, *failed) if sentence is not None]
 
 
 def failures(arm: ArmResult) -> str | None:

@@ -20,7 +20,7 @@ from commongarden.data import image
 from commongarden.errors import DataError
 from commongarden.findings import Audit
 from commongarden.records import LeftOut
-from commongarden.runner import plan
+from commongarden.runner import baselines, plan
 from commongarden.runner.display import Display
 from commongarden.runner.events import Audited
 from commongarden.runner.soil import Soil, prepare
@@ -78,6 +78,7 @@ def conduct(
             if left_out:
                 display.note(_left_out(what, left_out))
         _write_command(store, argv)
+        baselines.keep(store, study, soil, display.prepare)
         if retry:
             for run in store.runs():
                 if run.status == "failed":

@@ -1,5 +1,7 @@
 """From records to estimates and outcomes. Reads the store; loads neither torch nor photos."""
 
+from commongarden.stats.baselines import BesideBaseline as BesideBaseline
+from commongarden.stats.baselines import beside_baselines as beside_baselines
 from commongarden.stats.commonest import Commonest as Commonest
 from commongarden.stats.commonest import at_commonest as at_commonest
 from commongarden.stats.commonest import commonest_class as commonest_class

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from commongarden.records import Estimate
+from commongarden.records import Baseline, Estimate
+from commongarden.stats.baselines import BesideBaseline
 from commongarden.stats.commonest import Commonest
 from commongarden.study import Published
 
@@ -67,3 +68,5 @@ class Results:
     commonest: Commonest
     arms: tuple[ArmResult, ...]
     contrasts: tuple[ContrastResult, ...]
+    baselines: tuple[Baseline, ...] = ()
+    beside_baselines: tuple[BesideBaseline, ...] = ()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from commongarden import arch
 from commongarden.records import Estimate, Run
+from commongarden.stats.baselines import beside_baselines
 from commongarden.stats.commonest import Commonest, at_commonest, commonest_class
 from commongarden.stats.differs import differences_of
 from commongarden.stats.estimates import accuracy_interval, difference_interval, mean_interval
@@ -18,6 +19,7 @@ def summarize(store: Store) -> Results:
     """The results of all finished runs in the store. Arms without one are listed with what is known of them."""
     study, split, manifest, runs = store.study(), store.split(), store.manifest(), store.runs()
     label = {photo.path: photo.label for photo in manifest.photos}
+    baselines = store.baselines(manifest.hash, split.hash) or ()
     commonest = commonest_class([label[path] for path in split.train], [label[path] for path in split.test])
     return Results(
         study=study.name,
@@ -31,6 +33,8 @@ def summarize(store: Store) -> Results:
         contrasts=tuple(
             _contrast_result(study, contrast, runs, len(manifest.classes)) for contrast in study.planned_contrasts()
         ),
+        baselines=tuple(baseline for baseline, _ in baselines),
+        beside_baselines=beside_baselines(store, list(study.arms), runs, baselines),
     )
 
 
