@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     click.option("--batch-size", type=int, help="Photos per step."),
     click.option("--lr", type=float, help="Learning rate."),
     click.option(
+        "--tune",
+        type=click.IntRange(min=2),
+        help="First look for each arm's own learning rate in this many runs on the validation part.",
+    ),
+    click.option(
         "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other recipe value; may be repeated."
     ),
     click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="The study's folder [garden/NAME]."),
@@ -51,6 +56,7 @@ def run(
     arms: str | None,
     seeds: int | None,
     seed: int | None,
+    tune: int | None,
     settings: tuple[str, ...],
     out: Path | None,
     workers: int | None,
@@ -72,7 +78,7 @@ def run(
     from commongarden import study as studies
 
     values = {key: value for key, value in recipe.items() if value is not None} | dict(map(setting, settings))
-    wanted = _declared(study, data, arms, seeds, seed, values)
+    wanted = _declared(study, data, arms, seeds, seed, tune, values)
     if dry_run:
         click.echo(studies.dump(wanted), nl=False)
         return
@@ -108,7 +114,13 @@ def run(
 
 
 def _declared(
-    study: str | None, data: str | None, arms: str | None, seeds: int | None, seed: int | None, values: dict[str, Any]
+    study: str | None,
+    data: str | None,
+    arms: str | None,
+    seeds: int | None,
+    seed: int | None,
+    tune: int | None,
+    values: dict[str, Any],
 ) -> Study:
     """The study that the command line declares: a study file with changes, or one made of architectures."""
     import dataclasses
@@ -129,6 +141,8 @@ def _declared(
         changes["seeds"] = tuple(range(seeds))
     if seed is not None:
         changes["seed"] = seed
+    if tune is not None:
+        changes["tuning"] = dataclasses.replace(wanted.tuning or studies.Tuning(), runs=tune)
     wanted = dataclasses.replace(wanted, **changes)
     if not wanted.data:
         raise StudyError(f"study {wanted.name!r} names no data; accepted: --data FOLDER, or data = in its [study]")

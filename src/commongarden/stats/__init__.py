@@ -26,3 +26,8 @@ from commongarden.stats.results import Outcome as Outcome
 from commongarden.stats.results import Results as Results
 from commongarden.stats.summary import outcome as outcome
 from commongarden.stats.summary import summarize as summarize
+from commongarden.stats.tuned import Tuned as Tuned
+from commongarden.stats.tuned import TunedArm as TunedArm
+from commongarden.stats.tuned import best_of as best_of
+from commongarden.stats.tuned import tuning_found as tuning_found
+from commongarden.stats.tuned import tuning_runs as tuning_runs

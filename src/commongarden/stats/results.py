@@ -8,6 +8,7 @@ from typing import Literal
 from commongarden.records import Baseline, Estimate
 from commongarden.stats.baselines import BesideBaseline
 from commongarden.stats.commonest import Commonest
+from commongarden.stats.tuned import Tuned
 from commongarden.study import Published
 
 Outcome = Literal["better", "worse", "not resolved", "one seed", "no pairs"]
@@ -70,3 +71,4 @@ class Results:
     contrasts: tuple[ContrastResult, ...]
     baselines: tuple[Baseline, ...] = ()
     beside_baselines: tuple[BesideBaseline, ...] = ()
+    tuned: Tuned | None = None

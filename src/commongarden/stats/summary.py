@@ -11,6 +11,7 @@ from commongarden.stats.commonest import Commonest, at_commonest, commonest_clas
 from commongarden.stats.differs import differences_of
 from commongarden.stats.estimates import accuracy_interval, difference_interval, mean_interval
 from commongarden.stats.results import ArmResult, ContrastResult, Outcome, Results
+from commongarden.stats.tuned import tuning_found
 from commongarden.store import Store
 from commongarden.study import Contrast, Study
 
@@ -21,6 +22,10 @@ def summarize(store: Store) -> Results:
     label = {photo.path: photo.label for photo in manifest.photos}
     baselines = store.baselines(manifest.hash, split.hash) or ()
     commonest = commonest_class([label[path] for path in split.train], [label[path] for path in split.test])
+    contrasts = tuple(
+        _contrast_result(study, contrast, runs, len(manifest.classes)) for contrast in study.planned_contrasts()
+    )
+    outcomes = {(contrast.arm, contrast.against): str(contrast.outcome) for contrast in contrasts}
     return Results(
         study=study.name,
         seeds=study.seeds,
@@ -30,11 +35,10 @@ def summarize(store: Store) -> Results:
         n_test=len(split.test),
         commonest=commonest,
         arms=tuple(_arm_result(store, study, name, runs, commonest, len(manifest.classes)) for name in study.arms),
-        contrasts=tuple(
-            _contrast_result(study, contrast, runs, len(manifest.classes)) for contrast in study.planned_contrasts()
-        ),
+        contrasts=contrasts,
         baselines=tuple(baseline for baseline, _ in baselines),
         beside_baselines=beside_baselines(store, list(study.arms), runs, baselines),
+        tuned=tuning_found(store, study, outcomes, len(split.val)),
     )
 
 

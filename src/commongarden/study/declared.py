@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 from commongarden import arm as arms
 from commongarden.arm import Arm
 from commongarden.errors import StudyError, unknown
+from commongarden.language import _
 from commongarden.recipe import Recipe, override
+from commongarden.study import tuning
+from commongarden.study.tuning import Tuning
 
 ARM_NAME = re.compile(r"\w([\w.+-]{0,62}[\w+-])?")
 
@@ -65,6 +68,7 @@ class Study:
     seeds: the run seeds, as numbers or how many; every arm is trained once with each.
     seed: the study's own; with the run seed it gives every random stream.
     contrasts: empty means every pair of up to four arms, else each arm against the first.
+    tuning: a search for each arm's own learning rate before its seeds are spent.
     """
 
     name: str
@@ -78,6 +82,7 @@ class Study:
     description: str = ""
     published: dict[str, Published] = field(default_factory=dict)
     published_source: str = ""
+    tuning: Tuning | None = None
 
     def __post_init__(self) -> None:
         if not self.arms:
@@ -104,16 +109,64 @@ class Study:
                 raise StudyError(unknown("arm", name, self.arms, where="published"))
         for name, arm in self.arms.items():
             arms.check_recipe(name, arm, self.recipe_of(name))
+        if self.tuning is not None:
+            self._check_tuning(self.tuning)
 
     def recipe_of(self, arm: str) -> Recipe:
         """The shared recipe with the arm's own values in it."""
         return override(self.recipe, self.arms[arm].overrides, where=f"arms.{arm}")
 
+    def trial_recipe(self, arm: str, number: int) -> Recipe:
+        """The recipe of an arm's tuning run. Raises StudyError where the study tunes nothing."""
+        if self.tuning is None:
+            raise StudyError(_("tuning: found none; accepted: a study with [tuning]"))
+        return tuning.recipe_of(self.tuning, self.recipe_of(arm), number, self.seed, where=f"tuning.{arm}")
+
+    def tuned_from(self) -> dict[str, str]:
+        """The arms that tuning has added, each with the arm it is the best of."""
+        best = self.tuning.best if self.tuning is not None else {}
+        return {tuned: arm for arm, tuned in best.items() if tuned != arm}
+
+    def arms_to_tune(self) -> list[str]:
+        """The arms that [tuning] asks for, in the study's order; those that it has added are none."""
+        asked = self.tuning.arms or tuple(self.arms) if self.tuning is not None else ()
+        return [name for name in self.arms if name in asked and name not in self.tuned_from()]
+
+    def _check_tuning(self, search: Tuning) -> None:
+        for name in (*search.arms, *search.best, *search.best.values()):
+            if name not in self.arms:
+                raise StudyError(unknown("arm", name, self.arms, where="tuning"))
+        for name in self.arms_to_tune():
+            tuned = name + tuning.TUNING_SUFFIX
+            if not ARM_NAME.fullmatch(tuned) or (tuned in self.arms and tuned not in self.tuned_from()):
+                raise StudyError(
+                    _(
+                        "tuning: {tuned!r} would be the name of the tuned arm; accepted: another name for {arm!r}"
+                    ).format(tuned=tuned, arm=name)
+                )
+            self.trial_recipe(name, 0)
+
     def planned_contrasts(self) -> tuple[Contrast, ...]:
-        """The declared contrasts, or where none is declared the ones that the number of arms allows."""
+        """The declared contrasts, or where none is declared the ones that the number of arms allows; then the same
+        between the tuned arms."""
+        return (*self.own_contrasts(), *self.tuned_contrasts().values())
+
+    def tuned_contrasts(self) -> dict[Contrast, Contrast]:
+        """Each contrast between two tuned arms, by the one with their recipes as declared."""
+        best = self.tuning.best if self.tuning is not None else {}
+        found = {
+            contrast: Contrast(best[contrast.arm], best[contrast.against])
+            for contrast in self.own_contrasts()
+            if contrast.arm in best and contrast.against in best
+        }
+        own = {*self.own_contrasts()}
+        return {contrast: tuned for contrast, tuned in found.items() if tuned not in own}
+
+    def own_contrasts(self) -> tuple[Contrast, ...]:
+        """The planned contrasts without those that tuning adds."""
         if self.contrasts:
             return self.contrasts
-        names = list(self.arms)
+        names = [name for name in self.arms if name not in self.tuned_from()]
         if len(names) <= 4:
             return tuple(Contrast(arm, against) for against, arm in itertools.combinations(names, 2))
         return tuple(Contrast(arm, names[0]) for arm in names[1:])

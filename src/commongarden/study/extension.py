@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from commongarden import arm as arms
+from commongarden.study import tuning
 from commongarden.study.declared import Contrast, Study
 from commongarden.study.file import to_table
 
@@ -19,6 +20,7 @@ def conflicts(stored: Study, wanted: Study) -> list[str]:
     before, after = to_table(stored), to_table(wanted)
     pairs = {
         "study.seed": (before["study"]["seed"], after["study"]["seed"]),
+        **tuning.conflicts(stored.tuning, wanted.tuning),
     }
     for section in ("recipe", "split"):
         keys = {**before[section], **after[section]}
@@ -37,9 +39,10 @@ def extend(stored: Study, wanted: Study) -> Study:
     """
     together = {**stored.arms, **{name: arms.kept(stored.arms.get(name), arm) for name, arm in wanted.arms.items()}}
     contrasts: tuple[Contrast, ...] = (*stored.contrasts, *wanted.contrasts)
+    search = tuning.extended(stored.tuning, wanted.tuning)
     if together.keys() != stored.arms.keys():
-        later = wanted.contrasts or dataclasses.replace(wanted, arms=together).planned_contrasts()
-        contrasts = (*stored.planned_contrasts(), *later)
+        later = wanted.contrasts or dataclasses.replace(wanted, arms=together, tuning=search).own_contrasts()
+        contrasts = (*stored.own_contrasts(), *later)
     return dataclasses.replace(
         wanted,
         arms=together,
@@ -47,4 +50,5 @@ def extend(stored: Study, wanted: Study) -> Study:
         contrasts=tuple(dict.fromkeys(contrasts)),
         published={**stored.published, **wanted.published},
         published_source=wanted.published_source or stored.published_source,
+        tuning=search,
     )

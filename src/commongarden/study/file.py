@@ -16,6 +16,7 @@ from commongarden import arm as arms
 from commongarden.errors import StudyError, unknown
 from commongarden.fields import convert
 from commongarden.recipe import Recipe
+from commongarden.study import tuning
 from commongarden.study.declared import Contrast, Published, SplitPlan, Study, whole_number
 
 
@@ -60,7 +61,7 @@ def parse(text: str, *, where: str = "study") -> Study:
         raise StudyError(f"{where}: {error}") from None
 
 
-SECTIONS = ("study", "recipe", "arms", "contrasts", "split", "published")
+SECTIONS = ("study", "recipe", "arms", "contrasts", "split", "published", "tuning")
 STUDY_KEYS = ("name", "data", "seeds", "seed", "description")
 
 
@@ -89,6 +90,7 @@ def from_table(table: Mapping[str, Any]) -> Study:
             name: convert(Published, _mapping(published, name), where=f"published.{name}") for name in published
         },
         published_source=str(source),
+        tuning=tuning.from_table(_mapping(table, "tuning")) if "tuning" in table else None,
     )
 
 
@@ -107,6 +109,8 @@ def to_table(study: Study) -> dict[str, Any]:
         "arms": {name: arms.to_table(arm) for name, arm in study.arms.items()},
         "contrasts": [{"is": [contrast.arm, contrast.against]} for contrast in study.contrasts],
     }
+    if study.tuning is not None:
+        table["tuning"] = tuning.to_table(study.tuning)
     if study.published:
         table["published"] = {
             "source": study.published_source,
