@@ -76,7 +76,7 @@ def _evenly(places: np.ndarray, labels: np.ndarray, most: int) -> np.ndarray:
     if len(places) <= most:
         return places
     by_label = places[np.argsort(labels[places], kind="stable")]
-    return by_label[np.linspace(0, len(by_label) - 1, most).round().astype(np.int64)]
+    return by_label[(2 * np.arange(most) + 1) * len(by_label) // (2 * most)]
 
 
 def _colours(parts: list[np.ndarray], labels: list[np.ndarray], n_classes: int) -> Fitted:

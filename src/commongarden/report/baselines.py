@@ -14,6 +14,8 @@ def name(baseline: Baseline) -> str:
     """What a baseline is called in tables and charts."""
     if baseline.kind == "colours":
         return _("logistic regression on colours")
+    if baseline.setting is None:
+        return _("nearest neighbours")
     return ngettext("nearest neighbour", "{k} nearest neighbours", int(baseline.setting)).format(
         k=int(baseline.setting)
     )

@@ -13,20 +13,18 @@ from commongarden.study import Study
 
 
 def keep(store: Store, study: Study, soil: Soil, on_progress: OnProgress | None = None) -> None:
-    """Fits the baselines of the soil's split where the store has none of these photos and this split.
+    """Fits the baselines of every split of the study where the store has none of these photos and that split.
 
-    They see the photos at the smallest size that some arm sees, whose file of decoded images is there already. A study
-    with several splits calls this once with the soil of each.
+    They see the photos at the smallest size that some arm sees, whose file of decoded images is there already.
     """
-    data, split = soil.manifest.hash, soil.split.hash
-    if store.baselines(data, split) is not None:
-        return
-    n_classes = len(soil.manifest.classes)
-    images = soil.images(min(study.recipe_of(arm).resolution for arm in study.arms))
-    found = {}
-    for item, probabilities in baselines.fit(images, soil.labels, soil.train, soil.val, soil.test, n_classes):
-        found[item] = probabilities
+    soils = {own.split.hash: own for own in (soil.of(seed) for seed in study.seeds)}
+    data = soil.manifest.hash
+    missing = [own for split, own in soils.items() if store.baselines(data, split) is None]
+    resolution = min(study.recipe_of(arm).resolution for arm in study.arms)
+    for done, own in enumerate(missing, 1):
+        n_classes, images = len(own.manifest.classes), own.images(resolution)
+        found = dict(baselines.fit(images, own.labels, own.train, own.val, own.test, n_classes))
+        photos = np.array([own.manifest.photos[i].path for i in own.test], dtype=np.str_)
+        store_files.write_baselines(store, data, own.split.hash, photos, own.labels[own.test], found)
         if on_progress is not None:
-            on_progress(_("fitting baselines"), len(found), 2)
-    photos = np.array([soil.manifest.photos[i].path for i in soil.test], dtype=np.str_)
-    store_files.write_baselines(store, data, split, photos, soil.labels[soil.test], found)
+            on_progress(_("fitting baselines"), done, len(missing))

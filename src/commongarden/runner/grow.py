@@ -34,6 +34,7 @@ def grow(
     Ends early, with the last checkpoint kept, once `stop()` is true. A run that diverges or breaks is stored as failed.
     A tuning run is not tested.
     """
+    soil = soil.of(job.seed)
     record = plan.record(study, soil, job, device_name)
     store, _ = plan.kept_in(store, job)
     trainee: list[loop.Trainee] = []
@@ -77,10 +78,12 @@ def _grow(
     kept.append(trainee)
     yield Started(job, tuple(trainee.history), note)
 
+    in_order = study.stream_seed(job.seed, "order")  # augmentation and dropout go with it: they are chance on the way
+
     def train_batches(epoch: int) -> Iterable[loop.Batch]:
         order, augmentation = (
-            streams.generator(study.seed, job.seed, "order", epoch),
-            streams.generator(study.seed, job.seed, "augmentation", epoch),
+            streams.generator(study.seed, in_order, "order", epoch),
+            streams.generator(study.seed, in_order, "augmentation", epoch),
         )
         return batches.shuffled(images, soil.labels, soil.train, recipe.batch_size, order, augmentation, recipe.augment)
 
@@ -89,7 +92,7 @@ def _grow(
 
     steps = batches.n_batches(len(soil.train), recipe.batch_size)
     shown = 0.0
-    for news in loop.train(trainee, train_batches, lambda: part(soil.val), steps, study.seed, job.seed):
+    for news in loop.train(trainee, train_batches, lambda: part(soil.val), steps, study.seed, in_order):
         if isinstance(news, Epoch):
             memory.look()
             store_files.write_atomically(partial / "checkpoint.pt", checkpoint.to_bytes(trainee))

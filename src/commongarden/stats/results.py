@@ -8,6 +8,7 @@ from typing import Literal
 from commongarden.records import Baseline, Estimate
 from commongarden.stats.baselines import BesideBaseline
 from commongarden.stats.commonest import Commonest
+from commongarden.stats.factorial import Factorial
 from commongarden.stats.tuned import Tuned
 from commongarden.study import Published
 
@@ -72,3 +73,4 @@ class Results:
     baselines: tuple[Baseline, ...] = ()
     beside_baselines: tuple[BesideBaseline, ...] = ()
     tuned: Tuned | None = None
+    factorial: Factorial | None = None

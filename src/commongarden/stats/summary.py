@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from commongarden import arch
 from commongarden.records import Estimate, Run
-from commongarden.stats.baselines import beside_baselines
+from commongarden.stats.baselines import baselines_of, beside_baselines, over_splits
 from commongarden.stats.commonest import Commonest, at_commonest, commonest_class
 from commongarden.stats.differs import differences_of
 from commongarden.stats.estimates import accuracy_interval, difference_interval, mean_interval
+from commongarden.stats.factorial import effects_of
 from commongarden.stats.results import ArmResult, ContrastResult, Outcome, Results
 from commongarden.stats.tuned import tuning_found
 from commongarden.store import Store
@@ -20,12 +21,16 @@ def summarize(store: Store) -> Results:
     """The results of all finished runs in the store. Arms without one are listed with what is known of them."""
     study, split, manifest, runs = store.study(), store.split(), store.manifest(), store.runs()
     label = {photo.path: photo.label for photo in manifest.photos}
-    baselines = store.baselines(manifest.hash, split.hash) or ()
-    commonest = commonest_class([label[path] for path in split.train], [label[path] for path in split.test])
     contrasts = tuple(
         _contrast_result(study, contrast, runs, len(manifest.classes)) for contrast in study.planned_contrasts()
     )
     outcomes = {(contrast.arm, contrast.against): str(contrast.outcome) for contrast in contrasts}
+    splits = store.splits()
+    parts = list(splits.values()) if study.splits_vary else [split]  # over all splits where they vary
+    baselines = baselines_of(store, manifest.hash, parts)
+    commonest = commonest_class(
+        [label[path] for part in parts for path in part.train], [label[path] for part in parts for path in part.test]
+    )
     return Results(
         study=study.name,
         seeds=study.seeds,
@@ -36,9 +41,10 @@ def summarize(store: Store) -> Results:
         commonest=commonest,
         arms=tuple(_arm_result(store, study, name, runs, commonest, len(manifest.classes)) for name in study.arms),
         contrasts=contrasts,
-        baselines=tuple(baseline for baseline, _ in baselines),
+        baselines=over_splits(baselines),
         beside_baselines=beside_baselines(store, list(study.arms), runs, baselines),
         tuned=tuning_found(store, study, outcomes, len(split.val)),
+        factorial=effects_of(store, study, runs, splits),
     )
 
 
