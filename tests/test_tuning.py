@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commongarden import stats
+from commongarden import report, stats
 from commongarden import store as stores
 from commongarden import study as studies
 from commongarden.errors import RunnerError, StudyError
 from commongarden.recipe import Recipe
 from commongarden.records import Epoch
+from commongarden.report import tuned as said
 from commongarden.runner import tuning as runner
 from commongarden.study import Arm, Contrast, Study, Tuning
 from commongarden.study.tuning import recipe_of, values
@@ -271,3 +272,60 @@ def test_the_best_look_is_that_of_the_best_validation_accuracy(tmp_path, reached
         assert settled.tuning.best == {"a": "a", "b": "b"}
         assert settled.planned_contrasts() == study.planned_contrasts()
     assert studies.parse(studies.dump(settled)) == settled
+
+
+def with_best(root, outcomes_differ):
+    """A searched store whose tuned arms were trained, too."""
+    reached = {"a": (0.50, 0.52, 0.51), "b": (0.60, 0.62, 0.60)}
+    tuned_b = (0.52, 0.50, 0.54) if outcomes_differ else (0.80, 0.82, 0.81)
+    store = grown(root, {**reached, "a.tuned": (0.53, 0.52, 0.51), "b.tuned": tuned_b})
+    study = dataclasses.replace(store.study(), contrasts=(Contrast("b", "a"),))
+    arms = {**study.arms, "a.tuned": _at(study.arms["a"], 0.01), "b.tuned": _at(study.arms["b"], 0.02)}
+    search = Tuning(runs=2, best={"a": "a.tuned", "b": "b.tuned"})
+    study = dataclasses.replace(study, arms=arms, tuning=search)
+    for arm, number in itertools.product(("a", "b"), range(2)):
+        recipe = dataclasses.replace(study.recipe_of(arm), lr=0.01 if number else 1e-3)
+        run = dataclasses.replace(store.run(arm, 0), seed=number, recipe=recipe, test_accuracy=None, selected_epoch=1)
+        epoch = Epoch(1, 1.0, 0.5, 1.0, 0.5 + number / 10, recipe.lr, 1, 1, 1, 1)
+        stores.write_run(store.tuning(), run, [epoch], None, None)
+    return stores.write_study(root, study)
+
+
+def _at(arm, lr):
+    return dataclasses.replace(arm, overrides={"lr": lr})
+
+
+@pytest.mark.parametrize("differ", [True, False])
+def test_the_report_says_whether_the_verdict_changes(tmp_path, differ):
+    store = with_best(tmp_path, differ)
+    results = stats.summarize(store)
+    (contrast,) = results.tuned.contrasts
+    outcomes = {(item.arm, item.against): item.outcome for item in results.contrasts}
+    assert contrast.outcome == outcomes["b", "a"]
+    assert contrast.tuned_outcome == outcomes["b.tuned", "a.tuned"]
+    assert contrast.changed == (outcomes["b", "a"] != outcomes["b.tuned", "a.tuned"])
+    changes = "The verdict changes: it hangs on the recipe."
+    text = report.write(store).read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
+    assert (changes in text) == contrast.changed
+    (row,) = said.contrast_rows(results)
+    assert row.declared in text
+    assert row.tuned in text
+    assert "b.tuned" in row.tuned
+    assert "a and b had 2 runs each of 4 epochs" in text
+    assert said.ratio(results.tuned.arms[0]) == "10 times as large"
+    assert "a: the best learning rate is at the end of what was tried (0.01)" in text
+
+
+def test_an_unfinished_search_and_one_that_found_nothing_are_told(tmp_path):
+    store = searched(tmp_path / "a", [(0.5, 1.0), None], runs=3)
+    results = stats.summarize(store)
+    remarks = " ".join(said.remarks(results.tuned))
+    assert "The search is not complete: of 3 runs for each arm there are a 2, b 2." in remarks
+    assert "1 tuning run of a failed" in remarks
+    report.write(store)
+    store = searched(tmp_path / "b", [(0.5, 1.0), (0.4, 1.0)])
+    stores.write_study(store.root, runner.settled(store.study(), store))
+    results = stats.summarize(store)
+    assert said.kept(results) == "No arm did better than with its recipe as declared, so no verdict changes."
+    assert [said.ratio(arm) for arm in results.tuned.arms] == ["the same", "the same"]
+    assert "no verdict changes" in report.write(store).read_text(encoding="utf-8")

@@ -14,7 +14,7 @@ import jinja2
 from markupsafe import Markup
 
 from commongarden.records import Predictions, Run
-from commongarden.report import baselines, charts, curves, numbers, scripts, sections, tables, words
+from commongarden.report import baselines, budgets, charts, curves, numbers, scripts, sections, tables, tuned, words
 from commongarden.report.charts import Chart
 from commongarden.report.labels import TEXT
 from commongarden.stats import ContrastResult, Results
@@ -36,7 +36,8 @@ def render(store: Store, results: Results) -> str:
     answer = [charts.differences(results, contrasts), charts.accuracies(results, sections.accuracies(arms, runs))]
     over = curves.curves(histories, guesses, results.commonest.loss)
     time = [curves.over_time(histories, guesses["val"]), curves.against_seconds(results)]
-    drawn = [*answer, *over, *time, *(chart for chart, _ in confusions)]
+    budgets_chart, tuned_chart = budgets.chart(results), tuned.chart(results)
+    drawn = [budgets_chart, tuned_chart, *answer, *over, *time, *(chart for chart, _ in confusions)]
     return (
         _environment()
         .get_template("page.html")
@@ -57,6 +58,10 @@ def render(store: Store, results: Results) -> str:
             has_intervals=any(arm.n_finished > 1 for arm in results.arms),
             answer=[chart for chart in answer if chart],
             baselines_caption=baselines.caption(results.baselines, results.n_train),
+            budgets=budgets,
+            budgets_chart=budgets_chart,
+            tuned=tuned,
+            tuned_chart=tuned_chart,
             curves=over,
             time=[chart for chart in time if chart],
             confusions=confusions,

@@ -2,6 +2,10 @@
 
 from commongarden.stats.baselines import BesideBaseline as BesideBaseline
 from commongarden.stats.baselines import beside_baselines as beside_baselines
+from commongarden.stats.budgets import Budget as Budget
+from commongarden.stats.budgets import BudgetView as BudgetView
+from commongarden.stats.budgets import BudgetViews as BudgetViews
+from commongarden.stats.budgets import budget_views as budget_views
 from commongarden.stats.commonest import Commonest as Commonest
 from commongarden.stats.commonest import at_commonest as at_commonest
 from commongarden.stats.commonest import commonest_class as commonest_class
@@ -31,6 +35,8 @@ from commongarden.stats.summary import outcome as outcome
 from commongarden.stats.summary import summarize as summarize
 from commongarden.stats.tuned import Tuned as Tuned
 from commongarden.stats.tuned import TunedArm as TunedArm
+from commongarden.stats.tuned import TunedContrast as TunedContrast
+from commongarden.stats.tuned import TuningRun as TuningRun
 from commongarden.stats.tuned import best_of as best_of
 from commongarden.stats.tuned import tuning_found as tuning_found
 from commongarden.stats.tuned import tuning_runs as tuning_runs

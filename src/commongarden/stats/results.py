@@ -7,6 +7,7 @@ from typing import Literal
 
 from commongarden.records import Baseline, Estimate
 from commongarden.stats.baselines import BesideBaseline
+from commongarden.stats.budgets import BudgetViews
 from commongarden.stats.commonest import Commonest
 from commongarden.stats.factorial import Factorial
 from commongarden.stats.tuned import Tuned
@@ -73,4 +74,5 @@ class Results:
     baselines: tuple[Baseline, ...] = ()
     beside_baselines: tuple[BesideBaseline, ...] = ()
     tuned: Tuned | None = None
+    budgets: tuple[BudgetViews, ...] = ()
     factorial: Factorial | None = None

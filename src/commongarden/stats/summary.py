@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from commongarden import arch
 from commongarden.records import Estimate, Run
 from commongarden.stats.baselines import baselines_of, beside_baselines, over_splits
+from commongarden.stats.budgets import budget_views
 from commongarden.stats.commonest import Commonest, at_commonest, commonest_class
 from commongarden.stats.differs import differences_of
 from commongarden.stats.estimates import accuracy_interval, difference_interval, mean_interval
@@ -43,6 +44,7 @@ def summarize(store: Store) -> Results:
         contrasts=contrasts,
         baselines=over_splits(baselines),
         beside_baselines=beside_baselines(store, list(study.arms), runs, baselines),
+        budgets=budget_views(store, study, runs),
         tuned=tuning_found(store, study, outcomes, len(split.val)),
         factorial=effects_of(store, study, runs, splits),
     )
