@@ -86,8 +86,8 @@ LINE = Commonest("dandelion", 0.244, 1.6)
         (
             (0.244, 0.5, 0.52),
             1,
-            "a is not shown to be better than always guessing dandelion (24.4 %): its mean is 42.1 % (95 % interval "
-            "3.9 to 80.4). 1 of 3 seeds never left it; over the other 2 the mean is 51.0 %.",
+            "a is not shown to be better than always guessing dandelion (24.4 %): its mean is 42.0 % (95 % interval "
+            "3.2 to 80.8). 1 of 3 seeds never left it; over the other 2 the mean is 51.0 %.",
         ),
         (
             (0.244, 0.30, 0.30, 0.30, 0.30, 0.30),

@@ -29,5 +29,6 @@ def to_json(results: Results) -> str:
     table: dict[str, Any] = msgspec.to_builtins(results)
     for contrast, row in zip(results.contrasts, table["contrasts"], strict=True):
         row["verdict"] = words.verdict(contrast)
+        row["advice"] = words.remedy(contrast)
     table["notes"] = words.notes(results)
     return msgspec.json.format(msgspec.json.encode(table), indent=1).decode()

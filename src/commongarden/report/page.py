@@ -14,7 +14,19 @@ import jinja2
 from markupsafe import Markup
 
 from commongarden.records import Predictions, Run
-from commongarden.report import baselines, budgets, charts, curves, numbers, scripts, sections, tables, tuned, words
+from commongarden.report import (
+    baselines,
+    budgets,
+    charts,
+    curves,
+    evidence,
+    numbers,
+    scripts,
+    sections,
+    tables,
+    tuned,
+    words,
+)
 from commongarden.report.charts import Chart
 from commongarden.report.labels import TEXT
 from commongarden.stats import ContrastResult, Results
@@ -53,6 +65,7 @@ def render(store: Store, results: Results) -> str:
             verdicts=[_verdict(contrast, arms) for contrast in contrasts],
             alone=words.one_arm(results.arms[0]) if not contrasts and results.arms[0].n_finished else None,
             notes=words.notes(results),
+            evidence=evidence.section(results),
             colours={arm: charts.colour(i) for i, arm in enumerate(arms)},
             dashed=[arm for i, arm in enumerate(arms) if charts.dash(i) != [1, 0]],
             has_intervals=any(arm.n_finished > 1 for arm in results.arms),
@@ -62,6 +75,7 @@ def render(store: Store, results: Results) -> str:
             budgets_chart=budgets_chart,
             tuned=tuned,
             tuned_chart=tuned_chart,
+            differences_caption=words.differences_caption(results),
             curves=over,
             time=[chart for chart in time if chart],
             confusions=confusions,
@@ -112,6 +126,7 @@ def _verdict(contrast: ContrastResult, arms: Sequence[str]) -> dict[str, Any]:
     return {
         "contrast": contrast,
         "sentence": words.verdict(contrast),
+        "beside": [said for said in (words.remedy(contrast), words.signflip(contrast)) if said],
         "differs": words.differs(contrast),
         "colour": charts.colour(arms.index(winner)) if established else None,
     }

@@ -33,6 +33,8 @@ COLUMNS = {
     "macs": False,
 }
 
+OTHER_METRICS = ("balanced_accuracy", "log_loss", "calibration_error")  # of ArmResult; in results.csv beside these
+
 
 @dataclass(frozen=True)
 class Row:
@@ -121,7 +123,7 @@ def to_csv(results: Results) -> str:
     """results.csv: full precision, one row an arm, then the baselines, the commonest-class line last."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    estimates = [key for key, is_estimate in COLUMNS.items() if is_estimate]
+    estimates = [*(key for key, is_estimate in COLUMNS.items() if is_estimate), *OTHER_METRICS]
     writer.writerow(
         ["kind", "arm", "arch", "input", "n_finished", "n_failed", "n_at_commonest"]
         + [name for key in estimates for name in (key, f"{key}_low", f"{key}_high")]
@@ -182,7 +184,10 @@ class Comparison:
 
 def terminal(results: Results) -> Iterator[RenderableType]:
     """What `commongarden compare` prints: the verdicts, what must be said beside them, and the table."""
-    said = [words.verdict(contrast) for contrast in words.verdicts(results)]
+    said = [
+        " ".join(filter(None, (words.verdict(contrast), words.remedy(contrast), words.signflip(contrast))))
+        for contrast in words.verdicts(results)
+    ]
     if not said and results.arms[0].test_accuracy is not None:
         said = [words.one_arm(results.arms[0])]
     yield Comparison(results)

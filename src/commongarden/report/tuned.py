@@ -12,7 +12,7 @@ from commongarden.language import _, ngettext
 from commongarden.report import words
 from commongarden.report.charts import PAPER, Chart, colour, dash, domain_of, finished, inline
 from commongarden.report.numbers import hundredths, listed, percent, whole
-from commongarden.stats import ContrastResult, Results, Tuned, TunedArm, TunedContrast, TuningRun
+from commongarden.stats import Results, Tuned, TunedArm, TunedContrast, TuningRun
 
 
 @dataclass(frozen=True)
@@ -144,15 +144,15 @@ def contrast_rows(results: Results) -> list[ContrastRow]:
         ContrastRow(
             words.verdict(found[row.arm, row.against]),
             words.verdict(found[row.tuned_arm, row.tuned_against]),
-            changed(row, found[row.tuned_arm, row.tuned_against]),
+            changed(row),
         )
         for row in results.tuned.contrasts
     ]
 
 
-def changed(row: TunedContrast, tuned: ContrastResult) -> str:
+def changed(row: TunedContrast) -> str:
     """Whether tuning changes the verdict."""
-    if tuned.difference is None or "one seed" in (row.outcome, row.tuned_outcome):
+    if {row.outcome, row.tuned_outcome} & {"one seed", "one photo", "no pairs"}:
         return _("Whether the verdict changes cannot be said yet.")
     if row.changed:
         return _("The verdict changes: it hangs on the recipe.")

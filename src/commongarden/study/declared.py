@@ -16,6 +16,7 @@ from commongarden.study import design, factorial, tuning
 from commongarden.study.design import DEFAULT_SEEDS, Source
 from commongarden.study.tuning import Tuning
 
+METRICS = ("accuracy", "balanced_accuracy", "log_loss", "calibration_error")
 ARM_NAME = re.compile(r"\w([\w.+-]{0,62}[\w+-])?")
 
 
@@ -77,6 +78,8 @@ class Study:
         number for a seed. 0 for none.
     factors: options and recipe values whose combinations are arms, beside those in `arms`; factor_base: what these
         arms have in common.
+    metric: what contrasts compare the arms by, one of METRICS. margin: the largest difference that counts as none, in
+    points (hundredths; for log_loss hundredths of a nat).
     """
 
     name: str
@@ -95,6 +98,8 @@ class Study:
     folds: int = 0
     factors: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     factor_base: dict[str, Any] = field(default_factory=dict)
+    metric: str = "accuracy"
+    margin: float = 1.0
 
     def __post_init__(self) -> None:
         if self.factors or self.factor_base:
@@ -114,6 +119,9 @@ class Study:
         object.__setattr__(self, "vary", design.sources(self.vary, self.folds))
         object.__setattr__(self, "seeds", design.fold_seeds(run_seeds(self.seeds), self.folds))
         whole_number(self.seed, "study.seed")
+        if self.metric not in METRICS:
+            raise StudyError(unknown("metric", str(self.metric), METRICS, where="study"))
+        object.__setattr__(self, "margin", margin_in_points(self.margin))
         for contrast in self.contrasts:
             for name in (contrast.arm, contrast.against):
                 if name not in self.arms:
@@ -225,6 +233,17 @@ def run_seeds(value: object) -> tuple[int, ...]:
             "different whole numbers from 0"
         )
     return found
+
+
+def margin_in_points(value: object) -> float:
+    """`value` where it is a number above 0 and at most 50. Raises StudyError."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 50:
+        return float(value)
+    raise StudyError(
+        _(
+            "study.margin: found {value!r}, accepted: points (above 0, up to 50) within which a difference is none"
+        ).format(value=value)
+    )
 
 
 def whole_number(value: object, where: str) -> int:
