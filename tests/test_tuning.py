@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import json
 import shutil
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commongarden import report, stats
+from commongarden import contract, report, stats
 from commongarden import store as stores
 from commongarden import study as studies
 from commongarden.errors import RunnerError, StudyError
@@ -283,6 +284,11 @@ def with_best(root, outcomes_differ):
     arms = {**study.arms, "a.tuned": _at(study.arms["a"], 0.01), "b.tuned": _at(study.arms["b"], 0.02)}
     search = Tuning(runs=2, best={"a": "a.tuned", "b": "b.tuned"})
     study = dataclasses.replace(study, arms=arms, tuning=search)
+    for arm, seed in itertools.product(("a.tuned", "b.tuned"), range(3)):
+        path = store.directory(arm, seed) / "run.json"
+        table = json.loads(path.read_text())
+        table["recipe"]["lr"] = study.recipe_of(arm).lr
+        path.write_text(json.dumps(table))
     for arm, number in itertools.product(("a", "b"), range(2)):
         recipe = dataclasses.replace(study.recipe_of(arm), lr=0.01 if number else 1e-3)
         run = dataclasses.replace(store.run(arm, 0), seed=number, recipe=recipe, test_accuracy=None, selected_epoch=1)
@@ -329,3 +335,10 @@ def test_an_unfinished_search_and_one_that_found_nothing_are_told(tmp_path):
     assert said.kept(results) == "No arm did better than with its recipe as declared, so no verdict changes."
     assert [said.ratio(arm) for arm in results.tuned.arms] == ["the same", "the same"]
     assert "no verdict changes" in report.write(store).read_text(encoding="utf-8")
+
+
+def test_the_contract_names_the_arms_that_tuning_added(tuned):
+    store = stores.open_store(tuned)
+    kept = json.loads((tuned / "contract.json").read_text())
+    assert kept["hash"] == contract.of(store.study(), store.manifest(), store.splits()).hash
+    assert {name for name, _, _ in kept["own"]} == {"plain.tuned", "residual.tuned"}

@@ -157,6 +157,25 @@ def differences(results: Results, contrasts: Sequence[ContrastResult]) -> Chart 
     return _rows_chart("differences", [*layers, interval, point, *_labels(data, order)], len(rows), description)
 
 
+def beside_zero(name: str, rows: Sequence[Mapping[str, Any]], most: float, description: str) -> Chart:
+    """Differences in points with their intervals beside zero, each row with its label above: label, said, value, low,
+    high, hue, fill, and the verdict that is told of it. most: points that are possible either way."""
+    order = range(len(rows))
+    reach = [row[key] for row in rows for key in ("value", "low", "high") if row[key] is not None]
+    domain, title = domain_of([*reach, 0.0], -most, most), TEXT["differences_axis"]
+    x, stroke = _x(domain, title, "value"), alt.Stroke("hue:N", scale=None)
+    data = inline(rows)
+    zero = alt.Chart(inline([{"value": 0}])).mark_rule(stroke=INK, strokeWidth=1).encode(x=x)
+    base = alt.Chart(data).encode(y=_y(order), tooltip=alt.Tooltip("verdict:N", title=" "))
+    interval = base.mark_rule(strokeWidth=4, strokeCap="butt", yOffset=10, clip=True).encode(
+        x=_x(domain, title, "low"), x2="high:Q", stroke=stroke
+    )
+    point = base.mark_point(filled=True, size=130, yOffset=10, opacity=1, strokeWidth=2.5).encode(
+        x=x, fill=alt.Fill("fill:N", scale=None), stroke=stroke
+    )
+    return _rows_chart(name, [zero, interval, point, *_labels(data, order)], len(rows), description)
+
+
 def accuracies(results: Results, seeds: Mapping[str, Sequence[float]]) -> Chart | None:
     """Each arm's mean test accuracy with its interval, its seeds, its published figure, and the baselines."""
     rows: list[dict[str, Any]] = []
@@ -219,7 +238,7 @@ def accuracies(results: Results, seeds: Mapping[str, Sequence[float]]) -> Chart 
         layers = [dotted.encode(x=x), *layers, hollow.encode(x=x, y=_y(order))]
         layers += _labels(inline(simple), order)
     spoken = "; ".join(
-        [f"{arm.arm} {words.accuracy(arm.test_accuracy)}" for arm in results.arms]
+        [f"{arm.arm} {words.accuracy(arm.test_accuracy, results.folds)}" for arm in results.arms]
         + [f"{item['label']} {item['said']}" for item in simple]
     )
     line_said = f"{words.commonest_line(results.commonest)} {numbers.percent(results.commonest.accuracy)}"

@@ -65,6 +65,16 @@ TEXT: dict[str, str] = {
     "line is always guessing the commonest class.",
     "accuracies_caption_one": "One run of each arm; the dashed line is always guessing the commonest class.",
     "published_caption": " Open diamonds are the published figures.",
+    "effects": "What each factor does",
+    "interactions": "Interactions",
+    "effects_caption": "Each effect with its 95 % interval, corrected for all effects; right of 0 the later level is "
+    "better. Coloured: established. Hollow: not established.",
+    "terms": "What is equal, what differs",
+    "terms_equal": "Equal for all arms",
+    "terms_differs": "Different, as computed from the networks",
+    "terms_nothing": "There is no contrast whose arms could differ.",
+    "terms_declared": "Declared, each arm's own:",
+    "terms_hash": "Fingerprint of these terms, kept in contract.json:",
     "table": "The comparison",
     "table_caption": "Means over the finished seeds, with 95 % intervals below where there are two or more. A MAC is "
     "one multiply-add (FLOPs = 2 × MACs), counted for one photo. Inference is one photo at a time. Memory is the peak "
@@ -164,5 +174,24 @@ TEXT: dict[str, str] = {
     "nothing_yet": "No run has finished yet, so there is nothing to show but the plan.",
     "finished": "finished",
     "failed": "failed",
+    "seeds_folds": "folds",
+    "seed_folds": "fold",
+    "differences_bar_folds": "The mean difference paired by fold, with its 95 % interval.",
+    "differences_bars_folds": "The mean difference paired by fold. The dark bar is its 95 % interval by itself, the "
+    "wide pale one the interval adjusted for all contrasts, from which the verdict comes.",
+    "sd_seed_folds": "between folds",
+    "accuracies_caption_folds": "Large dots are means, pale bars their 95 % intervals, small dots single folds; the "
+    "dashed line is always guessing the commonest class.",
+    "table_caption_folds": "Means over the finished folds, with 95 % intervals below where there are two or more. A "
+    "MAC is one multiply-add (FLOPs = 2 × MACs), counted for one photo. Inference is one photo at a time. Memory is "
+    "the peak of the training process, torch itself included.",
+    "curves_caption_folds": "Heavy lines are means over the finished folds, thin lines single folds. Training figures "
+    "are gathered while the weights still move, validation figures at the end of each epoch. Dashed grey: always "
+    "guessing the commonest class.",
+    "time_caption_folds": "First: validation accuracy at the end of each epoch, over the time that training and "
+    "validation had taken by then (mean over folds). Second: test accuracy and the whole time, with 95 % intervals "
+    "both ways.",
+    "confusion_caption_folds": "Per cent of the photos of each true class (rows) that were called this or that class "
+    "(columns), mean over the finished folds.",
     "footer": "Made by commongarden from the study's folder. Everything this page shows is in this one file.",
 }

@@ -19,11 +19,14 @@ from commongarden.report import (
     budgets,
     charts,
     curves,
+    designs,
     evidence,
+    factors,
     numbers,
     scripts,
     sections,
     tables,
+    terms,
     tuned,
     words,
 )
@@ -49,13 +52,25 @@ def render(store: Store, results: Results) -> str:
     over = curves.curves(histories, guesses, results.commonest.loss)
     time = [curves.over_time(histories, guesses["val"]), curves.against_seconds(results)]
     budgets_chart, tuned_chart = budgets.chart(results), tuned.chart(results)
-    drawn = [budgets_chart, tuned_chart, *answer, *over, *time, *(chart for chart, _ in confusions)]
+    factorial = factors.section(results)
+    drawn = [
+        budgets_chart,
+        tuned_chart,
+        *answer,
+        factorial and factorial.chart,
+        *over,
+        *time,
+        *(chart for chart, _ in confusions),
+    ]
     return (
         _environment()
         .get_template("page.html")
         .render(
-            text=TEXT,
+            text=designs.labels(TEXT, study.folds),
             words=words,
+            designs=designs,
+            effects=factorial,
+            terms=terms.terms(study, manifest, store.splits(), runs),
             numbers=numbers,
             study=study,
             results=results,
@@ -63,7 +78,9 @@ def render(store: Store, results: Results) -> str:
             progress=_progress(results, study),
             headline=words.headline(results),
             verdicts=[_verdict(contrast, arms) for contrast in contrasts],
-            alone=words.one_arm(results.arms[0]) if not contrasts and results.arms[0].n_finished else None,
+            alone=words.one_arm(results.arms[0], study.folds)
+            if len(arms) == 1 and results.arms[0].n_finished
+            else None,
             notes=words.notes(results),
             evidence=evidence.section(results),
             colours={arm: charts.colour(i) for i, arm in enumerate(arms)},

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from commongarden.records import Estimate
-from commongarden.report import baselines, numbers, words
+from commongarden.report import baselines, effects, numbers, words
 from commongarden.report.labels import TEXT
 from commongarden.stats import ArmResult, Results
 
@@ -188,8 +188,11 @@ def terminal(results: Results) -> Iterator[RenderableType]:
         " ".join(filter(None, (words.verdict(contrast), words.remedy(contrast), words.signflip(contrast))))
         for contrast in words.verdicts(results)
     ]
-    if not said and results.arms[0].test_accuracy is not None:
-        said = [words.one_arm(results.arms[0])]
+    if len(results.arms) == 1 and results.arms[0].test_accuracy is not None:
+        said = [words.one_arm(results.arms[0], results.folds)]
+    if results.factorial is not None:
+        said += [effects.sentence(effect, results.factorial) for effect in results.factorial.effects]
+        said += effects.notes(results.factorial)
     yield Comparison(results)
     yield Text()
     for sentence in filter(None, (words.headline(results), *said, *words.notes(results))):

@@ -6,6 +6,7 @@ import math
 
 from commongarden.language import _, ngettext
 from commongarden.records import Estimate
+from commongarden.report import designs
 from commongarden.report.numbers import hundredths, whole
 from commongarden.stats import METRICS, ContrastResult, Imbalance, Remedy, Results, Spending, least_p, pairs_needed
 
@@ -13,14 +14,22 @@ ESTABLISHED = ("better", "worse")
 
 
 def verdict(contrast: ContrastResult) -> str:
-    """What a contrast allows one to say, with its evidence: from the interval adjusted for all contrasts alone."""
+    """What a contrast allows one to say, with its evidence, and what was declared to differ besides the networks."""
+    said = _said(contrast)
+    if not contrast.together:
+        return said
+    return f"{said.removesuffix('.')} {designs.words_together(contrast.together)}."
+
+
+def _said(contrast: ContrastResult) -> str:
+    """From the interval adjusted for all contrasts alone."""
     names = {"arm": contrast.arm, "against": contrast.against}
     difference, adjusted = contrast.difference, contrast.adjusted or contrast.difference
     if difference is None or adjusted is None:
         return _("{arm} and {against} cannot be compared yet: no seed has finished with both.").format(**names)
     if adjusted.low is None or adjusted.high is None:
         return _without_interval(contrast, difference)
-    seeds = counted_seeds(difference.n)
+    seeds = designs.repeats(difference.n, contrast.folds)
     if contrast.outcome == "equivalent":
         equivalence = contrast.equivalence or difference
         return _(
@@ -225,7 +234,15 @@ def intervals(results: Results) -> str:
     """What the intervals cover, and what they do not."""
     if max((arm.n_finished for arm in results.arms), default=0) < 2:
         return _("With one seed no interval can be given: a second seed would show how much of a difference is chance.")
-    if results.design == "resampled":
+    if results.folds:
+        said = [
+            _(
+                "Intervals are 95 %. Each fold has test photos of its own, so they carry chance and photos together "
+                "(corrected for photos that training parts share, Nadeau & Bengio 2003); differences are paired by "
+                "fold."
+            )
+        ]
+    elif results.design == "resampled":
         said = [
             _(
                 "Intervals are 95 %. Each seed has test photos of its own, so they carry seeds and photos together "
@@ -235,9 +252,9 @@ def intervals(results: Results) -> str:
     else:
         said = [
             _(
-                "Intervals are 95 %. They carry the chance of seeds (initial weights, order of photos, augmentation) "
-                "and of these {photos}, crossed with each other; differences are paired by seed and photo."
-            ).format(photos=counted_photos(results.n_test))
+                "Intervals are 95 %. They carry the chance of seeds ({sources}) and of these {photos}, crossed with "
+                "each other; differences are paired by seed and photo."
+            ).format(sources=designs.varied(results.vary), photos=counted_photos(results.n_test))
         ]
     if METRICS[results.metric].by_photo is None and results.design == "crossed":
         said.append(_("Intervals of the calibration error carry the chance of seeds alone."))

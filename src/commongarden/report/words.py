@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from commongarden.language import _, ngettext
 from commongarden.records import Estimate, Machine, Run
-from commongarden.report import baselines
+from commongarden.report import baselines, designs
 from commongarden.report.labels import TEXT
 from commongarden.report.numbers import counted, hundredths, listed, percent
 from commongarden.report.verdicts import headline as headline
@@ -73,18 +73,19 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def accuracy(estimate: Estimate | None) -> str:
+def accuracy(estimate: Estimate | None, folds: int = 0) -> str:
     """An accuracy with its evidence."""
     if estimate is None:
         return "no finished run"
     if estimate.low is None or estimate.high is None:
         return f"{percent(estimate.value)} (one run)"
-    return f"{percent(estimate.value)} ({_interval(estimate.low, estimate.high, 1)}, {estimate.n} seeds)"
+    runs = designs.repeats(estimate.n, folds)
+    return f"{percent(estimate.value)} ({_interval(estimate.low, estimate.high, 1)}, {runs})"
 
 
-def one_arm(arm: ArmResult) -> str:
+def one_arm(arm: ArmResult, folds: int = 0) -> str:
     """The answer of a study that has nothing to compare."""
-    return f"{arm.arm} reached a test accuracy of {accuracy(arm.test_accuracy)}."
+    return f"{arm.arm} reached a test accuracy of {accuracy(arm.test_accuracy, folds)}."
 
 
 def notes(results: Results) -> list[str]:
@@ -110,12 +111,13 @@ def failures(arm: ArmResult) -> str | None:
 
 def differences_caption(results: Results) -> str:
     """What the picture of the differences shows."""
+    text = designs.labels(TEXT, results.folds)
     lower = not METRICS[results.metric].higher_is_better
-    side = TEXT["differences_left"] if lower else TEXT["differences_right"]
+    side = text["differences_left"] if lower else text["differences_right"]
     several = sum(contrast.level is not None for contrast in results.contrasts) > 1
-    bars = TEXT["differences_bars" if several else "differences_bar"]
+    bars = text["differences_bars" if several else "differences_bar"]
     size = margin(results.metric, results.margin)
-    return " ".join((bars, side, TEXT["differences_band"].format(margin=size), TEXT["differences_colours"]))
+    return " ".join((bars, side, text["differences_band"].format(margin=size), text["differences_colours"]))
 
 
 # The run of the study
@@ -142,7 +144,7 @@ def question(arms: Sequence[str], data: str) -> str:
 def compared(results: Results) -> str:
     """What was compared and on what, in one line."""
     return (
-        f"{counted(len(results.arms), 'arm', 'arms')} × {counted(len(results.seeds), 'seed', 'seeds')}, "
+        f"{counted(len(results.arms), 'arm', 'arms')} × {designs.repeats(len(results.seeds), results.folds)}, "
         f"{counted(len(results.classes), 'class', 'classes')}; {results.n_train:,} photos to train on, "
         f"{results.n_val:,} to validate, {results.n_test:,} to test."
     )
@@ -210,7 +212,7 @@ def limits(results: Results, select: Iterable[str]) -> list[str]:
     chosen = listed(weights[name] for name in sorted(set(select), reverse=True))
     said = [
         "One data set: another one may order the arms otherwise.",
-        f"{counted(len(results.seeds), 'seed', 'seeds')} an arm: intervals narrow with more of them.",
+        f"{designs.repeats(len(results.seeds), results.folds)} an arm: intervals narrow with more of them.",
         f"The test part was touched once per run, at the end, with the weights of {chosen}.",
         "One recipe for all: an arm that would want another learning rate or more epochs is not shown at its best.",
         "Seconds are wall-clock seconds of this machine, where runs may have shared processors: a few per cent mean "

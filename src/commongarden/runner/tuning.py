@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from commongarden import stats
+from commongarden import contract, stats
 from commongarden import store as store_files
 from commongarden.errors import RunnerError
 from commongarden.language import _
@@ -69,7 +69,9 @@ def search(
                 display.show(event)
         if pending(study, store):
             return False
-    store_files.write_study(store.root, settled(study, store, display.note))
+    found = settled(study, store, display.note)
+    store_files.write_study(store.root, found)
+    contract.write(store, contract.of(found, soil.manifest, store.splits()))  # the arms that were added are in it
     return True
 
 

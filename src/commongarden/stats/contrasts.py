@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from commongarden import contract
 from commongarden.records import Estimate, Predictions
 from commongarden.stats.differs import differences_of
 from commongarden.stats.holm import holm_levels, holm_p
@@ -48,10 +49,14 @@ def contrast_results(
     found = []
     for i, (contrast, pair, mean) in enumerate(zip(planned, pairs, means, strict=True)):
         differs = differences_of(study, contrast, n_classes)
+        together_with = contract.together(study, contrast, n_classes)
         if pair is None or mean is None:
             found.append(
-                ContrastResult(contrast.arm, contrast.against, "no pairs", None, differs, metric.name, margin, len(p))
-            )
+                ContrastResult(
+                    contrast.arm, contrast.against, "no pairs", None, differs, metric.name, margin, len(p),
+                    folds=study.folds, together=together_with,
+                )
+            )  # fmt: skip
             continue
         level = levels.get(i)
         adjusted = None if level is None else mean.interval(1 - level)
@@ -81,7 +86,12 @@ def contrast_results(
                 probability=_probability(metric, one.tolist(), two.tolist()) if n > 1 else None,
                 p_mcnemar=_mcnemar(pair),
                 components=mean.components,
-                remedy=_remedy(pair, mean, margin, level, contrast, seconds) if said == "not resolved" else None,
+                # no fold can be added to those there are
+                remedy=_remedy(pair, mean, margin, level, contrast, seconds)
+                if said == "not resolved" and not study.folds
+                else None,
+                folds=study.folds,
+                together=together_with,
             )
         )
     return tuple(found)

@@ -77,6 +77,8 @@ class ContrastResult:
         so many pairs can give. probability: that a run of `arm` beats a run of `against`. p_mcnemar: photo noise only.
     components: where the spread comes from. remedy: what would settle it, where it is not resolved.
     differs: (what, value of arm, value of against).
+    folds: into how many the photos are divided, where folds take the place of seeds. together: the recipe values that
+        were declared to differ besides the networks, like `differs`; every verdict names them.
     """
 
     arm: str
@@ -99,6 +101,8 @@ class ContrastResult:
     p_mcnemar: float | None = None
     components: Components | None = None
     remedy: Remedy | None = None
+    folds: int = 0
+    together: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,9 @@ class Results:
     metric: what the contrasts are of. margin: the largest difference that counts as none, in the metric's unit.
     design: whether all seeds were tested on the same photos ("crossed") or each on its own ("resampled").
     standings: all arms from best to worst by that metric, over the seeds that all of them share.
+    factorial: the effects of a study's factors, on accuracy.
+    vary, folds: what makes runs of one arm differ; with folds, `seeds` are their numbers.
+    contract: the hash of the terms on which the arms are compared.
     """
 
     study: str
@@ -123,9 +130,12 @@ class Results:
     beside_baselines: tuple[BesideBaseline, ...] = ()
     tuned: Tuned | None = None
     budgets: tuple[BudgetViews, ...] = ()
-    factorial: Factorial | None = None
     metric: str = "accuracy"
     margin: float = 0.01
     design: Design = "crossed"
     standings: tuple[Standing, ...] = ()
     imbalance: Imbalance | None = None
+    factorial: Factorial | None = None
+    vary: tuple[str, ...] = ("init", "order")
+    folds: int = 0
+    contract: str = ""

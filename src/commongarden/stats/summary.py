@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from commongarden import arch
+from commongarden import arch, contract
 from commongarden.records import Estimate, Predictions, Run
 from commongarden.stats.baselines import baselines_of, beside_baselines, over_splits
 from commongarden.stats.best import Standing, standings
@@ -25,10 +25,14 @@ from commongarden.study import Study
 
 
 def summarize(store: Store) -> Results:
-    """The results of all finished runs in the store. Arms without one are listed with what is known of them."""
+    """The results of all finished runs in the store. Arms without one are listed with what is known of them.
+
+    Raises StoreError where runs differ from what the study declares.
+    """
     study, split, manifest, runs = store.study(), store.split(), store.manifest(), store.runs()
     label = {photo.path: photo.label for photo in manifest.photos}
     splits = store.splits()
+    contract.check(store, study, manifest, splits, runs)
     parts = list(splits.values()) if study.splits_vary else [split]  # over all splits where they vary
     baselines = baselines_of(store, manifest.hash, parts)
     commonest = commonest_class(
@@ -56,13 +60,16 @@ def summarize(store: Store) -> Results:
         beside_baselines=beside_baselines(store, list(study.arms), runs, baselines),
         budgets=budget_views(store, study, runs),
         tuned=tuning_found(store, study, outcomes, len(split.val)),
-        factorial=effects_of(store, study, runs, splits),
         arms=arms,
         metric=study.metric,
         margin=study.margin / 100,
         design="crossed" if not every or shared_photos(every) else "resampled",
         standings=_standings(study, tested, n_train),
         imbalance=imbalance(Counter(label[path] for path in split.test)),
+        factorial=effects_of(store, study, runs, splits),
+        vary=study.vary,
+        folds=study.folds,
+        contract=contract.of(study, manifest, splits).hash,
     )
 
 

@@ -72,14 +72,14 @@ class Study:
     seed: the study's own; with the run seed it gives every random stream.
     tuning: a search for each arm's own learning rate before its seeds are spent.
     contrasts: empty means every pair of up to four arms, else each arm against the first; none in a factorial study.
+    metric: what contrasts compare the arms by, one of METRICS. margin: the largest difference that counts as none, in
+    points (hundredths; for log_loss hundredths of a nat).
     vary: what differs from one run seed to the next; what is not named is that of run seed 0 in all runs. "order" takes
         augmentation and dropout with it.
     folds: in place of seeds, into how many folds the photos are divided; each is the test part of the runs with its
         number for a seed. 0 for none.
     factors: options and recipe values whose combinations are arms, beside those in `arms`; factor_base: what these
         arms have in common.
-    metric: what contrasts compare the arms by, one of METRICS. margin: the largest difference that counts as none, in
-    points (hundredths; for log_loss hundredths of a nat).
     """
 
     name: str
@@ -94,12 +94,12 @@ class Study:
     published: dict[str, Published] = field(default_factory=dict)
     published_source: str = ""
     tuning: Tuning | None = None
+    metric: str = "accuracy"
+    margin: float = 1.0
     vary: tuple[Source, ...] = ("init", "order")
     folds: int = 0
     factors: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     factor_base: dict[str, Any] = field(default_factory=dict)
-    metric: str = "accuracy"
-    margin: float = 1.0
 
     def __post_init__(self) -> None:
         if self.factors or self.factor_base:
