@@ -3,6 +3,7 @@
     study.toml            the effective study, every default written out
     manifest.csv          path,label,part,sha256 of every photo that takes part
     split.json            the three parts, and what was left out and why
+    splits/SEED.json      where each run seed has a split of its own: that one (split.json then has the first seed's)
     runs/ARM/SEED/        one finished (or failed) run: run.json, history.csv, predictions.npz, model.safetensors
     runs/ARM/SEED.partial/  a run under way: checkpoint.pt; renamed to runs/ARM/SEED as the last act of the run
     audit.json            what was found in each arm's network before its runs; made again where it is missing
@@ -60,9 +61,26 @@ class Store:
         file = _read_split(self.root)
         return Manifest(file.root, photos, file.unreadable)
 
-    def split(self) -> Split:
-        """Which part each photo is in."""
-        return _read_split(self.root).split
+    def split(self, seed: int | None = None) -> Split:
+        """Which part each photo is in, in the runs with this seed; without one in those with the study's first seed."""
+        own = self.split_file(seed) if seed is not None else None
+        if own is None or not own.is_file():
+            return _read_split(self.root).split
+        try:
+            return msgspec.json.decode(_read(own), type=Split)
+        except msgspec.DecodeError as error:
+            raise StoreError(f"{own}: not a split: {error}") from None
+
+    def splits(self) -> dict[int, Split]:
+        """The split of every run seed of the study."""
+        study = self.study()
+        if not study.splits_vary:
+            return dict.fromkeys(study.seeds, self.split())
+        return {seed: self.split(seed) for seed in study.seeds}
+
+    def split_file(self, seed: int) -> Path:
+        """Where a run seed's own split is kept, in a study that has such."""
+        return self.root / "splits" / f"{seed}.json"
 
     def runs(self) -> tuple[Run, ...]:
         """Every finished or failed run, in the study's order of arms, then by seed."""
@@ -190,6 +208,7 @@ def mend(store: Store) -> None:
         if (partial / "run.json").is_file():  # written last, so the run is whole
             _finalize(partial, partial.with_suffix(""))
     _sweep(store.root)
+    _sweep(store.root / "splits")
 
 
 def write_study(root: Path, study: Study) -> Store:
@@ -208,6 +227,15 @@ def write_split(store: Store, manifest: Manifest, split: Split) -> None:
     write_atomically(store.root / "manifest.csv", text.getvalue().encode())
     file = _SplitFile(manifest.root, manifest.left_out, split)
     write_atomically(store.root / "split.json", msgspec.json.format(msgspec.json.encode(file), indent=1))
+
+
+def write_own_split(store: Store, seed: int, split: Split) -> None:
+    """Keeps the split of the runs with this seed. One that is there is never replaced."""
+    path = store.split_file(seed)
+    if path.is_file():
+        raise StoreError(f"{path}: a split is there already, and a split is never replaced")
+    path.parent.mkdir(exist_ok=True)
+    write_atomically(path, msgspec.json.format(msgspec.json.encode(split), indent=1))
 
 
 def write_audit(store: Store, arm: str, audit: Audit) -> None:

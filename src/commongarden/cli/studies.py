@@ -26,6 +26,8 @@ if TYPE_CHECKING:
         help="Arms of the study to take, or without a study architectures: plain_flower,inception_flower:LA,FILE.json.",
     ),
     click.option("--seeds", type=click.IntRange(min=1), help="How many seeds each arm is trained with."),
+    click.option("--folds", type=click.IntRange(min=2), help="Folds in place of seeds, for few photos."),
+    click.option("--vary", help="What differs between seeds: some of init,order,split [init,order]."),
     click.option("--seed", type=click.IntRange(min=0), help="The study's own seed: split, weights, order."),
     click.option("--epochs", type=int, help="Passes over the training part."),
     click.option("--resolution", type=int, help="Pixels per side that photos are resized to."),
@@ -50,6 +52,8 @@ def run(
     data: str | None,
     arms: str | None,
     seeds: int | None,
+    folds: int | None,
+    vary: str | None,
     seed: int | None,
     settings: tuple[str, ...],
     out: Path | None,
@@ -72,7 +76,7 @@ def run(
     from commongarden import study as studies
 
     values = {key: value for key, value in recipe.items() if value is not None} | dict(map(setting, settings))
-    wanted = _declared(study, data, arms, seeds, seed, values)
+    wanted = _declared(study, data, arms, seeds, seed, values, folds, vary)
     if dry_run:
         click.echo(studies.dump(wanted), nl=False)
         return
@@ -108,7 +112,14 @@ def run(
 
 
 def _declared(
-    study: str | None, data: str | None, arms: str | None, seeds: int | None, seed: int | None, values: dict[str, Any]
+    study: str | None,
+    data: str | None,
+    arms: str | None,
+    seeds: int | None,
+    seed: int | None,
+    values: dict[str, Any],
+    folds: int | None = None,
+    vary: str | None = None,
 ) -> Study:
     """The study that the command line declares: a study file with changes, or one made of architectures."""
     import dataclasses
@@ -125,8 +136,14 @@ def _declared(
     changes: dict[str, Any] = {"recipe": override(wanted.recipe, values, where="recipe")} if values else {}
     if data is not None:
         changes["data"] = data
+    if seeds is not None and (folds or wanted.folds):
+        raise StudyError(studies.both(seeds, folds or wanted.folds))
     if seeds is not None:
         changes["seeds"] = tuple(range(seeds))
+    if folds is not None:
+        changes |= {"folds": folds, "seeds": tuple(range(folds))}
+    if vary is not None:
+        changes["vary"] = tuple(name.strip() for name in vary.split(",") if name.strip())
     if seed is not None:
         changes["seed"] = seed
     wanted = dataclasses.replace(wanted, **changes)

@@ -33,6 +33,7 @@ def grow(
 
     Ends early, with the last checkpoint kept, once `stop()` is true. A run that diverges or breaks is stored as failed.
     """
+    soil = soil.of(job.seed)
     record = plan.record(study, soil, job, device_name)
     trainee: list[loop.Trainee] = []
     try:
@@ -75,10 +76,12 @@ def _grow(
     kept.append(trainee)
     yield Started(job, tuple(trainee.history), note)
 
+    in_order = study.stream_seed(job.seed, "order")  # augmentation and dropout go with it: they are chance on the way
+
     def train_batches(epoch: int) -> Iterable[loop.Batch]:
         order, augmentation = (
-            streams.generator(study.seed, job.seed, "order", epoch),
-            streams.generator(study.seed, job.seed, "augmentation", epoch),
+            streams.generator(study.seed, in_order, "order", epoch),
+            streams.generator(study.seed, in_order, "augmentation", epoch),
         )
         return batches.shuffled(images, soil.labels, soil.train, recipe.batch_size, order, augmentation, recipe.augment)
 
@@ -87,7 +90,7 @@ def _grow(
 
     steps = batches.n_batches(len(soil.train), recipe.batch_size)
     shown = 0.0
-    for news in loop.train(trainee, train_batches, lambda: part(soil.val), steps, study.seed, job.seed):
+    for news in loop.train(trainee, train_batches, lambda: part(soil.val), steps, study.seed, in_order):
         if isinstance(news, Epoch):
             memory.look()
             store_files.write_atomically(partial / "checkpoint.pt", checkpoint.to_bytes(trainee))

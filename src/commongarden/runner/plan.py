@@ -108,7 +108,7 @@ def _processor() -> str:
 
 def record(study: Study, soil: Soil, job: Job, device: str) -> Run:
     """What is known of a run before it begins; its results are filled in with dataclasses.replace."""
-    recipe = study.recipe_of(job.arm)
+    recipe, soil = study.recipe_of(job.arm), soil.of(job.seed)
     shape = (recipe.resolution, recipe.resolution, 3)
     network = study.arms[job.arm].network(len(soil.manifest.classes))
     cost = arch.cost(network, shape)

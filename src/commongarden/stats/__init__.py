@@ -13,6 +13,9 @@ from commongarden.stats.estimates import accuracy_interval as accuracy_interval
 from commongarden.stats.estimates import difference_interval as difference_interval
 from commongarden.stats.estimates import mean_interval as mean_interval
 from commongarden.stats.estimates import rounding_spread as rounding_spread
+from commongarden.stats.factorial import Effect as Effect
+from commongarden.stats.factorial import Factorial as Factorial
+from commongarden.stats.factorial import Step as Step
 from commongarden.stats.means import Components as Components
 from commongarden.stats.means import Mean as Mean
 from commongarden.stats.missed import most_missed as most_missed

@@ -7,6 +7,7 @@ from typing import Literal
 
 from commongarden.records import Estimate
 from commongarden.stats.commonest import Commonest
+from commongarden.stats.factorial import Factorial
 from commongarden.study import Published
 
 Outcome = Literal["better", "worse", "not resolved", "one seed", "no pairs"]
@@ -67,3 +68,4 @@ class Results:
     commonest: Commonest
     arms: tuple[ArmResult, ...]
     contrasts: tuple[ContrastResult, ...]
+    factorial: Factorial | None = None

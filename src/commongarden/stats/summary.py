@@ -9,6 +9,7 @@ from commongarden.records import Estimate, Run
 from commongarden.stats.commonest import Commonest, at_commonest, commonest_class
 from commongarden.stats.differs import differences_of
 from commongarden.stats.estimates import accuracy_interval, difference_interval, mean_interval
+from commongarden.stats.factorial import effects_of
 from commongarden.stats.results import ArmResult, ContrastResult, Outcome, Results
 from commongarden.store import Store
 from commongarden.study import Contrast, Study
@@ -18,7 +19,11 @@ def summarize(store: Store) -> Results:
     """The results of all finished runs in the store. Arms without one are listed with what is known of them."""
     study, split, manifest, runs = store.study(), store.split(), store.manifest(), store.runs()
     label = {photo.path: photo.label for photo in manifest.photos}
-    commonest = commonest_class([label[path] for path in split.train], [label[path] for path in split.test])
+    splits = store.splits()
+    parts = list(splits.values()) if study.splits_vary else [split]  # over all splits where they vary
+    commonest = commonest_class(
+        [label[path] for part in parts for path in part.train], [label[path] for part in parts for path in part.test]
+    )
     return Results(
         study=study.name,
         seeds=study.seeds,
@@ -31,6 +36,7 @@ def summarize(store: Store) -> Results:
         contrasts=tuple(
             _contrast_result(study, contrast, runs, len(manifest.classes)) for contrast in study.planned_contrasts()
         ),
+        factorial=effects_of(store, study, runs, splits),
     )
 
 

@@ -30,8 +30,11 @@ def choose_arms(study: Study, names: list[str]) -> Study:
     for name in names:
         if name not in study.arms:
             raise StudyError(unknown("arm", name, study.arms, where=study.name))
+    whole = all(name in names for name in study.arms if study.levels_of(name))
     return dataclasses.replace(
         study,
+        factors=study.factors if whole else {},  # a part of a grid is no factorial study
+        factor_base=study.factor_base if whole else {},
         arms={name: study.arms[name] for name in names},
         contrasts=tuple(pair for pair in study.contrasts if pair.arm in names and pair.against in names),
         published={name: figures for name, figures in study.published.items() if name in names},

@@ -5,11 +5,14 @@ from __future__ import annotations
 import itertools
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 from commongarden import arm as arms
 from commongarden.arm import Arm
 from commongarden.errors import StudyError, unknown
 from commongarden.recipe import Recipe, override
+from commongarden.study import design, factorial
+from commongarden.study.design import DEFAULT_SEEDS, Source
 
 ARM_NAME = re.compile(r"\w([\w.+-]{0,62}[\w+-])?")
 
@@ -64,22 +67,34 @@ class Study:
     data: a folder of class folders, a folder of train/val/test folders, a CSV manifest, or "builtin:flowers".
     seeds: the run seeds, as numbers or how many; every arm is trained once with each.
     seed: the study's own; with the run seed it gives every random stream.
-    contrasts: empty means every pair of up to four arms, else each arm against the first.
+    contrasts: empty means every pair of up to four arms, else each arm against the first; none in a factorial study.
+    vary: what differs from one run seed to the next; what is not named is that of run seed 0 in all runs. "order" takes
+        augmentation and dropout with it.
+    folds: in place of seeds, into how many folds the photos are divided; each is the test part of the runs with its
+        number for a seed. 0 for none.
+    factors: options and recipe values whose combinations are arms, beside those in `arms`; factor_base: what these
+        arms have in common.
     """
 
     name: str
     data: str
-    arms: dict[str, Arm]
+    arms: dict[str, Arm] = field(default_factory=dict)
     recipe: Recipe = field(default_factory=Recipe)
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: tuple[int, ...] = DEFAULT_SEEDS
     seed: int = 0
     split: SplitPlan = field(default_factory=SplitPlan)
     contrasts: tuple[Contrast, ...] = ()
     description: str = ""
     published: dict[str, Published] = field(default_factory=dict)
     published_source: str = ""
+    vary: tuple[Source, ...] = ("init", "order")
+    folds: int = 0
+    factors: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    factor_base: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.factors or self.factor_base:
+            self._span()
         if not self.arms:
             raise StudyError('arms: found none; a study needs at least one [arms.NAME] with arch = "..."')
         for name in self.arms:
@@ -91,7 +106,9 @@ class Study:
         for name in self.arms:
             if folded.count(name.casefold()) > 1:
                 raise StudyError(f"arms: {name!r} stands twice but for upper and lower case; file systems mix them up")
-        object.__setattr__(self, "seeds", run_seeds(self.seeds))
+        object.__setattr__(self, "folds", design.n_folds(self.folds))
+        object.__setattr__(self, "vary", design.sources(self.vary, self.folds))
+        object.__setattr__(self, "seeds", design.fold_seeds(run_seeds(self.seeds), self.folds))
         whole_number(self.seed, "study.seed")
         for contrast in self.contrasts:
             for name in (contrast.arm, contrast.against):
@@ -109,9 +126,35 @@ class Study:
         """The shared recipe with the arm's own values in it."""
         return override(self.recipe, self.arms[arm].overrides, where=f"arms.{arm}")
 
+    def _span(self) -> None:
+        """Takes in the arms that the factors span; those that are there already may carry more (a measured cost)."""
+        factors = factorial.levels(self.factors)
+        spanned = factorial.grid(factors, self.factor_base)
+        for name, (levels, made) in spanned.items():
+            if name in self.arms:
+                factorial.check_same(name, levels, made, self.arms[name])
+        together = {**{name: made for name, (_, made) in spanned.items()}, **self.arms}
+        ordered = {name: together[name] for name in (*self.arms, *spanned)}
+        object.__setattr__(self, "factors", factors)
+        object.__setattr__(self, "arms", ordered)
+
+    def levels_of(self, arm: str) -> dict[str, Any] | None:
+        """The level of each factor that the arm stands for; None for an arm outside the grid."""
+        return factorial.names(self.factors).get(arm)
+
+    def stream_seed(self, seed: int, source: Source) -> int:
+        """The seed that the runs with this run seed take for a source of chance: their own where it varies."""
+        return seed if source in self.vary else 0
+
+    @property
+    def splits_vary(self) -> bool:
+        """Whether each run seed has a split of its own."""
+        return bool(self.folds) or "split" in self.vary
+
     def planned_contrasts(self) -> tuple[Contrast, ...]:
-        """The declared contrasts, or where none is declared the ones that the number of arms allows."""
-        if self.contrasts:
+        """The declared contrasts, or where none is declared the ones that the number of arms allows. A factorial study
+        asks for effects instead."""
+        if self.contrasts or self.factors:
             return self.contrasts
         names = list(self.arms)
         if len(names) <= 4:

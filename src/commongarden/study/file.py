@@ -17,6 +17,8 @@ from commongarden.errors import StudyError, unknown
 from commongarden.fields import convert
 from commongarden.recipe import Recipe
 from commongarden.study.declared import Contrast, Published, SplitPlan, Study, whole_number
+from commongarden.study.design import both
+from commongarden.study.factorial import BASE
 
 
 def builtin_studies() -> tuple[str, ...]:
@@ -60,8 +62,8 @@ def parse(text: str, *, where: str = "study") -> Study:
         raise StudyError(f"{where}: {error}") from None
 
 
-SECTIONS = ("study", "recipe", "arms", "contrasts", "split", "published")
-STUDY_KEYS = ("name", "data", "seeds", "seed", "description")
+SECTIONS = ("study", "recipe", "arms", "factors", "contrasts", "split", "published")
+STUDY_KEYS = ("name", "data", "seeds", "seed", "vary", "folds", "description")
 
 
 def from_table(table: Mapping[str, Any]) -> Study:
@@ -73,6 +75,9 @@ def from_table(table: Mapping[str, Any]) -> Study:
     for key in head:
         if key not in STUDY_KEYS:
             raise StudyError(unknown("key", key, STUDY_KEYS, where="study"))
+    if "seeds" in head and "folds" in head:
+        raise StudyError(both(head["seeds"], head["folds"]))
+    factors = _mapping(table, "factors")
     published = dict(_mapping(table, "published"))
     source = published.pop("source", "")
     return Study(
@@ -89,6 +94,10 @@ def from_table(table: Mapping[str, Any]) -> Study:
             name: convert(Published, _mapping(published, name), where=f"published.{name}") for name in published
         },
         published_source=str(source),
+        vary=head.get("vary", Study.vary),
+        folds=head.get("folds", 0),
+        factors={key: values for key, values in factors.items() if key != BASE},
+        factor_base=dict(_mapping(factors, BASE)),
     )
 
 
@@ -99,14 +108,18 @@ def to_table(study: Study) -> dict[str, Any]:
             "name": study.name,
             "description": study.description,
             "data": study.data,
-            "seeds": list(study.seeds),
+            **({"folds": study.folds} if study.folds else {"seeds": list(study.seeds)}),
             "seed": study.seed,
+            "vary": list(study.vary),
         },
         "recipe": msgspec.to_builtins(study.recipe),
         "split": {key: value for key, value in dataclasses.asdict(study.split).items() if value is not None},
         "arms": {name: arms.to_table(arm) for name, arm in study.arms.items()},
         "contrasts": [{"is": [contrast.arm, contrast.against]} for contrast in study.contrasts],
     }
+    if study.factors:
+        base = {BASE: study.factor_base} if study.factor_base else {}
+        table["factors"] = {**{name: list(values) for name, values in study.factors.items()}, **base}
     if study.published:
         table["published"] = {
             "source": study.published_source,
