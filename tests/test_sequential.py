@@ -1,5 +1,7 @@
 """Repeated looks keep the error rate: the levels against other people's numbers, the rule against simulated studies."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -21,7 +23,7 @@ def test_first_look_at_three_seeds_and_the_last_at_the_most():
 def test_looks_rise_to_the_most(most):
     looks = sequential.looks(most)
     assert looks[-1] == most
-    assert all(a < b for a, b in zip(looks, looks[1:], strict=False))
+    assert all(a < b for a, b in itertools.pairwise(looks))
 
 
 @pytest.mark.parametrize("alpha", [0.05, 0.0125])

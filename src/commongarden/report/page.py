@@ -14,7 +14,7 @@ import jinja2
 from markupsafe import Markup
 
 from commongarden.records import Predictions, Run
-from commongarden.report import charts, curves, numbers, scripts, sections, tables, words
+from commongarden.report import charts, curves, numbers, race, scripts, sections, tables, words
 from commongarden.report.charts import Chart
 from commongarden.report.labels import TEXT
 from commongarden.stats import ContrastResult, Results
@@ -25,7 +25,7 @@ from commongarden.study import Study
 def render(store: Store, results: Results) -> str:
     """The page as HTML text."""
     study, runs, manifest, split = store.study(), store.runs(), store.manifest(), store.split()
-    arms = [arm.arm for arm in results.arms]
+    arms, raced = [arm.arm for arm in results.arms], race.section(store)
     histories = sections.histories(store, arms, runs)
     predictions = sections.all_predictions(store, runs)
     contrasts = words.verdicts(results)
@@ -47,7 +47,8 @@ def render(store: Store, results: Results) -> str:
             study=study,
             results=results,
             question=study.description or words.question(arms, sections.data_name(study)),
-            progress=_progress(results, study),
+            progress=_progress(results, study) if raced is None else None,
+            race=raced,
             headline=words.headline(results),
             verdicts=[_verdict(contrast, arms) for contrast in contrasts],
             alone=words.one_arm(results.arms[0]) if not contrasts and results.arms[0].n_finished else None,

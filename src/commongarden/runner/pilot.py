@@ -1,7 +1,7 @@
 """A few steps of an arm, timed on the batches that its runs will have. Only workers import this module: it loads torch.
 
-What is measured is what a run does: the network made, training steps, evaluation, the checkpoint written, the latency of
-single photos. Other workers pilot other arms meanwhile, so that the machine is as busy as it will be.
+What is measured is what a run does: the network made, training steps, evaluation, the checkpoint written, the latency
+of single photos. Other workers pilot other arms meanwhile, so that the machine is as busy as it will be.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ def pilot(store: Store, study: Study, soil: Soil, arm: str, device_name: str) ->
 
 def _pilot(store: Store, study: Study, soil: Soil, arm: str, device_name: str) -> Piloted:
     job = Job(arm, study.seeds[0])
+    soil = soil.of(job.seed)
     record = plan.record(study, soil, job, device_name)
     recipe, device = record.recipe, measure.pick_device(record.device)
     measure.settle(recipe.threads)
@@ -60,7 +61,6 @@ def _pilot(store: Store, study: Study, soil: Soil, arm: str, device_name: str) -
     elif recipe.pixels == "own":
         mean, std = own_pixels(read(record.arch))
         record = dataclasses.replace(record, pixel_mean=mean, pixel_std=std)
-    trainee = _trainee(study, job, record, recipe, device)
     seconds = time.perf_counter() - start
 
     steps = batches.n_batches(len(soil.train), recipe.batch_size)
@@ -68,19 +68,23 @@ def _pilot(store: Store, study: Study, soil: Soil, arm: str, device_name: str) -
     for epochs, alone in ((recipe.epochs - head, 0), (head, recipe.epochs)):  # a frozen body's steps are quicker
         if epochs:
             phase = dataclasses.replace(recipe, head_epochs=alone)
+            start = time.perf_counter()
             trainee = _trainee(study, job, record, phase, device)
+            made = time.perf_counter() - start
             seconds += epochs * steps * _step_seconds(trainee, study, soil, images, job, steps)
 
     def photos(n: int, batch: int) -> Iterable[loop.Batch]:
         return islice(batches.in_order(images, soil.labels, soil.train, batch), n)
 
+    seconds += made
     evaluate(trainee.classifier, photos(1, EVALUATION_BATCH), device)  # warm-up
     batch = min(len(soil.train), EVALUATION_BATCH)
     a_batch = _timed(lambda: evaluate(trainee.classifier, photos(1, EVALUATION_BATCH), device))
     seconds += a_batch / batch * (recipe.epochs * len(soil.val) + len(soil.test))
     seconds += LATENCY_PHOTOS * _timed(lambda: evaluate(trainee.classifier, photos(1, 1), device))
 
-    path = store.root / f".pilot-{arm}"
+    path = store.root / f".pilot-{arm}.tmp"  # swept away where this process is killed
+    checkpoint.to_bytes(trainee)  # warm-up
     seconds += recipe.epochs * _timed(lambda: store_files.write_atomically(path, checkpoint.to_bytes(trainee)))
     path.unlink()
     stored = len(checkpoint.weights_to_bytes(trainee.classifier))
@@ -92,12 +96,12 @@ def _step_seconds(
     trainee: loop.Trainee, study: Study, soil: Soil, images: np.ndarray, job: Job, steps_per_epoch: int
 ) -> float:
     """Mean seconds of a training step, its batch included, behind a few that warm up."""
-    recipe = trainee.recipe
+    recipe, in_order = trainee.recipe, study.stream_seed(job.seed, "order")
 
     def train_batches(epoch: int) -> Iterable[loop.Batch]:
         order, augmentation = (
-            streams.generator(study.seed, job.seed, "order", epoch),
-            streams.generator(study.seed, job.seed, "augmentation", epoch),
+            streams.generator(study.seed, in_order, "order", epoch),
+            streams.generator(study.seed, in_order, "augmentation", epoch),
         )
         return batches.shuffled(images, soil.labels, soil.train, recipe.batch_size, order, augmentation, recipe.augment)
 
@@ -106,7 +110,7 @@ def _step_seconds(
 
     times: list[float] = []
     last = time.perf_counter()
-    for news in loop.train(trainee, train_batches, no_validation, steps_per_epoch, study.seed, job.seed):
+    for news in loop.train(trainee, train_batches, no_validation, steps_per_epoch, study.seed, in_order):
         now = time.perf_counter()
         if isinstance(news, Epoch):  # with few batches an epoch, several are timed
             last = time.perf_counter()

@@ -6,8 +6,8 @@ test photos could tell. The rule is a function of the finished runs and of nothi
 first, so a study that was stopped and goes on decides as one that was left alone.
 
 The error rate is kept over looks by alpha spending (sequential.py) and over contrasts by Holm's rule: of m contrasts
-with r established, each of the others is tested at alpha / (m - r) at every look (Ye, Li, Liu & Yao 2013; Maurer & Bretz
-2013). Equivalence is two one-sided tests (Schuirmann 1987) at the levels of the same looks.
+with r established, each of the others is tested at alpha / (m - r) at every look (Ye, Li, Liu & Yao 2013; Maurer &
+Bretz 2013). Equivalence is two one-sided tests (Schuirmann 1987) at the levels of the same looks.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Plan:
 @dataclass(frozen=True)
 class Evidence:
     """What the pairs of one contrast say at a look: the mean difference, its standard error over new seeds and photos
-    with degrees of freedom, and the two errors of which it is made (over new seeds on these photos; over new photos)."""
+    with degrees of freedom, and the errors over new seeds on these photos and over new photos alone."""
 
     n: int
     difference: float
