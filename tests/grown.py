@@ -116,7 +116,7 @@ def _write(store, study, name, seed, value, number, manifest, split, labels, val
     probabilities = np.full((len(labels), len(manifest.classes)), 0.1 / len(manifest.classes), np.float32)
     probabilities[np.arange(len(labels)), guesses] += 0.9
     finished = dataclasses.replace(
-        run, selected_epoch=recipe.epochs, test_accuracy=accuracy, test_loss=1.0, seconds_test=0.5,
+        run, selected_epoch=recipe.epochs, test_accuracy=n_right / len(labels), test_loss=1.0, seconds_test=0.5,
         inference_ms=1.5 + number + 0.1 * seed, peak_memory_bytes=400_000_000 + number * 10_000_000,
         model_bytes=4 * cost.n_params,
     )  # fmt: skip

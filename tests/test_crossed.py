@@ -3,11 +3,14 @@
 import warnings
 
 import numpy as np
+import pandas
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats as reference
+from statsmodels.formula.api import ols
+from statsmodels.stats.anova import anova_lm
 
 from commongarden import stats
 from correctness import MIXES
@@ -19,10 +22,6 @@ tables = arrays(
 
 
 def test_mean_squares_are_those_of_statsmodels():
-    import pandas
-    from statsmodels.formula.api import ols
-    from statsmodels.stats.anova import anova_lm
-
     seeds, photos = np.indices(TABLE.shape)
     frame = pandas.DataFrame({"x": TABLE.ravel(), "seed": seeds.ravel(), "photo": photos.ravel()})
     with warnings.catch_warnings():

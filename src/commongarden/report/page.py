@@ -14,7 +14,20 @@ import jinja2
 from markupsafe import Markup
 
 from commongarden.records import Predictions, Run
-from commongarden.report import charts, curves, numbers, race, scripts, sections, tables, words
+from commongarden.report import (
+    charts,
+    curves,
+    designs,
+    evidence,
+    factors,
+    numbers,
+    race,
+    scripts,
+    sections,
+    tables,
+    terms,
+    words,
+)
 from commongarden.report.charts import Chart
 from commongarden.report.labels import TEXT
 from commongarden.stats import ContrastResult, Results
@@ -36,13 +49,17 @@ def render(store: Store, results: Results) -> str:
     answer = [charts.differences(results, contrasts), charts.accuracies(results, sections.accuracies(arms, runs))]
     over = curves.curves(histories, guesses, results.commonest.loss)
     time = [curves.over_time(histories, guesses["val"]), curves.against_seconds(results)]
-    drawn = [*answer, *over, *time, *(chart for chart, _ in confusions)]
+    factorial = factors.section(results)
+    drawn = [*answer, factorial and factorial.chart, *over, *time, *(chart for chart, _ in confusions)]
     return (
         _environment()
         .get_template("page.html")
         .render(
-            text=TEXT,
+            text=designs.labels(TEXT, study.folds),
             words=words,
+            designs=designs,
+            effects=factorial,
+            terms=terms.terms(study, manifest, store.splits(), runs),
             numbers=numbers,
             study=study,
             results=results,
@@ -51,12 +68,16 @@ def render(store: Store, results: Results) -> str:
             race=raced,
             headline=words.headline(results),
             verdicts=[_verdict(contrast, arms) for contrast in contrasts],
-            alone=words.one_arm(results.arms[0]) if not contrasts and results.arms[0].n_finished else None,
+            alone=words.one_arm(results.arms[0], study.folds)
+            if len(arms) == 1 and results.arms[0].n_finished
+            else None,
             notes=words.notes(results),
+            evidence=evidence.section(results),
             colours={arm: charts.colour(i) for i, arm in enumerate(arms)},
             dashed=[arm for i, arm in enumerate(arms) if charts.dash(i) != [1, 0]],
             has_intervals=any(arm.n_finished > 1 for arm in results.arms),
             answer=[chart for chart in answer if chart],
+            differences_caption=words.differences_caption(results),
             curves=over,
             time=[chart for chart in time if chart],
             confusions=confusions,
@@ -107,6 +128,7 @@ def _verdict(contrast: ContrastResult, arms: Sequence[str]) -> dict[str, Any]:
     return {
         "contrast": contrast,
         "sentence": words.verdict(contrast),
+        "beside": [said for said in (words.remedy(contrast), words.signflip(contrast)) if said],
         "differs": words.differs(contrast),
         "colour": charts.colour(arms.index(winner)) if established else None,
     }

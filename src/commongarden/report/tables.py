@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from commongarden.records import Estimate
-from commongarden.report import numbers, words
+from commongarden.report import effects, numbers, words
 from commongarden.report.labels import TEXT
 from commongarden.stats import ArmResult, Results
 
@@ -32,6 +32,8 @@ COLUMNS = {
     "n_params": False,
     "macs": False,
 }
+
+OTHER_METRICS = ("balanced_accuracy", "log_loss", "calibration_error")  # of ArmResult; in results.csv beside these
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def to_csv(results: Results) -> str:
     """results.csv: full precision, one row an arm, the commonest-class line last."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    estimates = [key for key, is_estimate in COLUMNS.items() if is_estimate]
+    estimates = [*(key for key, is_estimate in COLUMNS.items() if is_estimate), *OTHER_METRICS]
     writer.writerow(
         ["kind", "arm", "arch", "input", "n_finished", "n_failed", "n_at_commonest"]
         + [name for key in estimates for name in (key, f"{key}_low", f"{key}_high")]
@@ -176,9 +178,15 @@ class Comparison:
 
 def terminal(results: Results) -> Iterator[RenderableType]:
     """What `commongarden compare` prints: the verdicts, what must be said beside them, and the table."""
-    said = [words.verdict(contrast) for contrast in words.verdicts(results)]
-    if not said and results.arms[0].test_accuracy is not None:
-        said = [words.one_arm(results.arms[0])]
+    said = [
+        " ".join(filter(None, (words.verdict(contrast), words.remedy(contrast), words.signflip(contrast))))
+        for contrast in words.verdicts(results)
+    ]
+    if len(results.arms) == 1 and results.arms[0].test_accuracy is not None:
+        said = [words.one_arm(results.arms[0], results.folds)]
+    if results.factorial is not None:
+        said += [effects.sentence(effect, results.factorial) for effect in results.factorial.effects]
+        said += effects.notes(results.factorial)
     yield Comparison(results)
     yield Text()
     for sentence in filter(None, (words.headline(results), *said, *words.notes(results))):

@@ -77,6 +77,9 @@ def with_seeds(study: Study, most: int) -> Study:
                 "split, no folds, or no --until and --budget"
             )
         )
+    if study.metric != "accuracy":
+        text = _("a race is judged by accuracy, and this study by {metric}; accepted: metric accuracy, or no race")
+        raise StudyError(text.format(metric=study.metric))
     if len(study.planned_contrasts()) == 0:
         raise StudyError(_("a race is between arms, and this study plans no contrast; accepted: two arms or more"))
     own = tuple(sorted(study.seeds))

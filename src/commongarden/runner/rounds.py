@@ -72,7 +72,9 @@ class Rounds:
 
     def _race(self) -> racing.Race:
         assert self.spending is not None
-        return raced.replay(self.study, self.store, racing.Plan(self.spending.most), self.study.seeds)
+        return raced.replay(
+            self.study, self.store, racing.Plan(self.spending.most, self.study.margin / 100), self.study.seeds
+        )
 
     def _n_runs(self) -> int:
         return len(self._made())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from commongarden import arch
+from commongarden import arch, contract
 from commongarden import store as store_files
 from commongarden import study as study_file
 from commongarden.data import cache, folder
@@ -68,9 +68,11 @@ def prepare(
     if (root / "study.toml").is_file():
         _check_same_photos(root, store.manifest(), manifest)
         _check_same_networks(store, study, len(manifest.classes))
+        contract.check(store, store.study(), manifest, store.splits(), store.runs())
     own = _splits(store, study, manifest)
     parts = own[study.seeds[0]]
     store_files.write_split(store, manifest, parts)  # anew each time: where the photos lie may have changed
+    contract.write(store, contract.of(study, manifest, own))
     store_files.write_study(root, study)
     for resolution in sorted({study.recipe_of(arm).resolution for arm in study.arms}):
         cache.images(manifest, resolution, resolution, cache_folder, told(f"decoding at {resolution} pixels"))

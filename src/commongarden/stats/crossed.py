@@ -97,7 +97,7 @@ def crossed_mean(
     return Mean(float(found.mean), error, df, n_seeds, METHOD, components, bounds)
 
 
-def photo_error(n_photos: int) -> float:
+def photo_error(n_photos: float) -> float:
     """The standard error of a share of `n_photos` photos that all but one agree on: one photo's weight."""
     return 1 / n_photos
 

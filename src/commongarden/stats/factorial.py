@@ -23,6 +23,7 @@ import numpy as np
 
 from commongarden.records import Estimate, Run, Split
 from commongarden.stats.crossed import crossed_mean, photo_error
+from commongarden.stats.holm import holm_levels, holm_p
 from commongarden.stats.means import Mean
 from commongarden.stats.resampled import resampled_mean
 from commongarden.store import Store
@@ -30,7 +31,7 @@ from commongarden.study import Study
 from commongarden.study.factorial import names, shown
 
 HIGHEST = 3  # factors in an interaction; those of more are not read by anyone
-MARGIN = 0.01
+ALPHA = 0.05  # of all effects of a study together
 Kind = Literal["paired", "mixed model", "not converged"]
 EffectOutcome = Literal["established", "equivalent", "not resolved", "no interval", "no runs"]
 
@@ -65,13 +66,16 @@ class Factorial:
     """All effects of a factorial study.
 
     factors: each with its levels as text, the reference first. kind: how they were estimated. n_seeds: with which at
-    least one run of the grid has finished.
+    least one run of the grid has finished. margin: the largest effect that counts as none. folds: 0, or how many take
+    the place of seeds.
     """
 
     factors: tuple[tuple[str, tuple[str, ...]], ...]
     kind: Kind
     n_seeds: int
     effects: tuple[Effect, ...]
+    margin: float = 0.01
+    folds: int = 0
 
 
 def effects_of(store: Store, study: Study, runs: Sequence[Run], splits: Mapping[int, Split]) -> Factorial | None:
@@ -90,7 +94,7 @@ def effects_of(store: Store, study: Study, runs: Sequence[Run], splits: Mapping[
     else:
         kind, means = _unbalanced(store, study, done, weights)
     factors = tuple((name, tuple(map(shown, levels))) for name, levels in study.factors.items())
-    return Factorial(factors, kind, len(seeds), tuple(_effects(study, means)))
+    return Factorial(factors, kind, len(seeds), tuple(_effects(study, means)), study.margin / 100, study.folds)
 
 
 Term = tuple[tuple[str, int], ...]  # (factor, place of the level that is held against the first one)
@@ -132,7 +136,8 @@ def _bounds(weights: Weights) -> tuple[float, float]:
 
 def _correct(store: Store, arm: str, seed: int) -> np.ndarray:
     found = store.predictions(arm, seed)
-    return (found.probabilities.argmax(axis=1) == found.labels).astype(np.float64)
+    right: np.ndarray = (found.probabilities.argmax(axis=1) == found.labels).astype(np.float64)
+    return right
 
 
 def _paired(
@@ -169,14 +174,21 @@ def _unbalanced(
         for arm in arms:
             photos[arm] = np.mean([_correct(store, arm, seed) for name, seed in values if name == arm], axis=0)
     known = {term: mine for term, mine in weights.items() if set(mine) <= set(arms)}
-    kind, found = mixed_means(values, list(known.values()), photos)
+    overlap = 0.0
+    if study.splits_vary:
+        n_seeds = len({seed for _, seed in values})
+        overlap = n_seeds * float(np.mean([run.n_test / run.n_train for run in done.values()]))
+    kind, found = mixed_means(values, list(known.values()), photos, overlap)
     means: dict[Term, Mean | None] = dict.fromkeys(weights)
     means.update(zip(known, found, strict=True))
     return kind, means
 
 
 def mixed_means(
-    values: Mapping[tuple[str, int], float], weights: Sequence[Weights], photos: Mapping[str, np.ndarray]
+    values: Mapping[tuple[str, int], float],
+    weights: Sequence[Weights],
+    photos: Mapping[str, np.ndarray],
+    overlap: float = 0.0,
 ) -> tuple[Kind, list[Mean]]:
     """Weighted sums of arms' accuracies (by arm and seed) from a linear mixed model: a mean for each arm, a random
     intercept for each seed, restricted maximum likelihood (Laird & Ware 1982; statsmodels MixedLM).
@@ -184,6 +196,7 @@ def mixed_means(
     photos: each arm's share of right runs on every test photo, where all runs share them; the noise between photos is
     added to the error. It holds some of the rest between runs once more, which errs to the safe side. The degrees of
     freedom of the model's part are those of the residual, N - arms - (seeds - 1), joined by Satterthwaite's rule.
+    overlap: J x n_test / n_train over J splits, by which their variance grows (Nadeau & Bengio 2003).
     Where the model does not converge, or no degree of freedom is left, the sums come without an error.
     """
     from statsmodels.regression.mixed_linear_model import MixedLM
@@ -211,7 +224,7 @@ def mixed_means(
     estimates, covariance = np.asarray(fit.fe_params) / 100, np.asarray(fit.cov_params())[:k, :k] / 100**2
     found = []
     for row, mine in zip(rows, weights, strict=True):
-        between = float(row @ covariance @ row)
+        between = float(row @ covariance @ row) * (1 + overlap)
         variance, spread = between, between**2 / n_left
         if photos:
             shares = _sum(photos, mine)
@@ -226,7 +239,8 @@ def mixed_means(
 
 def _effects(study: Study, means: Mapping[Term, Mean | None]) -> Iterator[Effect]:
     tested = {term: mean.p for term, mean in means.items() if mean is not None and mean.p is not None}
-    corrected = dict(zip(tested, holm([p for p in tested.values() if p is not None]), strict=True))
+    together = dict(zip(tested, holm_p(list(tested.values())), strict=True))
+    levels = dict(zip(tested, holm_levels(list(tested.values()), ALPHA), strict=True))
     for term, mean in means.items():
         steps = tuple(
             Step(factor, shown(study.factors[factor][place]), shown(study.factors[factor][0])) for factor, place in term
@@ -234,31 +248,18 @@ def _effects(study: Study, means: Mapping[Term, Mean | None]) -> Iterator[Effect
         over = tuple(factor for factor in study.factors if factor not in dict(term))
         if mean is None:
             yield Effect(steps, over, None, None, None, "no runs")
-        elif term not in corrected:
+        elif term not in levels:
             yield Effect(steps, over, mean.interval(), mean.interval(), None, "no interval")
         else:
-            p, level = corrected[term]
-            adjusted, narrow = mean.interval(1 - level), mean.interval(0.90)
-            yield Effect(steps, over, mean.interval(), adjusted, p, _outcome(adjusted, narrow))
+            adjusted, narrow = mean.interval(1 - levels[term]), mean.interval(0.90)
+            said = _outcome(adjusted, narrow, study.margin / 100)
+            yield Effect(steps, over, mean.interval(), adjusted, together[term], said)
 
 
-def _outcome(adjusted: Estimate, narrow: Estimate) -> EffectOutcome:
+def _outcome(adjusted: Estimate, narrow: Estimate, margin: float) -> EffectOutcome:
     assert adjusted.low is not None
     assert adjusted.high is not None
     if adjusted.low > 0 or adjusted.high < 0:
         return "established"
-    inside = narrow.low is not None and narrow.high is not None and narrow.low > -MARGIN and narrow.high < MARGIN
+    inside = narrow.low is not None and narrow.high is not None and narrow.low > -margin and narrow.high < margin
     return "equivalent" if inside else "not resolved"
-
-
-def holm(ps: Sequence[float], alpha: float = 0.05) -> list[tuple[float, float]]:
-    """Each p corrected for all of them (Holm 1979), and the level at which its own interval excludes 0 exactly where
-    the corrected p is below alpha."""
-    order = sorted(range(len(ps)), key=lambda i: ps[i])
-    found: list[tuple[float, float]] = [(1.0, alpha)] * len(ps)
-    highest = 0.0
-    for place, i in enumerate(order):
-        highest = max(highest, (len(ps) - place) * ps[i])
-        level = alpha * ps[i] / highest if highest > 0 else alpha / (len(ps) - place)
-        found[i] = (min(highest, 1.0), level)
-    return found

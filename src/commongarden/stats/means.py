@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from scipy import stats
 
 from commongarden.records import Estimate
@@ -55,3 +57,14 @@ class Mean:
         if self.error == 0:
             return 1.0 if self.value == 0 else 0.0
         return float(2 * stats.t.sf(abs(self.value) / self.error, self.df))
+
+
+def student_mean(
+    values: Sequence[float], *, least_spread: float = 0.0, bounds: tuple[float, float] = (-math.inf, math.inf)
+) -> Mean:
+    """The mean of one value a seed, with the noise between seeds alone. least_spread: as in `stats.mean_interval`."""
+    n, mean = len(values), float(np.mean(values))
+    if n == 1:
+        return Mean(mean, None, None, 1, "one run: no interval", None, bounds)
+    spread = max(float(np.std(values, ddof=1)), least_spread)
+    return Mean(mean, spread / math.sqrt(n), float(n - 1), n, "Student t over seeds", Components(spread), bounds)

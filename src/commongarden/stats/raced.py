@@ -43,6 +43,14 @@ class Raced:
         """The look that a contrast's verdict rests on."""
         return self.race.last(arm, against)
 
+    def verdict_look(self, arm: str, against: str) -> tuple[Looked, int] | None:
+        """The same, with how many seeds were in by then."""
+        for look in reversed(self.race.looks):
+            for row in look.contrasts:
+                if (row.arm, row.against) == (arm, against):
+                    return row, look.n_seeds
+        return None
+
     def n_seeds(self, arm: str) -> int | None:
         """After how many seeds an arm got no more, where that was before the most."""
         return dict(self.race.stopped).get(arm)

@@ -10,10 +10,12 @@ from typing import Any
 from commongarden import arm as arms
 from commongarden.arm import Arm
 from commongarden.errors import StudyError, unknown
+from commongarden.language import _
 from commongarden.recipe import Recipe, override
 from commongarden.study import design, factorial
 from commongarden.study.design import DEFAULT_SEEDS, Source
 
+METRICS = ("accuracy", "balanced_accuracy", "log_loss", "calibration_error")
 ARM_NAME = re.compile(r"\w([\w.+-]{0,62}[\w+-])?")
 
 
@@ -68,6 +70,8 @@ class Study:
     seeds: the run seeds, as numbers or how many; every arm is trained once with each.
     seed: the study's own; with the run seed it gives every random stream.
     contrasts: empty means every pair of up to four arms, else each arm against the first; none in a factorial study.
+    metric: what contrasts compare the arms by, one of METRICS. margin: the largest difference that counts as none, in
+    points (hundredths; for log_loss hundredths of a nat).
     vary: what differs from one run seed to the next; what is not named is that of run seed 0 in all runs. "order" takes
         augmentation and dropout with it.
     folds: in place of seeds, into how many folds the photos are divided; each is the test part of the runs with its
@@ -87,6 +91,8 @@ class Study:
     description: str = ""
     published: dict[str, Published] = field(default_factory=dict)
     published_source: str = ""
+    metric: str = "accuracy"
+    margin: float = 1.0
     vary: tuple[Source, ...] = ("init", "order")
     folds: int = 0
     factors: dict[str, tuple[Any, ...]] = field(default_factory=dict)
@@ -110,6 +116,9 @@ class Study:
         object.__setattr__(self, "vary", design.sources(self.vary, self.folds))
         object.__setattr__(self, "seeds", design.fold_seeds(run_seeds(self.seeds), self.folds))
         whole_number(self.seed, "study.seed")
+        if self.metric not in METRICS:
+            raise StudyError(unknown("metric", str(self.metric), METRICS, where="study"))
+        object.__setattr__(self, "margin", margin_in_points(self.margin))
         for contrast in self.contrasts:
             for name in (contrast.arm, contrast.against):
                 if name not in self.arms:
@@ -174,6 +183,17 @@ def run_seeds(value: object) -> tuple[int, ...]:
             "different whole numbers from 0"
         )
     return found
+
+
+def margin_in_points(value: object) -> float:
+    """`value` where it is a number above 0 and at most 50. Raises StudyError."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 50:
+        return float(value)
+    raise StudyError(
+        _(
+            "study.margin: found {value!r}, accepted: points (above 0, up to 50) within which a difference is none"
+        ).format(value=value)
+    )
 
 
 def whole_number(value: object, where: str) -> int:

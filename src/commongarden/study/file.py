@@ -63,7 +63,7 @@ def parse(text: str, *, where: str = "study") -> Study:
 
 
 SECTIONS = ("study", "recipe", "arms", "factors", "contrasts", "split", "published")
-STUDY_KEYS = ("name", "data", "seeds", "seed", "vary", "folds", "description")
+STUDY_KEYS = ("name", "data", "seeds", "seed", "vary", "folds", "description", "metric", "margin")
 
 
 def from_table(table: Mapping[str, Any]) -> Study:
@@ -98,6 +98,8 @@ def from_table(table: Mapping[str, Any]) -> Study:
         folds=head.get("folds", 0),
         factors={key: values for key, values in factors.items() if key != BASE},
         factor_base=dict(_mapping(factors, BASE)),
+        metric=_text(head, "metric", "accuracy"),
+        margin=head.get("margin", 1.0),
     )
 
 
@@ -111,6 +113,8 @@ def to_table(study: Study) -> dict[str, Any]:
             **({"folds": study.folds} if study.folds else {"seeds": list(study.seeds)}),
             "seed": study.seed,
             "vary": list(study.vary),
+            "metric": study.metric,
+            "margin": study.margin,
         },
         "recipe": msgspec.to_builtins(study.recipe),
         "split": {key: value for key, value in dataclasses.asdict(study.split).items() if value is not None},
