@@ -1,5 +1,6 @@
 """Studies raced through the command line: budgets, stopping and going on, what is said and kept; forecasts."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ from commongarden import store as stores
 from commongarden.errors import StudyError
 from commongarden.runner import budget, forecast
 from commongarden.runner.events import Job, Piloted
+from commongarden.runner.hopeless import is_hopeless
 from commongarden.stats import raced
 from test_runner import numbers, start, wait_for
 
@@ -243,6 +245,35 @@ def test_the_python_call_races_too(study_file, tmp_path, cache_folder):
     assert conducted.raced.race.looks[-1].n_seeds == 3
     assert conducted.n_missing == 0
     assert conducted.forecast.took > 0
+
+
+def test_hopeless_runs_end_at_half_their_epochs_where_that_is_asked_for(study_file, commongarden, tmp_path):
+    dead = 'arch = "plain_flower"\norder = "LA"\nlr = 1e-12\ninit = "fixed"\ninit_std = 1e-12'
+    text = study_file.read_text().replace('arch = "plain_flower"', dead).replace("epochs = 3", "epochs = 6")
+    (tmp_path / "dead.toml").write_text(text)
+    out = tmp_path / "out"
+    commongarden("run", tmp_path / "dead.toml", "--out", out, "--seeds", 1, "--stop-hopeless", check=0)
+    store = stores.open_store(out)
+    run, other = store.run("plain", 0), store.run("residual", 0)
+    assert (run.stopped_as_hopeless, run.status, run.selected_epoch) == (True, "finished", 3)
+    assert (len(store.history("plain", 0)), len(store.history("residual", 0))) == (3, 6)
+    assert not other.stopped_as_hopeless
+    assert run.test_accuracy == pytest.approx(1 / 3)
+    page = (out / "report.html").read_text()
+    assert "1 run was ended at half its epochs, as was asked for" in page
+    assert "(plain 0)" in page
+
+
+def test_a_run_is_hopeless_by_its_first_half_alone(finished):
+    best, *_ = stores.open_store(finished).history("residual", 0)
+    low, high = (dataclasses.replace(best, val_accuracy=value) for value in (0.2, 0.9))
+    assert is_hopeless([low] * 3, 6, 0.2)
+    assert is_hopeless([low] * 3 + [high], 6, 0.2)  # one that went on because it was interrupted there
+    assert not is_hopeless([low, high, low], 6, 0.2)
+    assert not is_hopeless([low] * 2, 6, 0.2)
+    assert not is_hopeless([low] * 6, 6, 0.2)
+    assert not is_hopeless([low] * 3, 3, 0.2)
+    assert is_hopeless([low] * 3, 5, 0.2)
 
 
 def test_workers_stay_between_rounds(three, cache_folder, tmp_path):

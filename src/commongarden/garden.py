@@ -40,6 +40,8 @@ def run(
     most_seeds for an arm (20, or the study's own number where that is more). confirm is asked before a study of more
     than ten minutes; without it the study goes on.
 
+    stop_hopeless: a run that in its first half never came above the commonest class is tested as it then is.
+
     Worker processes import the calling script: keep the call under `if __name__ == "__main__":`. Raises
     CommonGardenError for anything that the user can mend.
     """
@@ -55,11 +57,10 @@ def run(
         tensorboard=tensorboard,
         argv=argv,
         tell_audit=audits.warning,
-        spending=budgets.spending(
-            until, budget, most_seeds or max(budgets.MOST_SEEDS, len(study.seeds)), stop_hopeless=stop_hopeless
-        ),
+        spending=budgets.spending(until, budget, most_seeds or max(budgets.MOST_SEEDS, len(study.seeds))),
         tell_look=race.look_told,
         confirm=confirm,
+        stop_hopeless=stop_hopeless,
     )
     report.write(conducted.store)
     return stats.summarize(conducted.store), conducted

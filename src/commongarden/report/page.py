@@ -66,6 +66,7 @@ def render(store: Store, results: Results) -> str:
             question=study.description or words.question(arms, sections.data_name(study)),
             progress=_progress(results, study) if raced is None else None,
             race=raced,
+            hopeless=race.hopeless(runs),
             headline=words.headline(results),
             verdicts=[_verdict(contrast, arms) for contrast in contrasts],
             alone=words.one_arm(results.arms[0], study.folds)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from commongarden.language import _, ngettext
+from commongarden.records import Run
 from commongarden.report.numbers import hundredths
 from commongarden.stats import raced
 from commongarden.stats.raced import Raced
@@ -66,10 +68,6 @@ def told(found: Raced) -> list[str]:
         )  # fmt: skip
     if found.budget:
         said.append(_budget(found))
-    if found.stop_hopeless:
-        said.append(
-            _("Runs that had not left the commonest-class line after half their epochs were stopped, as was asked for.")
-        )
     return said
 
 
@@ -141,3 +139,17 @@ def section(store: Store) -> Section | None:
         "level."
     ).format(looks=", ".join(str(look.n_seeds) for look in found.race.looks) or "-", alpha=found.race.plan.alpha)
     return Section(caption, [text for text in told(found) if text not in {row.said for row in rows}], rows)
+
+
+def hopeless(runs: Sequence[Run]) -> str | None:
+    """Said where runs were ended as hopeless; None where none was."""
+    names = [f"{run.arm} {run.seed}" for run in runs if run.stopped_as_hopeless]
+    if not names:
+        return None
+    return ngettext(
+        "{n} run was ended at half its epochs, as was asked for, because it had never come above the commonest class "
+        "on the validation part; it counts with what it reached ({names}).",
+        "{n} runs were ended at half their epochs, as was asked for, because they had never come above the commonest "
+        "class on the validation part; they count with what they reached ({names}).",
+        len(names),
+    ).format(n=len(names), names=", ".join(names))

@@ -30,7 +30,6 @@ class Spending:
 
     most: int
     budget: Budget | None = None
-    stop_hopeless: bool = False
 
 
 def parse(text: str) -> Budget:
@@ -58,13 +57,13 @@ def parse(text: str) -> Budget:
     )
 
 
-def spending(until: str | None, budget: str | None, most: int, *, stop_hopeless: bool = False) -> Spending | None:
+def spending(until: str | None, budget: str | None, most: int) -> Spending | None:
     """How to race, None where neither a budget nor an end is asked for. Raises StudyError."""
     if until not in (None, "resolved"):
         raise StudyError(_("until: found {until!r}, accepted: 'resolved'").format(until=until))
     if until is None and budget is None:
         return None
-    return Spending(most, None if budget is None else parse(budget), stop_hopeless)
+    return Spending(most, None if budget is None else parse(budget))
 
 
 def with_seeds(study: Study, most: int) -> Study:

@@ -70,11 +70,12 @@ def conduct(
     spending: Spending | None = None,
     tell_look: Callable[[Raced, int], str] | None = None,
     confirm: Callable[[Forecast], bool] | None = None,
+    stop_hopeless: bool = False,
 ) -> Conducted:
     """Makes every run of the study that `root` lacks, and goes on with those that were stopped.
 
     spending: the study is raced (docs/racing.md); tell_look gives the note on a look. A few steps of each arm are timed
-    first, and the plan is told; confirm is asked where that is more than ten minutes.
+    first, and the plan is told; confirm is asked where that is more than ten minutes. stop_hopeless: see hopeless.py.
 
     Every arm is audited before the first of its runs, once; tell_audit gives the note on one in which something is
     found. Ctrl-C once stops at the next step with every checkpoint kept; twice stops at once. Raises CommonGardenError.
@@ -126,7 +127,7 @@ def conduct(
                 return made
 
             with _interruptible() as stop:
-                workers = LocalWorkers(store, soil, n_workers, device)
+                workers = LocalWorkers(store, soil, n_workers, device, stop_hopeless)
                 for event in workers.execute([*looks, *pilots], stop.is_set, more):
                     if isinstance(event, Audited):
                         _keep_audit(store, event, display, tell_audit)

@@ -134,7 +134,6 @@ class Rounds:
             self._left(),
             self._n_runs(),
             len(self.study.arms) * self.spending.most,
-            self.spending.stop_hopeless,
         )
         raced.write(self.store, self.raced)
         for number in range(self.n_told + 1, len(race.looks)):

@@ -73,6 +73,7 @@ class LocalWorkers:
     soil: soil.Soil
     n: int
     device: str
+    stop_hopeless: bool = False
 
     def execute(
         self, tasks: Sequence[Task], stop: Callable[[], bool], more: Callable[[], Sequence[Task]] | None = None
@@ -137,7 +138,9 @@ class LocalWorkers:
         context = multiprocessing.get_context("spawn")
         here, there = context.Pipe()
         process = context.Process(
-            target=_work, args=(there, self.store.root, self.soil.cache_folder, self.device), daemon=True
+            target=_work,
+            args=(there, self.store.root, self.soil.cache_folder, self.device, self.stop_hopeless),
+            daemon=True,
         )
         with _inherited_by_workers():
             process.start()
@@ -224,7 +227,7 @@ def _inherited_by_workers() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _work(connection: Connection, root: Path, cache_folder: Path, device: str) -> None:
+def _work(connection: Connection, root: Path, cache_folder: Path, device: str, stop_hopeless: bool) -> None:
     """A worker's life: jobs come in over the pipe, events go out, None from either side ends a run or the worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     from commongarden.runner.grow import grow  # loads torch, in this process only
@@ -241,7 +244,7 @@ def _work(connection: Connection, root: Path, cache_folder: Path, device: str) -
             elif isinstance(job, Pilot):
                 connection.send(pilot(store, study, ground, job.arm, device))
             else:
-                for event in grow(store, study, ground, job, device, stop=connection.poll):
+                for event in grow(store, study, ground, job, device, stop=connection.poll, stop_hopeless=stop_hopeless):
                     connection.send(event)
             connection.send(None)
     except CommonGardenError as error:  # such as a full disk: no run of the study could be stored

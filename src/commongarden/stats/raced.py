@@ -32,7 +32,6 @@ class Raced:
     left: float | None
     n_runs: int
     n_most: int
-    stop_hopeless: bool = False
 
     @property
     def n_saved(self) -> int:
