@@ -1,6 +1,7 @@
 """Factors: the arms they span, and the effects against independent analyses of the same numbers."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -113,6 +114,13 @@ def test_a_factorial_study_is_extended_by_levels_and_arms():
     assert studies.conflicts(TWO, THREE) == ["factors: ['arch', 'order'] here, ['arch', 'order', 'init'] asked for"]
     faster = studies.parse(FILE.replace("0.002", "0.004"))
     assert "factors.base: {'lr': 0.002} here, {'lr': 0.004} asked for" in studies.conflicts(TWO, faster)
+
+
+def test_the_example_is_a_factorial_study():
+    study = studies.read(Path(__file__).parent.parent / "examples" / "factors.toml")
+    assert list(study.factors) == ["arch", "order"]
+    assert list(study.arms) == list(TABLE)
+    assert study.recipe_of("plain_flower-LAB").lr == 2e-3
 
 
 def test_a_part_of_the_grid_is_no_factorial_study():

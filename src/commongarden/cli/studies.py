@@ -41,6 +41,14 @@ if TYPE_CHECKING:
     click.option(
         "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other recipe value; may be repeated."
     ),
+    click.option("--until", type=click.Choice(["resolved"]), help="Race: more seeds only where they decide something."),
+    click.option("--budget", help="Race within 30m (of run time: 90s, 2h) or 40runs; --seeds is then the most [20]."),
+    click.option(
+        "--stop-hopeless",
+        is_flag=True,
+        help="End a run at half its epochs where it never came above the commonest class.",
+    ),
+    click.option("--yes", is_flag=True, help="Do not ask before a study of more than 10 minutes."),
     click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="The study's folder [garden/NAME]."),
     click.option("--workers", type=click.IntRange(min=1), help="Runs at a time [physical cores, memory allowing]."),
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
@@ -62,6 +70,10 @@ def run(
     seed: int | None,
     tune: int | None,
     settings: tuple[str, ...],
+    until: str | None,
+    budget: str | None,
+    stop_hopeless: bool,
+    yes: bool,
     out: Path | None,
     workers: int | None,
     device: str,
@@ -91,11 +103,17 @@ def run(
 
     out = out or Path("garden") / studies.folder_name(wanted)
     argv = ["commongarden", *sys.argv[1:]]
+    display = _display(log, len(wanted.seeds), as_json)
     results, conducted = garden.run(
         wanted,
         out,
         cache_dir=cache_dir,
-        display=_display(log, len(wanted.seeds), as_json),
+        display=display,
+        until=until,
+        budget=budget,
+        most_seeds=seeds,
+        stop_hopeless=stop_hopeless,
+        confirm=None if yes or not sys.stdin.isatty() else lambda _: _asked(display),
         n_workers=workers,
         device=device,
         keep_going=keep_going,
@@ -106,6 +124,15 @@ def run(
     _print_results(results, as_json)
     if not as_json:
         click.echo(str(out / "report.html"))
+    if conducted.raced is not None:
+        from commongarden.report import race
+
+        for text in race.told(conducted.raced):
+            click.echo(text, err=True)
+    if conducted.forecast is not None:
+        from commongarden.runner import forecast
+
+        click.echo(forecast.outcome(conducted.forecast), err=True)
     if conducted.interrupted:
         click.echo(f"interrupted with {conducted.n_missing} runs to go; the same command goes on", err=True)
         sys.exit(130)
@@ -115,6 +142,20 @@ def run(
         click.echo(f"{conducted.n_missing} runs are still to be made; the same command goes on", err=True)
     if conducted.n_failed or conducted.n_missing:
         sys.exit(1)
+
+
+def _asked(display: Display) -> bool:
+    """Whether the person at the terminal says yes to the plan that was just printed."""
+    from commongarden.language import _
+    from commongarden.runner.display import LiveDisplay
+
+    if isinstance(display, LiveDisplay):
+        display.live.stop()  # it would write over the question
+    try:
+        return click.confirm(_("That is more than 10 minutes. Go on?"), default=True, err=True)
+    finally:
+        if isinstance(display, LiveDisplay):
+            display.live.start()
 
 
 def _declared(

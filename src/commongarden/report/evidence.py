@@ -67,7 +67,7 @@ def _cells(found: ContrastResult) -> dict[str, str]:
         "p_t": _p(found.p),
         "p_holm": _p(found.p_holm),
         "p_signflip": _p(found.p_signflip),
-        "beats": "" if found.probability is None else f"{found.probability.value:.2f}",
+        "beats": "" if found.probability is None else _share(found.probability.value),
         "p_mcnemar": _p(found.p_mcnemar),
         "sd_seed": "" if parts is None else figure(metric, parts.seed),
         "sd_photo": "" if parts is None or parts.photo is None else figure(metric, parts.photo),
@@ -85,7 +85,7 @@ def _standings(results: Results) -> list[tuple[str, list[str]]]:
                 numbers.percent(found.reached) if METRICS[metric].unit == "points" else figure(metric, found.reached),
                 "" if found.behind is None else _signed(metric, found.behind.value),
                 "" if found.behind is None else _span(metric, found.behind),
-                "" if found.probability_best is None else f"{found.probability_best:.2f}",
+                "" if found.probability_best is None else _share(found.probability_best),
             ],
         )
         for found in results.standings
@@ -108,6 +108,12 @@ def _span(metric: str, estimate: Estimate | None) -> str:
     if estimate is None or estimate.low is None or estimate.high is None:
         return ""
     return f"{figure(metric, estimate.low)} to {figure(metric, estimate.high)}"
+
+
+def _share(value: float) -> str:
+    if 0 < value < 0.005:
+        return "< 0.01"
+    return "> 0.99" if 0.995 <= value < 1 else f"{value:.2f}"
 
 
 def _p(value: float | None) -> str:

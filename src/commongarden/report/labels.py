@@ -99,6 +99,10 @@ TEXT: dict[str, str] = {
     "unit_peak_memory_mb": "MB",
     "unit_model_mb": "MB",
     "published_source": "Published figures:",
+    "race": "Where the seeds were spent",
+    "race_contrast": "what was settled",
+    "race_interval": "difference at its last look",
+    "race_level": "level of its test",
     "curves": "Learning curves",
     "curves_caption": "Heavy lines are means over the finished seeds, thin lines single seeds. Training figures are "
     "gathered while the weights still move, validation figures at the end of each epoch. Dashed grey: always guessing "

@@ -23,6 +23,7 @@ from commongarden.report import (
     evidence,
     factors,
     numbers,
+    race,
     scripts,
     sections,
     tables,
@@ -40,7 +41,7 @@ from commongarden.study import Study
 def render(store: Store, results: Results) -> str:
     """The page as HTML text."""
     study, runs, manifest, split = store.study(), store.runs(), store.manifest(), store.split()
-    arms = [arm.arm for arm in results.arms]
+    arms, raced = [arm.arm for arm in results.arms], race.section(store)
     histories = sections.histories(store, arms, runs)
     predictions = sections.all_predictions(store, runs)
     contrasts = words.verdicts(results)
@@ -75,7 +76,9 @@ def render(store: Store, results: Results) -> str:
             study=study,
             results=results,
             question=study.description or words.question(arms, sections.data_name(study)),
-            progress=_progress(results, study),
+            progress=_progress(results, study) if raced is None else None,
+            race=raced,
+            hopeless=race.hopeless(runs),
             headline=words.headline(results),
             verdicts=[_verdict(contrast, arms) for contrast in contrasts],
             alone=words.one_arm(results.arms[0], study.folds)
