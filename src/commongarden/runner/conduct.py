@@ -107,7 +107,16 @@ def conduct(
         if study.tuning is not None:
             with _interruptible() as stop:
                 workers = LocalWorkers(store, soil, 0, device)
-                interrupted = not tuning.search(workers, known, n_workers, display, stop.is_set, confirm, retry=retry)
+                interrupted = not tuning.search(
+                    workers,
+                    known,
+                    n_workers,
+                    display,
+                    stop.is_set,
+                    confirm,
+                    keep_audit=lambda event: _keep_audit(store, event, display, tell_audit),
+                    retry=retry,
+                )
             study = store.study()
 
         def tell(found: Raced, number: int) -> None:

@@ -12,7 +12,7 @@ from commongarden.errors import RunnerError
 from commongarden.language import _
 from commongarden.runner import forecast, plan
 from commongarden.runner.display import Display
-from commongarden.runner.events import Audited, Job, Piloted, Trial
+from commongarden.runner.events import Audited, Job, Piloted, Task, Trial
 from commongarden.runner.forecast import Forecast
 from commongarden.runner.workers import LocalWorkers
 from commongarden.store import Store
@@ -40,6 +40,7 @@ def search(
     stop: Callable[[], bool],
     confirm: Callable[[Forecast], bool] | None = None,
     *,
+    keep_audit: Callable[[Audited], None] = lambda event: None,
     retry: bool = False,
 ) -> bool:
     """Makes the tuning runs that are missing, and when all are there puts each arm at its best into the study, with the
@@ -47,6 +48,7 @@ def search(
 
     workers: where the runs are made, but for how many at a time. known: what a run of each arm takes, filled for those
     that were not known, and for the arms that are added; confirm is asked where the search takes more than ten minutes.
+    keep_audit: what is done with the audit of an arm, which comes before its first run.
     An arm that has been tuned stays as it is. Raises RunnerError where an arm would have had another number of runs
     than the others.
     """
@@ -60,11 +62,13 @@ def search(
         n_classes = len(soil.manifest.classes)
         n = plan.n_workers(study, len(trials), n_classes, workers.device, n_workers)
         round_of = _Round(study, trials, known, n, n_classes, len(soil.train), display, confirm)
-        tasks = forecast.pilots(trials, known)
+        tasks: list[Task] = [*plan.unaudited(study, store, trials, n_classes), *forecast.pilots(trials, known)]
         for event in dataclasses.replace(workers, n=n).execute(tasks, stop, round_of):
             if isinstance(event, Piloted):
                 known[event.arm] = event
-            elif not isinstance(event, Audited):
+            elif isinstance(event, Audited):
+                keep_audit(event)
+            else:
                 display.show(event)
         if pending(study, store):
             return False
