@@ -87,6 +87,7 @@ class Run:
     inference_ms: median milliseconds for one photo through the network in evaluation mode, batch 1.
     peak_memory_bytes: of the training process (CPU) or of the device's allocator (CUDA).
     model_bytes: parameters and buffers as stored.
+    stopped_as_hopeless: it was ended before its last epoch, as was asked for, and tested with what it had reached.
     """
 
     schema: int
@@ -117,6 +118,7 @@ class Run:
     inference_ms: float | None = None
     peak_memory_bytes: int | None = None
     model_bytes: int | None = None
+    stopped_as_hopeless: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +131,30 @@ class Predictions:
     photos: np.ndarray
     labels: np.ndarray
     probabilities: np.ndarray
+
+
+BaselineKind = Literal["colours", "neighbours"]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What a simple method reached on the study's photos.
+
+    kind: "colours", logistic regression on colour histograms; "neighbours", the nearest neighbours among small photos.
+    setting: C of the one, k of the other, by the best accuracy on the validation part; None for a mean over splits with
+        several.
+    n_train: photos it learned from, fewer than the training part where that is large.
+    converged: whether the fit came to its end within its iterations.
+    """
+
+    kind: BaselineKind
+    setting: float | None
+    val_accuracy: float
+    test_accuracy: float
+    n_train: int
+    n_test: int
+    converged: bool
+    seconds: float
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,21 @@ if TYPE_CHECKING:
     click.option("--batch-size", type=int, help="Photos per step."),
     click.option("--lr", type=float, help="Learning rate."),
     click.option(
+        "--tune",
+        type=click.IntRange(min=2),
+        help="First look for each arm's own learning rate in this many runs on the validation part.",
+    ),
+    click.option(
         "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other recipe value; may be repeated."
     ),
+    click.option("--until", type=click.Choice(["resolved"]), help="Race: more seeds only where they decide something."),
+    click.option("--budget", help="Race within 30m (of run time: 90s, 2h) or 40runs; --seeds is then the most [20]."),
+    click.option(
+        "--stop-hopeless",
+        is_flag=True,
+        help="End a run at half its epochs where it never came above the commonest class.",
+    ),
+    click.option("--yes", is_flag=True, help="Do not ask before a study of more than 10 minutes."),
     click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="The study's folder [garden/NAME]."),
     click.option("--workers", type=click.IntRange(min=1), help="Runs at a time [physical cores, memory allowing]."),
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
@@ -55,7 +68,12 @@ def run(
     folds: int | None,
     vary: str | None,
     seed: int | None,
+    tune: int | None,
     settings: tuple[str, ...],
+    until: str | None,
+    budget: str | None,
+    stop_hopeless: bool,
+    yes: bool,
     out: Path | None,
     workers: int | None,
     device: str,
@@ -76,7 +94,7 @@ def run(
     from commongarden import study as studies
 
     values = {key: value for key, value in recipe.items() if value is not None} | dict(map(setting, settings))
-    wanted = _declared(study, data, arms, seeds, seed, values, folds, vary)
+    wanted = _declared(study, data, arms, seeds, seed, values, folds, vary, tune)
     if dry_run:
         click.echo(studies.dump(wanted), nl=False)
         return
@@ -85,11 +103,17 @@ def run(
 
     out = out or Path("garden") / studies.folder_name(wanted)
     argv = ["commongarden", *sys.argv[1:]]
+    display = _display(log, len(wanted.seeds), as_json)
     results, conducted = garden.run(
         wanted,
         out,
         cache_dir=cache_dir,
-        display=_display(log, len(wanted.seeds), as_json),
+        display=display,
+        until=until,
+        budget=budget,
+        most_seeds=seeds,
+        stop_hopeless=stop_hopeless,
+        confirm=None if yes or not sys.stdin.isatty() else lambda _: _asked(display),
         n_workers=workers,
         device=device,
         keep_going=keep_going,
@@ -100,6 +124,15 @@ def run(
     _print_results(results, as_json)
     if not as_json:
         click.echo(str(out / "report.html"))
+    if conducted.raced is not None:
+        from commongarden.report import race
+
+        for text in race.told(conducted.raced):
+            click.echo(text, err=True)
+    if conducted.forecast is not None:
+        from commongarden.runner import forecast
+
+        click.echo(forecast.outcome(conducted.forecast), err=True)
     if conducted.interrupted:
         click.echo(f"interrupted with {conducted.n_missing} runs to go; the same command goes on", err=True)
         sys.exit(130)
@@ -111,6 +144,20 @@ def run(
         sys.exit(1)
 
 
+def _asked(display: Display) -> bool:
+    """Whether the person at the terminal says yes to the plan that was just printed."""
+    from commongarden.language import _
+    from commongarden.runner.display import LiveDisplay
+
+    if isinstance(display, LiveDisplay):
+        display.live.stop()  # it would write over the question
+    try:
+        return click.confirm(_("That is more than 10 minutes. Go on?"), default=True, err=True)
+    finally:
+        if isinstance(display, LiveDisplay):
+            display.live.start()
+
+
 def _declared(
     study: str | None,
     data: str | None,
@@ -120,6 +167,7 @@ def _declared(
     values: dict[str, Any],
     folds: int | None = None,
     vary: str | None = None,
+    tune: int | None = None,
 ) -> Study:
     """The study that the command line declares: a study file with changes, or one made of architectures."""
     import dataclasses
@@ -146,6 +194,8 @@ def _declared(
         changes["vary"] = tuple(name.strip() for name in vary.split(",") if name.strip())
     if seed is not None:
         changes["seed"] = seed
+    if tune is not None:
+        changes["tuning"] = dataclasses.replace(wanted.tuning or studies.Tuning(), runs=tune)
     wanted = dataclasses.replace(wanted, **changes)
     if not wanted.data:
         raise StudyError(f"study {wanted.name!r} names no data; accepted: --data FOLDER, or data = in its [study]")

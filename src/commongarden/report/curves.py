@@ -81,18 +81,19 @@ def curves(
             "epoch:Q",
             title=TEXT["epoch"],
             scale=alt.Scale(domain=[1 - room, longest + room], nice=False, zero=False),
-            axis=alt.Axis(
-                grid=False,
-                format="d",
-                tickCount=10,
-                **({"values": list(range(1, longest + 1))} if longest <= 10 else {}),
-            ),
+            axis=alt.Axis(grid=False, format="d", values=_epochs(longest)),
         )
         domain = domain_of([*values, line], 0, top)
         description = f"{title}: {_ends(rows, '' if loss else ' %')}"
         arms = list(histories)
         charts.append(_over(field, rows, arms, x, title, line=line, domain=domain, description=description))
     return charts
+
+
+def _epochs(longest: int) -> list[float]:
+    """Where an axis of epochs is marked: whole epochs, at most ten."""
+    step = -(-longest // 10)
+    return [float(epoch) for epoch in range(step if longest > 10 else 1, longest + 1, step)]
 
 
 def over_time(histories: Mapping[str, Mapping[int, Sequence[Epoch]]], guess: float) -> Chart | None:

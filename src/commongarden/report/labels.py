@@ -99,6 +99,10 @@ TEXT: dict[str, str] = {
     "unit_peak_memory_mb": "MB",
     "unit_model_mb": "MB",
     "published_source": "Published figures:",
+    "race": "Where the seeds were spent",
+    "race_contrast": "what was settled",
+    "race_interval": "difference at its last look",
+    "race_level": "level of its test",
     "curves": "Learning curves",
     "curves_caption": "Heavy lines are means over the finished seeds, thin lines single seeds. Training figures are "
     "gathered while the weights still move, validation figures at the end of each epoch. Dashed grey: always guessing "
@@ -115,6 +119,13 @@ TEXT: dict[str, str] = {
     "had taken by then (mean over seeds). Second: test accuracy and the whole time, with 95 % intervals both ways.",
     "time_axis": "of training and validation",
     "time_test": "test accuracy, %",
+    "budgets": "At equal epochs, equal time, equal multiply-adds",
+    "tuned": "Each arm at its own learning rate",
+    "tuned_declared": "With the recipes as declared",
+    "tuned_best": "Each arm at its best",
+    "lr_declared": "declared",
+    "lr_best": "best",
+    "tuned_caption": "Learning rates, and below them the validation accuracy that was reached.",
     "confusion": "Confusion matrices",
     "confusion_caption": "Per cent of the photos of each true class (rows) that were called this or that class "
     "(columns), mean over the finished seeds.",

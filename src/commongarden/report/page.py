@@ -15,6 +15,8 @@ from markupsafe import Markup
 
 from commongarden.records import Predictions, Run
 from commongarden.report import (
+    baselines,
+    budgets,
     charts,
     curves,
     designs,
@@ -22,10 +24,12 @@ from commongarden.report import (
     factors,
     methods,
     numbers,
+    race,
     scripts,
     sections,
     tables,
     terms,
+    tuned,
     words,
 )
 from commongarden.report.charts import Chart
@@ -38,7 +42,7 @@ from commongarden.study import Study
 def render(store: Store, results: Results) -> str:
     """The page as HTML text."""
     study, runs, manifest, split = store.study(), store.runs(), store.manifest(), store.split()
-    arms = [arm.arm for arm in results.arms]
+    arms, raced = [arm.arm for arm in results.arms], race.section(store)
     histories = sections.histories(store, arms, runs)
     predictions = sections.all_predictions(store, runs)
     contrasts = words.verdicts(results)
@@ -49,8 +53,17 @@ def render(store: Store, results: Results) -> str:
     answer = [charts.differences(results, contrasts), charts.accuracies(results, sections.accuracies(arms, runs))]
     over = curves.curves(histories, guesses, results.commonest.loss)
     time = [curves.over_time(histories, guesses["val"]), curves.against_seconds(results)]
+    budgets_chart, tuned_chart = budgets.chart(results), tuned.chart(results)
     factorial = factors.section(results)
-    drawn = [*answer, factorial and factorial.chart, *over, *time, *(chart for chart, _ in confusions)]
+    drawn = [
+        budgets_chart,
+        tuned_chart,
+        *answer,
+        factorial and factorial.chart,
+        *over,
+        *time,
+        *(chart for chart, _ in confusions),
+    ]
     return (
         _environment()
         .get_template("page.html")
@@ -64,7 +77,9 @@ def render(store: Store, results: Results) -> str:
             study=study,
             results=results,
             question=study.description or words.question(arms, sections.data_name(study)),
-            progress=_progress(results, study),
+            progress=_progress(results, study) if raced is None else None,
+            race=raced,
+            hopeless=race.hopeless(runs),
             headline=words.headline(results),
             verdicts=[_verdict(contrast, arms) for contrast in contrasts],
             alone=words.one_arm(results.arms[0], study.folds)
@@ -76,6 +91,11 @@ def render(store: Store, results: Results) -> str:
             dashed=[arm for i, arm in enumerate(arms) if charts.dash(i) != [1, 0]],
             has_intervals=any(arm.n_finished > 1 for arm in results.arms),
             answer=[chart for chart in answer if chart],
+            baselines_caption=baselines.caption(results.baselines, results.n_train),
+            budgets=budgets,
+            budgets_chart=budgets_chart,
+            tuned=tuned,
+            tuned_chart=tuned_chart,
             differences_caption=words.differences_caption(results),
             curves=over,
             time=[chart for chart in time if chart],
@@ -100,7 +120,7 @@ def render(store: Store, results: Results) -> str:
             versions=sections.versions(runs),
             fingerprints=sections.fingerprints(runs),
             command=sections.command(store),
-            methods=methods.methods(study, results, runs),
+            methods=methods.methods(study, results, runs, raced=raced is not None),
             limits=words.limits(results, {study.recipe_of(arm).select for arm in arms}),
             css=Markup(_source("page.css")),
             bundle=Markup(scripts.bundle()) if any(drawn) else "",

@@ -1,4 +1,4 @@
-"""results.csv: one row an arm, the commonest-class line last (docs/results-files.md).
+"""results.csv: one row an arm, then the baselines, the commonest-class line last (docs/results-files.md).
 
 Columns have the names and units of timm's result files where they mean the same (results-imagenet.csv and
 benchmark-infer-*.csv in its repository), so that the two can be read side by side.
@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 
 from commongarden.records import Estimate
-from commongarden.report import words
+from commongarden.report import baselines, words
 from commongarden.report.tables import COLUMNS, OTHER_METRICS
 from commongarden.stats import ArmResult, Results
 
@@ -30,7 +31,7 @@ Value = str | int | float | None
 
 def to_csv(results: Results) -> str:
     """The file's text."""
-    rows = [*(_row(arm) for arm in results.arms), _line(results)]
+    rows = [*(_row(arm) for arm in results.arms), *_lines(results)]
     out = io.StringIO()
     writer = csv.DictWriter(out, list(rows[0]), restval=None, lineterminator="\n")
     writer.writeheader()
@@ -65,10 +66,12 @@ def _row(arm: ArmResult) -> dict[str, Value]:
     return row
 
 
-def _line(results: Results) -> dict[str, Value]:
-    top1 = 100 * results.commonest.accuracy
-    name = words.commonest_line(results.commonest)
-    return {"kind": "commonest class", "arm": name, "top1": top1, "top1_err": 100 - top1}
+def _lines(results: Results) -> Iterator[dict[str, Value]]:
+    """What a network must beat: the baselines, and always guessing the commonest class."""
+    lines = [("baseline", baselines.name(item), item.test_accuracy) for item in results.baselines]
+    commonest = results.commonest
+    for kind, name, reached in (*lines, ("commonest class", words.commonest_line(commonest), commonest.accuracy)):
+        yield {"kind": kind, "arm": name, "top1": 100 * reached, "top1_err": 100 - 100 * reached}
 
 
 def _three(name: str, estimate: Estimate | None, factor: float) -> dict[str, Value]:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from commongarden.records import Estimate
-from commongarden.report import effects, numbers, words
+from commongarden.report import baselines, effects, numbers, words
 from commongarden.report.labels import TEXT
 from commongarden.stats import ArmResult, Results
 
@@ -36,7 +36,7 @@ OTHER_METRICS = ("balanced_accuracy", "log_loss", "calibration_error")  # of Arm
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. kind: "arm", or "commonest" for always guessing the commonest class."""
+    """One line of the table. kind: "arm", "baseline", or "commonest" for always guessing the commonest class."""
 
     kind: str
     name: str
@@ -52,11 +52,15 @@ class Cell:
 
 
 def rows(results: Results) -> tuple[Row, ...]:
-    """One row an arm in the study's order, then the line that a network must beat."""
+    """One row an arm in the study's order, then what a network must beat."""
     line = results.commonest
     commonest: dict[str, Value] = dict.fromkeys(COLUMNS) | {"test_accuracy": line.accuracy}
     return (
         *(Row("arm", arm.arm, values(arm)) for arm in results.arms),
+        *(
+            Row("baseline", baselines.name(item), dict.fromkeys(COLUMNS) | {"test_accuracy": item.test_accuracy})
+            for item in results.baselines
+        ),
         Row("commonest", words.commonest_line(line), commonest),
     )
 

@@ -17,6 +17,14 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Trial(Job):
+    """A tuning run to be made: without test, kept apart from the study's runs under its number. Its seed is that of
+    all tuning runs."""
+
+    number: int
+
+
+@dataclass(frozen=True)
 class Look:
     """An arm to be audited before its runs."""
 
@@ -29,6 +37,28 @@ class Audited:
 
     arm: str
     audit: Audit | None
+    cause: str = ""
+
+
+@dataclass(frozen=True)
+class Pilot:
+    """An arm of which a few steps are to be timed before its runs."""
+
+    arm: str
+
+
+@dataclass(frozen=True)
+class Piloted:
+    """What a run of the arm will take by its pilot; None where that failed, for the cause given.
+
+    seconds: of one run, with as many beside it as there are workers. memory_bytes: of the process at its peak.
+    disk_bytes: of one finished run.
+    """
+
+    arm: str
+    seconds: float | None
+    memory_bytes: int = 0
+    disk_bytes: int = 0
     cause: str = ""
 
 
@@ -86,4 +116,5 @@ class WorkerDied:
     cause: str
 
 
+Task = Job | Look | Pilot
 Event = Started | Stepped | EpochDone | RunDone | RunStopped | WorkerDied
