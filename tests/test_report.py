@@ -13,7 +13,7 @@ from rich.console import Console
 from commongarden import report, stats
 from commongarden import store as stores
 from commongarden.records import Estimate, Failure
-from commongarden.report import numbers, page, verdicts, words
+from commongarden.report import baselines, numbers, page, verdicts, words
 from commongarden.stats import Commonest, ContrastResult, Imbalance, Remedy, Spending
 from grown import grown
 
@@ -265,7 +265,12 @@ def test_the_files_say_the_same(finished):
     table = json.loads((finished / "results.json").read_text(encoding="utf-8"))
     with (finished / "results.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["arm"] for row in rows] == ["plain", "residual", f"always {results.commonest.label}"]
+    assert [row["arm"] for row in rows] == [
+        "plain",
+        "residual",
+        *(baselines.name(item) for item in results.baselines),
+        f"always {results.commonest.label}",
+    ]
     for arm, row, entry in zip(results.arms, rows, table["arms"], strict=False):
         assert float(row["test_accuracy"]) == entry["test_accuracy"]["value"] == arm.test_accuracy.value
         assert float(row["test_accuracy_low"]) == arm.test_accuracy.low

@@ -34,6 +34,11 @@ if TYPE_CHECKING:
     click.option("--batch-size", type=int, help="Photos per step."),
     click.option("--lr", type=float, help="Learning rate."),
     click.option(
+        "--tune",
+        type=click.IntRange(min=2),
+        help="First look for each arm's own learning rate in this many runs on the validation part.",
+    ),
+    click.option(
         "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other recipe value; may be repeated."
     ),
     click.option("--until", type=click.Choice(["resolved"]), help="Race: more seeds only where they decide something."),
@@ -63,6 +68,7 @@ def run(
     folds: int | None,
     vary: str | None,
     seed: int | None,
+    tune: int | None,
     settings: tuple[str, ...],
     until: str | None,
     budget: str | None,
@@ -88,7 +94,7 @@ def run(
     from commongarden import study as studies
 
     values = {key: value for key, value in recipe.items() if value is not None} | dict(map(setting, settings))
-    wanted = _declared(study, data, arms, seeds, seed, values, folds, vary)
+    wanted = _declared(study, data, arms, seeds, seed, values, folds, vary, tune)
     if dry_run:
         click.echo(studies.dump(wanted), nl=False)
         return
@@ -161,6 +167,7 @@ def _declared(
     values: dict[str, Any],
     folds: int | None = None,
     vary: str | None = None,
+    tune: int | None = None,
 ) -> Study:
     """The study that the command line declares: a study file with changes, or one made of architectures."""
     import dataclasses
@@ -187,6 +194,8 @@ def _declared(
         changes["vary"] = tuple(name.strip() for name in vary.split(",") if name.strip())
     if seed is not None:
         changes["seed"] = seed
+    if tune is not None:
+        changes["tuning"] = dataclasses.replace(wanted.tuning or studies.Tuning(), runs=tune)
     wanted = dataclasses.replace(wanted, **changes)
     if not wanted.data:
         raise StudyError(f"study {wanted.name!r} names no data; accepted: --data FOLDER, or data = in its [study]")

@@ -14,7 +14,7 @@ from typing import Any
 import altair as alt
 
 from commongarden.records import Estimate
-from commongarden.report import numbers, verdicts, words
+from commongarden.report import baselines, numbers, verdicts, words
 from commongarden.report.labels import TEXT
 from commongarden.stats import METRICS, ContrastResult, Results
 
@@ -177,7 +177,7 @@ def beside_zero(name: str, rows: Sequence[Mapping[str, Any]], most: float, descr
 
 
 def accuracies(results: Results, seeds: Mapping[str, Sequence[float]]) -> Chart | None:
-    """Each arm's mean test accuracy with its interval, its seeds, its published figure, and the line to beat."""
+    """Each arm's mean test accuracy with its interval, its seeds, its published figure, and the baselines."""
     rows: list[dict[str, Any]] = []
     dots: list[dict[str, Any]] = []
     published: list[dict[str, Any]] = []
@@ -193,10 +193,15 @@ def accuracies(results: Results, seeds: Mapping[str, Sequence[float]]) -> Chart 
         rows.append({**row, **label, **in_hundredths(arm.test_accuracy)})
     if not rows:
         return None
+    simple = [
+        {"row": len(rows) + i, "label": baselines.name(item), "value": 100 * item.test_accuracy}
+        | {"said": numbers.percent(item.test_accuracy)}
+        for i, item in enumerate(results.baselines)
+    ]
     line = 100 * results.commonest.accuracy
     reach = [row[key] for row in rows for key in ("value", "low", "high") if row[key] is not None]
-    domain = domain_of([*reach, line, *(row["value"] for row in (*dots, *published))], 0, 100)
-    order = range(len(rows))
+    domain = domain_of([*reach, line, *(row["value"] for row in (*dots, *published, *simple))], 0, 100)
+    order = range(len(rows) + len(simple))
     x = _x(domain, TEXT["accuracies_axis"], "value")
     data = inline(rows)
     hue = alt.Stroke("hue:N", scale=None)
@@ -224,9 +229,20 @@ def accuracies(results: Results, seeds: Mapping[str, Sequence[float]]) -> Chart 
         )
         told = [alt.Tooltip("arm:N", title=" "), alt.Tooltip("value:Q", title=TEXT["published"], format=".1f")]
         layers.append(diamond.encode(x=x, y=_y(order), tooltip=told))
-    spoken = "; ".join(f"{arm.arm} {words.accuracy(arm.test_accuracy, results.folds)}" for arm in results.arms)
+    if simple:
+        hollow = alt.Chart(inline(simple)).mark_point(
+            filled=True, size=110, yOffset=10, opacity=1, fill=PAPER, stroke=SOFT, strokeWidth=2
+        )
+        best = max(results.baselines, key=lambda item: item.val_accuracy)
+        dotted = alt.Chart(inline([{"value": 100 * best.test_accuracy}])).mark_rule(stroke=SOFT, strokeDash=[1.5, 3])
+        layers = [dotted.encode(x=x), *layers, hollow.encode(x=x, y=_y(order))]
+        layers += _labels(inline(simple), order)
+    spoken = "; ".join(
+        [f"{arm.arm} {words.accuracy(arm.test_accuracy, results.folds)}" for arm in results.arms]
+        + [f"{item['label']} {item['said']}" for item in simple]
+    )
     line_said = f"{words.commonest_line(results.commonest)} {numbers.percent(results.commonest.accuracy)}"
-    return _rows_chart("accuracies", [*layers, *_labels(data, order)], len(rows), f"{spoken}; {line_said}.")
+    return _rows_chart("accuracies", [*layers, *_labels(data, order)], len(order), f"{spoken}; {line_said}.")
 
 
 def in_hundredths(estimate: Estimate) -> dict[str, float | None]:

@@ -119,6 +119,13 @@ TEXT: dict[str, str] = {
     "had taken by then (mean over seeds). Second: test accuracy and the whole time, with 95 % intervals both ways.",
     "time_axis": "of training and validation",
     "time_test": "test accuracy, %",
+    "budgets": "At equal epochs, equal time, equal multiply-adds",
+    "tuned": "Each arm at its own learning rate",
+    "tuned_declared": "With the recipes as declared",
+    "tuned_best": "Each arm at its best",
+    "lr_declared": "declared",
+    "lr_best": "best",
+    "tuned_caption": "Learning rates, and below them the validation accuracy that was reached.",
     "confusion": "Confusion matrices",
     "confusion_caption": "Per cent of the photos of each true class (rows) that were called this or that class "
     "(columns), mean over the finished seeds.",

@@ -15,6 +15,8 @@ from markupsafe import Markup
 
 from commongarden.records import Predictions, Run
 from commongarden.report import (
+    baselines,
+    budgets,
     charts,
     curves,
     designs,
@@ -26,6 +28,7 @@ from commongarden.report import (
     sections,
     tables,
     terms,
+    tuned,
     words,
 )
 from commongarden.report.charts import Chart
@@ -49,8 +52,17 @@ def render(store: Store, results: Results) -> str:
     answer = [charts.differences(results, contrasts), charts.accuracies(results, sections.accuracies(arms, runs))]
     over = curves.curves(histories, guesses, results.commonest.loss)
     time = [curves.over_time(histories, guesses["val"]), curves.against_seconds(results)]
+    budgets_chart, tuned_chart = budgets.chart(results), tuned.chart(results)
     factorial = factors.section(results)
-    drawn = [*answer, factorial and factorial.chart, *over, *time, *(chart for chart, _ in confusions)]
+    drawn = [
+        budgets_chart,
+        tuned_chart,
+        *answer,
+        factorial and factorial.chart,
+        *over,
+        *time,
+        *(chart for chart, _ in confusions),
+    ]
     return (
         _environment()
         .get_template("page.html")
@@ -78,6 +90,11 @@ def render(store: Store, results: Results) -> str:
             dashed=[arm for i, arm in enumerate(arms) if charts.dash(i) != [1, 0]],
             has_intervals=any(arm.n_finished > 1 for arm in results.arms),
             answer=[chart for chart in answer if chart],
+            baselines_caption=baselines.caption(results.baselines, results.n_train),
+            budgets=budgets,
+            budgets_chart=budgets_chart,
+            tuned=tuned,
+            tuned_chart=tuned_chart,
             differences_caption=words.differences_caption(results),
             curves=over,
             time=[chart for chart in time if chart],

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from commongarden.records import Estimate
-from commongarden.report import effects, numbers, words
+from commongarden.report import baselines, effects, numbers, words
 from commongarden.report.labels import TEXT
 from commongarden.stats import ArmResult, Results
 
@@ -38,7 +38,7 @@ OTHER_METRICS = ("balanced_accuracy", "log_loss", "calibration_error")  # of Arm
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. kind: "arm", or "commonest" for always guessing the commonest class."""
+    """One line of the table. kind: "arm", "baseline", or "commonest" for always guessing the commonest class."""
 
     kind: str
     name: str
@@ -54,11 +54,15 @@ class Cell:
 
 
 def rows(results: Results) -> tuple[Row, ...]:
-    """One row an arm in the study's order, then the line that a network must beat."""
+    """One row an arm in the study's order, then what a network must beat."""
     line = results.commonest
     commonest: dict[str, Value] = dict.fromkeys(COLUMNS) | {"test_accuracy": line.accuracy}
     return (
         *(Row("arm", arm.arm, _values(arm)) for arm in results.arms),
+        *(
+            Row("baseline", baselines.name(item), dict.fromkeys(COLUMNS) | {"test_accuracy": item.test_accuracy})
+            for item in results.baselines
+        ),
         Row("commonest", words.commonest_line(line), commonest),
     )
 
@@ -116,7 +120,7 @@ def _text(key: str, value: float, like: float) -> str:
 
 
 def to_csv(results: Results) -> str:
-    """results.csv: full precision, one row an arm, the commonest-class line last."""
+    """results.csv: full precision, one row an arm, then the baselines, the commonest-class line last."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     estimates = [*(key for key, is_estimate in COLUMNS.items() if is_estimate), *OTHER_METRICS]
@@ -135,6 +139,8 @@ def to_csv(results: Results) -> str:
         )
     line = results.commonest
     empty = [None] * (3 * len(estimates) - 1)
+    for item in results.baselines:
+        writer.writerow(["baseline", baselines.name(item), *[None] * 5, item.test_accuracy, *empty, *[None] * 4])
     writer.writerow(["commonest class", words.commonest_line(line), *[None] * 5, line.accuracy, *empty, *[None] * 4])
     return out.getvalue()
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from commongarden.language import _, ngettext
 from commongarden.records import Estimate, Machine, Run
-from commongarden.report import designs
+from commongarden.report import baselines, designs
 from commongarden.report.labels import TEXT
 from commongarden.report.numbers import counted, hundredths, listed, percent
 from commongarden.report.verdicts import headline as headline
@@ -91,9 +91,10 @@ def one_arm(arm: ArmResult, folds: int = 0) -> str:
 def notes(results: Results) -> list[str]:
     """What must be said beside the verdicts: no better than guessing, never left that line, failed."""
     said = [beside_commonest(arm, results.commonest) for arm in results.arms]
+    beside = [baselines.beside(found) for found in results.beside_baselines]
     failed = [failures(arm) for arm in results.arms]
     unequal = imbalance(results.imbalance, results.metric)
-    return [sentence for sentence in (*said, *failed, unequal) if sentence is not None]
+    return [sentence for sentence in (*said, *beside, *failed, unequal) if sentence is not None]
 
 
 def failures(arm: ArmResult) -> str | None:

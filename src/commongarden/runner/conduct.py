@@ -23,7 +23,7 @@ from commongarden.errors import DataError
 from commongarden.findings import Audit
 from commongarden.language import _
 from commongarden.records import LeftOut
-from commongarden.runner import budget, forecast, plan
+from commongarden.runner import baselines, budget, forecast, plan, tuning
 from commongarden.runner.budget import Spending
 from commongarden.runner.display import Display
 from commongarden.runner.events import Audited, Job, Piloted
@@ -98,10 +98,15 @@ def conduct(
             if left_out:
                 display.note(_left_out(what, left_out))
         _write_command(store, argv)
+        baselines.keep(store, study, soil, display.prepare)
         if retry:
             for run in store.runs():
                 if run.status == "failed":
                     store_files.forget_run(store, run.arm, run.seed)
+        if study.tuning is not None:
+            with _interruptible() as stop:
+                interrupted = not tuning.search(store, soil, display, n_workers, device, stop.is_set, retry=retry)
+            study = store.study()
         known = forecast.measured(store)
 
         def tell(found: Raced, number: int) -> None:
@@ -109,7 +114,7 @@ def conduct(
                 display.note(told)
 
         rounds = Rounds(study, store, spending, known, tell)
-        jobs = rounds.all()
+        jobs = [] if interrupted else rounds.all()
         n_classes = len(soil.manifest.classes)
         looks = plan.unaudited(study, store, jobs, n_classes)
         n_workers = plan.n_workers(study, len(jobs), n_classes, device, n_workers)

@@ -16,8 +16,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from commongarden.language import _
 from commongarden.records import Epoch, Run
-from commongarden.runner.events import EpochDone, Event, Job, RunDone, RunStopped, Started, Stepped, WorkerDied
+from commongarden.runner.events import EpochDone, Event, Job, RunDone, RunStopped, Started, Stepped, Trial, WorkerDied
 
 
 class Display(Protocol):
@@ -85,6 +86,8 @@ def duration(seconds: float | None) -> str:
 
 def name_of(job: Job) -> str:
     """What a run is called while it is made."""
+    if isinstance(job, Trial):
+        return _("{arm}, tuning run {number}").format(arm=job.arm, number=job.number + 1)
     return f"{job.arm}, seed {job.seed}"
 
 
@@ -97,6 +100,8 @@ def outcome(run: Run) -> str:
     """One line's end for a run that is in the store."""
     if run.failure is not None:
         return f"failed: {run.failure}"
+    if run.test_accuracy is None:
+        return _("done, with learning rate {lr:g}").format(lr=run.recipe.lr)
     return f"test accuracy {run.test_accuracy:.1%}, loss {run.test_loss:.3f}"
 
 
@@ -133,6 +138,7 @@ class LiveDisplay:
 
     def begin(self, jobs: Mapping[Job, float], epochs: Mapping[Job, int], n_workers: int) -> None:
         self.left = TimeLeft(jobs, epochs)
+        self.n_done = 0
         self.console.print(f"{len(jobs)} runs to make, {n_workers} at a time")
         self.live.update(self._picture())
 
@@ -256,6 +262,9 @@ class ClassicDisplay(PlainDisplay):
         self.n_epochs, self.one_at_a_time = epochs, n_workers == 1
 
     def show(self, event: Event) -> None:
+        if isinstance(event.job, Trial):  # the original tuned by hand
+            super().show(event)
+            return
         match event:
             case Started(job, before):
                 self.epochs[job] = list(before)

@@ -14,7 +14,7 @@ from commongarden.arch import read
 from commongarden.data import batches
 from commongarden.records import Epoch, Failure, Predictions, Run
 from commongarden.runner import plan
-from commongarden.runner.events import EpochDone, Event, Job, RunDone, RunStopped, Started, Stepped
+from commongarden.runner.events import EpochDone, Event, Job, RunDone, RunStopped, Started, Stepped, Trial
 from commongarden.runner.first import first_weights, own_pixels
 from commongarden.runner.hopeless import commonest_line, is_hopeless
 from commongarden.runner.soil import Soil
@@ -42,9 +42,11 @@ def grow(
     stop_hopeless: a run that is not worth finishing (hopeless.py) is tested with what it has reached at its half.
 
     Ends early, with the last checkpoint kept, once `stop()` is true. A run that diverges or breaks is stored as failed.
+    A tuning run is not tested.
     """
     soil = soil.of(job.seed)
     record = plan.record(study, soil, job, device_name)
+    store, _ = plan.kept_in(store, job)
     trainee: list[loop.Trainee] = []
     try:
         yield from _grow(store, study, soil, job, record, stop, trainee, stop_hopeless)
@@ -81,7 +83,7 @@ def _grow(
         mean, std = own_pixels(read(record.arch))
         record = dataclasses.replace(record, pixel_mean=mean, pixel_std=std)
 
-    partial = store.partial(job.arm, job.seed)
+    partial = store.partial(record.arm, record.seed)
     partial.mkdir(parents=True, exist_ok=True)
     trainee, note = _trainee(study, job, record, device), ""
     try:
@@ -122,6 +124,18 @@ def _grow(
             return
 
     weights_epoch = loop.selected(trainee)
+    if isinstance(job, Trial):  # the test part chooses nothing
+        looked_at = dataclasses.replace(
+            record,
+            status="finished",
+            failure=None,
+            ended=plan.now(),
+            selected_epoch=weights_epoch,
+            peak_memory_bytes=memory.look(),
+        )
+        store_files.write_run(store, looked_at, trainee.history, None, None)
+        yield RunDone(job, looked_at)
+        return
     start = time.perf_counter()
     test = evaluate(trainee.classifier, part(soil.test), device)
     stored = checkpoint.weights_to_bytes(trainee.classifier)

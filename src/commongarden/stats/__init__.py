@@ -1,7 +1,13 @@
 """From records to estimates and outcomes. Reads the store; loads neither torch nor photos."""
 
+from commongarden.stats.baselines import BesideBaseline as BesideBaseline
+from commongarden.stats.baselines import beside_baselines as beside_baselines
 from commongarden.stats.best import Standing as Standing
 from commongarden.stats.best import standings as standings
+from commongarden.stats.budgets import Budget as Budget
+from commongarden.stats.budgets import BudgetView as BudgetView
+from commongarden.stats.budgets import BudgetViews as BudgetViews
+from commongarden.stats.budgets import budget_views as budget_views
 from commongarden.stats.commonest import Commonest as Commonest
 from commongarden.stats.commonest import at_commonest as at_commonest
 from commongarden.stats.commonest import commonest_class as commonest_class
@@ -48,3 +54,10 @@ from commongarden.stats.summary import predictions_by_arm as predictions_by_arm
 from commongarden.stats.summary import summarize as summarize
 from commongarden.stats.superiority import mcnemar_p as mcnemar_p
 from commongarden.stats.superiority import probability_better as probability_better
+from commongarden.stats.tuned import Tuned as Tuned
+from commongarden.stats.tuned import TunedArm as TunedArm
+from commongarden.stats.tuned import TunedContrast as TunedContrast
+from commongarden.stats.tuned import TuningRun as TuningRun
+from commongarden.stats.tuned import best_of as best_of
+from commongarden.stats.tuned import tuning_found as tuning_found
+from commongarden.stats.tuned import tuning_runs as tuning_runs

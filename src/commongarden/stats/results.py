@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from commongarden.records import Estimate
+from commongarden.records import Baseline, Estimate
+from commongarden.stats.baselines import BesideBaseline
 from commongarden.stats.best import Standing
+from commongarden.stats.budgets import BudgetViews
 from commongarden.stats.commonest import Commonest
 from commongarden.stats.factorial import Factorial
 from commongarden.stats.means import Components
 from commongarden.stats.metrics import Imbalance
 from commongarden.stats.power import Remedy
+from commongarden.stats.tuned import Tuned
 from commongarden.study import Published
 
 Outcome = Literal["better", "worse", "equivalent", "not resolved", "one seed", "one photo", "no pairs"]
@@ -123,6 +126,10 @@ class Results:
     commonest: Commonest
     arms: tuple[ArmResult, ...]
     contrasts: tuple[ContrastResult, ...]
+    baselines: tuple[Baseline, ...] = ()
+    beside_baselines: tuple[BesideBaseline, ...] = ()
+    tuned: Tuned | None = None
+    budgets: tuple[BudgetViews, ...] = ()
     metric: str = "accuracy"
     margin: float = 0.01
     design: Design = "crossed"

@@ -10,7 +10,9 @@ import numpy as np
 from commongarden import arch, contract
 from commongarden.records import Estimate, Predictions, Run
 from commongarden.stats import raced
+from commongarden.stats.baselines import baselines_of, beside_baselines, over_splits
 from commongarden.stats.best import Standing, standings
+from commongarden.stats.budgets import budget_views
 from commongarden.stats.commonest import Commonest, at_commonest, commonest_class
 from commongarden.stats.contrasts import contrast_results
 from commongarden.stats.estimates import mean_interval
@@ -18,6 +20,7 @@ from commongarden.stats.factorial import effects_of
 from commongarden.stats.metrics import METRICS, imbalance
 from commongarden.stats.results import ArmResult, Recall, Results
 from commongarden.stats.scores import Sample, mean_score, shared_photos
+from commongarden.stats.tuned import tuning_found
 from commongarden.store import Store
 from commongarden.study import Study
 
@@ -32,6 +35,7 @@ def summarize(store: Store) -> Results:
     splits = store.splits()
     contract.check(store, study, manifest, splits, runs)
     parts = list(splits.values()) if study.splits_vary else [split]  # over all splits where they vary
+    baselines = baselines_of(store, manifest.hash, parts)
     commonest = commonest_class(
         [label[path] for part in parts for path in part.train], [label[path] for part in parts for path in part.test]
     )
@@ -41,6 +45,8 @@ def summarize(store: Store) -> Results:
     )
     seconds = {arm.arm: arm.seconds.value for arm in arms if arm.seconds is not None}
     n_train = len(split.train)
+    contrasts = contrast_results(study, tested, n_train, seconds, len(manifest.classes), raced.read(store))
+    outcomes = {(contrast.arm, contrast.against): str(contrast.outcome) for contrast in contrasts}
     every = [run for by_seed in tested.values() for run in by_seed.values()]
     return Results(
         study=study.name,
@@ -50,8 +56,12 @@ def summarize(store: Store) -> Results:
         n_val=len(split.val),
         n_test=len(split.test),
         commonest=commonest,
+        contrasts=contrasts,
+        baselines=over_splits(baselines),
+        beside_baselines=beside_baselines(store, list(study.arms), runs, baselines),
+        budgets=budget_views(store, study, runs),
+        tuned=tuning_found(store, study, outcomes, len(split.val)),
         arms=arms,
-        contrasts=contrast_results(study, tested, n_train, seconds, len(manifest.classes), raced.read(store)),
         metric=study.metric,
         margin=study.margin / 100,
         design="crossed" if not every or shared_photos(every) else "resampled",

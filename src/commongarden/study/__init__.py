@@ -18,3 +18,6 @@ from commongarden.study.file import from_table as from_table
 from commongarden.study.file import parse as parse
 from commongarden.study.file import read as read
 from commongarden.study.file import to_table as to_table
+from commongarden.study.tuning import TUNING_SEED as TUNING_SEED
+from commongarden.study.tuning import TUNING_SUFFIX as TUNING_SUFFIX
+from commongarden.study.tuning import Tuning as Tuning

@@ -11,6 +11,7 @@ from commongarden import arm as arms
 from commongarden.arm import Arm
 from commongarden.errors import StudyError, unknown
 from commongarden.study.declared import Study
+from commongarden.study.tuning import Tuning
 
 
 def of_architectures(data: str, names: list[str] | None) -> Study:
@@ -38,7 +39,15 @@ def choose_arms(study: Study, names: list[str]) -> Study:
         arms={name: study.arms[name] for name in names},
         contrasts=tuple(pair for pair in study.contrasts if pair.arm in names and pair.against in names),
         published={name: figures for name, figures in study.published.items() if name in names},
+        tuning=study.tuning and _chosen_tuning(study.tuning, names),
     )
+
+
+def _chosen_tuning(tuning: Tuning, names: list[str]) -> Tuning | None:
+    """The search among the chosen arms; none where it was for others only."""
+    arms = tuple(name for name in tuning.arms if name in names)
+    best = {arm: tuned for arm, tuned in tuning.best.items() if arm in names and tuned in names}
+    return None if tuning.arms and not arms else dataclasses.replace(tuning, arms=arms, best=best)
 
 
 def folder_name(study: Study) -> str:

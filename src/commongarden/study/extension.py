@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from commongarden import arm as arms
+from commongarden.study import tuning
 from commongarden.study.declared import Contrast, Study
 from commongarden.study.file import to_table
 
@@ -17,7 +18,7 @@ def conflicts(stored: Study, wanted: Study) -> list[str]:
     folder of a file in list form.
     """
     before, after = to_table(stored), to_table(wanted)
-    pairs = {
+    pairs = tuning.conflicts(stored.tuning, wanted.tuning) | {
         f"study.{key}": (before["study"].get(key, "none"), after["study"].get(key, "none"))
         for key in ("seed", "vary", "folds")
     }
@@ -48,9 +49,10 @@ def extend(stored: Study, wanted: Study) -> Study:
         factors[name] = (*stored.factors[name], *new)
     together = {**stored.arms, **{name: arms.kept(stored.arms.get(name), arm) for name, arm in wanted.arms.items()}}
     contrasts: tuple[Contrast, ...] = (*stored.contrasts, *wanted.contrasts)
+    search = tuning.extended(stored.tuning, wanted.tuning)
     if together.keys() != stored.arms.keys():
-        later = wanted.contrasts or dataclasses.replace(wanted, arms=together).planned_contrasts()
-        contrasts = (*stored.planned_contrasts(), *later)
+        later = wanted.contrasts or dataclasses.replace(wanted, arms=together, tuning=search).own_contrasts()
+        contrasts = (*stored.own_contrasts(), *later)
     return dataclasses.replace(
         wanted,
         arms=together,
@@ -58,6 +60,7 @@ def extend(stored: Study, wanted: Study) -> Study:
         contrasts=tuple(dict.fromkeys(contrasts)),
         published={**stored.published, **wanted.published},
         published_source=wanted.published_source or stored.published_source,
+        tuning=search,
         factors=factors,
         factor_base=wanted.factor_base or stored.factor_base,
     )

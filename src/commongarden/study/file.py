@@ -16,6 +16,7 @@ from commongarden import arm as arms
 from commongarden.errors import StudyError, unknown
 from commongarden.fields import convert
 from commongarden.recipe import Recipe
+from commongarden.study import tuning
 from commongarden.study.declared import Contrast, Published, SplitPlan, Study, whole_number
 from commongarden.study.design import both
 from commongarden.study.factorial import BASE
@@ -62,7 +63,7 @@ def parse(text: str, *, where: str = "study") -> Study:
         raise StudyError(f"{where}: {error}") from None
 
 
-SECTIONS = ("study", "recipe", "arms", "factors", "contrasts", "split", "published")
+SECTIONS = ("study", "recipe", "arms", "factors", "contrasts", "split", "published", "tuning")
 STUDY_KEYS = ("name", "data", "seeds", "seed", "vary", "folds", "description", "metric", "margin")
 
 
@@ -94,6 +95,7 @@ def from_table(table: Mapping[str, Any]) -> Study:
             name: convert(Published, _mapping(published, name), where=f"published.{name}") for name in published
         },
         published_source=str(source),
+        tuning=tuning.from_table(_mapping(table, "tuning")) if "tuning" in table else None,
         vary=head.get("vary", Study.vary),
         folds=head.get("folds", 0),
         factors={key: values for key, values in factors.items() if key != BASE},
@@ -121,6 +123,8 @@ def to_table(study: Study) -> dict[str, Any]:
         "arms": {name: arms.to_table(arm) for name, arm in study.arms.items()},
         "contrasts": [{"is": [contrast.arm, contrast.against]} for contrast in study.contrasts],
     }
+    if study.tuning is not None:
+        table["tuning"] = tuning.to_table(study.tuning)
     if study.factors:
         base = {BASE: study.factor_base} if study.factor_base else {}
         table["factors"] = {**{name: list(values) for name, values in study.factors.items()}, **base}
