@@ -242,16 +242,27 @@ def compare(directory: Path, as_json: bool) -> None:
 
 @main.command()
 @click.argument("directory", type=click.Path(path_type=Path))
-@click.option("--open", "open_it", is_flag=True, help="Open it in the browser.")
-def report(directory: Path, open_it: bool) -> None:
-    """Write report.html, results.csv and results.json of the study in DIRECTORY anew."""
+@click.option(
+    "--format",
+    "formats",
+    type=click.Choice(["html", "docx", "md", "latex"]),
+    multiple=True,
+    default=["html"],
+    show_default=True,
+    help="html: the page, with results.csv and results.json; docx, md: a written report; latex: its tables. May be "
+    "repeated.",
+)
+@click.option("--open", "open_it", is_flag=True, help="Open it, or the first of several.")
+def report(directory: Path, formats: tuple[str, ...], open_it: bool) -> None:
+    """Write what was found in the study in DIRECTORY anew: report.html, or a written report, or tables."""
     from commongarden import report as reports
     from commongarden import store
 
-    path = reports.write(store.open_store(directory))
-    click.echo(str(path))
+    paths = reports.write_as(store.open_store(directory), tuple(dict.fromkeys(formats)))
+    for path in paths:
+        click.echo(str(path))
     if open_it:
-        click.launch(str(path))
+        click.launch(str(paths[0]))
 
 
 @main.command()

@@ -33,10 +33,10 @@ class Section:
 
 def section(results: Results) -> Section:
     """All rows, in the order of the verdicts and of the study's arms."""
-    contrasts = [(found.arm, found.against, _cells(found)) for found in ordered(results) if found.p is not None]
+    contrasts = [(found.arm, found.against, cells(found)) for found in ordered(results) if found.p is not None]
     several = sum(found.level is not None for found in results.contrasts) > 1
     columns = [
-        name for name in CONTRAST_COLUMNS if any(cells[name] for _, _, cells in contrasts)
+        name for name in CONTRAST_COLUMNS if any(row[name] for _, _, row in contrasts)
         and (several or name not in ("interval_adjusted", "p_holm"))
     ]  # fmt: skip
     reached = [arm for arm in results.arms if arm.test_accuracy is not None]
@@ -57,7 +57,8 @@ def section(results: Results) -> Section:
     )
 
 
-def _cells(found: ContrastResult) -> dict[str, str]:
+def cells(found: ContrastResult) -> dict[str, str]:
+    """One contrast's numbers as text, by column; empty where there is none."""
     metric, parts = found.metric, found.components
     return {
         "difference": _signed(metric, found.difference.value if found.difference else None),
