@@ -14,7 +14,7 @@ import jinja2
 from markupsafe import Markup
 
 from commongarden.records import Predictions, Run
-from commongarden.report import charts, curves, numbers, scripts, sections, tables, words
+from commongarden.report import charts, curves, numbers, pareto, scripts, sections, tables, words
 from commongarden.report.charts import Chart
 from commongarden.report.labels import TEXT
 from commongarden.stats import ContrastResult, Results
@@ -35,8 +35,9 @@ def render(store: Store, results: Results) -> str:
 
     answer = [charts.differences(results, contrasts), charts.accuracies(results, sections.accuracies(arms, runs))]
     over = curves.curves(histories, guesses, results.commonest.loss)
-    time = [curves.over_time(histories, guesses["val"]), curves.against_seconds(results)]
-    drawn = [*answer, *over, *time, *(chart for chart, _ in confusions)]
+    time = curves.over_time(histories, guesses["val"])
+    fronts = pareto.fronts(results)
+    drawn = [*answer, *over, time, *(chart for chart, _ in fronts), *(chart for chart, _ in confusions)]
     return (
         _environment()
         .get_template("page.html")
@@ -57,7 +58,8 @@ def render(store: Store, results: Results) -> str:
             has_intervals=any(arm.n_finished > 1 for arm in results.arms),
             answer=[chart for chart in answer if chart],
             curves=over,
-            time=[chart for chart in time if chart],
+            time=time,
+            fronts=fronts,
             confusions=confusions,
             columns=tables.columns(results),
             rows=[
