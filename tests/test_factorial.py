@@ -1,6 +1,9 @@
 """Factors: the arms they span, and the effects against independent analyses of the same numbers."""
 
 import dataclasses
+import io
+import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +11,16 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 from scipy import stats as reference
 from statsmodels.stats.anova import AnovaRM
 
-from commongarden import stats
+from commongarden import report, stats
 from commongarden import study as studies
 from commongarden.errors import StudyError
 from commongarden.records import Failure
+from commongarden.report import effects as effects_in_words
+from commongarden.report import factors
 from commongarden.stats import factorial
 from commongarden.study import Arm, Contrast, Study
 from grown import grown
@@ -217,6 +223,48 @@ def test_more_than_two_levels_are_held_against_the_first(tmp_path):
     assert main == pytest.approx(
         np.mean([means[f"{arch}-LBA"] - means[f"{arch}-LA"] for arch in ("plain_flower", "residual_flower")])
     )
+
+
+def test_effects_are_on_the_studys_metric(tmp_path):
+    """The probabilities of the made-up runs are two: right with 0.93, wrong with 0.03."""
+    study = dataclasses.replace(TWO, metric="log_loss", margin=2.0)
+    store = grown(tmp_path, TABLE, study=study)
+    found = stats.summarize(store).factorial
+    (order,) = (effect for effect in found.effects if [step.factor for step in effect.steps] == ["order"])
+    one, two = (
+        np.mean([np.mean(TABLE[f"{arch}-{order}"]) for arch in TWO.factors["arch"]]) for order in ("LAB", "LBA")
+    )
+    assert order.alone.value == pytest.approx((two - one) * (np.log(0.1 / 3) - np.log(0.9 + 0.1 / 3)), rel=1e-4)
+    said = effects_in_words.sentence(order, found)
+    assert re.fullmatch(
+        r"order LBA against LAB: -0\.\d{3} nats of log loss \(95 % interval -\d\.\d+ to -\d\.\d+, 4 seeds\), "
+        r"averaged over arch\.",
+        said,
+    )
+    section = factors.section(stats.summarize(store))
+    assert "Lower is better: left of 0 the later level is better." in section.caption
+    assert section.chart.spec["layer"][1]["encoding"]["x"]["axis"]["title"] == "nats of log loss on the test part"
+
+
+def test_effects_in_words_and_in_the_files(tmp_path):
+    store = grown(tmp_path, TABLE, study=TWO)
+    path = report.write(store)
+    text = path.read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
+    table = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+    found = stats.summarize(store)
+    assert len(table["factorial"]["effects"]) == 3
+    for effect, row in zip(found.factorial.effects, table["factorial"]["effects"], strict=True):
+        assert row["sentence"] == effects_in_words.sentence(effect, found.factorial)
+        assert row["sentence"] in text
+    console = Console(width=300, file=io.StringIO())
+    for part in report.terminal(found):
+        console.print(part)
+    assert table["factorial"]["effects"][0]["sentence"] in console.file.getvalue()
+    assert "arch residual_flower against plain_flower: +" in table["factorial"]["effects"][0]["sentence"]
+    assert "Interaction of arch (residual_flower against plain_flower) and order (LBA against LAB)" in text
+    assert table["factorial"]["effects"][2]["sentence"].endswith("Not established.")
+    assert "The arms are all combinations of arch (plain_flower, residual_flower) and order (LAB, LBA)." in text
+    assert "reached a test accuracy of" not in text  # what is said of a study with one arm
 
 
 def test_the_outcome_follows_the_corrected_interval(tmp_path):
