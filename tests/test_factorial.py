@@ -311,6 +311,24 @@ def test_missing_runs_make_a_mixed_model_whose_balanced_form_is_the_pairs():
     assert noisy[0].error ** 2 == pytest.approx(fewer[0].error ** 2 + shares.var(ddof=1) / 50)
 
 
+def test_seeds_that_do_not_differ_leave_a_model_without_them():
+    """Seeds that lie closer together than chance would have them: their variance is 0, where the optimizer stops."""
+    arms = list(TABLE)
+    generator = np.random.default_rng(2)
+    noise = generator.normal(0, 0.02, (4, 6))
+    noise -= noise.mean(axis=0)  # every seed has the same mean
+    values = {
+        (arm, seed): 0.5 + noise[i, seed] for i, arm in enumerate(arms) for seed in range(6) if (i, seed) != (0, 1)
+    }
+    weights = [{arms[0]: -1.0, arms[1]: 1.0}]
+    kind, (mean,) = factorial.mixed_means(values, weights, {})
+    rows = [[values[arm, seed] for seed in range(6) if (arm, seed) in values] for arm in arms]
+    square = sum(np.var(row) * len(row) for row in rows) / (23 - 4)
+    assert kind == "mixed model"
+    assert mean.value == pytest.approx(np.mean(rows[1]) - np.mean(rows[0]))
+    assert mean.error == pytest.approx(np.sqrt(square * (1 / 5 + 1 / 6)))
+
+
 def test_a_failed_run_is_no_reason_to_drop_its_seed(tmp_path):
     table = {**TABLE, "plain_flower-LBA": (0.61, Failure("the training loss became nan", 1, 2), 0.59, 0.70)}
     found = stats.summarize(grown(tmp_path, table, study=TWO)).factorial
@@ -338,6 +356,7 @@ def test_a_model_that_does_not_converge_gives_no_interval(tmp_path, monkeypatch)
     def stopped(self, **options):
         found = fit(self, **options)
         found.converged = False
+        found.cov_re = np.array([[found.scale]])
         return found
 
     monkeypatch.setattr(MixedLM, "fit", stopped)

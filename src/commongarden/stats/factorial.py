@@ -33,6 +33,7 @@ from commongarden.study import Study
 from commongarden.study.factorial import names, shown
 
 HIGHEST = 3  # factors in an interaction; those of more are not read by anyone
+NO_VARIANCE = 0.01  # between seeds, as a share of the residual one
 ALPHA = 0.05  # of all effects of a study together
 Kind = Literal["paired", "mixed model", "not converged"]
 EffectOutcome = Literal["established", "equivalent", "not resolved", "no interval", "no runs"]
@@ -67,9 +68,9 @@ class Effect:
 class Factorial:
     """All effects of a factorial study.
 
-    factors: each with its levels as text, the reference first. kind: how they were estimated. n_seeds: with which at
-    least one run of the grid has finished. metric: what the effects are on. margin: the largest effect that counts as none. folds: 0, or how many take
-    the place of seeds.
+    factors: each with its levels as text, the reference first. kind: how they were estimated.
+    n_seeds: with which at least one run of the grid has finished. folds: 0, or how many take the place of seeds.
+    metric: what the effects are on. margin: the largest effect that counts as none.
     """
 
     factors: tuple[tuple[str, tuple[str, ...]], ...]
@@ -236,14 +237,20 @@ def mixed_means(
                 fit = MixedLM(y, design, groups=np.array([seed for _, seed in values])).fit(reml=True)
         except np.linalg.LinAlgError:
             fit = None
-    if fit is None or not fit.converged or not np.isfinite(fit.cov_params()).all():
+    if fit is not None and float(np.asarray(fit.cov_re)[0, 0]) <= NO_VARIANCE * fit.scale:
+        # on this border, where the optimizer finds no slope, the model is the one without the intercepts
+        estimates, covariance = _without_seeds(y, design)
+    elif fit is not None and fit.converged and np.isfinite(np.asarray(fit.cov_params())).all():
+        k = len(arms)
+        estimates, covariance = np.asarray(fit.fe_params), np.asarray(fit.cov_params())[:k, :k]
+    else:
         plain = {arm: float(np.mean([value for (name, _), value in values.items() if name == arm])) for arm in arms}
-        told = "the mixed model did not converge: no interval" if n_left > 0 else "too few runs: no interval"
+        enough = len(seeds) > 1 and n_left > 0
+        told = "the mixed model did not converge: no interval" if enough else "too few runs: no interval"
         sums = [sum(weight * plain[arm] for arm, weight in mine.items()) for mine in weights]
-        kind: Kind = "not converged" if len(seeds) > 1 and n_left > 0 else "mixed model"
+        kind: Kind = "not converged" if enough else "mixed model"
         return kind, [Mean(value, None, None, len(seeds), told) for value in sums]
-    k = len(arms)
-    estimates, covariance = np.asarray(fit.fe_params) / 100, np.asarray(fit.cov_params())[:k, :k] / 100**2
+    estimates, covariance = estimates / 100, covariance / 100**2
     found = []
     for row, mine in zip(rows, weights, strict=True):
         between = float(row @ covariance @ row) * (1 + overlap)
@@ -257,6 +264,13 @@ def mixed_means(
         error = math.sqrt(variance)
         found.append(Mean(float(row @ estimates), error, df, len(seeds), method))
     return "mixed model", found
+
+
+def _without_seeds(y: np.ndarray, design: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    from statsmodels.regression.linear_model import OLS
+
+    fit = OLS(y, design).fit()
+    return np.asarray(fit.params), np.asarray(fit.cov_params())
 
 
 def _effects(study: Study, means: Mapping[Term, Mean | None]) -> Iterator[Effect]:
