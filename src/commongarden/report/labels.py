@@ -67,8 +67,10 @@ TEXT: dict[str, str] = {
     "published_caption": " Open diamonds are the published figures.",
     "effects": "What each factor does",
     "interactions": "Interactions",
-    "effects_caption": "Each effect with its 95 % interval, corrected for all effects; right of 0 the later level is "
-    "better. Coloured: established. Hollow: not established.",
+    "effects_bar": "Each effect with its 95 % interval, adjusted for all effects.",
+    "effects_right": "Right of 0 the later level is better.",
+    "effects_left": "Lower is better: left of 0 the later level is better.",
+    "effects_colours": "Coloured: established. Hollow: not established.",
     "terms": "What is equal, what differs",
     "terms_equal": "Equal for all arms",
     "terms_differs": "Different, as computed from the networks",
