@@ -103,11 +103,21 @@ def conduct(
             for run in store.runs():
                 if run.status == "failed":
                     store_files.forget_run(store, run.arm, run.seed)
+        known = forecast.measured(store)
         if study.tuning is not None:
             with _interruptible() as stop:
-                interrupted = not tuning.search(store, soil, display, n_workers, device, stop.is_set, retry=retry)
+                workers = LocalWorkers(store, soil, 0, device)
+                interrupted = not tuning.search(
+                    workers,
+                    known,
+                    n_workers,
+                    display,
+                    stop.is_set,
+                    confirm,
+                    keep_audit=lambda event: _keep_audit(store, event, display, tell_audit),
+                    retry=retry,
+                )
             study = store.study()
-        known = forecast.measured(store)
 
         def tell(found: Raced, number: int) -> None:
             if tell_look is not None and (told := tell_look(found, number)):

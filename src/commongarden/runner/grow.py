@@ -109,7 +109,7 @@ def _grow(
 
     steps = batches.n_batches(len(soil.train), recipe.batch_size)
     shown = 0.0
-    line = commonest_line(soil) if stop_hopeless else -1.0
+    line = commonest_line(soil) if stop_hopeless and not isinstance(job, Trial) else -1.0
     news_of = loop.train(trainee, train_batches, lambda: part(soil.val), steps, study.seed, in_order)
     while not is_hopeless(trainee.history, recipe.epochs, line) and (news := next(news_of, None)) is not None:
         if isinstance(news, Epoch):
