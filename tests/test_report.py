@@ -275,7 +275,7 @@ def test_the_files_say_the_same(finished):
         assert entry["test_accuracy"]["value"] == arm.test_accuracy.value
         assert float(row["top1"]) == pytest.approx(100 * arm.test_accuracy.value, abs=1e-9)
         assert float(row["top1_low"]) == pytest.approx(100 * arm.test_accuracy.low, abs=1e-9)
-        assert float(row["log_loss_high"]) == entry["log_loss"]["high"] == arm.log_loss.high
+        assert float(row["log_loss_high"]) == pytest.approx(arm.log_loss.high) == entry["log_loss"]["high"]
         assert round(1e6 * float(row["param_count"])) == entry["n_params"] == arm.n_params
     assert float(rows[-1]["top1"]) == pytest.approx(100 * results.commonest.accuracy, abs=1e-9)
     assert table["contrasts"][0]["verdict"] == words.verdict(results.contrasts[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from commongarden.language import _
-from commongarden.report import evidence, numbers, tables, verdicts
+from commongarden.report import designs, evidence, numbers, tables, verdicts
 from commongarden.report.document import Table
 from commongarden.report.labels import TEXT
 from commongarden.stats import ContrastResult, Results
@@ -18,7 +18,7 @@ def comparison(results: Results) -> tuple[Table, Table]:
     reached = _table(
         results,
         names,
-        _("Results: means over the finished seeds, below them 95 % intervals where there are two seeds or more."),
+        _("Results: means over the finished runs, below them 95 % intervals where there are two runs or more."),
         commonest=True,
     )
     costs = _table(
@@ -34,7 +34,7 @@ def comparison(results: Results) -> tuple[Table, Table]:
 
 
 def _table(results: Results, names: list[str], caption: str, *, commonest: bool) -> Table:
-    header = [TEXT["arm"], *(_header(name) for name in names)]
+    header = [TEXT["arm"], *(_header(name, results.folds) for name in names)]
     rows = [
         (row.name, *(_cell(name, row.values[name]) for name in names))
         for row in tables.rows(results)
@@ -43,9 +43,9 @@ def _table(results: Results, names: list[str], caption: str, *, commonest: bool)
     return Table(caption, tuple(header), tuple(rows))
 
 
-def _header(name: str) -> str:
-    unit = TEXT.get(f"unit_{name}", "")
-    return f"{TEXT[name]}\n({unit})" if unit else TEXT[name]
+def _header(name: str, folds: int) -> str:
+    said, unit = designs.labels(TEXT, folds)[name], TEXT.get(f"unit_{name}", "")
+    return f"{said}\n({unit})" if unit else said
 
 
 def _cell(name: str, value: tables.Value) -> str:
@@ -62,7 +62,14 @@ def contrasts(results: Results) -> Table | None:
         names["interval_adjusted"] = TEXT["interval_adjusted"]
     if any(contrast.p_signflip is not None for contrast in results.contrasts):
         names["p_signflip"] = TEXT["p_signflip"]
-    header = (TEXT["arm"], TEXT["against"], TEXT["outcome"], TEXT["difference"], *names.values(), TEXT["seeds"])
+    header = (
+        TEXT["arm"],
+        TEXT["against"],
+        TEXT["outcome"],
+        TEXT["difference"],
+        *names.values(),
+        _header("seeds", results.folds),
+    )
     rows = tuple(
         (
             found.arm,
@@ -100,7 +107,7 @@ def _contrasts_caption(results: Results) -> str:
 
 
 def n_pairs(contrast: ContrastResult) -> str:
-    """How many seeds have finished with both arms."""
+    """How many seeds or folds have finished with both arms."""
     return str(0 if contrast.difference is None else contrast.difference.n)
 
 
@@ -109,7 +116,7 @@ def metrics(results: Results) -> tuple[Table, ...]:
     found = evidence.section(results)
     made = []
     if found.metrics:
-        header = (TEXT["arm"], *(_header(name) for name in found.metric_columns))
+        header = (TEXT["arm"], *(_header(name, results.folds) for name in found.metric_columns))
         rows = tuple((arm, *("\n".join(filter(None, cell)) for cell in cells)) for arm, cells in found.metrics)
         made.append(Table(f"{TEXT['metrics']}. {TEXT['metrics_caption']}", header, rows))
     if found.recalls and len(found.classes) <= MOST_CLASSES:

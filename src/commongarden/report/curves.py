@@ -80,7 +80,12 @@ def curves(
             "epoch:Q",
             title=TEXT["epoch"],
             scale=alt.Scale(domain=[1 - room, longest + room], nice=False, zero=False),
-            axis=alt.Axis(grid=False, tickMinStep=1, format="d", tickCount=min(longest, 10)),
+            axis=alt.Axis(
+                grid=False,
+                format="d",
+                tickCount=10,
+                **({"values": list(range(1, longest + 1))} if longest <= 10 else {}),
+            ),
         )
         domain = domain_of([*values, line], 0, top)
         description = f"{title}: {_ends(rows, '' if loss else ' %')}"

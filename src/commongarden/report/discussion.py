@@ -18,7 +18,7 @@ from commongarden.arch.difference import kind
 from commongarden.findings import Audit
 from commongarden.language import _, current, ngettext
 from commongarden.records import Estimate
-from commongarden.report import audits, blocks, figures, numbers, words
+from commongarden.report import audits, blocks, designs, figures, numbers, words
 from commongarden.report.blocks import Block
 from commongarden.report.document import Block as Part
 from commongarden.report.document import Bullets, Figure, Paragraph, Section
@@ -53,6 +53,7 @@ class Pair:
     one: Grown
     two: Grown
     difference: Difference
+    folds: int
 
 
 def discussion(
@@ -67,7 +68,7 @@ def discussion(
     by_topic: dict[str, list[Pair]] = {topic: [] for topic in TOPICS}
     for contrast in results.contrasts:
         one, two = arms[contrast.arm], arms[contrast.against]
-        pair = Pair(contrast, one, two, arch.difference(two.network, one.network, two.input, one.input))
+        pair = Pair(contrast, one, two, arch.difference(two.network, one.network, two.input, one.input), study.folds)
         by_topic[topic_of(pair)].append(pair)
     drawn: set[str] = set()
     return tuple(_section(topic, pairs, epochs, kept, cite, drawn) for topic, pairs in by_topic.items() if pairs)
@@ -171,7 +172,7 @@ def _evidence(pair: Pair, epochs: Histories, *, ends: bool) -> Iterator[Part]:
         )
     ratio = time_ratio(epochs, one.name, two.name)
     if ratio is not None:
-        items.append(_time(ratio, one.name, two.name))
+        items.append(_time(ratio, one.name, two.name, pair.folds))
     if ends:
         items += filter(None, (_ends(epochs, side.name) for side in (one, two)))
     yield Bullets(tuple(items))
@@ -191,17 +192,20 @@ def time_ratio(epochs: Histories, one: str, two: str) -> Estimate | None:
     return dataclasses.replace(found, value=math.exp(found.value), low=low, high=high)
 
 
-def _time(ratio: Estimate, one: str, two: str) -> str:
+def _time(ratio: Estimate, one: str, two: str, folds: int) -> str:
     if ratio.low is None or ratio.high is None:
         return _("An epoch of {arm} took {ratio} times as long as one of {against}, in one run of each.").format(
             arm=one, against=two, ratio=f"{ratio.value:.2f}"
         )
-    return ngettext(
-        "An epoch of {arm} took {ratio} times as long as one of {against} (95 % interval {low} to {high}, {n} seed).",
-        "An epoch of {arm} took {ratio} times as long as one of {against} (95 % interval {low} to {high}, {n} seeds).",
-        ratio.n,
+    return _(
+        "An epoch of {arm} took {ratio} times as long as one of {against} (95 % interval {low} to {high}, {runs})."
     ).format(
-        arm=one, against=two, ratio=f"{ratio.value:.2f}", low=f"{ratio.low:.2f}", high=f"{ratio.high:.2f}", n=ratio.n
+        arm=one,
+        against=two,
+        ratio=f"{ratio.value:.2f}",
+        low=f"{ratio.low:.2f}",
+        high=f"{ratio.high:.2f}",
+        runs=designs.repeats(ratio.n, folds),
     )
 
 

@@ -18,13 +18,16 @@ from commongarden.report import (
     charts,
     compared,
     curves,
+    designs,
     discussion,
+    factors,
     figures,
     methods,
     numbers,
     pareto,
     sections,
     tables,
+    terms,
     words,
 )
 from commongarden.report.charts import Chart
@@ -72,8 +75,36 @@ def _overview(store: Store, study: Study, results: Results, how: methods.Methods
     return Section(
         _("Overview"),
         tuple(blocks),
-        (Section(TEXT["methods"], tuple(Paragraph(text) for text in how.paragraphs)),),
+        (_terms(store, study), Section(TEXT["methods"], tuple(Paragraph(text) for text in how.paragraphs))),
     )
+
+
+def _terms(store: Store, study: Study) -> Section:
+    """The contract: what is equal for all arms, and what differs."""
+    found = terms.terms(study, store.manifest(), store.splits(), store.runs())
+    equal = Table(f"{TEXT['terms_equal']}.", (_("term"), _("for all arms")), found.equal, n_left=2)
+    blocks: list[Block] = [equal]
+    for heading, said in ((f"{TEXT['terms_differs']}:", found.differs), (TEXT["terms_declared"], found.declared)):
+        if said:
+            blocks += [Paragraph(heading, leads=True), Bullets(said)]
+    blocks += [Paragraph(warning) for warning in found.warnings]
+    return Section(TEXT["terms"], tuple(blocks))
+
+
+def _effects(results: Results) -> tuple[Section, ...]:
+    """The factors of a study that has any."""
+    found = factors.section(results)
+    if found is None:
+        return ()
+    chart = (
+        None
+        if found.chart is None
+        else Figure(TEXT["effects_caption"], figures.chart(found.chart), found.chart.description)
+    )
+    parts: list[Block | None] = [Bullets(tuple(found.main)), chart, Paragraph(" ".join(found.notes))]
+    if found.interactions:
+        parts[1:1] = [Paragraph(f"{TEXT['interactions']}:", leads=True), Bullets(tuple(found.interactions))]
+    return (Section(TEXT["effects"], tuple(part for part in parts if part is not None)),)
 
 
 def _counts(store: Store) -> Table:
@@ -91,19 +122,20 @@ def _results(store: Store, study: Study, results: Results, runs: Sequence[Run], 
     arms = [arm.arm for arm in results.arms]
     has_intervals = any(arm.n_finished > 1 for arm in results.arms)
     published = any(arm.published is not None for arm in results.arms)
+    text = designs.labels(TEXT, study.folds)
     reached, costs = compared.comparison(results)
     planned = compared.contrasts(results)
     blocks: list[Block | None] = [
         reached,
         _figure(
             charts.accuracies(results, sections.accuracies(arms, runs)),
-            TEXT["accuracies_caption" if has_intervals else "accuracies_caption_one"]
+            text["accuracies_caption" if has_intervals else "accuracies_caption_one"]
             + (TEXT["published_caption"] if published else ""),
         ),
         planned,
         _figure(
             charts.differences(results, words.verdicts(results)),
-            words.differences_caption(results) if has_intervals else TEXT["differences_caption_one"],
+            words.differences_caption(results) if has_intervals else text["differences_caption_one"],
         ),
         Paragraph(words.intervals(results)),
         *compared.metrics(results),
@@ -115,7 +147,8 @@ def _results(store: Store, study: Study, results: Results, runs: Sequence[Run], 
     return Section(
         _("Results"),
         tuple(block for block in blocks if block is not None),
-        tuple(
+        _effects(results)
+        + tuple(
             Section(arm.arm, tuple(_of_arm(study, arm, runs, epochs[arm.arm], kept.get(arm.arm))))
             for arm in results.arms
         ),
@@ -132,7 +165,11 @@ def _curves(store: Store, results: Results, epochs: sections.Histories) -> Figur
     made = curves.curves(epochs, guesses, results.commonest.loss)
     if not made:
         return None
-    return Figure(TEXT["curves_caption"], figures.charts(made), "; ".join(chart.description for chart in made))
+    return Figure(
+        designs.labels(TEXT, results.folds)["curves_caption"],
+        figures.charts(made),
+        "; ".join(chart.description for chart in made),
+    )
 
 
 def _time(results: Results) -> Figure | None:
@@ -159,15 +196,13 @@ def _of_arm(
         return
     run = mine[0]
     name = arm.arm if len(study.seeds) == 1 else f"{arm.arm}/{run.seed}"
-    if len(mine) > 1:
-        yield Paragraph(
-            _("Log of training with seed {seed}, the first of {n}; accuracy is training/validation.").format(
-                seed=run.seed, n=len(mine)
-            ),
-            leads=True,
-        )
+    if study.folds:
+        said = _("Log of training in fold {seed}, the first of {n}; accuracy is training/validation.")
+    elif len(mine) > 1:
+        said = _("Log of training with seed {seed}, the first of {n}; accuracy is training/validation.")
     else:
-        yield Paragraph(_("Log of training with seed {seed}; accuracy is training/validation.").format(seed=run.seed))
+        said = _("Log of training with seed {seed}; accuracy is training/validation.")
+    yield Paragraph(said.format(seed=run.seed, n=len(mine)), leads=True)
     yield Log(tuple(classic_log(name, run.recipe.epochs, epochs[run.seed], run)[:-1]))
 
 
@@ -185,7 +220,7 @@ def _conditions(study: Study, arm: ArmResult, epochs: Mapping[int, Sequence[Epoc
         (_("batch size"), str(recipe.batch_size)),
         (_("optimizer"), recipe.optimizer),
         (_("learning rate"), f"{recipe.lr:g}"),
-        (TEXT["seeds"], words.seeds_of(arm)),
+        (designs.labels(TEXT, study.folds)["seeds"], words.seeds_of(arm)),
     ]
     values = tables.values(arm)
     found = []
@@ -216,8 +251,8 @@ def _beside(cell: tables.Cell) -> str:
 
 def _conclusion(study: Study, results: Results) -> Section:
     said = [words.verdict(contrast) for contrast in words.verdicts(results)]
-    if not said and results.arms[0].test_accuracy is not None:
-        said = [words.one_arm(results.arms[0])]
+    if len(results.arms) == 1 and results.arms[0].test_accuracy is not None:
+        said = [words.one_arm(results.arms[0], study.folds)]
     blocks: list[Block] = []
     if headline := words.headline(results):
         blocks.append(Paragraph(headline))

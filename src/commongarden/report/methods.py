@@ -10,7 +10,7 @@ from commongarden.arch import FAMILIES, Dropout, Node
 from commongarden.language import _, ngettext
 from commongarden.recipe import Recipe
 from commongarden.records import Run
-from commongarden.report import blocks, sections, verdicts
+from commongarden.report import blocks, designs, sections, verdicts
 from commongarden.report.numbers import listed, percent, whole
 from commongarden.report.references import Citations
 from commongarden.stats import Results
@@ -64,14 +64,25 @@ def _design(study: Study, results: Results, cite: Citations) -> Iterator[str]:
         n=len(results.arms), data=data, classes=len(results.classes), train=whole(results.n_train),
         val=whole(results.n_val), test=whole(results.n_test),
     )  # fmt: skip
+    if study.splits_vary:
+        yield designs.counts_of_first(study.folds)
     n = len(results.seeds)
-    if n == 1:
+    if study.folds:
+        yield _(
+            "Each was trained once in each of {n} folds. Runs of different networks in the same fold have the same "
+            "photos in the same order, so differences are paired by fold ({works})."
+        ).format(n=n, works=cite("bouthillier"))
+    elif n == 1:
         yield _("Each was trained once, with one seed.")
     else:
         yield _(
             "Each was trained with {n} seeds. Runs of different networks with the same seed have the same photos in "
             "the same order, so differences are paired by seed ({works})."
         ).format(n=n, works=cite("bouthillier"))
+    if n > 1:
+        if study.splits_vary:
+            cite("nadeau")  # which the sentences name
+        yield from designs.between(study.vary, study.folds)
     yield _("Every network was tested once per run, at the end, on photos that took no part in any choice.")
 
 

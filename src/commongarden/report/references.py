@@ -11,11 +11,6 @@ WORKS: dict[str, tuple[str, str]] = {
         "Agarwal, R., Schwarzer, M., Castro, P. S., Courville, A., & Bellemare, M. G. (2021). Deep reinforcement "
         "learning at the edge of the statistical precipice. NeurIPS 34. arXiv:2108.13264.",
     ),
-    "akiba": (
-        "Akiba et al. 2019",
-        "Akiba, T., Sano, S., Yanase, T., Ohta, T., & Koyama, M. (2019). Optuna: a next-generation hyperparameter "
-        "optimization framework. KDD. arXiv:1907.10902.",
-    ),
     "bouthillier": (
         "Bouthillier et al. 2021",
         "Bouthillier, X., et al. (2021). Accounting for variance in machine learning benchmarks. MLSys 3. "
