@@ -76,16 +76,12 @@ def curves(
             title = words.cut(title, top)
         longest = max(row["epoch"] for row in rows)
         room = 0.02 * (longest - 1) or 0.5
+        whole = list(range(1, longest + 1)) if longest <= 10 else alt.Undefined
         x = alt.X(
             "epoch:Q",
             title=TEXT["epoch"],
             scale=alt.Scale(domain=[1 - room, longest + room], nice=False, zero=False),
-            axis=alt.Axis(
-                grid=False,
-                format="d",
-                tickCount=10,
-                **({"values": list(range(1, longest + 1))} if longest <= 10 else {}),
-            ),
+            axis=alt.Axis(grid=False, format="d", tickCount=10, values=whole),
         )
         domain = domain_of([*values, line], 0, top)
         description = f"{title}: {_ends(rows, '' if loss else ' %')}"
