@@ -29,9 +29,9 @@ def grown(
     published: dict[str, float] | None = None,
     val_loss: float | None = None,
     description: str = "",
+    study: Study | None = None,
     arms: dict[str, Arm] | None = None,
     contrasts: tuple[Contrast, ...] = (),
-    study: Study | None = None,
 ) -> stores.Store:
     """The store of a study whose arms reached these test accuracies, one a seed; a Failure is a run that failed.
 

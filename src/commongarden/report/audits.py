@@ -172,6 +172,13 @@ def _lagging_statistics(found: Finding) -> str:
     )
 
 
+def _dropped_positions(found: Finding) -> str:
+    return (
+        f"{percent(found.value)} of the positions that come in are dropped: they were worked out in vain, and a batch "
+        "norm before this took its statistics from them too."
+    )
+
+
 def _small_batch(found: Finding) -> str:
     return (
         f"{counted(int(found.value), 'number', 'numbers')} a channel to normalize by, at a batch of "
@@ -207,6 +214,7 @@ _SENTENCES: dict[str, Callable[[Finding], str]] = {
     "wrong gradient": _wrong_gradient,
     "train and eval apart": _train_and_eval_apart,
     "lagging statistics": _lagging_statistics,
+    "dropped positions": _dropped_positions,
     "small batch": _small_batch,
     "saturated logits": _saturated_logits,
 }

@@ -26,6 +26,7 @@ from commongarden.report import (
     figures,
     methods,
     numbers,
+    pareto,
     race,
     sections,
     tables,
@@ -169,9 +170,9 @@ def _curves(store: Store, results: Results, epochs: sections.Histories) -> Figur
 
 
 def _time(results: Results) -> Figure | None:
-    made = curves.against_seconds(results)
+    made = [chart for chart, _said in pareto.fronts(results)[:1]]
     caption = _("Test accuracy over the time of training and validation, with 95 % intervals both ways.")
-    return None if made is None else Figure(caption, figures.charts([made]), made.description)
+    return Figure(caption, figures.charts(made), made[0].description) if made else None
 
 
 def _of_arm(

@@ -67,8 +67,10 @@ TEXT: dict[str, str] = {
     "published_caption": " Open diamonds are the published figures.",
     "effects": "What each factor does",
     "interactions": "Interactions",
-    "effects_caption": "Each effect with its 95 % interval, corrected for all effects; right of 0 the later level is "
-    "better. Coloured: established. Hollow: not established.",
+    "effects_bar": "Each effect with its 95 % interval, adjusted for all effects.",
+    "effects_right": "Right of 0 the later level is better.",
+    "effects_left": "Lower is better: left of 0 the later level is better.",
+    "effects_colours": "Coloured: established. Hollow: not established.",
     "terms": "What is equal, what differs",
     "terms_equal": "Equal for all arms",
     "terms_differs": "Different, as computed from the networks",
@@ -105,8 +107,8 @@ TEXT: dict[str, str] = {
     "race_level": "level of its test",
     "curves": "Learning curves",
     "curves_caption": "Heavy lines are means over the finished seeds, thin lines single seeds. Training figures are "
-    "gathered while the weights still move, validation figures at the end of each epoch. Dashed grey: always guessing "
-    "the commonest class.",
+    "gathered while the weights still move, validation figures at the end of each epoch; times are those that training "
+    "and validation had taken by then. Dashed grey: always guessing the commonest class.",
     "train_accuracy": "training accuracy, %",
     "val_accuracy": "validation accuracy, %",
     "train_loss": "training loss, nats",
@@ -114,11 +116,16 @@ TEXT: dict[str, str] = {
     "epoch": "epoch",
     "seed": "seed",
     "legend": "Arms; press one to bring it forward",
-    "time": "Accuracy against time",
-    "time_caption": "First: validation accuracy at the end of each epoch, over the time that training and validation "
-    "had taken by then (mean over seeds). Second: test accuracy and the whole time, with 95 % intervals both ways.",
+    "over_time": "Validation accuracy over time, %",
+    "cost": "What accuracy costs",
+    "cost_caption": "Test accuracy and cost of each arm, with 95 % intervals both ways. The thin line joins the arms "
+    "that no other one surpasses in both, judged by the means. Seconds and memory are this machine's.",
     "time_axis": "of training and validation",
-    "time_test": "test accuracy, %",
+    "axis_inference_ms": "ms for one photo",
+    "axis_peak_memory_mb": "MB at the peak of training",
+    "front_seconds": "test accuracy, %, against training time",
+    "front_inference_ms": "test accuracy, %, against inference time",
+    "front_peak_memory_mb": "test accuracy, %, against memory",
     "budgets": "At equal epochs, equal time, equal multiply-adds",
     "tuned": "Each arm at its own learning rate",
     "tuned_declared": "With the recipes as declared",

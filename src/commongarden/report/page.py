@@ -24,6 +24,7 @@ from commongarden.report import (
     factors,
     methods,
     numbers,
+    pareto,
     race,
     scripts,
     sections,
@@ -52,7 +53,8 @@ def render(store: Store, results: Results) -> str:
 
     answer = [charts.differences(results, contrasts), charts.accuracies(results, sections.accuracies(arms, runs))]
     over = curves.curves(histories, guesses, results.commonest.loss)
-    time = [curves.over_time(histories, guesses["val"]), curves.against_seconds(results)]
+    time = curves.over_time(histories, guesses["val"])
+    fronts = pareto.fronts(results)
     budgets_chart, tuned_chart = budgets.chart(results), tuned.chart(results)
     factorial = factors.section(results)
     drawn = [
@@ -61,7 +63,8 @@ def render(store: Store, results: Results) -> str:
         *answer,
         factorial and factorial.chart,
         *over,
-        *time,
+        time,
+        *(chart for chart, _ in fronts),
         *(chart for chart, _ in confusions),
     ]
     return (
@@ -98,7 +101,8 @@ def render(store: Store, results: Results) -> str:
             tuned_chart=tuned_chart,
             differences_caption=words.differences_caption(results),
             curves=over,
-            time=[chart for chart in time if chart],
+            time=time,
+            fronts=fronts,
             confusions=confusions,
             columns=tables.columns(results),
             rows=[

@@ -67,7 +67,7 @@ def summarize(store: Store) -> Results:
         design="crossed" if not every or shared_photos(every) else "resampled",
         standings=_standings(study, tested, n_train),
         imbalance=imbalance(Counter(label[path] for path in split.test)),
-        factorial=effects_of(store, study, runs, splits),
+        factorial=effects_of(study, tested, splits),
         vary=study.vary,
         folds=study.folds,
         contract=contract.of(study, manifest, splits).hash,
