@@ -178,10 +178,7 @@ class Comparison:
 
 def terminal(results: Results) -> Iterator[RenderableType]:
     """What `commongarden compare` prints: the verdicts, what must be said beside them, and the table."""
-    said = [
-        " ".join(filter(None, (words.verdict(contrast), words.remedy(contrast), words.signflip(contrast))))
-        for contrast in words.verdicts(results)
-    ]
+    said = [words.in_full(contrast) for contrast in words.verdicts(results)]
     if not said and results.arms[0].test_accuracy is not None:
         said = [words.one_arm(results.arms[0])]
     yield Comparison(results)
