@@ -15,6 +15,7 @@ from commongarden.report.labels import TEXT
 from commongarden.report.numbers import counted, hundredths, listed, percent
 from commongarden.report.verdicts import headline as headline
 from commongarden.report.verdicts import imbalance as imbalance
+from commongarden.report.verdicts import in_full as in_full
 from commongarden.report.verdicts import intervals as intervals
 from commongarden.report.verdicts import margin as margin
 from commongarden.report.verdicts import remedy as remedy
