@@ -132,7 +132,7 @@ class LiveDisplay:
         self.console.print(Text(text, "yellow"))
 
     def begin(self, jobs: Mapping[Job, float], epochs: Mapping[Job, int], n_workers: int) -> None:
-        self.left = TimeLeft(jobs, epochs)
+        self.left, self.n_done = TimeLeft(jobs, epochs), 0
         self.console.print(f"{len(jobs)} runs to make, {n_workers} at a time")
         self.live.update(self._picture())
 
