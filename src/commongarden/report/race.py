@@ -66,6 +66,15 @@ def told(found: Raced) -> list[str]:
                 "{n} of {most} runs was saved.", "{n} of {most} runs were saved.", found.n_saved
             ).format(n=found.n_saved, most=found.n_most)
         )  # fmt: skip
+    if found.end == "under way":
+        n = len(found.race.needed)
+        said.append(
+            ngettext(
+                "The race is not over: the next look waits for {n} run.",
+                "The race is not over: the next look waits for {n} runs.",
+                n,
+            ).format(n=n)
+        )
     if found.budget:
         said.append(_budget(found))
     return said
