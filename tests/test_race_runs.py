@@ -301,5 +301,5 @@ def test_the_verdict_of_a_raced_study_is_that_of_its_last_look(undisturbed):
     for contrast in stats.summarize(stores.open_store(out)).contrasts:
         last = found.last(contrast.arm, contrast.against)
         assert last is not None
-        assert contrast.difference.low == pytest.approx(last.low)
-        assert contrast.difference.high == pytest.approx(last.high)
+        assert contrast.adjusted.low == pytest.approx(last.low)
+        assert contrast.adjusted.high == pytest.approx(last.high)
