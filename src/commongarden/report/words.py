@@ -221,7 +221,9 @@ def limits(results: Results, select: Iterable[str]) -> list[str]:
         "One data set: another one may order the arms otherwise.",
         f"{designs.repeats(len(results.seeds), results.folds)} an arm: intervals narrow with more of them.",
         f"The test part was touched once per run, at the end, with the weights of {chosen}.",
-        "One recipe for all: an arm that would want another learning rate or more epochs is not shown at its best.",
+        _("One recipe for all: an arm that would want another learning rate or more epochs is not shown at its best.")
+        if results.tuned is None
+        else _("One recipe for all but what was tuned: an arm that would want more epochs is not shown at its best."),
         "Seconds are wall-clock seconds of this machine, where runs may have shared processors: a few per cent mean "
         "little.",
     ]
