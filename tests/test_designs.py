@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from commongarden import report
@@ -50,7 +50,13 @@ MANY = manifest_of({"daisy": 40, "rose": 31, "tulip": 22})
 def test_every_photo_is_in_the_test_part_of_one_fold(sizes, n, copies, stratified):
     manifest = manifest_of({f"class{i}": size for i, size in enumerate(sizes)}, copies)
     plan = SplitPlan(0.6, 0.2, stratified=stratified)
-    splits = [fold(manifest, plan, 0, number, n) for number in range(n)]
+    try:
+        splits = [fold(manifest, plan, 0, number, n) for number in range(n)]
+    except (
+        DataError
+    ):  # by chance a class may have no photo left to learn from where the classes are not dealt one by one
+        assume(stratified)
+        raise
     tested = Counter(path for split in splits for path in split.test)
     assert tested == Counter({photo.path: 1 for photo in manifest.photos})
     content = {photo.path: photo.sha256 for photo in manifest.photos}
@@ -265,6 +271,7 @@ def test_seeds_are_no_way_to_extend_folds(folded, study_file):
     assert "study.folds: 3 here, 4 asked for" in told
 
 
+@pytest.mark.soak
 def test_a_stopped_study_goes_on_with_its_own_splits(folded, study_file, tmp_path, commongarden):
     """Through the command line, whose workers open the soil by themselves."""
     out = tmp_path / "out"
@@ -284,6 +291,7 @@ def test_parts_that_the_folders_declare_cannot_be_folds(photos, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.soak
 def test_a_factorial_study_is_grown_and_extended_by_a_level(small, cache_folder, tmp_path):
     base = {"arms": {}, "contrasts": (), "seeds": (0, 1)}
     factors = {"arch": ["plain_flower", "residual_flower"], "order": ["LAB", "LBA"]}

@@ -174,6 +174,7 @@ def in_training_span(pixels, seed):
     return products @ (vectors[:, kept] / np.sqrt(values[kept]))
 
 
+@pytest.mark.soak
 def test_pixels_at_fixed_places_do_not_tell_the_kinds_apart(photos):
     pixels, labels = photos
     assert linear_accuracy([in_training_span(pixels, seed) for seed in SEEDS], labels, (1e-3, 1e-2)) < 0.50
@@ -217,6 +218,7 @@ def network_accuracy(pixels, labels, seed, *, epochs=8, lr=3e-3, batch=32):
         return (network(images[test]).argmax(1) == targets[test]).double().mean().item()
 
 
+@pytest.mark.soak
 def test_a_small_convolutional_network_tells_the_kinds_apart(photos):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -213,6 +213,7 @@ def test_a_report_runs_no_code_of_others_and_needs_no_file(grown, tmp_path):
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
 
 
+@pytest.mark.soak
 def test_a_study_is_extended_and_a_changed_file_refused(grown, commongarden, tmp_path, monkeypatch):
     shutil.copytree(grown, tmp_path / "garden")
     here = tmp_path / "garden"

@@ -233,6 +233,7 @@ def test_a_file_grows_beside_a_named_architecture(grown):
     assert json.loads(store.study().arms["mine"].list_form) == NET
 
 
+@pytest.mark.soak
 def test_files_by_name_are_trained(commongarden, here, photos):
     commongarden("run", "--data", photos, "--arms", "nets/net.json", "--seeds", 1, "--epochs", 1, "--resolution", 16,
                  "--out", "out", check=0, cwd=here)  # fmt: skip
@@ -264,6 +265,7 @@ def test_going_on_with_an_edited_file_is_refused(commongarden, garden):
     assert (garden / "out" / "study.toml").read_bytes() == kept
 
 
+@pytest.mark.soak
 def test_going_on_without_the_file(commongarden, garden):
     """The folder's own study file is enough for more seeds, and gives the same network."""
     shutil.rmtree(garden / "nets")

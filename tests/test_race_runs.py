@@ -72,6 +72,7 @@ def test_the_same_command_makes_nothing_more(undisturbed, three, commongarden, t
     assert race_of(out) == race_of(undisturbed[0])
 
 
+@pytest.mark.soak
 def test_runs_that_are_there_count(undisturbed, three, commongarden, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(undisturbed[0], out)
@@ -86,6 +87,7 @@ def test_runs_that_are_there_count(undisturbed, three, commongarden, tmp_path):
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in done.items())
 
 
+@pytest.mark.soak
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send to another process")
 def test_a_race_that_is_stopped_and_goes_on_decides_the_same(undisturbed, three, commongarden, cache_folder, tmp_path):
     out = tmp_path / "out"
@@ -112,6 +114,7 @@ def test_a_budget_of_runs_is_kept_and_what_is_left_is_told(three, commongarden, 
     assert "to make" not in more.stderr
 
 
+@pytest.mark.soak
 def test_a_budget_below_the_first_look_makes_what_fits(study_file, commongarden, tmp_path):
     out = tmp_path / "out"
     commongarden("run", study_file, "--out", out, "--budget", "3runs", "--epochs", 1, check=0)
@@ -131,6 +134,7 @@ def test_a_budget_of_time_starts_no_run_that_does_not_fit(study_file, commongard
     assert (out / "report.html").is_file()
 
 
+@pytest.mark.soak
 def test_a_time_budget_counts_the_seconds_of_the_runs(study_file, commongarden, tmp_path):
     out = tmp_path / "out"
     commongarden("run", study_file, "--out", out, "--budget", "1h", "--seeds", 3, check=0)
@@ -142,6 +146,7 @@ def test_a_time_budget_counts_the_seconds_of_the_runs(study_file, commongarden, 
     assert found.left == pytest.approx(3600 - seconds)
 
 
+@pytest.mark.soak
 def test_a_plain_run_makes_what_the_race_saved(undisturbed, three, commongarden, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(undisturbed[0], out)
@@ -194,6 +199,7 @@ def test_the_plan_is_told_kept_and_compared_with_what_it_took(undisturbed):
     assert "took" in one
 
 
+@pytest.mark.soak
 def test_runs_that_are_there_are_forecast_from_what_they_took(finished, study_file, commongarden, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(finished, out)
@@ -236,6 +242,7 @@ def test_a_long_study_is_asked_about_and_may_be_declined(study_file, tmp_path, c
     assert results.arms[0].n_finished == 0
 
 
+@pytest.mark.soak
 def test_the_python_call_races_too(study_file, tmp_path, cache_folder):
     from commongarden import study as studies
 
@@ -247,6 +254,7 @@ def test_the_python_call_races_too(study_file, tmp_path, cache_folder):
     assert conducted.forecast.took > 0
 
 
+@pytest.mark.soak
 def test_hopeless_runs_end_at_half_their_epochs_where_that_is_asked_for(study_file, commongarden, tmp_path):
     dead = 'arch = "plain_flower"\norder = "LA"\nlr = 1e-12\ninit = "fixed"\ninit_std = 1e-12'
     text = study_file.read_text().replace('arch = "plain_flower"', dead).replace("epochs = 3", "epochs = 6")
@@ -276,6 +284,7 @@ def test_a_run_is_hopeless_by_its_first_half_alone(finished):
     assert is_hopeless([low] * 3, 5, 0.2)
 
 
+@pytest.mark.soak
 def test_workers_stay_between_rounds(study_file, cache_folder, tmp_path):
     """The same two processes make all rounds."""
     import psutil

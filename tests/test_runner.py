@@ -224,6 +224,7 @@ def test_a_run_whose_worker_is_killed_goes_on_in_another(longer, cache_folder, t
     assert numbers(out) == {key: value for key, value in undisturbed.items() if key[1] == 0}
 
 
+@pytest.mark.soak
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_a_run_at_which_two_workers_die_is_recorded_as_failed_and_no_other(longer, cache_folder, tmp_path):
     out = tmp_path / "out"

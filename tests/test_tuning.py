@@ -183,6 +183,7 @@ def test_the_same_command_again_makes_nothing(tuned, tuned_file, commongarden):
     assert "tuning.runs: 3 here, 5 asked for" in refused.stderr
 
 
+@pytest.mark.soak
 def test_a_search_that_was_stopped_goes_on_to_the_same_end_with_any_workers(tuned, tuned_file, tmp_path, commongarden):
     """As a kill leaves it: some looks are there, one is half done, no arm has its best yet."""
     out, store = tmp_path / "out", stores.open_store(tuned)

@@ -51,7 +51,7 @@ def _compare(
         y = f(x)
         # not chance alone: what a normalization leaves out of its gradient lies along its mean and along itself
         weighing = torch.randn(y.shape, generator=generator, dtype=torch.float64).to(y.dtype)
-        weighing += 1 + y.detach() / y.detach().square().mean().sqrt().clamp(min=1e-30)
+        weighing += 0.2 * (1 + y.detach() / y.detach().square().mean().sqrt().clamp(min=1e-30))
         (gradient,) = torch.autograd.grad((y * weighing).sum(), x)
         many = next(module.children(), None) is not None
         places = torch.randperm(x.numel(), generator=generator)[: N_PLACES_OF_MANY if many else N_PLACES]
