@@ -6,6 +6,7 @@
     ngettext("{n} seed", "{n} seeds", n).format(n=n)
 
 Text is looked up when it is said, not when a module is imported, so the language can change while the program runs.
+Records on disk are English whatever the language: they are written with `in_english` and said with `told`.
 """
 
 from __future__ import annotations
@@ -13,11 +14,19 @@ from __future__ import annotations
 import gettext
 import locale
 import os
+import re
+import string
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+from commongarden.particles import with_particle
 
 DOMAIN = "commongarden"
 CATALOGUES = Path(__file__).parent / "locale"  # LANGUAGE/LC_MESSAGES/commongarden.po and, compiled, .mo
+VARIABLE = "COMMONGARDEN_LANG"
 
 _chosen: str | None = None
 
@@ -25,8 +34,8 @@ _chosen: str | None = None
 def languages() -> tuple[str, ...]:
     """The languages there are: English, and each that has a catalogue.
 
-    >>> languages()[0]
-    'en'
+    >>> languages()
+    ('en', 'ko')
     """
     found = {path.parent.parent.name for path in CATALOGUES.glob(f"*/LC_MESSAGES/{DOMAIN}.mo")}
     return ("en", *sorted(found - {"en"}))
@@ -38,24 +47,140 @@ def use(language: str | None) -> None:
     _chosen = language
 
 
+@contextmanager
+def used(language: str | None) -> Iterator[None]:
+    """Says everything in this language for a while; None changes nothing."""
+    before = _chosen
+    use(before if language is None else language)
+    try:
+        yield
+    finally:
+        use(before)
+
+
 def current() -> str:
     """The language in use: the chosen one, else the environment's where there is a catalogue for it, else English."""
     return _chosen if _chosen is not None else _of_environment()
 
 
+class Message(str):
+    """Text in the language in use that knows what it is in English. `format` fills in both; a catalogue can have a
+    Korean particle behind a name, "{arm:은}"."""
+
+    english: str
+
+    def __new__(cls, text: str, english: str | None = None) -> Message:
+        message = super().__new__(cls, text)
+        message.english = text if english is None else english
+        return message
+
+    def format(self, *args: object, **kwargs: object) -> str:
+        """As `str.format`."""
+        english = _FORMATTER.vformat(self.english, [in_english(arg) for arg in args], _all_in_english(kwargs))
+        return Message(english if str(self) == self.english else _FORMATTER.vformat(str(self), args, kwargs), english)
+
+
 def _(message: str) -> str:
     """The message in the language in use."""
-    return _catalogue(current()).gettext(message)
+    return Message(_catalogue(current()).gettext(message), message)
+
+
+def N_(message: str) -> str:
+    """The message as it is, marked for the catalogues: it is looked up later, by `_` or `told`."""
+    return message
 
 
 def ngettext(one: str, many: str, n: int) -> str:
     """The message for n of something in the language in use."""
-    return _catalogue(current()).ngettext(one, many, n)
+    return Message(_catalogue(current()).ngettext(one, many, n), one if n == 1 else many)
 
 
 def pgettext(context: str, message: str) -> str:
     """The message where English has one word and another language several; context tells which."""
-    return _catalogue(current()).pgettext(context, message)
+    return Message(_catalogue(current()).pgettext(context, message), message)
+
+
+def in_english(said: Any) -> Any:
+    """What a message, or the error that carries it, is in English, for a record; anything else as it is."""
+    if isinstance(said, Exception):
+        return in_english(said.args[0]) if len(said.args) == 1 and isinstance(said.args[0], str) else str(said)
+    return said.english if isinstance(said, Message) else said
+
+
+def told(record: str) -> str:
+    """An English message that a record holds, in the language in use; as it is where the catalogue does not know it.
+
+    The message is found again by its text: of all that fit, the one with the most words of its own.
+    """
+    catalogue = _catalogue(current())
+    if not isinstance(catalogue, gettext.GNUTranslations):
+        return Message(record)
+    if record in _templates(current()):
+        return Message(catalogue.gettext(record), record)
+    best: tuple[int, re.Match[str], str] | None = None
+    for template, text in _templates(current()).items():
+        parts = list(string.Formatter().parse(template))
+        literals = [literal for literal, *_rest in parts]
+        weight = sum(letter.isalpha() for literal in literals for letter in literal)
+        if weight > (best[0] if best else 4) and all(literal in record for literal in literals):
+            match = re.fullmatch(_pattern(template), record, re.DOTALL)
+            if match is not None:
+                best = weight, match, text
+    if best is None:
+        return Message(record)
+    _weight, match, text = best
+    return Message(
+        _AS_RECORDED.vformat(text, (), {name: told(value) for name, value in match.groupdict().items()}), record
+    )
+
+
+class _Formatter(string.Formatter):
+    """`str.format`, and a particle as the last letters of a field's format."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        found = re.fullmatch(r"(.*?)([가-힣]*)", format_spec, re.DOTALL)
+        assert found is not None
+        text = self.plain(value, found[1])
+        return with_particle(text, found[2]) if found[2] else text
+
+    def plain(self, value: Any, format_spec: str) -> str:
+        return format(value, format_spec)
+
+
+class _AsRecorded(_Formatter):
+    """Of values that were written out before: only particles are still to be chosen."""
+
+    def plain(self, value: Any, format_spec: str) -> str:
+        return str(value)
+
+    def convert_field(self, value: Any, conversion: Any) -> Any:
+        return value
+
+
+_FORMATTER = _Formatter()
+_AS_RECORDED = _AsRecorded()
+
+
+def _all_in_english(values: Mapping[str, object]) -> dict[str, object]:
+    return {name: in_english(value) for name, value in values.items()}
+
+
+def _pattern(template: str) -> str:
+    seen: set[str] = set()
+    pattern = ""
+    for literal, name, _spec, _conversion in string.Formatter().parse(template):
+        pattern += re.escape(literal)
+        if name:
+            pattern += f"(?P={name})" if name in seen else f"(?P<{name}>.*?)"
+            seen.add(name)
+    return pattern
+
+
+@cache
+def _templates(language: str) -> Mapping[str, str]:
+    """English to translated, without plural forms and contexts, which records do not hold."""
+    known: Mapping[Any, str] = getattr(_catalogue(language), "_catalog", {})  # gettext names no other way to list it
+    return {key: text for key, text in known.items() if isinstance(key, str) and key and "\x04" not in key}
 
 
 @cache
@@ -64,11 +189,16 @@ def _catalogue(language: str) -> gettext.NullTranslations:
 
 
 def _of_environment() -> str:
-    for name in ("COMMONGARDEN_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+    """By gettext's own order of variables, ours first; LANGUAGE may name several."""
+    for name in (VARIABLE, "LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
         if value := os.environ.get(name):
-            wanted = value
+            wanted = value.split(":")
             break
     else:
-        wanted = locale.getlocale()[0] or ""  # Windows keeps it elsewhere
-    short = "ko" if wanted.lower().startswith("korean") else wanted.partition(".")[0].partition("_")[0].lower()
-    return short if short in languages() else "en"
+        wanted = [locale.getlocale()[0] or ""]  # Windows keeps it elsewhere
+    known = languages()
+    for one in wanted:
+        short = "ko" if one.lower().startswith("korean") else re.split(r"[._@-]", one)[0].lower()
+        if short in known:
+            return short
+    return "en"

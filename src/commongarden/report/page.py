@@ -13,6 +13,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from commongarden import language
 from commongarden.records import Predictions, Run
 from commongarden.report import charts, curves, numbers, scripts, sections, tables, words
 from commongarden.report.charts import Chart
@@ -42,6 +43,7 @@ def render(store: Store, results: Results) -> str:
         .get_template("page.html")
         .render(
             text=TEXT,
+            lang=language.current(),
             words=words,
             numbers=numbers,
             study=study,
@@ -150,7 +152,11 @@ def _environment() -> jinja2.Environment:
 
 def _unbroken(value: object) -> object:
     """Text in which no line ends between a number and its sign of percent."""
-    return re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", value) if type(value) is str else value
+    return (
+        re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", value)
+        if isinstance(value, str) and not isinstance(value, Markup)
+        else value
+    )
 
 
 def _data_uri(jpeg: bytes) -> str:

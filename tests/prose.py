@@ -1,0 +1,47 @@
+"""Strings in the code, and words on a page, that a reader of another language would meet in English."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+SOURCE = Path(__file__).parent.parent / "src" / "commongarden"
+MARKS = {"_", "N_", "ngettext", "pgettext", "unknown"}
+OURS_ALONE = {"TypeError", "ValueError", "AttributeError", "RuntimeError"}  # of mistakes in the program itself
+TWO_WORDS = re.compile(r"[A-Za-z]{2,}[,:;]? [a-z]{2,}")
+
+
+def strings(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and text of each string that is not marked for the catalogues; what is filled in stands as {}."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    passed = {id(node) for marked in _marked(tree) for node in ast.walk(marked)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            passed.add(id(node.body[0].value))
+        elif isinstance(node, ast.JoinedStr):
+            passed |= {id(part) for part in node.values}
+    for node in ast.walk(tree):
+        if id(node) in passed:
+            continue
+        if isinstance(node, ast.JoinedStr):
+            yield node.lineno, "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.lineno, node.value
+
+
+def _marked(tree: ast.Module) -> Iterator[ast.expr]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MARKS:
+            yield from node.args if node.func.id != "unknown" else node.args[:1]
+        elif isinstance(node, ast.keyword) and node.arg == "help":
+            yield node.value
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in OURS_ALONE:
+            yield from node.args
+        elif isinstance(node, ast.Assert) and node.msg is not None:
+            yield node.msg
+
+
+def english(text: str, names: set[str]) -> list[str]:
+    """Runs of two words or more in Latin letters, but for those of names and terms alone."""
+    runs = re.findall(r"(?<![\w/.:=\-'\"])[A-Za-z][a-z']+(?:,? [A-Za-z][a-z']+\b(?!\.\w))+", text)
+    return [run for run in runs if not set(re.split(r",? ", run)) <= names]
