@@ -39,7 +39,9 @@ def scan(source: str, *, keep_going: bool = False, on_progress: Callable[[int, i
     elif path.is_file() and path.suffix.lower() == ".csv":
         root, candidates = path.parent, in_table(path)
     else:
-        raise DataError(f"{source}: {_why_not(path)}; {_(ACCEPTED)}")
+        raise DataError(
+            _("{source}: {problem}; {accepted}").format(source=source, problem=_why_not(path), accepted=_(ACCEPTED))
+        )
     candidates = sorted((_valid_name(candidate) for candidate in candidates), key=lambda candidate: candidate.path)
     _check_classes(source, {candidate.label for candidate in candidates} - {""})
     judged = list(image.in_threads(partial(_judge, root), candidates, on_progress))
