@@ -45,3 +45,23 @@ def english(text: str, names: set[str]) -> list[str]:
     """Runs of two words or more in Latin letters, but for those of names and terms alone."""
     runs = re.findall(r"(?<![\w/.:=\-'\"])[A-Za-z][a-z']+(?:,? [A-Za-z][a-z']+\b(?!\.\w))+", text)
     return [run for run in runs if not set(re.split(r",? ", run)) <= names]
+
+
+OPEN, CLOSE = "\N{MATHEMATICAL LEFT WHITE SQUARE BRACKET}", "\N{MATHEMATICAL RIGHT WHITE SQUARE BRACKET}"
+
+
+def bracketed(message: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    """A translation into a language that no one speaks, by which what is looked up is told from what is not."""
+    if isinstance(message, tuple):
+        return tuple(f"{OPEN}{one}{CLOSE}" for one in message)
+    return f"{OPEN}{message}{CLOSE}"
+
+
+def outside(text: str) -> str:
+    """What stands in no bracket."""
+    depth, kept = 0, []
+    for letter in text:
+        depth += (letter == OPEN) - (letter == CLOSE)
+        if not depth:
+            kept.append("\n" if letter == CLOSE else letter)
+    return "".join(kept)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
+from babel.messages.mofile import write_mo
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +20,7 @@ from commongarden.errors import DataError, StudyError, unknown
 from commongarden.language import CATALOGUES, Message, _, in_english, ngettext, told, used
 from commongarden.particles import FORMS, sound, with_particle
 from commongarden.records import Failure
-from prose import SOURCE, TWO_WORDS, english, strings
+from prose import SOURCE, TWO_WORDS, bracketed, english, outside, strings
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
 import catalogues
@@ -239,6 +240,53 @@ def test_workers_speak_as_the_command_does():
         del main.commands["spoken"]
     assert seen == [("ko", "ko")]
     assert os.environ["COMMONGARDEN_LANG"] == "en"
+
+
+# A language that no one speaks: every message in brackets. What stands outside of them was not looked up
+
+
+@pytest.fixture
+def brackets(tmp_path, monkeypatch):
+    catalogue = catalogues.template()
+    for message in catalogue:
+        if message.id:
+            message.string = bracketed(message.id)
+    path = tmp_path / "xx" / "LC_MESSAGES" / "commongarden.mo"
+    path.parent.mkdir(parents=True)
+    with path.open("wb") as file:
+        write_mo(file, catalogue)
+    monkeypatch.setattr(language, "CATALOGUES", tmp_path)
+    language._catalogue.cache_clear()
+    monkeypatch.setenv("COMMONGARDEN_LANG", "xx")
+    monkeypatch.setenv("COLUMNS", "400")
+    yield
+    language._catalogue.cache_clear()
+
+
+NAMES = {"global", "avg", "max", "pool", "batch", "norm", "conv", "dense", "stage", "block", "body", "shortcut"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "data check builtin:flowers/40",
+        "describe residual_flower",
+        "describe nothing",
+        "diff plain_flower residual_flower",
+        "twins",
+        "audit inception_flower:LA --set init=fixed",
+        "cache --cache-dir nowhere",
+        "predict nowhere photo.jpg",
+        "list --jsn",
+    ],
+)
+def test_all_that_a_command_prints_was_looked_up(brackets, arguments):
+    result = CliRunner().invoke(main, arguments.split())
+    assert not isinstance(result.exception, AssertionError | TypeError)
+    printed = outside(result.output).replace("main", "")
+    if arguments.startswith("diff"):
+        printed = printed.rpartition("\n\n")[0]  # the sentence has a module for each language
+    assert english(printed, NAMES) == []
 
 
 # Records are English, and are said in any language
