@@ -2,7 +2,6 @@
 
 import gettext
 import os
-import pickle
 import string
 import sys
 from pathlib import Path
@@ -16,8 +15,9 @@ from hypothesis import strategies as st
 
 from commongarden import language
 from commongarden.cli import main
+from commongarden.data import folder, image
 from commongarden.errors import DataError, StudyError, unknown
-from commongarden.language import CATALOGUES, Message, _, in_english, ngettext, told, used
+from commongarden.language import CATALOGUES, Message, _, ngettext, told, used
 from commongarden.particles import FORMS, sound, with_particle
 from commongarden.records import Failure
 from prose import SOURCE, TWO_WORDS, bracketed, english, outside, strings
@@ -88,6 +88,23 @@ def hangul_formats(text):
 def is_example(text):
     """A message that shows JSON is not filled in."""
     return ("{NAME: CONFIG}" in text and "{{" not in text) or "{options}" in text or '{"#chn": 6}' in text
+
+
+def test_a_third_language_needs_a_catalogue_only(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(catalogues, "CATALOGUES", tmp_path)
+    monkeypatch.setattr(language, "CATALOGUES", tmp_path)
+    catalogues.main(["de"])
+    assert "de: " in capsys.readouterr().out
+    file = catalogues.po("de")
+    text = file.read_text(encoding="utf-8")
+    assert text.count('msgid "no such file"\nmsgstr ""') == 1
+    file.write_text(text.replace('msgid "no such file"\nmsgstr ""', 'msgid "no such file"\nmsgstr "fehlt"'), "utf-8")
+    catalogues.main([])
+    assert language.languages() == ("en", "de")
+    with used("de"):
+        assert (_("no such file"), _("a number")) == ("fehlt", "a number")
+        assert ngettext("{n} photo", "{n} photos", 1).format(n=1) == "1 photo"
+    language._catalogue.cache_clear()
 
 
 # The code
@@ -325,16 +342,16 @@ def test_a_failure_says_where_in_the_language_in_use():
         assert str(failure) == "2번째 에폭, 5번째 스텝: 검증 손실이 inf가 되었다"
 
 
-def test_a_message_knows_its_english():
+def test_an_error_is_told_in_korean_and_recorded_in_english(tmp_path):
+    file = tmp_path / "rose" / "a.jpg"
+    file.parent.mkdir()
+    file.write_bytes(b"")
     with used("ko"):
-        inner = _("{n:,} pixels").format(n=12000)
-        error = DataError(_("{size}, more than the {limit:,} that a photo may have").format(size=inner, limit=9000))
-        assert str(error).startswith("12,000픽셀: ")
-        sent = pickle.loads(pickle.dumps(error))
-        assert in_english(sent) == in_english(error) == "12,000 pixels, more than the 9,000 that a photo may have"
-        assert told(in_english(error)) == str(error)
-        assert ngettext("{n} photo", "{n} photos", 1).format(n=1) == "사진 1장"
-    assert in_english(ValueError("a", 1)) == str(ValueError("a", 1))
+        with pytest.raises(DataError) as found:
+            image.read(file)
+        assert str(found.value) == f"{file}: 빈 파일입니다(0바이트)"
+        kept = folder._judge(tmp_path, folder.Candidate("rose/a.jpg", "rose"))
+        assert kept.reason == "empty file (0 bytes)"
 
 
 def test_a_language_without_a_catalogue_is_told_in_english():
@@ -377,9 +394,8 @@ def test_any_word_takes_one_of_two_forms(word, particle):
 
 @given(st.text())
 def test_a_message_keeps_what_it_is_filled_with(word):
-    message = Message("{a:이} {b!r:>8} {n:,}", "{a} {b!r:>8} {n:,}")
-    said = message.format(a=word, b="x", n=1234)
-    assert said.english == f"{word} {'x'!r:>8} 1,234"
+    said = Message("{a:이} {b!r:>8} {n:,}").format(a=word, b="x", n=1234)
+    assert type(said) is str
     assert said in {f"{word}{particle} {'x'!r:>8} 1,234" for particle in "이가"}
 
 

@@ -6,7 +6,7 @@
     ngettext("{n} seed", "{n} seeds", n).format(n=n)
 
 Text is looked up when it is said, not when a module is imported, so the language can change while the program runs.
-Records on disk are English whatever the language: they are written with `in_english` and said with `told`.
+Records on disk are English whatever the language: their texts are marked with `N_` and said with `told`.
 """
 
 from __future__ import annotations
@@ -64,25 +64,16 @@ def current() -> str:
 
 
 class Message(str):
-    """Text in the language in use that knows what it is in English. `format` fills in both; a catalogue can have a
-    Korean particle behind a name, "{arm:은}"."""
-
-    english: str
-
-    def __new__(cls, text: str, english: str | None = None) -> Message:
-        message = super().__new__(cls, text)
-        message.english = text if english is None else english
-        return message
+    """Text to be filled in; a catalogue can have a Korean particle behind a name, "{arm:은}"."""
 
     def format(self, *args: object, **kwargs: object) -> str:
         """As `str.format`."""
-        english = _FORMATTER.vformat(self.english, [in_english(arg) for arg in args], _all_in_english(kwargs))
-        return Message(english if str(self) == self.english else _FORMATTER.vformat(str(self), args, kwargs), english)
+        return _FORMATTER.vformat(str(self), args, kwargs)
 
 
 def _(message: str) -> str:
     """The message in the language in use."""
-    return Message(_catalogue(current()).gettext(message), message)
+    return _fillable(_catalogue(current()).gettext(message))
 
 
 def N_(message: str) -> str:
@@ -92,19 +83,16 @@ def N_(message: str) -> str:
 
 def ngettext(one: str, many: str, n: int) -> str:
     """The message for n of something in the language in use."""
-    return Message(_catalogue(current()).ngettext(one, many, n), one if n == 1 else many)
+    return _fillable(_catalogue(current()).ngettext(one, many, n))
 
 
 def pgettext(context: str, message: str) -> str:
     """The message where English has one word and another language several; context tells which."""
-    return Message(_catalogue(current()).pgettext(context, message), message)
+    return _fillable(_catalogue(current()).pgettext(context, message))
 
 
-def in_english(said: Any) -> Any:
-    """What a message, or the error that carries it, is in English, for a record; anything else as it is."""
-    if isinstance(said, Exception):
-        return in_english(said.args[0]) if len(said.args) == 1 and isinstance(said.args[0], str) else str(said)
-    return said.english if isinstance(said, Message) else said
+def _fillable(text: str) -> str:
+    return Message(text) if "{" in text else text  # what is said is plain text, as JSON and others want it
 
 
 def told(record: str) -> str:
@@ -114,9 +102,9 @@ def told(record: str) -> str:
     """
     catalogue = _catalogue(current())
     if not isinstance(catalogue, gettext.GNUTranslations):
-        return Message(record)
+        return record
     if record in _templates(current()):
-        return Message(catalogue.gettext(record), record)
+        return catalogue.gettext(record)
     best: tuple[int, re.Match[str], str] | None = None
     for template, text in _templates(current()).items():
         parts = list(string.Formatter().parse(template))
@@ -127,11 +115,9 @@ def told(record: str) -> str:
             if match is not None:
                 best = weight, match, text
     if best is None:
-        return Message(record)
+        return record
     _weight, match, text = best
-    return Message(
-        _AS_RECORDED.vformat(text, (), {name: told(value) for name, value in match.groupdict().items()}), record
-    )
+    return _AS_RECORDED.vformat(text, (), {name: told(value) for name, value in match.groupdict().items()})
 
 
 class _Formatter(string.Formatter):
@@ -159,10 +145,6 @@ class _AsRecorded(_Formatter):
 
 _FORMATTER = _Formatter()
 _AS_RECORDED = _AsRecorded()
-
-
-def _all_in_english(values: Mapping[str, object]) -> dict[str, object]:
-    return {name: in_english(value) for name, value in values.items()}
 
 
 def _pattern(template: str) -> str:

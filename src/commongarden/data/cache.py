@@ -29,7 +29,7 @@ import platformdirs
 
 from commongarden.data import image
 from commongarden.errors import DataError
-from commongarden.language import _
+from commongarden.language import N_, _, told
 from commongarden.records import Manifest, Photo
 
 FORMAT = 1  # rises whenever the same photo would give other pixels
@@ -181,10 +181,10 @@ def _pixels(root: str, photo: Photo, height: int, width: int) -> np.ndarray:
     try:
         data = image.read_bytes(path)
         if hashlib.sha256(data).hexdigest() != photo.sha256:
-            raise DataError(_("has changed since it was read first; start again"))
+            raise DataError(N_("has changed since it was read first; start again"))
         return image.resized(image.decode(data), height, width)
     except DataError as error:
-        raise DataError(f"{path}: {error}") from None
+        raise DataError(f"{path}: {told(str(error))}") from None
 
 
 @contextlib.contextmanager

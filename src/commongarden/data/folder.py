@@ -15,7 +15,7 @@ from commongarden.data import image
 from commongarden.data.listing import ACCEPTED, Candidate, in_folder, in_table
 from commongarden.data.split import PARTS, duplicates
 from commongarden.errors import DataError
-from commongarden.language import N_, _, in_english, told
+from commongarden.language import N_, _, told
 from commongarden.records import LeftOut, Manifest, Photo
 
 MOST_UNREADABLE = 0.05
@@ -133,7 +133,7 @@ def _judge(root: Path, candidate: Candidate) -> Photo | LeftOut:
         data = image.read_bytes(root / candidate.path)
         image.decode(data)
     except DataError as error:
-        return LeftOut(candidate.path, in_english(error))
+        return LeftOut(candidate.path, str(error))
     return Photo(candidate.path, candidate.label, candidate.part, hashlib.sha256(data).hexdigest())
 
 

@@ -29,7 +29,7 @@ from PIL import (  # the plugins are named so that no thread meets a half-regist
 )
 
 from commongarden.errors import DataError, unknown
-from commongarden.language import _
+from commongarden.language import N_, _, told
 
 ACCEPTED = "JPEG, PNG, WebP, BMP, GIF, TIFF"
 _PLUGINS = (
@@ -76,7 +76,7 @@ def read(path: Path) -> Image.Image:
     try:
         return decode(read_bytes(path))
     except DataError as error:
-        raise DataError(f"{path}: {error}") from None
+        raise DataError(f"{path}: {told(str(error))}") from None
 
 
 def pixels(root: str, path: str, height: int, width: int) -> np.ndarray:
@@ -105,7 +105,8 @@ def jpeg(root: str, path: str, size: int) -> bytes:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The file's bytes, if they begin as an image does. Raises DataError with the reason alone, without the path.
+    """The file's bytes, if they begin as an image does. Raises DataError with the reason alone,
+    without the path, and in English, for records (`language.told` says it).
 
     Only the first bytes of anything else are read: a folder of photos may hold a film of many gigabytes.
     """
@@ -113,16 +114,16 @@ def read_bytes(path: Path) -> bytes:
         with path.open("rb") as file:
             head = file.read(16)
             if not head:
-                raise DataError(_("empty file (0 bytes)"))
+                raise DataError(N_("empty file (0 bytes)"))
             if _FOREIGN.match(head):
                 raise DataError(
-                    _("a HEIC or AVIF photo, which is not read; accepted: {accepted}").format(accepted=ACCEPTED)
+                    N_("a HEIC or AVIF photo, which is not read; accepted: {accepted}").format(accepted=ACCEPTED)
                 )
             if _kind(head) is None:
-                raise DataError(_("not an image file"))
+                raise DataError(N_("not an image file"))
             return head + file.read()
     except OSError as error:
-        raise DataError(_("cannot be read: {reason}").format(reason=error.strerror or error)) from None
+        raise DataError(N_("cannot be read: {reason}").format(reason=error.strerror or error)) from None
 
 
 def begins_as_photo(path: Path) -> bool:
@@ -135,7 +136,7 @@ def begins_as_photo(path: Path) -> bool:
 
 
 def decode(data: bytes) -> Image.Image:
-    """The photo in a file's bytes, as `read` gives it. Raises DataError with the reason alone, without a path."""
+    """The photo in a file's bytes, as `read` gives it. Raises DataError as `read_bytes` does."""
     with _QUIET:
         try:
             with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
@@ -146,24 +147,24 @@ def decode(data: bytes) -> Image.Image:
         except UnidentifiedImageError:
             kind = _kind(data)
             reason = (
-                _("broken, or a kind of {kind} file that is not read").format(kind=kind)
+                N_("broken, or a kind of {kind} file that is not read").format(kind=kind)
                 if kind
-                else _("not an image file")
+                else N_("not an image file")
             )
             raise DataError(reason) from None
         except Image.DecompressionBombError as error:
             found = re.search(r"\((\d+) pixels\)", str(error))
-            size = _("{n:,} pixels").format(n=int(found[1])) if found else _("far too many pixels")
+            size = N_("{n:,} pixels").format(n=int(found[1])) if found else N_("far too many pixels")
             limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
             raise DataError(
-                _("{size}, more than the {limit:,} that a photo may have").format(size=size, limit=limit)
+                N_("{size}, more than the {limit:,} that a photo may have").format(size=size, limit=limit)
             ) from None
         except MemoryError:
-            raise DataError(_("too large for the memory of this machine")) from None
+            raise DataError(N_("too large for the memory of this machine")) from None
         except Exception as error:  # on broken bytes a decoder raises nearly anything
             if "truncated" in str(error).lower() or isinstance(error, EOFError) or _is_cut_webp(data):
-                raise DataError(_("truncated: the file ends before the picture does")) from None
-            raise DataError(_("broken: {reason}").format(reason=error or type(error).__name__)) from None
+                raise DataError(N_("truncated: the file ends before the picture does")) from None
+            raise DataError(N_("broken: {reason}").format(reason=error or type(error).__name__)) from None
 
 
 def resized(picture: Image.Image, height: int, width: int) -> np.ndarray:

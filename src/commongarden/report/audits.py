@@ -54,7 +54,7 @@ def to_json(arm: str, audit: Audit) -> str:
     """The audit with the sentence of each finding."""
     table: dict[str, Any] = {"arch": arm, **msgspec.to_builtins(audit)}
     for found, row in zip(audit.findings, table["findings"], strict=True):
-        row["says"] = str(says(found))
+        row["says"] = says(found)
     return msgspec.json.format(msgspec.json.encode(table), indent=1).decode()
 
 
