@@ -105,9 +105,9 @@ def jpeg(root: str, path: str, size: int) -> bytes:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The file's bytes, if they begin as an image does. Raises DataError with the reason alone,
-    without the path, and in English, for records (`language.told` says it).
+    """The file's bytes, if they begin as an image does. Raises DataError with the reason alone, without the path.
 
+    The reason is English, as records are; `language.told` says it in the language in use.
     Only the first bytes of anything else are read: a folder of photos may hold a film of many gigabytes.
     """
     try:

@@ -152,11 +152,7 @@ def _environment() -> jinja2.Environment:
 
 def _unbroken(value: object) -> object:
     """Text in which no line ends between a number and its sign of percent."""
-    return (
-        re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", value)
-        if isinstance(value, str) and not isinstance(value, Markup)
-        else value
-    )
+    return re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", value) if type(value) is str else value
 
 
 def _data_uri(jpeg: bytes) -> str:
