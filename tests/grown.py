@@ -29,15 +29,18 @@ def grown(
     published: dict[str, float] | None = None,
     val_loss: float | None = None,
     description: str = "",
+    study: Study | None = None,
 ) -> stores.Store:
     """The store of a study whose arms reached these test accuracies, one a seed; a Failure is a run that failed.
 
     Arms with fewer entries than the longest one have runs missing (two seeds are planned where none has any).
+    study: takes the place of the one that is made up; an entry of None is a run that is missing. Where its splits vary,
+    each seed's test part is another piece of the photos.
     """
     root.mkdir(parents=True, exist_ok=True)
-    seeds = tuple(range(max(map(len, accuracies.values())) or 2))
+    seeds = tuple(range(max(map(len, accuracies.values()), default=0) or 2))
     recipe = Recipe(resolution=32, epochs=epochs, select=select)
-    study = Study(
+    study = study or Study(
         "grown",
         "photos",
         {name: Arm(_FAMILIES[i % 4]) for i, name in enumerate(accuracies)},
@@ -53,15 +56,24 @@ def grown(
         for i in range(10 + N_TEST // len(classes) + 1)
     )
     paths = [photo.path for photo in sorted(photos, key=lambda photo: photo.path[-7:])]
-    test = tuple(paths[:N_TEST])
-    split = Split(tuple(paths[N_TEST + 5 :]), tuple(paths[N_TEST : N_TEST + 5]), test)
+    splits = {}
+    for seed in study.seeds:
+        turned = [*paths[11 * seed :], *paths[: 11 * seed]] if study.splits_vary else paths
+        splits[seed] = Split(tuple(turned[N_TEST + 5 :]), tuple(turned[N_TEST : N_TEST + 5]), tuple(turned[:N_TEST]))
+    split = splits[study.seeds[0]]
+    test = split.test
     manifest = Manifest("photos", photos)
     store = stores.write_study(root, study)
     stores.write_split(store, manifest, split)
-    labels = np.array([manifest.classes.index(path.rpartition("/")[0]) for path in test])
+    if study.splits_vary:
+        for seed, own in splits.items():
+            stores.write_own_split(store, seed, own)
     for number, (name, reached) in enumerate(accuracies.items()):
         for seed, value in enumerate(reached):
-            _write(store, study, name, seed, value, number, manifest, split, labels, val_loss)
+            if value is None:
+                continue
+            labels = np.array([manifest.classes.index(path.rpartition("/")[0]) for path in splits[seed].test])
+            _write(store, study, name, seed, value, number, manifest, splits[seed], labels, val_loss)
     _thumbnails(store, test[:24])
     return store
 
@@ -104,7 +116,7 @@ def _write(store, study, name, seed, value, number, manifest, split, labels, val
     probabilities = np.full((len(labels), len(manifest.classes)), 0.1 / len(manifest.classes), np.float32)
     probabilities[np.arange(len(labels)), guesses] += 0.9
     finished = dataclasses.replace(
-        run, selected_epoch=recipe.epochs, test_accuracy=accuracy, test_loss=1.0, seconds_test=0.5,
+        run, selected_epoch=recipe.epochs, test_accuracy=n_right / len(labels), test_loss=1.0, seconds_test=0.5,
         inference_ms=1.5 + number + 0.1 * seed, peak_memory_bytes=400_000_000 + number * 10_000_000,
         model_bytes=4 * cost.n_params,
     )  # fmt: skip

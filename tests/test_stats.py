@@ -39,13 +39,21 @@ def test_one_value_has_no_interval():
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "outcome"),
-    [(0.01, 0.05, "better"), (-0.05, -0.01, "worse"), (-0.01, 0.05, "not resolved"), (0.0, 0.05, "not resolved"),
-     (None, None, "one seed")],
+    ("low", "high", "within", "outcome"),
+    [(0.01, 0.05, False, "better"), (0.001, 0.005, True, "better"), (-0.05, -0.01, False, "worse"),
+     (-0.01, 0.05, False, "not resolved"), (0.0, 0.05, False, "not resolved"), (-0.01, 0.01, True, "equivalent")],
 )  # fmt: skip
-def test_outcomes_come_from_the_interval_alone(low, high, outcome):
-    assert stats.outcome(Estimate(0.02, low, high, 3, "")) == outcome
-    assert stats.outcome(None) == "no pairs"
+def test_outcomes_come_from_the_adjusted_interval_and_the_margin(low, high, within, outcome):
+    difference, adjusted = Estimate(0.02, 0.01, 0.03, 3, ""), Estimate(0.02, low, high, 3, "")
+    assert stats.outcome(difference, adjusted, within) == outcome
+    turned = {"better": "worse", "worse": "better"}.get(outcome, outcome)
+    assert stats.outcome(difference, adjusted, within, higher_is_better=False) == turned
+
+
+def test_without_an_interval_the_outcome_says_why():
+    assert stats.outcome(None, None, False) == "no pairs"
+    assert stats.outcome(Estimate(0.02, None, None, 1, ""), None, False) == "one seed"
+    assert stats.outcome(Estimate(0.02, None, None, 3, ""), None, False) == "one photo"
 
 
 def test_the_commonest_class_of_the_facts():
@@ -74,6 +82,9 @@ def rewrite(store, arm, seed, accuracy, guesses=None, failure=None):
     run, predictions = store.run(arm, seed), store.predictions(arm, seed)
     history = store.history(arm, seed)
     shutil.rmtree(store.directory(arm, seed))
+    if guesses is None and accuracy is not None:  # right about the first photos
+        n_right = round(accuracy * len(predictions.labels))
+        guesses = [(label + (i >= n_right)) % 3 for i, label in enumerate(predictions.labels)]
     if guesses is not None:
         probabilities = np.eye(3, dtype=np.float32)[guesses]
         predictions = Predictions(predictions.photos, predictions.labels, probabilities)
@@ -102,13 +113,13 @@ def test_an_arm_at_the_commonest_class_line_is_called_so(copied):
     line = stats.summarize(copied).commonest.accuracy
     for seed in (0, 1):
         rewrite(copied, "plain", seed, line, guesses=[0] * 12)
-    rewrite(copied, "residual", 0, 0.9, guesses=list(range(3)) * 4)
+    rewrite(copied, "residual", 0, 11 / 12)
     rewrite(copied, "residual", 1, 1 / 3, guesses=[2] * 12)
     plain, residual = stats.summarize(copied).arms
     assert (plain.n_at_commonest, plain.beats_commonest, plain.accuracy_learned) == (2, False, None)
     assert residual.n_at_commonest == 1
     assert residual.beats_commonest is False  # its interval reaches far below the line
-    assert residual.accuracy_learned.value == 0.9
+    assert residual.accuracy_learned.value == pytest.approx(11 / 12)
 
 
 def test_failed_runs_count_but_carry_no_figure(copied):
@@ -119,27 +130,37 @@ def test_failed_runs_count_but_carry_no_figure(copied):
     assert (contrast.outcome, contrast.difference.n) == ("one seed", 1)
 
 
-def test_pairs_are_made_by_seed(copied):
-    for arm, accuracies in (("plain", (0.2, 0.7)), ("residual", (0.3, 0.8))):
-        for seed, accuracy in enumerate(accuracies):
-            rewrite(copied, arm, seed, accuracy)
+def test_pairs_are_made_by_seed_and_photo(copied):
+    for arm, right in (("plain", (2, 8)), ("residual", (3, 9))):
+        for seed, n in enumerate(right):
+            rewrite(copied, arm, seed, n / 12)
     (contrast,) = stats.summarize(copied).contrasts
-    plain = stats.summarize(copied).arms[0].test_accuracy
-    assert contrast.difference.value == pytest.approx(0.1)
-    # 0.1 in both seeds: what is left is the rounding to twelve test photos
-    assert contrast.difference.high - contrast.difference.low < 0.7 < plain.high - plain.low
+    assert contrast.difference.value == pytest.approx(1 / 12)
+    # one photo more in both seeds, but not the same photo: what is left is the chance of twelve photos
+    assert contrast.components.seed == 0
+    half = 1 / 12 * reference.t.ppf(0.975, 1)
+    assert contrast.difference.low == pytest.approx(1 / 12 - half)
+    assert contrast.outcome == "not resolved"
 
 
-def test_seeds_that_agree_by_rounding_are_no_certainty():
-    """The spread of a difference of two counts is that of rounding at least: one photo wide, uniform, twice."""
-    spread = np.sqrt(2 * (1 / 100) ** 2 / 12)
-    ours = stats.difference_interval([0.03, 0.03, 0.03], 100)
-    low, high = reference.t.interval(0.95, 2, loc=0.03, scale=spread / np.sqrt(3))
-    assert (ours.low, ours.high) == (pytest.approx(low), pytest.approx(high))
-    assert stats.difference_interval([1 / 9, 1 / 9], 9).low < 0
-    assert stats.accuracy_interval([0.9, 0.95], 100).high == 1.0
-    wide = [0.50, 0.60, 0.72]
-    assert stats.accuracy_interval(wide, 100) == stats.mean_interval(wide)
+def test_results_hold_what_a_contrast_rests_on(copied):
+    """Against the functions themselves, on what the runs said."""
+    results, runs = stats.summarize(copied), stats.predictions_by_arm(copied, copied.study(), copied.runs())
+    (found,) = results.contrasts
+    right = {
+        arm: np.array([run.probabilities.argmax(axis=1) == run.labels for run in by_seed.values()], dtype=float)
+        for arm, by_seed in runs.items()
+    }
+    mean = stats.crossed_interval(right["residual"] - right["plain"])
+    assert (found.difference.low, found.difference.high) == (mean.estimate.low, mean.estimate.high)
+    assert found.adjusted.low == pytest.approx(found.difference.low)  # a single contrast needs no correction
+    assert (found.components.seed, found.components.photo) == (mean.seed_sd, mean.photo_sd)
+    assert (found.p_least, found.family, found.margin) == (0.5, 1, 0.01)
+    wins = [np.sign(a - b) for a in right["residual"].mean(axis=1) for b in right["plain"].mean(axis=1)]
+    assert found.probability.value == pytest.approx((np.mean(wins) + 1) / 2)
+    assert results.design == "crossed"
+    best = max(right, key=lambda arm: right[arm].mean())
+    assert right[results.standings[0].arm].mean() == right[best].mean()
 
 
 def test_the_spread_of_rounding_is_that_of_counting_photos():

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from commongarden.study import Contrast as Contrast
     from commongarden.study import SplitPlan as SplitPlan
     from commongarden.study import Study as Study
+    from commongarden.study import Tuning as Tuning
     from commongarden.study import read as read_study  # noqa: F401
 
 _PUBLIC = {
@@ -44,6 +45,7 @@ _PUBLIC = {
     "Recipe": ("recipe", "Recipe"),
     "SplitPlan": ("study", "SplitPlan"),
     "Study": ("study", "Study"),
+    "Tuning": ("study", "Tuning"),
     "arch": ("arch", ""),
     "load": ("predictor", "load"),
     "measure": ("runner.measuring", "measure"),

@@ -136,6 +136,30 @@ class Predictions:
     probabilities: np.ndarray
 
 
+BaselineKind = Literal["colours", "neighbours"]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What a simple method reached on the study's photos.
+
+    kind: "colours", logistic regression on colour histograms; "neighbours", the nearest neighbours among small photos.
+    setting: C of the one, k of the other, by the best accuracy on the validation part; None for a mean over splits with
+        several.
+    n_train: photos it learned from, fewer than the training part where that is large.
+    converged: whether the fit came to its end within its iterations.
+    """
+
+    kind: BaselineKind
+    setting: float | None
+    val_accuracy: float
+    test_accuracy: float
+    n_train: int
+    n_test: int
+    converged: bool
+    seconds: float
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A number with its uncertainty. low and high are None where no interval can be given (n = 1)."""

@@ -3,9 +3,13 @@
     study.toml            the effective study, every default written out
     manifest.csv          path,label,part,sha256 of every photo that takes part
     split.json            the three parts, and what was left out and why
+    splits/SEED.json      where each run seed has a split of its own: that one (split.json then has the first seed's)
+    contract.json         what all arms share and what differs between them, with its hash
     runs/ARM/SEED/        one finished (or failed) run: run.json, history.csv, predictions.npz, model.safetensors
     runs/ARM/SEED.partial/  a run under way: checkpoint.pt; renamed to runs/ARM/SEED as the last act of the run
     audit.json            what was found in each arm's network before its runs; made again where it is missing
+    baselines/KEY.npz     what simple methods reached, and their predictions; KEY is a hash of photos and split
+    tuning/runs/ARM/N/    the tuning run number N of an arm, as a run without test; best values go into study.toml
     thumbnails.npz        JPEG bytes of the test photos that the report shows
     command.json          the command that the study was last made with
     results.csv, results.json, report.html
@@ -21,6 +25,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import hashlib
 import io
 import os
 import shutil
@@ -37,8 +42,10 @@ from commongarden import study as study_file
 from commongarden.errors import StoreError
 from commongarden.findings import AUDIT_SCHEMA, Audit
 from commongarden.language import _
-from commongarden.records import SCHEMA, Epoch, LeftOut, Manifest, Photo, Predictions, Run, Split
+from commongarden.records import SCHEMA, Baseline, Epoch, LeftOut, Manifest, Photo, Predictions, Run, Split
 from commongarden.study import Study
+
+BASELINES_VERSION = 1  # rises whenever the same photos would give other baselines
 
 
 @dataclass(frozen=True)
@@ -63,9 +70,26 @@ class Store:
         file = _read_split(self.root)
         return Manifest(file.root, photos, file.unreadable)
 
-    def split(self) -> Split:
-        """Which part each photo is in."""
-        return _read_split(self.root).split
+    def split(self, seed: int | None = None) -> Split:
+        """Which part each photo is in, in the runs with this seed; without one in those with the study's first seed."""
+        own = self.split_file(seed) if seed is not None else None
+        if own is None or not own.is_file():
+            return _read_split(self.root).split
+        try:
+            return msgspec.json.decode(_read(own), type=Split)
+        except msgspec.DecodeError as error:
+            raise StoreError(f"{own}: not a split: {error}") from None
+
+    def splits(self) -> dict[int, Split]:
+        """The split of every run seed of the study."""
+        study = self.study()
+        if not study.splits_vary:
+            return dict.fromkeys(study.seeds, self.split())
+        return {seed: self.split(seed) for seed in study.seeds}
+
+    def split_file(self, seed: int) -> Path:
+        """Where a run seed's own split is kept, in a study that has such."""
+        return self.root / "splits" / f"{seed}.json"
 
     def runs(self) -> tuple[Run, ...]:
         """Every finished or failed run, in the study's order of arms, then by seed."""
@@ -116,6 +140,22 @@ class Store:
                     path=path, reason=error
                 )
             ) from None
+
+    def baselines(self, data: str, split: str) -> tuple[tuple[Baseline, Predictions], ...] | None:
+        """What simple methods reached on photos and a split of these hashes; None where nobody has tried."""
+        path = self.root / "baselines" / f"{_baselines_key(data, split)}.npz"
+        if not path.is_file():
+            return None
+        with np.load(io.BytesIO(_read(path)), allow_pickle=False) as arrays:
+            found = msgspec.json.decode(arrays["baselines"].tobytes(), type=tuple[Baseline, ...])
+            return tuple(
+                (item, Predictions(arrays["photos"], arrays["labels"], arrays[f"probabilities_{item.kind}"]))
+                for item in found
+            )
+
+    def tuning(self) -> Store:
+        """Where the tuning runs lie, laid out like a study's: the number of one stands in place of its seed."""
+        return Store(self.root / "tuning")
 
     def thumbnails(self) -> dict[str, bytes]:
         """JPEG bytes by photo path; empty where no run has finished."""
@@ -207,6 +247,10 @@ def mend(store: Store) -> None:
         if (partial / "run.json").is_file():  # written last, so the run is whole
             _finalize(partial, partial.with_suffix(""))
     _sweep(store.root)
+    _sweep(store.root / "baselines")
+    if store.tuning().root.is_dir():
+        mend(store.tuning())
+    _sweep(store.root / "splits")
 
 
 def write_study(root: Path, study: Study) -> Store:
@@ -227,10 +271,35 @@ def write_split(store: Store, manifest: Manifest, split: Split) -> None:
     write_atomically(store.root / "split.json", msgspec.json.format(msgspec.json.encode(file), indent=1))
 
 
+def write_own_split(store: Store, seed: int, split: Split) -> None:
+    """Keeps the split of the runs with this seed. One that is there is never replaced."""
+    path = store.split_file(seed)
+    if path.is_file():
+        raise StoreError(f"{path}: a split is there already, and a split is never replaced")
+    path.parent.mkdir(exist_ok=True)
+    write_atomically(path, msgspec.json.format(msgspec.json.encode(split), indent=1))
+
+
 def write_audit(store: Store, arm: str, audit: Audit) -> None:
     """Keeps an arm's audit beside those of the others. For the process that holds the study."""
     audits = {**store.audits(), arm: audit}
     write_atomically(store.root / "audit.json", msgspec.json.format(msgspec.json.encode(audits), indent=1))
+
+
+def write_baselines(
+    store: Store, data: str, split: str, photos: np.ndarray, labels: np.ndarray, found: Mapping[Baseline, np.ndarray]
+) -> None:
+    """Keeps what simple methods reached, with the probabilities that each gave to the classes of the test photos."""
+    folder = store.root / "baselines"
+    folder.mkdir(exist_ok=True)
+    about = np.frombuffer(msgspec.json.encode(list(found)), np.uint8)
+    arrays = {f"probabilities_{item.kind}": probabilities for item, probabilities in found.items()}
+    packed = _npz(photos=photos, labels=labels, baselines=about, **arrays)
+    write_atomically(folder / f"{_baselines_key(data, split)}.npz", packed)
+
+
+def _baselines_key(data: str, split: str) -> str:
+    return hashlib.sha256(f"baselines {BASELINES_VERSION} {data} {split}".encode()).hexdigest()[:16]
 
 
 def write_thumbnails(store: Store, jpegs: Mapping[str, bytes]) -> None:

@@ -26,11 +26,18 @@ if TYPE_CHECKING:
         help="Arms of the study to take, or without a study architectures: plain_flower,inception_flower:LA,FILE.json.",
     ),
     click.option("--seeds", type=click.IntRange(min=1), help="How many seeds each arm is trained with."),
+    click.option("--folds", type=click.IntRange(min=2), help="Folds in place of seeds, for few photos."),
+    click.option("--vary", help="What differs between seeds: some of init,order,split [init,order]."),
     click.option("--seed", type=click.IntRange(min=0), help="The study's own seed: split, weights, order."),
     click.option("--epochs", type=int, help="Passes over the training part."),
     click.option("--resolution", type=int, help="Pixels per side that photos are resized to."),
     click.option("--batch-size", type=int, help="Photos per step."),
     click.option("--lr", type=float, help="Learning rate."),
+    click.option(
+        "--tune",
+        type=click.IntRange(min=2),
+        help="First look for each arm's own learning rate in this many runs on the validation part.",
+    ),
     click.option(
         "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other recipe value; may be repeated."
     ),
@@ -50,7 +57,10 @@ def run(
     data: str | None,
     arms: str | None,
     seeds: int | None,
+    folds: int | None,
+    vary: str | None,
     seed: int | None,
+    tune: int | None,
     settings: tuple[str, ...],
     out: Path | None,
     workers: int | None,
@@ -72,7 +82,7 @@ def run(
     from commongarden import study as studies
 
     values = {key: value for key, value in recipe.items() if value is not None} | dict(map(setting, settings))
-    wanted = _declared(study, data, arms, seeds, seed, values)
+    wanted = _declared(study, data, arms, seeds, seed, values, folds, vary, tune)
     if dry_run:
         click.echo(studies.dump(wanted), nl=False)
         return
@@ -108,7 +118,15 @@ def run(
 
 
 def _declared(
-    study: str | None, data: str | None, arms: str | None, seeds: int | None, seed: int | None, values: dict[str, Any]
+    study: str | None,
+    data: str | None,
+    arms: str | None,
+    seeds: int | None,
+    seed: int | None,
+    values: dict[str, Any],
+    folds: int | None = None,
+    vary: str | None = None,
+    tune: int | None = None,
 ) -> Study:
     """The study that the command line declares: a study file with changes, or one made of architectures."""
     import dataclasses
@@ -125,10 +143,18 @@ def _declared(
     changes: dict[str, Any] = {"recipe": override(wanted.recipe, values, where="recipe")} if values else {}
     if data is not None:
         changes["data"] = data
+    if seeds is not None and (folds or wanted.folds):
+        raise StudyError(studies.both(seeds, folds or wanted.folds))
     if seeds is not None:
         changes["seeds"] = tuple(range(seeds))
+    if folds is not None:
+        changes |= {"folds": folds, "seeds": tuple(range(folds))}
+    if vary is not None:
+        changes["vary"] = tuple(name.strip() for name in vary.split(",") if name.strip())
     if seed is not None:
         changes["seed"] = seed
+    if tune is not None:
+        changes["tuning"] = dataclasses.replace(wanted.tuning or studies.Tuning(), runs=tune)
     wanted = dataclasses.replace(wanted, **changes)
     if not wanted.data:
         raise StudyError(f"study {wanted.name!r} names no data; accepted: --data FOLDER, or data = in its [study]")

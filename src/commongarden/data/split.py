@@ -15,7 +15,7 @@ from commongarden.language import N_, _
 from commongarden.records import LeftOut, Manifest, Photo, Split
 
 if TYPE_CHECKING:
-    from commongarden.study import SplitPlan
+    from commongarden.study import SplitPlan, Study
 
 PARTS = (N_("train"), N_("val"), N_("test"))
 
@@ -37,7 +37,61 @@ class _Group:
         return self.photos[0].label
 
 
-def split(manifest: Manifest, plan: SplitPlan, seed: int) -> Split:
+def of_run_seed(manifest: Manifest, study: Study, run_seed: int) -> Split:
+    """The split of the runs with this seed: the study's one, or where splits vary their own.
+
+    A varied split is the same plan with the run seed in the shuffle (run seed 0 has that of a study that varies none);
+    a fold divides one shuffle. Raises DataError, also where the data declare parts, which cannot vary.
+    """
+    seed = study.seed if study.split.seed is None else study.split.seed
+    declared = next((photo for photo in manifest.photos if photo.part), None)
+    if study.splits_vary and declared is not None:
+        raise DataError(
+            _(
+                "{root}: declares parts ({path} is in {part}), so the split cannot vary with the seed or by folds; "
+                'accepted: vary without "split", and seeds in place of folds; or class folders, or a CSV without parts'
+            ).format(root=manifest.root, path=declared.path, part=declared.part)
+        )
+    if study.folds:
+        return fold(manifest, study.split, seed, run_seed, study.folds)
+    return split(manifest, study.split, f"{seed}+{run_seed}" if run_seed and study.splits_vary else seed)
+
+
+def fold(manifest: Manifest, plan: SplitPlan, seed: int, number: int, n: int) -> Split:
+    """The split whose test part is fold `number` of `n`: each photo is in the test part of one fold.
+
+    The photos, in the order of `split`, go one after another to the fold that has fewest of their class (where the plan
+    is not stratified: fewest photos), so folds differ by a photo a class, but for exact duplicates, which stay
+    together. The rest is divided into train and val in the plan's proportions. Raises DataError as `split` does.
+    """
+    groups, left_out = _groups(manifest.photos, plan, seed)
+    folds: list[list[_Group]] = [[] for _number in range(n)]
+    in_class: defaultdict[str, list[int]] = defaultdict(lambda: [0] * n)
+    sizes = [0] * n
+    for group in groups:
+        counts = in_class[group.label] if plan.stratified else sizes
+        chosen = min(range(n), key=lambda i: (counts[i], sizes[i], i))
+        folds[chosen].append(group)
+        in_class[group.label][chosen] += group.size
+        sizes[chosen] += group.size
+    if plan.stratified:
+        for label, counts in in_class.items():
+            if 0 in counts:
+                raise DataError(
+                    _(
+                        "split: class {label!r} has too few different photos for {n} folds with one of them in each; "
+                        "accepted: fewer folds, or more photos of it"
+                    ).format(label=label, n=n)
+                )
+    rest = [group for i, members in enumerate(folds) if i != number for group in members]
+    rest.sort(key=lambda group: group.rank)
+    parts = {"test": folds[number], **_divide(rest, ["train", "val"], plan)}
+    _check_parts(manifest, parts, len(groups))
+    train, val, test = (_paths(parts[part]) for part in PARTS)
+    return Split(train, val, test, tuple(sorted(left_out, key=lambda out: out.path)))
+
+
+def split(manifest: Manifest, plan: SplitPlan, seed: int | str) -> Split:
     """Divides the manifest's photos by the plan's shares, or by the parts that they were declared for.
 
     Photos are put in the order of a hash of the seed and their bytes, so a split depends on nothing else: not on
@@ -64,21 +118,19 @@ def split(manifest: Manifest, plan: SplitPlan, seed: int) -> Split:
         parts[kept.photos[0].part or "train"].append(kept)
     names = ["train", *(part for part in ("val", "test") if part not in declared)]
     parts |= _divide(parts["train"], names, plan)
-    for part, members in parts.items():
-        if not members:
-            raise DataError(
-                _(
-                    "{root}: no photo is left for the {part} part (found {n_photos} photos, {n_different} of "
-                    "them different and without conflict)"
-                ).format(root=manifest.root, part=_(part), n_photos=len(manifest.photos), n_different=len(groups))
-            )
-    _check_classes(manifest, parts)
+    _check_parts(manifest, parts, len(groups))
     train, val, test = (_paths(parts[part]) for part in PARTS)
     return Split(train, val, test, tuple(sorted(left_out, key=lambda out: out.path)))
 
 
-def _check_classes(manifest: Manifest, parts: dict[str, list[_Group]]) -> None:
-    """A class without a photo to learn from would be an answer that nothing teaches."""
+def _check_parts(manifest: Manifest, parts: dict[str, list[_Group]], n_groups: int) -> None:
+    """No part is empty; and a class without a photo to learn from would be an answer that nothing teaches."""
+    for part, members in parts.items():
+        if not members:
+            raise DataError(
+                f"{manifest.root}: no photo is left for the {part} part "
+                f"(found {len(manifest.photos)} photos, {n_groups} of them different and without conflict)"
+            )
     present = {photo.label for group in parts["train"] for photo in group.photos}
     for label in manifest.classes:
         if label not in present:
@@ -98,7 +150,7 @@ def duplicates(photos: Iterable[Photo]) -> list[tuple[Photo, ...]]:
     return [tuple(group) for group in found.values()]
 
 
-def _groups(photos: Sequence[Photo], plan: SplitPlan, seed: int) -> tuple[list[_Group], list[LeftOut]]:
+def _groups(photos: Sequence[Photo], plan: SplitPlan, seed: int | str) -> tuple[list[_Group], list[LeftOut]]:
     """The groups in shuffled order, and the photos whose copies have other labels."""
     groups: list[_Group] = []
     left_out: list[LeftOut] = []
@@ -190,7 +242,7 @@ def _largest_remainder(n: int, shares: Sequence[Fraction]) -> list[int]:
 def _round_train(sizes: dict[str, list[int]], share: Fraction, multiple: int) -> None:
     """Moves single photos from train to the last part, from the classes furthest above their share, until train
     is a multiple."""
-    for _step in range(sum(counts[0] for counts in sizes.values()) % multiple):
+    for _photo in range(sum(counts[0] for counts in sizes.values()) % multiple):
         movable = [label for label, counts in sizes.items() if counts[0] > 1]
         if not movable:
             raise DataError(

@@ -14,9 +14,9 @@ from typing import Any
 import altair as alt
 
 from commongarden.records import Estimate
-from commongarden.report import numbers, words
+from commongarden.report import baselines, numbers, verdicts, words
 from commongarden.report.labels import TEXT
-from commongarden.stats import ContrastResult, Results
+from commongarden.stats import METRICS, ContrastResult, Results
 
 N_COLOURS = 12  # --arm-0 to --arm-11 in page.css
 N_SOLID = 6  # arms from here on are dashed, so that hue is not all that tells twelve lines apart
@@ -97,48 +97,87 @@ def _x(domain: list[float], title: str, field: str) -> alt.X:
 
 
 def differences(results: Results, contrasts: Sequence[ContrastResult]) -> Chart | None:
-    """Each contrast's difference with its interval, beside zero; None where no contrast has one."""
+    """Each contrast's difference with its intervals, beside zero and the margin; None where no contrast has one.
+
+    The wide pale bar is the interval that the verdict comes from (adjusted for all contrasts), the narrow one that of
+    the contrast by itself; with a single contrast they are one.
+    """
     place = {arm.arm: i for i, arm in enumerate(results.arms)}
+    metric = METRICS[results.metric]
+    factor = 100 if metric.unit == "points" else 1
     rows: list[dict[str, Any]] = []
     for contrast in contrasts:
         found = contrast.difference
         if found is None:
             continue
         established = contrast.outcome in ("better", "worse")
-        winner = contrast.arm if found.value > 0 else contrast.against
+        winner = contrast.arm if contrast.outcome == "better" else contrast.against
         hue = colour(place[winner]) if established else SOFT
+        wide = contrast.adjusted or found
         rows.append(
             {
                 "row": len(rows),
                 "label": f"{contrast.arm} − {contrast.against}",
-                "said": f"{numbers.signed_points(found.value)}{_below(found)}",
+                "said": verdicts.beside(contrast),
                 "hue": hue,
                 "fill": hue if established else PAPER,
                 "verdict": words.verdict(contrast),
-                **in_hundredths(found),
+                **_scaled(found, factor),
+                **{f"adjusted_{key}": value for key, value in _scaled(wide, factor).items() if key != "value"},
             }
         )
     if not rows:
         return None
     order = range(len(rows))
+    ends = ("value", "low", "high", "adjusted_low", "adjusted_high")
+    reach = [row[key] for row in rows for key in ends if row[key] is not None]
+    has_intervals = any(row["low"] is not None for row in rows)
+    band = [-factor * results.margin, factor * results.margin] if has_intervals else []
+    domain = domain_of([*reach, *band, 0.0], *(factor * bound for bound in metric.spread_bounds))
+    title = TEXT["differences_axis" if results.metric == "accuracy" else f"differences_axis_{results.metric}"]
+    x = _x(domain, title, "value")
+    data = inline(rows)
+    zero = alt.Chart(inline([{"value": 0}])).mark_rule(stroke=INK, strokeWidth=1).encode(x=x)
+    layers = [zero]
+    if band:
+        margin = alt.Chart(inline([{"value": band[0], "end": band[1]}])).mark_rect(fill=SOFT, opacity=0.13)
+        layers.insert(0, margin.encode(x=x, x2="end:Q"))
+    base = alt.Chart(data).encode(y=_y(order), tooltip=alt.Tooltip("verdict:N", title=" "))
+    stroke = alt.Stroke("hue:N", scale=None)
+    if sum(contrast.level is not None for contrast in contrasts) > 1:
+        wide_bar = base.mark_rule(strokeWidth=9, strokeCap="butt", yOffset=10, clip=True, opacity=0.3)
+        layers.append(wide_bar.encode(x=_x(domain, title, "adjusted_low"), x2="adjusted_high:Q", stroke=stroke))
+    interval = base.mark_rule(strokeWidth=4, strokeCap="butt", yOffset=10, clip=True).encode(
+        x=_x(domain, title, "low"), x2="high:Q", stroke=stroke
+    )
+    point = base.mark_point(filled=True, size=130, yOffset=10, opacity=1, strokeWidth=2.5).encode(
+        x=x, fill=alt.Fill("fill:N", scale=None), stroke=stroke
+    )
+    description = " ".join(words.verdict(contrast) for contrast in contrasts if contrast.difference is not None)
+    return _rows_chart("differences", [*layers, interval, point, *_labels(data, order)], len(rows), description)
+
+
+def beside_zero(name: str, rows: Sequence[Mapping[str, Any]], most: float, description: str) -> Chart:
+    """Differences in points with their intervals beside zero, each row with its label above: label, said, value, low,
+    high, hue, fill, and the verdict that is told of it. most: points that are possible either way."""
+    order = range(len(rows))
     reach = [row[key] for row in rows for key in ("value", "low", "high") if row[key] is not None]
-    domain = domain_of([*reach, 0.0], -100, 100)
-    x = _x(domain, TEXT["differences_axis"], "value")
+    domain, title = domain_of([*reach, 0.0], -most, most), TEXT["differences_axis"]
+    x, stroke = _x(domain, title, "value"), alt.Stroke("hue:N", scale=None)
     data = inline(rows)
     zero = alt.Chart(inline([{"value": 0}])).mark_rule(stroke=INK, strokeWidth=1).encode(x=x)
     base = alt.Chart(data).encode(y=_y(order), tooltip=alt.Tooltip("verdict:N", title=" "))
-    interval = base.mark_rule(strokeWidth=4, strokeCap="round", yOffset=10, clip=True).encode(
-        x=_x(domain, TEXT["differences_axis"], "low"), x2="high:Q", stroke=alt.Stroke("hue:N", scale=None)
+    interval = base.mark_rule(strokeWidth=4, strokeCap="butt", yOffset=10, clip=True).encode(
+        x=_x(domain, title, "low"), x2="high:Q", stroke=stroke
     )
     point = base.mark_point(filled=True, size=130, yOffset=10, opacity=1, strokeWidth=2.5).encode(
-        x=x, fill=alt.Fill("fill:N", scale=None), stroke=alt.Stroke("hue:N", scale=None)
+        x=x, fill=alt.Fill("fill:N", scale=None), stroke=stroke
     )
-    description = " ".join(words.verdict(contrast) for contrast in contrasts if contrast.difference is not None)
-    return _rows_chart("differences", [zero, interval, point, *_labels(data, order)], len(rows), description)
+    return _rows_chart(name, [zero, interval, point, *_labels(data, order)], len(rows), description)
 
 
 def accuracies(results: Results, seeds: Mapping[str, Sequence[float]]) -> Chart | None:
-    """Each arm's mean test accuracy with its interval, its seeds, its published figure, and the line to beat."""
+    """Each arm's mean test accuracy with its interval, its seeds, its published figure, and the baselines."""
     rows: list[dict[str, Any]] = []
     dots: list[dict[str, Any]] = []
     published: list[dict[str, Any]] = []
@@ -154,10 +193,15 @@ def accuracies(results: Results, seeds: Mapping[str, Sequence[float]]) -> Chart 
         rows.append({**row, **label, **in_hundredths(arm.test_accuracy)})
     if not rows:
         return None
+    simple = [
+        {"row": len(rows) + i, "label": baselines.name(item), "value": 100 * item.test_accuracy}
+        | {"said": numbers.percent(item.test_accuracy)}
+        for i, item in enumerate(results.baselines)
+    ]
     line = 100 * results.commonest.accuracy
     reach = [row[key] for row in rows for key in ("value", "low", "high") if row[key] is not None]
-    domain = domain_of([*reach, line, *(row["value"] for row in (*dots, *published))], 0, 100)
-    order = range(len(rows))
+    domain = domain_of([*reach, line, *(row["value"] for row in (*dots, *published, *simple))], 0, 100)
+    order = range(len(rows) + len(simple))
     x = _x(domain, TEXT["accuracies_axis"], "value")
     data = inline(rows)
     hue = alt.Stroke("hue:N", scale=None)
@@ -185,16 +229,31 @@ def accuracies(results: Results, seeds: Mapping[str, Sequence[float]]) -> Chart 
         )
         told = [alt.Tooltip("arm:N", title=" "), alt.Tooltip("value:Q", title=TEXT["published"], format=".1f")]
         layers.append(diamond.encode(x=x, y=_y(order), tooltip=told))
-    spoken = "; ".join(f"{arm.arm} {words.accuracy(arm.test_accuracy)}" for arm in results.arms)
+    if simple:
+        hollow = alt.Chart(inline(simple)).mark_point(
+            filled=True, size=110, yOffset=10, opacity=1, fill=PAPER, stroke=SOFT, strokeWidth=2
+        )
+        best = max(results.baselines, key=lambda item: item.val_accuracy)
+        dotted = alt.Chart(inline([{"value": 100 * best.test_accuracy}])).mark_rule(stroke=SOFT, strokeDash=[1.5, 3])
+        layers = [dotted.encode(x=x), *layers, hollow.encode(x=x, y=_y(order))]
+        layers += _labels(inline(simple), order)
+    spoken = "; ".join(
+        [f"{arm.arm} {words.accuracy(arm.test_accuracy, results.folds)}" for arm in results.arms]
+        + [f"{item['label']} {item['said']}" for item in simple]
+    )
     line_said = f"{words.commonest_line(results.commonest)} {numbers.percent(results.commonest.accuracy)}"
-    return _rows_chart("accuracies", [*layers, *_labels(data, order)], len(rows), f"{spoken}; {line_said}.")
+    return _rows_chart("accuracies", [*layers, *_labels(data, order)], len(order), f"{spoken}; {line_said}.")
 
 
 def in_hundredths(estimate: Estimate) -> dict[str, float | None]:
+    return _scaled(estimate, 100)
+
+
+def _scaled(estimate: Estimate, factor: float) -> dict[str, float | None]:
     return {
-        "value": 100 * estimate.value,
-        "low": None if estimate.low is None else 100 * estimate.low,
-        "high": None if estimate.high is None else 100 * estimate.high,
+        "value": factor * estimate.value,
+        "low": None if estimate.low is None else factor * estimate.low,
+        "high": None if estimate.high is None else factor * estimate.high,
     }
 
 

@@ -138,7 +138,8 @@ def against_seconds(results: Results) -> Chart | None:
         return None
     unit, size = numbers.time_unit(max(arm.seconds.value for arm in reached if arm.seconds is not None))
     rows: list[dict[str, Any]] = [
-        {"arm": arm.arm, "said": words.accuracy(arm.test_accuracy), **_both(arm, size)} for arm in reached
+        {"arm": arm.arm, "said": words.accuracy(arm.test_accuracy, results.folds), **_both(arm, size)}
+        for arm in reached
     ]
     arms = [arm.arm for arm in results.arms]
     scale = alt.Scale(domain=arms, range=[colour(i) for i in range(len(arms))])

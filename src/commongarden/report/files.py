@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from commongarden.report import tables, words
+from commongarden.report import effects, tables, words
 from commongarden.stats import Results, summarize
 from commongarden.store import Store, write_atomically
 
@@ -29,5 +29,9 @@ def to_json(results: Results) -> str:
     table: dict[str, Any] = msgspec.to_builtins(results)
     for contrast, row in zip(results.contrasts, table["contrasts"], strict=True):
         row["verdict"] = words.verdict(contrast)
+        row["advice"] = words.remedy(contrast)
+    if results.factorial is not None:
+        for effect, row in zip(results.factorial.effects, table["factorial"]["effects"], strict=True):
+            row["sentence"] = effects.sentence(effect, results.factorial)
     table["notes"] = words.notes(results)
     return msgspec.json.format(msgspec.json.encode(table), indent=1).decode()

@@ -6,16 +6,75 @@ TEXT: dict[str, str] = {
     "answer": "What was found",
     "differences": "Differences between arms",
     "differences_axis": "points of test accuracy",
-    "differences_caption": "The mean difference paired by seed, with its 95 % interval; right of 0 the arm named first "
-    "is better. Coloured: established, in the colour of the better arm. Hollow: not established.",
+    "differences_axis_balanced_accuracy": "points of balanced test accuracy",
+    "differences_axis_log_loss": "nats of log loss on the test part",
+    "differences_axis_calibration_error": "points of calibration error on the test part",
+    "differences_bar": "The mean difference paired by seed and photo, with its 95 % interval.",
+    "differences_bars": "The mean difference paired by seed and photo. The dark bar is its 95 % interval by itself, "
+    "the wide pale one the interval adjusted for all contrasts, from which the verdict comes.",
+    "differences_right": "Right of 0 the arm named first is better.",
+    "differences_left": "Lower is better: left of 0 the arm named first is better.",
+    "differences_band": "The shaded band is the margin of {margin} within which a difference counts as none.",
+    "differences_colours": "Coloured: established, in the colour of the better arm. Hollow: not established.",
     "differences_caption_one": "The difference between one run of each; right of 0 the arm named first is better. With "
     "one seed no interval can be given.",
     "accuracies": "Test accuracy of each arm",
+    "evidence": "The evidence in numbers",
+    "evidence_caption": "Differences are the first arm minus the second. Adjusted: Holm's level for all contrasts, "
+    "from which the verdict comes. 90 %: inside the margin it says that the arms are equivalent. p: t test of the "
+    "difference by itself, then adjusted (Holm). Sign-flip: exact over the seeds, on these photos. Run beats run: the "
+    "probability that a new run of the first arm does better than a new run of the second on these photos, over all "
+    "pairs of runs. McNemar: between the arms' pooled predictions; it knows the noise of photos only and takes the "
+    "runs as given.",
+    "contrast": "contrast",
+    "difference": "difference",
+    "interval_95": "95 %",
+    "interval_adjusted": "adjusted",
+    "interval_90": "90 %",
+    "p_t": "p",
+    "p_holm": "p, Holm",
+    "p_signflip": "sign-flip p",
+    "beats": "run beats run",
+    "p_mcnemar": "McNemar p",
+    "sd_seed": "between seeds",
+    "sd_photo": "between photos",
+    "sd_caption": "Between seeds and between photos: standard deviations of the true difference from one seed to the "
+    "next and from one photo to the next; the first narrows with more seeds only, the second with more test photos "
+    "only.",
+    "standings": "All arms, best first",
+    "standings_caption": "Behind the best: the difference to the arm that looks best, paired, each with a 95 % "
+    "interval by itself. Probability of being best: by simulating what the means over new seeds and new photos may "
+    "be, from the noise estimated for all arms together; it is no test.",
+    "behind": "behind the best",
+    "probability_best": "probability of being best",
+    "metrics": "Beyond accuracy",
+    "metrics_caption": "Balanced accuracy weighs every class the same. Log loss: mean cross-entropy in nats, lower is "
+    "better. Calibration error: how far stated probability and share of right ones lie apart (expected calibration "
+    "error, 15 bins of equal width), lower is better; its interval carries the noise between seeds only.",
+    "balanced_accuracy": "balanced accuracy",
+    "log_loss": "log loss",
+    "calibration_error": "calibration error",
+    "unit_balanced_accuracy": "%",
+    "unit_log_loss": "nats",
+    "unit_calibration_error": "points",
+    "recalls": "Recall of each class",
+    "recalls_caption": "Per cent of the class's test photos that were called so, with 95 % intervals; in brackets the "
+    "number of those photos.",
     "accuracies_axis": "test accuracy, %",
     "accuracies_caption": "Large dots are means, pale bars their 95 % intervals, small dots single seeds; the dashed "
     "line is always guessing the commonest class.",
     "accuracies_caption_one": "One run of each arm; the dashed line is always guessing the commonest class.",
     "published_caption": " Open diamonds are the published figures.",
+    "effects": "What each factor does",
+    "interactions": "Interactions",
+    "effects_caption": "Each effect with its 95 % interval, corrected for all effects; right of 0 the later level is "
+    "better. Coloured: established. Hollow: not established.",
+    "terms": "What is equal, what differs",
+    "terms_equal": "Equal for all arms",
+    "terms_differs": "Different, as computed from the networks",
+    "terms_nothing": "There is no contrast whose arms could differ.",
+    "terms_declared": "Declared, each arm's own:",
+    "terms_hash": "Fingerprint of these terms, kept in contract.json:",
     "table": "The comparison",
     "table_caption": "Means over the finished seeds, with 95 % intervals below where there are two or more. A MAC is "
     "one multiply-add (FLOPs = 2 × MACs), counted for one photo. Inference is one photo at a time. Memory is the peak "
@@ -56,6 +115,13 @@ TEXT: dict[str, str] = {
     "had taken by then (mean over seeds). Second: test accuracy and the whole time, with 95 % intervals both ways.",
     "time_axis": "of training and validation",
     "time_test": "test accuracy, %",
+    "budgets": "At equal epochs, equal time, equal multiply-adds",
+    "tuned": "Each arm at its own learning rate",
+    "tuned_declared": "With the recipes as declared",
+    "tuned_best": "Each arm at its best",
+    "lr_declared": "declared",
+    "lr_best": "best",
+    "tuned_caption": "Learning rates, and below them the validation accuracy that was reached.",
     "confusion": "Confusion matrices",
     "confusion_caption": "Per cent of the photos of each true class (rows) that were called this or that class "
     "(columns), mean over the finished seeds.",
@@ -108,5 +174,24 @@ TEXT: dict[str, str] = {
     "nothing_yet": "No run has finished yet, so there is nothing to show but the plan.",
     "finished": "finished",
     "failed": "failed",
+    "seeds_folds": "folds",
+    "seed_folds": "fold",
+    "differences_bar_folds": "The mean difference paired by fold, with its 95 % interval.",
+    "differences_bars_folds": "The mean difference paired by fold. The dark bar is its 95 % interval by itself, the "
+    "wide pale one the interval adjusted for all contrasts, from which the verdict comes.",
+    "sd_seed_folds": "between folds",
+    "accuracies_caption_folds": "Large dots are means, pale bars their 95 % intervals, small dots single folds; the "
+    "dashed line is always guessing the commonest class.",
+    "table_caption_folds": "Means over the finished folds, with 95 % intervals below where there are two or more. A "
+    "MAC is one multiply-add (FLOPs = 2 × MACs), counted for one photo. Inference is one photo at a time. Memory is "
+    "the peak of the training process, torch itself included.",
+    "curves_caption_folds": "Heavy lines are means over the finished folds, thin lines single folds. Training figures "
+    "are gathered while the weights still move, validation figures at the end of each epoch. Dashed grey: always "
+    "guessing the commonest class.",
+    "time_caption_folds": "First: validation accuracy at the end of each epoch, over the time that training and "
+    "validation had taken by then (mean over folds). Second: test accuracy and the whole time, with 95 % intervals "
+    "both ways.",
+    "confusion_caption_folds": "Per cent of the photos of each true class (rows) that were called this or that class "
+    "(columns), mean over the finished folds.",
     "footer": "Made by commongarden from the study's folder. Everything this page shows is in this one file.",
 }

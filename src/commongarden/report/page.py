@@ -15,7 +15,22 @@ from markupsafe import Markup
 
 from commongarden import language
 from commongarden.records import Predictions, Run
-from commongarden.report import charts, curves, numbers, scripts, sections, tables, words
+from commongarden.report import (
+    baselines,
+    budgets,
+    charts,
+    curves,
+    designs,
+    evidence,
+    factors,
+    numbers,
+    scripts,
+    sections,
+    tables,
+    terms,
+    tuned,
+    words,
+)
 from commongarden.report.charts import Chart
 from commongarden.report.labels import TEXT
 from commongarden.stats import ContrastResult, Results
@@ -37,14 +52,27 @@ def render(store: Store, results: Results) -> str:
     answer = [charts.differences(results, contrasts), charts.accuracies(results, sections.accuracies(arms, runs))]
     over = curves.curves(histories, guesses, results.commonest.loss)
     time = [curves.over_time(histories, guesses["val"]), curves.against_seconds(results)]
-    drawn = [*answer, *over, *time, *(chart for chart, _ in confusions)]
+    budgets_chart, tuned_chart = budgets.chart(results), tuned.chart(results)
+    factorial = factors.section(results)
+    drawn = [
+        budgets_chart,
+        tuned_chart,
+        *answer,
+        factorial and factorial.chart,
+        *over,
+        *time,
+        *(chart for chart, _ in confusions),
+    ]
     return (
         _environment()
         .get_template("page.html")
         .render(
-            text=TEXT,
+            text=designs.labels(TEXT, study.folds),
             lang=language.current(),
             words=words,
+            designs=designs,
+            effects=factorial,
+            terms=terms.terms(study, manifest, store.splits(), runs),
             numbers=numbers,
             study=study,
             results=results,
@@ -52,12 +80,21 @@ def render(store: Store, results: Results) -> str:
             progress=_progress(results, study),
             headline=words.headline(results),
             verdicts=[_verdict(contrast, arms) for contrast in contrasts],
-            alone=words.one_arm(results.arms[0]) if not contrasts and results.arms[0].n_finished else None,
+            alone=words.one_arm(results.arms[0], study.folds)
+            if len(arms) == 1 and results.arms[0].n_finished
+            else None,
             notes=words.notes(results),
+            evidence=evidence.section(results),
             colours={arm: charts.colour(i) for i, arm in enumerate(arms)},
             dashed=[arm for i, arm in enumerate(arms) if charts.dash(i) != [1, 0]],
             has_intervals=any(arm.n_finished > 1 for arm in results.arms),
             answer=[chart for chart in answer if chart],
+            baselines_caption=baselines.caption(results.baselines, results.n_train),
+            budgets=budgets,
+            budgets_chart=budgets_chart,
+            tuned=tuned,
+            tuned_chart=tuned_chart,
+            differences_caption=words.differences_caption(results),
             curves=over,
             time=[chart for chart in time if chart],
             confusions=confusions,
@@ -108,6 +145,7 @@ def _verdict(contrast: ContrastResult, arms: Sequence[str]) -> dict[str, Any]:
     return {
         "contrast": contrast,
         "sentence": words.verdict(contrast),
+        "beside": [said for said in (words.remedy(contrast), words.signflip(contrast)) if said],
         "differs": words.differs(contrast),
         "colour": charts.colour(arms.index(winner)) if established else None,
     }

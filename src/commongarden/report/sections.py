@@ -92,16 +92,14 @@ def missed_photos(store: Store, predictions: Sequence[tuple[Run, Predictions]], 
     if not worst:
         return []
     thumbnails = store.thumbnails()
-    place = {str(path): i for i, path in enumerate(predictions[0][1].photos)}
-    called = np.array([found.probabilities.argmax(axis=1) for _, found in predictions])
-    labels = predictions[0][1].labels
-    rows = []
-    for path, _ in worst:
-        i = place[path]
-        wrong = Counter(classes[guess] for guess in called[:, i].tolist() if guess != labels[i])
-        said = words.called(wrong)
-        rows.append(Missed(path, classes[int(labels[i])], said, thumbnails.get(path)))
-    return rows
+    wrong: dict[str, Counter[str]] = {path: Counter() for path, _ in worst}
+    label: dict[str, str] = {}
+    for _, found in predictions:
+        for path, true, guess in zip(found.photos, found.labels, found.probabilities.argmax(axis=1), strict=True):
+            if path in wrong and guess != true:
+                wrong[str(path)][classes[int(guess)]] += 1
+                label[str(path)] = classes[int(true)]
+    return [Missed(path, label[path], words.called(wrong[path]), thumbnails.get(path)) for path, _ in worst]
 
 
 def audit_rows(store: Store, arms: Sequence[str]) -> list[AuditRow]:

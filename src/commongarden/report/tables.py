@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from commongarden.records import Estimate
-from commongarden.report import numbers, words
+from commongarden.report import baselines, effects, numbers, words
 from commongarden.report.labels import TEXT
 from commongarden.stats import ArmResult, Results
 
@@ -33,10 +33,12 @@ COLUMNS = {
     "macs": False,
 }
 
+OTHER_METRICS = ("balanced_accuracy", "log_loss", "calibration_error")  # of ArmResult; in results.csv beside these
+
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. kind: "arm", or "commonest" for always guessing the commonest class."""
+    """One line of the table. kind: "arm", "baseline", or "commonest" for always guessing the commonest class."""
 
     kind: str
     name: str
@@ -52,11 +54,15 @@ class Cell:
 
 
 def rows(results: Results) -> tuple[Row, ...]:
-    """One row an arm in the study's order, then the line that a network must beat."""
+    """One row an arm in the study's order, then what a network must beat."""
     line = results.commonest
     commonest: dict[str, Value] = dict.fromkeys(COLUMNS) | {"test_accuracy": line.accuracy}
     return (
         *(Row("arm", arm.arm, _values(arm)) for arm in results.arms),
+        *(
+            Row("baseline", baselines.name(item), dict.fromkeys(COLUMNS) | {"test_accuracy": item.test_accuracy})
+            for item in results.baselines
+        ),
         Row("commonest", words.commonest_line(line), commonest),
     )
 
@@ -114,10 +120,10 @@ def _text(key: str, value: float, like: float) -> str:
 
 
 def to_csv(results: Results) -> str:
-    """results.csv: full precision, one row an arm, the commonest-class line last."""
+    """results.csv: full precision, one row an arm, then the baselines, the commonest-class line last."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    estimates = [key for key, is_estimate in COLUMNS.items() if is_estimate]
+    estimates = [*(key for key, is_estimate in COLUMNS.items() if is_estimate), *OTHER_METRICS]
     writer.writerow(
         ["kind", "arm", "arch", "input", "n_finished", "n_failed", "n_at_commonest"]
         + [name for key in estimates for name in (key, f"{key}_low", f"{key}_high")]
@@ -133,6 +139,8 @@ def to_csv(results: Results) -> str:
         )
     line = results.commonest
     empty = [None] * (3 * len(estimates) - 1)
+    for item in results.baselines:
+        writer.writerow(["baseline", baselines.name(item), *[None] * 5, item.test_accuracy, *empty, *[None] * 4])
     writer.writerow(["commonest class", words.commonest_line(line), *[None] * 5, line.accuracy, *empty, *[None] * 4])
     return out.getvalue()
 
@@ -176,9 +184,15 @@ class Comparison:
 
 def terminal(results: Results) -> Iterator[RenderableType]:
     """What `commongarden compare` prints: the verdicts, what must be said beside them, and the table."""
-    said = [words.verdict(contrast) for contrast in words.verdicts(results)]
-    if not said and results.arms[0].test_accuracy is not None:
-        said = [words.one_arm(results.arms[0])]
+    said = [
+        " ".join(filter(None, (words.verdict(contrast), words.remedy(contrast), words.signflip(contrast))))
+        for contrast in words.verdicts(results)
+    ]
+    if len(results.arms) == 1 and results.arms[0].test_accuracy is not None:
+        said = [words.one_arm(results.arms[0], results.folds)]
+    if results.factorial is not None:
+        said += [effects.sentence(effect, results.factorial) for effect in results.factorial.effects]
+        said += effects.notes(results.factorial)
     yield Comparison(results)
     yield Text()
     for sentence in filter(None, (words.headline(results), *said, *words.notes(results))):

@@ -6,40 +6,25 @@ language can stand behind them.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 
+from commongarden.language import _, ngettext
 from commongarden.records import Estimate, Machine, Run
-from commongarden.report.numbers import counted, hundredths, listed, percent, signed_points
-from commongarden.stats import ArmResult, Commonest, ContrastResult, Results
+from commongarden.report import baselines, designs
+from commongarden.report.labels import TEXT
+from commongarden.report.numbers import counted, hundredths, listed, percent
+from commongarden.report.verdicts import headline as headline
+from commongarden.report.verdicts import imbalance as imbalance
+from commongarden.report.verdicts import intervals as intervals
+from commongarden.report.verdicts import margin as margin
+from commongarden.report.verdicts import remedy as remedy
+from commongarden.report.verdicts import signflip as signflip
+from commongarden.report.verdicts import verdict as verdict
+from commongarden.report.verdicts import verdicts as verdicts
+from commongarden.stats import METRICS, ArmResult, Commonest, ContrastResult, Results
 from commongarden.study import SplitPlan
 
 CONSEQUENCES = ("parameters", "MACs")  # rows of ContrastResult.differs that follow from the others
-
-
-def verdict(contrast: ContrastResult) -> str:
-    """What a contrast allows one to say, with its evidence."""
-    one, two, difference = contrast.arm, contrast.against, contrast.difference
-    if difference is None:
-        return f"{one} and {two} cannot be compared yet: no seed has finished with both."
-    if difference.low is None or difference.high is None:
-        size = hundredths(abs(difference.value))
-        said = "scored the same as" if float(size) == 0 else f"scored {size} points {_side(difference.value)}"
-        return f"{one} {said} {two} in one run of each. With one seed no interval can be given."
-    seeds = counted(difference.n, "seed", "seeds")
-    if contrast.outcome == "not resolved":
-        value = signed_points(difference.value)
-        interval = _interval(difference.low, difference.high, 1)
-        return f"No difference is established between {one} and {two}: {value} points ({interval}, {seeds})."
-    better = contrast.outcome == "better"
-    low, high = (difference.low, difference.high) if better else (-difference.high, -difference.low)
-    decimals = 1 if low >= 0.0005 else 2  # an interval that ends above zero must not read as ending on it
-    size = hundredths(abs(difference.value), decimals)
-    return f"{one} is {contrast.outcome} than {two} by {size} points ({_interval(low, high, decimals)}, {seeds})."
-
-
-def _side(value: float) -> str:
-    return "more than" if value > 0 else "less than"
 
 
 def _interval(low: float, high: float, decimals: int) -> str:
@@ -88,39 +73,28 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def headline(results: Results) -> str | None:
-    """How many of several contrasts are established: the answer in one sentence."""
-    n = len(results.contrasts)
-    outcomes = [contrast.outcome for contrast in results.contrasts]
-    if n < 2 or all(outcome in ("one seed", "no pairs") for outcome in outcomes):
-        return None
-    established = sum(outcome in ("better", "worse") for outcome in outcomes)
-    if not established:
-        return f"None of the {n} planned differences is established."
-    if established == n:
-        return f"All {n} planned differences are established."
-    return f"{established} of the {n} planned differences {'is' if established == 1 else 'are'} established."
-
-
-def accuracy(estimate: Estimate | None) -> str:
+def accuracy(estimate: Estimate | None, folds: int = 0) -> str:
     """An accuracy with its evidence."""
     if estimate is None:
         return "no finished run"
     if estimate.low is None or estimate.high is None:
         return f"{percent(estimate.value)} (one run)"
-    return f"{percent(estimate.value)} ({_interval(estimate.low, estimate.high, 1)}, {estimate.n} seeds)"
+    runs = designs.repeats(estimate.n, folds)
+    return f"{percent(estimate.value)} ({_interval(estimate.low, estimate.high, 1)}, {runs})"
 
 
-def one_arm(arm: ArmResult) -> str:
+def one_arm(arm: ArmResult, folds: int = 0) -> str:
     """The answer of a study that has nothing to compare."""
-    return f"{arm.arm} reached a test accuracy of {accuracy(arm.test_accuracy)}."
+    return f"{arm.arm} reached a test accuracy of {accuracy(arm.test_accuracy, folds)}."
 
 
 def notes(results: Results) -> list[str]:
     """What must be said beside the verdicts: no better than guessing, never left that line, failed."""
     said = [beside_commonest(arm, results.commonest) for arm in results.arms]
+    beside = [baselines.beside(found) for found in results.beside_baselines]
     failed = [failures(arm) for arm in results.arms]
-    return [sentence for sentence in (*said, *failed) if sentence is not None]
+    unequal = imbalance(results.imbalance, results.metric)
+    return [sentence for sentence in (*said, *beside, *failed, unequal) if sentence is not None]
 
 
 def failures(arm: ArmResult) -> str | None:
@@ -135,30 +109,15 @@ def failures(arm: ArmResult) -> str | None:
     )
 
 
-def verdicts(results: Results) -> list[ContrastResult]:
-    """The contrasts, most telling first: established differences by size, then the rest in the order planned."""
-    rank = {"better": 0, "worse": 0, "not resolved": 1, "one seed": 2, "no pairs": 3}
-
-    def key(contrast: ContrastResult) -> tuple[int, float]:
-        established = rank[contrast.outcome] == 0 and contrast.difference is not None
-        return rank[contrast.outcome], -abs(contrast.difference.value) if established and contrast.difference else 0.0
-
-    return sorted(results.contrasts, key=key)
-
-
-def intervals(results: Results) -> str:
-    """What the intervals cover, and what they do not."""
-    if max((arm.n_finished for arm in results.arms), default=0) < 2:
-        return "With one seed no interval can be given: a second seed would show how much of a difference is chance."
-    photos = counted(results.n_test, "test photo", "test photos")
-    said = (
-        f"Intervals are 95 % (Student t over seeds, differences paired by seed). They cover the chance of initial "
-        f"weights, order of photos and augmentation, judged on these {photos}; they do not cover other photos."
-    )
-    n = sum(contrast.difference is not None for contrast in results.contrasts)
-    if n > 4:
-        said += f" Each of the {n} intervals by itself misses the true difference one time in twenty."
-    return said
+def differences_caption(results: Results) -> str:
+    """What the picture of the differences shows."""
+    text = designs.labels(TEXT, results.folds)
+    lower = not METRICS[results.metric].higher_is_better
+    side = text["differences_left"] if lower else text["differences_right"]
+    several = sum(contrast.level is not None for contrast in results.contrasts) > 1
+    bars = text["differences_bars" if several else "differences_bar"]
+    size = margin(results.metric, results.margin)
+    return " ".join((bars, side, text["differences_band"].format(margin=size), text["differences_colours"]))
 
 
 # The run of the study
@@ -185,7 +144,7 @@ def question(arms: Sequence[str], data: str) -> str:
 def compared(results: Results) -> str:
     """What was compared and on what, in one line."""
     return (
-        f"{counted(len(results.arms), 'arm', 'arms')} × {counted(len(results.seeds), 'seed', 'seeds')}, "
+        f"{counted(len(results.arms), 'arm', 'arms')} × {designs.repeats(len(results.seeds), results.folds)}, "
         f"{counted(len(results.classes), 'class', 'classes')}; {results.n_train:,} photos to train on, "
         f"{results.n_val:,} to validate, {results.n_test:,} to test."
     )
@@ -253,18 +212,20 @@ def limits(results: Results, select: Iterable[str]) -> list[str]:
     chosen = listed(weights[name] for name in sorted(set(select), reverse=True))
     said = [
         "One data set: another one may order the arms otherwise.",
-        f"{counted(len(results.seeds), 'seed', 'seeds')} an arm: intervals narrow with more of them.",
+        f"{designs.repeats(len(results.seeds), results.folds)} an arm: intervals narrow with more of them.",
         f"The test part was touched once per run, at the end, with the weights of {chosen}.",
         "One recipe for all: an arm that would want another learning rate or more epochs is not shown at its best.",
         "Seconds are wall-clock seconds of this machine, where runs may have shared processors: a few per cent mean "
         "little.",
     ]
     if n:
-        worst = 1.96 * math.sqrt(0.25 / n)
+        photos = ngettext("{n} test photo", "{n} test photos", n).format(n=f"{n:,}")
         said.insert(
             2,
-            f"{counted(n, 'test photo', 'test photos')}: drawing others could move one arm's accuracy by up to about "
-            f"±{hundredths(worst)} points, most of it for all arms alike.",
+            _(
+                "{photos}: intervals carry the chance of drawing these and not others of their kind, but say nothing "
+                "of photos of another kind."
+            ).format(photos=photos),
         )
     return said
 

@@ -20,7 +20,7 @@ from commongarden.data import image
 from commongarden.errors import DataError
 from commongarden.findings import Audit
 from commongarden.records import LeftOut
-from commongarden.runner import plan
+from commongarden.runner import baselines, plan, tuning
 from commongarden.runner.display import Display
 from commongarden.runner.events import Audited
 from commongarden.runner.soil import Soil, prepare
@@ -78,11 +78,16 @@ def conduct(
             if left_out:
                 display.note(_left_out(what, left_out))
         _write_command(store, argv)
+        baselines.keep(store, study, soil, display.prepare)
         if retry:
             for run in store.runs():
                 if run.status == "failed":
                     store_files.forget_run(store, run.arm, run.seed)
-        jobs = plan.pending(study, store)
+        if study.tuning is not None:
+            with _interruptible() as stop:
+                interrupted = not tuning.search(store, soil, display, n_workers, device, stop.is_set, retry=retry)
+            study = store.study()
+        jobs = [] if interrupted else plan.pending(study, store)
         n_classes = len(soil.manifest.classes)
         looks = plan.unaudited(study, store, jobs, n_classes)
         n_workers = plan.n_workers(study, len(jobs), n_classes, device, n_workers)

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from commongarden.language import _, ngettext, told
 from commongarden.records import Epoch, Run
-from commongarden.runner.events import EpochDone, Event, Job, RunDone, RunStopped, Started, Stepped, WorkerDied
+from commongarden.runner.events import EpochDone, Event, Job, RunDone, RunStopped, Started, Stepped, Trial, WorkerDied
 
 
 class Display(Protocol):
@@ -97,6 +97,8 @@ def planned(n_runs: int, n_workers: int) -> str:
 
 def name_of(job: Job) -> str:
     """What a run is called while it is made."""
+    if isinstance(job, Trial):
+        return _("{arm}, tuning run {number}").format(arm=job.arm, number=job.number + 1)
     return _("{arm}, seed {seed}").format(arm=job.arm, seed=job.seed)
 
 
@@ -109,6 +111,8 @@ def outcome(run: Run) -> str:
     """One line's end for a run that is in the store."""
     if run.failure is not None:
         return _("failed: {reason}").format(reason=run.failure)
+    if run.test_accuracy is None:
+        return _("done, with learning rate {lr:g}").format(lr=run.recipe.lr)
     return _("test accuracy {accuracy:.1%}, loss {loss:.3f}").format(accuracy=run.test_accuracy, loss=run.test_loss)
 
 
@@ -145,6 +149,7 @@ class LiveDisplay:
 
     def begin(self, jobs: Mapping[Job, float], epochs: Mapping[Job, int], n_workers: int) -> None:
         self.left = TimeLeft(jobs, epochs)
+        self.n_done = 0
         self.console.print(planned(len(jobs), n_workers))
         self.live.update(self._picture())
 
@@ -277,6 +282,9 @@ class ClassicDisplay(PlainDisplay):
         self.n_epochs, self.one_at_a_time = epochs, n_workers == 1
 
     def show(self, event: Event) -> None:
+        if isinstance(event.job, Trial):  # the original tuned by hand
+            super().show(event)
+            return
         match event:
             case Started(job, before):
                 self.epochs[job] = list(before)

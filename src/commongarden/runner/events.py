@@ -17,6 +17,14 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Trial(Job):
+    """A tuning run to be made: without test, kept apart from the study's runs under its number. Its seed is that of
+    all tuning runs."""
+
+    number: int
+
+
+@dataclass(frozen=True)
 class Look:
     """An arm to be audited before its runs."""
 

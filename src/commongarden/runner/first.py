@@ -25,9 +25,10 @@ def first_weights(
 
     Raises ArchError where somebody else's network or its weights cannot be had.
     """
-    torch.manual_seed(streams.seed(study.seed, job.seed, "initialization"))  # for networks that draw their own
+    seed = study.stream_seed(job.seed, "init")
+    torch.manual_seed(streams.seed(study.seed, seed, "initialization"))  # for networks that draw their own
     classifier = Classifier(network, input, recipe, mean, std)
-    initialize(classifier, recipe, streams.generator(study.seed, job.seed, "initialization"))
+    initialize(classifier, recipe, streams.generator(study.seed, seed, "initialization"))
     arm = study.arms[job.arm]
     if arm.origin is not None and arm.wants_weights:
         inner = next(part for part in classifier.modules() if isinstance(part, ExternalNetwork))

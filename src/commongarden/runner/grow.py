@@ -14,7 +14,7 @@ from commongarden.arch import read
 from commongarden.data import batches
 from commongarden.records import Epoch, Failure, Predictions, Run
 from commongarden.runner import plan
-from commongarden.runner.events import EpochDone, Event, Job, RunDone, RunStopped, Started, Stepped
+from commongarden.runner.events import EpochDone, Event, Job, RunDone, RunStopped, Started, Stepped, Trial
 from commongarden.runner.first import first_weights, own_pixels
 from commongarden.runner.soil import Soil
 from commongarden.store import Store
@@ -32,8 +32,11 @@ def grow(
     """Trains, tests and stores one run, going on from its checkpoint where there is one.
 
     Ends early, with the last checkpoint kept, once `stop()` is true. A run that diverges or breaks is stored as failed.
+    A tuning run is not tested.
     """
+    soil = soil.of(job.seed)
     record = plan.record(study, soil, job, device_name)
+    store, _ = plan.kept_in(store, job)
     trainee: list[loop.Trainee] = []
     try:
         yield from _grow(store, study, soil, job, record, stop, trainee)
@@ -63,7 +66,7 @@ def _grow(
         mean, std = own_pixels(read(record.arch))
         record = dataclasses.replace(record, pixel_mean=mean, pixel_std=std)
 
-    partial = store.partial(job.arm, job.seed)
+    partial = store.partial(record.arm, record.seed)
     partial.mkdir(parents=True, exist_ok=True)
     trainee, note = _trainee(study, job, record, device), ""
     try:
@@ -75,10 +78,12 @@ def _grow(
     kept.append(trainee)
     yield Started(job, tuple(trainee.history), note)
 
+    in_order = study.stream_seed(job.seed, "order")  # augmentation and dropout go with it: they are chance on the way
+
     def train_batches(epoch: int) -> Iterable[loop.Batch]:
         order, augmentation = (
-            streams.generator(study.seed, job.seed, "order", epoch),
-            streams.generator(study.seed, job.seed, "augmentation", epoch),
+            streams.generator(study.seed, in_order, "order", epoch),
+            streams.generator(study.seed, in_order, "augmentation", epoch),
         )
         return batches.shuffled(images, soil.labels, soil.train, recipe.batch_size, order, augmentation, recipe.augment)
 
@@ -87,7 +92,7 @@ def _grow(
 
     steps = batches.n_batches(len(soil.train), recipe.batch_size)
     shown = 0.0
-    for news in loop.train(trainee, train_batches, lambda: part(soil.val), steps, study.seed, job.seed):
+    for news in loop.train(trainee, train_batches, lambda: part(soil.val), steps, study.seed, in_order):
         if isinstance(news, Epoch):
             memory.look()
             store_files.write_atomically(partial / "checkpoint.pt", checkpoint.to_bytes(trainee))
@@ -100,6 +105,18 @@ def _grow(
             return
 
     weights_epoch = loop.selected(trainee)
+    if isinstance(job, Trial):  # the test part chooses nothing
+        looked_at = dataclasses.replace(
+            record,
+            status="finished",
+            failure=None,
+            ended=plan.now(),
+            selected_epoch=weights_epoch,
+            peak_memory_bytes=memory.look(),
+        )
+        store_files.write_run(store, looked_at, trainee.history, None, None)
+        yield RunDone(job, looked_at)
+        return
     start = time.perf_counter()
     test = evaluate(trainee.classifier, part(soil.test), device)
     stored = checkpoint.weights_to_bytes(trainee.classifier)

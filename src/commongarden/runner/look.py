@@ -17,7 +17,8 @@ from commongarden.train.audit import audit_built, n_photos
 
 
 def look(study: Study, soil: Soil, arm: str) -> Audited:
-    """Audits the arm's network by its recipe. One that cannot be audited is no reason not to train it: that is told."""
+    """Audits the arm's network by its recipe, as the run with the first seed begins. One that cannot be audited is no
+    reason not to train it: that is told."""
     try:
         return Audited(arm, _look(study, soil, arm))
     except CommonGardenError as error:
@@ -27,7 +28,7 @@ def look(study: Study, soil: Soil, arm: str) -> Audited:
 
 
 def _look(study: Study, soil: Soil, arm: str) -> Audit:
-    recipe, n_classes = study.recipe_of(arm), len(soil.manifest.classes)
+    recipe, n_classes, soil = study.recipe_of(arm), len(soil.manifest.classes), soil.of(study.seeds[0])
     shape = (recipe.resolution, recipe.resolution, 3)
     network = study.arms[arm].network(n_classes)
     measure.settle(recipe.threads)

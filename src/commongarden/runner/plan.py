@@ -13,9 +13,10 @@ from pathlib import Path
 import psutil
 
 from commongarden import arch
+from commongarden.recipe import Recipe
 from commongarden.records import SCHEMA, Failure, Hashes, Machine, Run
 from commongarden.runner import limits
-from commongarden.runner.events import Job, Look
+from commongarden.runner.events import Job, Look, Trial
 from commongarden.runner.soil import Soil
 from commongarden.store import Store
 from commongarden.study import Study
@@ -39,9 +40,19 @@ def unaudited(study: Study, store: Store, jobs: Sequence[Job], n_classes: int) -
     ]
 
 
+def recipe_of(study: Study, job: Job) -> Recipe:
+    """How a job's network is trained."""
+    return study.trial_recipe(job.arm, job.number) if isinstance(job, Trial) else study.recipe_of(job.arm)
+
+
+def kept_in(store: Store, job: Job) -> tuple[Store, int]:
+    """Where a job's run is kept, and under which number."""
+    return (store.tuning(), job.number) if isinstance(job, Trial) else (store, job.seed)
+
+
 def work(study: Study, job: Job, n_train: int, n_classes: int) -> float:
     """A run's size in multiply-adds of its forward passes; what time left is reckoned in."""
-    recipe = study.recipe_of(job.arm)
+    recipe = recipe_of(study, job)
     shape = (recipe.resolution, recipe.resolution, 3)
     return float(arch.cost(study.arms[job.arm].network(n_classes), shape).macs) * n_train * recipe.epochs
 
@@ -108,14 +119,14 @@ def _processor() -> str:
 
 def record(study: Study, soil: Soil, job: Job, device: str) -> Run:
     """What is known of a run before it begins; its results are filled in with dataclasses.replace."""
-    recipe = study.recipe_of(job.arm)
+    recipe, soil = recipe_of(study, job), soil.of(job.seed)
     shape = (recipe.resolution, recipe.resolution, 3)
     network = study.arms[job.arm].network(len(soil.manifest.classes))
     cost = arch.cost(network, shape)
     return Run(
         schema=SCHEMA,
         arm=job.arm,
-        seed=job.seed,
+        seed=job.number if isinstance(job, Trial) else job.seed,
         status="failed",
         arch=arch.write(network),
         input=shape,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from commongarden import arch
+from commongarden import arch, contract
 from commongarden import store as store_files
 from commongarden import study as study_file
 from commongarden.data import cache, folder
-from commongarden.data.split import split
+from commongarden.data.split import of_run_seed
 from commongarden.errors import StoreError
 from commongarden.language import _
 from commongarden.records import Manifest, Split
@@ -25,7 +26,8 @@ OnProgress = Callable[[str, int, int], None]  # what is being done, how many don
 
 @dataclass(frozen=True, eq=False)
 class Soil:
-    """labels: (n,) int64 in the manifest's order; train, val, test: places in that order."""
+    """labels: (n,) int64 in the manifest's order; train, val, test: places in that order, in the runs with the first
+    seed; own: the splits of the run seeds, where those differ."""
 
     manifest: Manifest
     split: Split
@@ -34,6 +36,12 @@ class Soil:
     val: np.ndarray
     test: np.ndarray
     cache_folder: Path
+    own: Mapping[int, Split] = field(default_factory=dict)
+
+    def of(self, seed: int) -> Soil:
+        """The soil of the runs with this seed."""
+        parts = self.own.get(seed, self.split)
+        return self if parts is self.split else _soil(self.manifest, parts, self.cache_folder, self.own)
 
     def images(self, resolution: int) -> np.ndarray:
         """All photos decoded: (n, resolution, resolution, 3) uint8, mapped from the cache."""
@@ -61,32 +69,50 @@ def prepare(
     if (root / "study.toml").is_file():
         _check_same_photos(root, store.manifest(), manifest)
         _check_same_networks(store, study, len(manifest.classes))
-        parts = store.split()
-    else:
-        parts = split(manifest, study.split, study.seed if study.split.seed is None else study.split.seed)
-        root.mkdir(parents=True, exist_ok=True)
+        contract.check(store, store.study(), manifest, store.splits(), store.runs())
+    own = _splits(store, study, manifest)
+    parts = own[study.seeds[0]]
     store_files.write_split(store, manifest, parts)  # anew each time: where the photos lie may have changed
+    contract.write(store, contract.of(study, manifest, own))
     store_files.write_study(root, study)
     for resolution in sorted({study.recipe_of(arm).resolution for arm in study.arms}):
         cache.images(
             manifest, resolution, resolution, cache_folder, told(_("decoding at {n} pixels").format(n=resolution))
         )
-    return store, _soil(manifest, parts, cache_folder)
+    return store, _soil(manifest, parts, cache_folder, own)
+
+
+def _splits(store: Store, study: Study, manifest: Manifest) -> dict[int, Split]:
+    """The split of each run seed: those that the store holds, and new ones for new seeds, which it then holds too."""
+    if not study.splits_vary:
+        kept = (store.root / "study.toml").is_file()
+        one = store.split() if kept else of_run_seed(manifest, study, study.seeds[0])
+        store.root.mkdir(parents=True, exist_ok=True)
+        return dict.fromkeys(study.seeds, one)
+    if not (store.root / "study.toml").is_file():  # what a killed process began may be of another plan
+        shutil.rmtree(store.root / "splits", ignore_errors=True)
+    missing = [seed for seed in study.seeds if not store.split_file(seed).is_file()]
+    made = {seed: of_run_seed(manifest, study, seed) for seed in missing}
+    store.root.mkdir(parents=True, exist_ok=True)
+    for seed, parts in made.items():
+        store_files.write_own_split(store, seed, parts)
+    return {seed: made.get(seed) or store.split(seed) for seed in study.seeds}
 
 
 def reopen(store: Store, cache_folder: Path) -> Soil:
     """The soil as `prepare` left it."""
-    return _soil(store.manifest(), store.split(), cache_folder)
+    own = store.splits()
+    return _soil(store.manifest(), next(iter(own.values())), cache_folder, own)
 
 
-def _soil(manifest: Manifest, parts: Split, cache_folder: Path) -> Soil:
+def _soil(manifest: Manifest, parts: Split, cache_folder: Path, own: Mapping[int, Split]) -> Soil:
     place = {photo.path: i for i, photo in enumerate(manifest.photos)}
     number = {label: i for i, label in enumerate(manifest.classes)}
     labels = np.array([number[photo.label] for photo in manifest.photos], dtype=np.int64)
     train, val, test = (
         np.array([place[path] for path in part], dtype=np.int64) for part in (parts.train, parts.val, parts.test)
     )
-    return Soil(manifest, parts, labels, train, val, test, cache_folder)
+    return Soil(manifest, parts, labels, train, val, test, cache_folder, own)
 
 
 def _extended(root: Path, stored: Study, wanted: Study) -> Study:

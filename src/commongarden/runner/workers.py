@@ -135,8 +135,9 @@ class LocalWorkers:
             if not worker.is_ready:
                 raise _could_not_begin(cause)
             return Audited(job.arm, None, cause)
-        if self.store.has(job.arm, job.seed):  # it died with the run in the store, but before it could say so
-            return RunDone(job, self.store.run(job.arm, job.seed))
+        kept, number = plan.kept_in(self.store, job)
+        if kept.has(job.arm, number):  # it died with the run in the store, but before it could say so
+            return RunDone(job, kept.run(job.arm, number))
         if stopping:
             return RunStopped(job)
         if not worker.is_ready:
@@ -148,7 +149,7 @@ class LocalWorkers:
         failed = dataclasses.replace(
             record, failure=Failure(N_("{n} times: {cause}").format(n=DEATHS, cause=cause)), ended=plan.now()
         )
-        store_files.write_run(self.store, failed, [], None, None)
+        store_files.write_run(kept, failed, [], None, None)
         return RunDone(job, failed)
 
 

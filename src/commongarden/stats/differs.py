@@ -1,14 +1,17 @@
-"""What differs between the two arms of a contrast, computed from their definitions."""
+"""What differs between the two arms of a contrast, computed from their definitions and their networks."""
 
 from __future__ import annotations
 
-from commongarden import arch
+from commongarden import arch, contract
 from commongarden.arch import listfile
 from commongarden.study import Contrast, Study
 
 
 def differences_of(study: Study, contrast: Contrast, n_classes: int) -> tuple[tuple[str, str, str], ...]:
-    """What differs between the two arms, computed from their definitions: (what, value of arm, value of against)."""
+    """What differs between the two arms, computed from their definitions: (what, value of arm, value of against).
+
+    Names and options that make no difference to the network are none.
+    """
     one, two = study.arms[contrast.arm], study.arms[contrast.against]
     rows = [("architecture", one.arch, two.arch)]
     if one.arch == two.arch and one.list_form:  # maybe two states of one file
@@ -17,6 +20,9 @@ def differences_of(study: Study, contrast: Contrast, n_classes: int) -> tuple[tu
         (key, str(one.options.get(key, "none")), str(two.options.get(key, "none")))
         for key in sorted({*one.options, *two.options})
     ]
+    found = contract.computed(study, contrast, n_classes)
+    if found is not None and found.n_edits == 0:
+        rows = []
     recipes = study.recipe_of(contrast.arm), study.recipe_of(contrast.against)
     rows += [
         (key, str(getattr(recipes[0], key)), str(getattr(recipes[1], key)))

@@ -36,17 +36,7 @@ def mean_interval(
     return Estimate(mean, low, high, n, f"Student t, {confidence:.0%} over seeds")
 
 
-def accuracy_interval(accuracies: Sequence[float], n_photos: int) -> Estimate:
-    """The mean of accuracies on `n_photos` photos, within 0 and 1."""
-    return mean_interval(accuracies, least_spread=rounding_spread(n_photos), bounds=(0.0, 1.0))
-
-
-def difference_interval(differences: Sequence[float], n_photos: int) -> Estimate:
-    """The mean of differences between two accuracies on `n_photos` photos, within -1 and 1."""
-    return mean_interval(differences, least_spread=math.sqrt(2) * rounding_spread(n_photos), bounds=(-1.0, 1.0))
-
-
-def rounding_spread(n_photos: int) -> float:
+def rounding_spread(n_photos: float) -> float:
     """The standard deviation of an accuracy that comes from counting whole photos alone: that of a uniform
     distribution one photo wide (Sheppard 1898)."""
     return 1 / (n_photos * math.sqrt(12))

@@ -8,17 +8,22 @@ from commongarden.store import Store
 
 
 def most_missed(store: Store, n: int = 24) -> list[tuple[str, float]]:
-    """The test photos that most runs got wrong: (path, share of finished runs that missed it), worst first.
+    """The test photos that most runs got wrong: (path, share of the finished runs tested on it that missed it), worst
+    first.
 
-    Equal shares are told apart by the mean probability given to the true class.
+    Where splits vary, photos are tested by more or fewer runs, so they are ordered by (missed + 1) / (tested + 2)
+    (Laplace's rule), which with one split is the order of the shares. Equal ones are told apart by the mean probability
+    given to the true class.
     """
     runs = [run for run in store.runs() if run.status == "finished"]
     if not runs:
         return []
-    predictions = [store.predictions(run.arm, run.seed) for run in runs]
-    photos = predictions[0].photos
-    rows = np.arange(len(photos))
-    missed = np.mean([item.probabilities.argmax(axis=1) != item.labels for item in predictions], axis=0)
-    belief = np.mean([item.probabilities[rows, item.labels] for item in predictions], axis=0)
-    worst = np.lexsort((belief, -missed))[:n]
-    return [(str(photos[i]), float(missed[i])) for i in worst if missed[i] > 0]
+    found = [store.predictions(run.arm, run.seed) for run in runs]
+    photos, place = np.unique(np.concatenate([item.photos for item in found]), return_inverse=True)
+    wrong = np.concatenate([item.probabilities.argmax(axis=1) != item.labels for item in found])
+    belief = np.concatenate([item.probabilities[np.arange(len(item.labels)), item.labels] for item in found])
+    tested = np.bincount(place, minlength=len(photos))
+    missed = np.bincount(place, weights=wrong, minlength=len(photos))
+    mean_belief = np.bincount(place, weights=belief, minlength=len(photos)) / tested
+    worst = np.lexsort((mean_belief, -(missed + 1) / (tested + 2)))[:n]
+    return [(str(photos[i]), float(missed[i] / tested[i])) for i in worst if missed[i] > 0]

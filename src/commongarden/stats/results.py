@@ -5,16 +5,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from commongarden.records import Estimate
+from commongarden.records import Baseline, Estimate
+from commongarden.stats.baselines import BesideBaseline
+from commongarden.stats.best import Standing
+from commongarden.stats.budgets import BudgetViews
 from commongarden.stats.commonest import Commonest
+from commongarden.stats.factorial import Factorial
+from commongarden.stats.means import Components
+from commongarden.stats.metrics import Imbalance
+from commongarden.stats.power import Remedy
+from commongarden.stats.tuned import Tuned
 from commongarden.study import Published
 
-Outcome = Literal["better", "worse", "not resolved", "one seed", "no pairs"]
+Outcome = Literal["better", "worse", "equivalent", "not resolved", "one seed", "one photo", "no pairs"]
+Design = Literal["crossed", "resampled"]
+
+
+@dataclass(frozen=True)
+class Recall:
+    """The share of one class's test photos that were called so. n_photos: of that class, on average over seeds."""
+
+    label: str
+    n_photos: int
+    estimate: Estimate
 
 
 @dataclass(frozen=True)
 class ArmResult:
-    """What an arm reached over its finished runs. Accuracies are shares (0..1); None where no run finished.
+    """What an arm reached over its finished runs. Accuracies are shares (0..1), losses nats; None where no run
+    finished.
 
     n_at_commonest: runs that never left the commonest-class line (every test photo got one label, or the test
         accuracy is not above that line). accuracy_learned: over the other runs, where there are both kinds.
@@ -38,13 +57,28 @@ class ArmResult:
     n_params: int
     macs: int
     published: Published | None
+    balanced_accuracy: Estimate | None = None
+    log_loss: Estimate | None = None
+    calibration_error: Estimate | None = None
+    recalls: tuple[Recall, ...] = ()
 
 
 @dataclass(frozen=True)
 class ContrastResult:
-    """A planned difference in test accuracy, paired by seed, with what differs between the two arms.
+    """A planned difference, paired by seed and by test photo, with what differs between the two arms.
 
-    difference: arm minus against, as a share. differs: (what, value of arm, value of against).
+    Differences are arm minus against in the metric's unit: shares (0..1), or nats for log_loss.
+    margin: the largest difference that counts as none. family: how many contrasts were tested together.
+    outcome: from `adjusted` alone whether better or worse, from `equivalence` whether equivalent.
+    difference: with its 95 % interval by itself. adjusted: the same with Holm's level for all contrasts of the study
+        (`level`; 0.05 for a single one). equivalence: with its 90 % interval, within_margin: whether that lies inside
+        the margin.
+    p: of the difference's t test by itself, p_holm: Holm's. p_signflip: exact over the pairs, p_least: the least that
+        so many pairs can give. probability: that a run of `arm` beats a run of `against`. p_mcnemar: photo noise only.
+    components: where the spread comes from. remedy: what would settle it, where it is not resolved.
+    differs: (what, value of arm, value of against).
+    folds: into how many the photos are divided, where folds take the place of seeds. together: the recipe values that
+        were declared to differ besides the networks, like `differs`; every verdict names them.
     """
 
     arm: str
@@ -52,11 +86,36 @@ class ContrastResult:
     outcome: Outcome
     difference: Estimate | None
     differs: tuple[tuple[str, str, str], ...]
+    metric: str = "accuracy"
+    margin: float = 0.01
+    family: int = 1
+    adjusted: Estimate | None = None
+    equivalence: Estimate | None = None
+    within_margin: bool = False
+    level: float | None = None
+    p: float | None = None
+    p_holm: float | None = None
+    p_signflip: float | None = None
+    p_least: float | None = None
+    probability: Estimate | None = None
+    p_mcnemar: float | None = None
+    components: Components | None = None
+    remedy: Remedy | None = None
+    folds: int = 0
+    together: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True)
 class Results:
-    """All that the table and the verdicts say."""
+    """All that the table and the verdicts say.
+
+    metric: what the contrasts are of. margin: the largest difference that counts as none, in the metric's unit.
+    design: whether all seeds were tested on the same photos ("crossed") or each on its own ("resampled").
+    standings: all arms from best to worst by that metric, over the seeds that all of them share.
+    factorial: the effects of a study's factors, on accuracy.
+    vary, folds: what makes runs of one arm differ; with folds, `seeds` are their numbers.
+    contract: the hash of the terms on which the arms are compared.
+    """
 
     study: str
     seeds: tuple[int, ...]
@@ -67,3 +126,16 @@ class Results:
     commonest: Commonest
     arms: tuple[ArmResult, ...]
     contrasts: tuple[ContrastResult, ...]
+    baselines: tuple[Baseline, ...] = ()
+    beside_baselines: tuple[BesideBaseline, ...] = ()
+    tuned: Tuned | None = None
+    budgets: tuple[BudgetViews, ...] = ()
+    metric: str = "accuracy"
+    margin: float = 0.01
+    design: Design = "crossed"
+    standings: tuple[Standing, ...] = ()
+    imbalance: Imbalance | None = None
+    factorial: Factorial | None = None
+    vary: tuple[str, ...] = ("init", "order")
+    folds: int = 0
+    contract: str = ""

@@ -2,46 +2,111 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
-from commongarden import arch
-from commongarden.records import Estimate, Run
+import numpy as np
+
+from commongarden import arch, contract
+from commongarden.records import Estimate, Predictions, Run
+from commongarden.stats.baselines import baselines_of, beside_baselines, over_splits
+from commongarden.stats.best import Standing, standings
+from commongarden.stats.budgets import budget_views
 from commongarden.stats.commonest import Commonest, at_commonest, commonest_class
-from commongarden.stats.differs import differences_of
-from commongarden.stats.estimates import accuracy_interval, difference_interval, mean_interval
-from commongarden.stats.results import ArmResult, ContrastResult, Outcome, Results
+from commongarden.stats.contrasts import contrast_results
+from commongarden.stats.estimates import mean_interval
+from commongarden.stats.factorial import effects_of
+from commongarden.stats.metrics import METRICS, imbalance
+from commongarden.stats.results import ArmResult, Recall, Results
+from commongarden.stats.scores import Sample, mean_score, shared_photos
+from commongarden.stats.tuned import tuning_found
 from commongarden.store import Store
-from commongarden.study import Contrast, Study
+from commongarden.study import Study
 
 
 def summarize(store: Store) -> Results:
-    """The results of all finished runs in the store. Arms without one are listed with what is known of them."""
+    """The results of all finished runs in the store. Arms without one are listed with what is known of them.
+
+    Raises StoreError where runs differ from what the study declares.
+    """
     study, split, manifest, runs = store.study(), store.split(), store.manifest(), store.runs()
     label = {photo.path: photo.label for photo in manifest.photos}
-    commonest = commonest_class([label[path] for path in split.train], [label[path] for path in split.test])
+    splits = store.splits()
+    contract.check(store, study, manifest, splits, runs)
+    parts = list(splits.values()) if study.splits_vary else [split]  # over all splits where they vary
+    baselines = baselines_of(store, manifest.hash, parts)
+    commonest = commonest_class(
+        [label[path] for part in parts for path in part.train], [label[path] for part in parts for path in part.test]
+    )
+    tested = predictions_by_arm(store, study, runs)
+    arms = tuple(
+        _arm_result(store, study, name, runs, tested[name], commonest, manifest.classes) for name in study.arms
+    )
+    seconds = {arm.arm: arm.seconds.value for arm in arms if arm.seconds is not None}
+    n_train = len(split.train)
+    contrasts = contrast_results(study, tested, n_train, seconds, len(manifest.classes))
+    outcomes = {(contrast.arm, contrast.against): str(contrast.outcome) for contrast in contrasts}
+    every = [run for by_seed in tested.values() for run in by_seed.values()]
     return Results(
         study=study.name,
         seeds=study.seeds,
         classes=manifest.classes,
-        n_train=len(split.train),
+        n_train=n_train,
         n_val=len(split.val),
         n_test=len(split.test),
         commonest=commonest,
-        arms=tuple(_arm_result(store, study, name, runs, commonest, len(manifest.classes)) for name in study.arms),
-        contrasts=tuple(
-            _contrast_result(study, contrast, runs, len(manifest.classes)) for contrast in study.planned_contrasts()
-        ),
+        contrasts=contrasts,
+        baselines=over_splits(baselines),
+        beside_baselines=beside_baselines(store, list(study.arms), runs, baselines),
+        budgets=budget_views(store, study, runs),
+        tuned=tuning_found(store, study, outcomes, len(split.val)),
+        arms=arms,
+        metric=study.metric,
+        margin=study.margin / 100,
+        design="crossed" if not every or shared_photos(every) else "resampled",
+        standings=_standings(study, tested, n_train),
+        imbalance=imbalance(Counter(label[path] for path in split.test)),
+        factorial=effects_of(store, study, runs, splits),
+        vary=study.vary,
+        folds=study.folds,
+        contract=contract.of(study, manifest, splits).hash,
+    )
+
+
+def predictions_by_arm(store: Store, study: Study, runs: Sequence[Run]) -> dict[str, dict[int, Predictions]]:
+    """What the finished runs said, by arm and seed."""
+    tested: dict[str, dict[int, Predictions]] = {name: {} for name in study.arms}
+    for run in runs:
+        if run.status == "finished":
+            tested[run.arm][run.seed] = store.predictions(run.arm, run.seed)
+    return tested
+
+
+def _standings(study: Study, tested: Mapping[str, Mapping[int, Predictions]], n_train: int) -> tuple[Standing, ...]:
+    found = {arm: by_seed for arm, by_seed in tested.items() if by_seed}
+    shared = sorted(set.intersection(*(set(by_seed) for by_seed in found.values()))) if found else []
+    if not shared:
+        return ()
+    return standings(
+        METRICS[study.metric],
+        {arm: Sample(tuple(by_seed[seed] for seed in shared), n_train) for arm, by_seed in found.items()},
     )
 
 
 def _arm_result(
-    store: Store, study: Study, name: str, runs: Sequence[Run], commonest: Commonest, n_classes: int
+    store: Store,
+    study: Study,
+    name: str,
+    runs: Sequence[Run],
+    predictions: Mapping[int, Predictions],
+    commonest: Commonest,
+    classes: Sequence[str],
 ) -> ArmResult:
     mine = [run for run in runs if run.arm == name]
     done = [run for run in mine if run.status == "finished"]
     recipe = study.recipe_of(name)
     shape = (recipe.resolution, recipe.resolution, 3)
-    cost = arch.cost(study.arms[name].network(n_classes), shape)
+    cost = arch.cost(study.arms[name].network(len(classes)), shape)
     stuck = [run for run in done if at_commonest(store, run, commonest.accuracy)]
     learned = [run for run in done if run not in stuck]
     histories = [store.history(run.arm, run.seed) for run in done]
@@ -50,9 +115,10 @@ def _arm_result(
         run.n_train * len(history) / sum(epoch.seconds_train for epoch in history)
         for run, history in zip(done, histories, strict=True)
     ]
-    accuracies = [run.test_accuracy for run in done if run.test_accuracy is not None]
-    accuracy = accuracy_interval(accuracies, done[0].n_test) if accuracies else None
-    learned_accuracies = [run.test_accuracy for run in learned if run.test_accuracy is not None]
+    tested = _tested(predictions, done)
+    reached = {key: None if tested is None else mean_score(METRICS[key], tested).interval() for key in METRICS}
+    accuracy = reached["accuracy"]
+    kept = _tested(predictions, learned) if stuck else None
     return ArmResult(
         arm=name,
         arch=study.arms[name].arch,
@@ -61,7 +127,7 @@ def _arm_result(
         n_failed=len(mine) - len(done),
         test_accuracy=accuracy,
         n_at_commonest=len(stuck),
-        accuracy_learned=accuracy_interval(learned_accuracies, done[0].n_test) if stuck and learned else None,
+        accuracy_learned=None if kept is None else mean_score(METRICS["accuracy"], kept).interval(),
         beats_commonest=None if accuracy is None else _floor(accuracy) > commonest.accuracy,
         seconds=_over(seconds),
         images_per_second=_over(rates),
@@ -71,7 +137,35 @@ def _arm_result(
         n_params=cost.n_params,
         macs=cost.macs,
         published=study.published.get(name),
+        balanced_accuracy=reached["balanced_accuracy"],
+        log_loss=reached["log_loss"],
+        calibration_error=reached["calibration_error"],
+        recalls=() if tested is None else _recalls(tested, classes),
     )
+
+
+def _tested(predictions: Mapping[int, Predictions], runs: Sequence[Run]) -> Sample | None:
+    if not runs:
+        return None
+    return Sample(tuple(predictions[run.seed] for run in runs), round(np.mean([run.n_train for run in runs])))
+
+
+def _recalls(tested: Sample, classes: Sequence[str]) -> tuple[Recall, ...]:
+    """The accuracy over each class's own photos, of those classes that every run was tested on."""
+    found = []
+    for place, label in enumerate(classes):
+        inside = [run.labels == place for run in tested.runs]
+        if not all(rows.any() for rows in inside):
+            continue
+        own = tuple(
+            Predictions(run.photos[rows], run.labels[rows], run.probabilities[rows])
+            for run, rows in zip(tested.runs, inside, strict=True)
+        )
+        n_photos = float(np.mean([rows.sum() for rows in inside]))
+        # the share of the photos that is tested on, not its size, is what makes splits depend on each other
+        part = Sample(own, round(tested.n_train * n_photos / tested.n_test))
+        found.append(Recall(label, round(n_photos), mean_score(METRICS["accuracy"], part).interval()))
+    return tuple(found)
 
 
 def _floor(estimate: Estimate) -> float:
@@ -81,28 +175,3 @@ def _floor(estimate: Estimate) -> float:
 def _over(values: Sequence[float | None]) -> Estimate | None:
     known = [value for value in values if value is not None]
     return mean_interval(known) if known else None
-
-
-def _contrast_result(study: Study, contrast: Contrast, runs: Sequence[Run], n_classes: int) -> ContrastResult:
-    by_seed = {
-        name: {run.seed: run.test_accuracy for run in runs if run.arm == name and run.test_accuracy is not None}
-        for name in (contrast.arm, contrast.against)
-    }
-    pairs = sorted(by_seed[contrast.arm].keys() & by_seed[contrast.against].keys())
-    differences = [by_seed[contrast.arm][seed] - by_seed[contrast.against][seed] for seed in pairs]
-    n_photos = next((run.n_test for run in runs), 1)
-    estimate = difference_interval(differences, n_photos) if differences else None
-    return ContrastResult(
-        contrast.arm, contrast.against, outcome(estimate), estimate, differences_of(study, contrast, n_classes)
-    )
-
-
-def outcome(difference: Estimate | None) -> Outcome:
-    """What an interval of the difference allows one to say."""
-    if difference is None:
-        return "no pairs"
-    if difference.low is None or difference.high is None:
-        return "one seed"
-    if difference.low > 0:
-        return "better"
-    return "worse" if difference.high < 0 else "not resolved"

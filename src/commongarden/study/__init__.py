@@ -8,6 +8,8 @@ from commongarden.study.declared import Contrast as Contrast
 from commongarden.study.declared import Published as Published
 from commongarden.study.declared import SplitPlan as SplitPlan
 from commongarden.study.declared import Study as Study
+from commongarden.study.design import Source as Source
+from commongarden.study.design import both as both
 from commongarden.study.extension import conflicts as conflicts
 from commongarden.study.extension import extend as extend
 from commongarden.study.file import builtin_studies as builtin_studies
@@ -16,3 +18,6 @@ from commongarden.study.file import from_table as from_table
 from commongarden.study.file import parse as parse
 from commongarden.study.file import read as read
 from commongarden.study.file import to_table as to_table
+from commongarden.study.tuning import TUNING_SEED as TUNING_SEED
+from commongarden.study.tuning import TUNING_SUFFIX as TUNING_SUFFIX
+from commongarden.study.tuning import Tuning as Tuning

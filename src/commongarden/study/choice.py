@@ -11,6 +11,7 @@ from commongarden import arm as arms
 from commongarden.arm import Arm
 from commongarden.errors import StudyError, unknown
 from commongarden.study.declared import Study
+from commongarden.study.tuning import Tuning
 
 
 def of_architectures(data: str, names: list[str] | None) -> Study:
@@ -30,12 +31,23 @@ def choose_arms(study: Study, names: list[str]) -> Study:
     for name in names:
         if name not in study.arms:
             raise StudyError(unknown("arm", name, study.arms, where=study.name))
+    whole = all(name in names for name in study.arms if study.levels_of(name))
     return dataclasses.replace(
         study,
+        factors=study.factors if whole else {},  # a part of a grid is no factorial study
+        factor_base=study.factor_base if whole else {},
         arms={name: study.arms[name] for name in names},
         contrasts=tuple(pair for pair in study.contrasts if pair.arm in names and pair.against in names),
         published={name: figures for name, figures in study.published.items() if name in names},
+        tuning=study.tuning and _chosen_tuning(study.tuning, names),
     )
+
+
+def _chosen_tuning(tuning: Tuning, names: list[str]) -> Tuning | None:
+    """The search among the chosen arms; none where it was for others only."""
+    arms = tuple(name for name in tuning.arms if name in names)
+    best = {arm: tuned for arm, tuned in tuning.best.items() if arm in names and tuned in names}
+    return None if tuning.arms and not arms else dataclasses.replace(tuning, arms=arms, best=best)
 
 
 def folder_name(study: Study) -> str:

@@ -5,12 +5,18 @@ from __future__ import annotations
 import itertools
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 from commongarden import arm as arms
 from commongarden.arm import Arm
 from commongarden.errors import StudyError, unknown
+from commongarden.language import _
 from commongarden.recipe import Recipe, override
+from commongarden.study import design, factorial, tuning
+from commongarden.study.design import DEFAULT_SEEDS, Source
+from commongarden.study.tuning import Tuning
 
+METRICS = ("accuracy", "balanced_accuracy", "log_loss", "calibration_error")
 ARM_NAME = re.compile(r"\w([\w.+-]{0,62}[\w+-])?")
 
 
@@ -64,22 +70,40 @@ class Study:
     data: a folder of class folders, a folder of train/val/test folders, a CSV manifest, or "builtin:flowers".
     seeds: the run seeds, as numbers or how many; every arm is trained once with each.
     seed: the study's own; with the run seed it gives every random stream.
-    contrasts: empty means every pair of up to four arms, else each arm against the first.
+    tuning: a search for each arm's own learning rate before its seeds are spent.
+    contrasts: empty means every pair of up to four arms, else each arm against the first; none in a factorial study.
+    metric: what contrasts compare the arms by, one of METRICS. margin: the largest difference that counts as none, in
+    points (hundredths; for log_loss hundredths of a nat).
+    vary: what differs from one run seed to the next; what is not named is that of run seed 0 in all runs. "order" takes
+        augmentation and dropout with it.
+    folds: in place of seeds, into how many folds the photos are divided; each is the test part of the runs with its
+        number for a seed. 0 for none.
+    factors: options and recipe values whose combinations are arms, beside those in `arms`; factor_base: what these
+        arms have in common.
     """
 
     name: str
     data: str
-    arms: dict[str, Arm]
+    arms: dict[str, Arm] = field(default_factory=dict)
     recipe: Recipe = field(default_factory=Recipe)
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: tuple[int, ...] = DEFAULT_SEEDS
     seed: int = 0
     split: SplitPlan = field(default_factory=SplitPlan)
     contrasts: tuple[Contrast, ...] = ()
     description: str = ""
     published: dict[str, Published] = field(default_factory=dict)
     published_source: str = ""
+    tuning: Tuning | None = None
+    metric: str = "accuracy"
+    margin: float = 1.0
+    vary: tuple[Source, ...] = ("init", "order")
+    folds: int = 0
+    factors: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    factor_base: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.factors or self.factor_base:
+            self._span()
         if not self.arms:
             raise StudyError('arms: found none; a study needs at least one [arms.NAME] with arch = "..."')
         for name in self.arms:
@@ -91,8 +115,13 @@ class Study:
         for name in self.arms:
             if folded.count(name.casefold()) > 1:
                 raise StudyError(f"arms: {name!r} stands twice but for upper and lower case; file systems mix them up")
-        object.__setattr__(self, "seeds", run_seeds(self.seeds))
+        object.__setattr__(self, "folds", design.n_folds(self.folds))
+        object.__setattr__(self, "vary", design.sources(self.vary, self.folds))
+        object.__setattr__(self, "seeds", design.fold_seeds(run_seeds(self.seeds), self.folds))
         whole_number(self.seed, "study.seed")
+        if self.metric not in METRICS:
+            raise StudyError(unknown("metric", str(self.metric), METRICS, where="study"))
+        object.__setattr__(self, "margin", margin_in_points(self.margin))
         for contrast in self.contrasts:
             for name in (contrast.arm, contrast.against):
                 if name not in self.arms:
@@ -104,19 +133,92 @@ class Study:
                 raise StudyError(unknown("arm", name, self.arms, where="published"))
         for name, arm in self.arms.items():
             arms.check_recipe(name, arm, self.recipe_of(name))
+        if self.tuning is not None:
+            self._check_tuning(self.tuning)
 
     def recipe_of(self, arm: str) -> Recipe:
         """The shared recipe with the arm's own values in it."""
         return override(self.recipe, self.arms[arm].overrides, where=f"arms.{arm}")
 
+    def trial_recipe(self, arm: str, number: int) -> Recipe:
+        """The recipe of an arm's tuning run. Raises StudyError where the study tunes nothing."""
+        if self.tuning is None:
+            raise StudyError(_("tuning: found none; accepted: a study with [tuning]"))
+        return tuning.recipe_of(self.tuning, self.recipe_of(arm), number, self.seed, where=f"tuning.{arm}")
+
+    def tuned_from(self) -> dict[str, str]:
+        """The arms that tuning has added, each with the arm it is the best of."""
+        best = self.tuning.best if self.tuning is not None else {}
+        return {tuned: arm for arm, tuned in best.items() if tuned != arm}
+
+    def arms_to_tune(self) -> list[str]:
+        """The arms that [tuning] asks for, in the study's order; those that it has added are none."""
+        asked = self.tuning.arms or tuple(self.arms) if self.tuning is not None else ()
+        return [name for name in self.arms if name in asked and name not in self.tuned_from()]
+
+    def _check_tuning(self, search: Tuning) -> None:
+        for name in (*search.arms, *search.best, *search.best.values()):
+            if name not in self.arms:
+                raise StudyError(unknown("arm", name, self.arms, where="tuning"))
+        for name in self.arms_to_tune():
+            tuned = name + tuning.TUNING_SUFFIX
+            if not ARM_NAME.fullmatch(tuned) or (tuned in self.arms and tuned not in self.tuned_from()):
+                raise StudyError(
+                    _(
+                        "tuning: {tuned!r} would be the name of the tuned arm; accepted: another name for {arm!r}"
+                    ).format(tuned=tuned, arm=name)
+                )
+            self.trial_recipe(name, 0)
+
     def planned_contrasts(self) -> tuple[Contrast, ...]:
-        """The declared contrasts, or where none is declared the ones that the number of arms allows."""
-        if self.contrasts:
+        """The declared contrasts, or where none is declared the ones that the number of arms allows; then the same
+        between the tuned arms."""
+        return (*self.own_contrasts(), *self.tuned_contrasts().values())
+
+    def tuned_contrasts(self) -> dict[Contrast, Contrast]:
+        """Each contrast between two tuned arms, by the one with their recipes as declared."""
+        best = self.tuning.best if self.tuning is not None else {}
+        found = {
+            contrast: Contrast(best[contrast.arm], best[contrast.against])
+            for contrast in self.own_contrasts()
+            if contrast.arm in best and contrast.against in best
+        }
+        own = {*self.own_contrasts()}
+        return {contrast: tuned for contrast, tuned in found.items() if tuned not in own}
+
+    def own_contrasts(self) -> tuple[Contrast, ...]:
+        """The planned contrasts without those that tuning adds. A factorial study asks for effects instead."""
+        if self.contrasts or self.factors:
             return self.contrasts
-        names = list(self.arms)
+        names = [name for name in self.arms if name not in self.tuned_from()]
         if len(names) <= 4:
             return tuple(Contrast(arm, against) for against, arm in itertools.combinations(names, 2))
         return tuple(Contrast(arm, names[0]) for arm in names[1:])
+
+    def _span(self) -> None:
+        """Takes in the arms that the factors span; those that are there already may carry more (a measured cost)."""
+        factors = factorial.levels(self.factors)
+        spanned = factorial.grid(factors, self.factor_base)
+        for name, (levels, made) in spanned.items():
+            if name in self.arms:
+                factorial.check_same(name, levels, made, self.arms[name])
+        together = {**{name: made for name, (_, made) in spanned.items()}, **self.arms}
+        ordered = {name: together[name] for name in (*self.arms, *spanned)}
+        object.__setattr__(self, "factors", factors)
+        object.__setattr__(self, "arms", ordered)
+
+    def levels_of(self, arm: str) -> dict[str, Any] | None:
+        """The level of each factor that the arm stands for; None for an arm outside the grid."""
+        return factorial.names(self.factors).get(arm)
+
+    def stream_seed(self, seed: int, source: Source) -> int:
+        """The seed that the runs with this run seed take for a source of chance: their own where it varies."""
+        return seed if source in self.vary else 0
+
+    @property
+    def splits_vary(self) -> bool:
+        """Whether each run seed has a split of its own."""
+        return bool(self.folds) or "split" in self.vary
 
 
 def run_seeds(value: object) -> tuple[int, ...]:
@@ -131,6 +233,17 @@ def run_seeds(value: object) -> tuple[int, ...]:
             "different whole numbers from 0"
         )
     return found
+
+
+def margin_in_points(value: object) -> float:
+    """`value` where it is a number above 0 and at most 50. Raises StudyError."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 50:
+        return float(value)
+    raise StudyError(
+        _(
+            "study.margin: found {value!r}, accepted: points (above 0, up to 50) within which a difference is none"
+        ).format(value=value)
+    )
 
 
 def whole_number(value: object, where: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from commongarden import arm as arms
+from commongarden.study import tuning
 from commongarden.study.declared import Contrast, Study
 from commongarden.study.file import to_table
 
@@ -17,13 +18,19 @@ def conflicts(stored: Study, wanted: Study) -> list[str]:
     folder of a file in list form.
     """
     before, after = to_table(stored), to_table(wanted)
-    pairs = {
-        "study.seed": (before["study"]["seed"], after["study"]["seed"]),
+    pairs = tuning.conflicts(stored.tuning, wanted.tuning) | {
+        f"study.{key}": (before["study"].get(key, "none"), after["study"].get(key, "none"))
+        for key in ("seed", "vary", "folds")
     }
     for section in ("recipe", "split"):
         keys = {**before[section], **after[section]}
         pairs |= {f"{section}.{key}": (before[section].get(key), after[section].get(key)) for key in keys}
     lines = [f"{key}: {old!r} here, {new!r} asked for" for key, (old, new) in pairs.items() if old != new]
+    if stored.factors and wanted.factors:
+        if list(stored.factors) != list(wanted.factors):
+            lines.append(f"factors: {list(stored.factors)!r} here, {list(wanted.factors)!r} asked for")
+        if stored.factor_base != wanted.factor_base:
+            lines.append(f"factors.base: {stored.factor_base!r} here, {wanted.factor_base!r} asked for")
     for name in stored.arms:
         if name in wanted.arms:
             lines += arms.conflicts(name, stored.arms[name], wanted.arms[name])
@@ -33,13 +40,19 @@ def conflicts(stored: Study, wanted: Study) -> list[str]:
 def extend(stored: Study, wanted: Study) -> Study:
     """`wanted` with all that the folder holds already; `conflicts` must be empty.
 
-    Contrasts that were planned stay, also those that nobody declared and that more arms would leave out.
+    Contrasts that were planned stay, also those that nobody declared and that more arms would leave out. Factors get
+    the levels of both, and the grid is filled.
     """
+    factors = {**stored.factors, **wanted.factors}
+    for name in stored.factors.keys() & wanted.factors.keys():
+        new = (level for level in wanted.factors[name] if level not in stored.factors[name])
+        factors[name] = (*stored.factors[name], *new)
     together = {**stored.arms, **{name: arms.kept(stored.arms.get(name), arm) for name, arm in wanted.arms.items()}}
     contrasts: tuple[Contrast, ...] = (*stored.contrasts, *wanted.contrasts)
+    search = tuning.extended(stored.tuning, wanted.tuning)
     if together.keys() != stored.arms.keys():
-        later = wanted.contrasts or dataclasses.replace(wanted, arms=together).planned_contrasts()
-        contrasts = (*stored.planned_contrasts(), *later)
+        later = wanted.contrasts or dataclasses.replace(wanted, arms=together, tuning=search).own_contrasts()
+        contrasts = (*stored.own_contrasts(), *later)
     return dataclasses.replace(
         wanted,
         arms=together,
@@ -47,4 +60,7 @@ def extend(stored: Study, wanted: Study) -> Study:
         contrasts=tuple(dict.fromkeys(contrasts)),
         published={**stored.published, **wanted.published},
         published_source=wanted.published_source or stored.published_source,
+        tuning=search,
+        factors=factors,
+        factor_base=wanted.factor_base or stored.factor_base,
     )

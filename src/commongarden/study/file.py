@@ -16,7 +16,10 @@ from commongarden import arm as arms
 from commongarden.errors import StudyError, unknown
 from commongarden.fields import convert
 from commongarden.recipe import Recipe
+from commongarden.study import tuning
 from commongarden.study.declared import Contrast, Published, SplitPlan, Study, whole_number
+from commongarden.study.design import both
+from commongarden.study.factorial import BASE
 
 
 def builtin_studies() -> tuple[str, ...]:
@@ -60,8 +63,8 @@ def parse(text: str, *, where: str = "study") -> Study:
         raise StudyError(f"{where}: {error}") from None
 
 
-SECTIONS = ("study", "recipe", "arms", "contrasts", "split", "published")
-STUDY_KEYS = ("name", "data", "seeds", "seed", "description")
+SECTIONS = ("study", "recipe", "arms", "factors", "contrasts", "split", "published", "tuning")
+STUDY_KEYS = ("name", "data", "seeds", "seed", "vary", "folds", "description", "metric", "margin")
 
 
 def from_table(table: Mapping[str, Any]) -> Study:
@@ -73,6 +76,9 @@ def from_table(table: Mapping[str, Any]) -> Study:
     for key in head:
         if key not in STUDY_KEYS:
             raise StudyError(unknown("key", key, STUDY_KEYS, where="study"))
+    if "seeds" in head and "folds" in head:
+        raise StudyError(both(head["seeds"], head["folds"]))
+    factors = _mapping(table, "factors")
     published = dict(_mapping(table, "published"))
     source = published.pop("source", "")
     return Study(
@@ -89,6 +95,13 @@ def from_table(table: Mapping[str, Any]) -> Study:
             name: convert(Published, _mapping(published, name), where=f"published.{name}") for name in published
         },
         published_source=str(source),
+        tuning=tuning.from_table(_mapping(table, "tuning")) if "tuning" in table else None,
+        vary=head.get("vary", Study.vary),
+        folds=head.get("folds", 0),
+        factors={key: values for key, values in factors.items() if key != BASE},
+        factor_base=dict(_mapping(factors, BASE)),
+        metric=_text(head, "metric", "accuracy"),
+        margin=head.get("margin", 1.0),
     )
 
 
@@ -99,14 +112,22 @@ def to_table(study: Study) -> dict[str, Any]:
             "name": study.name,
             "description": study.description,
             "data": study.data,
-            "seeds": list(study.seeds),
+            **({"folds": study.folds} if study.folds else {"seeds": list(study.seeds)}),
             "seed": study.seed,
+            "vary": list(study.vary),
+            "metric": study.metric,
+            "margin": study.margin,
         },
         "recipe": msgspec.to_builtins(study.recipe),
         "split": {key: value for key, value in dataclasses.asdict(study.split).items() if value is not None},
         "arms": {name: arms.to_table(arm) for name, arm in study.arms.items()},
         "contrasts": [{"is": [contrast.arm, contrast.against]} for contrast in study.contrasts],
     }
+    if study.tuning is not None:
+        table["tuning"] = tuning.to_table(study.tuning)
+    if study.factors:
+        base = {BASE: study.factor_base} if study.factor_base else {}
+        table["factors"] = {**{name: list(values) for name, values in study.factors.items()}, **base}
     if study.published:
         table["published"] = {
             "source": study.published_source,

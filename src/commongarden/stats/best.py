@@ -1,0 +1,100 @@
+"""All arms in one view: how far each lies behind the one that looks best, and how probably it is the best."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from commongarden.records import Estimate
+from commongarden.stats.metrics import Metric
+from commongarden.stats.scores import Sample, mean_difference, shared_photos
+
+DRAWS = 20_000
+
+
+@dataclass(frozen=True)
+class Standing:
+    """An arm's place among all. reached: its mean over the seeds that all arms share. behind: arm minus the arm that
+    looks best, paired, 95 % by itself (None for that arm, and with one seed None for its interval). probability_best:
+    None with one seed."""
+
+    arm: str
+    reached: float
+    behind: Estimate | None
+    probability_best: float | None
+
+
+def standings(metric: Metric, tested: Mapping[str, Sample]) -> tuple[Standing, ...]:
+    """The arms from best to worst; tested: runs of the same seeds, in the same order, for each."""
+    if not tested:
+        return ()
+    sign = 1.0 if metric.higher_is_better else -1.0
+    values = {arm: np.array([metric.whole(run) for run in found.runs]) for arm, found in tested.items()}
+    order = sorted(tested, key=lambda arm: -sign * float(values[arm].mean()))
+    first = order[0]
+    chances = probabilities(metric, {arm: tested[arm] for arm in order}) if len(order) > 1 else None
+    return tuple(
+        Standing(
+            arm,
+            float(values[arm].mean()),
+            None if arm == first else mean_difference(metric, tested[arm], tested[first]).interval(),
+            None if chances is None else chances[arm],
+        )
+        for arm in order
+    )
+
+
+def probabilities(metric: Metric, tested: Mapping[str, Sample]) -> dict[str, float] | None:
+    """For each arm, how probable it is that its mean over new seeds and new photos is the best; None with one seed.
+
+    By simulation of what the arms' means may be (20,000 draws, the same ones every time). The joint noise of all arms
+    is estimated as in `stats.crossed`, with matrices of products between arms in place of squares: a seed part,
+    M_seed / (seeds x photos), drawn as a multivariate t with the seeds' degrees of freedom, since so few seeds
+    tell it, and a photo part, (M_photo - M_rest) / (seeds x photos) without its negative directions, drawn as normal.
+    Where test photos differ between seeds or the metric has no figure by photo, the seed part alone, corrected as in
+    `stats.resampled`. With a flat prior this is the posterior probability; it is no test.
+    """
+    arms = list(tested)
+    n_seeds = len(tested[arms[0]].runs)
+    if n_seeds < 2:
+        return None
+    generator = np.random.default_rng(0)
+    wholes = np.array([[metric.whole(run) for run in tested[arm].runs] for arm in arms])  # (arms, seeds)
+    means = wholes.mean(axis=1)
+    first = tested[arms[0]]
+    shared = shared_photos(first.runs)
+    photo = None
+    if shared and metric.by_photo is not None:
+        table = np.stack([[metric.by_photo(run) for run in tested[arm].runs] for arm in arms])  # (arms, seeds, photos)
+        seed, photo = _crossed_parts(table)
+    else:
+        share = 1 / n_seeds + (0.0 if shared else first.n_test / first.n_train)
+        seed = np.atleast_2d(np.cov(wholes)) * share
+    df = n_seeds - 1
+    scale = np.sqrt(df / generator.chisquare(df, (DRAWS, 1)))
+    drawn = means + scale * _normal(generator, seed)
+    if photo is not None:
+        drawn = drawn + _normal(generator, photo)
+    drawn = drawn if metric.higher_is_better else -drawn
+    top = drawn >= drawn.max(axis=1, keepdims=True)  # arms that agree to the last bit share a draw
+    return dict(zip(arms, (top / top.sum(axis=1, keepdims=True)).mean(axis=0).tolist(), strict=True))
+
+
+def _crossed_parts(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The covariance of the arms' means from seeds and from photos; table: (arms, seeds, photos)."""
+    _, s, p = table.shape
+    mean = table.mean(axis=(1, 2), keepdims=True)
+    by_seed, by_photo = table.mean(axis=2, keepdims=True), table.mean(axis=1, keepdims=True)
+    rest = table - by_seed - by_photo + mean
+    one, two = (by_seed - mean)[:, :, 0], (by_photo - mean)[:, 0, :]
+    m_seed, m_photo = p * one @ one.T / (s - 1), s * two @ two.T / max(p - 1, 1)
+    m_rest = np.einsum("asp,bsp->ab", rest, rest) / ((s - 1) * max(p - 1, 1))
+    return m_seed / (s * p), (m_photo - m_rest) / (s * p)
+
+
+def _normal(generator: np.random.Generator, covariance: np.ndarray) -> np.ndarray:
+    values, vectors = np.linalg.eigh(covariance)
+    root = vectors * np.sqrt(np.clip(values, 0.0, None))
+    return np.asarray(generator.standard_normal((DRAWS, len(covariance))) @ root.T)

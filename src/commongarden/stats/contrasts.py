@@ -1,0 +1,155 @@
+"""The planned contrasts of a study: estimated, tested together, judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from commongarden import contract
+from commongarden.records import Estimate, Predictions
+from commongarden.stats.differs import differences_of
+from commongarden.stats.holm import holm_levels, holm_p
+from commongarden.stats.means import Mean
+from commongarden.stats.metrics import METRICS, Metric
+from commongarden.stats.power import Remedy, remedy
+from commongarden.stats.results import ContrastResult, Outcome
+from commongarden.stats.scores import Sample, mean_difference, shared_photos
+from commongarden.stats.signflip import least_p, signflip_p
+from commongarden.stats.superiority import mcnemar_p, probability_better
+from commongarden.study import Contrast, Study
+
+ALPHA = 0.05  # of all contrasts of a study together
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The runs of a contrast's two arms with the seeds that both finished."""
+
+    one: Sample
+    two: Sample
+
+
+def contrast_results(
+    study: Study,
+    tested: Mapping[str, Mapping[int, Predictions]],
+    n_train: int,
+    seconds: Mapping[str, float],
+    n_classes: int,
+) -> tuple[ContrastResult, ...]:
+    """Every planned contrast by the study's metric. tested: by arm and seed. seconds: of one run, by arm."""
+    metric, margin = METRICS[study.metric], study.margin / 100
+    planned = study.planned_contrasts()
+    pairs = [paired(tested, contrast, n_train) for contrast in planned]
+    means = [mean_difference(metric, pair.one, pair.two) if pair is not None else None for pair in pairs]
+    p = {i: mean.p for i, mean in enumerate(means) if mean is not None and mean.p is not None}
+    levels = dict(zip(p, holm_levels(list(p.values()), ALPHA), strict=True))
+    together = dict(zip(p, holm_p(list(p.values())), strict=True))
+    found = []
+    for i, (contrast, pair, mean) in enumerate(zip(planned, pairs, means, strict=True)):
+        differs = differences_of(study, contrast, n_classes)
+        together_with = contract.together(study, contrast, n_classes)
+        if pair is None or mean is None:
+            found.append(
+                ContrastResult(
+                    contrast.arm, contrast.against, "no pairs", None, differs, metric.name, margin, len(p),
+                    folds=study.folds, together=together_with,
+                )
+            )  # fmt: skip
+            continue
+        level = levels.get(i)
+        adjusted = None if level is None else mean.interval(1 - level)
+        equivalence = mean.interval(0.90)
+        within = is_within(equivalence, margin)
+        said = outcome(mean.interval(), adjusted, within, higher_is_better=metric.higher_is_better)
+        n = len(pair.one.runs)
+        one, two = (np.array([metric.whole(run) for run in side.runs]) for side in (pair.one, pair.two))
+        found.append(
+            ContrastResult(
+                contrast.arm,
+                contrast.against,
+                said,
+                mean.interval(),
+                differs,
+                metric.name,
+                margin,
+                len(p),
+                adjusted=adjusted,
+                equivalence=equivalence if level is not None else None,
+                within_margin=within,
+                level=level,
+                p=mean.p,
+                p_holm=together.get(i),
+                p_signflip=signflip_p((one - two).tolist()) if n > 1 else None,
+                p_least=least_p(n) if n > 1 else None,
+                probability=_probability(metric, one.tolist(), two.tolist()) if n > 1 else None,
+                p_mcnemar=_mcnemar(pair),
+                components=mean.components,
+                # no fold can be added to those there are
+                remedy=_remedy(pair, mean, margin, level, contrast, seconds)
+                if said == "not resolved" and not study.folds
+                else None,
+                folds=study.folds,
+                together=together_with,
+            )
+        )
+    return tuple(found)
+
+
+def paired(tested: Mapping[str, Mapping[int, Predictions]], contrast: Contrast, n_train: int) -> Pair | None:
+    """The runs of both arms with the seeds that both finished; None where there is no such seed."""
+    one, two = tested[contrast.arm], tested[contrast.against]
+    seeds = sorted(one.keys() & two.keys())
+    if not seeds:
+        return None
+    return Pair(*(Sample(tuple(side[seed] for seed in seeds), n_train) for side in (one, two)))
+
+
+def outcome(
+    difference: Estimate | None, adjusted: Estimate | None, within_margin: bool, *, higher_is_better: bool = True
+) -> Outcome:
+    """What the adjusted interval of a difference allows one to say, and whether the difference is within the margin."""
+    if difference is None:
+        return "no pairs"
+    if adjusted is None or adjusted.low is None or adjusted.high is None:
+        return "one seed" if difference.n == 1 else "one photo"
+    if adjusted.low > 0 or adjusted.high < 0:
+        return "better" if (adjusted.low > 0) == higher_is_better else "worse"
+    return "equivalent" if within_margin else "not resolved"
+
+
+def is_within(equivalence: Estimate, margin: float) -> bool:
+    """Whether a 90 % interval lies inside the margin: two one-sided tests at 5 % (Schuirmann 1987)."""
+    low, high = equivalence.low, equivalence.high
+    return low is not None and high is not None and -margin < low and high < margin
+
+
+def _probability(metric: Metric, one: Sequence[float], two: Sequence[float]) -> Estimate:
+    return probability_better(one, two) if metric.higher_is_better else probability_better(two, one)
+
+
+def _mcnemar(pair: Pair) -> float | None:
+    """None where a photo was tested by some seeds and not by others."""
+    if shared_photos(pair.one.runs):
+        return mcnemar_p(pair.one.runs, pair.two.runs)
+    photos = np.concatenate([run.photos for run in pair.one.runs])
+    if len(np.unique(photos)) < len(photos):
+        return None
+    return mcnemar_p([_joined(pair.one.runs)], [_joined(pair.two.runs)])
+
+
+def _joined(runs: Sequence[Predictions]) -> Predictions:
+    return Predictions(
+        *(np.concatenate([getattr(run, name) for run in runs]) for name in ("photos", "labels", "probabilities"))
+    )
+
+
+def _remedy(
+    pair: Pair, mean: Mean, margin: float, level: float | None, contrast: Contrast, seconds: Mapping[str, float]
+) -> Remedy | None:
+    if level is None:
+        return None
+    both = [seconds[arm] for arm in (contrast.arm, contrast.against) if arm in seconds]
+    floor = None if shared_photos(pair.one.runs) else pair.one.n_test / pair.one.n_train
+    return remedy(mean, margin, level, round(pair.one.n_test), sum(both) if len(both) == 2 else None, floor)

@@ -1,0 +1,122 @@
+"""Seeds crossed with test photos: the mean of a table (seeds, photos) whose interval carries the noise of both.
+
+All seeds of a study are tested on the same photos, so neither is nested in the other. The model is the two-way layout
+with random effects and one observation a cell, x[s, p] = mean + seed[s] + photo[p] + rest[s, p] (Searle, Casella &
+McCulloch 1992, chapter 4). Its mean squares give the variance of the grand mean over new seeds and new photos,
+(MS_seed + MS_photo - MS_rest) / (seeds x photos), with the degrees of freedom of Satterthwaite (1946).
+
+Two things are known of these mean squares that their estimates can deny at a few seeds: the expectations of MS_seed
+and MS_photo are at least that of MS_rest. So a negative photo component counts as none, and the degrees of freedom are
+counted with MS_seed and MS_photo at least MS_rest (a small MS_seed would else claim, by the luck that made it small, to
+be known well), and never fewer than those of the seeds alone. tests/test_crossed.py holds the coverage that follows.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from commongarden.records import Estimate
+from commongarden.stats.means import Components, Mean
+
+METHOD = "seeds crossed with test photos, two-way random effects, Satterthwaite"
+
+
+@dataclass(frozen=True)
+class MeanSquares:
+    """The analysis of variance of tables (..., seeds, photos): arrays of shape (...), and the table's two sizes."""
+
+    mean: Any
+    seed: Any
+    photo: Any
+    rest: Any
+    n_seeds: int
+    n_photos: int
+
+    def error(self) -> Any:
+        """The standard error of the mean over new seeds and new photos."""
+        variance = self.seed + np.maximum(self.photo - self.rest, 0.0)
+        return np.sqrt(variance / (self.n_seeds * self.n_photos))
+
+    def df(self) -> Any:
+        """Satterthwaite's degrees of freedom of that error, at least those of the seeds."""
+        s, p = self.n_seeds - 1, self.n_photos - 1
+        seed, photo = np.maximum(self.seed, self.rest), np.maximum(self.photo, self.rest)
+        spread = seed**2 / s + photo**2 / p + self.rest**2 / (s * p)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found = np.where(spread > 0, (seed + photo - self.rest) ** 2 / spread, s)
+        return np.maximum(found, s)
+
+
+def mean_squares(tables: ArrayLike) -> MeanSquares:
+    """The mean squares of one table (seeds, photos) or many (..., seeds, photos), at least 2 x 2."""
+    x = np.asarray(tables, dtype=np.float64)
+    n_seeds, n_photos = x.shape[-2:]
+    by_seed, by_photo = x.mean(axis=-1, keepdims=True), x.mean(axis=-2, keepdims=True)
+    mean = by_seed.mean(axis=-2, keepdims=True)
+    rest = x - by_seed - by_photo + mean
+    return MeanSquares(
+        mean=mean[..., 0, 0],
+        seed=n_photos * ((by_seed - mean) ** 2).sum(axis=(-2, -1)) / (n_seeds - 1),
+        photo=n_seeds * ((by_photo - mean) ** 2).sum(axis=(-2, -1)) / (n_photos - 1),
+        rest=(rest**2).sum(axis=(-2, -1)) / ((n_seeds - 1) * (n_photos - 1)),
+        n_seeds=n_seeds,
+        n_photos=n_photos,
+    )
+
+
+def crossed_mean(
+    table: ArrayLike, *, least_error: float = 0.0, bounds: tuple[float, float] = (-math.inf, math.inf)
+) -> Mean:
+    """The mean over a table (seeds, photos); without an error where there is one seed or one photo.
+
+    least_error: the standard error is taken to be at least this, with the degrees of freedom of the seeds. Arms that
+        agree on every photo in every seed show no spread, which must not read as certainty: `photo_error` is the error
+        that a single photo makes.
+    """
+    x = np.asarray(table, dtype=np.float64)
+    if x.ndim != 2 or not x.size:
+        raise ValueError(f"table: found the shape {x.shape}; accepted: (seeds, photos), at least one of each")
+    n_seeds, n_photos = x.shape
+    if n_seeds == 1 or n_photos == 1:
+        why = "one run: no interval" if n_seeds == 1 else "one test photo: no interval"
+        return Mean(float(x.mean()), None, None, n_seeds, why, None, bounds)
+    found = mean_squares(x)
+    error, df = float(found.error()), float(found.df())
+    if error < least_error:
+        error, df = least_error, float(n_seeds - 1)
+    components = Components(
+        seed=math.sqrt(max(float(found.seed - found.rest), 0.0) / n_photos),
+        photo=math.sqrt(max(float(found.photo - found.rest), 0.0) / n_seeds),
+        rest=math.sqrt(float(found.rest)),
+    )
+    return Mean(float(found.mean), error, df, n_seeds, METHOD, components, bounds)
+
+
+def photo_error(n_photos: float) -> float:
+    """The standard error of a share of `n_photos` photos that all but one agree on: one photo's weight."""
+    return 1 / n_photos
+
+
+@dataclass(frozen=True)
+class CrossedEstimate:
+    """A mean's interval, with the standard deviations between seeds and between photos (None: not to be told)."""
+
+    estimate: Estimate
+    seed_sd: float | None
+    photo_sd: float | None
+    error: float | None
+    df: float | None
+
+
+def crossed_interval(differences: ArrayLike, confidence: float = 0.95) -> CrossedEstimate:
+    """The mean of paired differences (seeds, photos) of two arms' correctness (1, 0, -1), with the interval that
+    carries seed noise and test-photo noise; no interval with one seed or one photo."""
+    n_photos = np.asarray(differences).shape[-1]
+    mean = crossed_mean(differences, least_error=photo_error(n_photos), bounds=(-1.0, 1.0))
+    seed, photo = (mean.components.seed, mean.components.photo) if mean.components else (None, None)
+    return CrossedEstimate(mean.interval(confidence), seed, photo, mean.error, mean.df)

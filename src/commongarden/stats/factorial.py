@@ -1,0 +1,265 @@
+"""Effects of a factorial study: main effects and interactions of its factors, from runs paired by seed.
+
+An effect is a weighted sum of arms. Each level is held against its factor's first one (the reference), and what an
+effect does not name is averaged over. A main effect is a difference; an interaction is how much one difference changes
+with another factor, a difference of differences (of differences, for three). In a grid where every factor has two
+levels, t squared of an effect over seeds is the F of repeated-measures analysis of variance (Winer 1971, chapter 4).
+
+Every seed gives each effect once, as a weighted sum of paired runs, and each test photo of that seed likewise. So the
+interval is that of a paired contrast: seeds crossed with photos, or over splits. Where runs are missing, a mixed model
+(a random intercept for each seed) takes the place of pairing.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from commongarden.records import Estimate, Run, Split
+from commongarden.stats.crossed import crossed_mean, photo_error
+from commongarden.stats.holm import holm_levels, holm_p
+from commongarden.stats.means import Mean
+from commongarden.stats.resampled import resampled_mean
+from commongarden.store import Store
+from commongarden.study import Study
+from commongarden.study.factorial import names, shown
+
+HIGHEST = 3  # factors in an interaction; those of more are not read by anyone
+ALPHA = 0.05  # of all effects of a study together
+Kind = Literal["paired", "mixed model", "not converged"]
+EffectOutcome = Literal["established", "equivalent", "not resolved", "no interval", "no runs"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A factor's level held against the first one, as text."""
+
+    factor: str
+    level: str
+    against: str
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A main effect (one step) or an interaction (several), as a share of test photos.
+
+    over: the factors that it is averaged over. alone: with its own 95 % interval; adjusted: with the one that Holm's
+    correction over all effects of the study leaves, from which the outcome comes. p_holm: the corrected p.
+    """
+
+    steps: tuple[Step, ...]
+    over: tuple[str, ...]
+    alone: Estimate | None
+    adjusted: Estimate | None
+    p_holm: float | None
+    outcome: EffectOutcome
+
+
+@dataclass(frozen=True)
+class Factorial:
+    """All effects of a factorial study.
+
+    factors: each with its levels as text, the reference first. kind: how they were estimated. n_seeds: with which at
+    least one run of the grid has finished. margin: the largest effect that counts as none. folds: 0, or how many take
+    the place of seeds.
+    """
+
+    factors: tuple[tuple[str, tuple[str, ...]], ...]
+    kind: Kind
+    n_seeds: int
+    effects: tuple[Effect, ...]
+    margin: float = 0.01
+    folds: int = 0
+
+
+def effects_of(store: Store, study: Study, runs: Sequence[Run], splits: Mapping[int, Split]) -> Factorial | None:
+    """The effects of a study's factors; None where it has none."""
+    if not study.factors:
+        return None
+    grid = names(study.factors)
+    done = {(run.arm, run.seed): run for run in runs if run.arm in grid and run.status == "finished"}
+    seeds = sorted({seed for _, seed in done})
+    found = list(terms({name: len(levels) for name, levels in study.factors.items()}))
+    weights = {term: _weights(study, term) for term in found}
+    kind: Kind = "paired"
+    means: dict[Term, Mean | None]
+    if len(done) == len(grid) * len(seeds):
+        means = dict.fromkeys(found) if not done else _paired(store, study, seeds, weights, splits)
+    else:
+        kind, means = _unbalanced(store, study, done, weights)
+    factors = tuple((name, tuple(map(shown, levels))) for name, levels in study.factors.items())
+    return Factorial(factors, kind, len(seeds), tuple(_effects(study, means)), study.margin / 100, study.folds)
+
+
+Term = tuple[tuple[str, int], ...]  # (factor, place of the level that is held against the first one)
+Weights = Mapping[str, float]  # of each arm
+
+
+def terms(sizes: Mapping[str, int]) -> Iterator[Term]:
+    """Main effects, then interactions of two and of three factors: sizes has each factor's number of levels.
+
+    >>> list(terms({"arch": 2, "order": 3}))[:3]
+    [(('arch', 1),), (('order', 1),), (('order', 2),)]
+    """
+    for order in range(1, min(HIGHEST, len(sizes)) + 1):
+        for chosen in itertools.combinations(sizes, order):
+            for levels in itertools.product(*(range(1, sizes[name]) for name in chosen)):
+                yield tuple(zip(chosen, levels, strict=True))
+
+
+def _weights(study: Study, term: Term) -> dict[str, float]:
+    steps = dict(term)
+    found = {}
+    for arm, levels in names(study.factors).items():
+        weight = 1.0
+        for factor, values in study.factors.items():
+            place = values.index(levels[factor])
+            if factor in steps:
+                weight *= (place == steps[factor]) - (place == 0)
+            else:
+                weight /= len(values)
+        if weight:
+            found[arm] = weight
+    return found
+
+
+def _bounds(weights: Weights) -> tuple[float, float]:
+    most = sum(weight for weight in weights.values() if weight > 0)
+    return -most, most
+
+
+def _correct(store: Store, arm: str, seed: int) -> np.ndarray:
+    found = store.predictions(arm, seed)
+    right: np.ndarray = (found.probabilities.argmax(axis=1) == found.labels).astype(np.float64)
+    return right
+
+
+def _paired(
+    store: Store, study: Study, seeds: Sequence[int], weights: Mapping[Term, Weights], splits: Mapping[int, Split]
+) -> dict[Term, Mean | None]:
+    right = {(arm, seed): _correct(store, arm, seed) for arm in names(study.factors) for seed in seeds}
+    means: dict[Term, Mean | None] = {}
+    for term, mine in weights.items():
+        rows = [_sum({arm: right[arm, seed] for arm in mine}, mine) for seed in seeds]
+        if study.splits_vary:
+            n_train = float(np.mean([len(splits[seed].train) for seed in seeds]))
+            n_test = float(np.mean([len(splits[seed].test) for seed in seeds]))
+            least = math.sqrt(sum(weight**2 for weight in mine.values())) / (n_test * math.sqrt(12))
+            values = [float(np.mean(row)) for row in rows]
+            means[term] = resampled_mean(values, n_train, n_test, least_spread=least, bounds=_bounds(mine))
+        else:
+            least = photo_error(len(rows[0]))
+            means[term] = crossed_mean(np.array(rows), least_error=least, bounds=_bounds(mine))
+    return means
+
+
+def _sum(values: Mapping[str, np.ndarray], weights: Weights) -> np.ndarray:
+    total: np.ndarray = np.asarray([weight * values[arm] for arm, weight in weights.items()]).sum(axis=0)
+    return total
+
+
+def _unbalanced(
+    store: Store, study: Study, done: Mapping[tuple[str, int], Run], weights: Mapping[Term, Weights]
+) -> tuple[Kind, dict[Term, Mean | None]]:
+    values = {key: run.test_accuracy for key, run in done.items() if run.test_accuracy is not None}
+    arms = sorted({arm for arm, _ in values})
+    photos: dict[str, np.ndarray] = {}
+    if not study.splits_vary:
+        for arm in arms:
+            photos[arm] = np.mean([_correct(store, arm, seed) for name, seed in values if name == arm], axis=0)
+    known = {term: mine for term, mine in weights.items() if set(mine) <= set(arms)}
+    overlap = 0.0
+    if study.splits_vary:
+        n_seeds = len({seed for _, seed in values})
+        overlap = n_seeds * float(np.mean([run.n_test / run.n_train for run in done.values()]))
+    kind, found = mixed_means(values, list(known.values()), photos, overlap)
+    means: dict[Term, Mean | None] = dict.fromkeys(weights)
+    means.update(zip(known, found, strict=True))
+    return kind, means
+
+
+def mixed_means(
+    values: Mapping[tuple[str, int], float],
+    weights: Sequence[Weights],
+    photos: Mapping[str, np.ndarray],
+    overlap: float = 0.0,
+) -> tuple[Kind, list[Mean]]:
+    """Weighted sums of arms' accuracies (by arm and seed) from a linear mixed model: a mean for each arm, a random
+    intercept for each seed, restricted maximum likelihood (Laird & Ware 1982; statsmodels MixedLM).
+
+    photos: each arm's share of right runs on every test photo, where all runs share them; the noise between photos is
+    added to the error. It holds some of the rest between runs once more, which errs to the safe side. The degrees of
+    freedom of the model's part are those of the residual, N - arms - (seeds - 1), joined by Satterthwaite's rule.
+    overlap: J x n_test / n_train over J splits, by which their variance grows (Nadeau & Bengio 2003).
+    Where the model does not converge, or no degree of freedom is left, the sums come without an error.
+    """
+    from statsmodels.regression.mixed_linear_model import MixedLM
+
+    arms, seeds = sorted({arm for arm, _ in values}), sorted({seed for _, seed in values})
+    n_left = len(values) - len(arms) - (len(seeds) - 1)
+    y = np.array(list(values.values())) * 100  # in points: the optimizer wants numbers near 1
+    design = np.array([[float(arm == name) for name in arms] for arm, _ in values])
+    rows = np.array([[mine.get(arm, 0.0) for arm in arms] for mine in weights]).reshape(len(weights), len(arms))
+    fit = None
+    if len(seeds) > 1 and n_left > 0:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # a variance of 0 is a finding, and convergence is looked at below
+                fit = MixedLM(y, design, groups=np.array([seed for _, seed in values])).fit(reml=True)
+        except np.linalg.LinAlgError:
+            fit = None
+    if fit is None or not fit.converged or not np.isfinite(fit.cov_params()).all():
+        plain = {arm: float(np.mean([value for (name, _), value in values.items() if name == arm])) for arm in arms}
+        told = "the mixed model did not converge: no interval" if n_left > 0 else "too few runs: no interval"
+        sums = [sum(weight * plain[arm] for arm, weight in mine.items()) for mine in weights]
+        kind: Kind = "not converged" if len(seeds) > 1 and n_left > 0 else "mixed model"
+        return kind, [Mean(value, None, None, len(seeds), told) for value in sums]
+    k = len(arms)
+    estimates, covariance = np.asarray(fit.fe_params) / 100, np.asarray(fit.cov_params())[:k, :k] / 100**2
+    found = []
+    for row, mine in zip(rows, weights, strict=True):
+        between = float(row @ covariance @ row) * (1 + overlap)
+        variance, spread = between, between**2 / n_left
+        if photos:
+            shares = _sum(photos, mine)
+            photo = float(np.var(shares, ddof=1)) / len(shares) if len(shares) > 1 else 0.0
+            variance, spread = between + photo, spread + photo**2 / max(len(shares) - 1, 1)
+        df = variance**2 / spread if spread > 0 else float(n_left)
+        method = "mixed model, random intercept for each seed (REML)"
+        error = math.sqrt(variance)
+        found.append(Mean(float(row @ estimates), error, df, len(seeds), method, None, _bounds(mine)))
+    return "mixed model", found
+
+
+def _effects(study: Study, means: Mapping[Term, Mean | None]) -> Iterator[Effect]:
+    tested = {term: mean.p for term, mean in means.items() if mean is not None and mean.p is not None}
+    together = dict(zip(tested, holm_p(list(tested.values())), strict=True))
+    levels = dict(zip(tested, holm_levels(list(tested.values()), ALPHA), strict=True))
+    for term, mean in means.items():
+        steps = tuple(
+            Step(factor, shown(study.factors[factor][place]), shown(study.factors[factor][0])) for factor, place in term
+        )
+        over = tuple(factor for factor in study.factors if factor not in dict(term))
+        if mean is None:
+            yield Effect(steps, over, None, None, None, "no runs")
+        elif term not in levels:
+            yield Effect(steps, over, mean.interval(), mean.interval(), None, "no interval")
+        else:
+            adjusted, narrow = mean.interval(1 - levels[term]), mean.interval(0.90)
+            said = _outcome(adjusted, narrow, study.margin / 100)
+            yield Effect(steps, over, mean.interval(), adjusted, together[term], said)
+
+
+def _outcome(adjusted: Estimate, narrow: Estimate, margin: float) -> EffectOutcome:
+    assert adjusted.low is not None
+    assert adjusted.high is not None
+    if adjusted.low > 0 or adjusted.high < 0:
+        return "established"
+    inside = narrow.low is not None and narrow.high is not None and narrow.low > -margin and narrow.high < margin
+    return "equivalent" if inside else "not resolved"

@@ -1,0 +1,29 @@
+"""Several contrasts, one error rate: Holm's step-down procedure (Holm 1979), and intervals that say what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def holm_levels(p: Sequence[float], alpha: float = 0.05) -> list[float]:
+    """The level at which each contrast's interval is taken, so that it excludes 0 exactly where Holm rejects.
+
+    In the order of p, the k-th of m is tested at alpha / (m - k + 1). Once one is not rejected none is any more, and
+    that one's level is the level of all that follow. With a single contrast the level is alpha.
+    """
+    order = sorted(range(len(p)), key=lambda i: p[i])
+    levels = [0.0] * len(p)
+    stopped: float | None = None
+    for k, i in enumerate(order):
+        level = alpha / (len(p) - k) if stopped is None else stopped
+        levels[i] = level
+        if stopped is None and p[i] > level:
+            stopped = level
+    return levels
+
+
+def holm_p(p: Sequence[float]) -> list[float]:
+    """Holm's adjusted p values, as statsmodels has them."""
+    from statsmodels.stats.multitest import multipletests
+
+    return [float(value) for value in multipletests(p, method="holm")[1]] if len(p) else []

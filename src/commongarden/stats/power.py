@@ -1,0 +1,133 @@
+"""What it would take to settle a contrast: more seeds, or, where photos carry the noise, more test photos.
+
+Everything is planned for one power, 80 %: four studies in five of that size would find a difference of that size.
+The noncentral t comes from statsmodels, the noise from the contrast's own components of variance.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from commongarden.stats.crossed import MeanSquares
+from commongarden.stats.means import Components, Mean
+
+POWER = 0.8
+MOST_SEEDS = 1_000
+MOST_PHOTOS = 10_000_000
+
+
+@dataclass(frozen=True)
+class Spending:
+    """Seeds in all, the runs of both arms that are still to be made for that, and their minutes one after another
+    (None where no run was timed)."""
+
+    seeds: int
+    runs: int
+    minutes: float | None
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """How a contrast that is not resolved could be. Differences are in the metric's own unit (shares, nats).
+
+    settle: the seeds with which a true difference of the study's margin would be found; None where no number of seeds
+    finds it, because the test photos alone carry too much noise. Then photos: about how many test photos would do,
+    with photos_seeds seeds (None: the design cannot tell). show: the seeds with which a difference as large as the one
+    seen, `seen`, would be found, where that is larger than the margin and cheaper.
+    """
+
+    margin: float
+    n_photos: int
+    settle: Spending | None
+    photos: int | None
+    photos_seeds: int | None
+    seen: float
+    show: Spending | None
+
+
+def power(difference: float, error: float, df: float, alpha: float) -> float:
+    """The power of a two-sided t test with this standard error and degrees of freedom."""
+    from statsmodels.stats.power import TTestPower
+
+    if error == 0:
+        return 1.0
+    # beyond such an effect the noncentral t fails numerically, and the power is 1 to all digits
+    effect = min(abs(difference) / error, 30.0)
+    found = float(TTestPower().power(effect, nobs=1, alpha=alpha, df=df))
+    return found if math.isfinite(found) else 1.0
+
+
+def expected(components: Components, seeds: int, photos: int) -> tuple[float, float]:
+    """The standard error and its degrees of freedom that a study of this size would have, photos crossed with seeds."""
+    rest = (components.rest or 0.0) ** 2
+    squares = MeanSquares(
+        0.0,
+        rest + photos * components.seed**2,
+        rest + seeds * (components.photo or 0.0) ** 2,
+        rest,
+        seeds,
+        photos,
+    )
+    return float(squares.error()), float(squares.df())
+
+
+def remedy(
+    mean: Mean, margin: float, alpha: float, n_photos: int, seconds: float | None, floor: float | None = None
+) -> Remedy | None:
+    """What would settle a contrast; None where it has no error to plan with.
+
+    alpha: the level that the contrast is tested at. seconds: of one run of each of the two arms together. floor: for
+    test photos that differ between seeds, n_test / n_train of the resampled design; None for crossed or seeds alone.
+    """
+    if mean.error is None or mean.components is None:
+        return None
+    parts = mean.components
+
+    def spent(seeds: int | None) -> Spending | None:
+        if seeds is None:
+            return None
+        more = max(seeds - mean.n, 0)
+        return Spending(seeds, 2 * more, None if seconds is None else more * seconds / 60)
+
+    def noise(seeds: int, photos: int) -> tuple[float, float]:
+        if parts.photo is not None:
+            return expected(parts, seeds, photos)
+        return parts.seed * math.sqrt(1 / seeds + (floor or 0.0)), float(seeds - 1)
+
+    def found(difference: float, seeds: int, photos: int) -> bool:
+        return power(difference, *noise(seeds, photos), alpha) >= POWER
+
+    def seeds_for(difference: float) -> int | None:
+        return least(lambda seeds: found(difference, seeds, n_photos), max(mean.n, 2), MOST_SEEDS)
+
+    settle = spent(seeds_for(margin))
+    photos = photos_seeds = None
+    if settle is None and parts.photo is not None:
+        for factor in (1, 2, 4, 8, 16):
+            photos_seeds = factor * mean.n
+            photos = least(lambda n, seeds=photos_seeds: found(margin, seeds, n), n_photos, MOST_PHOTOS)  # type: ignore[misc]
+            if photos is not None:
+                break
+        else:
+            photos_seeds = None
+    seen = abs(mean.value)
+    show = spent(seeds_for(seen)) if seen > margin and (settle is None or settle.runs) else None
+    return Remedy(margin, n_photos, settle, photos, photos_seeds, seen, show)
+
+
+def least(enough: Callable[[int], bool], start: int, most: int) -> int | None:
+    """The least whole number from `start` that is enough, where more is never less; None beyond `most`."""
+    if enough(start):
+        return start
+    low, high = start, 2 * start
+    while not enough(min(high, most)):
+        if high >= most:
+            return None
+        low, high = high, 2 * high
+    high = min(high, most)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high

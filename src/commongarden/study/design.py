@@ -1,0 +1,56 @@
+"""What makes runs of one arm differ: sources of chance that vary with the seed, or folds in place of seeds."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+from commongarden.errors import StudyError, unknown
+from commongarden.language import _
+
+Source = Literal["init", "order", "split"]
+SOURCES: tuple[Source, ...] = get_args(Source)
+DEFAULT_SEEDS = (0, 1, 2)
+
+
+def sources(value: object, folds: int) -> tuple[Source, ...]:
+    """The sources that vary, in their fixed order. Raises StudyError."""
+    found = tuple(value) if isinstance(value, list | tuple) else (value,)
+    for item in found:
+        if item not in SOURCES:
+            raise StudyError(unknown("source", item, SOURCES, where="study.vary"))
+    if folds and "split" in found:
+        raise StudyError(
+            _("study.vary: found 'split' beside folds, each of which is a split already; accepted: init, order")
+        )
+    if not found and not folds:
+        raise StudyError(
+            _("study.vary: found nothing, so all runs of an arm would be one; accepted: some of {sources}").format(
+                sources=", ".join(SOURCES)
+            )
+        )
+    if len(set(found)) < len(found):
+        raise StudyError(_("study.vary: found {value}, accepted: each source once").format(value=list(found)))
+    return tuple(source for source in SOURCES if source in found)
+
+
+def n_folds(value: object) -> int:
+    """The number of folds, 0 for none. Raises StudyError."""
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and (value == 0 or value >= 2)):
+        return value or 0
+    raise StudyError(_("study.folds: found {value!r}, accepted: a whole number from 2").format(value=value))
+
+
+def fold_seeds(seeds: tuple[int, ...], folds: int) -> tuple[int, ...]:
+    """The run seeds: with folds their numbers. Raises StudyError where seeds are asked for beside folds."""
+    if not folds:
+        return seeds
+    if seeds not in (DEFAULT_SEEDS, tuple(range(folds))):
+        raise StudyError(both(list(seeds), folds))
+    return tuple(range(folds))
+
+
+def both(seeds: Any, folds: Any) -> str:
+    """The message where seeds and folds are both asked for."""
+    return _(
+        "study: found seeds ({seeds}) and folds ({folds}); accepted: one of them, since the folds take the seeds' place"
+    ).format(seeds=seeds, folds=folds)
