@@ -4,8 +4,9 @@
     scripts/catalogues.py LANGUAGE    the same, and an empty catalogue for a language that has none
 
 Messages are the arguments of `_`, `N_`, `ngettext` and `pgettext`, the kind of thing that `unknown` tells of, and what
-commands show as help: their docstrings, paragraph by paragraph, and the help of their options. A new message has
-an empty translation until somebody writes one; one that changed is new, for a guess would be taken for a translation.
+commands show as help: their docstrings, paragraph by paragraph, and the help of their options; and the labels of the
+report. A new message has an empty translation until somebody writes one; one that changed is new, for a guess would be
+taken for a translation.
 """
 
 import ast
@@ -41,6 +42,9 @@ def messages() -> Iterator[tuple[str, object, str | None]]:
     """Where each message is (relative to the source, or in click), its msgid or those of a plural, and its context."""
     for path in sorted(SOURCE.rglob("*.py")):
         yield from _extracted("python", path, path.relative_to(SOURCE).as_posix())
+        if path.name == "labels.py":
+            for key, text in _labels(ast.parse(path.read_text(encoding="utf-8"))):
+                yield path.relative_to(SOURCE).as_posix(), text, key
         if path.parent.name == "cli":
             for text in _help(ast.parse(path.read_text(encoding="utf-8"))):
                 yield path.relative_to(SOURCE).as_posix(), text, None
@@ -65,6 +69,13 @@ def _help(tree: ast.Module) -> Iterator[str]:
                 yield text
         elif isinstance(node, ast.keyword) and node.arg == "help" and isinstance(node.value, ast.Constant):
             yield node.value.value
+
+
+def _labels(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Keys and texts of the report's labels; the key is the context."""
+    for node in tree.body:
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "ENGLISH" and node.value is not None:
+            yield from ast.literal_eval(node.value).items()
 
 
 def _makes_command(decorator: ast.expr) -> bool:

@@ -33,6 +33,8 @@ def _marked(tree: ast.Module) -> Iterator[ast.expr]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MARKS:
             yield from node.args if node.func.id != "unknown" else node.args[:1]
+        elif isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "ENGLISH" and node.value is not None:
+            yield node.value  # the report's labels
         elif isinstance(node, ast.keyword) and node.arg == "help":
             yield node.value
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in OURS_ALONE:

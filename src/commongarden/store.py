@@ -275,7 +275,7 @@ def write_own_split(store: Store, seed: int, split: Split) -> None:
     """Keeps the split of the runs with this seed. One that is there is never replaced."""
     path = store.split_file(seed)
     if path.is_file():
-        raise StoreError(f"{path}: a split is there already, and a split is never replaced")
+        raise StoreError(_("{path}: a split is there already, and a split is never replaced").format(path=path))
     path.parent.mkdir(exist_ok=True)
     write_atomically(path, msgspec.json.format(msgspec.json.encode(split), indent=1))
 

@@ -128,8 +128,10 @@ def _check_parts(manifest: Manifest, parts: dict[str, list[_Group]], n_groups: i
     for part, members in parts.items():
         if not members:
             raise DataError(
-                f"{manifest.root}: no photo is left for the {part} part "
-                f"(found {len(manifest.photos)} photos, {n_groups} of them different and without conflict)"
+                _(
+                    "{root}: no photo is left for the {part} part (found {n_photos} photos, {n_groups} of "
+                    "them different and without conflict)"
+                ).format(root=manifest.root, part=_(part), n_photos=len(manifest.photos), n_groups=n_groups)
             )
     present = {photo.label for group in parts["train"] for photo in group.photos}
     for label in manifest.classes:

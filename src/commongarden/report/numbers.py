@@ -22,12 +22,12 @@ def span(low: float, high: float) -> str:
     return _("{low} to {high}").format(low=hundredths(low), high=hundredths(high))
 
 
-def percent(share: float) -> str:
+def percent(share: float, decimals: int = 1) -> str:
     """
     >>> percent(0.2438)
     '24.4 %'
     """
-    return _("{number} %").format(number=hundredths(share))
+    return _("{number} %").format(number=hundredths(share, decimals))
 
 
 def hundredths(share: float, decimals: int = 1) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from commongarden.language import _
+from commongarden.language import N_
 from commongarden.records import Epoch
 from commongarden.train.loop import Trainee
 
@@ -47,7 +47,7 @@ def restore(trainee: Trainee, path: Path) -> None:
         raise
     except Exception as error:  # on broken bytes the reader raises nearly anything
         raise Unreadable(
-            _("{name} cannot be read ({kind})").format(name=path.name, kind=type(error).__name__)
+            N_("{name} cannot be read ({kind})").format(name=path.name, kind=type(error).__name__)
         ) from error
     trainee.history = history
 
