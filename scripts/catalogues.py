@@ -3,15 +3,16 @@
     scripts/catalogues.py             commongarden.pot anew, every .po brought up to it, every .mo from its .po
     scripts/catalogues.py LANGUAGE    the same, and an empty catalogue for a language that has none
 
-Messages are the arguments of `_`, `N_`, `ngettext` and `pgettext`, the kind of thing that `unknown` tells of, and what
-commands show as help: their docstrings, paragraph by paragraph, and the help of their options; and the labels of the
-report. A new message has an empty translation until somebody writes one; one that changed is new, for a guess would be
-taken for a translation.
-"""
+Messages are the arguments of `_`, `N_`, `ngettext` and `pgettext`, the kind of thing that `unknown` tells of, what
+Messages are the arguments of `_`, `N_`, `ngettext` and `pgettext`, the kind of thing that `unknown` tells of, what
+commands show as help (docstrings, paragraph by paragraph, and help of options), the labels of the report, and what
+built-in studies ask. A new message has an empty translation until somebody writes one; one that changed is new, for a
+guess would be taken for a translation.
 
 import ast
 import io
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,6 +51,11 @@ def messages() -> Iterator[tuple[str, object, str | None]]:
                 yield path.relative_to(SOURCE).as_posix(), text, None
     for path in sorted(SOURCE.rglob("*.html")):
         yield from _extracted("jinja2", path, path.relative_to(SOURCE).as_posix())
+    for path in sorted(SOURCE.rglob("studies/*.toml")):
+        declared = tomllib.loads(path.read_text(encoding="utf-8"))
+        for table, key in (("study", "description"), ("published", "source")):
+            if key in declared.get(table, {}):
+                yield path.relative_to(SOURCE).as_posix(), declared[table][key], None
     for name in CLICK:
         yield from _extracted("python", Path(click.__file__).parent / name, f"click/{name}")
 

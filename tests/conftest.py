@@ -120,3 +120,19 @@ def finished(commongarden, study_file, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("garden") / "small"
     commongarden("run", study_file, "--out", out, check=0)
     return out
+
+
+@pytest.fixture
+def brackets(tmp_path, monkeypatch):
+    """Everything is said in a language that no one speaks (prose.py)."""
+    from commongarden import language, sentences
+    from prose import write_brackets
+
+    write_brackets(tmp_path)
+    monkeypatch.setattr(language, "CATALOGUES", tmp_path)
+    monkeypatch.setitem(sentences.LANGUAGES, "xx", lambda found: "")  # these have a module for each language
+    language._catalogue.cache_clear()
+    monkeypatch.setenv("COMMONGARDEN_LANG", "xx")
+    monkeypatch.setenv("COLUMNS", "400")
+    yield
+    language._catalogue.cache_clear()

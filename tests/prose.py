@@ -2,8 +2,15 @@
 
 import ast
 import re
+import string
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+from babel.messages.mofile import write_mo
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
+import catalogues
 
 SOURCE = Path(__file__).parent.parent / "src" / "commongarden"
 MARKS = {"_", "N_", "ngettext", "pgettext", "unknown"}
@@ -52,11 +59,36 @@ def english(text: str, names: set[str]) -> list[str]:
 OPEN, CLOSE = "\N{MATHEMATICAL LEFT WHITE SQUARE BRACKET}", "\N{MATHEMATICAL RIGHT WHITE SQUARE BRACKET}"
 
 
-def bracketed(message: str | tuple[str, ...]) -> str | tuple[str, ...]:
-    """A translation into a language that no one speaks, by which what is looked up is told from what is not."""
-    if isinstance(message, tuple):
-        return tuple(f"{OPEN}{one}{CLOSE}" for one in message)
-    return f"{OPEN}{message}{CLOSE}"
+def bracketed(message: str) -> str:
+    """A translation into a language that no one speaks, by which what is looked up is told from what is not: the
+    message's own words stand in brackets, what is filled in does not."""
+    try:
+        parts = list(string.Formatter().parse(message))
+    except ValueError:  # it shows braces and is not filled in
+        return f"{OPEN}{message}{CLOSE}"
+    if any(name is not None and not name.isidentifier() for _literal, name, _spec, _conversion in parts):
+        return f"{OPEN}{message}{CLOSE}"
+    said = ""
+    for literal, name, spec, conversion in parts:
+        literal = literal.replace("{", "{{").replace("}", "}}") if len(parts) > 1 or name is not None else literal
+        said += f"{OPEN}{literal}{CLOSE}" if literal.strip() else literal
+        if name is not None:
+            said += "{" + name + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "") + "}"
+    return said
+
+
+def write_brackets(folder: Path) -> None:
+    """The catalogue of that language, "xx"."""
+    catalogue = catalogues.template()
+    for message in catalogue:
+        if message.id:
+            ids = message.id if isinstance(message.id, tuple) else (message.id,)
+            texts = tuple(map(bracketed, ids))
+            message.string = texts if isinstance(message.id, tuple) else texts[0]
+    path = folder / "xx" / "LC_MESSAGES" / "commongarden.mo"
+    path.parent.mkdir(parents=True)
+    with path.open("wb") as file:
+        write_mo(file, catalogue)
 
 
 def outside(text: str) -> str:

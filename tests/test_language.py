@@ -3,12 +3,10 @@
 import gettext
 import os
 import string
-import sys
-from pathlib import Path
 
+import catalogues
 import click
 import pytest
-from babel.messages.mofile import write_mo
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,10 +18,7 @@ from commongarden.errors import DataError, StudyError, unknown
 from commongarden.language import CATALOGUES, Message, _, ngettext, told, used
 from commongarden.particles import FORMS, sound, with_particle
 from commongarden.records import Failure
-from prose import SOURCE, TWO_WORDS, bracketed, english, outside, strings
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
-import catalogues
+from prose import SOURCE, TWO_WORDS, english, outside, strings
 
 LANGUAGES = catalogues.kept()
 
@@ -260,24 +255,6 @@ def test_workers_speak_as_the_command_does():
 
 
 # A language that no one speaks: every message in brackets. What stands outside of them was not looked up
-
-
-@pytest.fixture
-def brackets(tmp_path, monkeypatch):
-    catalogue = catalogues.template()
-    for message in catalogue:
-        if message.id:
-            message.string = bracketed(message.id)
-    path = tmp_path / "xx" / "LC_MESSAGES" / "commongarden.mo"
-    path.parent.mkdir(parents=True)
-    with path.open("wb") as file:
-        write_mo(file, catalogue)
-    monkeypatch.setattr(language, "CATALOGUES", tmp_path)
-    language._catalogue.cache_clear()
-    monkeypatch.setenv("COMMONGARDEN_LANG", "xx")
-    monkeypatch.setenv("COLUMNS", "400")
-    yield
-    language._catalogue.cache_clear()
 
 
 NAMES = {"global", "avg", "max", "pool", "batch", "norm", "conv", "dense", "stage", "block", "body", "shortcut"}

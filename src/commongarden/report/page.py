@@ -69,6 +69,7 @@ def render(store: Store, results: Results) -> str:
         .render(
             text=designs.labels(TEXT, study.folds),
             lang=language.current(),
+            told=language.told,
             words=words,
             designs=designs,
             effects=factorial,
@@ -76,7 +77,7 @@ def render(store: Store, results: Results) -> str:
             numbers=numbers,
             study=study,
             results=results,
-            question=study.description or words.question(arms, sections.data_name(study)),
+            question=language.told(study.description) or words.question(arms, sections.data_name(study)),
             progress=_progress(results, study),
             headline=words.headline(results),
             verdicts=[_verdict(contrast, arms) for contrast in contrasts],
