@@ -4,10 +4,10 @@
     scripts/catalogues.py LANGUAGE    the same, and an empty catalogue for a language that has none
 
 Messages are the arguments of `_`, `N_`, `ngettext` and `pgettext`, the kind of thing that `unknown` tells of, what
-Messages are the arguments of `_`, `N_`, `ngettext` and `pgettext`, the kind of thing that `unknown` tells of, what
 commands show as help (docstrings, paragraph by paragraph, and help of options), the labels of the report, and what
 built-in studies ask. A new message has an empty translation until somebody writes one; one that changed is new, for a
 guess would be taken for a translation.
+"""
 
 import ast
 import io

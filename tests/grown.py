@@ -13,7 +13,7 @@ from commongarden import store as stores
 from commongarden.data import image
 from commongarden.recipe import Recipe
 from commongarden.records import Epoch, Failure, Hashes, Machine, Manifest, Photo, Predictions, Run, Split
-from commongarden.study import Arm, Published, Study
+from commongarden.study import Arm, Contrast, Published, Study
 
 N_TEST = 100
 MACHINE = Machine("Linux 6.1", "A processor", 2, 16 * 2**30, "3.11.7", {"commongarden": "0.1.0", "torch": "2.13.0"})
@@ -30,6 +30,8 @@ def grown(
     val_loss: float | None = None,
     description: str = "",
     study: Study | None = None,
+    arms: dict[str, Arm] | None = None,
+    contrasts: tuple[Contrast, ...] = (),
 ) -> stores.Store:
     """The store of a study whose arms reached these test accuracies, one a seed; a Failure is a run that failed.
 
@@ -43,9 +45,10 @@ def grown(
     study = study or Study(
         "grown",
         "photos",
-        {name: Arm(_FAMILIES[i % 4]) for i, name in enumerate(accuracies)},
+        {name: (arms or {}).get(name) or Arm(_FAMILIES[i % 4]) for i, name in enumerate(accuracies)},
         recipe,
         seeds,
+        contrasts=contrasts,
         description=description,
         published={name: Published(value, 4082) for name, value in (published or {}).items()},
         published_source="a student's report" if published else "",

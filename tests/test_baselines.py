@@ -15,6 +15,7 @@ from commongarden import store as stores
 from commongarden.data import baselines
 from commongarden.records import Baseline
 from commongarden.report import baselines as said
+from commongarden.report import words
 from grown import grown
 
 
@@ -182,3 +183,13 @@ def test_where_colour_alone_tells_the_classes_an_untrained_network_is_called_wor
     assert "baselines" not in again.stderr
     assert (kept.read_bytes(), kept.stat().st_mtime_ns) == before
     assert "logistic regression on colours" in commongarden("compare", tmp_path / "out", check=0).stdout
+
+
+def test_of_two_lines_that_an_arm_is_not_above_the_harder_one_is_told(tmp_path):
+    results = stats.summarize(with_baselines(tmp_path, {"a": (0.40, 0.62, 0.40), "b": (0.2, 0.2, 0.2)}, (0.6, 0.4)))
+    a, b = results.arms
+    assert a.beats_commonest is False  # its three seeds lie far apart
+    notes = words.notes(results)
+    assert sum(note.startswith("a is") for note in notes) == 1
+    assert [note for note in notes if note.startswith("a is")] == [said.beside(results.beside_baselines[0])]
+    assert words.beside_commonest(b, results.commonest) in notes  # below even that line

@@ -125,8 +125,22 @@ def test_the_contract_lies_in_the_store(finished):
     table = json.loads((finished / "contract.json").read_text(encoding="utf-8"))
     found = contract.of(store.study(), store.manifest(), store.splits())
     assert table.pop("hash") == found.hash
-    assert table == msgspec.to_builtins(found)
+    assert table == json.loads(msgspec.json.encode(found))
     assert json.loads((finished / "results.json").read_text(encoding="utf-8"))["contract"] == found.hash
+
+
+def test_a_store_from_before_there_were_contracts_goes_on(finished, study_file, tmp_path):
+    shutil.copytree(finished, tmp_path / "s")
+    (tmp_path / "s" / "contract.json").unlink()
+    file = tmp_path / "s" / "study.toml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace('vary = [\n    "init",\n    "order",\n]\n', ""), encoding="utf-8")
+    assert "vary" not in file.read_text(encoding="utf-8")
+    for command in (["report", tmp_path / "s"], ["run", study_file, "--out", tmp_path / "s"]):
+        told = CliRunner().invoke(main, list(map(str, command)))
+        assert told.exit_code == 0, told.output
+    assert file.read_text(encoding="utf-8") == text
+    assert (tmp_path / "s" / "contract.json").read_bytes() == (finished / "contract.json").read_bytes()
 
 
 # What was not declared

@@ -243,9 +243,7 @@ def test_shared_photos_are_crossed_and_others_resampled():
 def test_power_is_the_noncentral_ts(difference, error, df, alpha):
     effect = difference / error
     edge = reference.t.ppf(1 - alpha / 2, df)
-    exact = reference.nct.sf(edge, df, effect) + reference.nct.cdf(-edge, df, effect)
-    if math.isfinite(exact):
-        assert power(difference, error, df, alpha) == pytest.approx(exact, abs=1e-3)
+    assert power(difference, error, df, alpha) == pytest.approx(reference.nct.sf(edge, df, effect), abs=1e-6)
 
 
 def mean_of(seed, photo, rest, seeds=5, photos=652, value=0.0):
@@ -316,6 +314,26 @@ def test_a_remedy_does_what_it_says():
         squares = stats.mean_squares(tables)
         hits += int((squares.mean / squares.error() > reference.t.ppf(0.975, squares.df())).sum())
     assert hits / 4000 == pytest.approx(POWER, abs=0.03)
+
+
+@given(
+    seed=st.floats(0, 0.2), photo=st.floats(0, 0.6), rest=st.floats(0, 0.7), seeds=st.integers(2, 12),
+    photos=st.integers(2, 5000), value=st.floats(-0.5, 0.5), level=st.sampled_from([0.05, 0.0125]),
+)  # fmt: skip
+def test_every_noise_has_a_remedy_that_holds(seed, photo, rest, seeds, photos, value, level):
+    """Whatever the noise: the seeds named are no fewer than there are, and have the power; else photos have it."""
+    parts = Components(seed, photo, rest)
+    found = stats.remedy(mean_of(seed, photo, rest, seeds, photos, value), 0.01, level, photos, 60.0)
+    if found.settle is not None:
+        assert found.settle.seeds >= seeds
+        assert power(0.01, *expected(parts, found.settle.seeds, photos), level) >= POWER
+        assert found.photos is None
+    elif found.photos is not None:
+        assert found.photos >= photos
+        assert power(0.01, *expected(parts, found.photos_seeds, found.photos), level) >= POWER
+    if found.show is not None:
+        assert found.seen > 0.01
+        assert found.settle is None or found.show.seeds <= found.settle.seeds
 
 
 # All arms

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats as reference
+from scipy.special import expit
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
 from commongarden import stats
-from correctness import MIXES
+from correctness import MIXES, Mix
 
 TABLE = np.array([[1.0, 0, -1, 0, 1, 0, 0], [1, 1, 0, 0, 1, 0, -1], [0, 1, 0, 1, 1, -1, 0]])
 tables = arrays(
@@ -32,11 +33,20 @@ def test_mean_squares_are_those_of_statsmodels():
 
 
 def test_the_interval_by_hand():
-    """Mean squares 4 (seeds, 2 df), 3 (photos, 9 df), 1 (rest, 18 df): variance (4 + 3 - 1) / 30 = 0.2, with
-    36 / (16/2 + 9/9 + 1/18) = 36 / (163/18) degrees of freedom (Satterthwaite)."""
+    """Mean squares 4 (seeds, 2 df), 3 (photos, 9 df), 1 (rest, 18 df): variance (4 + 3 - 1) / 30 = 0.2. In
+    Satterthwaite's formula the seeds' counts (2 + 2) / 2 times: df (8 + 3 - 1)^2 / (64/2 + 9/9 + 1/18)."""
     found = stats.crossed.MeanSquares(0.0, 4.0, 3.0, 1.0, 3, 10)
     assert found.error() ** 2 == pytest.approx(0.2)
-    assert found.df() == pytest.approx(36 / (163 / 18))
+    assert found.df() == pytest.approx(100 / (64 / 2 + 9 / 9 + 1 / 18))
+
+
+def test_many_seeds_give_satterthwaites_own():
+    """With 500 seeds caution is worth 0.4 %."""
+    seed, photo, rest, s, p = 4.0, 3.0, 1.0, 499, 299
+    satterthwaite = (seed + photo - rest) ** 2 / (seed**2 / s + photo**2 / p + rest**2 / (s * p))
+    assert stats.crossed.MeanSquares(0.0, seed, photo, rest, s + 1, p + 1).df() == pytest.approx(
+        satterthwaite, rel=0.01
+    )
 
 
 def test_an_interval_is_students_with_that_error_and_its_test_agrees():
@@ -124,6 +134,53 @@ def test_intervals_cover_what_they_say(mix):
     assert 0.93 <= covered <= 0.97
     if mix == "photo noise":
         assert over_seeds < 0.88
+
+
+def null_studies(generator, n, *, arms, taste, seed):
+    """Correctness (arms, n, 5, 300) of arms that do not differ but by their seeds and tastes."""
+    difficulty = generator.normal(0.8, 1.0, (1, n, 1, 300))
+    tastes = generator.normal(0, taste, (arms, n, 1, 300))
+    seeds = generator.normal(0, seed, (arms, n, 5, 1))
+    return (generator.random((arms, n, 5, 300)) < expit(difficulty + tastes + seeds)).astype(float)
+
+
+@pytest.mark.parametrize(("taste", "seed"), [(1.0, 0.0), (0.8, 0.2), (0.2, 0.4)])
+def test_a_study_without_a_true_difference_claims_one_in_twenty_at_most(taste, seed):
+    """1,500 studies of four equal arms, three contrasts with the first, each judged at Holm's level."""
+    generator, claimed = np.random.default_rng(17), 0
+    for _ in range(6):
+        first, *others = null_studies(generator, 250, arms=4, taste=taste, seed=seed)
+        found = [stats.mean_squares(first - other) for other in others]
+        p = np.array([2 * reference.t.sf(np.abs(one.mean) / one.error(), one.df()) for one in found])
+        for column in p.T:
+            levels = stats.holm_levels(column.tolist())
+            claimed += any(value <= level for value, level in zip(column, levels, strict=True))
+    assert claimed / 1500 <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 1500)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("taste", "seed"), [(1.0, 0.0), (0.8, 0.2), (0.2, 0.4)])
+def test_one_in_twenty_at_most_at_length(taste, seed):
+    generator, claimed = np.random.default_rng(23), 0
+    for _ in range(60):
+        first, *others = null_studies(generator, 250, arms=4, taste=taste, seed=seed)
+        found = [stats.mean_squares(first - other) for other in others]
+        p = np.array([2 * reference.t.sf(np.abs(one.mean) / one.error(), one.df()) for one in found])
+        claimed += int((p.min(axis=0) <= 0.05 / 3).sum())  # Holm claims anything where Bonferroni does
+    print(f"taste {taste}, seed {seed}: {claimed / 15_000:.1%}")
+    assert claimed / 15_000 <= 0.06
+
+
+def test_arms_a_margin_apart_are_seldom_called_equivalent():
+    """A true difference of exactly the margin: inside it by the 90 % interval one time in twenty at most."""
+    mix = Mix(1.0, 0.3, 0.02, (1.0, 0.9))
+    generator, called = np.random.default_rng(19), 0
+    margin = mix.truth()
+    for _ in range(8):
+        found = stats.mean_squares(mix.differences(generator, 250, 5, 2000))
+        half = reference.t.ppf(0.95, found.df()) * found.error()
+        called += int(((found.mean - half > -margin) & (found.mean + half < margin)).sum())
+    assert 0.02 <= called / 2000 <= 0.06
 
 
 @pytest.mark.soak

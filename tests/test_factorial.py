@@ -1,19 +1,26 @@
 """Factors: the arms they span, and the effects against independent analyses of the same numbers."""
 
 import dataclasses
+import io
+import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 from scipy import stats as reference
 from statsmodels.stats.anova import AnovaRM
 
-from commongarden import stats
+from commongarden import report, stats
 from commongarden import study as studies
 from commongarden.errors import StudyError
 from commongarden.records import Failure
+from commongarden.report import effects as effects_in_words
+from commongarden.report import factors
 from commongarden.stats import factorial
 from commongarden.study import Arm, Contrast, Study
 from grown import grown
@@ -115,6 +122,13 @@ def test_a_factorial_study_is_extended_by_levels_and_arms():
     assert "factors.base: {'lr': 0.002} here, {'lr': 0.004} asked for" in studies.conflicts(TWO, faster)
 
 
+def test_the_example_is_a_factorial_study():
+    study = studies.read(Path(__file__).parent.parent / "examples" / "factors.toml")
+    assert list(study.factors) == ["arch", "order"]
+    assert list(study.arms) == list(TABLE)
+    assert study.recipe_of("plain_flower-LAB").lr == 2e-3
+
+
 def test_a_part_of_the_grid_is_no_factorial_study():
     some = studies.choose_arms(TWO, list(TABLE)[:2])
     assert (some.factors, list(some.arms)) == ({}, list(TABLE)[:2])
@@ -211,6 +225,48 @@ def test_more_than_two_levels_are_held_against_the_first(tmp_path):
     )
 
 
+def test_effects_are_on_the_studys_metric(tmp_path):
+    """The probabilities of the made-up runs are two: right with 0.93, wrong with 0.03."""
+    study = dataclasses.replace(TWO, metric="log_loss", margin=2.0)
+    store = grown(tmp_path, TABLE, study=study)
+    found = stats.summarize(store).factorial
+    (order,) = (effect for effect in found.effects if [step.factor for step in effect.steps] == ["order"])
+    one, two = (
+        np.mean([np.mean(TABLE[f"{arch}-{order}"]) for arch in TWO.factors["arch"]]) for order in ("LAB", "LBA")
+    )
+    assert order.alone.value == pytest.approx((two - one) * (np.log(0.1 / 3) - np.log(0.9 + 0.1 / 3)), rel=1e-4)
+    said = effects_in_words.sentence(order, found)
+    assert re.fullmatch(
+        r"order LBA against LAB: -0\.\d{3} nats of log loss \(95 % interval -\d\.\d+ to -\d\.\d+, 4 seeds\), "
+        r"averaged over arch\.",
+        said,
+    )
+    section = factors.section(stats.summarize(store))
+    assert "Lower is better: left of 0 the later level is better." in section.caption
+    assert section.chart.spec["layer"][1]["encoding"]["x"]["axis"]["title"] == "nats of log loss on the test part"
+
+
+def test_effects_in_words_and_in_the_files(tmp_path):
+    store = grown(tmp_path, TABLE, study=TWO)
+    path = report.write(store)
+    text = path.read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
+    table = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+    found = stats.summarize(store)
+    assert len(table["factorial"]["effects"]) == 3
+    for effect, row in zip(found.factorial.effects, table["factorial"]["effects"], strict=True):
+        assert row["sentence"] == effects_in_words.sentence(effect, found.factorial)
+        assert row["sentence"] in text
+    console = Console(width=300, file=io.StringIO())
+    for part in report.terminal(found):
+        console.print(part)
+    assert table["factorial"]["effects"][0]["sentence"] in console.file.getvalue()
+    assert "arch residual_flower against plain_flower: +" in table["factorial"]["effects"][0]["sentence"]
+    assert "Interaction of arch (residual_flower against plain_flower) and order (LBA against LAB)" in text
+    assert table["factorial"]["effects"][2]["sentence"].endswith("Not established.")
+    assert "The arms are all combinations of arch (plain_flower, residual_flower) and order (LAB, LBA)." in text
+    assert "reached a test accuracy of" not in text  # what is said of a study with one arm
+
+
 def test_the_outcome_follows_the_corrected_interval(tmp_path):
     found = effects(grown(tmp_path, TABLE, study=TWO))
     for effect in found.values():
@@ -255,6 +311,24 @@ def test_missing_runs_make_a_mixed_model_whose_balanced_form_is_the_pairs():
     assert noisy[0].error ** 2 == pytest.approx(fewer[0].error ** 2 + shares.var(ddof=1) / 50)
 
 
+def test_seeds_that_do_not_differ_leave_a_model_without_them():
+    """Seeds that lie closer together than chance would have them: their variance is 0, where the optimizer stops."""
+    arms = list(TABLE)
+    generator = np.random.default_rng(2)
+    noise = generator.normal(0, 0.02, (4, 6))
+    noise -= noise.mean(axis=0)  # every seed has the same mean
+    values = {
+        (arm, seed): 0.5 + noise[i, seed] for i, arm in enumerate(arms) for seed in range(6) if (i, seed) != (0, 1)
+    }
+    weights = [{arms[0]: -1.0, arms[1]: 1.0}]
+    kind, (mean,) = factorial.mixed_means(values, weights, {})
+    rows = [[values[arm, seed] for seed in range(6) if (arm, seed) in values] for arm in arms]
+    square = sum(np.var(row) * len(row) for row in rows) / (23 - 4)
+    assert kind == "mixed model"
+    assert mean.value == pytest.approx(np.mean(rows[1]) - np.mean(rows[0]))
+    assert mean.error == pytest.approx(np.sqrt(square * (1 / 5 + 1 / 6)))
+
+
 def test_a_failed_run_is_no_reason_to_drop_its_seed(tmp_path):
     table = {**TABLE, "plain_flower-LBA": (0.61, Failure("the training loss became nan", 1, 2), 0.59, 0.70)}
     found = stats.summarize(grown(tmp_path, table, study=TWO)).factorial
@@ -282,6 +356,7 @@ def test_a_model_that_does_not_converge_gives_no_interval(tmp_path, monkeypatch)
     def stopped(self, **options):
         found = fit(self, **options)
         found.converged = False
+        found.cov_re = np.array([[found.scale]])
         return found
 
     monkeypatch.setattr(MixedLM, "fit", stopped)

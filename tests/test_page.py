@@ -9,8 +9,28 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
 from commongarden import report
+from commongarden.recipe import Recipe
+from commongarden.study import Arm, Study
 from grown import grown
 
+THREE = Study(
+    "factors",
+    "photos",
+    factors={
+        "arch": ["plain_flower", "residual_flower"],
+        "order": ["LAB", "LBA"],
+        "init": ["fan-in", "fixed"],
+        "resolution": [32, 48],
+    },
+)
+FACTORIAL = {name: (0.50 + i / 100, 0.52 + i / 90, 0.49 + i / 80) for i, name in enumerate(THREE.arms)}
+FOLDS = Study(
+    "folds",
+    "photos",
+    {"a": Arm("plain_flower"), "b": Arm("residual_flower", {}, {"resolution": 48, "lr": 0.1})},
+    Recipe(resolution=32),
+    folds=3,
+)
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
@@ -64,6 +84,8 @@ def pages(many, finished, tmp_path_factory):
     return {
         "trained": finished / "report.html",
         "many": many,
+        "factors": report.write(grown(root / "factors", FACTORIAL, study=THREE)),
+        "folds": report.write(grown(root / "folds", {"a": (0.5, 0.6, 0.55), "b": (0.6, 0.7, 0.62)}, study=FOLDS)),
         "one seed": report.write(grown(root / "one", {"a": (0.5,), "b": (0.6,)})),
         "one arm": report.write(grown(root / "alone", {"a": (0.5, 0.6)})),
         "nothing yet": report.write(grown(root / "none", {"a": (), "b": ()})),
@@ -78,7 +100,7 @@ CUT = """() => [...document.querySelectorAll('.chart')].flatMap(chart => {
                                  box.top < frame.top - 1 || box.bottom > frame.bottom + 1);
     }).map(text => chart.id + ': ' + text.textContent);
 })"""
-KINDS = ("trained", "many", "one seed", "one arm", "nothing yet")
+KINDS = ("trained", "many", "factors", "folds", "one seed", "one arm", "nothing yet")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -13,8 +13,8 @@ from rich.console import Console
 from commongarden import report, stats
 from commongarden import store as stores
 from commongarden.records import Estimate, Failure
-from commongarden.report import baselines, numbers, page, words
-from commongarden.stats import Commonest, ContrastResult
+from commongarden.report import baselines, numbers, page, verdicts, words
+from commongarden.stats import Commonest, ContrastResult, Imbalance, Remedy, Spending
 from grown import grown
 
 
@@ -56,6 +56,157 @@ def contrast(outcome, value=None, low=None, high=None, n=3, differs=()):
 )
 def test_a_verdict_is_a_sentence_with_its_evidence(found, sentence):
     assert words.verdict(found) == sentence
+
+
+def settled(outcome, value, low, high, metric="accuracy", family=3, equivalence=None, within=False, **more):
+    difference, adjusted = Estimate(value, 2 * low, high, 5, ""), Estimate(value, low, high, 5, "")
+    margins = None if equivalence is None else Estimate(value, *equivalence, 5, "")
+    return ContrastResult(
+        "residual", "plain", outcome, difference, (), metric, 0.01, family, adjusted, margins, within, **more
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "sentence"),
+    [
+        (
+            settled("better", 0.0312, 0.0123, 0.0501),
+            "residual is better than plain by 3.1 points (95 % interval 1.2 to 5.0 adjusted for 3 contrasts, 5 seeds).",
+        ),
+        (
+            settled("worse", -0.0312, -0.0501, -0.0123, family=1),
+            "residual is worse than plain by 3.1 points (95 % interval 1.2 to 5.0, 5 seeds).",
+        ),
+        (  # lower is better: the sign turns, the sentence does not
+            settled("better", -0.0312, -0.0501, -0.0123, "log_loss", 1),
+            "residual is better than plain by 0.031 nats of log loss (95 % interval 0.012 to 0.050, 5 seeds).",
+        ),
+        (
+            settled("worse", 0.0312, 0.0123, 0.0501, "calibration_error", 1),
+            "residual is worse than plain by 3.1 points of calibration error (95 % interval 1.2 to 5.0, 5 seeds).",
+        ),
+        (
+            settled("equivalent", 0.002, -0.008, 0.012, equivalence=(-0.005, 0.009), within=True),
+            "residual and plain are equivalent within 1 point: +0.2 points (90 % interval -0.5 to 0.9, 5 seeds).",
+        ),
+        (
+            settled("better", 0.004, 0.001, 0.007, family=1, equivalence=(0.002, 0.006), within=True),
+            "residual is better than plain by 0.4 points (95 % interval 0.1 to 0.7, 5 seeds). So small a difference "
+            "counts as none by the study's margin of 1 point.",
+        ),
+        (
+            settled("not resolved", 0.012, -0.02, 0.044, "balanced_accuracy"),
+            "No difference is established between residual and plain: +1.2 points of balanced accuracy (95 % interval "
+            "-2.0 to 4.4 adjusted for 3 contrasts, 5 seeds).",
+        ),
+    ],
+)
+def test_a_verdict_speaks_of_the_adjusted_interval_and_the_metric(found, sentence):
+    assert words.verdict(found) == sentence
+
+
+def unresolved(**remedy):
+    values = {"settle": None, "photos": None, "photos_seeds": None, "seen": 0.012, "show": None, **remedy}
+    return settled("not resolved", 0.012, -0.02, 0.044, remedy=Remedy(0.01, 652, **values))
+
+
+@pytest.mark.parametrize(
+    ("found", "sentence"),
+    [
+        (settled("better", 0.0312, 0.0123, 0.0501), None),
+        (
+            unresolved(settle=Spending(9, 8, 12.4)),
+            "A true difference of 1 point would be found, four times in five, with 9 seeds: 8 runs more, about 12 "
+            "minutes.",
+        ),
+        (
+            unresolved(settle=Spending(9, 8, None)),
+            "A true difference of 1 point would be found, four times in five, with 9 seeds: 8 runs more.",
+        ),
+        (
+            unresolved(settle=Spending(5, 0, 0.0)),
+            "5 seeds find a true difference of 1 point four times in five; more would narrow the interval further.",
+        ),
+        (
+            unresolved(photos=4731, photos_seeds=5, show=Spending(30, 50, 300.0)),
+            "No number of seeds can settle 1 point on 652 test photos; about 4,800 test photos would, with 5 seeds. "
+            "A true difference as large as the one seen (1.2 points) would be found with 30 seeds: 50 runs more, about "
+            "5 hours.",
+        ),
+        (unresolved(), "No number of seeds can settle 1 point on 652 test photos: only more photos can."),
+    ],
+)
+def test_a_remedy_is_seeds_or_photos(found, sentence):
+    assert words.remedy(found) == sentence
+
+
+def test_the_sign_flip_test_stands_beside_the_verdict():
+    least = settled("better", 0.03, 0.01, 0.05, p_signflip=0.0625, p_least=0.0625)
+    more = settled("better", 0.03, 0.01, 0.05, p_signflip=0.125, p_least=0.0625)
+    assert words.signflip(least) == "Sign-flip test over the seeds: p = 0.0625, the least that 5 pairs can give."
+    assert words.signflip(more) == "Sign-flip test over the seeds: p = 0.125."
+    assert verdicts.signflip_limit(5) == (
+        "With 5 pairs a two-sided sign-flip test cannot go under 0.0625; 6 seeds can go under 0.05."
+    )
+    assert verdicts.signflip_limit(6) is None
+
+
+def test_a_study_says_what_its_intervals_carry(tmp_path):
+    store = grown(tmp_path / "one", {"a": (0.5, 0.52, 0.54), "b": (0.6, 0.62, 0.64)})
+    said = words.intervals(stats.summarize(store))
+    assert "of these 100 test photos, crossed with each other" in said
+    assert "With 3 pairs a two-sided sign-flip test cannot go under 0.250;" in said
+    assert "Holm" not in said
+    three = grown(tmp_path / "three", {"a": (0.5, 0.52), "b": (0.6, 0.62), "c": (0.6, 0.63)})
+    assert "adjusted for all 3 contrasts (Holm)" in words.intervals(stats.summarize(three))
+
+
+@pytest.mark.parametrize("metric", ["balanced_accuracy", "log_loss", "calibration_error"])
+def test_a_study_can_compare_by_another_metric(tmp_path, metric):
+    store = grown(tmp_path, {"a": (0.5, 0.51, 0.5, 0.52, 0.5), "b": (0.9, 0.91, 0.9, 0.9, 0.92)})
+    stores.write_study(store.root, dataclasses.replace(store.study(), metric=metric, margin=2.0))
+    results = stats.summarize(store)
+    (found,) = results.contrasts
+    assert (found.metric, found.outcome, found.margin, results.margin) == (metric, "better", 0.02, 0.02)
+    assert (found.difference.value > 0) == (metric == "balanced_accuracy")
+    assert found.probability.value == 1.0
+    assert [standing.arm for standing in results.standings] == ["b", "a"]
+    page_text = rendered(store)
+    assert words.verdict(found).replace(" %", "\N{NO-BREAK SPACE}%") in page_text
+    left = "left of 0 the arm named first is better"
+    assert (left in page_text) == (metric != "balanced_accuracy")
+    table = json.loads((store.root / "results.json").read_text(encoding="utf-8"))
+    assert table["contrasts"][0]["metric"] == metric
+
+
+def test_unequal_classes_are_told_with_the_metric_to_read(tmp_path):
+    results = stats.summarize(grown(tmp_path, {"a": (0.5, 0.6)}))
+    assert results.imbalance is None
+    unequal = dataclasses.replace(results, imbalance=Imbalance("rose", 90, "tulip", 10))
+    (said,) = [note for note in words.notes(unequal) if "unequal" in note]
+    assert "(rose 90 test photos, tulip 10)" in said
+    assert "read balanced accuracy and the recall of each class" in said
+    balanced = dataclasses.replace(unequal, metric="balanced_accuracy")
+    assert any("every class weighs the same" in note for note in words.notes(balanced))
+
+
+def test_a_headline_counts_what_is_settled(tmp_path):
+    results = stats.summarize(grown(tmp_path, {"a": (0.5, 0.6), "b": (0.6, 0.62), "c": (0.6, 0.63)}))
+
+    def of(*outcomes):
+        contrasts = [
+            dataclasses.replace(found, outcome=o) for found, o in zip(results.contrasts, outcomes, strict=True)
+        ]
+        return words.headline(dataclasses.replace(results, contrasts=tuple(contrasts)))
+
+    assert of("better", "worse", "better") == "All 3 planned differences are established."
+    assert of("better", "worse", "not resolved") == "2 of the 3 planned differences are established."
+    assert of("better", "not resolved", "not resolved") == "1 of the 3 planned differences is established."
+    assert of(*["not resolved"] * 3) == "None of the 3 planned differences is established."
+    assert of("better", "equivalent", "not resolved") == (
+        "Of 3 planned differences: 1 established, 1 equivalent within 1 point, 1 not resolved."
+    )
+    assert of(*["one seed"] * 3) is None
 
 
 def test_what_differs_is_said_and_one_cause_is_not_claimed_where_there_are_two():
@@ -121,10 +272,12 @@ def test_the_files_say_the_same(finished):
         f"always {results.commonest.label}",
     ]
     for arm, row, entry in zip(results.arms, rows, table["arms"], strict=False):
-        assert float(row["test_accuracy"]) == entry["test_accuracy"]["value"] == arm.test_accuracy.value
-        assert float(row["test_accuracy_low"]) == arm.test_accuracy.low
-        assert int(row["n_params"]) == entry["n_params"] == arm.n_params
-    assert float(rows[-1]["test_accuracy"]) == results.commonest.accuracy
+        assert entry["test_accuracy"]["value"] == arm.test_accuracy.value
+        assert float(row["top1"]) == pytest.approx(100 * arm.test_accuracy.value, abs=1e-9)
+        assert float(row["top1_low"]) == pytest.approx(100 * arm.test_accuracy.low, abs=1e-9)
+        assert float(row["log_loss_high"]) == pytest.approx(arm.log_loss.high) == entry["log_loss"]["high"]
+        assert round(1e6 * float(row["param_count"])) == entry["n_params"] == arm.n_params
+    assert float(rows[-1]["top1"]) == pytest.approx(100 * results.commonest.accuracy, abs=1e-9)
     assert table["contrasts"][0]["verdict"] == words.verdict(results.contrasts[0])
 
 

@@ -38,6 +38,23 @@ is = ["LAB", "LA"]
 """
 
 
+def test_what_contrasts_compare_by_is_declared():
+    table = {
+        "study": {"name": "x", "data": "d", "metric": "log_loss", "margin": 2},
+        "arms": {"a": {"arch": "plain_flower"}},
+    }
+    study = studies.from_table(table)
+    assert (study.metric, study.margin) == ("log_loss", 2.0)
+    assert studies.parse(studies.dump(study)) == study
+    plain = studies.from_table({**table, "study": {"name": "x", "data": "d"}})
+    assert (plain.metric, plain.margin) == ("accuracy", 1.0)
+    with pytest.raises(StudyError, match="study: unknown metric 'logloss'; did you mean 'log_loss'"):
+        studies.from_table({**table, "study": {"name": "x", "metric": "logloss"}})
+    for wrong in (0, -1, 51, "1", True):
+        with pytest.raises(StudyError, match=r"study\.margin: found"):
+            studies.from_table({**table, "study": {"name": "x", "margin": wrong}})
+
+
 def test_the_study_file_of_the_design():
     study = studies.parse(HOUSE)
     assert study.name == "batch norm on flowers"

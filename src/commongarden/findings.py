@@ -24,6 +24,7 @@ Kind = Literal[
     "wrong gradient",
     "train and eval apart",
     "lagging statistics",
+    "dropped positions",
     "small batch",
     "saturated logits",
 ]

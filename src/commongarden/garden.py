@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from commongarden import report, stats
 from commongarden.data import cache
-from commongarden.report import audits
+from commongarden.report import audits, race
+from commongarden.runner import budget as budgets
 from commongarden.runner.conduct import Conducted, conduct
 from commongarden.runner.display import Display, PlainDisplay
+from commongarden.runner.forecast import Forecast
 from commongarden.stats import Results
 from commongarden.study import Study
 
@@ -26,8 +28,19 @@ def run(
     retry: bool = False,
     tensorboard: bool = False,
     argv: Sequence[str] = (),
+    until: str | None = None,
+    budget: str | None = None,
+    most_seeds: int | None = None,
+    stop_hopeless: bool = False,
+    confirm: Callable[[Forecast], bool] | None = None,
 ) -> tuple[Results, Conducted]:
     """Makes the study's missing runs in `out`, writes results.csv, results.json and report.html, and gives the results.
+
+    until="resolved" or a budget ("30m", "40runs") races the study: seeds are spent where they decide something, at most
+    most_seeds for an arm (20, or the study's own number where that is more). confirm is asked before a study of more
+    than ten minutes; without it the study goes on.
+
+    stop_hopeless: a run that in its first half never came above the commonest class is tested as it then is.
 
     Worker processes import the calling script: keep the call under `if __name__ == "__main__":`. Raises
     CommonGardenError for anything that the user can mend.
@@ -44,6 +57,10 @@ def run(
         tensorboard=tensorboard,
         argv=argv,
         tell_audit=audits.warning,
+        spending=budgets.spending(until, budget, most_seeds or max(budgets.MOST_SEEDS, len(study.seeds))),
+        tell_look=race.look_told,
+        confirm=confirm,
+        stop_hopeless=stop_hopeless,
     )
     report.write(conducted.store)
     return stats.summarize(conducted.store), conducted

@@ -92,6 +92,7 @@ class Run:
     inference_ms: median milliseconds for one photo through the network in evaluation mode, batch 1.
     peak_memory_bytes: of the training process (CPU) or of the device's allocator (CUDA).
     model_bytes: parameters and buffers as stored.
+    stopped_as_hopeless: it was ended before its last epoch, as was asked for, and tested with what it had reached.
     """
 
     schema: int
@@ -122,6 +123,7 @@ class Run:
     inference_ms: float | None = None
     peak_memory_bytes: int | None = None
     model_bytes: int | None = None
+    stopped_as_hopeless: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@
     thumbnails.npz        JPEG bytes of the test photos that the report shows
     command.json          the command that the study was last made with
     results.csv, results.json, report.html
+    report.docx, report.md with report_files/, table.tex   written reports, where they were asked for
     tensorboard/          event files, where they were asked for
 
 Contract. Every file is written under a temporary name in its own folder, flushed to the disk and renamed, so a

@@ -42,6 +42,14 @@ STATES = {"finished": N_("finished"), "failed": N_("failed"), "under way": N_("u
         help="First look for each arm's own learning rate in this many runs on the validation part.",
     ),
     option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other recipe value; may be repeated."),
+    option("--until", type=click.Choice(["resolved"]), help="Race: more seeds only where they decide something."),
+    option("--budget", help="Race within 30m (of run time: 90s, 2h) or 40runs; --seeds is then the most [20]."),
+    option(
+        "--stop-hopeless",
+        is_flag=True,
+        help="End a run at half its epochs where it never came above the commonest class.",
+    ),
+    option("--yes", is_flag=True, help="Do not ask before a study of more than 10 minutes."),
     option("--out", type=click.Path(file_okay=False, path_type=Path), help="The study's folder [garden/NAME]."),
     option("--workers", type=click.IntRange(min=1), help="Runs at a time [physical cores, memory allowing]."),
     option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
@@ -63,6 +71,10 @@ def run(
     seed: int | None,
     tune: int | None,
     settings: tuple[str, ...],
+    until: str | None,
+    budget: str | None,
+    stop_hopeless: bool,
+    yes: bool,
     out: Path | None,
     workers: int | None,
     device: str,
@@ -92,11 +104,17 @@ def run(
 
     out = out or Path("garden") / studies.folder_name(wanted)
     argv = ["commongarden", *sys.argv[1:]]
+    display = _display(log, len(wanted.seeds), as_json)
     results, conducted = garden.run(
         wanted,
         out,
         cache_dir=cache_dir,
-        display=_display(log, len(wanted.seeds), as_json),
+        display=display,
+        until=until,
+        budget=budget,
+        most_seeds=seeds,
+        stop_hopeless=stop_hopeless,
+        confirm=None if yes or not sys.stdin.isatty() else lambda _: _asked(display),
         n_workers=workers,
         device=device,
         keep_going=keep_going,
@@ -107,6 +125,15 @@ def run(
     _print_results(results, as_json)
     if not as_json:
         click.echo(str(out / "report.html"))
+    if conducted.raced is not None:
+        from commongarden.report import race
+
+        for text in race.told(conducted.raced):
+            click.echo(text, err=True)
+    if conducted.forecast is not None:
+        from commongarden.runner import forecast
+
+        click.echo(forecast.outcome(conducted.forecast), err=True)
     if conducted.interrupted:
         click.echo(
             ngettext(
@@ -137,6 +164,20 @@ def run(
         )
     if conducted.n_failed or conducted.n_missing:
         sys.exit(1)
+
+
+def _asked(display: Display) -> bool:
+    """Whether the person at the terminal says yes to the plan that was just printed."""
+    from commongarden.language import _
+    from commongarden.runner.display import LiveDisplay
+
+    if isinstance(display, LiveDisplay):
+        display.live.stop()  # it would write over the question
+    try:
+        return click.confirm(_("That is more than 10 minutes. Go on?"), default=True, err=True)
+    finally:
+        if isinstance(display, LiveDisplay):
+            display.live.start()
 
 
 def _declared(
@@ -229,16 +270,27 @@ def compare(directory: Path, as_json: bool) -> None:
 
 @main.command()
 @click.argument("directory", type=click.Path(path_type=Path))
-@option("--open", "open_it", is_flag=True, help="Open it in the browser.")
-def report(directory: Path, open_it: bool) -> None:
-    """Write report.html, results.csv and results.json of the study in DIRECTORY anew."""
+@option(
+    "--format",
+    "formats",
+    type=click.Choice(["html", "docx", "md", "latex"]),
+    multiple=True,
+    default=["html"],
+    show_default=True,
+    help="html: the page, with results.csv and results.json; docx, md: a written report; latex: its tables. May be "
+    "repeated.",
+)
+@option("--open", "open_it", is_flag=True, help="Open it, or the first of several.")
+def report(directory: Path, formats: tuple[str, ...], open_it: bool) -> None:
+    """Write what was found in the study in DIRECTORY anew: report.html, or a written report, or tables."""
     from commongarden import report as reports
     from commongarden import store
 
-    path = reports.write(store.open_store(directory))
-    click.echo(str(path))
+    paths = reports.write_as(store.open_store(directory), tuple(dict.fromkeys(formats)))
+    for path in paths:
+        click.echo(str(path))
     if open_it:
-        click.launch(str(path))
+        click.launch(str(paths[0]))
 
 
 @main.command()

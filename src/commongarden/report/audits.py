@@ -209,6 +209,13 @@ def _lagging_statistics(found: Finding) -> str:
     )
 
 
+def _dropped_positions(found: Finding) -> str:
+    return _(
+        "{share} of the positions that come in are dropped: they were worked out in vain, and a batch norm before this "
+        "took its statistics from them too."
+    ).format(share=percent(found.value))
+
+
 def _small_batch(found: Finding) -> str:
     n = int(found.value)
     return ngettext(
@@ -249,6 +256,7 @@ _SENTENCES: dict[str, Callable[[Finding], str]] = {
     "wrong gradient": _wrong_gradient,
     "train and eval apart": _train_and_eval_apart,
     "lagging statistics": _lagging_statistics,
+    "dropped positions": _dropped_positions,
     "small batch": _small_batch,
     "saturated logits": _saturated_logits,
 }

@@ -7,6 +7,7 @@ phone width and brings an arm forward through the parameter `shown`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -157,12 +158,12 @@ def differences(results: Results, contrasts: Sequence[ContrastResult]) -> Chart 
     return _rows_chart("differences", [*layers, interval, point, *_labels(data, order)], len(rows), description)
 
 
-def beside_zero(name: str, rows: Sequence[Mapping[str, Any]], most: float, description: str) -> Chart:
-    """Differences in points with their intervals beside zero, each row with its label above: label, said, value, low,
-    high, hue, fill, and the verdict that is told of it. most: points that are possible either way."""
+def beside_zero(name: str, rows: Sequence[Mapping[str, Any]], title: str, description: str) -> Chart:
+    """Differences with their intervals beside zero, each row with its label above: label, said, value, low, high, hue,
+    fill, and the verdict that is told of it. title: of the axis."""
     order = range(len(rows))
     reach = [row[key] for row in rows for key in ("value", "low", "high") if row[key] is not None]
-    domain, title = domain_of([*reach, 0.0], -most, most), TEXT["differences_axis"]
+    domain = domain_of([*reach, 0.0], -math.inf, math.inf)
     x, stroke = _x(domain, title, "value"), alt.Stroke("hue:N", scale=None)
     data = inline(rows)
     zero = alt.Chart(inline([{"value": 0}])).mark_rule(stroke=INK, strokeWidth=1).encode(x=x)

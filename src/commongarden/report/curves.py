@@ -11,9 +11,8 @@ import altair as alt
 from commongarden.language import _
 from commongarden.records import Epoch
 from commongarden.report import numbers, words
-from commongarden.report.charts import SOFT, Chart, colour, dash, domain_of, finished, in_hundredths, inline
+from commongarden.report.charts import SOFT, Chart, colour, dash, domain_of, finished, inline
 from commongarden.report.labels import TEXT
-from commongarden.stats import ArmResult, Results
 
 SHOWN = "shown == '' || datum.arm == shown"  # `shown` is set by the page's legend
 
@@ -78,11 +77,12 @@ def curves(
             title = words.cut(title, top)
         longest = max(row["epoch"] for row in rows)
         room = 0.02 * (longest - 1) or 0.5
+        whole = list(range(1, longest + 1)) if longest <= 10 else alt.Undefined
         x = alt.X(
             "epoch:Q",
             title=TEXT["epoch"],
             scale=alt.Scale(domain=[1 - room, longest + room], nice=False, zero=False),
-            axis=alt.Axis(grid=False, tickMinStep=1, format="d", tickCount=min(longest, 10)),
+            axis=alt.Axis(grid=False, format="d", tickCount=10, values=whole),
         )
         domain = domain_of([*values, line], 0, top)
         description = f"{title}: {_ends(rows, loss=loss)}"
@@ -100,7 +100,7 @@ def over_time(histories: Mapping[str, Mapping[int, Sequence[Epoch]]], guess: flo
     timed = [{**row, "seconds": row["seconds"] / size} for row in rows]
     x = alt.X("seconds:Q", title=f"{unit} {TEXT['time_axis']}", axis=alt.Axis(grid=False, tickCount=6))
     domain = domain_of([*(row["value"] for row in rows), 100 * guess], 0, 100)
-    title, arms = TEXT["val_accuracy"], list(histories)
+    title, arms = TEXT["over_time"], list(histories)
     description = f"{title}: {_ends(rows)}"
     return _over("over_time", timed, arms, x, title, line=100 * guess, domain=domain, description=description)
 
@@ -135,60 +135,3 @@ def _ends(rows: Sequence[Mapping[str, Any]], *, loss: bool = False) -> str:
         )
         for arm, row in last.items()
     )
-
-
-def against_seconds(results: Results) -> Chart | None:
-    """Test accuracy and training time of each arm, with intervals both ways."""
-    reached = [arm for arm in results.arms if arm.test_accuracy is not None and arm.seconds is not None]
-    if not reached:
-        return None
-    unit, size = numbers.time_unit(max(arm.seconds.value for arm in reached if arm.seconds is not None))
-    rows: list[dict[str, Any]] = [
-        {"arm": arm.arm, "said": words.accuracy(arm.test_accuracy, results.folds), **_both(arm, size)}
-        for arm in reached
-    ]
-    arms = [arm.arm for arm in results.arms]
-    scale = alt.Scale(domain=arms, range=[colour(i) for i in range(len(arms))])
-    line = 100 * results.commonest.accuracy
-    spread = [row[key] for row in rows for key in ("value", "low", "high") if row[key] is not None]
-    y_scale = alt.Scale(domain=domain_of([*spread, line], 0, 100), nice=False, zero=False)
-    times = [row[key] for row in rows for key in ("time", "early", "late") if row[key] is not None]
-    x_scale = alt.Scale(domain=[0, 1.05 * max(times)], nice=False)
-    x_axis, y_axis = alt.Axis(grid=False, tickCount=6), alt.Axis(tickCount=5)
-    x_title = f"{unit} {TEXT['time_axis']}"
-
-    def x(field: str) -> alt.X:
-        return alt.X(f"{field}:Q", title=x_title, scale=x_scale, axis=x_axis)
-
-    def y(field: str) -> alt.Y:
-        return alt.Y(f"{field}:Q", title=None, scale=y_scale, axis=y_axis)
-
-    faded = alt.condition(SHOWN, alt.value(1), alt.value(0.12))
-    base = alt.Chart(inline(rows)).encode(opacity=faded)
-    stroke = alt.Stroke("arm:N", scale=scale, legend=None)
-    told = [alt.Tooltip("arm:N", title=" "), alt.Tooltip("said:N", title=TEXT["test_accuracy"])]
-    told.append(alt.Tooltip("time:Q", title=unit, format=".3~r"))
-    layers = [
-        alt.Chart(inline([{"value": line}])).mark_rule(stroke=SOFT, strokeDash=[4, 3]).encode(y=y("value")),
-        base.mark_rule(strokeWidth=2, clip=True).encode(x=x("time"), y=y("low"), y2="high:Q", stroke=stroke),
-        base.mark_rule(strokeWidth=2, clip=True).encode(x=x("early"), x2="late:Q", y=y("value"), stroke=stroke),
-        base.mark_point(filled=True, size=110).encode(
-            x=x("time"), y=y("value"), fill=alt.Fill("arm:N", scale=scale, legend=None), tooltip=told
-        ),
-    ]
-    chart = alt.layer(*layers).add_params(alt.param(name="shown", value="")).properties(title=TEXT["time_test"])
-    spoken = "; ".join(
-        _("{arm} {accuracy} in {time:.3g} {unit}").format(
-            arm=row["arm"], accuracy=row["said"], time=row["time"], unit=unit
-        )
-        for row in rows
-    )
-    return finished("against_seconds", chart, f"{spoken}.", 230)
-
-
-def _both(arm: ArmResult, size: float) -> dict[str, float | None]:
-    seconds, reached = arm.seconds, arm.test_accuracy
-    if seconds is None or reached is None:
-        return {}
-    early, late = (None if bound is None else bound / size for bound in (seconds.low, seconds.high))
-    return {**in_hundredths(reached), "time": seconds.value / size, "early": early, "late": late}

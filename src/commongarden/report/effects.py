@@ -5,8 +5,8 @@ from __future__ import annotations
 from commongarden.language import _
 from commongarden.records import Estimate
 from commongarden.report import designs
-from commongarden.report.numbers import hundredths, listed, signed_points, span
-from commongarden.report.verdicts import margin
+from commongarden.report.numbers import listed
+from commongarden.report.verdicts import figure, margin, signed
 from commongarden.stats import Effect, Factorial, Step
 
 
@@ -15,29 +15,28 @@ def sentence(effect: Effect, among: Factorial) -> str:
     what, found = _what(effect), effect.adjusted
     if found is None:
         return _("{effect}: cannot be estimated, because an arm that it needs has no finished run.").format(effect=what)
-    value = signed_points(found.value)
-    n = designs.repeats(found.n, among.folds)
+    value, n = signed(among.metric, found.value), designs.repeats(found.n, among.folds)
     if found.low is None or found.high is None:
-        return _("{effect}: {value} points ({n}, no interval).").format(effect=what, value=value, n=n)
-    parts = {"effect": what, "value": value, "interval": interval(found), "n": n}
+        return _("{effect}: {value} ({n}, no interval).").format(effect=what, value=value, n=n)
+    parts = {"effect": what, "value": value, "interval": interval(among.metric, found), "n": n}
     if effect.over:
-        said = _("{effect}: {value} points (95 % interval {interval}, {n}), averaged over {over}.").format(
+        said = _("{effect}: {value} (95 % interval {interval}, {n}), averaged over {over}.").format(
             **parts, over=listed(effect.over)
         )
     else:
-        said = _("{effect}: {value} points (95 % interval {interval}, {n}).").format(**parts)
+        said = _("{effect}: {value} (95 % interval {interval}, {n}).").format(**parts)
     if effect.outcome == "equivalent":
-        return said + " " + _("It is smaller than {margin}.").format(margin=margin("accuracy", among.margin))
+        return said + " " + _("It is smaller than {margin}.").format(margin=margin(among.metric, among.margin))
     return said if effect.outcome == "established" else said + " " + _("Not established.")
 
 
-def interval(found: Estimate) -> str:
+def interval(metric: str, found: Estimate) -> str:
+    """The ends of an interval; one that ends beside zero must not read as ending on it."""
     assert found.low is not None
     assert found.high is not None
-    near = min(abs(found.low), abs(found.high)) < 0.0005
-    if found.low * found.high > 0 and near:  # an interval that ends beside zero must not read as ending on it
-        return _("{low} to {high}").format(low=hundredths(found.low, 2), high=hundredths(found.high, 2))
-    return span(found.low, found.high)
+    near = found.low * found.high > 0 and min(abs(found.low), abs(found.high)) < 0.0005
+    low, high = (figure(metric, end, 2 if near else 1) for end in (found.low, found.high))
+    return _("{low} to {high}").format(low=low, high=high)
 
 
 def _what(effect: Effect) -> str:

@@ -34,10 +34,10 @@ class Section:
 
 def section(results: Results) -> Section:
     """All rows, in the order of the verdicts and of the study's arms."""
-    contrasts = [(found.arm, found.against, _cells(found)) for found in ordered(results) if found.p is not None]
+    contrasts = [(found.arm, found.against, cells(found)) for found in ordered(results) if found.p is not None]
     several = sum(found.level is not None for found in results.contrasts) > 1
     columns = [
-        name for name in CONTRAST_COLUMNS if any(cells[name] for _, _, cells in contrasts)
+        name for name in CONTRAST_COLUMNS if any(row[name] for _, _, row in contrasts)
         and (several or name not in ("interval_adjusted", "p_holm"))
     ]  # fmt: skip
     reached = [arm for arm in results.arms if arm.test_accuracy is not None]
@@ -58,7 +58,8 @@ def section(results: Results) -> Section:
     )
 
 
-def _cells(found: ContrastResult) -> dict[str, str]:
+def cells(found: ContrastResult) -> dict[str, str]:
+    """One contrast's numbers as text, by column; empty where there is none."""
     metric, parts = found.metric, found.components
     return {
         "difference": _signed(metric, found.difference.value if found.difference else None),
@@ -68,7 +69,7 @@ def _cells(found: ContrastResult) -> dict[str, str]:
         "p_t": _p(found.p),
         "p_holm": _p(found.p_holm),
         "p_signflip": _p(found.p_signflip),
-        "beats": "" if found.probability is None else f"{found.probability.value:.2f}",
+        "beats": "" if found.probability is None else _share(found.probability.value),
         "p_mcnemar": _p(found.p_mcnemar),
         "sd_seed": "" if parts is None else figure(metric, parts.seed),
         "sd_photo": "" if parts is None or parts.photo is None else figure(metric, parts.photo),
@@ -86,7 +87,7 @@ def _standings(results: Results) -> list[tuple[str, list[str]]]:
                 numbers.percent(found.reached) if METRICS[metric].unit == "points" else figure(metric, found.reached),
                 "" if found.behind is None else _signed(metric, found.behind.value),
                 "" if found.behind is None else _span(metric, found.behind),
-                "" if found.probability_best is None else f"{found.probability_best:.2f}",
+                "" if found.probability_best is None else _share(found.probability_best),
             ],
         )
         for found in results.standings
@@ -109,6 +110,12 @@ def _span(metric: str, estimate: Estimate | None) -> str:
     if estimate is None or estimate.low is None or estimate.high is None:
         return ""
     return _("{low} to {high}").format(low=figure(metric, estimate.low), high=figure(metric, estimate.high))
+
+
+def _share(value: float) -> str:
+    if 0 < value < 0.005:
+        return "< 0.01"
+    return "> 0.99" if 0.995 <= value < 1 else f"{value:.2f}"
 
 
 def _p(value: float | None) -> str:

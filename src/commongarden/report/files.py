@@ -1,26 +1,89 @@
-"""Puts results.csv, results.json and report.html into the study's folder."""
+"""Puts what is written about a study into its folder: results.csv, results.json, report.html, and where they are asked
+for report.docx, report.md with its figures, table.tex."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from commongarden.report import effects, tables, words
+from commongarden.errors import StudyError, unknown
+from commongarden.report import effects, results_csv, words
+from commongarden.report.document import Document
 from commongarden.stats import Results, summarize
 from commongarden.store import Store, write_atomically
+
+FORMATS = ("html", "docx", "md", "latex")
+FIGURES = "report_files"  # the folder of report.md's figures
 
 
 def write(store: Store) -> Path:
     """Summarizes what the store holds, however much of the study is done; returns the path of report.html."""
+    return _page(store, summarize(store))
+
+
+def write_as(store: Store, formats: Sequence[str]) -> list[Path]:
+    """Writes the report in these of FORMATS; returns the path of each. Raises StudyError for another format."""
+    for format in formats:
+        if format not in FORMATS:
+            raise StudyError(unknown("format", format, FORMATS, where="report"))
+    results = summarize(store)
+    paths: list[Path] = []
+    document: Document | None = None
+    for format in formats:
+        if format == "html":
+            paths.append(_page(store, results))
+        elif format == "latex":
+            paths.append(_tables(store, results))
+        else:
+            from commongarden.report import lab
+
+            document = document or lab.lab_report(store, results)
+            paths.append(_word(store, document) if format == "docx" else _markdown(store, document))
+    return paths
+
+
+def _page(store: Store, results: Results) -> Path:
     from commongarden.report import page  # the charts' library, which `compare` has no use for
 
-    results = summarize(store)
-    write_atomically(store.root / "results.csv", tables.to_csv(results).encode())
+    write_atomically(store.root / "results.csv", results_csv.to_csv(results).encode())
     write_atomically(store.root / "results.json", to_json(results).encode())
     path = store.root / "report.html"
     write_atomically(path, page.render(store, results).encode())
+    return path
+
+
+def _tables(store: Store, results: Results) -> Path:
+    from commongarden.report import compared, latex
+
+    tables = [*compared.comparison(results), compared.contrasts(results)]
+    path = store.root / "table.tex"
+    write_atomically(path, latex.to_latex([table for table in tables if table is not None]).encode())
+    return path
+
+
+def _word(store: Store, document: Document) -> Path:
+    from commongarden.report import docx
+
+    path = store.root / "report.docx"
+    write_atomically(path, docx.to_docx(document))
+    return path
+
+
+def _markdown(store: Store, document: Document) -> Path:
+    from commongarden.report import markdown
+
+    path, folder = store.root / "report.md", store.root / FIGURES
+    text, svgs = markdown.to_markdown(document, FIGURES)
+    folder.mkdir(exist_ok=True)
+    for name, svg in svgs.items():
+        write_atomically(folder / name, svg.encode())
+    write_atomically(path, text.encode())
+    for old in folder.glob("figure-*.svg"):  # of an earlier report with more of them
+        if old.name not in svgs:
+            old.unlink()
     return path
 
 

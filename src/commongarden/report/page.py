@@ -23,7 +23,10 @@ from commongarden.report import (
     designs,
     evidence,
     factors,
+    methods,
     numbers,
+    pareto,
+    race,
     scripts,
     sections,
     tables,
@@ -41,7 +44,7 @@ from commongarden.study import Study
 def render(store: Store, results: Results) -> str:
     """The page as HTML text."""
     study, runs, manifest, split = store.study(), store.runs(), store.manifest(), store.split()
-    arms = [arm.arm for arm in results.arms]
+    arms, raced = [arm.arm for arm in results.arms], race.section(store)
     histories = sections.histories(store, arms, runs)
     predictions = sections.all_predictions(store, runs)
     contrasts = words.verdicts(results)
@@ -51,7 +54,8 @@ def render(store: Store, results: Results) -> str:
 
     answer = [charts.differences(results, contrasts), charts.accuracies(results, sections.accuracies(arms, runs))]
     over = curves.curves(histories, guesses, results.commonest.loss)
-    time = [curves.over_time(histories, guesses["val"]), curves.against_seconds(results)]
+    time = curves.over_time(histories, guesses["val"])
+    fronts = pareto.fronts(results)
     budgets_chart, tuned_chart = budgets.chart(results), tuned.chart(results)
     factorial = factors.section(results)
     drawn = [
@@ -60,7 +64,8 @@ def render(store: Store, results: Results) -> str:
         *answer,
         factorial and factorial.chart,
         *over,
-        *time,
+        time,
+        *(chart for chart, _ in fronts),
         *(chart for chart, _ in confusions),
     ]
     return (
@@ -78,7 +83,9 @@ def render(store: Store, results: Results) -> str:
             study=study,
             results=results,
             question=language.told(study.description) or words.question(arms, sections.data_name(study)),
-            progress=_progress(results, study),
+            progress=_progress(results, study) if raced is None else None,
+            race=raced,
+            hopeless=race.hopeless(runs),
             headline=words.headline(results),
             verdicts=[_verdict(contrast, arms) for contrast in contrasts],
             alone=words.one_arm(results.arms[0], study.folds)
@@ -97,7 +104,8 @@ def render(store: Store, results: Results) -> str:
             tuned_chart=tuned_chart,
             differences_caption=words.differences_caption(results),
             curves=over,
-            time=[chart for chart in time if chart],
+            time=time,
+            fronts=fronts,
             confusions=confusions,
             columns=tables.columns(results),
             rows=[
@@ -119,6 +127,7 @@ def render(store: Store, results: Results) -> str:
             versions=sections.versions(runs),
             fingerprints=sections.fingerprints(runs),
             command=sections.command(store),
+            methods=methods.methods(study, results, runs),
             limits=words.limits(results, {study.recipe_of(arm).select for arm in arms}),
             css=Markup(_source("page.css")),
             bundle=Markup(scripts.bundle()) if any(drawn) else "",

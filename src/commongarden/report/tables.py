@@ -1,9 +1,7 @@
-"""The comparison table: its rows as plain data, and those rows as text for the page, the terminal and results.csv."""
+"""The comparison table: its rows as plain data, and those rows as text for the page and the terminal."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -59,7 +57,7 @@ def rows(results: Results) -> tuple[Row, ...]:
     line = results.commonest
     commonest: dict[str, Value] = dict.fromkeys(COLUMNS) | {"test_accuracy": line.accuracy}
     return (
-        *(Row("arm", arm.arm, _values(arm)) for arm in results.arms),
+        *(Row("arm", arm.arm, values(arm)) for arm in results.arms),
         *(
             Row("baseline", baselines.name(item), dict.fromkeys(COLUMNS) | {"test_accuracy": item.test_accuracy})
             for item in results.baselines
@@ -68,7 +66,8 @@ def rows(results: Results) -> tuple[Row, ...]:
     )
 
 
-def _values(arm: ArmResult) -> dict[str, Value]:
+def values(arm: ArmResult) -> dict[str, Value]:
+    """An arm's cell in each column."""
     return {
         "seeds": words.seeds_of(arm),
         "test_accuracy": arm.test_accuracy,
@@ -119,36 +118,6 @@ def _text(key: str, value: float, like: float) -> str:
     if key == "macs":
         return numbers.short(int(value))
     return numbers.whole(int(value)) if key == "n_params" else numbers.number(value, like)
-
-
-def to_csv(results: Results) -> str:
-    """results.csv: full precision, one row an arm, then the baselines, the commonest-class line last."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    estimates = [*(key for key, is_estimate in COLUMNS.items() if is_estimate), *OTHER_METRICS]
-    writer.writerow(
-        ["kind", "arm", "arch", "input", "n_finished", "n_failed", "n_at_commonest"]
-        + [name for key in estimates for name in (key, f"{key}_low", f"{key}_high")]
-        + ["model_mb", "n_params", "macs", "published_test_accuracy", "published_seconds"]
-    )
-    for arm in results.arms:
-        published = arm.published
-        writer.writerow(
-            ["arm", arm.arm, arm.arch, "x".join(map(str, arm.input)), arm.n_finished, arm.n_failed, arm.n_at_commonest]
-            + [number for key in estimates for number in _three(getattr(arm, key))]
-            + [arm.model_mb, arm.n_params, arm.macs]
-            + ([published.test_accuracy, published.seconds] if published else [None, None])
-        )
-    line = results.commonest
-    empty = [None] * (3 * len(estimates) - 1)
-    for item in results.baselines:
-        writer.writerow(["baseline", baselines.name(item), *[None] * 5, item.test_accuracy, *empty, *[None] * 4])
-    writer.writerow(["commonest class", words.commonest_line(line), *[None] * 5, line.accuracy, *empty, *[None] * 4])
-    return out.getvalue()
-
-
-def _three(estimate: Estimate | None) -> tuple[float | None, float | None, float | None]:
-    return (None, None, None) if estimate is None else (estimate.value, estimate.low, estimate.high)
 
 
 @dataclass(frozen=True)

@@ -199,8 +199,8 @@ def headline(results: Results) -> str | None:
     equivalent = outcomes.count("equivalent")
     if equivalent:
         return _(
-            "Of {n} planned differences: established {established}, equivalent within {margin} {equivalent}, "
-            "not resolved {rest}."
+            "Of {n} planned differences: {established} established, {equivalent} equivalent within {margin}, "
+            "{rest} not resolved."
         ).format(
             n=n,
             established=established,

@@ -109,11 +109,17 @@ def one_arm(arm: ArmResult, folds: int = 0) -> str:
 
 def notes(results: Results) -> list[str]:
     """What must be said beside the verdicts: no better than guessing, never left that line, failed."""
-    said = [beside_commonest(arm, results.commonest) for arm in results.arms]
-    beside = [baselines.beside(found) for found in results.beside_baselines]
+    beside = {found.arm: baselines.beside(found) for found in results.beside_baselines}
+    said: list[str | None] = []
+    for arm in results.arms:
+        against = beside.get(arm.arm)
+        above = arm.test_accuracy is not None and arm.test_accuracy.value > results.commonest.accuracy
+        if not (against and above and not arm.n_at_commonest):  # the harder line says it all
+            said.append(beside_commonest(arm, results.commonest))
+        said.append(against)
     failed = [failures(arm) for arm in results.arms]
     unequal = imbalance(results.imbalance, results.metric)
-    return [sentence for sentence in (*said, *beside, *failed, unequal) if sentence is not None]
+    return [sentence for sentence in (*said, *failed, unequal) if sentence is not None]
 
 
 def failures(arm: ArmResult) -> str | None:

@@ -4,10 +4,12 @@ report will need.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,12 +23,17 @@ from commongarden.errors import DataError
 from commongarden.findings import Audit
 from commongarden.language import _, ngettext, told
 from commongarden.records import LeftOut
-from commongarden.runner import baselines, plan, tuning
+from commongarden.runner import baselines, budget, forecast, plan, tuning
+from commongarden.runner.budget import Spending
 from commongarden.runner.display import Display
-from commongarden.runner.events import Audited
+from commongarden.runner.events import Audited, Job, Piloted
+from commongarden.runner.forecast import Forecast
+from commongarden.runner.rounds import Rounds
 from commongarden.runner.soil import Soil, prepare
 from commongarden.runner.tensorboard import EventFiles
 from commongarden.runner.workers import LocalWorkers
+from commongarden.stats import sequential
+from commongarden.stats.raced import Raced
 from commongarden.store import Store
 from commongarden.study import Study
 
@@ -35,13 +42,16 @@ THUMBNAIL_PIXELS = 160
 
 @dataclass(frozen=True)
 class Conducted:
-    """How a study stands after a call: runs in the store by how they ended, runs still to be made."""
+    """How a study stands after a call: runs in the store by how they ended, runs still to be made (by the rule of the
+    race, where there is one). forecast: with what it took, where runs were made to the end."""
 
     store: Store
     n_finished: int
     n_failed: int
     n_missing: int
     interrupted: bool
+    forecast: Forecast | None = None
+    raced: Raced | None = None
 
 
 def conduct(
@@ -57,8 +67,15 @@ def conduct(
     tensorboard: bool = False,
     argv: Sequence[str] = (),
     tell_audit: Callable[[str, Audit], str] | None = None,
+    spending: Spending | None = None,
+    tell_look: Callable[[Raced, int], str] | None = None,
+    confirm: Callable[[Forecast], bool] | None = None,
+    stop_hopeless: bool = False,
 ) -> Conducted:
     """Makes every run of the study that `root` lacks, and goes on with those that were stopped.
+
+    spending: the study is raced (docs/racing.md); tell_look gives the note on a look. A few steps of each arm are timed
+    first, and the plan is told; confirm is asked where that is more than ten minutes. stop_hopeless: see hopeless.py.
 
     Every arm is audited before the first of its runs, once; tell_audit gives the note on one in which something is
     found. Ctrl-C once stops at the next step with every checkpoint kept; twice stops at once. Raises CommonGardenError.
@@ -68,6 +85,8 @@ def conduct(
             continue  # it is measured as soon as the number of classes is known
         resolution = study.recipe_of(arm).resolution
         arch.trace(study.arms[arm].network(2), (resolution, resolution, 3))
+    if spending is not None:
+        study = budget.with_seeds(study, spending.most)
     event_files = EventFiles(root / "tensorboard") if tensorboard else None
     device = plan.device_name(device)
     interrupted = False
@@ -85,30 +104,125 @@ def conduct(
             for run in store.runs():
                 if run.status == "failed":
                     store_files.forget_run(store, run.arm, run.seed)
+        known = forecast.measured(store)
         if study.tuning is not None:
             with _interruptible() as stop:
-                interrupted = not tuning.search(store, soil, display, n_workers, device, stop.is_set, retry=retry)
+                workers = LocalWorkers(store, soil, 0, device)
+                interrupted = not tuning.search(
+                    workers,
+                    known,
+                    n_workers,
+                    display,
+                    stop.is_set,
+                    confirm,
+                    keep_audit=lambda event: _keep_audit(store, event, display, tell_audit),
+                    retry=retry,
+                )
             study = store.study()
-        jobs = [] if interrupted else plan.pending(study, store)
+
+        def tell(found: Raced, number: int) -> None:
+            if tell_look is not None and (told := tell_look(found, number)):
+                display.note(told)
+
+        rounds = Rounds(study, store, spending, known, tell)
+        jobs = [] if interrupted else rounds.all()
         n_classes = len(soil.manifest.classes)
         looks = plan.unaudited(study, store, jobs, n_classes)
         n_workers = plan.n_workers(study, len(jobs), n_classes, device, n_workers)
+        began = Began(jobs, known, n_workers, spending)
         if jobs:
-            sizes = {job: plan.work(study, job, len(soil.train), n_classes) for job in jobs}
-            display.begin(sizes, {job: study.recipe_of(job.arm).epochs for job in jobs}, n_workers)
+            pilots = forecast.pilots(jobs, known)
+
+            def more() -> list[Job]:
+                if not began.is_planned and not began.plan(store, display, confirm):
+                    return []
+                made = rounds.next()
+                if made:
+                    sizes = {job: plan.work(study, job, len(soil.train), n_classes) for job in made}
+                    display.begin(sizes, {job: study.recipe_of(job.arm).epochs for job in made}, n_workers)
+                return made
+
             with _interruptible() as stop:
-                for event in LocalWorkers(store, soil, n_workers, device).execute([*looks, *jobs], stop.is_set):
+                workers = LocalWorkers(store, soil, n_workers, device, stop_hopeless)
+                for event in workers.execute([*looks, *pilots], stop.is_set, more):
                     if isinstance(event, Audited):
                         _keep_audit(store, event, display, tell_audit)
-                        continue
-                    display.show(event)
-                    if event_files is not None:
-                        event_files.show(event)
-            interrupted = stop.is_set()
+                    elif isinstance(event, Piloted):
+                        _keep_pilot(known, event, display)
+                    else:
+                        display.show(event)
+                        if event_files is not None:
+                            event_files.show(event)
+            interrupted = stop.is_set() or began.is_declined
             if event_files is not None:
                 event_files.close()
+        rounds.close()
+        if spending is not None:
+            study = _trimmed(store, study)
         _keep_thumbnails(store, soil)
-        return _standing(store, study, interrupted)
+        standing = _standing(store, study, interrupted, rounds)
+        return dataclasses.replace(standing, forecast=None if standing.n_missing else began.ended(store))
+
+
+@dataclass
+class Began:
+    """What is known of the time that the runs take, from before the first one on."""
+
+    jobs: Sequence[Job]
+    known: dict[str, Piloted]
+    n_workers: int
+    spending: Spending | None
+    is_planned: bool = False
+    is_declined: bool = False
+    forecast: Forecast | None = None
+    start: float = 0.0
+
+    def plan(self, store: Store, display: Display, confirm: Callable[[Forecast], bool] | None) -> bool:
+        """Tells the plan and asks where it takes long; whether to go on."""
+        self.is_planned = True
+        jobs, limited = list(self.jobs), self.spending.budget if self.spending is not None else None
+        if limited is not None and limited.seconds is not None:
+            jobs = self._within(jobs, limited.seconds)
+        found = forecast.forecast(jobs, self.known, self.n_workers, at_most=self.spending is not None)
+        if found is not None:
+            display.note(forecast.said(found))
+            forecast.write(store, found)
+            if found.seconds > forecast.ASK_ABOVE and confirm is not None and not confirm(found):
+                self.is_declined = True
+        self.forecast, self.start = found, time.monotonic()
+        return not self.is_declined
+
+    def ended(self, store: Store) -> Forecast | None:
+        """The forecast with what it took; None where nothing was forecast."""
+        if self.forecast is None or self.is_declined:
+            return None
+        found = dataclasses.replace(self.forecast, took=time.monotonic() - self.start)
+        forecast.write(store, found)
+        return found
+
+    def _within(self, jobs: list[Job], seconds: float) -> list[Job]:
+        kept = []
+        for job in jobs:
+            seconds -= self.known[job.arm].seconds or 0.0 if job.arm in self.known else 0.0
+            if seconds < 0:
+                break
+            kept.append(job)
+        return kept
+
+
+def _keep_pilot(known: dict[str, Piloted], event: Piloted, display: Display) -> None:
+    known[event.arm] = event
+    if event.seconds is None:
+        text = _("warning: {arm} could not be timed before its runs: {cause}")
+        display.note(text.format(arm=event.arm, cause=event.cause))
+
+
+def _trimmed(store: Store, study: Study) -> Study:
+    """The study with the seeds that the race has come to, so that those it did not need are not missing from it."""
+    seeds = tuple(seed for seed in study.seeds if any(store.state(arm, seed) != "missing" for arm in study.arms))
+    trimmed = dataclasses.replace(study, seeds=seeds or study.seeds[: sequential.FIRST])
+    store_files.write_study(store.root, trimmed)
+    return trimmed
 
 
 def _keep_audit(store: Store, event: Audited, display: Display, tell_audit: Callable[[str, Audit], str] | None) -> None:
@@ -143,16 +257,19 @@ def _listed(files: Sequence[LeftOut]) -> str:
     return shown + _("\n  and {n} more, all named in split.json").format(n=len(files) - 3)
 
 
-def _standing(store: Store, study: Study, interrupted: bool) -> Conducted:
+def _standing(store: Store, study: Study, interrupted: bool, rounds: Rounds) -> Conducted:
     runs = store.runs()
     n_failed = sum(run.status == "failed" for run in runs)
-    n_missing = len(study.arms) * len(study.seeds) - len(runs)
-    return Conducted(store, len(runs) - n_failed, n_failed, n_missing, interrupted and n_missing > 0)
+    found = rounds.raced
+    n_missing = len(study.arms) * len(study.seeds) - len(runs) if found is None else rounds.n_needed
+    return Conducted(
+        store, len(runs) - n_failed, n_failed, n_missing, interrupted and n_missing > 0, raced=found
+    )  # fmt: skip
 
 
 def _keep_thumbnails(store: Store, soil: Soil) -> None:
     jpegs = {}
-    for photo, _n in stats.most_missed(store):
+    for photo, _share in stats.most_missed(store):
         with suppress(DataError):  # taken away since it was decoded: the report shows the others
             jpegs[photo] = image.jpeg(soil.manifest.root, photo, THUMBNAIL_PIXELS)
     store_files.write_thumbnails(store, jpegs)

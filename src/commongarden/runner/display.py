@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from commongarden.classic import classic_log
 from commongarden.language import _, ngettext, told
 from commongarden.records import Epoch, Run
 from commongarden.runner.events import EpochDone, Event, Job, RunDone, RunStopped, Started, Stepped, Trial, WorkerDied
@@ -305,30 +306,3 @@ class ClassicDisplay(PlainDisplay):
         for text in lines[self.n_told[job] :]:
             self.log(text)
         self.n_told[job] = len(lines)
-
-
-def classic_log(name: str, n_epochs: int, history: list[Epoch], run: Run | None) -> list[str]:
-    """A run's log as the original framework printed it, so far as it has come: a report after every fifth part of the
-    epochs, and after the last. run: None while it is under way."""
-    every = max(1, n_epochs // 5)
-    lines = [f"Model {name} train started:"]
-    since, before = 0.0, 0.0
-    for epoch in history:
-        since += epoch.seconds
-        if epoch.epoch % every == 0 or epoch.epoch == n_epochs:
-            lines.append(
-                f"    Epoch {epoch.epoch}: cost={epoch.train_loss:.3f}, "
-                f"accuracy={epoch.train_accuracy:.3f}/{epoch.val_accuracy:.3f} "
-                f"({since - before:.0f}/{since:.0f} secs)"
-            )
-            before = since
-    if run is None:
-        return lines
-    lines.append(f"Model {name} train ended in {since:.0f} secs:")
-    if run.failure is not None:
-        lines.append(f"Model {name} failed: {run.failure}")
-    else:
-        lines.append(
-            f"Model {name} test report: accuracy = {run.test_accuracy:.3f}, ({run.seconds_test or 0:.0f} secs)"
-        )
-    return [*lines, ""]

@@ -41,6 +41,28 @@ class Audited:
 
 
 @dataclass(frozen=True)
+class Pilot:
+    """An arm of which a few steps are to be timed before its runs."""
+
+    arm: str
+
+
+@dataclass(frozen=True)
+class Piloted:
+    """What a run of the arm will take by its pilot; None where that failed, for the cause given.
+
+    seconds: of one run, with as many beside it as there are workers. memory_bytes: of the process at its peak.
+    disk_bytes: of one finished run.
+    """
+
+    arm: str
+    seconds: float | None
+    memory_bytes: int = 0
+    disk_bytes: int = 0
+    cause: str = ""
+
+
+@dataclass(frozen=True)
 class Started:
     """A run begins, or goes on behind `epochs_before`, the history that its checkpoint holds. note: what to tell."""
 
@@ -94,4 +116,5 @@ class WorkerDied:
     cause: str
 
 
+Task = Job | Look | Pilot
 Event = Started | Stepped | EpochDone | RunDone | RunStopped | WorkerDied

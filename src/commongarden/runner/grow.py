@@ -17,6 +17,7 @@ from commongarden.records import Epoch, Failure, Predictions, Run
 from commongarden.runner import plan
 from commongarden.runner.events import EpochDone, Event, Job, RunDone, RunStopped, Started, Stepped, Trial
 from commongarden.runner.first import first_weights, own_pixels
+from commongarden.runner.hopeless import commonest_line, is_hopeless
 from commongarden.runner.soil import Soil
 from commongarden.store import Store
 from commongarden.study import Study
@@ -28,9 +29,18 @@ SECONDS_BETWEEN_STEP_EVENTS = 0.25
 
 
 def grow(
-    store: Store, study: Study, soil: Soil, job: Job, device_name: str, stop: Callable[[], bool]
+    store: Store,
+    study: Study,
+    soil: Soil,
+    job: Job,
+    device_name: str,
+    stop: Callable[[], bool],
+    *,
+    stop_hopeless: bool = False,
 ) -> Iterator[Event]:
     """Trains, tests and stores one run, going on from its checkpoint where there is one.
+
+    stop_hopeless: a run that is not worth finishing (hopeless.py) is tested with what it has reached at its half.
 
     Ends early, with the last checkpoint kept, once `stop()` is true. A run that diverges or breaks is stored as failed.
     A tuning run is not tested.
@@ -40,7 +50,7 @@ def grow(
     store, _ = plan.kept_in(store, job)
     trainee: list[loop.Trainee] = []
     try:
-        yield from _grow(store, study, soil, job, record, stop, trainee)
+        yield from _grow(store, study, soil, job, record, stop, trainee, stop_hopeless)
     except loop.Diverged as error:
         failure = Failure(str(error), error.epoch, error.step)
     except (RuntimeError, ValueError, MemoryError) as error:
@@ -53,7 +63,14 @@ def grow(
 
 
 def _grow(
-    store: Store, study: Study, soil: Soil, job: Job, record: Run, stop: Callable[[], bool], kept: list[loop.Trainee]
+    store: Store,
+    study: Study,
+    soil: Soil,
+    job: Job,
+    record: Run,
+    stop: Callable[[], bool],
+    kept: list[loop.Trainee],
+    stop_hopeless: bool,
 ) -> Iterator[Event]:
     recipe = record.recipe
     device = measure.pick_device(record.device)
@@ -96,7 +113,9 @@ def _grow(
 
     steps = batches.n_batches(len(soil.train), recipe.batch_size)
     shown = 0.0
-    for news in loop.train(trainee, train_batches, lambda: part(soil.val), steps, study.seed, in_order):
+    line = commonest_line(soil) if stop_hopeless and not isinstance(job, Trial) else -1.0
+    news_of = loop.train(trainee, train_batches, lambda: part(soil.val), steps, study.seed, in_order)
+    while not is_hopeless(trainee.history, recipe.epochs, line) and (news := next(news_of, None)) is not None:
         if isinstance(news, Epoch):
             memory.look()
             store_files.write_atomically(partial / "checkpoint.pt", checkpoint.to_bytes(trainee))
@@ -127,6 +146,7 @@ def _grow(
     finished = dataclasses.replace(
         record,
         status="finished",
+        stopped_as_hopeless=len(trainee.history) < recipe.epochs,
         failure=None,
         ended=plan.now(),
         selected_epoch=weights_epoch,

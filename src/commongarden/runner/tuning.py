@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from commongarden import contract, stats
 from commongarden import store as store_files
 from commongarden.errors import RunnerError
 from commongarden.language import _
-from commongarden.runner import plan
+from commongarden.runner import forecast, plan
 from commongarden.runner.display import Display
-from commongarden.runner.events import Audited, Job, Trial
-from commongarden.runner.soil import Soil
+from commongarden.runner.events import Audited, Job, Piloted, Task, Trial
+from commongarden.runner.forecast import Forecast
 from commongarden.runner.workers import LocalWorkers
 from commongarden.store import Store
 from commongarden.study import TUNING_SEED, TUNING_SUFFIX, Study
@@ -32,22 +33,26 @@ def pending(study: Study, store: Store) -> list[Trial]:
 
 
 def search(
-    store: Store,
-    soil: Soil,
-    display: Display,
+    workers: LocalWorkers,
+    known: dict[str, Piloted],
     n_workers: int | None,
-    device: str,
+    display: Display,
     stop: Callable[[], bool],
+    confirm: Callable[[Forecast], bool] | None = None,
     *,
+    keep_audit: Callable[[Audited], None] = lambda event: None,
     retry: bool = False,
 ) -> bool:
     """Makes the tuning runs that are missing, and when all are there puts each arm at its best into the study, with the
-    contrasts between those. Returns whether that is so; not where it was stopped.
+    contrasts between those. Returns whether that is so; not where it was stopped, or declined.
 
+    workers: where the runs are made, but for how many at a time. known: what a run of each arm takes, filled for those
+    that were not known, and for the arms that are added; confirm is asked where the search takes more than ten minutes.
+    keep_audit: what is done with the audit of an arm, which comes before its first run.
     An arm that has been tuned stays as it is. Raises RunnerError where an arm would have had another number of runs
     than the others.
     """
-    study = store.study()
+    store, soil, study = workers.store, workers.soil, workers.store.study()
     if study.tuning is None or not untuned(study):
         return True
     if retry:
@@ -55,24 +60,73 @@ def search(
     trials = pending(study, store)
     if trials:
         n_classes = len(soil.manifest.classes)
-        display.note(
-            _("tuning: {runs} runs for each of {arms}, judged on the validation part alone").format(
-                runs=study.tuning.runs, arms=", ".join(untuned(study))
-            )
-        )
-        sizes: dict[Job, float] = {trial: plan.work(study, trial, len(soil.train), n_classes) for trial in trials}
-        n = plan.n_workers(study, len(trials), n_classes, device, n_workers)
-        epochs: dict[Job, int] = {trial: plan.recipe_of(study, trial).epochs for trial in trials}
-        display.begin(sizes, epochs, n)
-        for event in LocalWorkers(store, soil, n, device).execute(trials, stop):
-            if not isinstance(event, Audited):
+        n = plan.n_workers(study, len(trials), n_classes, workers.device, n_workers)
+        round_of = _Round(study, trials, known, n, n_classes, len(soil.train), display, confirm)
+        tasks: list[Task] = [*plan.unaudited(study, store, trials, n_classes), *forecast.pilots(trials, known)]
+        for event in dataclasses.replace(workers, n=n).execute(tasks, stop, round_of):
+            if isinstance(event, Piloted):
+                known[event.arm] = event
+            elif isinstance(event, Audited):
+                keep_audit(event)
+            else:
                 display.show(event)
         if pending(study, store):
             return False
     found = settled(study, store, display.note)
     store_files.write_study(store.root, found)
     contract.write(store, contract.of(found, soil.manifest, store.splits()))  # the arms that were added are in it
+    for tuned, arm in found.tuned_from().items():
+        if arm in known:  # the same network takes the same time
+            known.setdefault(tuned, dataclasses.replace(known[arm], arm=tuned))
     return True
+
+
+@dataclass
+class _Round:
+    """Gives all tuning runs at once, when the pilots are over and the plan is told."""
+
+    study: Study
+    trials: list[Trial]
+    known: Mapping[str, Piloted]
+    n_workers: int
+    n_classes: int
+    n_train: int
+    display: Display
+    confirm: Callable[[Forecast], bool] | None
+    is_over: bool = False
+
+    def __call__(self) -> list[Trial]:
+        if self.is_over:
+            return []
+        self.is_over = True
+        assert self.study.tuning is not None
+        self.display.note(
+            _("tuning: {runs} runs for each of {arms}, judged on the validation part alone").format(
+                runs=self.study.tuning.runs, arms=", ".join(untuned(self.study))
+            )
+        )
+        found = forecast.forecast(self.trials, self._each(), self.n_workers)
+        if found is not None:
+            told = _("tuning takes about {time}, {workers} runs at a time; the study's own runs come after it")
+            self.display.note(told.format(time=forecast.clock(found.seconds), workers=self.n_workers))
+            if found.seconds > forecast.ASK_ABOVE and self.confirm is not None and not self.confirm(found):
+                return []
+        sizes: dict[Job, float] = {
+            trial: plan.work(self.study, trial, self.n_train, self.n_classes) for trial in self.trials
+        }
+        epochs: dict[Job, int] = {trial: plan.recipe_of(self.study, trial).epochs for trial in self.trials}
+        self.display.begin(sizes, epochs, self.n_workers)
+        return self.trials
+
+    def _each(self) -> dict[str, Piloted]:
+        """What a tuning run of each arm takes: its share of the epochs of a whole run."""
+        found = {}
+        for trial in self.trials:
+            if (whole := self.known.get(trial.arm)) is None or whole.seconds is None:
+                continue
+            share = plan.recipe_of(self.study, trial).epochs / self.study.recipe_of(trial.arm).epochs
+            found[trial.arm] = dataclasses.replace(whole, seconds=share * whole.seconds)
+        return found
 
 
 def settled(study: Study, store: Store, tell: Callable[[str], None] = lambda text: None) -> Study:

@@ -26,7 +26,18 @@ from commongarden.errors import CommonGardenError, RunnerError
 from commongarden.language import N_, _, current, told, use
 from commongarden.records import Failure
 from commongarden.runner import plan, soil
-from commongarden.runner.events import Audited, Event, Job, Look, RunDone, RunStopped, WorkerDied
+from commongarden.runner.events import (
+    Audited,
+    Event,
+    Job,
+    Look,
+    Pilot,
+    Piloted,
+    RunDone,
+    RunStopped,
+    Task,
+    WorkerDied,
+)
 from commongarden.store import Store
 
 READY = "ready"
@@ -35,10 +46,15 @@ DEATHS = 2  # of workers at one run, after which it is given up
 
 class Executor(Protocol):
     """Makes runs somewhere and tells how they go; every job ends in one RunDone or RunStopped, every look in Audited,
-    unless it is stopped."""
+    every pilot in Piloted, unless it is stopped."""
 
-    def execute(self, jobs: Sequence[Job | Look], stop: Callable[[], bool]) -> Iterator[Event | Audited]:
-        """Events of all jobs as they come. Once `stop()` is true, runs under way stop at their next step."""
+    def execute(
+        self, tasks: Sequence[Task], stop: Callable[[], bool], more: Callable[[], Sequence[Task]] | None = None
+    ) -> Iterator[Event | Audited | Piloted]:
+        """Events of all tasks as they come. Once `stop()` is true, runs under way stop at their next step.
+
+        more: asked for further tasks each time that all are done, until it gives none; workers wait meanwhile.
+        """
         ...
 
 
@@ -46,7 +62,7 @@ class Executor(Protocol):
 class _Worker:
     process: BaseProcess
     connection: Connection
-    job: Job | Look | None = None
+    job: Task | None = None
     is_ready: bool = False
 
 
@@ -58,15 +74,24 @@ class LocalWorkers:
     soil: soil.Soil
     n: int
     device: str
+    stop_hopeless: bool = False
 
-    def execute(self, jobs: Sequence[Job | Look], stop: Callable[[], bool]) -> Iterator[Event | Audited]:
+    def execute(
+        self, tasks: Sequence[Task], stop: Callable[[], bool], more: Callable[[], Sequence[Task]] | None = None
+    ) -> Iterator[Event | Audited | Piloted]:
         """See Executor. Raises RunnerError where a worker cannot even begin."""
-        waiting = list(jobs)
+        waiting = list(tasks)
         workers: list[_Worker] = []
         deaths: Counter[Job] = Counter()
         sent_home = False
         try:
             while True:
+                if more is not None and not waiting and not stop() and all(worker.job is None for worker in workers):
+                    waiting = list(more())
+                    if not waiting:
+                        more = None
+                    for worker in workers:
+                        self._next(worker, waiting, more is not None)
                 while waiting and len(workers) < self.n and not stop():
                     workers.append(self._start())
                     self._hand(workers[-1], waiting)
@@ -75,7 +100,7 @@ class LocalWorkers:
                     return
                 for worker in self._ready(workers):
                     try:
-                        message: Event | Audited | CommonGardenError | str | None = worker.connection.recv()
+                        message: Event | Audited | Piloted | CommonGardenError | str | None = worker.connection.recv()
                     except (EOFError, OSError):
                         workers.remove(worker)
                         event = self._buried(worker, deaths, stop())
@@ -90,11 +115,8 @@ class LocalWorkers:
                         worker.is_ready = True
                     elif message is not None:
                         yield message
-                    elif waiting and not stop():
-                        self._hand(worker, waiting)
                     else:
-                        worker.job = None
-                        _send(worker, None)
+                        self._next(worker, [] if stop() else waiting, more is not None and not stop())
                 if stop() and not sent_home:
                     sent_home = True
                     for worker in workers:
@@ -104,18 +126,29 @@ class LocalWorkers:
                 worker.process.terminate()
                 worker.process.join()
 
+    def _next(self, worker: _Worker, waiting: list[Task], stays: bool) -> None:
+        """The next task for a worker that has none; without one it waits, or goes home."""
+        if waiting:
+            self._hand(worker, waiting)
+            return
+        worker.job = None
+        if not stays:
+            _send(worker, None)
+
     def _start(self) -> _Worker:
         context = multiprocessing.get_context("spawn")
         here, there = context.Pipe()
         process = context.Process(
-            target=_work, args=(there, self.store.root, self.soil.cache_folder, self.device, current()), daemon=True
+            target=_work,
+            args=(there, self.store.root, self.soil.cache_folder, self.device, self.stop_hopeless, current()),
+            daemon=True,
         )
         with _inherited_by_workers():
             process.start()
         there.close()
         return _Worker(process, here)
 
-    def _hand(self, worker: _Worker, waiting: list[Job | Look]) -> None:
+    def _hand(self, worker: _Worker, waiting: list[Task]) -> None:
         worker.job = waiting.pop(0)
         _send(worker, worker.job)
 
@@ -124,17 +157,17 @@ class LocalWorkers:
         ready = wait([worker.connection for worker in workers], timeout=0.2)
         return [worker for worker in workers if worker.connection in ready]
 
-    def _buried(self, worker: _Worker, deaths: Counter[Job], stopping: bool) -> Event | Audited | None:
+    def _buried(self, worker: _Worker, deaths: Counter[Job], stopping: bool) -> Event | Audited | Piloted | None:
         """What is told of a worker whose pipe has closed: nothing if it was sent home."""
         worker.process.join(timeout=10)
         worker.connection.close()
         job, cause = worker.job, _cause(worker.process.exitcode)
-        if job is None or (isinstance(job, Look) and stopping):
+        if job is None or (not isinstance(job, Job) and stopping):
             return None
-        if isinstance(job, Look):
+        if not isinstance(job, Job):
             if not worker.is_ready:
                 raise _could_not_begin(cause)
-            return Audited(job.arm, None, cause)
+            return Audited(job.arm, None, cause) if isinstance(job, Look) else Piloted(job.arm, None, cause=cause)
         kept, number = plan.kept_in(self.store, job)
         if kept.has(job.arm, number):  # it died with the run in the store, but before it could say so
             return RunDone(job, kept.run(job.arm, number))
@@ -172,7 +205,7 @@ def _cause(code: int | None) -> str:
     return N_("the worker was killed by signal {number} ({name})").format(number=-code, name=signal.Signals(-code).name)
 
 
-def _send(worker: _Worker, message: Job | Look | None) -> None:
+def _send(worker: _Worker, message: Task | None) -> None:
     try:
         worker.connection.send(message)
     except (BrokenPipeError, OSError):
@@ -203,12 +236,15 @@ def _inherited_by_workers() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _work(connection: Connection, root: Path, cache_folder: Path, device: str, language: str) -> None:
+def _work(
+    connection: Connection, root: Path, cache_folder: Path, device: str, stop_hopeless: bool, language: str
+) -> None:
     """A worker's life: jobs come in over the pipe, events go out, None from either side ends a run or the worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     use(language)
     from commongarden.runner.grow import grow  # loads torch, in this process only
     from commongarden.runner.look import look
+    from commongarden.runner.pilot import pilot
 
     store = Store(root)
     try:
@@ -217,8 +253,10 @@ def _work(connection: Connection, root: Path, cache_folder: Path, device: str, l
         while (job := _received(connection)) is not None:
             if isinstance(job, Look):
                 connection.send(look(study, ground, job.arm))
+            elif isinstance(job, Pilot):
+                connection.send(pilot(store, study, ground, job.arm, device))
             else:
-                for event in grow(store, study, ground, job, device, stop=connection.poll):
+                for event in grow(store, study, ground, job, device, stop=connection.poll, stop_hopeless=stop_hopeless):
                     connection.send(event)
             connection.send(None)
     except CommonGardenError as error:  # such as a full disk: no run of the study could be stored
@@ -227,9 +265,9 @@ def _work(connection: Connection, root: Path, cache_folder: Path, device: str, l
         return  # the parent is gone; the last checkpoint is kept
 
 
-def _received(connection: Connection) -> Job | Look | None:
+def _received(connection: Connection) -> Task | None:
     try:
-        job: Job | Look | None = connection.recv()
+        job: Task | None = connection.recv()
     except EOFError:  # the parent is gone
         return None
     return job

@@ -14,6 +14,7 @@ from commongarden.stats.holm import holm_levels, holm_p
 from commongarden.stats.means import Mean
 from commongarden.stats.metrics import METRICS, Metric
 from commongarden.stats.power import Remedy, remedy
+from commongarden.stats.raced import Raced
 from commongarden.stats.results import ContrastResult, Outcome
 from commongarden.stats.scores import Sample, mean_difference, shared_photos
 from commongarden.stats.signflip import least_p, signflip_p
@@ -37,11 +38,17 @@ def contrast_results(
     n_train: int,
     seconds: Mapping[str, float],
     n_classes: int,
+    raced: Raced | None = None,
 ) -> tuple[ContrastResult, ...]:
-    """Every planned contrast by the study's metric. tested: by arm and seed. seconds: of one run, by arm."""
+    """Every planned contrast by the study's metric. tested: by arm and seed. seconds: of one run, by arm.
+    raced: each contrast is then judged at the look that settled it, at that look's level."""
     metric, margin = METRICS[study.metric], study.margin / 100
     planned = study.planned_contrasts()
-    pairs = [paired(tested, contrast, n_train) for contrast in planned]
+    looks = [None if raced is None else raced.verdict_look(contrast.arm, contrast.against) for contrast in planned]
+    pairs = [
+        paired(tested if look is None else _at(look[1], study, tested), contrast, n_train)
+        for contrast, look in zip(planned, looks, strict=True)
+    ]
     means = [mean_difference(metric, pair.one, pair.two) if pair is not None else None for pair in pairs]
     p = {i: mean.p for i, mean in enumerate(means) if mean is not None and mean.p is not None}
     levels = dict(zip(p, holm_levels(list(p.values()), ALPHA), strict=True))
@@ -58,10 +65,15 @@ def contrast_results(
                 )
             )  # fmt: skip
             continue
-        level = levels.get(i)
+        level, look = levels.get(i), looks[i]
+        if look is not None and level is not None:
+            level = look[0].level  # of the look that settled it: looking often has its price
         adjusted = None if level is None else mean.interval(1 - level)
         equivalence = mean.interval(0.90)
         within = is_within(equivalence, margin)
+        if look is not None and level is not None:
+            within = look[0].decision == "equivalent"
+            equivalence = mean.interval(1 - level) if within else equivalence
         said = outcome(mean.interval(), adjusted, within, higher_is_better=metric.higher_is_better)
         n = len(pair.one.runs)
         one, two = (np.array([metric.whole(run) for run in side.runs]) for side in (pair.one, pair.two))
@@ -87,7 +99,7 @@ def contrast_results(
                 p_mcnemar=_mcnemar(pair),
                 components=mean.components,
                 # no fold can be added to those there are
-                remedy=_remedy(pair, mean, margin, level, contrast, seconds)
+                remedy=_remedy(pair, mean, margin, levels.get(i), contrast, seconds)
                 if said == "not resolved" and not study.folds
                 else None,
                 folds=study.folds,
@@ -95,6 +107,14 @@ def contrast_results(
             )
         )
     return tuple(found)
+
+
+def _at(
+    n_seeds: int, study: Study, tested: Mapping[str, Mapping[int, Predictions]]
+) -> dict[str, dict[int, Predictions]]:
+    """What was known at the look of a race after so many seeds."""
+    seen = study.seeds[:n_seeds]
+    return {arm: {seed: run for seed, run in by_seed.items() if seed in seen} for arm, by_seed in tested.items()}
 
 
 def paired(tested: Mapping[str, Mapping[int, Predictions]], contrast: Contrast, n_train: int) -> Pair | None:

@@ -7,8 +7,10 @@ McCulloch 1992, chapter 4). Its mean squares give the variance of the grand mean
 
 Two things are known of these mean squares that their estimates can deny at a few seeds: the expectations of MS_seed
 and MS_photo are at least that of MS_rest. So a negative photo component counts as none, and the degrees of freedom are
-counted with MS_seed and MS_photo at least MS_rest (a small MS_seed would else claim, by the luck that made it small, to
-be known well), and never fewer than those of the seeds alone. tests/test_crossed.py holds the coverage that follows.
+counted with both at least MS_rest. And a MS_seed that is small by luck would claim, by the same luck, that the
+little it adds is known well: there it counts (df + 2) / df times, which is what chance adds to the expectation of its
+square, so that with few seeds the degrees of freedom err on the side of fewer; never fewer than those of the seeds.
+tests/test_crossed.py holds the coverage that follows, at the levels of one contrast and of several.
 """
 
 from __future__ import annotations
@@ -43,9 +45,9 @@ class MeanSquares:
         return np.sqrt(variance / (self.n_seeds * self.n_photos))
 
     def df(self) -> Any:
-        """Satterthwaite's degrees of freedom of that error, at least those of the seeds."""
+        """Satterthwaite's degrees of freedom of that error, cautious of small mean squares (see the module)."""
         s, p = self.n_seeds - 1, self.n_photos - 1
-        seed, photo = np.maximum(self.seed, self.rest), np.maximum(self.photo, self.rest)
+        seed, photo = np.maximum(self.seed * (s + 2) / s, self.rest), np.maximum(self.photo, self.rest)
         spread = seed**2 / s + photo**2 / p + self.rest**2 / (s * p)
         with np.errstate(invalid="ignore", divide="ignore"):
             found = np.where(spread > 0, (seed + photo - self.rest) ** 2 / spread, s)

@@ -12,6 +12,7 @@ interval is that of a paired contrast: seeds crossed with photos, or over splits
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 import warnings
@@ -21,16 +22,18 @@ from typing import Literal
 
 import numpy as np
 
-from commongarden.records import Estimate, Run, Split
+from commongarden.records import Estimate, Predictions, Split
 from commongarden.stats.crossed import crossed_mean, photo_error
+from commongarden.stats.estimates import rounding_spread
 from commongarden.stats.holm import holm_levels, holm_p
-from commongarden.stats.means import Mean
+from commongarden.stats.means import Mean, student_mean
+from commongarden.stats.metrics import METRICS, Metric
 from commongarden.stats.resampled import resampled_mean
-from commongarden.store import Store
 from commongarden.study import Study
 from commongarden.study.factorial import names, shown
 
 HIGHEST = 3  # factors in an interaction; those of more are not read by anyone
+NO_VARIANCE = 0.01  # between seeds, as a share of the residual one
 ALPHA = 0.05  # of all effects of a study together
 Kind = Literal["paired", "mixed model", "not converged"]
 EffectOutcome = Literal["established", "equivalent", "not resolved", "no interval", "no runs"]
@@ -47,7 +50,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Effect:
-    """A main effect (one step) or an interaction (several), as a share of test photos.
+    """A main effect (one step) or an interaction (several), in the metric's unit.
 
     over: the factors that it is averaged over. alone: with its own 95 % interval; adjusted: with the one that Holm's
     correction over all effects of the study leaves, from which the outcome comes. p_holm: the corrected p.
@@ -65,36 +68,40 @@ class Effect:
 class Factorial:
     """All effects of a factorial study.
 
-    factors: each with its levels as text, the reference first. kind: how they were estimated. n_seeds: with which at
-    least one run of the grid has finished. margin: the largest effect that counts as none. folds: 0, or how many take
-    the place of seeds.
+    factors: each with its levels as text, the reference first. kind: how they were estimated.
+    n_seeds: with which at least one run of the grid has finished. folds: 0, or how many take the place of seeds.
+    metric: what the effects are on. margin: the largest effect that counts as none.
     """
 
     factors: tuple[tuple[str, tuple[str, ...]], ...]
     kind: Kind
     n_seeds: int
     effects: tuple[Effect, ...]
+    metric: str = "accuracy"
     margin: float = 0.01
     folds: int = 0
 
 
-def effects_of(store: Store, study: Study, runs: Sequence[Run], splits: Mapping[int, Split]) -> Factorial | None:
-    """The effects of a study's factors; None where it has none."""
+def effects_of(
+    study: Study, tested: Mapping[str, Mapping[int, Predictions]], splits: Mapping[int, Split]
+) -> Factorial | None:
+    """The effects of a study's factors on its metric; None where it has none. tested: by arm and seed."""
     if not study.factors:
         return None
     grid = names(study.factors)
-    done = {(run.arm, run.seed): run for run in runs if run.arm in grid and run.status == "finished"}
+    done = {(arm, seed): run for arm in grid for seed, run in tested[arm].items()}
     seeds = sorted({seed for _, seed in done})
     found = list(terms({name: len(levels) for name, levels in study.factors.items()}))
     weights = {term: _weights(study, term) for term in found}
     kind: Kind = "paired"
     means: dict[Term, Mean | None]
     if len(done) == len(grid) * len(seeds):
-        means = dict.fromkeys(found) if not done else _paired(store, study, seeds, weights, splits)
+        means = dict.fromkeys(found) if not done else _paired(study, done, seeds, weights, splits)
     else:
-        kind, means = _unbalanced(store, study, done, weights)
+        kind, means = _unbalanced(study, done, weights, splits)
     factors = tuple((name, tuple(map(shown, levels))) for name, levels in study.factors.items())
-    return Factorial(factors, kind, len(seeds), tuple(_effects(study, means)), study.margin / 100, study.folds)
+    effects = tuple(_effects(study, means))
+    return Factorial(factors, kind, len(seeds), effects, study.metric, study.margin / 100, study.folds)
 
 
 Term = tuple[tuple[str, int], ...]  # (factor, place of the level that is held against the first one)
@@ -129,34 +136,45 @@ def _weights(study: Study, term: Term) -> dict[str, float]:
     return found
 
 
-def _bounds(weights: Weights) -> tuple[float, float]:
-    most = sum(weight for weight in weights.values() if weight > 0)
+def _bounds(metric: Metric, weights: Weights) -> tuple[float, float]:
+    most = sum(weight for weight in weights.values() if weight > 0) * metric.spread_bounds[1]
     return -most, most
 
 
-def _correct(store: Store, arm: str, seed: int) -> np.ndarray:
-    found = store.predictions(arm, seed)
-    right: np.ndarray = (found.probabilities.argmax(axis=1) == found.labels).astype(np.float64)
-    return right
-
-
 def _paired(
-    store: Store, study: Study, seeds: Sequence[int], weights: Mapping[Term, Weights], splits: Mapping[int, Split]
+    study: Study,
+    done: Mapping[tuple[str, int], Predictions],
+    seeds: Sequence[int],
+    weights: Mapping[Term, Weights],
+    splits: Mapping[int, Split],
 ) -> dict[Term, Mean | None]:
-    right = {(arm, seed): _correct(store, arm, seed) for arm in names(study.factors) for seed in seeds}
+    metric, arms = METRICS[study.metric], list(names(study.factors))
+    counted = metric.unit == "points"
+    values = [{arm: np.array([metric.whole(done[arm, seed])]) for arm in arms} for seed in seeds]
+    n_train, n_test = _sizes(splits, seeds)
+    photos = None
+    if metric.by_photo is not None and not study.splits_vary:
+        photos = [{arm: metric.by_photo(done[arm, seed]) for arm in arms} for seed in seeds]
     means: dict[Term, Mean | None] = {}
     for term, mine in weights.items():
-        rows = [_sum({arm: right[arm, seed] for arm in mine}, mine) for seed in seeds]
+        bounds, by_seed = _bounds(metric, mine), [float(_sum(row, mine)[0]) for row in values]
+        # a value is made of rounded figures, each with its weight
+        least = math.sqrt(sum(weight**2 for weight in mine.values())) * rounding_spread(n_test) if counted else 0.0
         if study.splits_vary:
-            n_train = float(np.mean([len(splits[seed].train) for seed in seeds]))
-            n_test = float(np.mean([len(splits[seed].test) for seed in seeds]))
-            least = math.sqrt(sum(weight**2 for weight in mine.values())) / (n_test * math.sqrt(12))
-            values = [float(np.mean(row)) for row in rows]
-            means[term] = resampled_mean(values, n_train, n_test, least_spread=least, bounds=_bounds(mine))
+            means[term] = resampled_mean(by_seed, n_train, n_test, least_spread=least, bounds=bounds)
+        elif photos is None:
+            means[term] = student_mean(by_seed, least_spread=least, bounds=bounds)
         else:
-            least = photo_error(len(rows[0]))
-            means[term] = crossed_mean(np.array(rows), least_error=least, bounds=_bounds(mine))
+            table = np.stack([_sum(row, mine) for row in photos])
+            means[term] = crossed_mean(table, least_error=photo_error(n_test) if counted else 0.0, bounds=bounds)
     return means
+
+
+def _sizes(splits: Mapping[int, Split], seeds: Sequence[int]) -> tuple[float, float]:
+    """Photos to train on and to test on, on average over the seeds."""
+    parts = [(len(splits[seed].train), len(splits[seed].test)) for seed in seeds]
+    n_train, n_test = np.mean(parts, axis=0)
+    return float(n_train), float(n_test)
 
 
 def _sum(values: Mapping[str, np.ndarray], weights: Weights) -> np.ndarray:
@@ -165,22 +183,27 @@ def _sum(values: Mapping[str, np.ndarray], weights: Weights) -> np.ndarray:
 
 
 def _unbalanced(
-    store: Store, study: Study, done: Mapping[tuple[str, int], Run], weights: Mapping[Term, Weights]
+    study: Study,
+    done: Mapping[tuple[str, int], Predictions],
+    weights: Mapping[Term, Weights],
+    splits: Mapping[int, Split],
 ) -> tuple[Kind, dict[Term, Mean | None]]:
-    values = {key: run.test_accuracy for key, run in done.items() if run.test_accuracy is not None}
-    arms = sorted({arm for arm, _ in values})
+    metric = METRICS[study.metric]
+    values = {key: metric.whole(run) for key, run in done.items()}
+    arms, seeds = sorted({arm for arm, _ in values}), sorted({seed for _, seed in values})
     photos: dict[str, np.ndarray] = {}
-    if not study.splits_vary:
-        for arm in arms:
-            photos[arm] = np.mean([_correct(store, arm, seed) for name, seed in values if name == arm], axis=0)
-    known = {term: mine for term, mine in weights.items() if set(mine) <= set(arms)}
     overlap = 0.0
     if study.splits_vary:
-        n_seeds = len({seed for _, seed in values})
-        overlap = n_seeds * float(np.mean([run.n_test / run.n_train for run in done.values()]))
+        n_train, n_test = _sizes(splits, seeds)
+        overlap = len(seeds) * n_test / n_train
+    elif metric.by_photo is not None:
+        for arm in arms:
+            photos[arm] = np.mean([metric.by_photo(run) for (name, _), run in done.items() if name == arm], axis=0)
+    known = {term: mine for term, mine in weights.items() if set(mine) <= set(arms)}
     kind, found = mixed_means(values, list(known.values()), photos, overlap)
     means: dict[Term, Mean | None] = dict.fromkeys(weights)
-    means.update(zip(known, found, strict=True))
+    for (term, mine), mean in zip(known.items(), found, strict=True):
+        means[term] = dataclasses.replace(mean, bounds=_bounds(metric, mine))
     return kind, means
 
 
@@ -190,10 +213,10 @@ def mixed_means(
     photos: Mapping[str, np.ndarray],
     overlap: float = 0.0,
 ) -> tuple[Kind, list[Mean]]:
-    """Weighted sums of arms' accuracies (by arm and seed) from a linear mixed model: a mean for each arm, a random
+    """Weighted sums of arms' figures (by arm and seed) from a linear mixed model: a mean for each arm, a random
     intercept for each seed, restricted maximum likelihood (Laird & Ware 1982; statsmodels MixedLM).
 
-    photos: each arm's share of right runs on every test photo, where all runs share them; the noise between photos is
+    photos: each arm's mean score on every test photo, where all runs share them; the noise between photos is
     added to the error. It holds some of the rest between runs once more, which errs to the safe side. The degrees of
     freedom of the model's part are those of the residual, N - arms - (seeds - 1), joined by Satterthwaite's rule.
     overlap: J x n_test / n_train over J splits, by which their variance grows (Nadeau & Bengio 2003).
@@ -214,14 +237,20 @@ def mixed_means(
                 fit = MixedLM(y, design, groups=np.array([seed for _, seed in values])).fit(reml=True)
         except np.linalg.LinAlgError:
             fit = None
-    if fit is None or not fit.converged or not np.isfinite(fit.cov_params()).all():
+    if fit is not None and float(np.asarray(fit.cov_re)[0, 0]) <= NO_VARIANCE * fit.scale:
+        # on this border, where the optimizer finds no slope, the model is the one without the intercepts
+        estimates, covariance = _without_seeds(y, design)
+    elif fit is not None and fit.converged and np.isfinite(np.asarray(fit.cov_params())).all():
+        k = len(arms)
+        estimates, covariance = np.asarray(fit.fe_params), np.asarray(fit.cov_params())[:k, :k]
+    else:
         plain = {arm: float(np.mean([value for (name, _), value in values.items() if name == arm])) for arm in arms}
-        told = "the mixed model did not converge: no interval" if n_left > 0 else "too few runs: no interval"
+        enough = len(seeds) > 1 and n_left > 0
+        told = "the mixed model did not converge: no interval" if enough else "too few runs: no interval"
         sums = [sum(weight * plain[arm] for arm, weight in mine.items()) for mine in weights]
-        kind: Kind = "not converged" if len(seeds) > 1 and n_left > 0 else "mixed model"
+        kind: Kind = "not converged" if enough else "mixed model"
         return kind, [Mean(value, None, None, len(seeds), told) for value in sums]
-    k = len(arms)
-    estimates, covariance = np.asarray(fit.fe_params) / 100, np.asarray(fit.cov_params())[:k, :k] / 100**2
+    estimates, covariance = estimates / 100, covariance / 100**2
     found = []
     for row, mine in zip(rows, weights, strict=True):
         between = float(row @ covariance @ row) * (1 + overlap)
@@ -233,8 +262,15 @@ def mixed_means(
         df = variance**2 / spread if spread > 0 else float(n_left)
         method = "mixed model, random intercept for each seed (REML)"
         error = math.sqrt(variance)
-        found.append(Mean(float(row @ estimates), error, df, len(seeds), method, None, _bounds(mine)))
+        found.append(Mean(float(row @ estimates), error, df, len(seeds), method))
     return "mixed model", found
+
+
+def _without_seeds(y: np.ndarray, design: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    from statsmodels.regression.linear_model import OLS
+
+    fit = OLS(y, design).fit()
+    return np.asarray(fit.params), np.asarray(fit.cov_params())
 
 
 def _effects(study: Study, means: Mapping[Term, Mean | None]) -> Iterator[Effect]:

@@ -1,4 +1,4 @@
-"""What a network is measured by on the test part: accuracy, and what accuracy hides."""
+"""What a network is measured by on the test part: accuracy, and what accuracy hides. Held against scikit-learn."""
 
 from __future__ import annotations
 
@@ -17,17 +17,25 @@ N_BINS = 15  # as Guo et al. 2017
 class Metric:
     """One figure of a run on its test part.
 
-    unit: "points" are hundredths of a share. by_photo: one score a photo (n,) whose mean is the figure, where the
-    figure has such a form: then its interval carries the noise between photos. whole: the figure itself.
-    bounds: what is possible.
+    unit: "points" are hundredths of a share. bounds: what is possible. by_photo: one score a photo (n,) whose mean is
+    the figure; so its interval can carry the noise between photos. of_run: the figure of a whole run, for one that has
+    no such form. A metric has one of the two.
     """
 
     name: str
     higher_is_better: bool
     unit: Literal["points", "nats"]
     bounds: tuple[float, float]
-    whole: Callable[[Predictions], float]
-    by_photo: Callable[[Predictions], np.ndarray] | None = None
+    by_photo: Callable[[Predictions], np.ndarray] | None
+    of_run: Callable[[Predictions], float] | None = None
+
+    def whole(self, run: Predictions) -> float:
+        """The figure of a run."""
+        if self.by_photo is not None:
+            return float(self.by_photo(run).mean())
+        if self.of_run is None:
+            raise ValueError(f"{self.name}: neither by_photo nor of_run")
+        return self.of_run(run)
 
     @property
     def spread_bounds(self) -> tuple[float, float]:
@@ -41,34 +49,16 @@ def correct(run: Predictions) -> np.ndarray:
     return np.asarray(run.probabilities.argmax(axis=1) == run.labels, dtype=np.float64)
 
 
-def _accuracy(run: Predictions) -> float:
-    from sklearn.metrics import accuracy_score
-
-    return float(accuracy_score(run.labels, run.probabilities.argmax(axis=1)))
-
-
 def _balanced(run: Predictions) -> np.ndarray:
     """Correct photos weighted so that every class that the test part has weighs the same, whatever its size there."""
     classes, place, sizes = np.unique(run.labels, return_inverse=True, return_counts=True)
     return np.asarray(correct(run) * len(run.labels) / (len(classes) * sizes[place]))
 
 
-def _balanced_accuracy(run: Predictions) -> float:
-    from sklearn.metrics import recall_score
-
-    present = np.unique(run.labels)
-    guesses = run.probabilities.argmax(axis=1)
-    return float(recall_score(run.labels, guesses, labels=present, average="macro", zero_division=0.0))
-
-
 def _losses(run: Predictions) -> np.ndarray:
     """The cross-entropy of each photo in nats; a probability of 0 counts as the least that float32 tells from 1."""
     given = run.probabilities[np.arange(len(run.labels)), run.labels].astype(np.float64)
     return np.asarray(-np.log(np.clip(given, np.finfo(np.float32).eps, 1.0)))
-
-
-def _log_loss(run: Predictions) -> float:
-    return float(_losses(run).mean())
 
 
 def calibration_error(run: Predictions) -> float:
@@ -87,10 +77,10 @@ def calibration_error(run: Predictions) -> float:
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", True, "points", (0.0, 1.0), _accuracy, correct),
-        Metric("balanced_accuracy", True, "points", (0.0, 1.0), _balanced_accuracy, _balanced),
-        Metric("log_loss", False, "nats", (0.0, np.inf), _log_loss, _losses),
-        Metric("calibration_error", False, "points", (0.0, 1.0), calibration_error),
+        Metric("accuracy", True, "points", (0.0, 1.0), correct),
+        Metric("balanced_accuracy", True, "points", (0.0, 1.0), _balanced),
+        Metric("log_loss", False, "nats", (0.0, np.inf), _losses),
+        Metric("calibration_error", False, "points", (0.0, 1.0), None, calibration_error),
     )
 }
 

@@ -48,15 +48,14 @@ class Remedy:
 
 
 def power(difference: float, error: float, df: float, alpha: float) -> float:
-    """The power of a two-sided t test with this standard error and degrees of freedom."""
+    """The power of a two-sided t test with this standard error and degrees of freedom to find the difference, in its
+    true direction."""
     from statsmodels.stats.power import TTestPower
 
     if error == 0:
         return 1.0
-    # beyond such an effect the noncentral t fails numerically, and the power is 1 to all digits
-    effect = min(abs(difference) / error, 30.0)
-    found = float(TTestPower().power(effect, nobs=1, alpha=alpha, df=df))
-    return found if math.isfinite(found) else 1.0
+    effect = min(abs(difference) / error, 100.0)  # beyond, the noncentral t fails numerically
+    return float(TTestPower().power(effect, nobs=1, alpha=alpha / 2, df=df, alternative="larger"))
 
 
 def expected(components: Components, seeds: int, photos: int) -> tuple[float, float]:

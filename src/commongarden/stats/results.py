@@ -112,7 +112,7 @@ class Results:
     metric: what the contrasts are of. margin: the largest difference that counts as none, in the metric's unit.
     design: whether all seeds were tested on the same photos ("crossed") or each on its own ("resampled").
     standings: all arms from best to worst by that metric, over the seeds that all of them share.
-    factorial: the effects of a study's factors, on accuracy.
+    factorial: the effects of a study's factors.
     vary, folds: what makes runs of one arm differ; with folds, `seeds` are their numbers.
     contract: the hash of the terms on which the arms are compared.
     """

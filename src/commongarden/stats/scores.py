@@ -35,37 +35,31 @@ def shared_photos(runs: Sequence[Predictions]) -> bool:
     return all(len(run.photos) == len(first) and bool((run.photos == first).all()) for run in runs[1:])
 
 
-def mean_score(metric: Metric, tested: Sample) -> Mean:
+def mean_score(metric: Metric, sample: Sample) -> Mean:
     """An arm's mean figure over seeds."""
-    values = [metric.whole(run) for run in tested.runs]
-    return _mean(metric, tested, values, [_by_photo(metric, run) for run in tested.runs], metric.bounds, 1)
+    if metric.by_photo is not None and shared_photos(sample.runs):
+        return _crossed(metric, sample, [metric.by_photo(run) for run in sample.runs], metric.bounds)
+    return _over_runs(metric, sample, [metric.whole(run) for run in sample.runs], metric.bounds, 1)
 
 
 def mean_difference(metric: Metric, one: Sample, two: Sample) -> Mean:
     """The mean difference of two arms' figures, first minus second, paired by seed and by photo."""
-    values = [metric.whole(a) - metric.whole(b) for a, b in zip(one.runs, two.runs, strict=True)]
-    table = [_by_photo(metric, a) - _by_photo(metric, b) for a, b in zip(one.runs, two.runs, strict=True)]
-    return _mean(metric, one, values, table, metric.spread_bounds, 2)
+    pairs = list(zip(one.runs, two.runs, strict=True))
+    if metric.by_photo is not None and shared_photos(one.runs):
+        return _crossed(metric, one, [metric.by_photo(a) - metric.by_photo(b) for a, b in pairs], metric.spread_bounds)
+    return _over_runs(metric, one, [metric.whole(a) - metric.whole(b) for a, b in pairs], metric.spread_bounds, 2)
 
 
-def _by_photo(metric: Metric, run: Predictions) -> np.ndarray:
-    return metric.by_photo(run) if metric.by_photo is not None else np.empty(0)
+def _crossed(metric: Metric, sample: Sample, table: Sequence[np.ndarray], bounds: tuple[float, float]) -> Mean:
+    least_error = photo_error(sample.n_test) if metric.unit == "points" else 0.0
+    return crossed_mean(np.stack(table), least_error=least_error, bounds=bounds)
 
 
-def _mean(
-    metric: Metric,
-    tested: Sample,
-    values: Sequence[float],
-    table: Sequence[np.ndarray],
-    bounds: tuple[float, float],
-    figures: int,
+def _over_runs(
+    metric: Metric, sample: Sample, values: Sequence[float], bounds: tuple[float, float], figures: int
 ) -> Mean:
     """figures: how many rounded figures a value is made of."""
-    counted = metric.unit == "points"
-    n_test = tested.n_test
-    least_spread = math.sqrt(figures) * rounding_spread(n_test) if counted else 0.0
-    if not shared_photos(tested.runs):
-        return resampled_mean(values, tested.n_train, n_test, least_spread=least_spread, bounds=bounds)
-    if metric.by_photo is None:
+    least_spread = math.sqrt(figures) * rounding_spread(sample.n_test) if metric.unit == "points" else 0.0
+    if shared_photos(sample.runs):
         return student_mean(values, least_spread=least_spread, bounds=bounds)
-    return crossed_mean(np.stack(table), least_error=photo_error(n_test) if counted else 0.0, bounds=bounds)
+    return resampled_mean(values, sample.n_train, sample.n_test, least_spread=least_spread, bounds=bounds)

@@ -9,6 +9,7 @@ import numpy as np
 
 from commongarden import arch, contract
 from commongarden.records import Estimate, Predictions, Run
+from commongarden.stats import raced
 from commongarden.stats.baselines import baselines_of, beside_baselines, over_splits
 from commongarden.stats.best import Standing, standings
 from commongarden.stats.budgets import budget_views
@@ -44,7 +45,7 @@ def summarize(store: Store) -> Results:
     )
     seconds = {arm.arm: arm.seconds.value for arm in arms if arm.seconds is not None}
     n_train = len(split.train)
-    contrasts = contrast_results(study, tested, n_train, seconds, len(manifest.classes))
+    contrasts = contrast_results(study, tested, n_train, seconds, len(manifest.classes), raced.read(store))
     outcomes = {(contrast.arm, contrast.against): str(contrast.outcome) for contrast in contrasts}
     every = [run for by_seed in tested.values() for run in by_seed.values()]
     return Results(
@@ -66,7 +67,7 @@ def summarize(store: Store) -> Results:
         design="crossed" if not every or shared_photos(every) else "resampled",
         standings=_standings(study, tested, n_train),
         imbalance=imbalance(Counter(label[path] for path in split.test)),
-        factorial=effects_of(store, study, runs, splits),
+        factorial=effects_of(study, tested, splits),
         vary=study.vary,
         folds=study.folds,
         contract=contract.of(study, manifest, splits).hash,

@@ -15,15 +15,15 @@ N_PHOTOS = 2
 
 
 def compare_gradient(module: nn.Module, inputs: Sequence[Any], seed: int = 0) -> tuple[float, float]:
-    """Cosine and relative error of a module's gradient to the central difference, of a random weighing of its output
-    to its first input, at places drawn at random.
+    """Cosine and relative error of a module's gradient to the central difference, of a weighing of its output to its
+    first input in training, at places drawn at random.
 
     In float64 where the module works in it, else in float32 with a wider step. The input is the one given, of two
     photos, moved a little: behind a rectifier it would stand on the kink of the next one. (1, 0) where the numerical
     gradient is 0 too.
     """
     generator = torch.Generator().manual_seed(seed)
-    alone = copy.deepcopy(module)
+    alone = copy.deepcopy(module).train()  # a normalization works otherwise in evaluation
     for part in alone.modules():
         for hooks in (part._forward_hooks, part._forward_hooks_with_kwargs):
             hooks.clear()
@@ -49,7 +49,9 @@ def _compare(
 
         x = x.requires_grad_(True)
         y = f(x)
+        # not chance alone: what a normalization leaves out of its gradient lies along its mean and along itself
         weighing = torch.randn(y.shape, generator=generator, dtype=torch.float64).to(y.dtype)
+        weighing += 1 + y.detach() / y.detach().square().mean().sqrt().clamp(min=1e-30)
         (gradient,) = torch.autograd.grad((y * weighing).sum(), x)
         many = next(module.children(), None) is not None
         places = torch.randperm(x.numel(), generator=generator)[: N_PLACES_OF_MANY if many else N_PLACES]

@@ -72,7 +72,13 @@ def symptoms(passes: Passes, plan: Plan) -> list[Finding]:
         found += trends
         found += [*_weights(watch, {finding.kind for finding in trends}), *_sums(watch)]
         found += _logits(passes, plan, found)
-    found += [*_gradients(passes, silent), *_custom(watch), *_apart(passes), *_statistics(watch, plan)]
+    found += [
+        *_gradients(passes, silent),
+        *_custom(watch),
+        *_apart(passes),
+        *_statistics(watch, plan),
+        *_dropped(watch),
+    ]
     order = {call.name: i for i, call in enumerate(watch.seen)}
     return sorted(found, key=lambda finding: order.get(finding.path, -1))
 
@@ -286,3 +292,17 @@ def _few(norms: list[Seen], plan: Plan) -> Iterator[Finding]:
         values = min(plan.batch_size * call.places for call in few)
         more = {"batch_size": float(plan.batch_size), "layers": float(len(few))}
         yield Finding("small batch", few[0].name, float(values), more)
+
+
+def _dropped(watch: Watch) -> Iterator[Finding]:
+    """Pools of one pixel with a stride: they only drop positions, which the layers before them worked out in vain, and
+    which a batch norm there took its statistics from."""
+    for call in watch.seen:
+        if isinstance(call.module, nn.MaxPool2d | nn.AvgPool2d):
+            kernel, stride = (_pair(size) for size in (call.module.kernel_size, call.module.stride))
+            if kernel == (1, 1) and stride != (1, 1):
+                yield Finding("dropped positions", call.name, 1 - 1 / (stride[0] * stride[1]))
+
+
+def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
+    return size if isinstance(size, tuple) else (size, size)

@@ -1,0 +1,130 @@
+"""What a written report may cite: each work once, by a key. Titles stay in the language that they were published in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+# key -> (how the text names it, the entry in the list of references)
+WORKS: dict[str, tuple[str, str]] = {
+    "agarwal": (
+        "Agarwal et al. 2021",
+        "Agarwal, R., Schwarzer, M., Castro, P. S., Courville, A., & Bellemare, M. G. (2021). Deep reinforcement "
+        "learning at the edge of the statistical precipice. NeurIPS 34. arXiv:2108.13264.",
+    ),
+    "bouthillier": (
+        "Bouthillier et al. 2021",
+        "Bouthillier, X., et al. (2021). Accounting for variance in machine learning benchmarks. MLSys 3. "
+        "arXiv:2103.03098.",
+    ),
+    "fisher": ("Fisher 1935", "Fisher, R. A. (1935). The design of experiments. Oliver & Boyd."),
+    "guo": (
+        "Guo et al. 2017",
+        "Guo, C., Pleiss, G., Sun, Y., & Weinberger, K. Q. (2017). On calibration of modern neural networks. ICML. "
+        "arXiv:1706.04599.",
+    ),
+    "he_init": (
+        "He et al. 2015a",
+        "He, K., Zhang, X., Ren, S., & Sun, J. (2015a). Delving deep into rectifiers. ICCV. arXiv:1502.01852.",
+    ),
+    "he": (
+        "He et al. 2015b",
+        "He, K., Zhang, X., Ren, S., & Sun, J. (2015b). Deep residual learning for image recognition. "
+        "arXiv:1512.03385.",
+    ),
+    "holm": (
+        "Holm 1979",
+        "Holm, S. (1979). A simple sequentially rejective multiple test procedure. Scandinavian Journal of "
+        "Statistics, 6(2), 65-70.",
+    ),
+    "ioffe": (
+        "Ioffe & Szegedy 2015",
+        "Ioffe, S., & Szegedy, C. (2015). Batch normalization: accelerating deep network training by reducing "
+        "internal covariate shift. ICML. arXiv:1502.03167.",
+    ),
+    "kingma": (
+        "Kingma & Ba 2014",
+        "Kingma, D. P., & Ba, J. (2014). Adam: a method for stochastic optimization. arXiv:1412.6980.",
+    ),
+    "krizhevsky": (
+        "Krizhevsky 2014",
+        "Krizhevsky, A. (2014). One weird trick for parallelizing convolutional neural networks. arXiv:1404.5997.",
+    ),
+    "loshchilov_cosine": (
+        "Loshchilov & Hutter 2016",
+        "Loshchilov, I., & Hutter, F. (2016). SGDR: stochastic gradient descent with warm restarts. arXiv:1608.03983.",
+    ),
+    "loshchilov": (
+        "Loshchilov & Hutter 2017",
+        "Loshchilov, I., & Hutter, F. (2017). Decoupled weight decay regularization. arXiv:1711.05101.",
+    ),
+    "nadeau": (
+        "Nadeau & Bengio 2003",
+        "Nadeau, C., & Bengio, Y. (2003). Inference for the generalization error. Machine Learning, 52, 239-281.",
+    ),
+    "paszke": (
+        "Paszke et al. 2019",
+        "Paszke, A., et al. (2019). PyTorch: an imperative style, high-performance deep learning library. NeurIPS 32. "
+        "arXiv:1912.01703.",
+    ),
+    "satterthwaite": (
+        "Satterthwaite 1946",
+        "Satterthwaite, F. E. (1946). An approximate distribution of estimates of variance components. Biometrics "
+        "Bulletin, 2(6), 110-114.",
+    ),
+    "schuirmann": (
+        "Schuirmann 1987",
+        "Schuirmann, D. J. (1987). A comparison of the two one-sided tests procedure and the power approach for "
+        "assessing the equivalence of average bioavailability. Journal of Pharmacokinetics and Biopharmaceutics, "
+        "15(6), 657-680.",
+    ),
+    "simonyan": (
+        "Simonyan & Zisserman 2014",
+        "Simonyan, K., & Zisserman, A. (2014). Very deep convolutional networks for large-scale image recognition. "
+        "arXiv:1409.1556.",
+    ),
+    "smith": (
+        "Smith & Topin 2017",
+        "Smith, L. N., & Topin, N. (2017). Super-convergence: very fast training of neural networks using large "
+        "learning rates. arXiv:1708.07120.",
+    ),
+    "srivastava": (
+        "Srivastava et al. 2014",
+        "Srivastava, N., Hinton, G., Krizhevsky, A., Sutskever, I., & Salakhutdinov, R. (2014). Dropout: a simple way "
+        "to prevent neural networks from overfitting. Journal of Machine Learning Research, 15, 1929-1958.",
+    ),
+    "student": ("Student 1908", "Student (1908). The probable error of a mean. Biometrika, 6(1), 1-25."),
+    "szegedy_2014": (
+        "Szegedy et al. 2014",
+        "Szegedy, C., et al. (2014). Going deeper with convolutions. arXiv:1409.4842.",
+    ),
+    "szegedy_2015": (
+        "Szegedy et al. 2015",
+        "Szegedy, C., Vanhoucke, V., Ioffe, S., Shlens, J., & Wojna, Z. (2015). Rethinking the Inception architecture "
+        "for computer vision. arXiv:1512.00567.",
+    ),
+    "wightman": (
+        "Wightman 2019",
+        "Wightman, R. (2019). PyTorch image models. https://github.com/huggingface/pytorch-image-models.",
+    ),
+}
+
+
+class Citations:
+    """The works that a text has named so far."""
+
+    def __init__(self) -> None:
+        self._named: dict[str, None] = {}
+
+    def __call__(self, *keys: str) -> str:
+        """The works as they stand in the text, parted by semicolons; from now on they are in the list."""
+        self._named |= dict.fromkeys(keys)
+        return "; ".join(WORKS[key][0] for key in keys)
+
+    def entries(self) -> tuple[str, ...]:
+        """The list of references, by name and year."""
+        return listed(self._named)
+
+
+def listed(keys: Iterable[str]) -> tuple[str, ...]:
+    """The entries of these works in the order of a list of references."""
+    return tuple(sorted((WORKS[key][1] for key in set(keys)), key=str.casefold))

@@ -1,0 +1,97 @@
+"""results.csv: one row an arm, then the baselines, the commonest-class line last (docs/results-files.md).
+
+Columns have the names and units of timm's result files where they mean the same (results-imagenet.csv and
+benchmark-infer-*.csv in its repository), so that the two can be read side by side.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from commongarden.records import Estimate
+from commongarden.report import baselines
+from commongarden.report.tables import COLUMNS, OTHER_METRICS
+from commongarden.stats import ArmResult, Results
+
+# our key -> (its column, what our value is multiplied by to have the column's unit); the first four are timm's
+UNITS = {
+    "test_accuracy": ("top1", 100.0),  # per cent
+    "inference_ms": ("infer_step_time", 1.0),  # ms for one batch
+    "n_params": ("param_count", 1e-6),  # millions
+    "macs": ("infer_gmacs", 1e-9),  # thousands of millions of multiply-adds for one photo
+    "balanced_accuracy": ("balanced_accuracy", 100.0),  # per cent, as top1
+    "calibration_error": ("calibration_error", 100.0),
+}
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the beginning of a formula
+
+Value = str | int | float | None
+
+
+def to_csv(results: Results) -> str:
+    """The file's text."""
+    rows = [*(_row(arm) for arm in results.arms), *_baselines(results), _line(results)]
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]), restval=None, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: _safe(value) for key, value in row.items()} for row in rows)
+    return out.getvalue()
+
+
+def _row(arm: ArmResult) -> dict[str, Value]:
+    height, width, _channels = arm.input
+    row: dict[str, Value] = {
+        "kind": "arm",
+        "arm": arm.arm,
+        "model": arm.arch,
+        "img_size": width if width == height else f"{height}x{width}",
+        "n_finished": arm.n_finished,
+        "n_failed": arm.n_failed,
+        "n_at_commonest": arm.n_at_commonest,
+    }
+    for key, is_estimate in (COLUMNS | dict.fromkeys(OTHER_METRICS, True)).items():
+        if key in ("seeds", "published"):  # words, and two columns of their own
+            continue
+        name, factor = UNITS.get(key, (key, 1.0))
+        value = getattr(arm, key)
+        row |= _three(name, value, factor) if is_estimate else {name: None if value is None else factor * value}
+        if name == "top1":
+            row["top1_err"] = None if value is None else 100 - factor * value.value
+        if name == "infer_step_time":
+            row["infer_batch_size"] = None if value is None else 1
+    published = arm.published
+    row["published_top1"] = None if published is None else 100 * published.test_accuracy
+    row["published_seconds"] = None if published is None else published.seconds
+    return row
+
+
+def _baselines(results: Results) -> list[dict[str, Value]]:
+    return [
+        {
+            "kind": "baseline",
+            "arm": baselines.name(item),
+            "top1": (top1 := 100 * item.test_accuracy),
+            "top1_err": 100 - top1,
+        }
+        for item in results.baselines
+    ]
+
+
+def _line(results: Results) -> dict[str, Value]:
+    top1 = 100 * results.commonest.accuracy
+    name = f"always {results.commonest.label}"
+    return {"kind": "commonest class", "arm": name, "top1": top1, "top1_err": 100 - top1}
+
+
+def _three(name: str, estimate: Estimate | None, factor: float) -> dict[str, Value]:
+    bounds = (None, None, None) if estimate is None else (estimate.value, estimate.low, estimate.high)
+    names = (name, f"{name}_low", f"{name}_high")
+    return {key: None if bound is None else factor * bound for key, bound in zip(names, bounds, strict=True)}
+
+
+def _safe(value: Value) -> Value:
+    """Text that begins like a formula gets an apostrophe, which spreadsheets take for "this is text"; numbers have
+    twelve figures, so that 100 times a share is not 41.99999999999999."""
+    if isinstance(value, float):
+        return float(f"{value:.12g}")
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value

@@ -1,0 +1,134 @@
+"""A few steps of an arm, timed on the batches that its runs will have. Only workers import this module: it loads torch.
+
+What is measured is what a run does: the network made, training steps, evaluation, the checkpoint written, the latency
+of single photos. Other workers pilot other arms meanwhile, so that the machine is as busy as it will be.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterable
+from itertools import islice
+
+import numpy as np
+import torch
+
+from commongarden import store as store_files
+from commongarden.arch import read
+from commongarden.data import batches
+from commongarden.errors import CommonGardenError
+from commongarden.recipe import Recipe
+from commongarden.records import Epoch, Run
+from commongarden.runner import plan
+from commongarden.runner.events import Job, Piloted
+from commongarden.runner.first import first_weights, own_pixels
+from commongarden.runner.grow import EVALUATION_BATCH
+from commongarden.runner.soil import Soil
+from commongarden.store import Store
+from commongarden.study import Study
+from commongarden.train import checkpoint, loop, measure, streams
+from commongarden.train.evaluate import evaluate
+
+WARM_UP_STEPS, FEWEST_STEPS, MOST_STEPS = 3, 4, 200
+MOST_SECONDS = 2.0  # of timed steps, where the fewest take no longer
+LATENCY_PHOTOS = 35  # single photos that a run's latency is measured on
+
+
+def pilot(store: Store, study: Study, soil: Soil, arm: str, device_name: str) -> Piloted:
+    """Times the arm. One that cannot be timed is no reason not to train it: that is told."""
+    try:
+        return _pilot(store, study, soil, arm, device_name)
+    except (CommonGardenError, loop.Diverged) as error:
+        return Piloted(arm, None, cause=str(error))
+    except (RuntimeError, ValueError, MemoryError) as error:
+        return Piloted(arm, None, cause=f"{type(error).__name__}: {error}")
+
+
+def _pilot(store: Store, study: Study, soil: Soil, arm: str, device_name: str) -> Piloted:
+    job = Job(arm, study.seeds[0])
+    soil = soil.of(job.seed)
+    record = plan.record(study, soil, job, device_name)
+    recipe, device = record.recipe, measure.pick_device(record.device)
+    measure.settle(recipe.threads)
+    memory = measure.PeakMemory(device)
+
+    start = time.perf_counter()
+    images = soil.images(recipe.resolution)
+    if recipe.pixels == "standardized":
+        mean, std = batches.channel_statistics(images, soil.train)
+        record = dataclasses.replace(record, pixel_mean=mean, pixel_std=std)
+    elif recipe.pixels == "own":
+        mean, std = own_pixels(read(record.arch))
+        record = dataclasses.replace(record, pixel_mean=mean, pixel_std=std)
+    seconds = time.perf_counter() - start
+
+    steps = batches.n_batches(len(soil.train), recipe.batch_size)
+    head = recipe.head_epochs
+    for epochs, alone in ((recipe.epochs - head, 0), (head, recipe.epochs)):  # a frozen body's steps are quicker
+        if epochs:
+            phase = dataclasses.replace(recipe, head_epochs=alone)
+            start = time.perf_counter()
+            trainee = _trainee(study, job, record, phase, device)
+            made = time.perf_counter() - start
+            seconds += epochs * steps * _step_seconds(trainee, study, soil, images, job, steps)
+
+    def photos(n: int, batch: int) -> Iterable[loop.Batch]:
+        return islice(batches.in_order(images, soil.labels, soil.train, batch), n)
+
+    seconds += made
+    evaluate(trainee.classifier, photos(1, EVALUATION_BATCH), device)  # warm-up
+    batch = min(len(soil.train), EVALUATION_BATCH)
+    a_batch = _timed(lambda: evaluate(trainee.classifier, photos(1, EVALUATION_BATCH), device))
+    seconds += a_batch / batch * (recipe.epochs * len(soil.val) + len(soil.test))
+    seconds += LATENCY_PHOTOS * _timed(lambda: evaluate(trainee.classifier, photos(1, 1), device))
+
+    path = store.root / f".pilot-{arm}.tmp"  # swept away where this process is killed
+    checkpoint.to_bytes(trainee)  # warm-up
+    seconds += recipe.epochs * _timed(lambda: store_files.write_atomically(path, checkpoint.to_bytes(trainee)))
+    path.unlink()
+    stored = len(checkpoint.weights_to_bytes(trainee.classifier))
+    answers = len(soil.test) * (4 * len(soil.manifest.classes) + 8)
+    return Piloted(arm, seconds, memory.look(), stored + answers)
+
+
+def _step_seconds(
+    trainee: loop.Trainee, study: Study, soil: Soil, images: np.ndarray, job: Job, steps_per_epoch: int
+) -> float:
+    """Mean seconds of a training step, its batch included, behind a few that warm up."""
+    recipe, in_order = trainee.recipe, study.stream_seed(job.seed, "order")
+
+    def train_batches(epoch: int) -> Iterable[loop.Batch]:
+        order, augmentation = (
+            streams.generator(study.seed, in_order, "order", epoch),
+            streams.generator(study.seed, in_order, "augmentation", epoch),
+        )
+        return batches.shuffled(images, soil.labels, soil.train, recipe.batch_size, order, augmentation, recipe.augment)
+
+    def no_validation() -> Iterable[loop.Batch]:
+        return batches.in_order(images, soil.labels, soil.train[:1], 1)
+
+    times: list[float] = []
+    last = time.perf_counter()
+    for news in loop.train(trainee, train_batches, no_validation, steps_per_epoch, study.seed, in_order):
+        now = time.perf_counter()
+        if isinstance(news, Epoch):  # with few batches an epoch, several are timed
+            last = time.perf_counter()
+            continue
+        times.append(now - last)
+        last = now
+        timed = times[WARM_UP_STEPS:]
+        if len(timed) >= MOST_STEPS or (len(timed) >= FEWEST_STEPS and sum(timed) > MOST_SECONDS):
+            break
+    return float(np.mean(times[WARM_UP_STEPS:] or times))
+
+
+def _timed(function: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def _trainee(study: Study, job: Job, record: Run, recipe: Recipe, device: torch.device) -> loop.Trainee:
+    first = first_weights(study, job, read(record.arch), record.input, recipe, record.pixel_mean, record.pixel_std)
+    return loop.new_trainee(first, recipe, device)

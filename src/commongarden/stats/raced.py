@@ -1,0 +1,90 @@
+"""A raced study as its folder keeps it: racing.json, with the plan, every look, and why no more runs were made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from commongarden.errors import StoreError
+from commongarden.stats import racing
+from commongarden.stats.racing import Looked, Plan, Race
+from commongarden.store import Store, write_atomically
+from commongarden.study import Study
+
+SCHEMA = 1
+End = Literal["resolved", "most seeds", "budget", "under way"]
+
+
+@dataclass(frozen=True)
+class Raced:
+    """What racing.json holds. end: why no more runs are made. budget: as it was given, "" for none; used, left: of it,
+    in its unit (seconds or runs). n_runs: finished or failed runs of the race, of n_most that the fixed design has."""
+
+    schema: int
+    race: Race
+    end: End
+    budget: str
+    used: float
+    left: float | None
+    n_runs: int
+    n_most: int
+
+    @property
+    def n_saved(self) -> int:
+        """Runs that were not made because nothing was left for them to decide."""
+        return self.n_most - self.n_runs if self.end in ("resolved", "most seeds") else 0
+
+    def last(self, arm: str, against: str) -> Looked | None:
+        """The look that a contrast's verdict rests on."""
+        return self.race.last(arm, against)
+
+    def verdict_look(self, arm: str, against: str) -> tuple[Looked, int] | None:
+        """The same, with how many seeds were in by then."""
+        for look in reversed(self.race.looks):
+            for row in look.contrasts:
+                if (row.arm, row.against) == (arm, against):
+                    return row, look.n_seeds
+        return None
+
+    def n_seeds(self, arm: str) -> int | None:
+        """After how many seeds an arm got no more, where that was before the most."""
+        return dict(self.race.stopped).get(arm)
+
+
+def replay(study: Study, store: Store, plan: Plan, seeds: tuple[int, ...]) -> Race:
+    """The race as it stands by the finished runs in the store."""
+
+    @cache
+    def right(arm: str, seed: int) -> np.ndarray | None:
+        if store.run(arm, seed).status != "finished":
+            return None
+        found = store.predictions(arm, seed)
+        return np.asarray(found.probabilities.argmax(axis=1) == found.labels)
+
+    pairs = [(contrast.arm, contrast.against) for contrast in study.planned_contrasts()]
+    return racing.race(pairs, list(study.arms), seeds, right, store.has, plan)
+
+
+def read(store: Store) -> Raced | None:
+    """None where the study was not raced. Raises StoreError."""
+    path = store.root / "racing.json"
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        found = msgspec.json.decode(data, type=Raced)
+    except msgspec.DecodeError as error:
+        raise StoreError(f"{path}: not the record of a race: {error}; accepted: none, it is made again") from None
+    return found if found.schema == SCHEMA else None
+
+
+def write(store: Store, raced: Raced) -> None:
+    """For the process that holds the study."""
+    write_atomically(store.root / "racing.json", msgspec.json.format(msgspec.json.encode(raced), indent=1))

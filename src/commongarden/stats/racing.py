@@ -1,0 +1,219 @@
+"""Racing: seeds are spent where they decide something.
+
+Every arm gets the same first seeds; then all contrasts are tested, and those that are settled get no more. A contrast
+is settled where it is established either way, where its two arms are equivalent within the margin, or where only more
+test photos could tell. The rule is a function of the finished runs and of nothing else: it replays every look from the
+first, so a study that was stopped and goes on decides as one that was left alone.
+
+The error rate is kept over looks by alpha spending (sequential.py) and over contrasts by Holm's rule: of m contrasts
+with r established, each of the others is tested at alpha / (m - r) at every look (Ye, Li, Liu & Yao 2013; Maurer &
+Bretz 2013). Equivalence is two one-sided tests (Schuirmann 1987) at the levels of the same looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import special
+
+from commongarden.stats import sequential
+from commongarden.stats.crossed import MeanSquares, mean_squares, photo_error
+
+Decision = Literal["better", "worse", "equivalent", "photos", "open"]
+PHOTO_Z, EQUIVALENCE_Z = 1.96, 1.645  # of the widest level that Holm's rule can come to
+SEED_LEVEL = 0.05  # at which a limit over all seeds, on the photos there are, is told
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a study is raced. most: seeds that an arm gets at the most; margin: of equivalence, as a share."""
+
+    most: int
+    margin: float = 0.01
+    alpha: float = 0.05
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        return sequential.looks(self.most)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the pairs of one contrast say at a look: the mean difference, its standard error over new seeds and photos
+    with degrees of freedom, and the errors over new seeds on these photos and over new photos alone."""
+
+    n: int
+    difference: float
+    error: float
+    df: float
+    seed_error: float
+    photo_error: float
+
+
+@dataclass(frozen=True)
+class Looked:
+    """One contrast at one look. level: two-sided, of the interval low..high. n: pairs of seeds that it rests on; where
+    they are fewer than two there are no figures."""
+
+    arm: str
+    against: str
+    n: int
+    difference: float | None
+    low: float | None
+    high: float | None
+    level: float
+    decision: Decision
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen once so many seeds were in: the contrasts that were open till then."""
+
+    n_seeds: int
+    contrasts: tuple[Looked, ...]
+
+
+@dataclass(frozen=True)
+class Race:
+    """How a race stands. needed: runs (arm, seed) that the next look waits for, empty where the race is over.
+
+    stopped: after how many seeds an arm got no more, for the arms that have stopped before the most.
+    """
+
+    plan: Plan
+    looks: tuple[Look, ...]
+    needed: tuple[tuple[str, int], ...]
+    stopped: tuple[tuple[str, int], ...]
+
+    def last(self, arm: str, against: str) -> Looked | None:
+        """The last look at a contrast: the one that settled it, or the latest where it is open."""
+        found = [row for look in self.looks for row in look.contrasts if (row.arm, row.against) == (arm, against)]
+        return found[-1] if found else None
+
+
+def race(
+    pairs: Sequence[tuple[str, str]],
+    arms: Sequence[str],
+    seeds: Sequence[int],
+    right: Callable[[str, int], np.ndarray | None],
+    is_there: Callable[[str, int], bool],
+    plan: Plan,
+) -> Race:
+    """Replays the race over the runs that are there.
+
+    pairs: contrasts as (arm, against); seeds: the first plan.most are used, in their order. right: for each test photo
+    whether the run called it by its name, None for a failed run; is_there: whether the run is in the store.
+    """
+    decisions: list[Decision] = ["open"] * len(pairs)
+    found: list[Look] = []
+    needed: list[tuple[str, int]] = []
+    stopped: dict[str, int] = {}
+    for k, n_seeds in enumerate(plan.looks):
+        playing = [arm for arm in arms if k == 0 or _plays(arm, pairs, decisions)]
+        needed = [(arm, seed) for seed in seeds[:n_seeds] for arm in playing if not is_there(arm, seed)]
+        if needed:
+            break
+        was_open = [i for i, decision in enumerate(decisions) if decision == "open"]
+        evidence = {i: evidence_of(_differences(*pairs[i], seeds[:n_seeds], right)) for i in was_open}
+        at = settle(evidence, decisions, k, plan)
+        found.append(
+            Look(n_seeds, tuple(_looked(pairs[i], evidence[i], at[i], decisions[i]) for i in was_open)),
+        )
+        for arm in playing:
+            if n_seeds < plan.most and not _plays(arm, pairs, decisions):
+                stopped[arm] = n_seeds
+        if "open" not in decisions:
+            break
+    return Race(plan, tuple(found), tuple(needed), tuple(stopped.items()))
+
+
+def settle(evidence: dict[int, Evidence | None], decisions: list[Decision], k: int, plan: Plan) -> dict[int, float]:
+    """Decides at look k on the open contrasts that evidence holds, in place; gives the level of each one's interval."""
+    n_contrasts = len(decisions)
+    at: dict[int, float] = {}
+    while True:  # a contrast that is established leaves its share of alpha to the others, at this look already
+        level = sequential.levels(plan.looks, plan.alpha / _n_left(decisions, n_contrasts))[k]
+        new = [
+            i
+            for i, seen in evidence.items()
+            if decisions[i] == "open" and seen is not None and p_value(seen.difference, seen) <= level
+        ]
+        at |= {i: level for i in evidence if decisions[i] == "open"}
+        if not new:
+            break
+        for i in new:
+            seen = evidence[i]
+            assert seen is not None
+            decisions[i] = "better" if seen.difference > 0 else "worse"
+    one_sided = sequential.levels(plan.looks, 2 * plan.alpha / _n_left(decisions, n_contrasts))[k] / 2
+    for i, seen in evidence.items():
+        if decisions[i] != "open" or seen is None:
+            continue
+        if not_equivalent_p(seen, plan.margin) <= one_sided:
+            decisions[i] = "equivalent"
+            at[i] = 2 * one_sided
+        elif only_photos(seen, plan.margin):
+            decisions[i] = "photos"
+    return at
+
+
+def _n_left(decisions: Sequence[Decision], n_contrasts: int) -> int:
+    return max(n_contrasts - sum(decision in ("better", "worse") for decision in decisions), 1)
+
+
+def p_value(distance: float, seen: Evidence) -> float:
+    """Two-sided, of no difference."""
+    return 2 * float(special.stdtr(seen.df, -abs(distance) / seen.error))
+
+
+def not_equivalent_p(seen: Evidence, margin: float) -> float:
+    """Of a difference of the margin or more, the larger of two one-sided tests."""
+    return float(special.stdtr(seen.df, -(margin - abs(seen.difference)) / seen.error))
+
+
+def only_photos(seen: Evidence, margin: float) -> bool:
+    """Whether the difference that all seeds together would have on these photos is so small that the noise of the
+    photos alone would hide it, and that noise so large that equivalence could not be told either."""
+    if seen.n < sequential.FIRST:
+        return False
+    limit = abs(seen.difference) + float(special.stdtrit(seen.n - 1, 1 - SEED_LEVEL / 2)) * seen.seed_error
+    return limit < PHOTO_Z * seen.photo_error and EQUIVALENCE_Z * seen.photo_error > margin
+
+
+def evidence_of(differences: np.ndarray) -> Evidence | None:
+    """From a table (seeds, photos) of 1, 0 and -1; None with fewer than two seeds or photos."""
+    if min(differences.shape, default=0) < 2:
+        return None
+    return of_mean_squares(mean_squares(differences))
+
+
+def of_mean_squares(found: MeanSquares) -> Evidence:
+    """The evidence in the mean squares of one table."""
+    size = found.n_seeds * found.n_photos
+    error, df, least = float(found.error()), float(found.df()), photo_error(found.n_photos)
+    if error < least:  # arms that agree on every photo show no spread, which must not read as certainty
+        error, df = least, float(found.n_seeds - 1)
+    photo = float(np.sqrt(max(found.photo - found.rest, 0.0) / size))
+    return Evidence(found.n_seeds, float(found.mean), error, df, float(np.sqrt(found.seed / size)), photo)
+
+
+def _plays(arm: str, pairs: Sequence[tuple[str, str]], decisions: Sequence[Decision]) -> bool:
+    return any(arm in pair and decision == "open" for pair, decision in zip(pairs, decisions, strict=True))
+
+
+def _differences(
+    arm: str, against: str, seeds: Sequence[int], right: Callable[[str, int], np.ndarray | None]
+) -> np.ndarray:
+    rows = [(right(arm, seed), right(against, seed)) for seed in seeds]
+    return np.array([one.astype(np.int8) - two for one, two in rows if one is not None and two is not None], np.float64)
+
+
+def _looked(pair: tuple[str, str], seen: Evidence | None, level: float, decision: Decision) -> Looked:
+    if seen is None:
+        return Looked(*pair, 0, None, None, None, level, decision)
+    half = -float(special.stdtrit(seen.df, level / 2)) * seen.error
+    low, high = max(seen.difference - half, -1.0), min(seen.difference + half, 1.0)
+    return Looked(*pair, seen.n, seen.difference, low, high, level, decision)

@@ -1,0 +1,72 @@
+"""Which arms are on the front of accuracy against cost, by their means and by their intervals."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from commongarden import stats
+from commongarden.records import Estimate
+from commongarden.report import pareto
+from commongarden.stats.pareto import COSTS, Dominated, front
+from grown import grown
+
+
+class Arm:
+    """Of an arm's result, what the front reads."""
+
+    def __init__(self, arm, accuracy, seconds, half=0.0):
+        self.arm = arm
+        self.test_accuracy = Estimate(accuracy, accuracy - half, accuracy + half, 3, "")
+        self.seconds = Estimate(seconds, seconds - 100 * half, seconds + 100 * half, 3, "")
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(1, 20)), min_size=2, max_size=12))
+def test_the_front_is_the_definition(points):
+    """On the front: nobody is as accurate and as cheap, and better in one of the two."""
+    found = front([Arm(str(i), accuracy / 20, cost) for i, (accuracy, cost) in enumerate(points)], "seconds")
+    beaten = {
+        str(i)
+        for i, (accuracy, cost) in enumerate(points)
+        for other, spent in points
+        if (other >= accuracy and spent <= cost) and (other, spent) != (accuracy, cost)
+    }
+    assert set(found.arms) == {str(i) for i in range(len(points))} - beaten
+    assert {item.arm for item in found.dominated} == beaten
+    assert all(item.by not in beaten for item in found.dominated)
+
+
+def test_dominated_surely_only_where_no_intervals_overlap():
+    arms = [Arm("good", 0.8, 10), Arm("bad", 0.7, 20)]
+    assert front(arms, "seconds").dominated == (Dominated("bad", "good", True),)
+    near = [Arm("good", 0.8, 10, half=0.06), Arm("bad", 0.7, 20, half=0.06)]
+    assert front(near, "seconds").dominated == (Dominated("bad", "good", False),)
+    one = [Arm("good", 0.8, 10), Arm("bad", 0.7, 20)]
+    one[0].test_accuracy = Estimate(0.8, None, None, 1, "")
+    assert front(one, "seconds").dominated[0].surely is False
+
+
+def test_an_arm_that_is_beaten_surely_by_any_is_said_to_be():
+    arms = [Arm("far", 0.9, 15), Arm("near", 0.71, 10), Arm("bad", 0.7, 20)]
+    arms[0].test_accuracy = Estimate(0.9, 0.6, 1.0, 3, "")
+    assert front(arms, "seconds").dominated == (Dominated("bad", "near", True),)
+
+
+def test_one_arm_has_no_front():
+    assert front([Arm("alone", 0.8, 10)], "seconds") is None
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    root = tmp_path_factory.mktemp("pareto")
+    return stats.summarize(
+        grown(root, {"plain": (0.5, 0.52, 0.51), "residual": (0.8, 0.82, 0.81), "slow": (0.2, 0.22, 0.21)})
+    )
+
+
+def test_the_report_says_who_is_on_the_front(results):
+    charts = pareto.fronts(results)
+    assert [chart.name for chart, _ in charts] == [f"front_{cost}" for cost in COSTS]
+    said = {chart.name: said for chart, said in charts}
+    assert said["front_seconds"][0] == "Most accurate for its training time: plain and residual."
+    assert said["front_inference_ms"][0] == "Most accurate for its inference time: plain and residual."
+    assert "slow is less accurate than" in said["front_inference_ms"][1]
