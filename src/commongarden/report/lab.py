@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from commongarden.classic import classic_log
 from commongarden.findings import Audit
-from commongarden.language import _, current
+from commongarden.language import _, current, pgettext
 from commongarden.records import Epoch, Run
 from commongarden.report import (
     audits,
@@ -82,7 +82,9 @@ def _overview(store: Store, study: Study, results: Results, how: methods.Methods
 def _terms(store: Store, study: Study) -> Section:
     """The contract: what is equal for all arms, and what differs."""
     found = terms.terms(study, store.manifest(), store.splits(), store.runs())
-    equal = Table(f"{TEXT['terms_equal']}.", (_("term"), _("for all arms")), found.equal, n_left=2)
+    equal = Table(
+        f"{TEXT['terms_equal']}.", (pgettext("of the contract", "term"), _("for all arms")), found.equal, n_left=2
+    )
     blocks: list[Block] = [equal]
     for heading, said in ((f"{TEXT['terms_differs']}:", found.differs), (TEXT["terms_declared"], found.declared)):
         if said:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 
+from commongarden.language import used
 from commongarden.records import Estimate
 from commongarden.report import baselines
 from commongarden.report.tables import COLUMNS, OTHER_METRICS
@@ -30,7 +31,8 @@ Value = str | int | float | None
 
 def to_csv(results: Results) -> str:
     """The file's text."""
-    rows = [*(_row(arm) for arm in results.arms), *_baselines(results), _line(results)]
+    with used("en"):  # names in a file for programs are the same in every language
+        rows = [*(_row(arm) for arm in results.arms), *_baselines(results), _line(results)]
     out = io.StringIO()
     writer = csv.DictWriter(out, list(rows[0]), restval=None, lineterminator="\n")
     writer.writeheader()
