@@ -36,7 +36,7 @@ def differs(contrast: ContrastResult) -> str:
     """What differs between the two arms, in one phrase, and whether the difference can be put down to one thing."""
     causes = [
         _("{what} ({one} against {two})").format(
-            what=difference_name(what), one=difference_value(one), two=difference_value(two)
+            what=difference_name(what), one=designs.written(one), two=designs.written(two)
         )
         for what, one, two in contrast.differs
         if what not in CONSEQUENCES
@@ -340,11 +340,6 @@ def cut(label: str, top: float) -> str:
 def kept_classes(n: int, n_all: int) -> str:
     """Said where a confusion matrix cannot hold every class."""
     return _("Only the {n} classes with most mistakes of {total} are shown.").format(n=n, total=n_all)
-
-
-def difference_value(value: str) -> str:
-    """A value in such a row: as it is written, but for an option that an architecture has not."""
-    return _("none") if value == "none" else value
 
 
 def difference_name(what: str) -> str:
