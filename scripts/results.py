@@ -31,7 +31,7 @@ def section(folder: Path) -> str:
         cells = [tables.cell(name, row.values[name]) for name in names]
         shown = [cell.text + (f" ({cell.below})" if cell.below else "") for cell in cells]
         lines.append(f"| {' | '.join([row.name, *shown])} |")
-    said = [words.headline(results), *map(words.verdict, words.verdicts(results)), *words.notes(results)]
+    said = [words.headline(results), *map(words.in_full, words.verdicts(results)), *words.notes(results)]
     begun, ended = min(run.started for run in runs), max(run.ended for run in runs)
     minutes = (datetime.datetime.fromisoformat(ended) - datetime.datetime.fromisoformat(begun)).total_seconds() / 60
     made = numbers.counted(len(runs), "run", "runs")

@@ -21,7 +21,9 @@ from commongarden import stats
 from commongarden.records import Predictions
 from commongarden.stats import METRICS, Components, Mean, Sample
 from commongarden.stats.best import probabilities
+from commongarden.stats.contrasts import contrast_results
 from commongarden.stats.power import POWER, expected, least, power
+from commongarden.study import Arm, Study
 from commongarden.study.declared import METRICS as NAMES
 from correctness import MIXES
 
@@ -231,6 +233,28 @@ def test_shared_photos_are_crossed_and_others_resampled():
     assert seeds_only.interval().low == pytest.approx(
         max(reference.t.interval(0.95, 2, np.mean(values), reference.sem(values))[0], 0)
     )
+
+
+@pytest.mark.parametrize("folds", [True, False])
+def test_a_contrast_over_splits_is_corrected_and_pooled_only_over_folds(folds):
+    """Five seeds with 40 test photos each: of their own (folds) or drawn anew from 90 (splits that share some)."""
+    generator, by_arm = np.random.default_rng(4), {"a": {}, "b": {}}
+    for seed in range(5):
+        names = range(40 * seed, 40 * seed + 40) if folds else generator.choice(90, 40, replace=False)
+        for arm, share in (("a", 0.9), ("b", 0.5)):
+            run = right_or_wrong(generator.random(40) < share)
+            by_arm[arm][seed] = said(run.labels, run.probabilities, [f"{name:03}" for name in names])
+    study = Study("x", "d", {"a": Arm("plain_flower"), "b": Arm("residual_flower")}, seeds=5)
+    (found,) = contrast_results(study, by_arm, 160, {}, 2)
+    values = [
+        METRICS["accuracy"].whole(by_arm["b"][seed]) - METRICS["accuracy"].whole(by_arm["a"][seed]) for seed in range(5)
+    ]
+    mean = stats.resampled_interval(values, 160, 40)
+    assert (found.difference.low, found.difference.high) == (pytest.approx(mean.low), pytest.approx(mean.high))
+    assert found.outcome == "worse"
+    assert (found.p_mcnemar is not None) == folds
+    assert found.components.photo is None
+    assert found.probability.value == 0.0
 
 
 # What would settle it

@@ -282,3 +282,27 @@ def test_parts_that_the_folders_declare_cannot_be_folds(photos, tmp_path):
     told = refused("--data", tmp_path / "data", "--arms", "plain_flower", "--folds", 3, "--out", tmp_path / "out")
     assert "declares parts (" in told
     assert not (tmp_path / "out").exists()
+
+
+def test_a_factorial_study_is_grown_and_extended_by_a_level(small, cache_folder, tmp_path):
+    base = {"arms": {}, "contrasts": (), "seeds": (0, 1)}
+    factors = {"arch": ["plain_flower", "residual_flower"], "order": ["LAB", "LBA"]}
+    store = conducted(dataclasses.replace(small, **base, factors=factors), tmp_path / "out", cache_folder)
+    before = {path: path.stat().st_mtime_ns for path in store.root.glob("runs/*/*/run.json")}
+    assert len(before) == 8
+    table = json.loads((store.root / "results.json").read_text(encoding="utf-8"))
+    assert [len(effect["steps"]) for effect in table["factorial"]["effects"]] == [1, 1, 2]
+    printed = CliRunner().invoke(main, ["compare", str(store.root)])
+    assert "order LBA against LAB: " in " ".join(printed.output.split())
+
+    wanted = dataclasses.replace(small, **base, factors={**factors, "order": ["LAB", "LA"]})
+    store = conducted(wanted, tmp_path / "out", cache_folder)
+    assert store.study().factors["order"] == ("LAB", "LBA", "LA")
+    assert len(store.runs()) == 12
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
+    table = json.loads((store.root / "results.json").read_text(encoding="utf-8"))
+    assert [len(effect["steps"]) for effect in table["factorial"]["effects"]] == [1, 1, 1, 2, 2]
+    printed = CliRunner().invoke(main, ["run", str(store.root / "study.toml"), "--dry-run"])
+    assert studies.parse(printed.output) == store.study()
+    told = refused(store.root / "study.toml", "--out", store.root, "--vary", "init")
+    assert "study.vary: ['init', 'order'] here, ['init'] asked for" in told

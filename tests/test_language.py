@@ -2,6 +2,7 @@
 
 import gettext
 import os
+import re
 import string
 
 import click
@@ -376,3 +377,23 @@ def test_errors_are_told_in_korean_as_a_native_would_write_them():
     with used("ko"), pytest.raises(StudyError) as found:
         Recipe(lr=-1)
     assert str(found.value) == "recipe.lr: -1은 쓸 수 없습니다. 쓸 수 있는 값: 양수"
+
+
+# The two READMEs
+
+
+def commands_in(text):
+    """Lines of code without what is said beside them, and the commands of the table."""
+    lines = re.findall(r"^(?:    )?(\S.*)$", "\n".join(re.findall(r"```\w+\n(.*?)```", text, re.DOTALL)), re.MULTILINE)
+    lines += re.findall(r"^    (\S.*)$", text, re.MULTILINE)
+    code = {re.sub(r"\s*#.*", "", line).strip() for line in lines} - {""}
+    named = {line for line in code if line.startswith("name = ")}  # a study is called what its reader calls it
+    return code - named, set(re.findall(r"^\| (`.*?`) \|", text, re.MULTILINE)), set(re.findall(r"\]\((.*?)\)", text))
+
+
+def test_the_korean_readme_is_in_step_with_the_english_one():
+    english, korean = (
+        commands_in((SOURCE.parents[1] / name).read_text("utf-8")) for name in ("README.md", "README.ko.md")
+    )
+    for one, other in zip(english, korean, strict=True):
+        assert one - other <= {"README.ko.md"}

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-import os
+import re
 import shutil
 import signal
 import sys
@@ -54,7 +54,7 @@ def test_a_settled_contrast_gets_no_more_runs(undisturbed):
     assert n < 6
     assert sum(run.arm == "frozen" for run in store.runs()) == n == clear.n
     assert f"frozen against residual was settled after {n} seeds: frozen is worse." in result.stderr
-    assert f"{found.n_saved} of 18 runs were saved." in result.stderr
+    assert re.search(rf"{found.n_saved} of 18 runs (was|were) saved\.", result.stderr)
     assert found.n_saved == 18 - len(store.runs()) > 0
     assert store.study().seeds == tuple(range(max(run.seed for run in store.runs()) + 1))
     page = (out / "report.html").read_text()
@@ -213,7 +213,7 @@ def test_a_forecast_fills_the_workers_in_turn():
     known = {"long": Piloted("long", 10.0, 5, 1), "short": Piloted("short", 4.0, 7, 2)}
     jobs = [Job(arm, seed) for seed in (0, 1) for arm in ("long", "short")]
     two, one = forecast.forecast(jobs, known, 2), forecast.forecast(jobs, known, 1)
-    assert (two.seconds, one.seconds) == (18.0, 28.0)  # long 0..10 and short 0 0..4, long 1 4..14, short 1 10..14
+    assert (two.seconds, one.seconds) == (14.0, 28.0)  # long 0..10 and short 0 0..4, long 1 4..14, short 1 10..14
     assert (two.memory_bytes, two.disk_bytes, two.n_seeds) == (7, 6, 2)
     assert forecast.forecast([*jobs, Job("other", 0)], known, 2) is None
     assert forecast.forecast([], known, 2) is None
@@ -276,11 +276,11 @@ def test_a_run_is_hopeless_by_its_first_half_alone(finished):
     assert is_hopeless([low] * 3, 5, 0.2)
 
 
-def test_workers_stay_between_rounds(three, cache_folder, tmp_path):
+def test_workers_stay_between_rounds(study_file, cache_folder, tmp_path):
     """The same two processes make all rounds."""
     import psutil
 
-    process = start(three, tmp_path / "out", cache_folder, "--until", "resolved", "--seeds", "5")
+    process = start(study_file, tmp_path / "out", cache_folder, "--until", "resolved", "--seeds", "4", "--workers", "2")
     seen = set()
     while process.poll() is None:
         try:
@@ -292,7 +292,7 @@ def test_workers_stay_between_rounds(three, cache_folder, tmp_path):
     _, errors = process.communicate()
     assert process.returncode == 0, errors
     assert race_of(tmp_path / "out").race.looks[-1].n_seeds > 3
-    assert len(seen) <= 2 or os.cpu_count() > 2
+    assert len(seen) == 2
 
 
 def test_the_verdict_of_a_raced_study_is_that_of_its_last_look(undisturbed):
@@ -301,5 +301,5 @@ def test_the_verdict_of_a_raced_study_is_that_of_its_last_look(undisturbed):
     for contrast in stats.summarize(stores.open_store(out)).contrasts:
         last = found.last(contrast.arm, contrast.against)
         assert last is not None
-        assert contrast.difference.low == pytest.approx(last.low)
-        assert contrast.difference.high == pytest.approx(last.high)
+        assert contrast.adjusted.low == pytest.approx(last.low)
+        assert contrast.adjusted.high == pytest.approx(last.high)

@@ -157,6 +157,8 @@ def test_a_study_says_what_its_intervals_carry(tmp_path):
     assert "of these 100 test photos, crossed with each other" in said
     assert "With 3 pairs a two-sided sign-flip test cannot go under 0.250;" in said
     assert "Holm" not in said
+    own = dataclasses.replace(stats.summarize(store), design="resampled")
+    assert "Each seed has test photos of its own" in words.intervals(own)
     three = grown(tmp_path / "three", {"a": (0.5, 0.52), "b": (0.6, 0.62), "c": (0.6, 0.63)})
     assert "adjusted for all 3 contrasts (Holm)" in words.intervals(stats.summarize(three))
 

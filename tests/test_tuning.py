@@ -318,6 +318,7 @@ def test_the_report_says_whether_the_verdict_changes(tmp_path, differ):
     assert row.tuned in text
     assert "b.tuned" in row.tuned
     assert "a and b had 2 runs each of 4 epochs" in text
+    assert "One recipe for all but what was tuned" in text
     assert said.ratio(results.tuned.arms[0]) == "10 times as large"
     assert "a: the best learning rate is at the end of what was tried (0.01)" in text
 

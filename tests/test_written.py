@@ -122,7 +122,8 @@ def texts(document):
 def test_the_report_has_the_sections_of_the_original(document):
     assert titles(document) == [
         "1. Overview", "1.1. What is equal, what differs", "1.2. Methods",
-        "2. Results", *(f"2.{i}. {name}" for i, name in enumerate(ARMS, 1)),
+        "2. Results", "2.1. At equal epochs, equal time, equal multiply-adds",
+        *(f"2.{i}. {name}" for i, name in enumerate(ARMS, 2)),
         "3. Discussion", "3.1. Bottleneck modules", "3.2. Inception and ResNet", "3.3. Batch normalization",
         "3.4. Shortcuts", "3.5. Other comparisons",
         "4. Conclusion", "4.1. How far this reaches", "References",
@@ -169,7 +170,7 @@ def test_one_arm_has_nothing_to_discuss_and_no_run_no_results(tmp_path):
 def test_every_number_comes_from_the_records(store, document):
     """Each decimal number is one of the results, a figure of the histories, or a ratio of their seconds."""
     results = stats.summarize(store)
-    pool = [x * factor for x in _floats(results) for factor in (1, 100, 1e-3, 1e-6)]
+    pool = [x * factor for x in _floats(results) for factor in (1, 100, 1e-3, 1e-6, 1e-9)]
     study = store.study()
     for arm in study.arms:
         last = [store.history(arm, seed)[-1] for seed in study.seeds]
@@ -492,6 +493,14 @@ def test_methods_cite_what_was_used_and_list_what_they_cite(store, document, tmp
     listed = next(section for _, title, section in numbered(document) if title == "References").blocks[0].items
     whole = " ".join(texts(document))
     assert all(name in whole for key, (name, entry) in references.WORKS.items() if entry in listed)
+
+
+def test_methods_of_a_race_tell_its_looks(store):
+    found = methods.methods(store.study(), stats.summarize(store), store.runs(), raced=True)
+    text = " ".join(found.paragraphs)
+    assert "alpha spending (Lan & DeMets 1983)" in text
+    assert "adjusted for all" not in text
+    assert any(entry.startswith("Lan, K. K. G.") for entry in found.references)
 
 
 def test_no_work_is_kept_that_nothing_cites():

@@ -11,23 +11,25 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from commongarden.classic import classic_log
 from commongarden.findings import Audit
-from commongarden.language import _, current, pgettext, told
+from commongarden.language import _, current, told
 from commongarden.records import Epoch, Run
 from commongarden.report import (
     audits,
+    baselines,
     charts,
     compared,
     curves,
     designs,
     discussion,
     factors,
+    fairness,
     figures,
     methods,
     numbers,
     pareto,
+    race,
     sections,
     tables,
-    terms,
     words,
 )
 from commongarden.report.charts import Chart
@@ -47,7 +49,7 @@ def lab_report(store: Store, results: Results) -> Document:
     arms = [arm.arm for arm in results.arms]
     epochs = sections.histories(store, arms, runs)
     cite = Citations()
-    how = methods.methods(study, results, runs, cite)
+    how = methods.methods(study, results, runs, cite, raced=race.section(store) is not None)
     discussed = discussion.discussion(study, results, epochs, store.audits(), cite)
     parts = [_overview(store, study, results, how), _results(store, study, results, runs, epochs)]
     if discussed:
@@ -61,7 +63,7 @@ def _overview(store: Store, study: Study, results: Results, how: methods.Methods
     arms = [arm.arm for arm in results.arms]
     blocks: list[Block] = [Paragraph(told(study.description) or words.question(arms, sections.data_name(study)))]
     done, failed = (sum(getattr(arm, name) for arm in results.arms) for name in ("n_finished", "n_failed"))
-    if progress := words.progress(done, failed, len(study.arms) * len(study.seeds)):
+    if race.section(store) is None and (progress := words.progress(done, failed, len(study.arms) * len(study.seeds))):
         blocks.append(Paragraph(progress))
     blocks.append(_counts(store))
     blocks.append(
@@ -75,22 +77,11 @@ def _overview(store: Store, study: Study, results: Results, how: methods.Methods
     return Section(
         _("Overview"),
         tuple(blocks),
-        (_terms(store, study), Section(TEXT["methods"], tuple(Paragraph(text) for text in how.paragraphs))),
+        (
+            fairness.terms_section(store, study),
+            Section(TEXT["methods"], tuple(Paragraph(text) for text in how.paragraphs)),
+        ),
     )
-
-
-def _terms(store: Store, study: Study) -> Section:
-    """The contract: what is equal for all arms, and what differs."""
-    found = terms.terms(study, store.manifest(), store.splits(), store.runs())
-    equal = Table(
-        f"{TEXT['terms_equal']}.", (pgettext("of the contract", "term"), _("for all arms")), found.equal, n_left=2
-    )
-    blocks: list[Block] = [equal]
-    for heading, said in ((f"{TEXT['terms_differs']}:", found.differs), (TEXT["terms_declared"], found.declared)):
-        if said:
-            blocks += [Paragraph(heading, leads=True), Bullets(said)]
-    blocks += [Paragraph(warning) for warning in found.warnings]
-    return Section(TEXT["terms"], tuple(blocks))
 
 
 def _effects(results: Results) -> tuple[Section, ...]:
@@ -127,12 +118,14 @@ def _results(store: Store, study: Study, results: Results, runs: Sequence[Run], 
     text = designs.labels(TEXT, study.folds)
     reached, costs = compared.comparison(results)
     planned = compared.contrasts(results)
+    simple = baselines.caption(results.baselines, results.n_train)
     blocks: list[Block | None] = [
         reached,
         _figure(
             charts.accuracies(results, sections.accuracies(arms, runs)),
             text["accuracies_caption" if has_intervals else "accuracies_caption_one"]
-            + (TEXT["published_caption"] if published else ""),
+            + (TEXT["published_caption"] if published else "")
+            + (f" {simple}" if simple else ""),
         ),
         planned,
         _figure(
@@ -141,6 +134,7 @@ def _results(store: Store, study: Study, results: Results, runs: Sequence[Run], 
         ),
         Paragraph(words.intervals(results)),
         *compared.metrics(results),
+        *(Paragraph(said) for said in [race.hopeless(runs)] if said),
         costs,
         _curves(store, results, epochs),
         _time(results),
@@ -150,6 +144,7 @@ def _results(store: Store, study: Study, results: Results, runs: Sequence[Run], 
         _("Results"),
         tuple(block for block in blocks if block is not None),
         _effects(results)
+        + fairness.spent(store, results)
         + tuple(
             Section(arm.arm, tuple(_of_arm(study, arm, runs, epochs[arm.arm], kept.get(arm.arm))))
             for arm in results.arms

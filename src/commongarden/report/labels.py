@@ -108,7 +108,7 @@ ENGLISH: dict[str, str] = {
     "race": "Where the seeds were spent",
     "race_contrast": "what was settled",
     "race_interval": "difference at its last look",
-    "race_level": "level of its test",
+    "race_level": "level of its interval",
     "curves": "Learning curves",
     "curves_caption": "Heavy lines are means over the finished seeds, thin lines single seeds. Training figures are "
     "gathered while the weights still move, validation figures at the end of each epoch; times are those that training "

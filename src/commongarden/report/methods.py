@@ -34,15 +34,17 @@ class Methods:
     references: tuple[str, ...]
 
 
-def methods(study: Study, results: Results, runs: Sequence[Run], cite: Citations | None = None) -> Methods:
+def methods(
+    study: Study, results: Results, runs: Sequence[Run], cite: Citations | None = None, *, raced: bool = False
+) -> Methods:
     """How the study was made, as its own file, records and estimates tell it; nothing is said or cited that it did not
-    use. cite: what else of the same report names works."""
+    use. cite: what else of the same report names works. raced: whether seeds were spent in looks."""
     cite = cite or Citations()
     paragraphs = (
         _joined(_design(study, results, cite)),
         _joined(_networks(study, results, cite)),
         _joined(_training(study, cite)),
-        _joined(_statistics(results, cite)),
+        _joined(_statistics(results, cite, raced=raced)),
         _joined(_machines(runs, cite)),
     )
     return Methods(tuple(filter(None, paragraphs)), cite.entries())
@@ -189,7 +191,7 @@ def _first_weights(recipe: Recipe, cite: Citations) -> str:
     )
 
 
-def _statistics(results: Results, cite: Citations) -> Iterator[str]:
+def _statistics(results: Results, cite: Citations, *, raced: bool) -> Iterator[str]:
     estimates = [arm.test_accuracy for arm in results.arms] + [contrast.difference for contrast in results.contrasts]
     kinds = [estimate.method for estimate in estimates if estimate is not None and estimate.low is not None]
     if not kinds:
@@ -210,10 +212,14 @@ def _statistics(results: Results, cite: Citations) -> Iterator[str]:
             "The intervals are Student's over seeds ({works}); they carry the noise between seeds, not that of the "
             "test photos."
         ).format(works=cite("student"))
-    yield from _tests(results, cite)
+    yield from _tests(results, cite, raced=raced)
     if any(arm.calibration_error is not None for arm in results.arms):
         yield _("Calibration error is the expected one over bins of stated probability ({works}).").format(
             works=cite("guo")
+        )
+    if results.baselines:
+        yield _("Baselines were fitted on the same training photos with scikit-learn ({works}).").format(
+            works=cite("pedregosa")
         )
     line = results.commonest
     yield _("Always guessing the commonest class, {label}, would be right on {share} of the test photos.").format(
@@ -221,11 +227,17 @@ def _statistics(results: Results, cite: Citations) -> Iterator[str]:
     )
 
 
-def _tests(results: Results, cite: Citations) -> Iterator[str]:
+def _tests(results: Results, cite: Citations, *, raced: bool) -> Iterator[str]:
     tested = [contrast for contrast in results.contrasts if contrast.level is not None]
     if not tested:
         return
-    if len(tested) > 1:
+    if raced:
+        yield _(
+            "Seeds were added in looks, and each contrast is judged at the look that settled it, at a level from alpha "
+            "spending ({spending}) and Holm's rule over the contrasts ({holm}): an arm is better or worse where the "
+            "interval at that level excludes 0."
+        ).format(spending=cite("lan"), holm=cite("holm"))
+    elif len(tested) > 1:
         yield _(
             "Verdicts come from intervals adjusted for all {n} contrasts with Holm's levels ({works}): an arm is "
             "better or worse where the adjusted interval excludes 0."

@@ -127,7 +127,7 @@ def render(store: Store, results: Results) -> str:
             versions=sections.versions(runs),
             fingerprints=sections.fingerprints(runs),
             command=sections.command(store),
-            methods=methods.methods(study, results, runs),
+            methods=methods.methods(study, results, runs, raced=raced is not None),
             limits=words.limits(results, {study.recipe_of(arm).select for arm in arms}),
             css=Markup(_source("page.css")),
             bundle=Markup(scripts.bundle()) if any(drawn) else "",

@@ -66,6 +66,15 @@ def told(found: Raced) -> list[str]:
                 "{n} of {most} runs was saved.", "{n} of {most} runs were saved.", found.n_saved
             ).format(n=found.n_saved, most=found.n_most)
         )  # fmt: skip
+    if found.end == "under way":
+        n = len(found.race.needed)
+        said.append(
+            ngettext(
+                "The race is not over: the next look waits for {n} run.",
+                "The race is not over: the next look waits for {n} runs.",
+                n,
+            ).format(n=n)
+        )
     if found.budget:
         said.append(_budget(found))
     return said
@@ -134,10 +143,13 @@ def section(store: Store) -> Section | None:
     ]  # fmt: skip
     caption = _(
         "Seeds were spent where they decide something: the contrasts that were open were tested after {looks} seeds, "
-        "and a settled one got no more. The looks share an error rate of {alpha:.0%} (alpha spending, Lan & DeMets "
+        "and a settled one got no more. The looks share an error rate of {alpha} (alpha spending, Lan & DeMets "
         "1983), over the contrasts by Holm's rule; each verdict rests on the interval of its last look, at that look's "
         "level."
-    ).format(looks=", ".join(str(look.n_seeds) for look in found.race.looks) or "-", alpha=found.race.plan.alpha)
+    ).format(
+        looks=", ".join(str(look.n_seeds) for look in found.race.looks) or "-",
+        alpha=f"{hundredths(found.race.plan.alpha, 0)} %",
+    )
     return Section(caption, [text for text in told(found) if text not in {row.said for row in rows}], rows)
 
 

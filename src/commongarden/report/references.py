@@ -49,6 +49,11 @@ WORKS: dict[str, tuple[str, str]] = {
         "Krizhevsky 2014",
         "Krizhevsky, A. (2014). One weird trick for parallelizing convolutional neural networks. arXiv:1404.5997.",
     ),
+    "lan": (
+        "Lan & DeMets 1983",
+        "Lan, K. K. G., & DeMets, D. L. (1983). Discrete sequential boundaries for clinical trials. Biometrika, 70(3), "
+        "659-663.",
+    ),
     "loshchilov_cosine": (
         "Loshchilov & Hutter 2016",
         "Loshchilov, I., & Hutter, F. (2016). SGDR: stochastic gradient descent with warm restarts. arXiv:1608.03983.",
@@ -65,6 +70,11 @@ WORKS: dict[str, tuple[str, str]] = {
         "Paszke et al. 2019",
         "Paszke, A., et al. (2019). PyTorch: an imperative style, high-performance deep learning library. NeurIPS 32. "
         "arXiv:1912.01703.",
+    ),
+    "pedregosa": (
+        "Pedregosa et al. 2011",
+        "Pedregosa, F., et al. (2011). Scikit-learn: machine learning in Python. Journal of Machine Learning Research, "
+        "12, 2825-2830.",
     ),
     "satterthwaite": (
         "Satterthwaite 1946",

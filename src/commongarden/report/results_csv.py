@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 
 from commongarden.language import used
 from commongarden.records import Estimate
-from commongarden.report import baselines
+from commongarden.report import baselines, words
 from commongarden.report.tables import COLUMNS, OTHER_METRICS
 from commongarden.stats import ArmResult, Results
 
@@ -32,7 +33,7 @@ Value = str | int | float | None
 def to_csv(results: Results) -> str:
     """The file's text."""
     with used("en"):  # names in a file for programs are the same in every language
-        rows = [*(_row(arm) for arm in results.arms), *_baselines(results), _line(results)]
+        rows = [*(_row(arm) for arm in results.arms), *_lines(results)]
     out = io.StringIO()
     writer = csv.DictWriter(out, list(rows[0]), restval=None, lineterminator="\n")
     writer.writeheader()
@@ -67,22 +68,12 @@ def _row(arm: ArmResult) -> dict[str, Value]:
     return row
 
 
-def _baselines(results: Results) -> list[dict[str, Value]]:
-    return [
-        {
-            "kind": "baseline",
-            "arm": baselines.name(item),
-            "top1": (top1 := 100 * item.test_accuracy),
-            "top1_err": 100 - top1,
-        }
-        for item in results.baselines
-    ]
-
-
-def _line(results: Results) -> dict[str, Value]:
-    top1 = 100 * results.commonest.accuracy
-    name = f"always {results.commonest.label}"
-    return {"kind": "commonest class", "arm": name, "top1": top1, "top1_err": 100 - top1}
+def _lines(results: Results) -> Iterator[dict[str, Value]]:
+    """What a network must beat: the baselines, and always guessing the commonest class."""
+    lines = [("baseline", baselines.name(item), item.test_accuracy) for item in results.baselines]
+    commonest = results.commonest
+    for kind, name, reached in (*lines, ("commonest class", words.commonest_line(commonest), commonest.accuracy)):
+        yield {"kind": kind, "arm": name, "top1": 100 * reached, "top1_err": 100 - 100 * reached}
 
 
 def _three(name: str, estimate: Estimate | None, factor: float) -> dict[str, Value]:

@@ -155,10 +155,7 @@ class Comparison:
 
 def terminal(results: Results) -> Iterator[RenderableType]:
     """What `commongarden compare` prints: the verdicts, what must be said beside them, and the table."""
-    said = [
-        " ".join(filter(None, (words.verdict(contrast), words.remedy(contrast), words.signflip(contrast))))
-        for contrast in words.verdicts(results)
-    ]
+    said = [words.in_full(contrast) for contrast in words.verdicts(results)]
     if len(results.arms) == 1 and results.arms[0].test_accuracy is not None:
         said = [words.one_arm(results.arms[0], results.folds)]
     if results.factorial is not None:

@@ -101,6 +101,11 @@ def remedy(contrast: ContrastResult) -> str | None:
     return " ".join(said)
 
 
+def in_full(contrast: ContrastResult) -> str:
+    """The verdict, what would settle it, and the sign-flip test."""
+    return " ".join(filter(None, (verdict(contrast), remedy(contrast), signflip(contrast))))
+
+
 def _settling(contrast: ContrastResult, found: Remedy) -> str:
     size = margin(contrast.metric, found.margin)
     if found.settle is None:

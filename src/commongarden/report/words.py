@@ -15,6 +15,7 @@ from commongarden.report.labels import TEXT
 from commongarden.report.numbers import hundredths, listed, percent, whole
 from commongarden.report.verdicts import headline as headline
 from commongarden.report.verdicts import imbalance as imbalance
+from commongarden.report.verdicts import in_full as in_full
 from commongarden.report.verdicts import intervals as intervals
 from commongarden.report.verdicts import margin as margin
 from commongarden.report.verdicts import remedy as remedy
@@ -268,7 +269,9 @@ def limits(results: Results, select: Iterable[str]) -> list[str]:
             runs=designs.repeats(len(results.seeds), results.folds)
         ),
         _("The test part was touched once per run, at the end, with the weights of {epochs}.").format(epochs=chosen),
-        _("One recipe for all: an arm that would want another learning rate or more epochs is not shown at its best."),
+        _("One recipe for all: an arm that would want another learning rate or more epochs is not shown at its best.")
+        if results.tuned is None
+        else _("One recipe for all but what was tuned: an arm that would want more epochs is not shown at its best."),
         _(
             "Seconds are wall-clock seconds of this machine, where runs may have shared processors: a few per cent "
             "mean little."

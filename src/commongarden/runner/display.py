@@ -149,8 +149,7 @@ class LiveDisplay:
         self.console.print(Text(text, "yellow"))
 
     def begin(self, jobs: Mapping[Job, float], epochs: Mapping[Job, int], n_workers: int) -> None:
-        self.left = TimeLeft(jobs, epochs)
-        self.n_done = 0
+        self.left, self.n_done = TimeLeft(jobs, epochs), 0
         self.console.print(planned(len(jobs), n_workers))
         self.live.update(self._picture())
 

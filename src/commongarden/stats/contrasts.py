@@ -15,6 +15,7 @@ from commongarden.stats.means import Mean
 from commongarden.stats.metrics import METRICS, Metric
 from commongarden.stats.power import Remedy, remedy
 from commongarden.stats.raced import Raced
+from commongarden.stats.racing import Decision
 from commongarden.stats.results import ContrastResult, Outcome
 from commongarden.stats.scores import Sample, mean_difference, shared_photos
 from commongarden.stats.signflip import least_p, signflip_p
@@ -71,10 +72,11 @@ def contrast_results(
         adjusted = None if level is None else mean.interval(1 - level)
         equivalence = mean.interval(0.90)
         within = is_within(equivalence, margin)
-        if look is not None and level is not None:
-            within = look[0].decision == "equivalent"
-            equivalence = mean.interval(1 - level) if within else equivalence
         said = outcome(mean.interval(), adjusted, within, higher_is_better=metric.higher_is_better)
+        if look is not None and level is not None:
+            said, within = _decided(look[0].decision), look[0].decision == "equivalent"
+            if within:  # its level is that of two one-sided tests
+                equivalence, adjusted = mean.interval(1 - level), mean.interval(1 - level / 2)
         n = len(pair.one.runs)
         one, two = (np.array([metric.whole(run) for run in side.runs]) for side in (pair.one, pair.two))
         found.append(
@@ -107,6 +109,10 @@ def contrast_results(
             )
         )
     return tuple(found)
+
+
+def _decided(decision: Decision) -> Outcome:
+    return decision if decision in ("better", "worse", "equivalent") else "not resolved"
 
 
 def _at(

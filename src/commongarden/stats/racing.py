@@ -107,6 +107,8 @@ def race(
     pairs: contrasts as (arm, against); seeds: the first plan.most are used, in their order. right: for each test photo
     whether the run called it by its name, None for a failed run; is_there: whether the run is in the store.
     """
+    if len(seeds) < plan.most:
+        raise ValueError(f"seeds: found {len(seeds)}, accepted: at least as many as the plan's most ({plan.most})")
     decisions: list[Decision] = ["open"] * len(pairs)
     found: list[Look] = []
     needed: list[tuple[str, int]] = []
