@@ -131,8 +131,11 @@ def brackets(tmp_path, monkeypatch):
     write_brackets(tmp_path)
     monkeypatch.setattr(language, "CATALOGUES", tmp_path)
     monkeypatch.setitem(sentences.LANGUAGES, "xx", lambda found: "")  # these have a module for each language
-    language._catalogue.cache_clear()
+    kept = (language._catalogue, language._templates, language._told)
+    for cached in kept:
+        cached.cache_clear()
     monkeypatch.setenv("COMMONGARDEN_LANG", "xx")
     monkeypatch.setenv("COLUMNS", "400")
     yield
-    language._catalogue.cache_clear()
+    for cached in kept:
+        cached.cache_clear()

@@ -18,7 +18,8 @@ import re
 import string
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,7 @@ def languages() -> tuple[str, ...]:
     >>> languages()
     ('en', 'ko')
     """
-    found = {path.parent.parent.name for path in CATALOGUES.glob(f"*/LC_MESSAGES/{DOMAIN}.mo")}
-    return ("en", *sorted(found - {"en"}))
+    return _languages(CATALOGUES)
 
 
 def use(language: str | None) -> None:
@@ -100,24 +100,7 @@ def told(record: str) -> str:
 
     The message is found again by its text: of all that fit, the one with the most words of its own.
     """
-    catalogue = _catalogue(current())
-    if not isinstance(catalogue, gettext.GNUTranslations):
-        return record
-    if record in _templates(current()):
-        return catalogue.gettext(record)
-    best: tuple[int, re.Match[str], str] | None = None
-    for template, text in _templates(current()).items():
-        parts = list(string.Formatter().parse(template))
-        literals = [literal for literal, *_rest in parts]
-        weight = sum(letter.isalpha() for literal in literals for letter in literal)
-        if weight > (best[0] if best else 4) and all(literal in record for literal in literals):
-            match = re.fullmatch(_pattern(template), record, re.DOTALL)
-            if match is not None:
-                best = weight, match, text
-    if best is None:
-        return record
-    _weight, match, text = best
-    return _AS_RECORDED.vformat(text, (), {name: told(value) for name, value in match.groupdict().items()})
+    return _told(current(), record)
 
 
 class _Formatter(string.Formatter):
@@ -147,22 +130,65 @@ _FORMATTER = _Formatter()
 _AS_RECORDED = _AsRecorded()
 
 
-def _pattern(template: str) -> str:
-    seen: set[str] = set()
-    pattern = ""
-    for literal, name, _spec, _conversion in string.Formatter().parse(template):
-        pattern += re.escape(literal)
-        if name:
-            pattern += f"(?P={name})" if name in seen else f"(?P<{name}>.*?)"
-            seen.add(name)
-    return pattern
+@lru_cache(maxsize=10_000)  # a folder may hold thousands of files that are left out for a few reasons
+def _told(language: str, record: str) -> str:
+    templates = _templates(language)
+    if record in templates:
+        return templates[record].text
+    fitting = sorted(
+        (one for one in templates.values() if one.weight > 4 and all(part in record for part in one.literals)),
+        key=lambda one: -one.weight,
+    )
+    for one in fitting:
+        match = re.fullmatch(one.pattern, record, re.DOTALL)
+        if match is not None:
+            found = {name: _told(language, value) for name, value in match.groupdict().items()}
+            return _AS_RECORDED.vformat(one.text, (), found)
+    return record
+
+
+@dataclass(frozen=True)
+class _Template:
+    """An English message as it is found again in a record: the text between what is filled in, how many letters that
+    is, the whole as a regular expression, and the translation."""
+
+    literals: tuple[str, ...]
+    weight: int
+    pattern: str
+    text: str
 
 
 @cache
-def _templates(language: str) -> Mapping[str, str]:
-    """English to translated, without plural forms and contexts, which records do not hold."""
+def _templates(language: str) -> Mapping[str, _Template]:
+    """By English text; without plural forms and contexts, which records do not hold."""
     known: Mapping[Any, str] = getattr(_catalogue(language), "_catalog", {})  # gettext names no other way to list it
-    return {key: text for key, text in known.items() if isinstance(key, str) and key and "\x04" not in key}
+    found = {}
+    for message, text in known.items():
+        if not isinstance(message, str) or not message or "\x04" in message:
+            continue
+        try:
+            parts = list(string.Formatter().parse(message))
+        except ValueError:  # it shows braces and is not filled in
+            continue
+        literals, pattern, seen = [], "", set()
+        for literal, name, _spec, _conversion in parts:
+            literals.append(literal)
+            pattern += re.escape(literal)
+            if name is not None and not name.isidentifier():
+                break
+            if name:
+                pattern += f"(?P={name})" if name in seen else f"(?P<{name}>.*?)"
+                seen.add(name)
+        else:
+            weight = sum(letter.isalpha() for literal in literals for letter in literal)
+            found[message] = _Template(tuple(literals), weight, pattern, text)
+    return found
+
+
+@cache
+def _languages(folder: Path) -> tuple[str, ...]:
+    found = {path.parent.parent.name for path in folder.glob(f"*/LC_MESSAGES/{DOMAIN}.mo")}
+    return ("en", *sorted(found - {"en"}))
 
 
 @cache
