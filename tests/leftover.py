@@ -19,7 +19,7 @@ SPOKEN = ("aria-label", "alt", "title", "placeholder")
 # as every language has them: names of methods, people, programs and file kinds, units
 TERMS = {
     "MAC", "MACs", "FLOPs", "Holm", "McNemar", "Nadeau", "Bengio", "JavaScript", "CSV", "JSON", "torch", "commongarden",
-    "MB", "GiB", "ms", "ReLU", "Lan", "DeMets", "AdamW", "SGD", "PyTorch", "SIGKILL", "nan",
+    "MB", "GiB", "ms", "ReLU", "Lan", "DeMets", "AdamW", "SGD", "PyTorch", "SIGKILL", "nan", "scikit", "learn",
     "weight",
 }  # fmt: skip
 
@@ -92,7 +92,9 @@ def names_of(store):
         *store.manifest().classes,
         MACHINE.system,
     ]
-    said += [MACHINE.processor, "python", *MACHINE.packages, *FIELDS, "cpu", "True", "False", "true", "false"]
+    said += [MACHINE.processor, "python", *MACHINE.packages, *FIELDS, "arch", "cpu", "True", "False", "true", "false"]
+    for run in store.runs():
+        said += [run.machine.processor, run.machine.system, *run.machine.packages]
     for name, arm in study.arms.items():
         said += [name, arm.arch, *arm.options, *map(str, arm.options.values())]
         said += [part for path in arch.trace(arm.network(3), (32, 32, 3)) for part in path.path]

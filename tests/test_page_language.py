@@ -1,7 +1,9 @@
 """A report in another language has nothing of English but names and terms of the field."""
 
 import dataclasses
+import html
 import json
+import re
 
 import pytest
 
@@ -10,7 +12,7 @@ from commongarden.findings import Audit, Finding
 from commongarden.language import used
 from commongarden.recipe import Recipe
 from commongarden.records import Failure, LeftOut
-from commongarden.report import audits
+from commongarden.report import audits, lab, markdown
 from commongarden.store import write_audit
 from commongarden.study import Arm, Study
 from grown import grown
@@ -56,11 +58,26 @@ def failed(root):
     return store
 
 
+def factorial(root):
+    study = Study(
+        "grid",
+        "photos",
+        recipe=Recipe(resolution=32, epochs=4),
+        seeds=(0, 1, 2),
+        factors={"arch": ("plain_flower", "residual_flower"), "order": ("LAB", "LBA")},
+    )
+    reached = zip(
+        study.arms, ((0.4, 0.41, 0.43), (0.5, 0.52, 0.51), (0.55, 0.56, 0.53), (0.6, 0.62, 0.61)), strict=True
+    )
+    return grown(root, dict(reached), study=study)
+
+
 STORES = {
     "several seeds": several,
     "failures": failed,
     "published": lambda root: grown(root, {"a": (0.5, 0.52), "b": (0.6, 0.61)}, published={"a": 0.3}),
     "one seed": lambda root: grown(root, {"a": (0.5,), "b": (0.6,), "c": (0.6,)}),
+    "factors": factorial,
     "one arm": lambda root: grown(root, {"a": (0.5, 0.6)}),
     "nothing yet": lambda root: grown(root, {"a": (), "b": ()}),
     "split by seed": lambda root: grown(root, FIVE, study=of_study(vary=("init", "order", "split"))),
@@ -89,3 +106,27 @@ def test_no_english_is_left_over_in_korean(store, results):
         said = shown(store, results)
     assert '<html lang="ko">' in said
     assert left_over(said, names_of(store)) == []
+
+
+# labels of layers in a drawing, and file names
+LAYERS = {"conv", "max", "avg", "pool", "global", "dense", "BN", "figures", "figure", "svg"}
+WRITTEN = ("several seeds", "failures")
+
+
+def written(store, results):
+    """The lab report's text, without the log, whose form is the original experiment's."""
+    text, _figures = markdown.to_markdown(lab.lab_report(store, results), "figures")
+    text = re.sub(r"```.*?```|<br>", " ", text, flags=re.DOTALL).replace("\\", "")
+    return f"<p>{html.escape(text)}</p>"
+
+
+@pytest.mark.parametrize("store", WRITTEN, indirect=True)
+def test_all_that_the_written_report_says_was_looked_up(store, results, brackets):
+    assert left_over(written(store, results), names_of(store) | LAYERS) == []
+
+
+@pytest.mark.parametrize("store", WRITTEN, indirect=True)
+def test_no_english_is_left_over_in_the_written_report_in_korean(store, results):
+    with used("ko"):
+        said = written(store, results)
+    assert left_over(said, names_of(store) | LAYERS) == []

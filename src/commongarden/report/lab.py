@@ -89,11 +89,7 @@ def _effects(results: Results) -> tuple[Section, ...]:
     found = factors.section(results)
     if found is None:
         return ()
-    chart = (
-        None
-        if found.chart is None
-        else Figure(TEXT["effects_caption"], figures.chart(found.chart), found.chart.description)
-    )
+    chart = None if found.chart is None else Figure(found.caption, figures.chart(found.chart), found.chart.description)
     parts: list[Block | None] = [Bullets(tuple(found.main)), chart, Paragraph(" ".join(found.notes))]
     if found.interactions:
         parts[1:1] = [Paragraph(f"{TEXT['interactions']}:", leads=True), Bullets(tuple(found.interactions))]
