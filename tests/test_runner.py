@@ -191,7 +191,7 @@ def test_a_run_that_diverges_is_recorded_and_the_study_goes_on(study_file, tmp_p
     )
     (tmp_path / "diverges.toml").write_text(text)
     result = commongarden("run", tmp_path / "diverges.toml", "--out", tmp_path / "out", "--seeds", 1, check=1)
-    assert "1 runs failed" in result.stderr
+    assert "1 run failed" in result.stderr
     store = stores.open_store(tmp_path / "out")
     run = store.run("plain", 0)
     assert run.status == "failed"
