@@ -36,7 +36,7 @@ KEYWORDS = {
 }
 JINJA = {"trimmed": "true", "silent": "false"}
 # of click's modules, those whose messages a user of ours can see
-CLICK = ("core.py", "decorators.py", "exceptions.py", "formatting.py", "parser.py", "types.py")
+CLICK = ("core.py", "decorators.py", "exceptions.py", "formatting.py", "parser.py", "termui.py", "types.py")
 
 
 def messages() -> Iterator[tuple[str, object, str | None]]:
