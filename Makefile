@@ -3,6 +3,7 @@
 # make soak    the long tests that `make test` leaves out, such as every architecture in every order
 # make check   formatter, linter, type checker, import rules
 # make drawings   docs/drawings anew
+# make catalogues   what people are told, collected for the translators; and what they wrote, compiled
 # Each makes its own virtual environment (.venv) and installs what it needs.
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test soak check format drawings
+.PHONY: demo test soak check format drawings catalogues
 
 demo: $(VENV)/.user
 	$(BIN)/commongarden run demo
@@ -30,6 +31,9 @@ check: $(VENV)/.developer
 
 drawings: $(VENV)/.user
 	$(BIN)/python scripts/drawings.py
+
+catalogues: $(VENV)/.developer
+	$(BIN)/python scripts/catalogues.py
 
 format: $(VENV)/.developer
 	$(BIN)/ruff format .

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from commongarden import arch, drawing
+from commongarden import arch, drawing, language
 from commongarden.arch import Node, Shape
 from commongarden.arch.families.inception import naive_module, reduced_module
 from commongarden.arch.families.resnet import Form, basic_block, bottleneck_block
@@ -32,4 +32,5 @@ def draw(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    language.use("en")
     draw(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parents[1] / "docs" / "drawings")

@@ -11,6 +11,8 @@ import torch
 from hypothesis import settings
 from PIL import Image
 
+os.environ["COMMONGARDEN_LANG"] = "en"  # wherever the tests run; those of another language choose it
+
 settings.register_profile("tests", deadline=None)  # a busy machine is no fault of the code
 settings.load_profile("tests")
 
@@ -118,3 +120,22 @@ def finished(commongarden, study_file, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("garden") / "small"
     commongarden("run", study_file, "--out", out, check=0)
     return out
+
+
+@pytest.fixture
+def brackets(tmp_path, monkeypatch):
+    """Everything is said in a language that no one speaks (prose.py)."""
+    from commongarden import language, sentences
+    from prose import write_brackets
+
+    write_brackets(tmp_path)
+    monkeypatch.setattr(language, "CATALOGUES", tmp_path)
+    monkeypatch.setitem(sentences.LANGUAGES, "xx", lambda found: "")  # these have a module for each language
+    kept = (language._catalogue, language._templates, language._told)
+    for cached in kept:
+        cached.cache_clear()
+    monkeypatch.setenv("COMMONGARDEN_LANG", "xx")
+    monkeypatch.setenv("COLUMNS", "400")
+    yield
+    for cached in kept:
+        cached.cache_clear()

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from commongarden import store as stores
 from commongarden.records import Epoch
-from commongarden.runner.display import ClassicDisplay, LiveDisplay, PlainDisplay, TimeLeft, duration
+from commongarden.runner.display import ClassicDisplay, LiveDisplay, PlainDisplay, TimeLeft, left
 from commongarden.runner.events import EpochDone, Job, RunDone, RunStopped, Started, Stepped, WorkerDied
 
 PLAIN, RESIDUAL = Job("plain", 0), Job("residual", 0)
@@ -90,7 +90,7 @@ def test_the_classic_log_comes_line_by_line_where_one_run_goes_on_at_a_time(run,
         if number == 4:
             assert len(log) == (3 if n_workers == 1 else 0)
     display.show(RunDone(PLAIN, run))
-    assert lines == [f"1 runs to make, {n_workers} at a time"]
+    assert lines == [f"1 run to make, {n_workers} at a time"]
     assert log[0] == "Model plain train started:"
     assert log[1] == "    Epoch 2: cost=0.750, accuracy=0.200/0.200 (10/10 secs)"
     assert [line.split()[1] for line in log[1:7]] == ["2:", "4:", "6:", "8:", "10:", "11:"]
@@ -117,7 +117,7 @@ def test_time_left_is_reckoned_from_work_done(monkeypatch):
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(None, "time left not known yet"), (3.4, "3 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")],
+    [(None, "time left not known yet"), (3.4, "3 s left"), (200, "3 min 20 s left"), (7500, "2 h 05 min left")],
 )
 def test_durations_as_people_say_them(seconds, text):
-    assert duration(seconds) == text
+    assert left(seconds) == text

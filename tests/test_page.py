@@ -9,6 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
 from commongarden import report
+from commongarden.language import used
 from commongarden.recipe import Recipe
 from commongarden.study import Arm, Study
 from grown import grown
@@ -81,7 +82,10 @@ def many(tmp_path_factory):
 @pytest.fixture(scope="module")
 def pages(many, finished, tmp_path_factory):
     root = tmp_path_factory.mktemp("pages")
+    with used("ko"):
+        korean = report.write(grown(root / "korean", FACTORIAL, study=THREE))
     return {
+        "korean": korean,
         "trained": finished / "report.html",
         "many": many,
         "factors": report.write(grown(root / "factors", FACTORIAL, study=THREE)),
@@ -100,7 +104,7 @@ CUT = """() => [...document.querySelectorAll('.chart')].flatMap(chart => {
                                  box.top < frame.top - 1 || box.bottom > frame.bottom + 1);
     }).map(text => chart.id + ': ' + text.textContent);
 })"""
-KINDS = ("trained", "many", "factors", "folds", "one seed", "one arm", "nothing yet")
+KINDS = ("trained", "many", "factors", "korean", "folds", "one seed", "one arm", "nothing yet")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

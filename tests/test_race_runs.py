@@ -312,3 +312,14 @@ def test_the_verdict_of_a_raced_study_is_that_of_its_last_look(undisturbed):
         assert last is not None
         assert contrast.adjusted.low == pytest.approx(last.low)
         assert contrast.adjusted.high == pytest.approx(last.high)
+
+
+def test_its_report_leaves_no_english_over_in_korean(undisturbed):
+    from commongarden import stats, store
+    from commongarden.language import used
+    from leftover import left_over, names_of, shown
+
+    kept = store.open_store(undisturbed[0])
+    with used("ko"):
+        said = shown(kept, stats.summarize(kept))
+    assert left_over(said, names_of(kept)) == []

@@ -191,7 +191,7 @@ def test_a_run_that_diverges_is_recorded_and_the_study_goes_on(study_file, tmp_p
     )
     (tmp_path / "diverges.toml").write_text(text)
     result = commongarden("run", tmp_path / "diverges.toml", "--out", tmp_path / "out", "--seeds", 1, check=1)
-    assert "1 runs failed" in result.stderr
+    assert "1 run failed" in result.stderr
     store = stores.open_store(tmp_path / "out")
     run = store.run("plain", 0)
     assert run.status == "failed"
@@ -203,7 +203,7 @@ def test_a_run_that_diverges_is_recorded_and_the_study_goes_on(study_file, tmp_p
     retried = commongarden(
         "run", tmp_path / "diverges.toml", "--out", tmp_path / "out", "--seeds", 1, "--retry", check=1
     )
-    assert "1 runs to make" in retried.stderr
+    assert "1 run to make" in retried.stderr
 
 
 def kill_the_worker(process):
@@ -236,7 +236,9 @@ def test_a_run_at_which_two_workers_die_is_recorded_as_failed_and_no_other(longe
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 1, errors
     store = stores.open_store(out)
-    assert store.run("plain", 0).failure.reason.endswith("most likely for want of memory, 2 times")
+    reason = store.run("plain", 0).failure.reason
+    assert reason.startswith("2 times: the worker was killed")
+    assert reason.endswith("most likely for want of memory")
     assert store.run("residual", 0).status == "finished"
 
 

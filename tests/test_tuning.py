@@ -344,3 +344,14 @@ def test_the_contract_names_the_arms_that_tuning_added(tuned):
     kept = json.loads((tuned / "contract.json").read_text())
     assert kept["hash"] == contract.of(store.study(), store.manifest(), store.splits()).hash
     assert {name for name, _, _ in kept["own"]} == {"plain.tuned", "residual.tuned"}
+
+
+def test_its_report_leaves_no_english_over_in_korean(tuned):
+    from commongarden import stats, store
+    from commongarden.language import used
+    from leftover import left_over, names_of, shown
+
+    kept = store.open_store(tuned)
+    with used("ko"):
+        said = shown(kept, stats.summarize(kept))
+    assert left_over(said, names_of(kept)) == []

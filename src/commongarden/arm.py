@@ -15,6 +15,7 @@ from commongarden import arch, origin
 from commongarden.arch import External, Serial, listfile, listform
 from commongarden.errors import ArchError, StudyError, unknown
 from commongarden.fields import convert
+from commongarden.language import _
 from commongarden.origin import Origin
 from commongarden.recipe import FIELDS, Recipe
 
@@ -53,7 +54,11 @@ class Arm:
             object.__setattr__(self, "list_form", text)
             self.network(2)  # so that a mistake in the file is told before anything is done
         elif self.list_form:
-            raise StudyError(f"arch: found {self.arch!r} beside a list_form, accepted: the name of its file (.json)")
+            raise StudyError(
+                _("arch: found {arch!r} beside a list_form, accepted: the name of its file (.json)").format(
+                    arch=self.arch
+                )
+            )
         else:
             options = arch.defaults(self.arch) | arch.checked(self.arch, self.options)
             object.__setattr__(self, "options", _as_read(options))
@@ -63,15 +68,25 @@ class Arm:
         of_library = origin.is_of_library(self.arch)
         options = ({"pretrained": False} if of_library else {}) | {"weights": ""} | _as_read(self.options)
         if of_library and not isinstance(options["pretrained"], bool):
-            raise ArchError(f"{self.arch}: pretrained: found {options['pretrained']!r}, accepted: true or false")
+            raise ArchError(
+                _("{arch}: pretrained: found {pretrained!r}, accepted: true or false").format(
+                    arch=self.arch, pretrained=options["pretrained"]
+                )
+            )
         if not isinstance(options["weights"], str):
             raise ArchError(
-                f"{self.arch}: weights: found {options['weights']!r}, accepted: the path of a file in quotes"
+                _("{arch}: weights: found {weights!r}, accepted: the path of a file in quotes").format(
+                    arch=self.arch, weights=options["weights"]
+                )
             )
         try:
             json.dumps(options)
         except (TypeError, ValueError) as error:
-            raise ArchError(f"{self.arch}: {error}; accepted options: numbers, text, true, false, lists") from None
+            raise ArchError(
+                _("{arch}: {reason}; accepted options: numbers, text, true, false, lists").format(
+                    arch=self.arch, reason=error
+                )
+            ) from None
         object.__setattr__(self, "options", options)
         if self.wants_weights and of_library and "pixels" not in self.overrides:
             object.__setattr__(self, "overrides", {**self.overrides, "pixels": "own"})
@@ -103,10 +118,16 @@ class Arm:
 
     def _external(self, kept: Origin, n_classes: int) -> Serial:
         if kept.classes != n_classes:
-            found = f"measured for {kept.classes} classes" if kept.classes else "not measured yet"
+            found = (
+                _("measured for {classes} classes").format(classes=kept.classes)
+                if kept.classes
+                else _("not measured yet")
+            )
             raise ArchError(
-                f"{self.arch}: {found}, asked for {n_classes}; a network by others is measured when a study of it is "
-                "run, or by commongarden.measure(arm, n_classes, input)"
+                _(
+                    "{arch}: {found}, asked for {n_classes}; a network by others is measured when a study of "
+                    "it is run, or by commongarden.measure(arm, n_classes, input)"
+                ).format(arch=self.arch, found=found, n_classes=n_classes)
             )
         node = External(
             self.arch,
@@ -136,7 +157,9 @@ def from_table(name: str, values: object) -> Arm:
     """
     if not isinstance(values, Mapping) or not isinstance(values.get("arch"), str):
         raise StudyError(
-            f'arms.{name}: found {values!r}; accepted: a table with arch = "..." (see: commongarden describe)'
+            _('arms.{name}: found {values!r}; accepted: a table with arch = "..." (see: commongarden describe)').format(
+                name=name, values=values
+            )
         )
     architecture = values["arch"]
     if origin.is_external(architecture):
@@ -146,7 +169,11 @@ def from_table(name: str, values: object) -> Arm:
         if key != "arch" and key not in options and key not in FIELDS:
             raise StudyError(unknown("key", key, ["arch", *options, *FIELDS], where=f"arms.{name}"))
     if not isinstance(values.get("list_form", ""), str):
-        raise StudyError(f"arms.{name}.list_form: found {values['list_form']!r}, accepted: JSON text in quotes")
+        raise StudyError(
+            _("arms.{name}.list_form: found {list_form!r}, accepted: JSON text in quotes").format(
+                name=name, list_form=values["list_form"]
+            )
+        )
     given = {key: value for key, value in values.items() if key in options}
     overrides = {key: value for key, value in values.items() if key in FIELDS}
     try:
@@ -159,7 +186,11 @@ def _external_from_table(name: str, values: Mapping[str, Any]) -> Arm:
     """Recipe fields are the arm's own; every other key is the network's maker's to judge."""
     kept = values.get("origin")
     if kept is not None and not isinstance(kept, Mapping):
-        raise StudyError(f"arms.{name}.origin: found {kept!r}, accepted: the table that commongarden wrote")
+        raise StudyError(
+            _("arms.{name}.origin: found {kept!r}, accepted: the table that commongarden wrote").format(
+                name=name, kept=kept
+            )
+        )
     stored = None if kept is None else convert(Origin, kept, where=f"arms.{name}.origin")
     overrides = {key: value for key, value in values.items() if key in FIELDS}
     given = {key: value for key, value in values.items() if key not in (*FIELDS, "arch", "origin")}
@@ -205,8 +236,10 @@ def check_file(arm: Arm, *, where: str) -> None:
     if changes:
         place, kept, found = changes[0]
         raise StudyError(
-            f"{where}: {arm.arch} has changed: {place}: {kept} in list_form, {found} in the file; "
-            "accepted: no list_form, which takes what the file holds, or the name of another file"
+            _(
+                "{where}: {arch} has changed: {place}: {kept} in list_form, {found} in the file; "
+                "accepted: no list_form, which takes what the file holds, or the name of another file"
+            ).format(where=where, arch=arm.arch, place=place, kept=kept, found=found)
         )
 
 
@@ -219,8 +252,10 @@ def _check_origin(arm: Arm, kept: Origin, *, where: str) -> None:
         before = getattr(kept, what)
         if path and before and Path(path).is_file() and (now := origin.file_hash(Path(path))) != before:
             raise StudyError(
-                f"{where}: {path} has changed: SHA-256 {before[:12]}... in origin, {now[:12]}... in the file; "
-                "accepted: no origin table, which takes what the file holds, or the name of another file"
+                _(
+                    "{where}: {path} has changed: SHA-256 {before}... in origin, {now}... in the file; "
+                    "accepted: no origin table, which takes what the file holds, or the name of another file"
+                ).format(where=where, path=path, before=before[:12], now=now[:12])
             )
 
 
@@ -228,8 +263,10 @@ def check_recipe(name: str, arm: Arm, recipe: Recipe) -> None:
     """Refuses what only a library's network has where there is none. Raises StudyError."""
     if recipe.pixels == "own" and not (arm.origin is not None and origin.is_of_library(arm.arch)):
         raise StudyError(
-            f"arms.{name}.pixels: found 'own', but {arm.arch} names no normalization; accepted: 'standardized', "
-            f"'raw', or a network of {' or '.join(origin.LIBRARIES)}"
+            _(
+                "arms.{name}.pixels: found 'own', but {arch} names no normalization; accepted: "
+                "'standardized', 'raw', or a network of {libraries}"
+            ).format(name=name, arch=arm.arch, LIBRARIES=", ".join(origin.LIBRARIES))
         )
 
 
@@ -249,7 +286,9 @@ def conflicts(name: str, stored: Arm, wanted: Arm) -> list[str]:
         else dict.fromkeys(["arch", *stored.overrides, *wanted.overrides])
     )
     lines = [
-        f"arms.{name}.{key}: {before.get(key)!r} here, {after.get(key)!r} asked for"
+        _("arms.{name}.{key}: {before!r} here, {after!r} asked for").format(
+            name=name, key=key, before=before.get(key), after=after.get(key)
+        )
         for key in keys
         if before.get(key) != after.get(key)
     ]
@@ -257,14 +296,21 @@ def conflicts(name: str, stored: Arm, wanted: Arm) -> list[str]:
         for what in ("code", "weights"):
             old, new = getattr(stored.origin, what), getattr(wanted.origin, what)
             if old and new and old != new:
-                told = f"arms.{name}, {wanted.arch}: the SHA-256 of its {what}"
-                lines.append(f"{told}: {old[:12]}... here, {new[:12]}... asked for")
+                told = _("arms.{name}, {arch}: the SHA-256 of its {what}").format(
+                    name=name, arch=wanted.arch, what=what
+                )
+                lines.append(
+                    _("{told}: {old}... here, {new}... asked for").format(told=told, old=old[:12], new=new[:12])
+                )
     if stored.list_form and wanted.list_form:
         changes = listfile.differences(stored.list_form, wanted.list_form)
         told = f"arms.{name}, {wanted.arch}"
-        lines += [f"{told}: {place}: {old} here, {new} asked for" for place, old, new in changes[:5]]
+        lines += [
+            _("{told}: {place}: {old} here, {new} asked for").format(told=told, place=place, old=old, new=new)
+            for place, old, new in changes[:5]
+        ]
         if len(changes) > 5:
-            lines.append(f"{told}: {len(changes) - 5} more places")
+            lines.append(_("{told}: {n} more places").format(told=told, n=len(changes) - 5))
     return lines
 
 

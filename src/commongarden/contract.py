@@ -151,7 +151,9 @@ def undeclared(study: Study, manifest: Manifest, splits: Mapping[int, Split], ru
         if run.status == "finished" and recipe.pixels == "standardized":
             first = pixels.setdefault((run.hashes.split, recipe.resolution), run)
             mine, theirs = ([round(value, 6) for value in (*item.pixel_mean, *item.pixel_std)] for item in (run, first))
-            pairs.append((f"pixel statistics ({first.arm}, seed {first.seed})", mine, theirs))
+            pairs.append(
+                (_("pixel statistics ({arm}, seed {seed})").format(arm=first.arm, seed=first.seed), mine, theirs)
+            )
         lines += [
             _("{arm}, seed {seed}: {what}: {found} in the run, {declared} declared").format(
                 arm=run.arm, seed=run.seed, what=what, found=shown(found), declared=shown(wanted)

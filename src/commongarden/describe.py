@@ -12,15 +12,9 @@ from commongarden import arm as arms
 from commongarden.arch import Difference, Edit, Serial, Shape, Twin
 from commongarden.arch.listfile import is_list_file
 from commongarden.arm import Arm
+from commongarden.language import N_, _, current, pgettext
 
-DIFFERENCE_WORDS = {
-    "en": ("", "before", "after", "change", "parameters", "MACs", "activation bytes", "depth", "first at"),
-    "ko": ("", "이전", "이후", "변화", "파라미터", "MAC", "활성값 메모리(바이트)", "깊이", "처음 나오는 곳"),
-}
-ACTION_WORDS = {
-    "en": {"add": "add", "remove": "remove", "change": "change", "move": "move"},
-    "ko": {"add": "추가", "remove": "제거", "change": "변경", "move": "이동"},
-}
+ACTIONS = {"add": N_("add"), "remove": N_("remove"), "change": N_("change"), "move": N_("move")}
 
 
 def arm_of(text: str, order: str | None = None, options: Mapping[str, Any] | None = None) -> Arm:
@@ -29,7 +23,7 @@ def arm_of(text: str, order: str | None = None, options: Mapping[str, Any] | Non
 
     Raises ArchError, StudyError.
     """
-    _, arm = arms.from_text(text)
+    _name, arm = arms.from_text(text)
     given = dict(options or {})
     if order is not None and (":" not in text or is_list_file(text)):
         given["order"] = order
@@ -72,8 +66,17 @@ def print_table(found: dict[str, Any]) -> None:
     from rich.table import Table
 
     picture = Table(box=None, pad_edge=False)
-    for name in ("layer", "kind", "output", "parameters", "%", "MACs", "%", "field"):
-        picture.add_column(name, justify="left" if name in ("layer", "kind") else "right")
+    for name in (_("layer"), pgettext("of a layer", "kind")):
+        picture.add_column(name)
+    for name in (
+        pgettext("of a layer", "output"),
+        _("parameters"),
+        "%",
+        _("MACs"),
+        "%",
+        pgettext("receptive", "field"),
+    ):
+        picture.add_column(name, justify="right")
     for layer in found["layers"]:
         height, width = layer["receptive_field"]
         picture.add_row(
@@ -86,14 +89,25 @@ def print_table(found: dict[str, Any]) -> None:
         )
     console = Console()
     console.print(picture)
-    console.print(
-        f"{found['arch']} at {arch.show_shape(tuple(found['input']))}: {found['n_params']:,} parameters, "
-        f"{found['macs']:,} MACs (FLOPs = 2 x MACs), {found['activation_bytes'] / 1e6:,.2f} MB of activations a photo, "
-        f"depth {found['depth'] or 'not known'}. Field: the input pixels that one position depends on, also those "
-        "beyond the edge.",
-        highlight=False,
-        soft_wrap=True,
-    )
+    size = {
+        "arch": found["arch"],
+        "input": arch.show_shape(tuple(found["input"])),
+        "n_params": found["n_params"],
+        "macs": found["macs"],
+        "megabytes": found["activation_bytes"] / 1e6,
+    }
+    if found["depth"]:
+        cost = _(
+            "{arch} at {input}: {n_params:,} parameters, {macs:,} MACs (FLOPs = 2 x MACs), {megabytes:,.2f} MB of "
+            "activations a photo, depth {depth}."
+        ).format(depth=found["depth"], **size)
+    else:
+        cost = _(
+            "{arch} at {input}: {n_params:,} parameters, {macs:,} MACs (FLOPs = 2 x MACs), {megabytes:,.2f} MB of "
+            "activations a photo, depth not known."
+        ).format(**size)
+    field = _("Field: the input pixels that one position depends on, also those beyond the edge.")
+    console.print(f"{cost} {field}", highlight=False, soft_wrap=True)
 
 
 def difference_table(names: tuple[str, str], found: Difference, shape: Shape, n_classes: int) -> dict[str, Any]:
@@ -111,14 +125,14 @@ def difference_table(names: tuple[str, str], found: Difference, shape: Shape, n_
     }
 
 
-def print_difference(names: tuple[str, str], found: Difference, lang: str) -> None:
+def print_difference(names: tuple[str, str], found: Difference) -> None:
     """What it costs before and after, the edits, and the sentence."""
     from rich.console import Console
     from rich.table import Table
 
-    _, before, after, change, *rows, where = DIFFERENCE_WORDS[lang]
+    rows = (_("parameters"), _("MACs"), _("activation bytes"), _("depth"))
     sizes = Table(box=None, pad_edge=False, title=f"{names[0]} → {names[1]}", title_justify="left")
-    for name in ("", before, after, change):
+    for name in ("", _("before"), _("after"), pgettext("in cost", "change")):
         sizes.add_column(name, justify="left" if not name else "right")
     for row, (one, two) in zip(rows, _pairs(found), strict=True):
         sizes.add_row(row, f"{one:,}", f"{two:,}", f"{two - one:+,}" + (f" ({(two - one) / one:+.1%})" if one else ""))
@@ -126,14 +140,14 @@ def print_difference(names: tuple[str, str], found: Difference, lang: str) -> No
     for edit in found.edits:
         what = " → ".join(dict.fromkeys(_short(part) for part in (edit.before, edit.after) if part is not None))
         path = " / ".join(edit.paths[0][1:]) or edit.paths[0][0]
-        edits.add_row(f"{edit.count} ×", ACTION_WORDS[lang][edit.action], what, f"{where}: {path}")
+        edits.add_row(f"{edit.count} ×", _(ACTIONS[edit.action]), what, _("first at: {path}").format(path=path))
     console = Console()
     console.print(sizes)
     if found.edits:
         console.print()
         console.print(edits, highlight=False)
     console.print()
-    console.print(sentences.difference(found, lang), highlight=False, soft_wrap=True)
+    console.print(sentences.difference(found, current()), highlight=False, soft_wrap=True)
 
 
 def twins_table(found: Sequence[Twin], equal: str, blocks: str, stem: int, order: str) -> dict[str, Any]:
@@ -163,21 +177,25 @@ def print_twins(found: dict[str, Any]) -> None:
     from rich.table import Table
 
     columns = {
-        "n_params": "parameters",
-        "macs": "MACs",
-        "activation_bytes": "activation bytes",
-        "depth": "depth",
+        "n_params": _("parameters"),
+        "macs": _("MACs"),
+        "activation_bytes": _("activation bytes"),
+        "depth": _("depth"),
     }
     picture = Table(box=None, pad_edge=False)
-    for name in ("twin", "widths", *columns.values()):
-        picture.add_column(name, justify="left" if name in ("twin", "widths") else "right")
+    for name in (_("twin"), _("widths")):
+        picture.add_column(name)
+    for name in columns.values():
+        picture.add_column(name, justify="right")
     for twin in found["twins"]:
         numbers = [f"{twin[key]:,} ({twin['percent_from_residual'][key]:+.2f} %)" for key in columns]
         picture.add_row(twin["arch"], twin["widths"], *numbers)
     console = Console()
     console.print(picture)
     console.print(
-        f"\nPer cent from the residual form; the widths bring {columns[found['equal']]} nearest. As arms of a study:\n",
+        _("\nPer cent from the residual form; the widths bring {what} nearest. As arms of a study:\n").format(
+            what=columns[found["equal"]]
+        ),
         highlight=False,
     )
     for twin in found["twins"]:

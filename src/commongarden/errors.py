@@ -14,6 +14,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from commongarden.language import _
+
 
 class CommonGardenError(Exception):
     """Any mistake a user can mend. The command line prints it without a traceback."""
@@ -47,6 +49,9 @@ def unknown(kind: str, found: object, accepted: Iterable[str], *, where: str = "
     """
     names = list(accepted)
     near = difflib.get_close_matches(str(found), names, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else "."
-    place = f"{where}: " if where else ""
-    return f"{place}unknown {kind} {found!r}{hint} Accepted: {', '.join(names) or 'none'}"
+    told = {"kind": _(kind), "found": found, "accepted": ", ".join(names) or _("none")}
+    if near:
+        said = _("unknown {kind} {found!r}; did you mean {near!r}? Accepted: {accepted}").format(near=near[0], **told)
+    else:
+        said = _("unknown {kind} {found!r}. Accepted: {accepted}").format(**told)
+    return f"{where}: {said}" if where else said

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from commongarden.arch import Serial, Shape
 from commongarden.errors import StudyError
+from commongarden.language import _
 from commongarden.predictor import load
 from commongarden.recipe import Recipe
 from commongarden.train import streams
@@ -54,7 +55,11 @@ def export_arm(arm: str, network: Serial, n_classes: int, input: Shape, out: Pat
     height, width, channels = input
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(max(BATCHES), channels, height, width, generator=generator)
-    said = "images", f"float32 (batch, {channels}, {height}, {width})", "as the network takes them"
+    said = (
+        "images",
+        f"float32 (batch, {channels}, {height}, {width})",
+        _("as the network takes them"),
+    )
     return _export(
         module.eval(), images, out or Path(re.sub(r"[^\w.-]+", "-", arm) + ".onnx"), said, f"(batch, {n_classes})"
     )
@@ -67,7 +72,7 @@ def export_run(run: str | Path, out: Path | None = None) -> Exported:
     height, width, channels = predictor.input
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (max(BATCHES), channels, height, width), dtype=torch.uint8, generator=generator)
-    meaning = "photos as decoded, 0 to 255; preprocessing is inside"
+    meaning = _("photos as decoded, 0 to 255; preprocessing is inside")
     said = "pixels", f"uint8 (batch, {channels}, {height}, {width})", meaning
     name = f"{predictor.run.arm}-{predictor.run.seed}.onnx"
     classes = f"(batch, {len(predictor.classes)}): {', '.join(predictor.classes)}"
@@ -76,21 +81,38 @@ def export_run(run: str | Path, out: Path | None = None) -> Exported:
 
 def describe(exported: Exported) -> str:
     """What goes in and out, and whether both programs say the same, for the terminal."""
-    verdict = "agree" if exported.agrees else f"DIFFER by more than {TOLERANCE:g}"
-    return (
-        f"{exported.path}: {exported.bytes / 1e6:,.2f} MB, ONNX opset {exported.opset}\n"
-        f"in:  {exported.inputs}\n"
-        f"out: {exported.outputs}\n"
-        f"torch and onnxruntime {verdict}: max difference {exported.max_difference:.2e} "
-        f"(largest logit {exported.max_logit:.3g}, batches of {' and '.join(map(str, BATCHES))})"
-    )
+    told = {
+        "path": exported.path,
+        "size": exported.bytes / 1e6,
+        "opset": exported.opset,
+        "inputs": exported.inputs,
+        "outputs": exported.outputs,
+        "difference": exported.max_difference,
+        "logit": exported.max_logit,
+        "batches": ", ".join(map(str, BATCHES)),
+    }
+    if exported.agrees:
+        return _(
+            "{path}: {size:,.2f} MB, ONNX opset {opset}\n"
+            "in:  {inputs}\n"
+            "out: {outputs}\n"
+            "torch and onnxruntime agree: max difference {difference:.2e} "
+            "(largest logit {logit:.3g}, batches of {batches})"
+        ).format(**told)
+    return _(
+        "{path}: {size:,.2f} MB, ONNX opset {opset}\n"
+        "in:  {inputs}\n"
+        "out: {outputs}\n"
+        "torch and onnxruntime DIFFER by more than {tolerance:g}: max difference {difference:.2e} "
+        "(largest logit {logit:.3g}, batches of {batches})"
+    ).format(tolerance=TOLERANCE, **told)
 
 
 def _export(module: nn.Module, images: Tensor, path: Path, said: tuple[str, str, str], outputs: str) -> Exported:
     import onnx
 
     if not path.parent.is_dir():
-        raise StudyError(f"{path}: no such folder; accepted: a file in a folder that is there")
+        raise StudyError(_("{path}: no such folder; accepted: a file in a folder that is there").format(path=path))
     name, kind, meaning = said
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own, about its libraries
@@ -105,11 +127,11 @@ def _export(module: nn.Module, images: Tensor, path: Path, said: tuple[str, str,
             verbose=False,
         )
     if program is None:
-        raise StudyError(f"{path}: torch made no ONNX program of this network")
+        raise StudyError(_("{path}: torch made no ONNX program of this network").format(path=path))
     try:
         program.save(str(path))
     except OSError as error:
-        raise StudyError(f"{path}: cannot be written ({error.strerror})") from None
+        raise StudyError(_("{path}: cannot be written ({reason})").format(path=path, reason=error.strerror)) from None
     model = onnx.load(str(path))
     onnx.checker.check_model(model)
     opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
@@ -141,5 +163,7 @@ def _check_packages() -> None:
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         raise StudyError(
-            f"export: ONNX needs {', '.join(missing)}, not installed; accepted: pip install 'commongarden[onnx]'"
+            _("export: ONNX needs {missing}, not installed; accepted: pip install 'commongarden[onnx]'").format(
+                missing=", ".join(missing)
+            )
         )

@@ -10,15 +10,16 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 import msgspec
 
 from commongarden.errors import StudyError, unknown
+from commongarden.language import N_, _
 
 T = TypeVar("T")
 ACCEPTED = {
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    str: "text in quotes",
-    tuple: 'a list of text, such as ["flip"]',
-    UnionType: "a whole number",  # or nothing, which no file can say
+    bool: N_("true or false"),
+    int: N_("a whole number"),
+    float: N_("a number"),
+    str: N_("text in quotes"),
+    tuple: N_('a list of text, such as ["flip"]'),
+    UnionType: N_("a whole number"),  # or nothing, which no file can say
 }
 
 
@@ -42,8 +43,12 @@ def convert(kind: type[T], values: Mapping[str, Any], *, where: str) -> T:
         try:
             msgspec.convert(value, hints[key])
         except msgspec.ValidationError as error:
-            accepted = ACCEPTED.get(get_origin(hints[key]) or hints[key], str(error))
-            raise StudyError(f"{where}.{key}: found {value!r}, accepted: {accepted}") from None
+            accepted = ACCEPTED.get(get_origin(hints[key]) or hints[key])
+            raise StudyError(
+                _("{where}.{key}: found {value!r}, accepted: {accepted}").format(
+                    where=where, key=key, value=value, accepted=_(accepted) if accepted else error
+                )
+            ) from None
     made = msgspec.convert(values, kind)
     # built again by its own constructor: msgspec leaves defaults out of the instance, and then out of what it writes
     return dataclasses.replace(made)  # type: ignore[type-var]

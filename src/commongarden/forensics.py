@@ -24,6 +24,7 @@ from commongarden import arch
 from commongarden.arch import Activation, BatchNorm, Conv, MaxPool, Node, Repeat, Serial
 from commongarden.arch.families import FAMILIES
 from commongarden.errors import ArchError, unknown
+from commongarden.language import N_, _
 from commongarden.train.build import Padded, Summed, WindowMean, build
 
 SLOW = 0.001  # of the way a step, where torch's running statistics move 0.1
@@ -57,13 +58,13 @@ def network(
     if all_positions:
         kept = tree
         tree = normalize_all(tree)
-        _changed("all_positions", tree != kept, "strided layer with batch norm")
+        _changed("all_positions", tree != kept, N_("strided layer with batch norm"))
     module = build(tree, (resolution, resolution, 3))
     swaps: list[tuple[str, bool, Callable[[nn.Module], nn.Module | None], str]] = [
-        ("scrambled_pool", scrambled_pool, _scrambled, "average pool whose windows overlap"),
-        ("constant_statistics", constant_statistics, _constant, "batch norm"),
-        ("slow_statistics", slow_statistics, _slow, "batch norm"),
-        ("overwritten_sum", overwritten_sum, _overwritten, "sum that ends in a rectifier"),
+        ("scrambled_pool", scrambled_pool, _scrambled, N_("average pool whose windows overlap")),
+        ("constant_statistics", constant_statistics, _constant, N_("batch norm")),
+        ("slow_statistics", slow_statistics, _slow, N_("batch norm")),
+        ("overwritten_sum", overwritten_sum, _overwritten, N_("sum that ends in a rectifier")),
     ]
     for name, wanted, swap, what in swaps:
         if wanted:
@@ -73,7 +74,9 @@ def network(
 
 def _changed(name: str, has: bool, what: str) -> None:
     if not has:
-        raise ArchError(f"{name}: the network has no {what}, so this defect cannot be in it")
+        raise ArchError(
+            _("{name}: the network has no {what}, so this defect cannot be in it").format(name=name, what=_(what))
+        )
 
 
 def _swapped(module: nn.Module, swap: Callable[[nn.Module], nn.Module | None]) -> int:

@@ -13,6 +13,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 
 from commongarden.errors import ArchError, unknown
+from commongarden.language import _
 
 LIBRARIES = ("torchvision", "timm")
 WEIGHT_FILES = (".safetensors", ".pth", ".pt", ".bin")
@@ -49,7 +50,11 @@ def is_external(arch: str) -> bool:
     place, colon, name = arch.rpartition(":")
     if not colon:
         if arch.endswith(".py"):
-            raise ArchError(f"{arch}: found no factory, accepted: {arch}:FACTORY, a function or class in that file")
+            raise ArchError(
+                _("{arch}: found no factory, accepted: {arch}:FACTORY, a function or class in that file").format(
+                    arch=arch
+                )
+            )
         return False
     if place in LIBRARIES or place.endswith(".py"):
         return True
@@ -62,9 +67,11 @@ def is_external(arch: str) -> bool:
 
 def parts(arch: str) -> tuple[str, str]:
     """Library, file or module, and the name in it."""
-    place, _, name = arch.rpartition(":")
+    place, _colon, name = arch.rpartition(":")
     if not name:
-        raise ArchError(f"{arch}: found no name behind the colon, accepted: {SPELLINGS}")
+        raise ArchError(
+            _("{arch}: found no name behind the colon, accepted: {accepted}").format(arch=arch, accepted=SPELLINGS)
+        )
     return place, name
 
 
@@ -78,7 +85,7 @@ def code_file(arch: str) -> Path:
 
     Raises ArchError where there is none.
     """
-    place, _ = parts(arch)
+    place, _name = parts(arch)
     if place.endswith(".py"):
         file = Path(place)
         if not file.is_file():
@@ -87,8 +94,10 @@ def code_file(arch: str) -> Path:
     found = _module_file(place)
     if found is None:
         raise ArchError(
-            f"{arch}: no module {place!r} where Python looks for modules, nor in the current folder ({Path.cwd()}); "
-            f"accepted: {SPELLINGS}"
+            _(
+                "{arch}: no module {place!r} where Python looks for modules, nor in the current folder "
+                "({folder}); accepted: {accepted}"
+            ).format(arch=arch, place=place, folder=Path.cwd(), accepted=SPELLINGS)
         )
     return found
 
@@ -104,9 +113,13 @@ def weights_hash(arch: str, path: str) -> str:
         return ""
     file = Path(path)
     if file.suffix.lower() not in WEIGHT_FILES:
-        raise ArchError(f"{arch}: weights: found {path!r}, accepted: a file that ends in {', '.join(WEIGHT_FILES)}")
+        raise ArchError(
+            _("{arch}: weights: found {path!r}, accepted: a file that ends in {endings}").format(
+                arch=arch, path=path, endings=", ".join(WEIGHT_FILES)
+            )
+        )
     if not file.is_file():
-        raise ArchError(_no_file(f"{arch}: weights", file))
+        raise ArchError(_no_file(_("{arch}: weights").format(arch=arch), file))
     return file_hash(file)
 
 
@@ -116,7 +129,9 @@ def file_hash(file: Path) -> str:
         with file.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
-        raise ArchError(f"{file}: cannot be read: {error.strerror or error}") from None
+        raise ArchError(
+            _("{file}: cannot be read: {reason}").format(file=file, reason=error.strerror or error)
+        ) from None
 
 
 def _module_file(name: str) -> Path | None:
@@ -134,5 +149,7 @@ def _module_file(name: str) -> Path | None:
 def _no_file(where: str, file: Path) -> str:
     names = sorted(entry.name for entry in file.parent.glob(f"*{file.suffix}"))
     near = difflib.get_close_matches(file.name, names, n=1, cutoff=0.5)
-    hint = f"; did you mean {str(file.parent / near[0])!r}?" if near else ""
-    return f"{where}: no such file {str(file)!r}; a relative path starts at the current folder ({Path.cwd()}){hint}"
+    hint = _("; did you mean {near!r}?").format(near=str(file.parent / near[0])) if near else ""
+    return _("{where}: no such file {file!r}; a relative path starts at the current folder ({folder}){hint}").format(
+        where=where, file=str(file), folder=Path.cwd(), hint=hint
+    )

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from commongarden.arch import read
 from commongarden.data import image, listing
 from commongarden.errors import DataError, StoreError
+from commongarden.language import _, told
 from commongarden.records import Run
 from commongarden.store import read_run
 from commongarden.train.checkpoint import load_weights
@@ -53,10 +54,18 @@ def load(run: str | Path) -> Predictor:
     """The network of a finished run (its folder, runs/ARM/SEED), ready to predict. Raises StoreError."""
     directory = Path(run)
     if not (directory / "run.json").is_file():
-        raise StoreError(f"{directory}: no run.json in it; accepted: the folder of a finished run, DIR/runs/ARM/SEED")
+        raise StoreError(
+            _("{directory}: no run.json in it; accepted: the folder of a finished run, DIR/runs/ARM/SEED").format(
+                directory=directory
+            )
+        )
     record = read_run(directory)
     if record.failure is not None:
-        raise StoreError(f"{directory}: this run failed ({record.failure.reason}) and has no weights")
+        raise StoreError(
+            _("{directory}: this run failed ({reason}) and has no weights").format(
+                directory=directory, reason=told(record.failure.reason)
+            )
+        )
     classifier = Classifier(read(record.arch), record.input, record.recipe, record.pixel_mean, record.pixel_std)
     load_weights(classifier, directory / "model.safetensors")
     return Predictor(record, classifier).eval()
@@ -82,9 +91,9 @@ def _files(photos: Sequence[str | Path]) -> Iterator[Path]:
         if photo.is_dir():
             found = [path for path in listing.files(photo) if listing.is_photo(path)]
             if not found:
-                raise DataError(f"{photo}: no image files in it")
+                raise DataError(_("{photo}: no image files in it").format(photo=photo))
             yield from found
         elif photo.exists():
             yield photo
         else:
-            raise DataError(f"{photo}: no such photo or folder")
+            raise DataError(_("{photo}: no such photo or folder").format(photo=photo))

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from commongarden.errors import StudyError
 from commongarden.fields import convert
+from commongarden.language import _
 
 Augmentation = Literal["flip", "crop", "colour"]
 
@@ -55,7 +56,11 @@ class Recipe:
     def __post_init__(self) -> None:
         for name, ok, accepted in _bounds(self):
             if not ok:
-                raise StudyError(f"recipe.{name}: found {getattr(self, name)!r}, accepted: {accepted}")
+                raise StudyError(
+                    _("recipe.{name}: found {found!r}, accepted: {accepted}").format(
+                        name=name, found=getattr(self, name), accepted=accepted
+                    )
+                )
 
 
 def _bounds(recipe: Recipe) -> list[tuple[str, bool, str]]:
@@ -63,25 +68,33 @@ def _bounds(recipe: Recipe) -> list[tuple[str, bool, str]]:
         return math.isfinite(value) and value > 0
 
     return [
-        ("resolution", 1 <= recipe.resolution <= 4096, "1 to 4096 pixels"),
-        ("epochs", recipe.epochs >= 1, "a whole number from 1"),
-        ("batch_size", recipe.batch_size >= 1, "a whole number from 1"),
-        ("lr", positive(recipe.lr), "a positive number"),
-        ("momentum", 0 <= recipe.momentum < 1, "0 up to, not including, 1"),
-        ("nesterov", not recipe.nesterov or recipe.momentum > 0, "false where momentum is 0"),
-        ("weight_decay", math.isfinite(recipe.weight_decay) and recipe.weight_decay >= 0, "0 or more"),
-        ("warmup_epochs", 0 <= recipe.warmup_epochs <= recipe.epochs, f"0 to epochs ({recipe.epochs})"),
+        ("resolution", 1 <= recipe.resolution <= 4096, _("1 to 4096 pixels")),
+        ("epochs", recipe.epochs >= 1, _("a whole number from 1")),
+        ("batch_size", recipe.batch_size >= 1, _("a whole number from 1")),
+        ("lr", positive(recipe.lr), _("a positive number")),
+        ("momentum", 0 <= recipe.momentum < 1, _("0 up to, not including, 1")),
+        ("nesterov", not recipe.nesterov or recipe.momentum > 0, _("false where momentum is 0")),
+        ("weight_decay", math.isfinite(recipe.weight_decay) and recipe.weight_decay >= 0, _("0 or more")),
+        (
+            "warmup_epochs",
+            0 <= recipe.warmup_epochs <= recipe.epochs,
+            _("0 to epochs ({epochs})").format(epochs=recipe.epochs),
+        ),
         (
             "warmup_epochs",
             recipe.schedule != "one-cycle" or recipe.warmup_epochs == 0,
-            "0 with one-cycle, which warms up by itself",
+            _("0 with one-cycle, which warms up by itself"),
         ),
-        ("head_epochs", 0 <= recipe.head_epochs <= recipe.epochs, f"0 to epochs ({recipe.epochs})"),
-        ("body_lr", 0 < recipe.body_lr <= 1, "above 0, up to 1"),
-        ("label_smoothing", 0 <= recipe.label_smoothing < 1, "0 up to, not including, 1"),
-        ("init_std", positive(recipe.init_std), "a positive number"),
-        ("augment", len(set(recipe.augment)) == len(recipe.augment), "each augmentation once"),
-        ("threads", recipe.threads >= 1, "a whole number from 1"),
+        (
+            "head_epochs",
+            0 <= recipe.head_epochs <= recipe.epochs,
+            _("0 to epochs ({epochs})").format(epochs=recipe.epochs),
+        ),
+        ("body_lr", 0 < recipe.body_lr <= 1, _("above 0, up to 1")),
+        ("label_smoothing", 0 <= recipe.label_smoothing < 1, _("0 up to, not including, 1")),
+        ("init_std", positive(recipe.init_std), _("a positive number")),
+        ("augment", len(set(recipe.augment)) == len(recipe.augment), _("each augmentation once")),
+        ("threads", recipe.threads >= 1, _("a whole number from 1")),
     ]
 
 

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from commongarden.language import _, told
 from commongarden.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -52,8 +53,12 @@ class Failure:
     step: int = 0
 
     def __str__(self) -> str:
-        place = f" at epoch {self.epoch}" if self.epoch else ""
-        return self.reason + place + (f", step {self.step}" if self.step else "")
+        reason = told(self.reason)
+        if not self.epoch:
+            return reason
+        if not self.step:
+            return _("{reason} at epoch {epoch}").format(reason=reason, epoch=self.epoch)
+        return _("{reason} at epoch {epoch}, step {step}").format(reason=reason, epoch=self.epoch, step=self.step)
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ import numpy as np
 from commongarden import study as study_file
 from commongarden.errors import StoreError
 from commongarden.findings import AUDIT_SCHEMA, Audit
+from commongarden.language import _
 from commongarden.records import SCHEMA, Baseline, Epoch, LeftOut, Manifest, Photo, Predictions, Run, Split
 from commongarden.study import Study
 
@@ -64,7 +65,9 @@ class Store:
         try:
             photos = tuple(Photo(**row) for row in rows)
         except TypeError:
-            raise StoreError(f"{self.root / 'manifest.csv'}: found other columns than path,label,part,sha256") from None
+            raise StoreError(
+                _("{path}: found other columns than path,label,part,sha256").format(path=self.root / "manifest.csv")
+            ) from None
         file = _read_split(self.root)
         return Manifest(file.root, photos, file.unreadable)
 
@@ -133,7 +136,11 @@ class Store:
                 arm: msgspec.json.decode(raw, type=Audit) for arm, raw in kept.items() if schemas[arm] == AUDIT_SCHEMA
             }
         except msgspec.DecodeError as error:
-            raise StoreError(f"{path}: not a study's audits: {error}; accepted: none, they are made again") from None
+            raise StoreError(
+                _("{path}: not a study's audits: {reason}; accepted: none, they are made again").format(
+                    path=path, reason=error
+                )
+            ) from None
 
     def baselines(self, data: str, split: str) -> tuple[tuple[Baseline, Predictions], ...] | None:
         """What simple methods reached on photos and a split of these hashes; None where nobody has tried."""
@@ -172,8 +179,10 @@ def open_store(root: str | Path) -> Store:
     """The study in `root`. Raises StoreError where there is none."""
     path = Path(root)
     if not (path / "study.toml").is_file():
-        found = "no such folder" if not path.exists() else "no study.toml in it"
-        raise StoreError(f"{path}: {found}; accepted: a folder that `commongarden run` made")
+        found = _("no such folder") if not path.exists() else _("no study.toml in it")
+        raise StoreError(
+            _("{path}: {found}; accepted: a folder that `commongarden run` made").format(path=path, found=found)
+        )
     return Store(path)
 
 
@@ -184,9 +193,13 @@ def read_run(directory: Path) -> Run:
     try:
         run = msgspec.json.decode(data, type=Run)
     except msgspec.DecodeError as error:
-        raise StoreError(f"{path}: not a run's record: {error}") from None
+        raise StoreError(_("{path}: not a run's record: {reason}").format(path=path, reason=error)) from None
     if run.schema != SCHEMA:
-        raise StoreError(f"{path}: found schema {run.schema}; this version of commongarden reads {SCHEMA}")
+        raise StoreError(
+            _("{path}: found schema {schema}; this version of commongarden reads {readable}").format(
+                path=path, schema=run.schema, readable=SCHEMA
+            )
+        )
     return run
 
 
@@ -201,14 +214,18 @@ def held(root: Path) -> Iterator[None]:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(
-            f"{root}: cannot be made: {error.strerror}; accepted: --out with a folder to write in"
+            _("{root}: cannot be made: {reason}; accepted: --out with a folder to write in").format(
+                root=root, reason=error.strerror
+            )
         ) from None
     lock = filelock.FileLock(root / ".lock")
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
         raise StoreError(
-            f"{root}: another commongarden process works on this study; wait for it, or choose --out"
+            _("{root}: another commongarden process works on this study; wait for it, or choose --out").format(
+                root=root
+            )
         ) from None
     try:
         yield
@@ -259,7 +276,7 @@ def write_own_split(store: Store, seed: int, split: Split) -> None:
     """Keeps the split of the runs with this seed. One that is there is never replaced."""
     path = store.split_file(seed)
     if path.is_file():
-        raise StoreError(f"{path}: a split is there already, and a split is never replaced")
+        raise StoreError(_("{path}: a split is there already, and a split is never replaced").format(path=path))
     path.parent.mkdir(exist_ok=True)
     write_atomically(path, msgspec.json.format(msgspec.json.encode(split), indent=1))
 
@@ -314,7 +331,9 @@ def write_run(
 
 def _finalize(partial: Path, directory: Path) -> None:
     if directory.exists():
-        raise StoreError(f"{directory}: a run is there already, and a run is never replaced")
+        raise StoreError(
+            _("{directory}: a run is there already, and a run is never replaced").format(directory=directory)
+        )
     (partial / "checkpoint.pt").unlink(missing_ok=True)
     os.replace(partial, directory)
     _flush_directory(partial.parent)
@@ -330,7 +349,7 @@ def forget_run(store: Store, arm: str, seed: int) -> None:
     """Removes a failed run's record, so that it is run again. Raises StoreError for a finished one."""
     directory = store.directory(arm, seed)
     if store.run(arm, seed).status != "failed":
-        raise StoreError(f"{directory}: a finished run is never removed")
+        raise StoreError(_("{directory}: a finished run is never removed").format(directory=directory))
     forgotten = directory.with_name(f"{seed}.forgotten")
     os.replace(directory, forgotten)  # at once, since deleting file by file could be stopped half way
     shutil.rmtree(forgotten)
@@ -347,7 +366,9 @@ def write_atomically(path: Path, data: bytes) -> None:
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise StoreError(f"{path}: cannot be written: {error.strerror} ({len(data):,} bytes)") from error
+        raise StoreError(
+            _("{path}: cannot be written: {reason} ({n:,} bytes)").format(path=path, reason=error.strerror, n=len(data))
+        ) from error
     _flush_directory(path.parent)
 
 
@@ -370,7 +391,7 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise StoreError(f"{path}: cannot be read: {error.strerror}") from None
+        raise StoreError(_("{path}: cannot be read: {reason}").format(path=path, reason=error.strerror)) from None
 
 
 @dataclass(frozen=True)
@@ -391,4 +412,4 @@ def _read_split(root: Path) -> _SplitFile:
     try:
         return msgspec.json.decode(_read(root / "split.json"), type=_SplitFile)
     except msgspec.DecodeError as error:
-        raise StoreError(f"{root / 'split.json'}: not a split: {error}") from None
+        raise StoreError(_("{path}: not a split: {reason}").format(path=root / "split.json", reason=error)) from None

@@ -30,6 +30,7 @@ from commongarden.arch.nodes import (
     Size,
 )
 from commongarden.errors import ArchError
+from commongarden.language import _
 
 Pair = int | Sequence[int]
 Pixels = Literal["same", "valid", "inside", "half"] | int | Sequence[int]
@@ -157,7 +158,11 @@ def add(
     after: list[Node] = []
     for letter in then:
         if letter not in "AB":
-            raise ArchError(f"{name or 'add'}: found then={then!r}, accepted: A (activation), B (batch norm), or both")
+            raise ArchError(
+                _("{name}: found then={then!r}, accepted: A (activation), B (batch norm), or both").format(
+                    name=name or "add", then=then
+                )
+            )
         after.append(Activation() if letter == "A" else BatchNorm())
     if not after:
         return Add(branches, input, channels, name)
@@ -185,7 +190,9 @@ def pair(what: str, value: Pair) -> Size:
     """(height, width) from one number or two. Raises ArchError."""
     values = (value, value) if isinstance(value, int) else tuple(value)
     if len(values) != 2:
-        raise ArchError(f"{what}: found {value!r}, accepted: one number, or [height, width]")
+        raise ArchError(
+            _("{what}: found {value!r}, accepted: one number, or [height, width]").format(what=what, value=value)
+        )
     return (values[0], values[1])
 
 
@@ -203,14 +210,20 @@ def sides(padding: Pixels, kernel: Size) -> Padding:
             return (height, height, width, width)
         case (top, bottom, left, right):
             return (top, bottom, left, right)
-    raise ArchError(f"padding: found {padding!r}, accepted: pixels as one number, [height, width] or four sides")
+    raise ArchError(
+        _("padding: found {padding!r}, accepted: pixels as one number, [height, width] or four sides").format(
+            padding=padding
+        )
+    )
 
 
 def _ordered(linear: Leaf, order: str, norm: BatchNorm, kind: str) -> Node:
     if not isinstance(order, str) or sorted(order.replace("A", "", 1).replace("B", "", 1)) != ["L"]:
         raise ArchError(
-            f"order: found {order!r}, accepted: one L (linear map), at most one A (activation) and one B (batch norm), "
-            "in the order of work: LA, LAB, LBA, BAL..."
+            _(
+                "order: found {order!r}, accepted: one L (linear map), at most one A (activation) and "
+                "one B (batch norm), in the order of work: LA, LAB, LBA, BAL..."
+            ).format(order=order)
         )
     parts = {"L": linear, "A": Activation(kind), "B": norm}
     layers = tuple(parts[letter] for letter in order)

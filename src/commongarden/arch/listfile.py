@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from commongarden.errors import ArchError, unknown
+from commongarden.language import N_, _
 
 KEYS = ("macros", "model")
 MAX_BYTES = 1_000_000
 MAX_NESTING = 150  # brackets within brackets; the deepest accepted network needs fewer
-WHOLE = '{"macros": {NAME: CONFIG}, "model": CONFIG or list of CONFIG}'
+WHOLE = N_('{"macros": {NAME: CONFIG}, "model": CONFIG or list of CONFIG}')
 
 
 def is_list_file(arch: str) -> bool:
@@ -35,11 +36,19 @@ def read(path: str) -> str:
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         raise ArchError(_not_read(path, error)) from None
     if len(data) > MAX_BYTES:
-        raise ArchError(f"{path}: larger than {MAX_BYTES:,} bytes; accepted: a network in list form, {WHOLE}")
+        raise ArchError(
+            _("{path}: larger than {most:,} bytes; accepted: a network in list form, {accepted}").format(
+                path=path, most=MAX_BYTES, accepted=_(WHOLE)
+            )
+        )
     try:
         text = data.decode("utf-8-sig")  # editors on Windows put a mark in front
     except UnicodeDecodeError as error:
-        raise ArchError(f"{path}: not UTF-8 text (byte {error.start}); a list form is JSON in UTF-8") from None
+        raise ArchError(
+            _("{path}: not UTF-8 text (byte {place}); a list form is JSON in UTF-8").format(
+                path=path, place=error.start
+            )
+        ) from None
     return one_spelling(text, where=path)
 
 
@@ -52,26 +61,38 @@ def parse(text: str, *, where: str) -> dict[str, Any]:
     """The whole of a list form as JSON holds it: {"macros": ..., "model": ...}. Raises ArchError naming the place."""
 
     def constant(name: str) -> None:
-        raise ArchError(f"{where}: not valid JSON: found {name}, accepted: numbers")
+        raise ArchError(_("{where}: not valid JSON: found {name}, accepted: numbers").format(where=where, name=name))
 
     try:
         whole = json.loads(text, object_pairs_hook=_object, parse_constant=constant)
     except json.JSONDecodeError as error:
-        raise ArchError(f"{where}: not valid JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
+        raise ArchError(
+            _("{where}: not valid JSON: {reason} (line {line}, column {column})").format(
+                where=where, reason=error.msg, line=error.lineno, column=error.colno
+            )
+        ) from None
     except RecursionError:
-        raise ArchError(f"{where}: nested too deeply; accepted: up to {MAX_NESTING} brackets") from None
+        raise ArchError(
+            _("{where}: nested too deeply; accepted: up to {most} brackets").format(where=where, most=MAX_NESTING)
+        ) from None
     except ValueError as error:  # a whole number of thousands of digits
-        raise ArchError(f"{where}: not valid JSON: {error}") from None
+        raise ArchError(_("{where}: not valid JSON: {reason}").format(where=where, reason=error)) from None
     _check(whole, (), where)
     if not isinstance(whole, dict):
-        raise ArchError(f"{where}: found {shown(whole)}, accepted: {WHOLE}")
+        raise ArchError(
+            _("{where}: found {whole}, accepted: {accepted}").format(where=where, whole=shown(whole), accepted=_(WHOLE))
+        )
     for key in whole:
         if key not in KEYS:
             raise ArchError(unknown("key", key, KEYS, where=where))
     if "model" not in whole:
-        raise ArchError(f'{where}: "model" is missing; accepted: {WHOLE}')
+        raise ArchError(_('{where}: "model" is missing; accepted: {accepted}').format(where=where, accepted=_(WHOLE)))
     if not isinstance(whole.get("macros", {}), dict):
-        raise ArchError(f"{where}: macros: found {shown(whole['macros'])}, accepted: {{NAME: CONFIG}}")
+        raise ArchError(
+            _("{where}: macros: found {macros}, accepted: {{NAME: CONFIG}}").format(
+                where=where, macros=shown(whole["macros"])
+            )
+        )
     return whole
 
 
@@ -83,7 +104,7 @@ def differences(one: str, two: str) -> list[tuple[str, str, str]]:
 
 def shown(value: object) -> str:
     """A value as JSON writes it, cut where it is long; "nothing" where there is none."""
-    text = "nothing" if value is None else json.dumps(value, ensure_ascii=False)
+    text = _("nothing") if value is None else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 60 else f"{text[:56]} ..."
 
 
@@ -106,7 +127,9 @@ def _object(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 def _check(value: object, place: tuple[str, ...], where: str) -> None:
     """What JSON can hold and a list form cannot: a key twice, null, halves of letters, endless numbers and depths."""
     if len(place) > MAX_NESTING:
-        raise ArchError(f"{where}: nested too deeply; accepted: up to {MAX_NESTING} brackets")
+        raise ArchError(
+            _("{where}: nested too deeply; accepted: up to {most} brackets").format(where=where, most=MAX_NESTING)
+        )
     options = [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
     for each in (value, *options):  # a config's options have its own place
         if problem := _problem(each):
@@ -117,14 +140,14 @@ def _check(value: object, place: tuple[str, ...], where: str) -> None:
 
 def _problem(value: object) -> str:
     if isinstance(value, _Repeated):
-        return f"the key {value.key!r} stands twice in one object"
+        return _("the key {key!r} stands twice in one object").format(key=value.key)
     if value is None:
-        return "found null, accepted: a number, text, true, false, a list or an object"
+        return _("found null, accepted: a number, text, true, false, a list or an object")
     if isinstance(value, float) and not math.isfinite(value):
-        return "found a number too large to hold"
+        return _("found a number too large to hold")
     texts = [value] if isinstance(value, str) else value if isinstance(value, dict) else []
     if any("\ud800" <= letter <= "\udfff" for text in texts for letter in text):
-        return "found half of a letter (a lone surrogate), accepted: text"
+        return _("found half of a letter (a lone surrogate), accepted: text")
     return ""
 
 
@@ -165,6 +188,8 @@ def _not_read(path: str, error: Exception) -> str:
         file = Path(path)
         names = sorted(entry.name for entry in file.parent.glob("*") if is_list_file(entry.name))
         near = difflib.get_close_matches(file.name, names, n=1, cutoff=0.5)
-        hint = f"; did you mean {str(file.parent / near[0])!r}?" if near else ""
-        return f"{path}: no such file; a relative path starts at the current folder ({Path.cwd()}){hint}"
-    return f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}"
+        hint = _("; did you mean {near!r}?").format(near=str(file.parent / near[0])) if near else ""
+        return _("{path}: no such file; a relative path starts at the current folder ({folder}){hint}").format(
+            path=path, folder=Path.cwd(), hint=hint
+        )
+    return _("{path}: cannot be read: {reason}").format(path=path, reason=getattr(error, "strerror", None) or error)

@@ -20,12 +20,15 @@ from commongarden.arch.listfile import parse, shown
 from commongarden.arch.macros import Macros
 from commongarden.arch.nodes import Activation, Add, BatchNorm, Node, Serial, Size
 from commongarden.errors import ArchError, unknown
+from commongarden.language import N_, _
 
 MAX_LAYERS = 10_000
 MAX_LEVELS = 30  # of configs within configs; the text form of what is deeper could not be read back
 MAX_SIZE = 1_000_000
 ACTFUNCS = ("relu", "sigmoid", "tanh", "none")
-CONFIG = '[type, {options}, children...], or a whole number for a full layer, such as ["conv", {"ksize": 3, "chn": 6}]'
+CONFIG = N_(
+    '[type, {options}, children...], or a whole number for a full layer, such as ["conv", {"ksize": 3, "chn": 6}]'
+)
 
 
 def network(text: str, n_classes: int, *, where: str) -> Serial:
@@ -74,15 +77,25 @@ class _Reader:
     def node(self, config: Any, place: _Place) -> Node:
         self._n_layers += place.times
         if self._n_layers > MAX_LAYERS:
-            raise self.error(place, f"more than {MAX_LAYERS:,} layers, those of loops counted; accepted: up to that")
+            raise self.error(
+                place,
+                _("more than {most:,} layers, those of loops counted; accepted: up to that").format(most=MAX_LAYERS),
+            )
         if len(place.path) > MAX_LEVELS:
-            through = f", through the macros {_chain(place.uses[:4])} ..." if place.uses else ""
-            message = f"nested too deeply{through}; accepted: up to {MAX_LEVELS} levels of configs"
+            through = _(", through the macros {uses} ...").format(uses=_chain(place.uses[:4])) if place.uses else ""
+            message = _("nested too deeply{through}; accepted: up to {most} levels of configs").format(
+                through=through, most=MAX_LEVELS
+            )
             raise self.error(_Place((*place.path[:6], "...")), message)
         if isinstance(config, int) and not isinstance(config, bool):
             config = ["full", {"width": config}]
         if not isinstance(config, list) or not config or not isinstance(config[0], str):
-            raise self.error(place, f"found {shown(config)}, accepted: {CONFIG}{_gap(config)}")
+            raise self.error(
+                place,
+                _("found {config}, accepted: {accepted}{hint}").format(
+                    config=shown(config), accepted=_(CONFIG), hint=_gap(config)
+                ),
+            )
         kind, *rest = config
         options = rest.pop(0) if rest and isinstance(rest[0], dict) else {}
         if kind not in _TYPES:
@@ -93,9 +106,13 @@ class _Reader:
             if key not in type_.options:
                 raise layer.error(unknown("key", key, type_.options))
         if rest and not type_.holds:
-            raise layer.error(f"found {shown(rest[0])} behind the options, accepted: nothing, as it holds no layers")
+            raise layer.error(
+                _("found {rest} behind the options, accepted: nothing, as it holds no layers").format(
+                    rest=shown(rest[0])
+                )
+            )
         if not rest and type_.holds == "one or more":
-            raise layer.error("found no child, accepted: one or more")
+            raise layer.error(_("found no child, accepted: one or more"))
         return type_.make(layer)
 
 
@@ -118,22 +135,26 @@ class _Config:
 
     def refused(self, key: str, accepted: str) -> ArchError:
         found = self.options[key]
-        return self.error(f"{key}: found {shown(found)}, accepted: {accepted}{_gap(found)}")
+        return self.error(
+            _("{key}: found {found}, accepted: {accepted}{hint}").format(
+                key=key, found=shown(found), accepted=accepted, hint=_gap(found)
+            )
+        )
 
     def needs(self, key: str, accepted: str) -> Any:
         if key not in self.options:
-            raise self.error(f"{key!r} is missing; accepted: {accepted}")
+            raise self.error(_("{key!r} is missing; accepted: {accepted}").format(key=key, accepted=accepted))
         return self.options[key]
 
     def whole(self, key: str) -> int:
-        accepted = f"a whole number from 1 to {MAX_SIZE:,}"
+        accepted = _("a whole number from 1 to {most:,}").format(most=MAX_SIZE)
         value = self.needs(key, accepted)
         if not _is_size(value):
             raise self.refused(key, accepted)
         return int(value)
 
     def size(self, key: str, default: Size | None = None) -> Size:
-        accepted = f"a whole number from 1 to {MAX_SIZE:,}, or [height, width]"
+        accepted = _("a whole number from 1 to {most:,}, or [height, width]").format(most=MAX_SIZE)
         if key not in self.options and default is not None:
             return default
         match self.needs(key, accepted):
@@ -152,7 +173,7 @@ class _Config:
     def flag(self, key: str) -> bool:
         value = self.options.get(key, True)
         if not isinstance(value, bool):
-            raise self.refused(key, "true or false")
+            raise self.refused(key, _("true or false"))
         return value
 
     def word(self, key: str, words: tuple[str, ...]) -> str:
@@ -167,9 +188,14 @@ class _Config:
         """The letters L, A, B in the order of work, without an A that does nothing."""
         value = self.options.get("actions", default)
         if not isinstance(value, str) or "".join(sorted(value.replace("A", "", 1).replace("B", "", 1))) != linear:
-            one = "one L (the linear map), " if linear else ""
-            example = "LA, LAB, LBA, BAL..." if linear else '"", A, B, BA, AB'
-            accepted = f"{one}at most one A (activation) and one B (batch norm), in the order of work: {example}"
+            accepted = (
+                _(
+                    "one L (the linear map), at most one A (activation) and one B (batch norm), in the order of work: "
+                    "LA, LAB, LBA, BAL..."
+                )
+                if linear
+                else _('at most one A (activation) and one B (batch norm), in the order of work: "", A, B, BA, AB')
+            )
             raise self.refused("actions", accepted)
         return value.replace("A", "") if self.actfunc() == "none" else value
 
@@ -201,7 +227,7 @@ def _conv(layer: _Config) -> Node:
 def _pool(make: Callable[..., Node]) -> Callable[[_Config], Node]:
     def pool(layer: _Config) -> Node:
         if not layer.options.keys() & {"stride", "ksize"}:
-            raise layer.error("'stride' or 'ksize' is missing; accepted: one of them, or both")
+            raise layer.error(_("'stride' or 'ksize' is missing; accepted: one of them, or both"))
         stride = layer.size("stride", (1, 1))
         kernel = layer.size("ksize", stride)
         return make(kernel, **layer.window(stride))
@@ -215,12 +241,12 @@ def _full(layer: _Config) -> Node:
 
 
 def _dropout(layer: _Config) -> Node:
-    keep = layer.number("keep_prob", lambda value: 0 < value <= 1, "a number above 0 and up to 1")
+    keep = layer.number("keep_prob", lambda value: 0 < value <= 1, _("a number above 0 and up to 1"))
     return dropout(float(1 - Decimal(repr(keep))))  # as written: 1 - 0.7 is 0.3
 
 
 def _noise(layer: _Config) -> Node:
-    return noise(layer.number("std", lambda value: 0 <= value <= MAX_SIZE, "a number from 0"))
+    return noise(layer.number("std", lambda value: 0 <= value <= MAX_SIZE, _("a number from 0")))
 
 
 def _batch_normal(layer: _Config) -> Node:
@@ -249,15 +275,17 @@ def _loop(layer: _Config) -> Node:
 
 
 def _custom(layer: _Config) -> Node:
-    name = layer.needs("name", "a macro's name")
+    name = layer.needs("name", _("a macro's name"))
     if not isinstance(name, str):
-        raise layer.refused("name", "a macro's name")
+        raise layer.refused("name", _("a macro's name"))
     args = layer.options.get("args", {})
     if not isinstance(args, dict):
-        raise layer.refused("args", 'values by name, such as {"#chn": 6}')
+        raise layer.refused("args", _('values by name, such as {"#chn": 6}'))
     use, uses = (name, json.dumps(args, sort_keys=True)), layer.place.uses
     if use in uses:  # the same arguments give the same config, and so on for ever
-        raise layer.error(f"macros that use each other without end: {_chain((*uses[uses.index(use) :], use))}")
+        raise layer.error(
+            _("macros that use each other without end: {uses}").format(uses=_chain((*uses[uses.index(use) :], use)))
+        )
     try:
         config = layer.reader.macros.use(name, args)
     except ArchError as error:
@@ -307,7 +335,7 @@ def _label(macro: str) -> str:
 def _gap(found: object) -> str:
     """A hint where a macro's gap stands where it is not filled."""
     if isinstance(found, str) and found.startswith("#"):
-        return "; a text with # is replaced inside a macro only"
+        return _("; a text with # is replaced inside a macro only")
     return ""
 
 

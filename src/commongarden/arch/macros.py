@@ -7,6 +7,7 @@ from typing import Any
 
 from commongarden.arch.listfile import MAX_NESTING
 from commongarden.errors import ArchError, unknown
+from commongarden.language import _
 
 MAX_VALUES = 1_000_000
 
@@ -28,7 +29,9 @@ class Macros:
             raise ArchError(unknown("macro", name, self._bodies))
         for key in args:
             if not key.startswith("#"):
-                raise ArchError(f"args: found {key!r}, accepted: names that begin with #, such as '#{key}'")
+                raise ArchError(
+                    _("args: found {key!r}, accepted: names that begin with #, such as '#{key}'").format(key=key)
+                )
         used: dict[str, None] = {}
         config = self._filled(self._bodies[name], name, args, used, (), 0)
         for key in args:
@@ -48,10 +51,16 @@ class Macros:
         self._n_values += 1
         if self._n_values > MAX_VALUES:
             raise ArchError(
-                f"macro {name!r}: the macros write out more than {MAX_VALUES:,} values; accepted: up to that"
+                _("macro {name!r}: the macros write out more than {most:,} values; accepted: up to that").format(
+                    name=name, most=MAX_VALUES
+                )
             )
         if depth > MAX_NESTING:
-            raise ArchError(f"macro {name!r}: nested too deeply; accepted: up to {MAX_NESTING} brackets")
+            raise ArchError(
+                _("macro {name!r}: nested too deeply; accepted: up to {most} brackets").format(
+                    name=name, most=MAX_NESTING
+                )
+            )
 
         def filled(part: Any) -> Any:
             return self._filled(part, name, args, used, within, depth + 1)
@@ -65,10 +74,16 @@ class Macros:
                 return value[1:]
             case str() if value.startswith("#"):
                 if value in within:
-                    raise ArchError(f"macro {name!r}: argument {value!r} stands for itself")
+                    raise ArchError(
+                        _("macro {name!r}: argument {value!r} stands for itself").format(name=name, value=value)
+                    )
                 if value not in args:
                     given = ", ".join(args) or "nothing"
-                    raise ArchError(f"macro {name!r}: argument {value!r} is missing; args gives {given}")
+                    raise ArchError(
+                        _("macro {name!r}: argument {value!r} is missing; args gives {given}").format(
+                            name=name, value=value, given=given
+                        )
+                    )
                 used[value] = None
                 return self._filled(args[value], name, args, used, (*within, value), depth + 1)
             case _:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from commongarden.errors import ArchError, unknown
+from commongarden.language import _
 
 Size = tuple[int, int]
 Sides = tuple[int, int, int, int]  # top, bottom, left, right
@@ -95,7 +96,7 @@ class Dropout:
 
     def __post_init__(self) -> None:
         if not 0 <= self.rate < 1:
-            raise ArchError(f"dropout: found rate {self.rate}, accepted: 0 up to, not including, 1")
+            raise ArchError(_("dropout: found rate {rate}, accepted: 0 up to, not including, 1").format(rate=self.rate))
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class Noise:
 
     def __post_init__(self) -> None:
         if not self.std >= 0:
-            raise ArchError(f"noise: found std {self.std}, accepted: 0 or more")
+            raise ArchError(_("noise: found std {std}, accepted: 0 or more").format(std=self.std))
 
 
 @dataclass(frozen=True)
@@ -126,12 +127,16 @@ class BatchNorm:
     def __post_init__(self) -> None:
         if self.first_scale != 1 and not self.affine:
             raise ArchError(
-                f"batch norm: found first_scale {self.first_scale} without a learned scale, accepted: affine=True"
+                _("batch norm: found first_scale {first_scale} without a learned scale, accepted: affine=True").format(
+                    first_scale=self.first_scale
+                )
             )
         if not (self.epsilon > 0 and 0 < self.momentum <= 1):
             raise ArchError(
-                f"batch norm: found epsilon {self.epsilon}, momentum {self.momentum}; "
-                "accepted: epsilon above 0, momentum above 0 and up to 1"
+                _(
+                    "batch norm: found epsilon {epsilon}, momentum {momentum}; accepted: epsilon above 0, "
+                    "momentum above 0 and up to 1"
+                ).format(epsilon=self.epsilon, momentum=self.momentum)
             )
 
 
@@ -156,8 +161,9 @@ class Rescale:
     def __post_init__(self) -> None:
         if not self.scale or len(self.scale) != len(self.shift):
             raise ArchError(
-                f"rescale: found {len(self.scale)} scales and {len(self.shift)} shifts, "
-                "accepted: one of each per channel"
+                _("rescale: found {n_scale} scales and {n_shift} shifts, accepted: one of each per channel").format(
+                    n_scale=len(self.scale), n_shift=len(self.shift)
+                )
             )
 
 
@@ -205,7 +211,7 @@ class Parallel:
 
     def __post_init__(self) -> None:
         if not self.branches:
-            raise ArchError(f"{self.name or 'parallel'}: found no branch, accepted: one or more")
+            raise ArchError(_("{name}: found no branch, accepted: one or more").format(name=self.name or "parallel"))
 
 
 @dataclass(frozen=True)
@@ -223,7 +229,7 @@ class Add:
 
     def __post_init__(self) -> None:
         if not self.branches:
-            raise ArchError(f"{self.name or 'add'}: found no branch, accepted: one or more")
+            raise ArchError(_("{name}: found no branch, accepted: one or more").format(name=self.name or "add"))
         if self.channels not in WIDENINGS:
             raise ArchError(unknown("channels", self.channels, WIDENINGS, where=self.name or "add"))
 
@@ -253,8 +259,9 @@ class Auxiliary:
     def __post_init__(self) -> None:
         if not (self.layers and self.weight > 0):
             raise ArchError(
-                f"{self.name}: found {len(self.layers)} layers and weight {self.weight}; "
-                "accepted: one layer or more, weight above 0"
+                _(
+                    "{name}: found {n_layers} layers and weight {weight}; accepted: one layer or more, weight above 0"
+                ).format(name=self.name, n_layers=len(self.layers), weight=self.weight)
             )
 
 
@@ -338,7 +345,11 @@ def _positive(node: object, what: str, *values: int) -> None:
     for value in values:
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             name = type(node).__name__.lower()
-            raise ArchError(f"{name}: found {value!r} for {what} or another size, accepted: whole numbers from 1")
+            raise ArchError(
+                _("{name}: found {value!r} for {what} or another size, accepted: whole numbers from 1").format(
+                    name=name, value=value, what=what
+                )
+            )
 
 
 def _check_padding(node: object, padding: object) -> None:
@@ -349,8 +360,10 @@ def _check_padding(node: object, padding: object) -> None:
     )
     if not fits:
         raise ArchError(
-            f'{type(node).__name__.lower()}: found padding {padding!r}, accepted: "same", "valid", "inside", or '
-            "pixels: one number, [height, width], or [top, bottom, left, right]"
+            _(
+                '{kind}: found padding {padding!r}, accepted: "same", "valid", "inside", or pixels: '
+                "one number, [height, width], or [top, bottom, left, right]"
+            ).format(kind=type(node).__name__.lower(), padding=padding)
         )
 
 
@@ -359,10 +372,14 @@ def _check_pool(pool: MaxPool | AvgPool) -> None:
     _check_padding(pool, pool.padding)
     if isinstance(pool.padding, tuple) and any(pool.padding[side] >= pool.kernel[side // 2] for side in range(4)):
         raise ArchError(
-            f"pool: found padding {pool.padding} at kernel {pool.kernel}, accepted: less than the kernel on every "
-            "side, as a window of nothing but padding has neither mean nor maximum"
+            _(
+                "pool: found padding {padding} at kernel {kernel}, accepted: less than the kernel on "
+                "every side, as a window of nothing but padding has neither mean nor maximum"
+            ).format(padding=pool.padding, kernel=pool.kernel)
         )
     if pool.ceil_mode and pool.padding in ("same", "inside"):
         raise ArchError(
-            f'pool: found ceil_mode with padding "{pool.padding}", which says itself what is kept; give pixels per side'
+            _(
+                'pool: found ceil_mode with padding "{padding}", which says itself what is kept; give pixels per side'
+            ).format(padding=pool.padding)
         )

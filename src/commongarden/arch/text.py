@@ -11,6 +11,7 @@ from typing import Any
 
 from commongarden.arch.nodes import NODES, Node
 from commongarden.errors import ArchError, unknown
+from commongarden.language import _
 
 
 def write(network: Node) -> str:
@@ -26,10 +27,14 @@ def read(text: str) -> Node:
     try:
         tree = ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, RecursionError) as error:
-        raise ArchError(f"not a network's text form: {error}") from None
+        raise ArchError(_("not a network's text form: {reason}").format(reason=error)) from None
     node = _value(tree)
     if not isinstance(node, Node):
-        raise ArchError(f"not a network's text form: found {text[:40]!r}, accepted: Serial(layers=(...), name='...')")
+        raise ArchError(
+            _("not a network's text form: found {text!r}, accepted: Serial(layers=(...), name='...')").format(
+                text=text[:40]
+            )
+        )
     return node
 
 
@@ -66,5 +71,7 @@ def _value(tree: ast.expr) -> Any:
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=value)) if isinstance(value, int | float):
             return -value
     raise ArchError(
-        f"not a network's text form: found {ast.unparse(tree)[:40]!r}, accepted: nodes, numbers, text, tuples"
+        _("not a network's text form: found {tree!r}, accepted: nodes, numbers, text, tuples").format(
+            tree=ast.unparse(tree)[:40]
+        )
     )

@@ -28,6 +28,7 @@ from commongarden.arch.nodes import (
     label,
 )
 from commongarden.errors import ArchError
+from commongarden.language import _
 
 Shape = tuple[int, ...]
 FLOAT_BYTES = 4
@@ -135,7 +136,12 @@ def _walk(node: Node, shape: Shape, path: tuple[str, ...], layers: list[Layer]) 
             for name, child in children(node):
                 side = _walk(child, side, (*path, name), layers)
             if len(side) != 1:
-                raise _error(path, f"it ends in an image of {show_shape(side)}, accepted: logits, from a dense layer")
+                raise _error(
+                    path,
+                    _("it ends in an image of {side}, accepted: logits, from a dense layer").format(
+                        side=show_shape(side)
+                    ),
+                )
             return shape
         case Parallel():
             output = _concatenated(path, [_walk(child, shape, (*path, name), layers) for name, child in children(node)])
@@ -159,7 +165,12 @@ def _leaf(node: Node, shape: Shape, path: tuple[str, ...]) -> tuple[Shape, int, 
         case Conv():
             channels = _image(shape, path)[2]
             if channels % node.groups or node.channels % node.groups:
-                raise _error(path, f"{channels} channels to {node.channels} in {node.groups} groups; both must divide")
+                raise _error(
+                    path,
+                    _("{before} channels to {channels} in {groups} groups; both must divide").format(
+                        before=channels, channels=node.channels, groups=node.groups
+                    ),
+                )
             height, width = _positions(node, node.dilation, shape, path)
             weights = node.channels * (channels // node.groups) * node.kernel[0] * node.kernel[1]
             return (height, width, node.channels), weights + node.channels * node.bias, weights * height * width
@@ -174,11 +185,21 @@ def _leaf(node: Node, shape: Shape, path: tuple[str, ...]) -> tuple[Shape, int, 
             return shape, 2 * shape[-1] * node.affine, 0
         case Rescale(scale=scale):
             if len(scale) != shape[-1]:
-                raise _error(path, f"found {shape[-1]} channels, accepted: {len(scale)}, one for each scale and shift")
+                raise _error(
+                    path,
+                    _("found {shape} channels, accepted: {n_scale}, one for each scale and shift").format(
+                        shape=shape[-1], n_scale=len(scale)
+                    ),
+                )
             return shape, 0, 0
         case External():
             if shape != node.input:
-                raise _error(path, f"measured at {show_shape(node.input)}, found {show_shape(shape)}")
+                raise _error(
+                    path,
+                    _("measured at {input}, found {shape}").format(
+                        input=show_shape(node.input), shape=show_shape(shape)
+                    ),
+                )
             return (node.classes,), node.n_params, node.macs
         case _:
             return shape, 0, 0
@@ -194,9 +215,15 @@ def _positions(node: Conv | MaxPool | AvgPool, dilation: Size, shape: Shape, pat
     if min(kept) < 1:
         raise _error(
             path,
-            f"nothing is left of {show_shape(shape)} at kernel {show_shape(node.kernel)}, "
-            f"stride {show_shape(node.stride)}, padding {node.padding!r}; "
-            "accepted: a larger input, a smaller kernel or stride",
+            _(
+                "nothing is left of {shape} at kernel {kernel}, stride {stride}, padding {padding!r}; "
+                "accepted: a larger input, a smaller kernel or stride"
+            ).format(
+                shape=show_shape(shape),
+                kernel=show_shape(node.kernel),
+                stride=show_shape(node.stride),
+                padding=node.padding,
+            ),
         )
     return (kept[0], kept[1])
 
@@ -204,21 +231,31 @@ def _positions(node: Conv | MaxPool | AvgPool, dilation: Size, shape: Shape, pat
 def _concatenated(path: tuple[str, ...], shapes: list[Shape]) -> Shape:
     if len({shape[:-1] for shape in shapes}) > 1:
         found = ", ".join(map(show_shape, shapes))
-        raise _error(path, f"branches of different sizes cannot be concatenated: {found}")
+        raise _error(path, _("branches of different sizes cannot be concatenated: {found}").format(found=found))
     return (*shapes[0][:-1], sum(shape[-1] for shape in shapes))
 
 
 def _summed(node: Add, parts: list[tuple[tuple[str, ...], Shape]]) -> Shape:
     widest = max((shape for _, shape in parts), key=lambda shape: shape[-1])
     body_path, body = parts[0]
-    for _, shape in parts:
+    for _path, shape in parts:
         if shape[:-1] != body[:-1]:
-            raise _error(body_path, f"{show_shape(body)} added to {show_shape(shape)}; accepted: equal sizes")
+            raise _error(
+                body_path,
+                _("{body} added to {shape}; accepted: equal sizes").format(
+                    body=show_shape(body), shape=show_shape(shape)
+                ),
+            )
         fits = {"equal": False, "repeat": widest[-1] % shape[-1] == 0, "zeros": True}[node.channels]
         if shape[-1] != widest[-1] and not fits:
             other = next(other[-1] for _, other in parts if other[-1] != body[-1])
-            accepted = 'equal channels, channels="zeros", or channels="repeat" where one number divides the other'
-            raise _error(body_path, f"{body[-1]} channels added to {other}; accepted: {accepted}")
+            accepted = _('equal channels, channels="zeros", or channels="repeat" where one number divides the other')
+            raise _error(
+                body_path,
+                _("{body} channels added to {other}; accepted: {accepted}").format(
+                    body=body[-1], other=other, accepted=accepted
+                ),
+            )
     return widest
 
 
@@ -236,7 +273,10 @@ def _last_linear(node: Node, path: tuple[str, ...]) -> tuple[str, ...]:
 
 def _image(shape: Shape, path: tuple[str, ...]) -> Shape:
     if len(shape) != 3:
-        raise _error(path, f"found {show_shape(shape)} features, accepted: an image (height x width x channels)")
+        raise _error(
+            path,
+            _("found {shape} features, accepted: an image (height x width x channels)").format(shape=show_shape(shape)),
+        )
     return shape
 
 

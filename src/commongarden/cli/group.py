@@ -1,26 +1,169 @@
-"""The group that all commands belong to: what is common to them, and how mistakes are told."""
+"""The group that all commands belong to: what is common to them, the language they speak, and how mistakes are told."""
 
 from __future__ import annotations
 
-from typing import Any
+import gettext
+import inspect
+import os
+import re
+import sys
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import click
 
+from commongarden import language
 from commongarden.errors import CommonGardenError
+from commongarden.language import N_, _
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+KEPT = "\b\n"  # click wraps no paragraph that begins so
+FILLER = "\N{WORD JOINER}"
 
 
-class Commands(click.Group):
+class Formatter(click.HelpFormatter):
+    """Lays out help by columns of a terminal: a letter of Hangul takes two, which click counts as one."""
+
+    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+        super().write_usage(prog, args, f"{_filled(_('Usage:'))} " if prefix is None else prefix)
+
+    def write_text(self, text: str) -> None:
+        super().write_text(_filled(text))
+
+    def write_dl(self, rows: Any, col_max: int = 30, col_spacing: int = 2) -> None:
+        super().write_dl([(_filled(first), _filled(second)) for first, second in rows], col_max, col_spacing)
+
+    def getvalue(self) -> str:
+        return super().getvalue().replace(FILLER, "")
+
+
+class Context(click.Context):
+    formatter_class = Formatter
+
+
+class Option(click.Option):
+    """An option whose help is looked up in the language in use each time it is shown."""
+
+    @property
+    def help(self) -> str | None:
+        return _(self._help) if self._help else self._help
+
+    @help.setter
+    def help(self, text: str | None) -> None:
+        self._help = text
+
+
+def option(*names: str, **attributes: Any) -> Callable[[Decorated], Decorated]:
+    """`click.option` with help that is looked up when it is shown."""
+    return click.option(*names, cls=Option, **attributes)
+
+
+class _Spoken(click.Command):
+    """A command with `--lang`, and with help that is looked up in the language in use each time it is shown."""
+
+    context_class = Context
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.params.append(
+            Option(
+                ["--lang"],
+                type=click.Choice(language.languages()),
+                expose_value=False,  # read before anything else is, by `Commands.main`
+                help=N_("Language of what is said and written [the system's]."),
+            )
+        )
+
+    @property
+    def help(self) -> str | None:
+        if self._help is None:
+            return None
+        return "\n\n".join((KEPT if kept else "") + _(text) for kept, text in paragraphs(self._help))
+
+    @help.setter
+    def help(self, text: str | None) -> None:
+        self._help = text
+
+    def get_short_help_str(self, limit: int = 45) -> str:
+        """The first sentence, whole: a terminal breaks it where it must."""
+        return re.split(r"(?<=\.) ", (self.help or "").partition("\n\n")[0], maxsplit=1)[0]
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        self._help_option = None  # click keeps it in the language of its first use
+        return super().get_help_option(ctx)
+
+
+class Command(_Spoken):
+    """A command of `commongarden`."""
+
+
+class Commands(_Spoken, click.Group):
     """A group that prints the user's mistakes without a traceback."""
+
+    command_class = Command
+    group_class = type
+
+    def main(self, args: Sequence[str] | None = None, *more: Any, **extra: Any) -> Any:
+        """Runs the program in the language of `--lang`, wherever it stands on the line."""
+        with _spoken(_language_of(sys.argv[1:] if args is None else args)):
+            return super().main(args, *more, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except CommonGardenError as error:
-            click.echo(f"error: {error}", err=True)
+            click.echo(_("error: {message}").format(message=error), err=True)
             ctx.exit(2)
         except KeyboardInterrupt:
-            click.echo("interrupted; what was finished is kept", err=True)
+            click.echo(_("interrupted; what was finished is kept"), err=True)
             ctx.exit(130)
+
+
+def paragraphs(text: str) -> list[tuple[bool, str]]:
+    """A command's help as the catalogues hold it, and whether its lines are kept; all others are one line each."""
+    parts = inspect.cleandoc(text).split("\n\n")
+    return [
+        (True, part.removeprefix(KEPT)) if part.startswith(KEPT) else (False, " ".join(part.split())) for part in parts
+    ]
+
+
+def _language_of(args: Sequence[str]) -> str | None:
+    found = None
+    for i, arg in enumerate(args):
+        if arg == "--":
+            break
+        if arg == "--lang":
+            found = args[i + 1] if i + 1 < len(args) else None
+        elif arg.startswith("--lang="):
+            found = arg.partition("=")[2]
+    return found if found in language.languages() else None
+
+
+@contextmanager
+def _spoken(chosen: str | None) -> Iterator[None]:
+    """Speaks the chosen language, in click's own messages (from the same catalogue) and in worker processes as well."""
+    with language.used(chosen):
+        wanted = dict.fromkeys((language.VARIABLE, "LANGUAGE"), language.current())
+        before = {name: os.environ.get(name) for name in wanted}
+        domain = gettext.textdomain()
+        os.environ.update(wanted)
+        gettext.bindtextdomain(language.DOMAIN, str(language.CATALOGUES))
+        gettext.textdomain(language.DOMAIN)
+        try:
+            yield
+        finally:
+            gettext.textdomain(domain)
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+
+
+def _filled(text: str) -> str:
+    return "".join(letter + FILLER if unicodedata.east_asian_width(letter) in "WF" else letter for letter in text)
 
 
 def _version(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> None:
@@ -32,7 +175,7 @@ def _version(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> No
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
+@option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
 def main() -> None:
     """Compare networks on your photos: one soil for all, several seeds, verdicts with their uncertainty.
 

@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from commongarden.cli.group import main
+from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, chain, print_json, setting, shape_of, write
+from commongarden.language import _
 
 if TYPE_CHECKING:
     from commongarden.arch import Serial
 
-size = click.option("--input", "size", default="64x64x3", show_default=True, help="Height x width x channels.")
-n_classes = click.option(
-    "--classes", default=5, show_default=True, type=click.IntRange(min=1), help="How many classes."
-)
-order = click.option("--order", help="Order of linear map, activation, normalization: LA, LAB, LBA, BAL.")
-settings = click.option(
+size = option("--input", "size", default="64x64x3", show_default=True, help="Height x width x channels.")
+n_classes = option("--classes", default=5, show_default=True, type=click.IntRange(min=1), help="How many classes.")
+order = option("--order", help="Order of linear map, activation, normalization: LA, LAB, LBA, BAL.")
+settings = option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="An option of the architecture; may be repeated."
 )
 
@@ -27,8 +26,8 @@ settings = click.option(
 @main.command()
 @click.argument("arm")
 @chain(size, n_classes, order, settings)
-@click.option("--svg", type=click.Path(path_type=Path, dir_okay=False), help="Draw it into this file (SVG).")
-@click.option("--depth", type=click.IntRange(min=1), help="Levels of blocks to draw; deeper ones are one box [all].")
+@option("--svg", type=click.Path(path_type=Path, dir_okay=False), help="Draw it into this file (SVG).")
+@option("--depth", type=click.IntRange(min=1), help="Levels of blocks to draw; deeper ones are one box [all].")
 @as_json
 def describe(
     arm: str,
@@ -54,11 +53,13 @@ def describe(
         from commongarden import drawing
 
         if as_json:
-            raise click.UsageError("--svg and --json: found both, accepted: one of them")
-        write(svg, drawing.svg(network, shape, depth=depth, title=f"{arm} at {size}"))
+            raise click.UsageError(
+                _("{one} and {two}: found both, accepted: one of them").format(one="--svg", two="--json")
+            )
+        write(svg, drawing.svg(network, shape, depth=depth, title=_("{arm} at {size}").format(arm=arm, size=size)))
         return
     if depth is not None:
-        raise click.UsageError("--depth: how deep a drawing goes; accepted together with --svg FILE")
+        raise click.UsageError(_("--depth: how deep a drawing goes; accepted together with --svg FILE"))
     found = describing.table(arm, network, shape, classes)
     if as_json:
         print_json(found)
@@ -70,9 +71,8 @@ def describe(
 @click.argument("one")
 @click.argument("two")
 @chain(size, n_classes, order)
-@click.option("--lang", type=click.Choice(["en", "ko"]), default="en", show_default=True, help="English or Korean.")
 @as_json
-def diff(one: str, two: str, size: str, classes: int, order: str | None, lang: str, as_json: bool) -> None:
+def diff(one: str, two: str, size: str, classes: int, order: str | None, as_json: bool) -> None:
     """Say what makes arm TWO of arm ONE: the fewest edits, and what they cost.
 
     An arm is an architecture, one with its order (inception_flower:LA), or a file in list form (FILE.json).
@@ -86,16 +86,16 @@ def diff(one: str, two: str, size: str, classes: int, order: str | None, lang: s
     if as_json:
         print_json(describing.difference_table((one, two), found, shape, classes))
     else:
-        describing.print_difference((one, two), found, lang)
+        describing.print_difference((one, two), found)
 
 
 @main.command()
 @chain(size, n_classes)
-@click.option("--equal", default="n_params", show_default=True, help="What shall be nearest: n_params or macs.")
-@click.option("--widths", default="16,32,64", show_default=True, help="Channels of each stage.")
-@click.option("--blocks", default="2,2,2", show_default=True, help="Blocks of each stage.")
-@click.option("--stem", default=16, show_default=True, type=click.IntRange(min=1), help="Channels of the stem.")
-@click.option("--order", default="LBA", show_default=True, help="Order of linear map, activation, normalization.")
+@option("--equal", default="n_params", show_default=True, help="What shall be nearest: n_params or macs.")
+@option("--widths", default="16,32,64", show_default=True, help="Channels of each stage.")
+@option("--blocks", default="2,2,2", show_default=True, help="Blocks of each stage.")
+@option("--stem", default=16, show_default=True, type=click.IntRange(min=1), help="Channels of the stem.")
+@option("--order", default="LBA", show_default=True, help="Order of linear map, activation, normalization.")
 @as_json
 def twins(size: str, classes: int, equal: str, widths: str, blocks: str, stem: int, order: str, as_json: bool) -> None:
     """Give one network in plain, residual, bottleneck and Inception form at the nearest possible cost.
@@ -118,8 +118,8 @@ def twins(size: str, classes: int, equal: str, widths: str, blocks: str, stem: i
 @main.command()
 @click.argument("what", metavar="ARM|RUN")
 @chain(size, n_classes, order)
-@click.option("--format", "kind", type=click.Choice(["onnx"]), default="onnx", show_default=True)
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The file to write [NAME.onnx].")
+@option("--format", "kind", type=click.Choice(["onnx"]), default="onnx", show_default=True)
+@option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The file to write [NAME.onnx].")
 @as_json
 def export(what: str, size: str, classes: int, order: str | None, kind: str, out: Path | None, as_json: bool) -> None:
     """Write a network for other programs, run it there, and compare it with torch.
@@ -147,11 +147,11 @@ def export(what: str, size: str, classes: int, order: str | None, kind: str, out
 
 @main.command()
 @click.argument("arm")
-@click.option("--input", "size", default="64x64x3", show_default=True, help="Height x width x channels.")
-@click.option("--classes", default=5, show_default=True, type=click.IntRange(min=2), help="How many classes.")
-@click.option("--photos", default=1000, show_default=True, type=click.IntRange(min=1), help="Photos to train on.")
-@click.option("--order", help="Order of linear map, activation, normalization: LA, LAB, LBA, BAL.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A recipe value; may be repeated.")
+@option("--input", "size", default="64x64x3", show_default=True, help="Height x width x channels.")
+@option("--classes", default=5, show_default=True, type=click.IntRange(min=2), help="How many classes.")
+@option("--photos", default=1000, show_default=True, type=click.IntRange(min=1), help="Photos to train on.")
+@option("--order", help="Order of linear map, activation, normalization: LA, LAB, LBA, BAL.")
+@option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A recipe value; may be repeated.")
 @as_json
 def audit(
     arm: str, size: str, classes: int, photos: int, order: str | None, settings: tuple[str, ...], as_json: bool

@@ -8,18 +8,20 @@ from typing import Any
 
 import click
 
+from commongarden.cli.group import option
 from commongarden.errors import StudyError
+from commongarden.language import _
 
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-cache_dir = click.option(
+as_json = option("--json", "as_json", is_flag=True, help="Print JSON.")
+cache_dir = option(
     "--cache-dir", type=click.Path(file_okay=False, path_type=Path), help="Where decoded images are kept."
 )
 
 
 def chain(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def decorate(function: Any) -> Any:
-        for option in reversed(options):
-            function = option(function)
+        for each in reversed(options):
+            function = each(function)
         return function
 
     return decorate
@@ -30,7 +32,7 @@ def setting(text: str) -> tuple[str, Any]:
 
     key, equals, value = text.partition("=")
     if not equals:
-        raise StudyError(f"--set: found {text!r}, accepted: KEY=VALUE, such as --set optimizer=sgd")
+        raise StudyError(_("--set: found {text!r}, accepted: KEY=VALUE, such as --set optimizer=sgd").format(text=text))
     try:
         return key.strip(), tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
@@ -40,7 +42,9 @@ def setting(text: str) -> tuple[str, Any]:
 def shape_of(text: str) -> tuple[int, int, int]:
     parts = text.lower().split("x")
     if len(parts) not in (2, 3) or not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise StudyError(f"--input: found {text!r}, accepted: HEIGHTxWIDTHxCHANNELS, such as 96x96x3")
+        raise StudyError(
+            _("--input: found {text!r}, accepted: HEIGHTxWIDTHxCHANNELS, such as 96x96x3").format(text=text)
+        )
     height, width, channels = (*map(int, parts), 3)[:3]
     return height, width, channels
 
@@ -55,5 +59,5 @@ def write(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise StudyError(f"{path}: cannot be written ({error.strerror})") from None
+        raise StudyError(_("{path}: cannot be written ({reason})").format(path=path, reason=error.strerror)) from None
     click.echo(str(path))

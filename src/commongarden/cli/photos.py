@@ -7,15 +7,16 @@ from pathlib import Path
 
 import click
 
-from commongarden.cli.group import main
+from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, cache_dir
+from commongarden.language import _, ngettext
 
 
 @main.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="Classes per photo.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV (the default).")
+@option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="Classes per photo.")
+@option("--csv", "as_csv", is_flag=True, help="Print CSV (the default).")
 @as_json
 def predict(run: Path, photos: tuple[Path, ...], top: int, as_csv: bool, as_json: bool) -> None:
     """Name the most probable classes of PHOTOS (files or folders) by a finished RUN (DIR/runs/ARM/SEED)."""
@@ -25,7 +26,9 @@ def predict(run: Path, photos: tuple[Path, ...], top: int, as_csv: bool, as_json
     from commongarden import predictor
 
     if as_csv and as_json:
-        raise click.UsageError("--csv and --json: found both, accepted: one of them")
+        raise click.UsageError(
+            _("{one} and {two}: found both, accepted: one of them").format(one="--csv", two="--json")
+        )
     predictions = predictor.predict(predictor.load(run), photos, top=top)
     n_broken = 0
     if as_json:
@@ -50,7 +53,7 @@ def predict(run: Path, photos: tuple[Path, ...], top: int, as_csv: bool, as_json
                 writer.writerow([row.photo, rank, name, f"{probability:.6f}"])
             if row.error:
                 n_broken += 1
-                click.echo(f"left out: {row.error}", err=True)
+                click.echo(_("left out: {reason}").format(reason=row.error), err=True)
     if n_broken:
         sys.exit(1)
 
@@ -79,7 +82,7 @@ def check(source: str, as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--clear", is_flag=True, help="Delete every cached image file.")
+@option("--clear", is_flag=True, help="Delete every cached image file.")
 @cache_dir
 @as_json
 def cache(clear: bool, cache_dir: Path | None, as_json: bool) -> None:
@@ -93,7 +96,9 @@ def cache(clear: bool, cache_dir: Path | None, as_json: bool) -> None:
     if clear:
         freed = caches.clear(folder)
         click.echo(
-            json.dumps({"folder": str(folder), "freed_bytes": freed}) if as_json else f"{freed / 1e6:,.1f} MB freed"
+            json.dumps({"folder": str(folder), "freed_bytes": freed})
+            if as_json
+            else _("{size:,.1f} MB freed").format(size=freed / 1e6)
         )
         return
     entries = caches.entries(folder)
@@ -101,8 +106,16 @@ def cache(clear: bool, cache_dir: Path | None, as_json: bool) -> None:
         rows = [dataclasses.asdict(entry) for entry in entries]
         click.echo(json.dumps({"folder": str(folder), "entries": rows}, indent=1, default=str))
         return
-    click.echo(f"{folder}: {len(entries)} sets of images, {sum(entry.bytes for entry in entries) / 1e6:,.1f} MB")
+    size = sum(entry.bytes for entry in entries) / 1e6
+    click.echo(
+        ngettext(
+            "{folder}: {n} set of images, {size:,.1f} MB", "{folder}: {n} sets of images, {size:,.1f} MB", len(entries)
+        ).format(folder=folder, n=len(entries), size=size)
+    )
     for entry in entries:
-        click.echo(
-            f"  {entry.root}: {entry.n_photos:,} photos at {entry.width}x{entry.height}, {entry.bytes / 1e6:,.1f} MB"
-        )
+        told = ngettext(
+            "{root}: {n:,} photo at {width}x{height}, {size:,.1f} MB",
+            "{root}: {n:,} photos at {width}x{height}, {size:,.1f} MB",
+            entry.n_photos,
+        ).format(root=entry.root, n=entry.n_photos, width=entry.width, height=entry.height, size=entry.bytes / 1e6)
+        click.echo(f"  {told}")

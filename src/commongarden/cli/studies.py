@@ -8,55 +8,56 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from commongarden.cli.group import main
+from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, cache_dir, chain, setting
 from commongarden.errors import StudyError
+from commongarden.language import N_, _, ngettext
 
 if TYPE_CHECKING:
     from commongarden.runner.display import Display
     from commongarden.study import Study
 
+STATES = {"finished": N_("finished"), "failed": N_("failed"), "under way": N_("under way"), "missing": N_("missing")}
+
 
 @main.command()
 @click.argument("study", required=False)
 @chain(
-    click.option("--data", help="Folder of class folders, folder of train/val/test folders, or CSV of path,label."),
-    click.option(
+    option("--data", help="Folder of class folders, folder of train/val/test folders, or CSV of path,label."),
+    option(
         "--arms",
         help="Arms of the study to take, or without a study architectures: plain_flower,inception_flower:LA,FILE.json.",
     ),
-    click.option("--seeds", type=click.IntRange(min=1), help="How many seeds each arm is trained with."),
-    click.option("--folds", type=click.IntRange(min=2), help="Folds in place of seeds, for few photos."),
-    click.option("--vary", help="What differs between seeds: some of init,order,split [init,order]."),
-    click.option("--seed", type=click.IntRange(min=0), help="The study's own seed: split, weights, order."),
-    click.option("--epochs", type=int, help="Passes over the training part."),
-    click.option("--resolution", type=int, help="Pixels per side that photos are resized to."),
-    click.option("--batch-size", type=int, help="Photos per step."),
-    click.option("--lr", type=float, help="Learning rate."),
-    click.option(
+    option("--seeds", type=click.IntRange(min=1), help="How many seeds each arm is trained with."),
+    option("--folds", type=click.IntRange(min=2), help="Folds in place of seeds, for few photos."),
+    option("--vary", help="What differs between seeds: some of init,order,split [init,order]."),
+    option("--seed", type=click.IntRange(min=0), help="The study's own seed: split, weights, order."),
+    option("--epochs", type=int, help="Passes over the training part."),
+    option("--resolution", type=int, help="Pixels per side that photos are resized to."),
+    option("--batch-size", type=int, help="Photos per step."),
+    option("--lr", type=float, help="Learning rate."),
+    option(
         "--tune",
         type=click.IntRange(min=2),
         help="First look for each arm's own learning rate in this many runs on the validation part.",
     ),
-    click.option(
-        "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other recipe value; may be repeated."
-    ),
-    click.option("--until", type=click.Choice(["resolved"]), help="Race: more seeds only where they decide something."),
-    click.option("--budget", help="Race within 30m (of run time: 90s, 2h) or 40runs; --seeds is then the most [20]."),
-    click.option(
+    option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other recipe value; may be repeated."),
+    option("--until", type=click.Choice(["resolved"]), help="Race: more seeds only where they decide something."),
+    option("--budget", help="Race within 30m (of run time: 90s, 2h) or 40runs; --seeds is then the most [20]."),
+    option(
         "--stop-hopeless",
         is_flag=True,
         help="End a run at half its epochs where it never came above the commonest class.",
     ),
-    click.option("--yes", is_flag=True, help="Do not ask before a study of more than 10 minutes."),
-    click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="The study's folder [garden/NAME]."),
-    click.option("--workers", type=click.IntRange(min=1), help="Runs at a time [physical cores, memory allowing]."),
-    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
-    click.option("--keep-going", is_flag=True, help="Go on where more than 5 % of the photos cannot be read."),
-    click.option("--retry", is_flag=True, help="Make failed runs again."),
-    click.option("--log", type=click.Choice(["auto", "live", "plain", "classic"]), default="auto", show_default=True),
-    click.option("--tensorboard", is_flag=True, help="Write event files to OUT/tensorboard."),
-    click.option("--dry-run", is_flag=True, help="Print the effective study file and stop."),
+    option("--yes", is_flag=True, help="Do not ask before a study of more than 10 minutes."),
+    option("--out", type=click.Path(file_okay=False, path_type=Path), help="The study's folder [garden/NAME]."),
+    option("--workers", type=click.IntRange(min=1), help="Runs at a time [physical cores, memory allowing]."),
+    option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
+    option("--keep-going", is_flag=True, help="Go on where more than 5 % of the photos cannot be read."),
+    option("--retry", is_flag=True, help="Make failed runs again."),
+    option("--log", type=click.Choice(["auto", "live", "plain", "classic"]), default="auto", show_default=True),
+    option("--tensorboard", is_flag=True, help="Write event files to OUT/tensorboard."),
+    option("--dry-run", is_flag=True, help="Print the effective study file and stop."),
     cache_dir,
     as_json,
 )
@@ -134,12 +135,33 @@ def run(
 
         click.echo(forecast.outcome(conducted.forecast), err=True)
     if conducted.interrupted:
-        click.echo(f"interrupted with {conducted.n_missing} runs to go; the same command goes on", err=True)
+        click.echo(
+            ngettext(
+                "interrupted with {n} run to go; the same command goes on",
+                "interrupted with {n} runs to go; the same command goes on",
+                conducted.n_missing,
+            ).format(n=conducted.n_missing),
+            err=True,
+        )
         sys.exit(130)
     if conducted.n_failed:
-        click.echo(f"{conducted.n_failed} runs failed; --retry makes them again", err=True)
+        click.echo(
+            ngettext(
+                "{n} run failed; --retry makes it again",
+                "{n} runs failed; --retry makes them again",
+                conducted.n_failed,
+            ).format(n=conducted.n_failed),
+            err=True,
+        )
     if conducted.n_missing:
-        click.echo(f"{conducted.n_missing} runs are still to be made; the same command goes on", err=True)
+        click.echo(
+            ngettext(
+                "{n} run is still to be made; the same command goes on",
+                "{n} runs are still to be made; the same command goes on",
+                conducted.n_missing,
+            ).format(n=conducted.n_missing),
+            err=True,
+        )
     if conducted.n_failed or conducted.n_missing:
         sys.exit(1)
 
@@ -177,7 +199,9 @@ def _declared(
 
     names = [name.strip() for name in arms.split(",") if name.strip()] if arms is not None else None
     if study is None and data is None:
-        raise StudyError("run: found neither STUDY nor --data; accepted: run demo, run STUDY.toml, run --data PHOTOS")
+        raise StudyError(
+            _("run: found neither STUDY nor --data; accepted: run demo, run STUDY.toml, run --data PHOTOS")
+        )
     wanted = studies.of_architectures(data or "", names) if study is None else studies.read(study)
     if study is not None and names is not None:
         wanted = studies.choose_arms(wanted, names)
@@ -198,7 +222,11 @@ def _declared(
         changes["tuning"] = dataclasses.replace(wanted.tuning or studies.Tuning(), runs=tune)
     wanted = dataclasses.replace(wanted, **changes)
     if not wanted.data:
-        raise StudyError(f"study {wanted.name!r} names no data; accepted: --data FOLDER, or data = in its [study]")
+        raise StudyError(
+            _("study {name!r} names no data; accepted: --data FOLDER, or data = in its [study]").format(
+                name=wanted.name
+            )
+        )
     return wanted
 
 
@@ -242,7 +270,7 @@ def compare(directory: Path, as_json: bool) -> None:
 
 @main.command()
 @click.argument("directory", type=click.Path(path_type=Path))
-@click.option(
+@option(
     "--format",
     "formats",
     type=click.Choice(["html", "docx", "md", "latex"]),
@@ -252,7 +280,7 @@ def compare(directory: Path, as_json: bool) -> None:
     help="html: the page, with results.csv and results.json; docx, md: a written report; latex: its tables. May be "
     "repeated.",
 )
-@click.option("--open", "open_it", is_flag=True, help="Open it, or the first of several.")
+@option("--open", "open_it", is_flag=True, help="Open it, or the first of several.")
 def report(directory: Path, formats: tuple[str, ...], open_it: bool) -> None:
     """Write what was found in the study in DIRECTORY anew: report.html, or a written report, or tables."""
     from commongarden import report as reports
@@ -282,6 +310,8 @@ def status(directory: Path, as_json: bool) -> None:
         click.echo(json.dumps({"study": study.name, "runs": rows}, indent=1))
         return
     counts = Counter(str(row["status"]) for row in rows)
-    click.echo(f"{study.name}: " + ", ".join(f"{n} {state}" for state, n in counts.items()))
+    states = [_("{n} {state}").format(n=n, state=_(STATES[state])) for state, n in counts.items()]
+    click.echo(f"{study.name}: {', '.join(states)}")
     for row in rows:
-        click.echo(f"  {row['arm']}, seed {row['seed']}: {row['status']}")
+        run_name = _("{arm}, seed {seed}").format(arm=row["arm"], seed=row["seed"])
+        click.echo(f"  {run_name}: {_(STATES[str(row['status'])])}")

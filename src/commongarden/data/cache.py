@@ -29,6 +29,7 @@ import platformdirs
 
 from commongarden.data import image
 from commongarden.errors import DataError
+from commongarden.language import N_, _, told
 from commongarden.records import Manifest, Photo
 
 FORMAT = 1  # rises whenever the same photo would give other pixels
@@ -77,7 +78,11 @@ def images(
     except OSError as error:
         raise DataError(_cannot_write(folder, shape, error)) from error
     if found is None:
-        raise DataError(f"{path}: the decoded images are not what was just written; the disk or another program did it")
+        raise DataError(
+            _("{path}: the decoded images are not what was just written; the disk or another program did it").format(
+                path=path
+            )
+        )
     return found
 
 
@@ -176,10 +181,10 @@ def _pixels(root: str, photo: Photo, height: int, width: int) -> np.ndarray:
     try:
         data = image.read_bytes(path)
         if hashlib.sha256(data).hexdigest() != photo.sha256:
-            raise DataError("has changed since it was read first; start again")
+            raise DataError(N_("has changed since it was read first; start again"))
         return image.resized(image.decode(data), height, width)
     except DataError as error:
-        raise DataError(f"{path}: {error}") from None
+        raise DataError(f"{path}: {told(str(error))}") from None
 
 
 @contextlib.contextmanager
@@ -215,11 +220,13 @@ def _root(path: Path) -> str:
 
 
 def _cannot_write(folder: Path, shape: tuple[int, ...], error: OSError) -> str:
-    other = "choose another folder with --cache-dir or COMMONGARDEN_CACHE"
+    other = _("choose another folder with --cache-dir or COMMONGARDEN_CACHE")
     needed = int(np.prod(shape, dtype=np.int64))
     if error.errno == errno.ENOSPC:
-        return (
-            f"{folder}: the disk is full; the decoded images need {needed:,} bytes ({shape[0]:,} photos at "
-            f"{shape[2]}x{shape[1]}). Make room (commongarden cache --clear), or {other}."
-        )
-    return f"{folder}: the decoded images cannot be written: {error.strerror or error}; {other}"
+        return _(
+            "{folder}: the disk is full; the decoded images need {needed:,} bytes ({n:,} photos "
+            "at {width}x{height}). Make room (commongarden cache --clear), or {other}."
+        ).format(folder=folder, needed=needed, n=shape[0], width=shape[2], height=shape[1], other=other)
+    return _("{folder}: the decoded images cannot be written: {reason}; {other}").format(
+        folder=folder, reason=error.strerror or error, other=other
+    )

@@ -45,6 +45,7 @@ from commongarden.data.canvas import (
 )
 from commongarden.data.dice import Colour, Dice, Ints
 from commongarden.errors import DataError
+from commongarden.language import _
 
 CLASSES = ("daisy", "dandelion", "rose", "sunflower", "tulip")
 VERSION = 2  # part of every cache key: changes when a pixel changes
@@ -60,7 +61,9 @@ def draw(seed: int, index: int, height: int, width: int) -> npt.NDArray[np.uint8
     """Photo `index` of the data set `seed`: uint8 (height, width, 3), each side 32 to 512 pixels. Raises DataError."""
     if not (SMALLEST <= height <= LARGEST and SMALLEST <= width <= LARGEST):
         raise DataError(
-            f"drawn flowers: found a size of {height}x{width}, accepted: {SMALLEST} to {LARGEST} pixels a side"
+            _(
+                "drawn flowers: found a size of {height}x{width}, accepted: {smallest} to {largest} pixels a side"
+            ).format(height=height, width=width, smallest=SMALLEST, largest=LARGEST)
         )
     dice = Dice(seed, index)
     canvas = Canvas(height, width, focus=dice.between(0, 130))
@@ -112,7 +115,7 @@ def _background(dice: Dice, canvas: Canvas) -> None:
     for plane, channel in zip(canvas.planes, top, strict=True):
         plane += channel << 4
     paint(whole, bottom, np.clip(down, 0, FULL), FULL - (cloud >> 2))
-    for _ in range(dice.between(1, 5)):
+    for _round in range(dice.between(1, 5)):
         spot = Pose(dice.between(-4200, 4200), dice.between(-4200, 4200), dice.between(300, 1100), 0)
         colour = dice.colour(_PETALS if dice.chance(60) else _GREENS, 24)
         view = canvas.disc(spot, blur=dice.between(60, 500))
@@ -185,7 +188,7 @@ def _flower(dice: Dice, canvas: Canvas, kind: int, pose: Pose) -> None:
         pose = replace(pose, squash=max(pose.squash, 220))  # a ball is round from every side
     if dice.chance(60):
         _stem(dice, canvas, Pose(pose.x, pose.y, dice.between(6500, 8500), TURN // 4 + dice.around(5000)), green)
-    for _ in range(dice.between(0, 3)):
+    for _round in range(dice.between(0, 3)):
         leaf = Pose(pose.x, pose.y, pose.radius * dice.between(110, 150) // 100, dice.below(TURN))
         blade(canvas, leaf, dice.between(450, 800), dice.around(600), green, LEAF)
     shadow = Pose(pose.x + dice.around(300), pose.y + pose.radius // 8, pose.radius, pose.angle, pose.squash)

@@ -15,6 +15,7 @@ from commongarden.data import image
 from commongarden.data.listing import ACCEPTED, Candidate, in_folder, in_table
 from commongarden.data.split import PARTS, duplicates
 from commongarden.errors import DataError
+from commongarden.language import N_, _, told
 from commongarden.records import LeftOut, Manifest, Photo
 
 MOST_UNREADABLE = 0.05
@@ -38,7 +39,9 @@ def scan(source: str, *, keep_going: bool = False, on_progress: Callable[[int, i
     elif path.is_file() and path.suffix.lower() == ".csv":
         root, candidates = path.parent, in_table(path)
     else:
-        raise DataError(f"{source}: {_why_not(path)}; {ACCEPTED}")
+        raise DataError(
+            _("{source}: {problem}; {accepted}").format(source=source, problem=_why_not(path), accepted=_(ACCEPTED))
+        )
     candidates = sorted((_valid_name(candidate) for candidate in candidates), key=lambda candidate: candidate.path)
     _check_classes(source, {candidate.label for candidate in candidates} - {""})
     judged = list(image.in_threads(partial(_judge, root), candidates, on_progress))
@@ -82,22 +85,28 @@ def summary(manifest: Manifest) -> dict[str, Any]:
 
 def describe(found: dict[str, Any]) -> str:
     """A `summary` in lines to read."""
-    lines = [f"{found['root']}: {found['n_photos']:,} photos in {len(found['classes'])} classes"]
+    lines = [
+        _("{root}: {n_photos:,} photos in {n_classes} classes").format(
+            root=found["root"], n_photos=found["n_photos"], n_classes=len(found["classes"])
+        )
+    ]
     width = max((len(label) for label in found["classes"]), default=0)
     for label, n in found["classes"].items():
-        parts = ", ".join(f"{part} {labels.get(label, 0):,}" for part, labels in found["parts"].items())
+        parts = ", ".join(f"{_(part)} {labels.get(label, 0):,}" for part, labels in found["parts"].items())
         lines.append(f"  {label:<{width}} {n:>7,}" + (f"  ({parts})" if parts else ""))
     if found["smallest"]:
         ratio = found["largest"]["n_photos"] / found["smallest"]["n_photos"]
         lines.append(
-            f"largest class: {found['largest']['label']}, {ratio:.1f} times the smallest, {found['smallest']['label']}"
+            _("largest class: {largest}, {ratio:.1f} times the smallest, {smallest}").format(
+                largest=found["largest"]["label"], ratio=ratio, smallest=found["smallest"]["label"]
+            )
         )
-    lines.append(f"exact duplicates: {len(found['duplicates'])} groups")
+    lines.append(_("exact duplicates: {n} groups").format(n=len(found["duplicates"])))
     lines += [f"  {' = '.join(paths)}" for paths in found["duplicates"]]
-    lines.append(f"same photo under two labels: {len(found['conflicts'])}")
+    lines.append(_("same photo under two labels: {n}").format(n=len(found["conflicts"])))
     lines += [f"  {' = '.join(conflict['paths'])}" for conflict in found["conflicts"]]
-    lines.append(f"left out: {len(found['left_out'])}")
-    lines += [f"  {out['path']}: {out['reason']}" for out in found["left_out"]]
+    lines.append(_("left out: {n}").format(n=len(found["left_out"])))
+    lines += [f"  {out['path']}: {told(out['reason'])}" for out in found["left_out"]]
     return "\n".join(lines)
 
 
@@ -133,35 +142,44 @@ def _valid_name(candidate: Candidate) -> Candidate:
     shown = candidate.path.encode("utf-8", "replace").decode()
     if shown == candidate.path:
         return candidate
-    return replace(candidate, path=shown, label="", reason="its name is not valid Unicode; rename it")
+    return replace(candidate, path=shown, label="", reason=N_("its name is not valid Unicode; rename it"))
 
 
 def _why_not(path: Path) -> str:
     if path.exists():
-        return "found a file that is not a CSV"
+        return _("found a file that is not a CSV")
     try:
         siblings = [entry.name for entry in path.parent.iterdir() if entry.is_dir() or entry.suffix.lower() == ".csv"]
     except OSError:
         siblings = []
     near = difflib.get_close_matches(path.name, siblings, n=1, cutoff=0.5)
-    return "no such folder or file" + (f"; did you mean {(path.parent / near[0]).as_posix()!r}?" if near else "")
+    return _("no such folder or file") + (
+        _("; did you mean {near!r}?").format(near=(path.parent / near[0]).as_posix()) if near else ""
+    )
 
 
 def _check_readable(source: str, unreadable: list[LeftOut], n: int) -> None:
     if len(unreadable) <= MOST_UNREADABLE * n:
         return
-    shown = "".join(f"\n  {out.path}: {out.reason}" for out in unreadable[:3])
-    more = f"\n  and {len(unreadable) - 3} more" if len(unreadable) > 3 else ""
+    shown = "".join(f"\n  {out.path}: {told(out.reason)}" for out in unreadable[:3])
+    more = _("\n  and {n} more").format(n=len(unreadable) - 3) if len(unreadable) > 3 else ""
     raise DataError(
-        f"{source}: {len(unreadable)} of {n} photos cannot be read, more than {MOST_UNREADABLE:.0%}:{shown}{more}\n"
-        "Mend or remove them, or leave them out with --keep-going."
+        _(
+            "{source}: {n_unreadable} of {n} photos cannot be read, more than "
+            "{share:.0%}:{shown}{more}\nMend or remove them, or leave them out with "
+            "--keep-going."
+        ).format(source=source, n_unreadable=len(unreadable), n=n, share=MOST_UNREADABLE, shown=shown, more=more)
     )
 
 
 def _check_classes(source: str, labels: set[str]) -> None:
     if len(labels) < 2:
-        found = f"1 class ({next(iter(labels))})" if labels else "no class"
-        raise DataError(f"{source}: found {found} with photos; a comparison needs at least 2. {ACCEPTED.capitalize()}")
+        found = _("1 class ({label})").format(label=next(iter(labels))) if labels else _("no class")
+        raise DataError(
+            _("{source}: found {found} with photos; a comparison needs at least 2. {accepted}").format(
+                source=source, found=found, accepted=_(ACCEPTED)[:1].upper() + _(ACCEPTED)[1:]
+            )
+        )
 
 
 def _check_parts(source: str, photos: tuple[Photo, ...]) -> None:
@@ -171,11 +189,17 @@ def _check_parts(source: str, photos: tuple[Photo, ...]) -> None:
     if set(labels) == {""}:
         return
     if "train" not in labels:
-        raise DataError(f"{source}: found the parts {', '.join(labels)}; accepted: train, and val and test beside it")
+        raise DataError(
+            _("{source}: found the parts {labels}; accepted: train, and val and test beside it").format(
+                source=source, labels=", ".join(labels)
+            )
+        )
     everywhere = set.union(*labels.values())
     for part, present in labels.items():
         for label in sorted(everywhere - present):
             raise DataError(
-                f"{source}: class {label!r} has no readable photo in the {part} part; "
-                f"accepted: every class in each of {', '.join(labels)}"
+                _(
+                    "{source}: class {label!r} has no readable photo in the {part} part; accepted: every "
+                    "class in each of {labels}"
+                ).format(source=source, label=label, part=_(part), labels=", ".join(labels))
             )

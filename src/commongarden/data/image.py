@@ -29,6 +29,7 @@ from PIL import (  # the plugins are named so that no thread meets a half-regist
 )
 
 from commongarden.errors import DataError, unknown
+from commongarden.language import N_, _, told
 
 ACCEPTED = "JPEG, PNG, WebP, BMP, GIF, TIFF"
 _PLUGINS = (
@@ -75,7 +76,7 @@ def read(path: Path) -> Image.Image:
     try:
         return decode(read_bytes(path))
     except DataError as error:
-        raise DataError(f"{path}: {error}") from None
+        raise DataError(f"{path}: {told(str(error))}") from None
 
 
 def pixels(root: str, path: str, height: int, width: int) -> np.ndarray:
@@ -106,20 +107,23 @@ def jpeg(root: str, path: str, size: int) -> bytes:
 def read_bytes(path: Path) -> bytes:
     """The file's bytes, if they begin as an image does. Raises DataError with the reason alone, without the path.
 
+    The reason is English, as records are; `language.told` says it in the language in use.
     Only the first bytes of anything else are read: a folder of photos may hold a film of many gigabytes.
     """
     try:
         with path.open("rb") as file:
             head = file.read(16)
             if not head:
-                raise DataError("empty file (0 bytes)")
+                raise DataError(N_("empty file (0 bytes)"))
             if _FOREIGN.match(head):
-                raise DataError(f"a HEIC or AVIF photo, which is not read; accepted: {ACCEPTED}")
+                raise DataError(
+                    N_("a HEIC or AVIF photo, which is not read; accepted: {accepted}").format(accepted=ACCEPTED)
+                )
             if _kind(head) is None:
-                raise DataError("not an image file")
+                raise DataError(N_("not an image file"))
             return head + file.read()
     except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror or error}") from None
+        raise DataError(N_("cannot be read: {reason}").format(reason=error.strerror or error)) from None
 
 
 def begins_as_photo(path: Path) -> bool:
@@ -132,7 +136,7 @@ def begins_as_photo(path: Path) -> bool:
 
 
 def decode(data: bytes) -> Image.Image:
-    """The photo in a file's bytes, as `read` gives it. Raises DataError with the reason alone, without a path."""
+    """The photo in a file's bytes, as `read` gives it. Raises DataError as `read_bytes` does."""
     with _QUIET:
         try:
             with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
@@ -142,19 +146,25 @@ def decode(data: bytes) -> Image.Image:
                 return _as_seen(picture)
         except UnidentifiedImageError:
             kind = _kind(data)
-            reason = f"broken, or a kind of {kind} file that is not read" if kind else "not an image file"
+            reason = (
+                N_("broken, or a kind of {kind} file that is not read").format(kind=kind)
+                if kind
+                else N_("not an image file")
+            )
             raise DataError(reason) from None
         except Image.DecompressionBombError as error:
             found = re.search(r"\((\d+) pixels\)", str(error))
-            size = f"{int(found[1]):,} pixels" if found else "far too many pixels"
+            size = N_("{n:,} pixels").format(n=int(found[1])) if found else N_("far too many pixels")
             limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-            raise DataError(f"{size}, more than the {limit:,} that a photo may have") from None
+            raise DataError(
+                N_("{size}, more than the {limit:,} that a photo may have").format(size=size, limit=limit)
+            ) from None
         except MemoryError:
-            raise DataError("too large for the memory of this machine") from None
+            raise DataError(N_("too large for the memory of this machine")) from None
         except Exception as error:  # on broken bytes a decoder raises nearly anything
             if "truncated" in str(error).lower() or isinstance(error, EOFError) or _is_cut_webp(data):
-                raise DataError("truncated: the file ends before the picture does") from None
-            raise DataError(f"broken: {error or type(error).__name__}") from None
+                raise DataError(N_("truncated: the file ends before the picture does")) from None
+            raise DataError(N_("broken: {reason}").format(reason=error or type(error).__name__)) from None
 
 
 def resized(picture: Image.Image, height: int, width: int) -> np.ndarray:
@@ -170,7 +180,11 @@ def builtin_photos(root: str) -> int:
     if not slash:
         return BUILTIN_PHOTOS
     if not re.fullmatch(r"[1-9][0-9]{0,4}", number):
-        raise DataError(f"{root}: found {number!r} photos, accepted: a whole number from 1 to 99999")
+        raise DataError(
+            _("{root}: found {number!r} photos, accepted: a whole number from 1 to 99999").format(
+                root=root, number=number
+            )
+        )
     return int(number)
 
 
@@ -200,7 +214,7 @@ def _draw(root: str, path: str, height: int, width: int) -> np.ndarray:
 
     number = PurePosixPath(path).stem
     if not number.isdecimal() or int(number) >= builtin_photos(root):
-        raise DataError(f"{root}: found no photo {path!r}")
+        raise DataError(_("{root}: found no photo {path!r}").format(root=root, path=path))
     rows, columns = (min(max(size, drawn.SMALLEST), drawn.LARGEST) for size in (height, width))
     picture = drawn.draw(0, int(number), rows, columns)
     return picture if picture.shape == (height, width, 3) else resized(Image.fromarray(picture), height, width)

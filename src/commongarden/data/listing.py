@@ -13,8 +13,9 @@ from pathlib import Path
 
 from commongarden.data import image
 from commongarden.errors import DataError, unknown
+from commongarden.language import N_, _
 
-ACCEPTED = (
+ACCEPTED = N_(
     "accepted: a folder with a folder of photos for each class, a folder with train/, val/, test/ and class folders "
     "in each, a CSV file of path,label[,split], or builtin:flowers"
 )
@@ -60,13 +61,16 @@ def in_folder(root: Path) -> Iterator[Candidate]:
     """The files of class folders, or of class folders in part folders."""
     folders, files = _listed(root)
     if not folders:
-        found = f"{len(files)} files directly in it and no class folders" if files else "an empty folder"
-        raise DataError(f"{root}: found {found}; {ACCEPTED}")
+        found = (
+            _("{n} files directly in it and no class folders").format(n=len(files)) if files else _("an empty folder")
+        )
+        raise DataError(_("{root}: found {found}; {accepted}").format(root=root, found=found, accepted=_(ACCEPTED)))
     parts = _parts(root, folders)
     if not parts and len(folders) == 1 and len(inside := _listed(root / folders[0])[0]) > 1:
         raise DataError(
-            f"{root}: found 1 class folder, {folders[0]!r}, which holds folders itself ({', '.join(inside[:5])}); "
-            f"did you mean {(root / folders[0]).as_posix()!r}?"
+            _(
+                "{root}: found 1 class folder, {name!r}, which holds folders itself ({inside}); did you mean {near!r}?"
+            ).format(root=root, name=folders[0], inside=", ".join(inside[:5]), near=(root / folders[0]).as_posix())
         )
     yield from (_stray(name) for name in files)
     for name in folders:
@@ -86,23 +90,29 @@ def _parts(root: Path, folders: list[str]) -> dict[str, str]:
         others = [name for name in folders if name not in parts]
         classes = [set(_listed(root / name)[0]) for name in parts]
         if len(parts) > 1 and set.intersection(*classes):
-            found = f"beside {', '.join(others)}" if others else "but no train"
+            found = _("beside {others}").format(others=", ".join(others)) if others else _("but no train")
             raise DataError(
-                f"{root}: found the part folders {', '.join(parts)} {found}; accepted: train, val and test alone "
-                "(train at least), or class folders alone"
+                _(
+                    "{root}: found the part folders {parts} {found}; accepted: train, val and test alone "
+                    "(train at least), or class folders alone"
+                ).format(root=root, parts=", ".join(parts), found=found)
             )
         return {}
     if len(set(parts.values())) < len(parts):
-        raise DataError(f"{root}: found {', '.join(parts)}; accepted: one folder for each of train, val, test")
+        raise DataError(
+            _("{root}: found {parts}; accepted: one folder for each of train, val, test").format(
+                root=root, parts=", ".join(parts)
+            )
+        )
     return parts
 
 
 def _in_class(root: Path, folder: str, label: str, part: str) -> Iterator[Candidate]:
     files = sorted(_walk(root, folder, {_identity(root)}))
     if not files:
-        yield Candidate(f"{folder}/", "", part, counts=False, reason="an empty folder, not taken for a class")
+        yield Candidate(f"{folder}/", "", part, counts=False, reason=N_("an empty folder, not taken for a class"))
     for path in files:
-        reason = "" if (root / path).is_file() else "a link to nothing, or not a file"
+        reason = "" if (root / path).is_file() else N_("a link to nothing, or not a file")
         meant = posixpath.splitext(path)[1].lower() in EXTENSIONS
         yield Candidate(path, unicodedata.normalize("NFC", label), part, counts=meant, reason=reason)
 
@@ -131,7 +141,9 @@ def _listed(folder: Path) -> tuple[list[str], list[str]]:
             folders = sorted(entry.name for entry in visible if entry.is_dir())
             return folders, sorted(entry.name for entry in visible if not entry.is_dir())
     except OSError as error:
-        raise DataError(f"{folder}: the folder cannot be read: {error.strerror}") from None
+        raise DataError(
+            _("{folder}: the folder cannot be read: {reason}").format(folder=folder, reason=error.strerror)
+        ) from None
 
 
 def _ignored(name: str) -> bool:
@@ -140,7 +152,7 @@ def _ignored(name: str) -> bool:
 
 def _stray(path: str) -> Candidate:
     photo = posixpath.splitext(path)[1].lower() in EXTENSIONS
-    return Candidate(path, "", counts=False, reason="in no class folder" if photo else "not an image file")
+    return Candidate(path, "", counts=False, reason=N_("in no class folder") if photo else N_("not an image file"))
 
 
 def in_table(file: Path) -> list[Candidate]:
@@ -151,17 +163,32 @@ def in_table(file: Path) -> list[Candidate]:
         first_line, first = found.setdefault(candidate.path, (line, candidate))
         if first.part != part:
             raise DataError(
-                f"{file}: line {line}: found {written} for {part or 'no part'}, and in line {first_line} for "
-                f"{first.part or 'no part'}; accepted: one part"
+                _(
+                    "{file}: line {line}: found {written} for {part}, and in line {first_line} for {first_part}; "
+                    "accepted: one part"
+                ).format(
+                    file=file,
+                    line=line,
+                    written=written,
+                    part=part or _("no part"),
+                    first_line=first_line,
+                    first_part=first.part or _("no part"),
+                )
             )
         if first.label != candidate.label and not first.reason:
-            labels = f"{first.label} in line {first_line}, {candidate.label} in line {line}"
-            found[candidate.path] = (first_line, replace(first, reason=f"conflicting labels: {labels}", counts=False))
+            reason = N_("conflicting labels: {label} in line {line}, {other} in line {other_line}").format(
+                label=first.label, line=first_line, other=candidate.label, other_line=line
+            )
+            found[candidate.path] = (first_line, replace(first, reason=reason, counts=False))
     candidates = [candidate for _, candidate in found.values()]
     undeclared = next((candidate for candidate in candidates if not candidate.part), None)
     if undeclared is not None and any(candidate.part for candidate in candidates):
         line = found[undeclared.path][0]
-        raise DataError(f"{file}: line {line}: found no split; accepted: train, val, test in every line, or in none")
+        raise DataError(
+            _("{file}: line {line}: found no split; accepted: train, val, test in every line, or in none").format(
+                file=file, line=line
+            )
+        )
     return candidates
 
 
@@ -174,26 +201,38 @@ def _rows(file: Path) -> Iterator[tuple[int, str, str, str]]:
         names = ["split" if name == "part" else name for name in names]
         if "path" not in names or "label" not in names:
             raise DataError(
-                f"{file}: line 1: found the header {','.join(header)!r}; accepted: path,label or path,label,split "
-                "in any order, separated by commas"
+                _(
+                    "{file}: line 1: found the header {header!r}; accepted: path,label or path,label,split "
+                    "in any order, separated by commas"
+                ).format(file=file, header=",".join(header))
             )
         for row in reader:
             where = f"{file}: line {reader.line_num}"
             if not any(cell.strip() for cell in row):
                 continue
             if len(row) != len(names):
-                raise DataError(f"{where}: found {len(row)} cells, accepted: {len(names)}, as in the header")
+                raise DataError(
+                    _("{where}: found {n} cells, accepted: {wanted}, as in the header").format(
+                        where=where, n=len(row), wanted=len(names)
+                    )
+                )
             cells = dict(zip(names, (cell.strip() for cell in row), strict=True))
             if not cells["path"] or not cells["label"]:
-                raise DataError(f"{where}: found {','.join(row)!r}; accepted: a path and a label in every line")
+                raise DataError(
+                    _("{where}: found {row!r}; accepted: a path and a label in every line").format(
+                        where=where, row=",".join(row)
+                    )
+                )
             part = cells.get("split", "").lower()
             if part and part not in PART_NAMES:
                 raise DataError(unknown("split", cells["split"], PART_NAMES, where=where))
             yield reader.line_num, cells["path"], cells["label"], PART_NAMES.get(part, "")
     except UnicodeDecodeError as error:
-        raise DataError(f"{file}: not UTF-8 text (byte {error.start}); save it as CSV in UTF-8") from None
+        raise DataError(
+            _("{file}: not UTF-8 text (byte {place}); save it as CSV in UTF-8").format(file=file, place=error.start)
+        ) from None
     except csv.Error as error:
-        raise DataError(f"{file}: not a CSV file: {error}") from None
+        raise DataError(_("{file}: not a CSV file: {reason}").format(file=file, reason=error)) from None
 
 
 def _located(root: Path, written: str, label: str, part: str) -> Candidate:
@@ -201,5 +240,5 @@ def _located(root: Path, written: str, label: str, part: str) -> Candidate:
     spellings = [written, written.replace("\\", "/")]
     spellings += [unicodedata.normalize(form, spellings[1]) for form in ("NFC", "NFD")]
     path = next((spelling for spelling in spellings if (root / spelling).is_file()), spellings[1])
-    reason = "" if (root / path).is_file() else "not a file" if (root / path).exists() else "no such file"
+    reason = "" if (root / path).is_file() else N_("not a file") if (root / path).exists() else N_("no such file")
     return Candidate(posixpath.normpath(path), unicodedata.normalize("NFC", label), part, reason=reason)

@@ -11,13 +11,13 @@ from math import floor
 from typing import TYPE_CHECKING
 
 from commongarden.errors import DataError
-from commongarden.language import _
+from commongarden.language import N_, _
 from commongarden.records import LeftOut, Manifest, Photo, Split
 
 if TYPE_CHECKING:
     from commongarden.study import SplitPlan, Study
 
-PARTS = ("train", "val", "test")
+PARTS = (N_("train"), N_("val"), N_("test"))
 
 
 @dataclass(frozen=True)
@@ -128,15 +128,19 @@ def _check_parts(manifest: Manifest, parts: dict[str, list[_Group]], n_groups: i
     for part, members in parts.items():
         if not members:
             raise DataError(
-                f"{manifest.root}: no photo is left for the {part} part "
-                f"(found {len(manifest.photos)} photos, {n_groups} of them different and without conflict)"
+                _(
+                    "{root}: no photo is left for the {part} part (found {n_photos} photos, {n_groups} of "
+                    "them different and without conflict)"
+                ).format(root=manifest.root, part=_(part), n_photos=len(manifest.photos), n_groups=n_groups)
             )
     present = {photo.label for group in parts["train"] for photo in group.photos}
     for label in manifest.classes:
         if label not in present:
             raise DataError(
-                f"{manifest.root}: no photo of class {label!r} is left to learn from, once copies and conflicting "
-                "labels are taken out; add photos of it, or remove the class"
+                _(
+                    "{root}: no photo of class {label!r} is left to learn from, once copies and conflicting "
+                    "labels are taken out; add photos of it, or remove the class"
+                ).format(root=manifest.root, label=label)
             )
 
 
@@ -163,18 +167,17 @@ def _groups(photos: Sequence[Photo], plan: SplitPlan, seed: int | str) -> tuple[
 
 def _conflict(photo: Photo, group: Sequence[Photo]) -> str:
     others = [f"{other.label} ({other.path})" for other in group if other.label != photo.label]
-    return f"conflicting labels: labelled {photo.label} here, the same photo is labelled {', '.join(others)}"
+    return N_("conflicting labels: labelled {label} here, the same photo is labelled {others}").format(
+        label=photo.label, others=", ".join(others)
+    )
 
 
 def _without_copies(group: _Group) -> tuple[_Group, list[LeftOut]]:
     """The copies in the last declared part, test before val before train; the others are left out."""
     part = next(part for part in ("test", "val", "train", "") if any(photo.part == part for photo in group.photos))
     kept = tuple(photo for photo in group.photos if photo.part == part)
-    others = [
-        LeftOut(photo.path, f"the same photo is in the {part} part ({kept[0].path}), where it stays")
-        for photo in group.photos
-        if photo.part != part
-    ]
+    reason = N_("the same photo is in the {part} part ({path}), where it stays").format(part=part, path=kept[0].path)
+    others = [LeftOut(photo.path, reason) for photo in group.photos if photo.part != part]
     return _Group(kept, group.rank), others
 
 
@@ -194,8 +197,10 @@ def _divide(groups: Sequence[_Group], names: Sequence[str], plan: SplitPlan) -> 
     if 0 in sizes or n == sum(sizes):
         found = [*sizes, n - sum(sizes)]
         raise DataError(
-            f"split: {n} photos give {', '.join(f'{name} {size}' for name, size in zip(names, found, strict=True))}; "
-            "accepted: at least one photo in each. Add photos, or change the shares."
+            _(
+                "split: {n} photos give {found}; accepted: at least one photo in each. Add photos, or "
+                "change the shares."
+            ).format(n=n, found=", ".join(f"{name} {size}" for name, size in zip(names, found, strict=True)))
         )
     return dict(zip(names, _fill(groups, sizes), strict=True))
 
@@ -209,8 +214,10 @@ def _divide_by_class(
     for label, members in classes.items():
         if len(members) < len(names):
             raise DataError(
-                f"split: class {label!r} has {len(members)} different photos; a stratified split needs at least "
-                f"{len(names)} of each class, one for each of {', '.join(names)}. Add photos, or remove the class."
+                _(
+                    "split: class {label!r} has {n} different photos; a stratified split needs at "
+                    "least {least} of each class, one for each of {names}. Add photos, or remove the class."
+                ).format(label=label, n=len(members), least=len(names), names=", ".join(names))
             )
     sizes = {label: _largest_remainder(_n_photos(classes[label]), shares) for label in sorted(classes)}
     _round_train(sizes, shares[0], multiple)
@@ -241,7 +248,10 @@ def _round_train(sizes: dict[str, list[int]], share: Fraction, multiple: int) ->
         movable = [label for label, counts in sizes.items() if counts[0] > 1]
         if not movable:
             raise DataError(
-                f"split.multiple: found {multiple}; the classes have too few photos to round the train part down to it"
+                _(
+                    "split.multiple: found {multiple}; the classes have too few photos to round the train "
+                    "part down to it"
+                ).format(multiple=multiple)
             )
         label = max(movable, key=lambda label: sizes[label][0] - share * sum(sizes[label]))
         sizes[label][0] -= 1

@@ -9,6 +9,7 @@ from commongarden.arch import Node, Shape, label
 from commongarden.drawing.layout import CIRCLE, Line, Picture, Rect, Text, lay_out, show
 from commongarden.drawing.letters import FONTS
 from commongarden.drawing.parts import Box, Fork, Frame, Part, Row, Sum, parts_of
+from commongarden.language import _
 
 STYLE = """
 svg.network {
@@ -144,11 +145,13 @@ def _n(value: float) -> str:
 
 def _say(row: Row) -> str:
     """The drawing in words, for those who hear it."""
-    return f"Input {show(row.input)}; {_said_row(row)}; output {show(row.output)}."
+    return _("Input {input}; {row}; output {output}.").format(
+        input=show(row.input), row=_said_row(row), output=show(row.output)
+    )
 
 
 def _said_row(row: Row) -> str:
-    return "; ".join(map(_said, row.parts)) or "the input itself"
+    return "; ".join(map(_said, row.parts)) or _("the input itself")
 
 
 def _said(part: Part) -> str:
@@ -156,10 +159,19 @@ def _said(part: Part) -> str:
         case Box():
             return f"{part.text} ({part.small})" if part.small else part.text
         case Fork(branches=branches):
-            return f"{len(branches)} branches, concatenated: " + " | ".join(f"[{_said_row(row)}]" for row in branches)
+            return _("{n} branches, concatenated: {branches}").format(
+                n=len(branches), branches=" | ".join(f"[{_said_row(row)}]" for row in branches)
+            )
         case Sum(body=body, shortcuts=shortcuts):
-            around = " and ".join("the input" if not row.parts else f"[{_said_row(row)}]" for row in shortcuts)
-            return f"[{_said_row(body)}] added to {around}" if around else f"[{_said_row(body)}]"
+            said = [f"[{_said_row(row)}]" if row.parts else _("the input") for row in shortcuts]
+            if not said:
+                return f"[{_said_row(body)}]"
+            around = said[0]
+            for one in said[1:]:
+                around = _("{first} and {last}").format(first=around, last=one)
+            return _("[{body}] added to {around}").format(body=_said_row(body), around=around)
         case Frame():
-            times = f", {part.times} times" if part.times > 1 else ""
-            return f"{part.title or 'block'}{times}: {{{_said_row(part.body)}}}"
+            title = part.title or _("block")
+            if part.times > 1:
+                title = _("{title}, {n} times").format(title=title, n=part.times)
+            return f"{title}: {{{_said_row(part.body)}}}"

@@ -8,6 +8,7 @@ from typing import Any
 
 import altair as alt
 
+from commongarden.language import _
 from commongarden.records import Epoch
 from commongarden.report import numbers, words
 from commongarden.report.charts import SOFT, Chart, colour, dash, domain_of, finished, inline
@@ -84,7 +85,7 @@ def curves(
             axis=alt.Axis(grid=False, format="d", tickCount=10, values=whole),
         )
         domain = domain_of([*values, line], 0, top)
-        description = f"{title}: {_ends(rows, '' if loss else ' %')}"
+        description = f"{title}: {_ends(rows, loss=loss)}"
         arms = list(histories)
         charts.append(_over(field, rows, arms, x, title, line=line, domain=domain, description=description))
     return charts
@@ -100,7 +101,7 @@ def over_time(histories: Mapping[str, Mapping[int, Sequence[Epoch]]], guess: flo
     x = alt.X("seconds:Q", title=f"{unit} {TEXT['time_axis']}", axis=alt.Axis(grid=False, tickCount=6))
     domain = domain_of([*(row["value"] for row in rows), 100 * guess], 0, 100)
     title, arms = TEXT["over_time"], list(histories)
-    description = f"{title}: {_ends(rows, ' %')}"
+    description = f"{title}: {_ends(rows)}"
     return _over("over_time", timed, arms, x, title, line=100 * guess, domain=domain, description=description)
 
 
@@ -126,6 +127,11 @@ def _track(history: Sequence[Epoch], field: str, factor: float) -> list[dict[str
     return track
 
 
-def _ends(rows: Sequence[Mapping[str, Any]], unit: str) -> str:
+def _ends(rows: Sequence[Mapping[str, Any]], *, loss: bool = False) -> str:
     last = {row["arm"]: row for row in rows if row["seed"] == ""}
-    return "; ".join(f"{arm} ends at {numbers.number(row['value'])}{unit}" for arm, row in last.items())
+    return "; ".join(
+        _("{arm} ends at {value}").format(
+            arm=arm, value=numbers.number(row["value"]) if loss else numbers.percent(row["value"] / 100)
+        )
+        for arm, row in last.items()
+    )

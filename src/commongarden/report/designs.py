@@ -79,7 +79,12 @@ def value(row: tuple[str, str, str]) -> str:
     'resolution 96 against 64'
     """
     field, one, two = row
-    return _("{field} {one} against {two}").format(field=field, one=one, two=two)
+    return _("{field} {one} against {two}").format(field=field, one=written(one), two=written(two))
+
+
+def written(value: str) -> str:
+    """A value of the study file as it is written there, but for one that is empty or that an architecture has not."""
+    return _("none") if value == "none" else value
 
 
 def words_together(rows: Sequence[tuple[str, str, str]]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from commongarden.language import _
 from commongarden.records import Estimate
 from commongarden.report import numbers
 from commongarden.report.verdicts import figure, probability
@@ -108,7 +109,7 @@ def _signed(metric: str, value: float | None) -> str:
 def _span(metric: str, estimate: Estimate | None) -> str:
     if estimate is None or estimate.low is None or estimate.high is None:
         return ""
-    return f"{figure(metric, estimate.low)} to {figure(metric, estimate.high)}"
+    return _("{low} to {high}").format(low=figure(metric, estimate.low), high=figure(metric, estimate.high))
 
 
 def _share(value: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from commongarden.language import _
+from commongarden.language import _, pgettext
 from commongarden.report import budgets, figures, race, terms, tuned
 from commongarden.report.charts import Chart
 from commongarden.report.document import Block, Bullets, Figure, Paragraph, Section, Table
@@ -15,7 +15,11 @@ from commongarden.study import Study
 def terms_section(store: Store, study: Study) -> Section:
     """The contract: what is equal for all arms, and what differs."""
     found = terms.terms(study, store.manifest(), store.splits(), store.runs())
-    parts: list[Block] = [Table(f"{TEXT['terms_equal']}.", (_("term"), _("for all arms")), found.equal, n_left=2)]
+    parts: list[Block] = [
+        Table(
+            f"{TEXT['terms_equal']}.", (pgettext("of the contract", "term"), _("for all arms")), found.equal, n_left=2
+        )
+    ]
     for heading, said in ((f"{TEXT['terms_differs']}:", found.differs), (TEXT["terms_declared"], found.declared)):
         if said:
             parts += [Paragraph(heading, leads=True), Bullets(said)]

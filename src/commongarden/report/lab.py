@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from commongarden.classic import classic_log
 from commongarden.findings import Audit
-from commongarden.language import _, current
+from commongarden.language import _, current, told
 from commongarden.records import Epoch, Run
 from commongarden.report import (
     audits,
@@ -61,7 +61,7 @@ def lab_report(store: Store, results: Results) -> Document:
 
 def _overview(store: Store, study: Study, results: Results, how: methods.Methods) -> Section:
     arms = [arm.arm for arm in results.arms]
-    blocks: list[Block] = [Paragraph(study.description or words.question(arms, sections.data_name(study)))]
+    blocks: list[Block] = [Paragraph(told(study.description) or words.question(arms, sections.data_name(study)))]
     done, failed = (sum(getattr(arm, name) for arm in results.arms) for name in ("n_finished", "n_failed"))
     if race.section(store) is None and (progress := words.progress(done, failed, len(study.arms) * len(study.seeds))):
         blocks.append(Paragraph(progress))
@@ -255,7 +255,7 @@ def _conclusion(study: Study, results: Results) -> Section:
     if (figures_before := compared.published(results)) is not None:
         if study.published_source:
             blocks.append(
-                Paragraph(_("The published figures come from: {source}.").format(source=study.published_source))
+                Paragraph(_("The published figures come from: {source}.").format(source=told(study.published_source)))
             )
         blocks.append(figures_before)
     limits = words.limits(results, {study.recipe_of(arm).select for arm in study.arms})

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-TEXT: dict[str, str] = {
+from collections.abc import Iterator, Mapping
+
+from commongarden.language import pgettext
+
+ENGLISH: dict[str, str] = {
     "answer": "What was found",
     "differences": "Differences between arms",
     "differences_axis": "points of test accuracy",
@@ -214,3 +218,19 @@ TEXT: dict[str, str] = {
     "(columns), mean over the finished folds.",
     "footer": "Made by commongarden from the study's folder. Everything this page shows is in this one file.",
 }
+
+
+class Labels(Mapping[str, str]):
+    """Text by key, each looked up in the language in use when it is asked for; the key is the catalogues' context."""
+
+    def __getitem__(self, key: str) -> str:
+        return pgettext(key, ENGLISH[key])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(ENGLISH)
+
+    def __len__(self) -> int:
+        return len(ENGLISH)
+
+
+TEXT = Labels()

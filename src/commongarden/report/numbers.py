@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from commongarden.language import _
+
 
 def signed_points(share: float) -> str:
     """
@@ -17,15 +19,15 @@ def signed_points(share: float) -> str:
 
 def span(low: float, high: float) -> str:
     """An interval as it stands below or beside its mean."""
-    return f"{hundredths(low)} to {hundredths(high)}"
+    return _("{low} to {high}").format(low=hundredths(low), high=hundredths(high))
 
 
-def percent(share: float) -> str:
+def percent(share: float, decimals: int = 1) -> str:
     """
     >>> percent(0.2438)
     '24.4 %'
     """
-    return f"{hundredths(share)} %"
+    return _("{number} %").format(number=hundredths(share, decimals))
 
 
 def hundredths(share: float, decimals: int = 1) -> str:
@@ -66,10 +68,10 @@ def short(value: int) -> str:
 
 def time_unit(longest: float) -> tuple[str, float]:
     """The unit for an axis that ends at `longest` seconds, and how many seconds it has."""
-    for name, size in (("hours", 3600.0), ("minutes", 60.0)):
+    for name, size in ((_("hours"), 3600.0), (_("minutes"), 60.0)):
         if longest > 3 * size:
             return name, size
-    return "seconds", 1.0
+    return _("seconds"), 1.0
 
 
 def counted(n: int, one: str, many: str) -> str:
@@ -86,7 +88,7 @@ def listed(items: Iterable[str]) -> str:
     'a, b and c'
     """
     *first, last = items
-    return f"{', '.join(first)} and {last}" if first else last
+    return _("{first} and {last}").format(first=", ".join(first), last=last) if first else last
 
 
 def _plain(value: float, decimals: int) -> str:

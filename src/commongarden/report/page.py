@@ -13,6 +13,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from commongarden import language
 from commongarden.records import Predictions, Run
 from commongarden.report import (
     baselines,
@@ -72,6 +73,8 @@ def render(store: Store, results: Results) -> str:
         .get_template("page.html")
         .render(
             text=designs.labels(TEXT, study.folds),
+            lang=language.current(),
+            told=language.told,
             words=words,
             designs=designs,
             effects=factorial,
@@ -79,7 +82,7 @@ def render(store: Store, results: Results) -> str:
             numbers=numbers,
             study=study,
             results=results,
-            question=study.description or words.question(arms, sections.data_name(study)),
+            question=language.told(study.description) or words.question(arms, sections.data_name(study)),
             progress=_progress(results, study) if raced is None else None,
             race=raced,
             hopeless=race.hopeless(runs),

@@ -10,6 +10,7 @@ import csv
 import io
 from collections.abc import Iterator
 
+from commongarden.language import used
 from commongarden.records import Estimate
 from commongarden.report import baselines, words
 from commongarden.report.tables import COLUMNS, OTHER_METRICS
@@ -31,7 +32,8 @@ Value = str | int | float | None
 
 def to_csv(results: Results) -> str:
     """The file's text."""
-    rows = [*(_row(arm) for arm in results.arms), *_lines(results)]
+    with used("en"):  # names in a file for programs are the same in every language
+        rows = [*(_row(arm) for arm in results.arms), *_lines(results)]
     out = io.StringIO()
     writer = csv.DictWriter(out, list(rows[0]), restval=None, lineterminator="\n")
     writer.writeheader()

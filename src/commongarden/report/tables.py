@@ -10,6 +10,7 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from commongarden.language import _
 from commongarden.records import Estimate
 from commongarden.report import baselines, effects, numbers, words
 from commongarden.report.labels import TEXT
@@ -97,14 +98,15 @@ def cell(key: str, value: Value) -> Cell:
         text = _text(key, value.value, value.value)
         if value.low is None or value.high is None:
             return Cell(text)
-        return Cell(text, f"{_text(key, value.low, value.value)} to {_text(key, value.high, value.value)}")
+        low, high = (_text(key, bound, value.value) for bound in (value.low, value.high))
+        return Cell(text, _("{low} to {high}").format(low=low, high=high))
     return Cell(_text(key, value, value))
 
 
 def published_seconds(results: Results) -> dict[str, str]:
     """Published training times, by arm."""
     return {
-        arm.arm: f"{numbers.number(arm.published.seconds)} s"
+        arm.arm: _("{seconds} s").format(seconds=numbers.number(arm.published.seconds))
         for arm in results.arms
         if arm.published is not None and arm.published.seconds is not None
     }

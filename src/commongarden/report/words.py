@@ -1,18 +1,18 @@
 """Every sentence and number format of the report: what the page and the terminal say, and nothing of how it looks.
 
-All of it is plain functions here, formats in numbers.py and one dictionary in labels.py, so that a catalogue in another
-language can stand behind them.
+All of it is plain functions here, formats in numbers.py and one dictionary in labels.py; the catalogues of other
+languages stand behind them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from commongarden.language import _, ngettext
+from commongarden.language import N_, _, ngettext, told
 from commongarden.records import Estimate, Machine, Run
 from commongarden.report import baselines, designs
 from commongarden.report.labels import TEXT
-from commongarden.report.numbers import counted, hundredths, listed, percent
+from commongarden.report.numbers import hundredths, listed, percent, whole
 from commongarden.report.verdicts import headline as headline
 from commongarden.report.verdicts import imbalance as imbalance
 from commongarden.report.verdicts import in_full as in_full
@@ -25,20 +25,30 @@ from commongarden.report.verdicts import verdicts as verdicts
 from commongarden.stats import METRICS, ArmResult, Commonest, ContrastResult, Results
 from commongarden.study import SplitPlan
 
-CONSEQUENCES = ("parameters", "MACs")  # rows of ContrastResult.differs that follow from the others
+CONSEQUENCES = (N_("parameters"), N_("MACs"))  # rows of ContrastResult.differs that follow from the others
+DIFFERENCES = (N_("architecture"), *CONSEQUENCES)  # rows that are no keys of a study file
 
 
 def _interval(low: float, high: float, decimals: int) -> str:
-    return f"95 % interval {hundredths(low, decimals)} to {hundredths(high, decimals)}"
+    return _("95 % interval {low} to {high}").format(low=hundredths(low, decimals), high=hundredths(high, decimals))
 
 
 def differs(contrast: ContrastResult) -> str:
     """What differs between the two arms, in one phrase, and whether the difference can be put down to one thing."""
-    causes = [f"{what} ({one} against {two})" for what, one, two in contrast.differs if what not in CONSEQUENCES]
+    causes = [
+        _("{what} ({one} against {two})").format(
+            what=difference_name(what), one=designs.written(one), two=designs.written(two)
+        )
+        for what, one, two in contrast.differs
+        if what not in CONSEQUENCES
+    ]
     if not causes:
-        return "Nothing that was declared differs between them."
-    warning = ", so the difference cannot be put down to one of these alone" if len(causes) > 1 else ""
-    return f"They differ in {listed(causes)}{warning}."
+        return _("Nothing that was declared differs between them.")
+    if len(causes) == 1:
+        return _("They differ in {causes}.").format(causes=causes[0])
+    return _("They differ in {causes}, so the difference cannot be put down to one of these alone.").format(
+        causes=listed(causes)
+    )
 
 
 def beside_commonest(arm: ArmResult, commonest: Commonest) -> str | None:
@@ -46,28 +56,34 @@ def beside_commonest(arm: ArmResult, commonest: Commonest) -> str | None:
     accuracy = arm.test_accuracy
     if accuracy is None or (arm.beats_commonest and not arm.n_at_commonest):
         return None
-    line = f"always guessing {commonest.label} ({percent(commonest.accuracy)})"
+    line = {"arm": arm.arm, "label": commonest.label, "accuracy": percent(commonest.accuracy)}
     stuck = _stuck(arm)
     if arm.beats_commonest:
-        return f"{arm.arm} is better than {line}, but {stuck}."
+        return _("{arm} is better than always guessing {label} ({accuracy}), but {stuck}.").format(stuck=stuck, **line)
     if accuracy.value <= commonest.accuracy or arm.n_at_commonest == arm.n_finished or accuracy.low is None:
-        return f"{arm.arm} is no better than {line}." + (f" {_capital(stuck)}." if stuck and arm.n_finished > 1 else "")
-    mean = f"{percent(accuracy.value)} ({_interval(accuracy.low, accuracy.high or 1.0, 1)})"
-    return f"{arm.arm} is not shown to be better than {line}: its mean is {mean}." + (
-        f" {_capital(stuck)}." if stuck else ""
-    )
+        said = _("{arm} is no better than always guessing {label} ({accuracy}).").format(**line)
+        return said + (f" {_capital(stuck)}." if stuck and arm.n_finished > 1 else "")
+    said = _(
+        "{arm} is not shown to be better than always guessing {label} ({accuracy}): its mean is {mean} ({interval})."
+    ).format(mean=percent(accuracy.value), interval=_interval(accuracy.low, accuracy.high or 1.0, 1), **line)
+    return said + (f" {_capital(stuck)}." if stuck else "")
 
 
 def _stuck(arm: ArmResult) -> str:
+    """A clause that can stand by itself."""
     if not arm.n_at_commonest:
         return ""
-    said = f"{arm.n_at_commonest} of {counted(arm.n_finished, 'seed', 'seeds')} never left it"
+    seeds = ngettext("{n} seed", "{n} seeds", arm.n_finished).format(n=arm.n_finished)
     learned = arm.accuracy_learned
     if learned is None:
-        return said
+        return _("{n} of {seeds} never left it").format(n=arm.n_at_commonest, seeds=seeds)
     if learned.n == 1:
-        return f"{said}; the other one reached {percent(learned.value)}"
-    return f"{said}; over the other {learned.n} the mean is {percent(learned.value)}"
+        return _("{n} of {seeds} never left it; the other one reached {mean}").format(
+            n=arm.n_at_commonest, seeds=seeds, mean=percent(learned.value)
+        )
+    return _("{n} of {seeds} never left it; over the other {others} the mean is {mean}").format(
+        n=arm.n_at_commonest, seeds=seeds, others=learned.n, mean=percent(learned.value)
+    )
 
 
 def _capital(text: str) -> str:
@@ -77,16 +93,21 @@ def _capital(text: str) -> str:
 def accuracy(estimate: Estimate | None, folds: int = 0) -> str:
     """An accuracy with its evidence."""
     if estimate is None:
-        return "no finished run"
+        return _("no finished run")
     if estimate.low is None or estimate.high is None:
-        return f"{percent(estimate.value)} (one run)"
-    runs = designs.repeats(estimate.n, folds)
-    return f"{percent(estimate.value)} ({_interval(estimate.low, estimate.high, 1)}, {runs})"
+        return _("{accuracy} (one run)").format(accuracy=percent(estimate.value))
+    return _("{accuracy} ({interval}, {runs})").format(
+        accuracy=percent(estimate.value),
+        interval=_interval(estimate.low, estimate.high, 1),
+        runs=designs.repeats(estimate.n, folds),
+    )
 
 
 def one_arm(arm: ArmResult, folds: int = 0) -> str:
     """The answer of a study that has nothing to compare."""
-    return f"{arm.arm} reached a test accuracy of {accuracy(arm.test_accuracy, folds)}."
+    return _("{arm} reached a test accuracy of {accuracy}.").format(
+        arm=arm.arm, accuracy=accuracy(arm.test_accuracy, folds)
+    )
 
 
 def notes(results: Results) -> list[str]:
@@ -108,11 +129,12 @@ def failures(arm: ArmResult) -> str | None:
     """Said of an arm some of whose runs failed."""
     if not arm.n_failed:
         return None
-    total = counted(arm.n_failed + arm.n_finished, "run", "runs")
     if not arm.n_finished:
-        return f"{arm.arm} has no result: {'its only run' if arm.n_failed == 1 else f'all {arm.n_failed} runs'} failed."
-    return (
-        f"{arm.n_failed} of {total} of {arm.arm} failed; its figures are those of the {arm.n_finished} that finished."
+        return ngettext(
+            "{arm} has no result: its only run failed.", "{arm} has no result: all {n} runs failed.", arm.n_failed
+        ).format(arm=arm.arm, n=arm.n_failed)
+    return _("{n} of {runs} of {arm} failed; its figures are those of the {finished} that finished.").format(
+        n=arm.n_failed, runs=n_runs(arm.n_failed + arm.n_finished), arm=arm.arm, finished=arm.n_finished
     )
 
 
@@ -134,37 +156,53 @@ def progress(n_finished: int, n_failed: int, n_planned: int) -> str | None:
     """Said while a study is unfinished."""
     if n_finished + n_failed >= n_planned:
         return None
-    done = f"{n_finished} of {counted(n_planned, 'run', 'runs')} {'is' if n_finished == 1 else 'are'} finished"
-    failed = f", {n_failed} failed" if n_failed else ""
-    return f"{done}{failed}. What follows is so far; the same command goes on."
+    if n_failed:
+        said = ngettext(
+            "{n} of {runs} is finished, {failed} failed. What follows is so far; the same command goes on.",
+            "{n} of {runs} are finished, {failed} failed. What follows is so far; the same command goes on.",
+            n_finished,
+        )
+    else:
+        said = ngettext(
+            "{n} of {runs} is finished. What follows is so far; the same command goes on.",
+            "{n} of {runs} are finished. What follows is so far; the same command goes on.",
+            n_finished,
+        )
+    return said.format(n=n_finished, runs=n_runs(n_planned), failed=n_failed)
 
 
 def question(arms: Sequence[str], data: str) -> str:
     """The question of a study that does not state one."""
     if len(arms) == 1:
-        return f"How well does {arms[0]} do on {data}?"
+        return _("How well does {arm} do on {data}?").format(arm=arms[0], data=data)
     if len(arms) > 6:
-        return f"How do {len(arms)} networks compare on {data}?"
-    return f"How do {listed(arms)} compare on {data}?"
+        return _("How do {n} networks compare on {data}?").format(n=len(arms), data=data)
+    return _("How do {arms} compare on {data}?").format(arms=listed(arms), data=data)
 
 
 def compared(results: Results) -> str:
     """What was compared and on what, in one line."""
-    return (
-        f"{counted(len(results.arms), 'arm', 'arms')} × {designs.repeats(len(results.seeds), results.folds)}, "
-        f"{counted(len(results.classes), 'class', 'classes')}; {results.n_train:,} photos to train on, "
-        f"{results.n_val:,} to validate, {results.n_test:,} to test."
+    n_arms, n_classes = len(results.arms), len(results.classes)
+    return _("{arms} × {runs}, {classes}; {train} photos to train on, {val} to validate, {test} to test.").format(
+        arms=ngettext("{n} arm", "{n} arms", n_arms).format(n=whole(n_arms)),
+        runs=designs.repeats(len(results.seeds), results.folds),
+        classes=ngettext("{n} class", "{n} classes", n_classes).format(n=whole(n_classes)),
+        train=whole(results.n_train),
+        val=whole(results.n_val),
+        test=whole(results.n_test),
     )
 
 
 def commonest_line(commonest: Commonest) -> str:
     """The name of the line that a network must beat."""
-    return f"always {commonest.label}"
+    return _("always {label}").format(label=commonest.label)
 
 
 def failure(run: Run) -> str:
     """Why one run has no result."""
-    return f"{run.arm}, seed {run.seed}, failed: {run.failure or 'no reason kept'}"
+    return _("{arm}, seed {seed}, failed: {reason}").format(
+        arm=run.arm, seed=run.seed, reason=run.failure or _("no reason kept")
+    )
 
 
 def mistaken(classes: Sequence[str], shares: Sequence[Sequence[float]]) -> str:
@@ -176,9 +214,11 @@ def mistaken(classes: Sequence[str], shares: Sequence[Sequence[float]]) -> str:
         if true != called and share > 0
     ]
     if not wrong:
-        return "No test photo was mistaken."
+        return _("No test photo was mistaken.")
     share, true, called = max(wrong)
-    return f"Most often mistaken: {100 * share:.0f} % of {classes[true]} called {classes[called]}."
+    return _("Most often mistaken: {share} of {label} called {called}.").format(
+        share=percent(share, 0), label=classes[true], called=classes[called]
+    )
 
 
 def called(counts: Mapping[str, int], most: int = 2) -> str:
@@ -188,47 +228,57 @@ def called(counts: Mapping[str, int], most: int = 2) -> str:
     'called rose 5, daisy 3, other 1'
     """
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    parts = [f"{label} {n}" for label, n in ordered[:most]]
-    rest = sum(n for _, n in ordered[most:])
-    return f"called {', '.join([*parts, f'other {rest}'] if rest else parts)}"
+    answers = [f"{label} {n}" for label, n in ordered[:most]]
+    rest = sum(n for _label, n in ordered[most:])
+    if rest:
+        answers.append(_("other {n}").format(n=rest))
+    return _("called {answers}").format(answers=", ".join(answers))
 
 
-def missed(n_runs: int) -> str:
+def missed(n: int) -> str:
     """What the counts below the photos are out of."""
-    return (
-        f"Worst first, of {counted(n_runs, 'run', 'runs')}: the true class in bold, then what the runs that missed it "
-        "said, and how many. A photo that every run misses is worth a look: its label may be wrong."
-    )
+    return _(
+        "Worst first, of {runs}: the true class in bold, then what the runs that missed it said, and how many. A photo "
+        "that every run misses is worth a look: its label may be wrong."
+    ).format(runs=n_runs(n))
 
 
 def machine(found: Machine, device: str) -> str:
     """One machine in one line."""
-    cores = counted(found.physical_cores, "core", "cores")
-    return f"{found.processor} ({cores}, {found.memory_bytes / 2**30:.0f} GiB), {found.system}, trained on {device}"
+    cores = ngettext("{n} core", "{n} cores", found.physical_cores).format(n=found.physical_cores)
+    return _("{processor} ({cores}, {memory:.0f} GiB), {system}, trained on {device}").format(
+        processor=found.processor, cores=cores, memory=found.memory_bytes / 2**30, system=found.system, device=device
+    )
 
 
 def machines(n: int) -> str | None:
     """Said where runs come from more than one machine."""
-    return f"The runs come from {n} machines: seconds and memory cannot be compared across them." if n > 1 else None
+    if n < 2:
+        return None
+    return _("The runs come from {n} machines: seconds and memory cannot be compared across them.").format(n=n)
 
 
 def limits(results: Results, select: Iterable[str]) -> list[str]:
     """How far the results reach."""
     n = results.n_test
-    weights = {"last": "the last epoch", "best-val": "the epoch with the best validation accuracy"}
+    weights = {"last": _("the last epoch"), "best-val": _("the epoch with the best validation accuracy")}
     chosen = listed(weights[name] for name in sorted(set(select), reverse=True))
     said = [
-        "One data set: another one may order the arms otherwise.",
-        f"{designs.repeats(len(results.seeds), results.folds)} an arm: intervals narrow with more of them.",
-        f"The test part was touched once per run, at the end, with the weights of {chosen}.",
+        _("One data set: another one may order the arms otherwise."),
+        _("{runs} an arm: intervals narrow with more of them.").format(
+            runs=designs.repeats(len(results.seeds), results.folds)
+        ),
+        _("The test part was touched once per run, at the end, with the weights of {epochs}.").format(epochs=chosen),
         _("One recipe for all: an arm that would want another learning rate or more epochs is not shown at its best.")
         if results.tuned is None
         else _("One recipe for all but what was tuned: an arm that would want more epochs is not shown at its best."),
-        "Seconds are wall-clock seconds of this machine, where runs may have shared processors: a few per cent mean "
-        "little.",
+        _(
+            "Seconds are wall-clock seconds of this machine, where runs may have shared processors: a few per cent "
+            "mean little."
+        ),
     ]
     if n:
-        photos = ngettext("{n} test photo", "{n} test photos", n).format(n=f"{n:,}")
+        photos = ngettext("{n} test photo", "{n} test photos", n).format(n=whole(n))
         said.insert(
             2,
             _(
@@ -241,35 +291,43 @@ def limits(results: Results, select: Iterable[str]) -> list[str]:
 
 def left_out(reason: str, n: int) -> str:
     """How many files were left out for one reason."""
-    return f"{counted(n, 'file', 'files')}: {reason}"
+    return ngettext("{n} file: {reason}", "{n} files: {reason}", n).format(n=whole(n), reason=told(reason))
 
 
 def study_seeds(seeds: Sequence[int], seed: int) -> str:
     """The seeds in words."""
-    return (
-        f"{counted(len(seeds), 'run seed', 'run seeds')} ({', '.join(map(str, seeds))}), study seed {seed}. Arms with "
-        "the same seed saw the same photos in the same order."
-    )
+    return ngettext(
+        "{n} run seed ({seeds}), study seed {seed}. Arms with the same seed saw the same photos in the same order.",
+        "{n} run seeds ({seeds}), study seed {seed}. Arms with the same seed saw the same photos in the same order.",
+        len(seeds),
+    ).format(n=len(seeds), seeds=", ".join(map(str, seeds)), seed=seed)
 
 
 def split_plan(plan: SplitPlan) -> str:
     """How the parts were to be made; folders or a CSV that declare parts are kept as they are."""
-    kind = "class by class" if plan.stratified else "all photos shuffled once together"
-    return (
-        f"Planned where the data declare no parts: {percent(plan.train)} to train, {percent(plan.val)} to validate, "
-        f"the rest to test, {kind}."
-    )
+    if plan.stratified:
+        said = _(
+            "Planned where the data declare no parts: {train} to train, {val} to validate, the rest to test, class by "
+            "class."
+        )
+    else:
+        said = _(
+            "Planned where the data declare no parts: {train} to train, {val} to validate, the rest to test, all "
+            "photos shuffled once together."
+        )
+    return said.format(train=percent(plan.train), val=percent(plan.val))
 
 
 def more(n: int) -> str:
     """Stands for what a list leaves out."""
-    return f"and {n:,} more"
+    return _("and {n} more").format(n=whole(n))
 
 
 def seeds_of(arm: ArmResult) -> str:
     """How many runs stand behind an arm's figures."""
-    failed = f", {arm.n_failed} failed" if arm.n_failed else ""
-    return f"{arm.n_finished}{failed}"
+    if not arm.n_failed:
+        return str(arm.n_finished)
+    return _("{n}, {failed} failed").format(n=arm.n_finished, failed=arm.n_failed)
 
 
 def own_value(arm: str, value: str) -> str:
@@ -279,9 +337,19 @@ def own_value(arm: str, value: str) -> str:
 
 def cut(label: str, top: float) -> str:
     """The title of a chart whose highest values lie outside."""
-    return f"{label} (cut at {top:.1f})"
+    return _("{label} (cut at {top:.1f})").format(label=label, top=top)
 
 
 def kept_classes(n: int, n_all: int) -> str:
     """Said where a confusion matrix cannot hold every class."""
-    return f"Only the {n} classes with most mistakes of {n_all} are shown."
+    return _("Only the {n} classes with most mistakes of {total} are shown.").format(n=n, total=n_all)
+
+
+def difference_name(what: str) -> str:
+    """A row of ContrastResult.differs: a word of ours, or a key of the study file as it is written there."""
+    return _(what) if what in DIFFERENCES else what
+
+
+def n_runs(n: int) -> str:
+    """How many runs."""
+    return ngettext("{n} run", "{n} runs", n).format(n=whole(n))

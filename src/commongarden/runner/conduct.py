@@ -21,7 +21,7 @@ from commongarden import store as store_files
 from commongarden.data import image
 from commongarden.errors import DataError
 from commongarden.findings import Audit
-from commongarden.language import _
+from commongarden.language import _, ngettext, told
 from commongarden.records import LeftOut
 from commongarden.runner import baselines, budget, forecast, plan, tuning
 from commongarden.runner.budget import Spending
@@ -94,9 +94,10 @@ def conduct(
         store_files.mend(Store(root))
         store, soil = prepare(study, root, cache_folder, keep_going=keep_going, on_progress=display.prepare)
         study = store.study()
-        for what, left_out in (("unreadable", soil.manifest.left_out), ("in no part", soil.split.left_out)):
-            if left_out:
-                display.note(_left_out(what, left_out))
+        if soil.manifest.left_out:
+            display.note(_unreadable(soil.manifest.left_out))
+        if soil.split.left_out:
+            display.note(_in_no_part(soil.split.left_out))
         _write_command(store, argv)
         baselines.keep(store, study, soil, display.prepare)
         if retry:
@@ -226,17 +227,34 @@ def _trimmed(store: Store, study: Study) -> Study:
 
 def _keep_audit(store: Store, event: Audited, display: Display, tell_audit: Callable[[str, Audit], str] | None) -> None:
     if event.audit is None:
-        display.note(f"warning: {event.arm} could not be audited: {event.cause}")
+        display.note(_("warning: {arm} could not be audited: {cause}").format(arm=event.arm, cause=event.cause))
         return
     store_files.write_audit(store, event.arm, event.audit)
     if event.audit.findings and tell_audit is not None:
         display.note(tell_audit(event.arm, event.audit))
 
 
-def _left_out(what: str, files: Sequence[LeftOut]) -> str:
-    shown = "".join(f"\n  {file.path}: {file.reason}" for file in files[:3])
-    more = f"\n  and {len(files) - 3} more, all named in split.json" if len(files) > 3 else ""
-    return f"warning: {len(files)} {'file is' if len(files) == 1 else 'files are'} left out, {what}:{shown}{more}"
+def _unreadable(files: Sequence[LeftOut]) -> str:
+    return ngettext(
+        "warning: {n} file is left out, unreadable:{files}",
+        "warning: {n} files are left out, unreadable:{files}",
+        len(files),
+    ).format(n=len(files), files=_listed(files))
+
+
+def _in_no_part(files: Sequence[LeftOut]) -> str:
+    return ngettext(
+        "warning: {n} file is left out, in no part:{files}",
+        "warning: {n} files are left out, in no part:{files}",
+        len(files),
+    ).format(n=len(files), files=_listed(files))
+
+
+def _listed(files: Sequence[LeftOut]) -> str:
+    shown = "".join(f"\n  {file.path}: {told(file.reason)}" for file in files[:3])
+    if len(files) <= 3:
+        return shown
+    return shown + _("\n  and {n} more, all named in split.json").format(n=len(files) - 3)
 
 
 def _standing(store: Store, study: Study, interrupted: bool, rounds: Rounds) -> Conducted:
@@ -275,7 +293,7 @@ def _interruptible() -> Iterator[threading.Event]:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
-        print("stopping at the next step; checkpoints are kept (Ctrl-C again to stop at once)", file=sys.stderr)
+        print(_("stopping at the next step; checkpoints are kept (Ctrl-C again to stop at once)"), file=sys.stderr)
 
     signal.signal(signal.SIGINT, on_interrupt)
     try:

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from commongarden.classic import classic_log
-from commongarden.language import _
+from commongarden.language import _, ngettext, told
 from commongarden.records import Epoch, Run
 from commongarden.runner.events import EpochDone, Event, Job, RunDone, RunStopped, Started, Stepped, Trial, WorkerDied
 
@@ -73,37 +73,48 @@ class TimeLeft:
         return (sum(self.sizes.values()) - done) / gained * (time.monotonic() - self.start)
 
 
-def duration(seconds: float | None) -> str:
+def duration(seconds: float) -> str:
     """As people say it: "45 s", "3 min 20 s", "2 h 05 min"."""
-    if seconds is None:
-        return "time left not known yet"
     whole = round(seconds)
     if whole < 60:
-        return f"{whole} s"
+        return _("{seconds} s").format(seconds=whole)
     if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+        return _("{minutes} min {seconds:02d} s").format(minutes=whole // 60, seconds=whole % 60)
+    return _("{hours} h {minutes:02d} min").format(hours=whole // 3600, minutes=whole % 3600 // 60)
+
+
+def left(seconds: float | None) -> str:
+    """The time left for the whole study."""
+    if seconds is None:
+        return _("time left not known yet")
+    return _("{duration} left").format(duration=duration(seconds))
+
+
+def planned(n_runs: int, n_workers: int) -> str:
+    """Said before the first run."""
+    runs = ngettext("{n} run to make", "{n} runs to make", n_runs).format(n=n_runs)
+    return _("{runs}, {n} at a time").format(runs=runs, n=n_workers)
 
 
 def name_of(job: Job) -> str:
     """What a run is called while it is made."""
     if isinstance(job, Trial):
         return _("{arm}, tuning run {number}").format(arm=job.arm, number=job.number + 1)
-    return f"{job.arm}, seed {job.seed}"
+    return _("{arm}, seed {seed}").format(arm=job.arm, seed=job.seed)
 
 
 def died(job: Job, cause: str) -> str:
     """Said where a run loses its worker."""
-    return f"{name_of(job)}: {cause}; another one goes on from the last checkpoint"
+    return _("{run}: {cause}; another one goes on from the last checkpoint").format(run=name_of(job), cause=told(cause))
 
 
 def outcome(run: Run) -> str:
     """One line's end for a run that is in the store."""
     if run.failure is not None:
-        return f"failed: {run.failure}"
+        return _("failed: {reason}").format(reason=run.failure)
     if run.test_accuracy is None:
         return _("done, with learning rate {lr:g}").format(lr=run.recipe.lr)
-    return f"test accuracy {run.test_accuracy:.1%}, loss {run.test_loss:.3f}"
+    return _("test accuracy {accuracy:.1%}, loss {loss:.3f}").format(accuracy=run.test_accuracy, loss=run.test_loss)
 
 
 class LiveDisplay:
@@ -139,7 +150,7 @@ class LiveDisplay:
 
     def begin(self, jobs: Mapping[Job, float], epochs: Mapping[Job, int], n_workers: int) -> None:
         self.left, self.n_done = TimeLeft(jobs, epochs), 0
-        self.console.print(f"{len(jobs)} runs to make, {n_workers} at a time")
+        self.console.print(planned(len(jobs), n_workers))
         self.live.update(self._picture())
 
     def show(self, event: Event) -> None:
@@ -158,19 +169,20 @@ class LiveDisplay:
             case _:
                 self.running[event.job] = event
                 if isinstance(event, Started) and event.note:
-                    self.note(f"{name_of(event.job)}: {event.note}")
+                    self.note(f"{name_of(event.job)}: {told(event.note)}")
         self.live.update(self._picture())
 
     def _picture(self) -> Group:
         assert self.left is not None
         table = Table(box=None, pad_edge=False)
-        for name in ("run", "epoch", "cost", "accuracy", "images/s"):
-            table.add_column(name, justify="left" if name == "run" else "right")
+        table.add_column(_("run"))
+        for name in (_("epoch"), _("cost"), _("accuracy"), _("images/s")):
+            table.add_column(name, justify="right")
         for job, event in self.running.items():
             name, of = name_of(job), self.left.epochs[job]
             match event:
                 case Started():
-                    table.add_row(name, "starts", "", "", "")
+                    table.add_row(name, _("starts"), "", "", "")
                 case Stepped():
                     table.add_row(
                         name,
@@ -182,8 +194,8 @@ class LiveDisplay:
                 case EpochDone(epoch=epoch, images_per_second=speed):
                     figures = f"{epoch.train_loss:.3f}", f"{epoch.train_accuracy:.1%}", f"{speed:.0f}"
                     table.add_row(name, f"{epoch.epoch}/{of}", *figures)
-        done = f"{self.n_done} of {len(self.left.sizes)} runs done; {duration(self.left.seconds())}"
-        return Group(table, Text(done + (" left" if self.left.seconds() is not None else ""), "bold"))
+        done = _("{n} of {total} runs done").format(n=self.n_done, total=len(self.left.sizes))
+        return Group(table, Text(f"{done}; {left(self.left.seconds())}", "bold"))
 
 
 class PlainDisplay:
@@ -206,14 +218,14 @@ class PlainDisplay:
         now = time.monotonic()
         if done == total or now - self.told.get(what, 0.0) > 10:
             self.told[what] = now
-            self.line(f"{what}: {done} of {total}")
+            self.line(_("{what}: {done} of {total}").format(what=what, done=done, total=total))
 
     def note(self, text: str) -> None:
         self.line(text)
 
     def begin(self, jobs: Mapping[Job, float], epochs: Mapping[Job, int], n_workers: int) -> None:
         self.left = TimeLeft(jobs, epochs)
-        self.line(f"{len(jobs)} runs to make, {n_workers} at a time")
+        self.line(planned(len(jobs), n_workers))
 
     def show(self, event: Event) -> None:
         assert self.left is not None
@@ -221,22 +233,30 @@ class PlainDisplay:
         name = name_of(event.job)
         match event:
             case Started(note=note) if note:
-                self.line(f"{name}: {note}")
+                self.line(f"{name}: {told(note)}")
             case Started(epochs_before=before) if before:
-                self.line(f"{name}: goes on behind epoch {len(before)}")
+                self.line(_("{run}: goes on behind epoch {epoch}").format(run=name, epoch=len(before)))
             case EpochDone(job, epoch, speed):
-                left = self.left.seconds()
-                self.line(
-                    f"{name}: epoch {epoch.epoch}/{self.left.epochs[job]}, cost {epoch.train_loss:.3f}, "
-                    f"accuracy {epoch.train_accuracy:.3f}/{epoch.val_accuracy:.3f}, {speed:.0f} images/s"
-                    + ("" if left is None else f"; {duration(left)} left")
+                seconds = self.left.seconds()
+                said = _(
+                    "{run}: epoch {epoch}/{epochs}, cost {cost:.3f}, accuracy {train:.3f}/{val:.3f}, "
+                    "{speed:.0f} images/s"
+                ).format(
+                    run=name,
+                    epoch=epoch.epoch,
+                    epochs=self.left.epochs[job],
+                    cost=epoch.train_loss,
+                    train=epoch.train_accuracy,
+                    val=epoch.val_accuracy,
+                    speed=speed,
                 )
+                self.line(said if seconds is None else f"{said}; {left(seconds)}")
             case WorkerDied(job, cause):
                 self.line(died(job, cause))
             case RunDone(run=run):
                 self.line(f"{name}: {outcome(run)}")
             case RunStopped():
-                self.line(f"{name}: stopped; the same command goes on from its last checkpoint")
+                self.line(_("{run}: stopped; the same command goes on from its last checkpoint").format(run=name))
 
 
 class ClassicDisplay(PlainDisplay):

@@ -6,6 +6,7 @@ import torch
 
 from commongarden.arch import External, Node, children
 from commongarden.errors import StudyError
+from commongarden.language import _
 from commongarden.recipe import Recipe
 from commongarden.runner.events import Job
 from commongarden.study import Study
@@ -39,5 +40,7 @@ def own_pixels(network: Node) -> tuple[Channels, Channels]:
     """Mean and standard deviation that the weights of a library's network want. Raises StudyError."""
     node = next((part for _, part in children(network) if isinstance(part, External)), None)
     if node is None or not len(node.mean) == len(node.std) == 3:
-        raise StudyError("pixels: found 'own', but the network names no normalization; accepted: 'standardized', 'raw'")
+        raise StudyError(
+            _("pixels: found 'own', but the network names no normalization; accepted: 'standardized', 'raw'")
+        )
     return (node.mean[0], node.mean[1], node.mean[2]), (node.std[0], node.std[1], node.std[2])

@@ -12,6 +12,7 @@ import torch
 from commongarden import store as store_files
 from commongarden.arch import read
 from commongarden.data import batches
+from commongarden.language import N_
 from commongarden.records import Epoch, Failure, Predictions, Run
 from commongarden.runner import plan
 from commongarden.runner.events import EpochDone, Event, Job, RunDone, RunStopped, Started, Stepped, Trial
@@ -91,7 +92,10 @@ def _grow(
     except FileNotFoundError:
         pass
     except checkpoint.Unreadable as error:
-        trainee, note = _trainee(study, job, record, device), f"{error}; starts from its first epoch"
+        trainee, note = (
+            _trainee(study, job, record, device),
+            N_("{reason}; starts from its first epoch").format(reason=error),
+        )
     kept.append(trainee)
     yield Started(job, tuple(trainee.history), note)
 

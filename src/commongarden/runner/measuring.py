@@ -12,6 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 
 from commongarden.arm import Arm
 from commongarden.errors import RunnerError
+from commongarden.language import _, current, use
 from commongarden.origin import Origin
 from commongarden.study import Study
 
@@ -45,14 +46,16 @@ def _measured(wanted: Mapping[str, tuple[Arm, Input]], n_classes: int) -> dict[s
     }
     if not lacking:
         return arms
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), use, (current(),)) as pool:
         for name, (arm, input) in lacking.items():
             try:
                 kept = pool.submit(_measure, arm, n_classes, input).result()
             except BrokenProcessPool:
                 raise RunnerError(
-                    f"{arm.arch}: the process that was to measure it ended; what it printed says why. A script must be "
-                    'a file, with its calls under `if __name__ == "__main__":`, because such processes import it.'
+                    _(
+                        "{arch}: the process that was to measure it ended; what it printed says why. A script must be "
+                        'a file, with its calls under `if __name__ == "__main__":`, because such processes import it.'
+                    ).format(arch=arm.arch)
                 ) from None
             arms[name] = dataclasses.replace(arm, origin=kept)
     return arms

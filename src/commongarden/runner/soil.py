@@ -15,6 +15,7 @@ from commongarden import study as study_file
 from commongarden.data import cache, folder
 from commongarden.data.split import of_run_seed
 from commongarden.errors import StoreError
+from commongarden.language import _
 from commongarden.records import Manifest, Split
 from commongarden.runner.measuring import measured
 from commongarden.store import Store
@@ -62,7 +63,7 @@ def prepare(
     if (root / "study.toml").is_file():
         stored = store_files.open_store(root).study()
         study = _extended(root, stored, study)
-    manifest = folder.scan(study.data, keep_going=keep_going, on_progress=told("reading photos"))
+    manifest = folder.scan(study.data, keep_going=keep_going, on_progress=told(_("reading photos")))
     store = Store(root)
     study = measured(study, len(manifest.classes))
     if (root / "study.toml").is_file():
@@ -75,7 +76,9 @@ def prepare(
     contract.write(store, contract.of(study, manifest, own))
     store_files.write_study(root, study)
     for resolution in sorted({study.recipe_of(arm).resolution for arm in study.arms}):
-        cache.images(manifest, resolution, resolution, cache_folder, told(f"decoding at {resolution} pixels"))
+        cache.images(
+            manifest, resolution, resolution, cache_folder, told(_("decoding at {n} pixels").format(n=resolution))
+        )
     return store, _soil(manifest, parts, cache_folder, own)
 
 
@@ -116,9 +119,11 @@ def _extended(root: Path, stored: Study, wanted: Study) -> Study:
     different = study_file.conflicts(stored, wanted)
     if different:
         raise StoreError(
-            f"{root} holds a study that differs:\n  " + "\n  ".join(different) + "\n"
-            "Its runs could not be compared with new ones. More seeds, arms or contrasts can be added to it; "
-            "for anything else choose another folder with --out."
+            _(
+                "{root} holds a study that differs:\n  {differences}\n"
+                "Its runs could not be compared with new ones. More seeds, arms or contrasts can be added to it; "
+                "for anything else choose another folder with --out."
+            ).format(root=root, differences="\n  ".join(different))
         )
     return study_file.extend(stored, wanted)
 
@@ -128,8 +133,10 @@ def _check_same_networks(store: Store, study: Study, n_classes: int) -> None:
     for run in store.runs():
         if run.hashes.arch != arch.hash(study.arms[run.arm].network(n_classes)):
             raise StoreError(
-                f"{store.root}: the runs of {run.arm} trained another network than {study.arms[run.arm].arch} is now, "
-                "so new ones could not be compared with them; choose another folder with --out."
+                _(
+                    "{root}: the runs of {arm} trained another network than {arch} is now, so new ones could not be "
+                    "compared with them; choose another folder with --out."
+                ).format(root=store.root, arm=run.arm, arch=study.arms[run.arm].arch)
             )
 
 
@@ -139,9 +146,15 @@ def _check_same_photos(root: Path, stored: Manifest, found: Manifest) -> None:
     before, after = ({photo.path: photo for photo in manifest.photos} for manifest in (stored, found))
     gone, new = sorted(before.keys() - after.keys()), sorted(after.keys() - before.keys())
     changed = sorted(path for path in before.keys() & after.keys() if before[path] != after[path])
-    lines = [f"{len(paths)} {what} ({paths[0]}{', ...' if len(paths) > 1 else ''})"
-             for what, paths in (("gone", gone), ("new", new), ("changed", changed)) if paths]  # fmt: skip
+    kinds = ((_("{n} gone ({paths})"), gone), (_("{n} new ({paths})"), new), (_("{n} changed ({paths})"), changed))
+    lines = [
+        said.format(n=len(paths), paths=paths[0] + (", ..." if len(paths) > 1 else ""))
+        for said, paths in kinds
+        if paths
+    ]
     raise StoreError(
-        f"{root} was made from other photos than {found.root} now holds: {'; '.join(lines)}.\n"
-        "Its runs could not be compared with new ones. Put the photos back, or choose another folder with --out."
+        _(
+            "{root} was made from other photos than {source} now holds: {differences}.\n"
+            "Its runs could not be compared with new ones. Put the photos back, or choose another folder with --out."
+        ).format(root=root, source=found.root, differences="; ".join(lines))
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from commongarden.errors import RunnerError
+from commongarden.language import _
 from commongarden.records import Epoch
 from commongarden.runner.events import EpochDone, Event, Job, RunDone, Started
 
@@ -23,8 +24,9 @@ class EventFiles:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise RunnerError(
-                f"--tensorboard: {error.name or 'tensorboard'} is not installed; "
-                "accepted after: pip install 'commongarden[tensorboard]'"
+                _(
+                    "--tensorboard: {name} is not installed; accepted after: pip install 'commongarden[tensorboard]'"
+                ).format(name=error.name or "tensorboard")
             ) from None
         self.open = SummaryWriter
         self.folder = folder

@@ -23,6 +23,7 @@ from typing import Protocol
 
 from commongarden import store as store_files
 from commongarden.errors import CommonGardenError, RunnerError
+from commongarden.language import N_, _, current, told, use
 from commongarden.records import Failure
 from commongarden.runner import plan, soil
 from commongarden.runner.events import (
@@ -139,7 +140,7 @@ class LocalWorkers:
         here, there = context.Pipe()
         process = context.Process(
             target=_work,
-            args=(there, self.store.root, self.soil.cache_folder, self.device, self.stop_hopeless),
+            args=(there, self.store.root, self.soil.cache_folder, self.device, self.stop_hopeless, current()),
             daemon=True,
         )
         with _inherited_by_workers():
@@ -178,23 +179,30 @@ class LocalWorkers:
         if deaths[job] < DEATHS:
             return WorkerDied(job, cause)
         record = plan.record(self.store.study(), self.soil, job, self.device)
-        failed = dataclasses.replace(record, failure=Failure(f"{cause}, {DEATHS} times"), ended=plan.now())
+        failed = dataclasses.replace(
+            record, failure=Failure(N_("{n} times: {cause}").format(n=DEATHS, cause=cause)), ended=plan.now()
+        )
         store_files.write_run(kept, failed, [], None, None)
         return RunDone(job, failed)
 
 
 def _could_not_begin(cause: str) -> RunnerError:
     return RunnerError(
-        f"a worker process could not begin: {cause}. What it printed says why. A script that runs a study "
-        'must be a file, with the call under `if __name__ == "__main__":`, because workers import it.'
+        _(
+            "a worker process could not begin: {cause}. What it printed says why. A script that runs a study "
+            'must be a file, with the call under `if __name__ == "__main__":`, because workers import it.'
+        ).format(cause=told(cause))
     )
 
 
 def _cause(code: int | None) -> str:
     if code is None or code >= 0:
-        return f"the worker ended with exit code {code}"
-    memory = ", most likely for want of memory" if -code == signal.SIGKILL else ""
-    return f"the worker was killed by signal {-code} ({signal.Signals(-code).name}){memory}"
+        return N_("the worker ended with exit code {code}").format(code=code)
+    if -code == signal.SIGKILL:
+        return N_("the worker was killed by signal {number} ({name}), most likely for want of memory").format(
+            number=-code, name=signal.Signals(-code).name
+        )
+    return N_("the worker was killed by signal {number} ({name})").format(number=-code, name=signal.Signals(-code).name)
 
 
 def _send(worker: _Worker, message: Task | None) -> None:
@@ -217,7 +225,7 @@ def _inherited_by_workers() -> Iterator[None]:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         yield
     except OSError as error:
-        raise RunnerError(f"a worker process cannot be started: {error}") from error
+        raise RunnerError(_("a worker process cannot be started: {reason}").format(reason=error)) from error
     finally:
         if in_main_thread:
             signal.signal(signal.SIGINT, handler)
@@ -228,9 +236,12 @@ def _inherited_by_workers() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _work(connection: Connection, root: Path, cache_folder: Path, device: str, stop_hopeless: bool) -> None:
+def _work(
+    connection: Connection, root: Path, cache_folder: Path, device: str, stop_hopeless: bool, language: str
+) -> None:
     """A worker's life: jobs come in over the pipe, events go out, None from either side ends a run or the worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    use(language)
     from commongarden.runner.grow import grow  # loads torch, in this process only
     from commongarden.runner.look import look
     from commongarden.runner.pilot import pilot

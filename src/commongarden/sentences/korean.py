@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from commongarden.arch import BatchNorm, Conv, Dense, Difference, Dropout, Edit, MaxPool, Noise
 from commongarden.arch.difference import BESIDE, Part, kind
 from commongarden.arch.nodes import Activation, AdaptiveAvgPool, AvgPool
+from commongarden.particles import with_particle
 from commongarden.sentences.english import ACTIVATIONS, growth
 from commongarden.sentences.phrases import Phrase, contents, phrases
 
@@ -40,20 +41,6 @@ def sentence(found: Difference) -> str:
     return f"{_joined(parts) or '달라지는 것이 없다'}: {', '.join(costs)}"
 
 
-def particle(word: str, after_consonant: str, after_vowel: str) -> str:
-    """The word with the form of its particle that its last sound asks for; brackets are not spoken.
-
-    >>> particle("배치 정규화", "을", "를"), particle("합성곱 층(3×3)", "을", "를")
-    ('배치 정규화를', '합성곱 층(3×3)을')
-    """
-    spoken = word.split("(")[0].rstrip()
-    last = spoken[-1] if spoken else word[-1]
-    if "가" <= last <= "힣":
-        return word + (after_consonant if (ord(last) - ord("가")) % 28 else after_vowel)
-    closed = last.lower() in "013678lmnr"  # as its name is read: 영, 일, 삼, 육, 칠, 팔, 엘, 엠, 엔, 알
-    return word + (after_consonant if closed else after_vowel)
-
-
 def _joined(parts: Sequence[tuple[str, tuple[str, str]]]) -> str:
     last = len(parts) - 1
     return ", ".join(f"{what} {verb[i == last]}" for i, (what, verb) in enumerate(parts))
@@ -76,15 +63,15 @@ def _added(phrase: Phrase, at: str) -> str:
     name = kind(edit.part)
     if not phrase.exact:
         if edit.place and phrase.placed and not edit.n_around:
-            return f"{_place(phrase, at)} {particle(NAMES.get(name, name), '을', '를')}"
+            return f"{_place(phrase, at)} {with_particle(NAMES.get(name, name), '을')}"
         around = name == "Add" and all(edit.n_around for edit in phrase.edits)
-        return particle(f"{NAMES['shortcut'] if around else NAMES.get(name, name)} {n}개", "를", "를")
+        return with_particle(f"{NAMES['shortcut'] if around else NAMES.get(name, name)} {n}개", "를")
     if edit.place and edit.place != "around":
-        return f"{_place(phrase, at)} {particle(_exactly(edit.part), '을', '를')}"
+        return f"{_place(phrase, at)} {with_particle(_exactly(edit.part), '을')}"
     what = f"{_details(edit)}{_noun(edit)}"
     if name == "Add" and edit.n_around:
         group = f"합성곱 층 {edit.n_around}개짜리 묶음 {n}개" if edit.n_around > 1 else f"합성곱 층 {n}개"
-        return f"{group}{' 각각' if n > 1 else ''}{at} {particle(what, '을', '를')}"
+        return f"{group}{' 각각' if n > 1 else ''}{at} {with_particle(what, '을')}"
     return f"{what} {n}개를"
 
 
@@ -93,7 +80,7 @@ def _place(phrase: Phrase, at: str) -> str:
     each = " 각각" if phrase.count > 1 else ""
     match edit.place:
         case "between":
-            return f"{particle(layers + each, '과', '와')} 그 활성화 함수 사이{at}"
+            return f"{with_particle(layers + each, '과')} 그 활성화 함수 사이{at}"
         case "before":
             return f"{layers}{each}의 앞{at}"
         case _:
@@ -106,7 +93,7 @@ def _each(phrase: Phrase, name: str = "") -> str:
 
 def _move(phrase: Phrase) -> str:
     edit = phrase.first
-    what = particle(_exactly(edit.part) if phrase.exact else NAMES[kind(edit.part)], "을", "를")
+    what = with_particle(_exactly(edit.part) if phrase.exact else NAMES[kind(edit.part)], "을")
     match (edit.place_before, edit.place):
         case ("after", "between"):
             where = "활성화 함수 뒤에서 앞으로"
@@ -123,18 +110,18 @@ def _change(phrase: Phrase) -> tuple[str, tuple[str, str]]:
     edit, name = phrase.first, NAMES.get(kind(phrase.first.part), kind(phrase.first.part))
     fields, layers = phrase.fields, _each(phrase, name)
     if fields == () and phrase.exact and edit.before is not None:
-        return f"{particle(f'{_words(edit.before)} {phrase.count}개', '를', '를')} {_to(_words(edit.part))}", CHANGES
+        return f"{with_particle(f'{_words(edit.before)} {phrase.count}개', '를')} {_to(_words(edit.part))}", CHANGES
     if not fields:
         return f"{layers}를", CHANGES
     if fields in (("bias",), ("affine",)) and phrase.exact:
-        what = particle(FIELDS[fields[0]], "을", "를")
+        what = with_particle(FIELDS[fields[0]], "을")
         return (f"{layers}에 {what}", ADDS) if edit.fields[0][2] else (f"{layers}에서 {what}", REMOVES)
     if kind(edit.part) == "Add":
         return f"덧셈 {phrase.count}개에서 채널 수를 맞추는 방식을", CHANGES
     if not phrase.exact:
-        return f"{layers}의 {particle(', '.join(FIELDS.get(field, field) for field in fields), '을', '를')}", CHANGES
+        return f"{layers}의 {with_particle(', '.join(FIELDS.get(field, field) for field in fields), '을')}", CHANGES
     values = [f"{FIELDS.get(field, field)}({_value(one)} → {_value(two)})" for field, one, two in edit.fields]
-    return f"{layers}의 {particle(', '.join(values), '을', '를')}", CHANGES
+    return f"{layers}의 {with_particle(', '.join(values), '을')}", CHANGES
 
 
 def _to(word: str) -> str:
@@ -142,7 +129,7 @@ def _to(word: str) -> str:
     >>> _to("평균 풀링 층(2×2)"), _to("전역 평균 풀링")
     ('평균 풀링 층(2×2)으로', '전역 평균 풀링으로')
     """
-    return particle(word, "으로", "로")
+    return with_particle(word, "으로")
 
 
 def _value(found: object) -> str:
@@ -206,9 +193,9 @@ def _details(edit: Edit) -> str:
     """What a block holds, or what stands behind a layer, said in front of it."""
     layers = [part for part in edit.inside if contents((part,))]
     if len(layers) == 1:
-        return f"{particle(_words(layers[0]), '이', '가')} 있는 "
+        return f"{with_particle(_words(layers[0]), '이')} 있는 "
     held = [f"{NAMES[name]} {n}개" for name, n in contents(edit.inside).items()]
     if held:
-        return f"{particle(', '.join(held), '가', '가')} 있는 "
+        return f"{with_particle(', '.join(held), '가')} 있는 "
     beside = [_exactly(part) for part in edit.inside if kind(part) in BESIDE]
-    return f"{particle(', '.join(beside), '이', '가')} 딸린 " if beside else ""
+    return f"{with_particle(', '.join(beside), '이')} 딸린 " if beside else ""

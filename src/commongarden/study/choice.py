@@ -10,6 +10,7 @@ from commongarden import arch
 from commongarden import arm as arms
 from commongarden.arm import Arm
 from commongarden.errors import StudyError, unknown
+from commongarden.language import _
 from commongarden.study.declared import Study
 from commongarden.study.tuning import Tuning
 
@@ -21,7 +22,11 @@ def of_architectures(data: str, names: list[str] | None) -> Study:
     for text in names if names is not None else arch.families.FLOWER_ARMS:
         name, arm = arms.from_text(text)
         if name in chosen:
-            raise StudyError(f"arms: {text!r} would be a second arm {name!r}; write a study file and name it there")
+            raise StudyError(
+                _("arms: {text!r} would be a second arm {name!r}; write a study file and name it there").format(
+                    text=text, name=name
+                )
+            )
         chosen[name] = arm
     return Study(Path(data).name or "study", data, chosen)
 

@@ -48,11 +48,15 @@ class SplitPlan:
     def __post_init__(self) -> None:
         if not (0 < self.train < 1 and 0 < self.val < 1 and self.train + self.val < 1):
             raise StudyError(
-                f"split: found train {self.train} and val {self.val}; accepted: both above 0, and together under 1, "
-                "so that the test part has a share"
+                _(
+                    "split: found train {train} and val {val}; accepted: both above 0, and together under 1, "
+                    "so that the test part has a share"
+                ).format(train=self.train, val=self.val)
             )
         if self.multiple < 1:
-            raise StudyError(f"split.multiple: found {self.multiple}, accepted: a whole number from 1")
+            raise StudyError(
+                _("split.multiple: found {multiple}, accepted: a whole number from 1").format(multiple=self.multiple)
+            )
 
 
 @dataclass(frozen=True)
@@ -105,16 +109,22 @@ class Study:
         if self.factors or self.factor_base:
             self._span()
         if not self.arms:
-            raise StudyError('arms: found none; a study needs at least one [arms.NAME] with arch = "..."')
+            raise StudyError(_('arms: found none; a study needs at least one [arms.NAME] with arch = "..."'))
         for name in self.arms:
             if not ARM_NAME.fullmatch(name):
                 raise StudyError(
-                    f"arms: {name!r} cannot be an arm's name; accepted: letters, digits, . _ + - (up to 64)"
+                    _("arms: {name!r} cannot be an arm's name; accepted: letters, digits, . _ + - (up to 64)").format(
+                        name=name
+                    )
                 )
         folded = [name.casefold() for name in self.arms]
         for name in self.arms:
             if folded.count(name.casefold()) > 1:
-                raise StudyError(f"arms: {name!r} stands twice but for upper and lower case; file systems mix them up")
+                raise StudyError(
+                    _("arms: {name!r} stands twice but for upper and lower case; file systems mix them up").format(
+                        name=name
+                    )
+                )
         object.__setattr__(self, "folds", design.n_folds(self.folds))
         object.__setattr__(self, "vary", design.sources(self.vary, self.folds))
         object.__setattr__(self, "seeds", design.fold_seeds(run_seeds(self.seeds), self.folds))
@@ -127,7 +137,7 @@ class Study:
                 if name not in self.arms:
                     raise StudyError(unknown("arm", name, self.arms, where="contrasts"))
             if contrast.arm == contrast.against:
-                raise StudyError(f"contrasts: {contrast.arm!r} is compared with itself")
+                raise StudyError(_("contrasts: {arm!r} is compared with itself").format(arm=contrast.arm))
         for name in self.published:
             if name not in self.arms:
                 raise StudyError(unknown("arm", name, self.arms, where="published"))
@@ -229,8 +239,10 @@ def run_seeds(value: object) -> tuple[int, ...]:
     whole = all(isinstance(item, int) and not isinstance(item, bool) and item >= 0 for item in found)
     if not found or not whole or len(set(found)) < len(found):
         raise StudyError(
-            f"study.seeds: found {value!r}, accepted: how many (a whole number from 1), or the seeds themselves, "
-            "different whole numbers from 0"
+            _(
+                "study.seeds: found {value!r}, accepted: how many (a whole number from 1), or the seeds "
+                "themselves, different whole numbers from 0"
+            ).format(value=value)
         )
     return found
 
@@ -249,5 +261,7 @@ def margin_in_points(value: object) -> float:
 def whole_number(value: object, where: str) -> int:
     """`value` where it is a whole number from 0. Raises StudyError."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise StudyError(f"{where}: found {value!r}, accepted: a whole number from 0")
+        raise StudyError(
+            _("{where}: found {value!r}, accepted: a whole number from 0").format(where=where, value=value)
+        )
     return value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from commongarden import arm as arms
+from commongarden.language import _
 from commongarden.study import tuning
 from commongarden.study.declared import Contrast, Study
 from commongarden.study.file import to_table
@@ -25,12 +26,24 @@ def conflicts(stored: Study, wanted: Study) -> list[str]:
     for section in ("recipe", "split"):
         keys = {**before[section], **after[section]}
         pairs |= {f"{section}.{key}": (before[section].get(key), after[section].get(key)) for key in keys}
-    lines = [f"{key}: {old!r} here, {new!r} asked for" for key, (old, new) in pairs.items() if old != new]
+    lines = [
+        _("{key}: {old!r} here, {new!r} asked for").format(key=key, old=old, new=new)
+        for key, (old, new) in pairs.items()
+        if old != new
+    ]
     if stored.factors and wanted.factors:
         if list(stored.factors) != list(wanted.factors):
-            lines.append(f"factors: {list(stored.factors)!r} here, {list(wanted.factors)!r} asked for")
+            lines.append(
+                _("factors: {stored!r} here, {wanted!r} asked for").format(
+                    stored=list(stored.factors), wanted=list(wanted.factors)
+                )
+            )
         if stored.factor_base != wanted.factor_base:
-            lines.append(f"factors.base: {stored.factor_base!r} here, {wanted.factor_base!r} asked for")
+            lines.append(
+                _("factors.base: {stored!r} here, {wanted!r} asked for").format(
+                    stored=stored.factor_base, wanted=wanted.factor_base
+                )
+            )
     for name in stored.arms:
         if name in wanted.arms:
             lines += arms.conflicts(name, stored.arms[name], wanted.arms[name])

@@ -15,6 +15,7 @@ import tomli_w
 from commongarden import arm as arms
 from commongarden.errors import StudyError, unknown
 from commongarden.fields import convert
+from commongarden.language import _
 from commongarden.recipe import Recipe
 from commongarden.study import tuning
 from commongarden.study.declared import Contrast, Published, SplitPlan, Study, whole_number
@@ -38,7 +39,11 @@ def read(path: str | Path) -> Study:
         try:
             study = parse(data.decode(encoding).replace("\r\n", "\n"), where=str(path))
         except UnicodeDecodeError as error:
-            raise StudyError(f"{path}: not UTF-8 text (byte {error.start}); a study file is TOML in UTF-8") from None
+            raise StudyError(
+                _("{path}: not UTF-8 text (byte {place}); a study file is TOML in UTF-8").format(
+                    path=path, place=error.start
+                )
+            ) from None
         for name, arm in study.arms.items():
             arms.check_file(arm, where=f"{path}: arms.{name}")
         return study
@@ -47,8 +52,9 @@ def read(path: str | Path) -> Study:
             (resources.files("commongarden") / "studies" / f"{path}.toml").read_text(encoding="utf-8"), where=str(path)
         )
     if file.is_dir() or file.suffix.lower() == ".csv":
-        raise StudyError(f"{path}: found photos, not a study file; did you mean --data {path}?")
-    raise StudyError(unknown("study", str(path), builtin_studies()) + ", or the path of a study file (TOML)")
+        raise StudyError(_("{path}: found photos, not a study file; did you mean --data {path}?").format(path=path))
+    accepted = [*builtin_studies(), _("the path of a study file (TOML)")]
+    raise StudyError(unknown("study", str(path), accepted))
 
 
 def parse(text: str, *, where: str = "study") -> Study:
@@ -56,7 +62,7 @@ def parse(text: str, *, where: str = "study") -> Study:
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise StudyError(f"{where}: not valid TOML: {error}") from None
+        raise StudyError(_("{where}: not valid TOML: {reason}").format(where=where, reason=error)) from None
     try:
         return from_table(table)
     except StudyError as error:
@@ -146,11 +152,13 @@ def dump(study: Study) -> str:
 
 def _contrasts(rows: object) -> Iterator[Contrast]:
     if not isinstance(rows, list):
-        raise StudyError(f'contrasts: found {rows!r}, accepted: [[contrasts]] with is = ["ARM", "ARM"]')
+        raise StudyError(
+            _('contrasts: found {rows!r}, accepted: [[contrasts]] with is = ["ARM", "ARM"]').format(rows=rows)
+        )
     for row in rows:
         pair = row.get("is") if isinstance(row, Mapping) and set(row) == {"is"} else None
         if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(name, str) for name in pair):
-            raise StudyError(f'contrasts: found {row!r}, accepted: is = ["ARM", "ARM"]')
+            raise StudyError(_('contrasts: found {row!r}, accepted: is = ["ARM", "ARM"]').format(row=row))
         yield Contrast(*pair)
 
 
@@ -164,5 +172,5 @@ def _mapping(table: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 def _text(table: Mapping[str, Any], key: str, default: str) -> str:
     value = table.get(key, default)
     if not isinstance(value, str):
-        raise StudyError(f"study.{key}: found {value!r}, accepted: text in quotes")
+        raise StudyError(_("study.{key}: found {value!r}, accepted: text in quotes").format(key=key, value=value))
     return value

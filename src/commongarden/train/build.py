@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from commongarden import arch
 from commongarden.arch import Node, Shape
 from commongarden.errors import ArchError
+from commongarden.language import _
 from commongarden.train import external
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -96,7 +97,9 @@ def _add(parent: nn.Module, node: Node, parts: list[tuple[str, nn.Module]]) -> N
         name = module_name(label)
         if name in dict(parent.named_children()):
             raise ArchError(
-                f"{arch.label(node)}: two parts would both be the module {name!r}; name one of them otherwise"
+                _("{node}: two parts would both be the module {name!r}; name one of them otherwise").format(
+                    node=arch.label(node), name=name
+                )
             )
         parent.add_module(name, module)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
+from commongarden.language import N_
 from commongarden.records import Epoch
 from commongarden.train.loop import Trainee
 
@@ -45,7 +46,9 @@ def restore(trainee: Trainee, path: Path) -> None:
     except FileNotFoundError:
         raise
     except Exception as error:  # on broken bytes the reader raises nearly anything
-        raise Unreadable(f"{path.name} cannot be read ({type(error).__name__})") from error
+        raise Unreadable(
+            N_("{name} cannot be read ({kind})").format(name=path.name, kind=type(error).__name__)
+        ) from error
     trainee.history = history
 
 

@@ -23,6 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from commongarden import origin
 from commongarden.arch import External
 from commongarden.errors import ArchError, unknown
+from commongarden.language import _
 from commongarden.recipe import FIELDS
 
 AUXILIARY_WEIGHT = 0.3  # of the losses of torchvision's auxiliary heads, as in their papers
@@ -54,8 +55,12 @@ class ExternalNetwork(nn.Module):
             if not isinstance(found, Tensor) or tuple(found.shape) != wanted:
                 shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
                 raise ArchError(
-                    f"{self.node.source}: found {shape} for {wanted[0]} photos and {wanted[1]} classes, "
-                    f"accepted: {wanted}, one logit for each class"
+                    _(
+                        "{source}: found {shape} for {n_photos} photos and {n_classes} classes, accepted: "
+                        "{wanted}, one logit for each class"
+                    ).format(
+                        source=self.node.source, shape=shape, n_photos=wanted[0], n_classes=wanted[1], wanted=wanted
+                    )
                 )
         result: Tensor = logits
         return result
@@ -80,8 +85,11 @@ def make(node: External) -> ExternalNetwork:
     n_params = sum(parameter.numel() for parameter in inner.parameters())
     if node.n_params and n_params != node.n_params:
         raise ArchError(
-            f"{node.source}: found {n_params:,} parameters, but it had {node.n_params:,} when it was measured; "
-            "accepted: the version of its library, or of the code it imports, that it had then"
+            _(
+                "{source}: found {n_params:,} parameters, but it had {before:,} when it was "
+                "measured; accepted: the version of its library, or of the code it imports, that it had "
+                "then"
+            ).format(source=node.source, n_params=n_params, before=node.n_params)
         )
     return ExternalNetwork(node, inner.float())
 
@@ -91,7 +99,9 @@ def library(name: str) -> ModuleType:
     try:
         return importlib.import_module({"torchvision": "torchvision.models", "timm": "timm"}[name])
     except ImportError as error:
-        raise ArchError(f"{name} cannot be loaded ({error}); accepted: pip install {name}") from None
+        raise ArchError(
+            _("{name} cannot be loaded ({reason}); accepted: pip install {name}").format(name=name, reason=error)
+        ) from None
 
 
 def normalization(inner: nn.Module, source: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -122,8 +132,13 @@ def cost(network: ExternalNetwork, input: tuple[int, int, int]) -> tuple[int, in
             try:
                 network(images)
             except (RuntimeError, ValueError) as error:
-                way = "training" if training else "evaluation"
-                raise ArchError(f"{network.node.source}: at {height}x{width}x{channels}, {way}: {error}") from None
+                told = (
+                    _("{source}: at {size}, training: {reason}")
+                    if training
+                    else _("{source}: at {size}, evaluation: {reason}")
+                )
+                size = f"{height}x{width}x{channels}"
+                raise ArchError(told.format(source=network.node.source, size=size, reason=error)) from None
         found[training] = (flops.get_total_flops() // (2 * n), outputs.bytes // n)
     macs, activation_bytes = found[bool(network.collect())]
     return sum(parameter.numel() for parameter in network.parameters()), macs, activation_bytes
@@ -165,8 +180,12 @@ def _of_library(node: External, place: str, name: str, options: dict[str, Any]) 
         names = models.list_models()
     if name.split(".")[0] not in names:
         near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-        hint = f"; did you mean {' or '.join(f'{place}:{each}' for each in near)}?" if near else "."
-        raise ArchError(f"{node.source}: unknown model {name!r}{hint} Accepted: {len(names):,} names of {place}")
+        hint = _("; did you mean {near}?").format(near=", ".join(f"{place}:{each}" for each in near)) if near else "."
+        raise ArchError(
+            _("{source}: unknown model {name!r}{hint} Accepted: {n:,} names of {place}").format(
+                source=node.source, name=name, hint=hint, n=len(names), place=place
+            )
+        )
 
     def build() -> Any:
         if place == "torchvision":
@@ -181,8 +200,11 @@ def _of_user(node: External, place: str, name: str, options: dict[str, Any]) -> 
     found = origin.file_hash(file)
     if node.code and found != node.code:
         raise ArchError(
-            f"{node.source}: {file} has changed since the study was declared: SHA-256 {node.code[:12]}... then, "
-            f"{found[:12]}... now; accepted: the file as it was, or a study of its own for what it holds now"
+            _(
+                "{source}: {file} has changed since the study was declared: SHA-256 {before}... then, "
+                "{now}... now; accepted: the file as it was, or a study of its own for what it holds "
+                "now"
+            ).format(source=node.source, file=file, before=node.code[:12], now=found[:12])
         )
     module = _load(node, place, file, found)
     factory = getattr(module, name, None)
@@ -217,7 +239,9 @@ def _load(node: External, place: str, file: Path, digest: str) -> ModuleType:
                 raise
         return sys.modules[name]
     except (Exception, SystemExit) as error:
-        raise ArchError(f"{node.source}: {file} cannot be loaded: {_told(error)}") from None
+        raise ArchError(
+            _("{source}: {file} cannot be loaded: {reason}").format(source=node.source, file=file, reason=_told(error))
+        ) from None
 
 
 def _made(
@@ -232,12 +256,18 @@ def _made(
         for key in options:
             if f"argument {key!r}" in str(error):
                 near = difflib.get_close_matches(key, FIELDS, n=1)
-                hint = f"; did you mean the recipe's {near[0]!r}?" if near else ""
-        raise ArchError(f"{node.source}: it could not be made: {_told(error)}{hint}") from None
+                hint = _("; did you mean the recipe's {near!r}?").format(near=near[0]) if near else ""
+        raise ArchError(
+            _("{source}: it could not be made: {reason}{hint}").format(
+                source=node.source, reason=_told(error), hint=hint
+            )
+        ) from None
     if not isinstance(inner, nn.Module):
         raise ArchError(
-            f"{node.source}: the factory gave {type(inner).__name__}, accepted: a torch.nn.Module "
-            "(factory(n_classes, **options) -> nn.Module)"
+            _(
+                "{source}: the factory gave {kind}, accepted: a torch.nn.Module (factory(n_classes, "
+                "**options) -> nn.Module)"
+            ).format(source=node.source, kind=type(inner).__name__)
         )
     return inner
 
@@ -258,5 +288,9 @@ def _check_options(node: External, factory: Callable[..., Any], options: Mapping
 def _told(error: BaseException) -> str:
     """The error in one line, with the place in the code that raised it."""
     frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    place = (
+        _(" ({file}, line {line})").format(file=Path(frames[-1].filename).name, line=frames[-1].lineno)
+        if frames
+        else ""
+    )
     return f"{type(error).__name__}: {error}{place}"

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from commongarden.language import N_
 from commongarden.recipe import Recipe
 from commongarden.records import Epoch
 from commongarden.train import streams
@@ -35,11 +36,17 @@ class Step:
     images_per_second: float
 
 
+_DIVERGED = {
+    "training": N_("the training loss became {loss}"),
+    "validation": N_("the validation loss became {loss}"),
+}
+
+
 class Diverged(Exception):
     """The loss is not finite."""
 
     def __init__(self, epoch: int, step: int, loss: float, part: str = "training") -> None:
-        super().__init__(f"the {part} loss became {loss}")
+        super().__init__(_DIVERGED[part].format(loss=loss))
         self.epoch, self.step = epoch, step
 
 

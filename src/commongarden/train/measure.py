@@ -17,6 +17,7 @@ from torch import nn
 from commongarden.arch import External
 from commongarden.arm import Arm
 from commongarden.errors import RunnerError
+from commongarden.language import _
 from commongarden.origin import Origin
 from commongarden.train import external, weights
 
@@ -34,12 +35,14 @@ def pick_device(wanted: str = "auto") -> torch.device:
     ]
     if wanted == "auto":
         return torch.device(available[0])
-    kind, _, number = wanted.partition(":")
+    kind, _colon, number = wanted.partition(":")
     n_devices = torch.cuda.device_count() if kind == "cuda" else 1
     if kind not in available or (number and not (number.isdecimal() and int(number) < n_devices)):
         numbered = [f"{name}:{i}" for name in available if name == "cuda" for i in range(torch.cuda.device_count())]
         accepted = ", ".join(["auto", *available, *numbered])
-        raise RunnerError(f"device: found {wanted!r}, accepted on this machine: {accepted}")
+        raise RunnerError(
+            _("device: found {wanted!r}, accepted on this machine: {accepted}").format(wanted=wanted, accepted=accepted)
+        )
     return torch.device(wanted)
 
 

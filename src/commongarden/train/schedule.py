@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from commongarden.errors import StudyError
+from commongarden.language import _
 from commongarden.recipe import Recipe
 from commongarden.train.head import last_layer
 
@@ -45,8 +46,10 @@ def _head(module: nn.Module) -> nn.Module:
     head = last_layer(module)
     if head is None:
         raise StudyError(
-            "recipe: head_epochs and body_lr need a last dense layer or convolution, and the network has none for the "
-            "classes; accepted: head_epochs 0, body_lr 1"
+            _(
+                "recipe: head_epochs and body_lr need a last dense layer or convolution, and the network "
+                "has none for the classes; accepted: head_epochs 0, body_lr 1"
+            )
         )
     return head
 

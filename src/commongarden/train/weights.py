@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from commongarden import origin
 from commongarden.arm import Arm
 from commongarden.errors import ArchError
+from commongarden.language import _
 from commongarden.train.external import ExternalNetwork, library
 from commongarden.train.head import last_layer
 
@@ -38,8 +39,10 @@ def load(network: ExternalNetwork, arm: Arm, expected: str = "") -> str:
     digest = origin.weights_hash(arm.arch, str(file)) if arm.options["weights"] else origin.file_hash(file)
     if expected and digest != expected:
         raise ArchError(
-            f"{arm.arch}: {file} has changed since the study was declared: SHA-256 {expected[:12]}... then, "
-            f"{digest[:12]}... now; accepted: the file as it was"
+            _(
+                "{arch}: {file} has changed since the study was declared: SHA-256 {before}... then, "
+                "{now}... now; accepted: the file as it was"
+            ).format(arch=arm.arch, file=file, before=expected[:12], now=digest[:12])
         )
     _put(network, read(file), f"{arm.arch}: {file.name}")
     return digest
@@ -54,13 +57,19 @@ def read(file: Path) -> dict[str, Tensor]:
     except (pickle.UnpicklingError, safetensors.SafetensorError, RuntimeError, EOFError, struct.error) as error:
         first = str(error).strip().partition("\n")[0]
         raise ArchError(
-            f"{file}: no weights can be read from it ({first}); accepted: tensors by name, as safetensors or "
-            "torch.save(network.state_dict(), FILE) write them"
+            _(
+                "{file}: no weights can be read from it ({reason}); accepted: tensors by name, as "
+                "safetensors or torch.save(network.state_dict(), FILE) write them"
+            ).format(file=file, reason=first)
         ) from None
     while isinstance(found, Mapping) and (key := next((key for key in WRAPPERS if _holds(found, key)), "")):
         found = found[key]
     if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
-        raise ArchError(f"{file}: found {type(found).__name__} without weights, accepted: tensors by name")
+        raise ArchError(
+            _("{file}: found {kind} without weights, accepted: tensors by name").format(
+                file=file, kind=type(found).__name__
+            )
+        )
     return {str(key): value for key, value in found.items()}
 
 
@@ -85,16 +94,24 @@ def _put(network: ExternalNetwork, found: dict[str, Tensor], where: str) -> None
     extra = [key for key in found if key not in wanted and not may_differ(key) and not _counts(key)]
     if missing or extra:
         if (renamed := _by_structure(wanted, found, may_differ)) is None:
-            raise ArchError(f"{where}: {_unlike(missing, extra)}; accepted: weights of this very network")
+            raise ArchError(
+                _("{where}: {unlike}; accepted: weights of this very network").format(
+                    where=where, unlike=_unlike(missing, extra)
+                )
+            )
         found = renamed
     unlike = [
-        f"{key}: {_shape(found[key])} in the file, {_shape(value)} in the network"
+        _("{key}: {found} in the file, {value} in the network").format(
+            key=key, found=_shape(found[key]), value=_shape(value)
+        )
         for key, value in wanted.items()
         if key in found and found[key].shape != value.shape and not may_differ(key)
     ]
     if unlike:
-        more = f", and {len(unlike) - SHOWN} more tensors" if len(unlike) > SHOWN else ""
-        raise ArchError(f"{where}: other shapes: {'; '.join(unlike[:SHOWN])}{more}")
+        more = _(", and {n} more tensors").format(n=len(unlike) - SHOWN) if len(unlike) > SHOWN else ""
+        raise ArchError(
+            _("{where}: other shapes: {unlike}{more}").format(where=where, unlike="; ".join(unlike[:SHOWN]), more=more)
+        )
     fitting = {key: value for key, value in found.items() if key in wanted and value.shape == wanted[key].shape}
     inner.load_state_dict({**wanted, **fitting})
 
@@ -122,15 +139,15 @@ def _counts(key: str) -> bool:
 
 def _unlike(missing: list[str], extra: list[str]) -> str:
     lines = []
-    for what, keys in (("missing in the file", missing), ("in the file only", extra)):
+    for what, keys in ((_("missing in the file"), missing), (_("in the file only"), extra)):
         if keys:
-            more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
+            more = _(" and {n} more").format(n=len(keys) - SHOWN) if len(keys) > SHOWN else ""
             lines.append(f"{what}: {', '.join(keys[:SHOWN])}{more}")
     return "; ".join(lines)
 
 
 def _shape(tensor: Tensor) -> str:
-    return "x".join(map(str, tensor.shape)) or "one number"
+    return "x".join(map(str, tensor.shape)) or _("one number")
 
 
 def _published(inner: nn.Module, source: str) -> Path:
@@ -141,7 +158,11 @@ def _published(inner: nn.Module, source: str) -> Path:
         settings = {"url": library(place).get_model_weights(name).DEFAULT.url}
     hub, url = settings.get("hf_hub_id") or "", settings.get("url") or ""
     if not hub and not url:
-        raise ArchError(f'{source}: {place} publishes no weights for it; accepted: weights = "FILE.safetensors"')
+        raise ArchError(
+            _('{source}: {place} publishes no weights for it; accepted: weights = "FILE.safetensors"').format(
+                source=source, place=place
+            )
+        )
     wanted = f"{hub}/model.safetensors" if hub else url
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(SECONDS_TO_ANSWER)
@@ -158,8 +179,11 @@ def _published(inner: nn.Module, source: str) -> Path:
     except Exception as error:  # no network, no such file, a torn one: every library raises its own
         reason = str(error).strip().partition("\n")[0]
         raise ArchError(
-            f"{source}: its published weights {wanted} cannot be fetched ({type(error).__name__}: {reason}); accepted: "
-            'a copy of that file, weights = "FILE.safetensors" (or .pth, .pt), or pretrained = false'
+            _(
+                "{source}: its published weights {wanted} cannot be fetched ({kind}: {reason}); "
+                'accepted: a copy of that file, weights = "FILE.safetensors" (or .pth, .pt), or '
+                "pretrained = false"
+            ).format(source=source, wanted=wanted, kind=type(error).__name__, reason=reason)
         ) from None
     finally:
         socket.setdefaulttimeout(before)

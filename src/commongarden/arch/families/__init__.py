@@ -15,6 +15,7 @@ from commongarden.arch.families import alexnet, flowers, inception, resnet, twin
 from commongarden.arch.nodes import Node, Serial
 from commongarden.arch.trace import Cost, cost
 from commongarden.errors import ArchError, unknown
+from commongarden.language import _
 
 
 @dataclass(frozen=True)
@@ -133,8 +134,12 @@ def checked(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
             raise ArchError(unknown("option", key, known, where=name))
         kind = type(known[key])
         if type(value) is not kind:
-            accepted = {bool: "true or false", int: "a whole number", str: "text"}[kind]
-            raise ArchError(f"{name}: found {value!r} for the option {key}, accepted: {accepted}")
+            accepted = {bool: _("true or false"), int: _("a whole number"), str: _("text")}[kind]
+            raise ArchError(
+                _("{name}: found {value!r} for the option {key}, accepted: {accepted}").format(
+                    name=name, value=value, key=key, accepted=accepted
+                )
+            )
     return dict(options)
 
 

@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 from commongarden.arch.layers import avg_pool, conv, dense, global_avg_pool, max_pool, named, repeat, serial
 from commongarden.arch.nodes import Activation, Add, BatchNorm, Node, Serial
 from commongarden.errors import ArchError, unknown
+from commongarden.language import _
 
 Shortcut = Literal["none", "zeros", "repeat", "pooled", "projection"]
 StrideIn = Literal["1x1", "3x3"]
@@ -49,8 +50,10 @@ class Form:
         before, linear, after = str(self.order).partition("L")
         if not linear or (before and after) or sorted(before + after) not in ([], ["A"], ["B"], ["A", "B"]):
             raise ArchError(
-                f"order: found {self.order!r}, accepted in residual networks: letters behind the L (LA, LAB, LBA: a "
-                "sum is activated) or before it (AL, BAL: pre-activation)"
+                _(
+                    "order: found {order!r}, accepted in residual networks: letters behind the L (LA, LAB, "
+                    "LBA: a sum is activated) or before it (AL, BAL: pre-activation)"
+                ).format(order=self.order)
             )
         if self.shortcut not in SHORTCUTS:
             raise ArchError(unknown("shortcut", self.shortcut, SHORTCUTS))
@@ -58,8 +61,10 @@ class Form:
             raise ArchError(unknown("stride_in", self.stride_in, ("1x1", "3x3")))
         if self.zero_init and (self.shortcut == "none" or "B" not in after):
             raise ArchError(
-                f"zero_init: found with order {self.order!r} and shortcut {self.shortcut!r}, accepted with a "
-                "normalization behind the convolution (LBA, LAB) and a shortcut"
+                _(
+                    "zero_init: found with order {order!r} and shortcut {shortcut!r}, accepted with a "
+                    "normalization behind the convolution (LBA, LAB) and a shortcut"
+                ).format(order=self.order, shortcut=self.shortcut)
             )
 
     @property

@@ -11,6 +11,7 @@ from commongarden.arch.families import inception, resnet
 from commongarden.arch.layers import conv, dense, global_avg_pool, max_pool, named, serial
 from commongarden.arch.nodes import Node, Serial
 from commongarden.errors import ArchError
+from commongarden.language import _
 
 FORMS = ("plain", "residual", "bottleneck", "inception")
 WIDTHS, BLOCKS = "16,32,64", "2,2,2"
@@ -34,13 +35,17 @@ def twin(
     sizes, counts = numbers("widths", widths), numbers("blocks", blocks)
     if len(sizes) != len(counts):
         raise ArchError(
-            f"twins: found widths {widths!r} and blocks {blocks!r}, accepted: as many of one as of the other"
+            _("twins: found widths {widths!r} and blocks {blocks!r}, accepted: as many of one as of the other").format(
+                widths=widths, blocks=blocks
+            )
         )
     for before, width in pairwise([stem, *(size * OUTSIDE.get(form, 1) for size in sizes)]):
         if width < before:
             raise ArchError(
-                f"{form}_twin: found {width} channels behind {before}, accepted: no fewer, since a shortcut without "
-                "parameters can add channels and cannot take any away"
+                _(
+                    "{form}_twin: found {width} channels behind {before}, accepted: no fewer, since a "
+                    "shortcut without parameters can add channels and cannot take any away"
+                ).format(form=form, width=width, before=before)
             )
     make = _inception_stage(order) if form == "inception" else _residual_stage(form, order)
     stages = [
@@ -61,7 +66,11 @@ def numbers(what: str, text: str) -> list[int]:
     """Whole numbers from 1 with commas between. Raises ArchError."""
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise ArchError(f"{what}: found {text!r}, accepted: whole numbers from 1 with commas between, such as {WIDTHS}")
+        raise ArchError(
+            _("{what}: found {text!r}, accepted: whole numbers from 1 with commas between, such as {example}").format(
+                what=what, text=text, example=WIDTHS
+            )
+        )
     return [int(part) for part in parts]
 
 
@@ -79,7 +88,11 @@ def _residual_stage(form: str, order: str) -> MakeStage:
 def _inception_stage(order: str) -> MakeStage:
     def stage(width: int, count: int, stride: int) -> list[Node]:
         if width < 16:
-            raise ArchError(f"inception_twin: found a width of {width}, accepted: 16 or more, for its six reductions")
+            raise ArchError(
+                _("inception_twin: found a width of {width}, accepted: 16 or more, for its six reductions").format(
+                    width=width
+                )
+            )
         five = pool = width // 8
         three = width // 2
         module = inception.reduced_module(
