@@ -109,3 +109,23 @@ def outside(text: str) -> str:
         if not depth:
             kept.append("\n" if letter == CLOSE else letter)
     return "".join(kept)
+
+
+def misfilled() -> Iterator[str]:
+    """Messages whose placeholders and what is filled in do not agree; those filled from a dictionary are passed."""
+    for path in sorted(SOURCE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Call(ast.Attribute(ast.Call(ast.Name(mark), texts), "format"), _, filled) if mark in MARKS:
+                    kept = texts[1:] if mark == "pgettext" else texts
+                    messages = [text.value for text in kept if isinstance(text, ast.Constant) and str(text.value)]
+                    wanted = {
+                        name
+                        for message in messages
+                        if isinstance(message, str)
+                        for _literal, name, _spec, _conversion in string.Formatter().parse(message)
+                        if name
+                    }
+                    given = {keyword.arg for keyword in filled}
+                    if None not in given and wanted != given:
+                        yield f"{path.name}:{node.lineno}: {sorted(wanted ^ given)}"

@@ -18,7 +18,7 @@ from commongarden.errors import DataError, StudyError, unknown
 from commongarden.language import CATALOGUES, Message, _, ngettext, told, used
 from commongarden.particles import FORMS, sound, with_particle
 from commongarden.records import Failure
-from prose import SOURCE, TWO_WORDS, catalogues, codes, english, outside, strings
+from prose import SOURCE, TWO_WORDS, catalogues, codes, english, misfilled, outside, strings
 
 LANGUAGES = catalogues.kept()
 
@@ -139,6 +139,10 @@ def test_no_sentence_of_the_code_is_kept_from_the_catalogues():
                 if TWO_WORDS.search(text) and text not in known and not text.startswith(CLASSIC)
             ]
     assert left == []
+
+
+def test_what_is_filled_in_is_what_the_message_wants():
+    assert list(misfilled()) == []
 
 
 # The command line

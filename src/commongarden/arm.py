@@ -266,7 +266,7 @@ def check_recipe(name: str, arm: Arm, recipe: Recipe) -> None:
             _(
                 "arms.{name}.pixels: found 'own', but {arch} names no normalization; accepted: "
                 "'standardized', 'raw', or a network of {libraries}"
-            ).format(name=name, arch=arm.arch, LIBRARIES=", ".join(origin.LIBRARIES))
+            ).format(name=name, arch=arm.arch, libraries=", ".join(origin.LIBRARIES))
         )
 
 
