@@ -30,7 +30,7 @@ def pair(family, order, **switches):
     """The network with the defects and without, of the same weights, ready to train without dropout."""
     side = SIDE[family]
     torch.manual_seed(0)
-    defective = forensics.network(5, family=family, order=order, resolution=side, **switches)
+    defective = forensics.network(5, family=family, order=order, side=side, **switches)
     sound = build(FAMILIES[family].make(5, order=order), (side, side, 3))
     for one, two in zip(defective.parameters(), sound.parameters(), strict=True):
         one.data.copy_(two.data)
@@ -107,7 +107,7 @@ def test_statistics_taken_for_constants():
 
 
 def test_slow_statistics_come_half_way_in_690_steps():
-    network = forensics.network(5, family="plain_flower", resolution=64, slow_statistics=True)
+    network = forensics.network(5, family="plain_flower", side=64, slow_statistics=True)
     norms = [part for part in network.modules() if isinstance(part, torch.nn.BatchNorm2d)]
     assert (1 - norms[0].momentum) ** 690 == pytest.approx(0.5, abs=0.002)
     assert {norm.momentum for norm in norms} == {forensics.SLOW}

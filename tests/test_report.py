@@ -14,7 +14,7 @@ from commongarden import report, stats
 from commongarden import store as stores
 from commongarden.records import Estimate, Failure
 from commongarden.report import baselines, numbers, page, verdicts, words
-from commongarden.stats import Commonest, ContrastResult, Imbalance, Remedy, Spending
+from commongarden.stats import Commonest, ContrastResult, Effort, Imbalance, Remedy
 from grown import grown
 
 
@@ -115,20 +115,20 @@ def unresolved(**remedy):
     [
         (settled("better", 0.0312, 0.0123, 0.0501), None),
         (
-            unresolved(settle=Spending(9, 8, 12.4)),
+            unresolved(settle=Effort(9, 8, 12.4)),
             "A true difference of 1 point would be found, four times in five, with 9 seeds: 8 runs more, about 12 "
             "minutes.",
         ),
         (
-            unresolved(settle=Spending(9, 8, None)),
+            unresolved(settle=Effort(9, 8, None)),
             "A true difference of 1 point would be found, four times in five, with 9 seeds: 8 runs more.",
         ),
         (
-            unresolved(settle=Spending(5, 0, 0.0)),
+            unresolved(settle=Effort(5, 0, 0.0)),
             "5 seeds find a true difference of 1 point four times in five; more would narrow the interval further.",
         ),
         (
-            unresolved(photos=4731, photos_seeds=5, show=Spending(30, 50, 300.0)),
+            unresolved(photos=4731, photos_seeds=5, show=Effort(30, 50, 300.0)),
             "No number of seeds can settle 1 point on 652 test photos; about 4,800 test photos would, with 5 seeds. "
             "A true difference as large as the one seen (1.2 points) would be found with 30 seeds: 50 runs more, about "
             "5 hours.",

@@ -7,6 +7,8 @@ like anybody's own code:
     arch = "commongarden.forensics:network"
     family = "inception_flower"
     order = "LAB"
+    side = 96
+    resolution = 96
     scrambled_pool = true
 """
 
@@ -35,14 +37,15 @@ def network(
     *,
     family: str = "inception_flower",
     order: str = "LAB",
-    resolution: int = 64,
+    side: int = 64,
     scrambled_pool: bool = False,
     constant_statistics: bool = False,
     slow_statistics: bool = False,
     overwritten_sum: bool = False,
     all_positions: bool = False,
 ) -> nn.Module:
-    """An architecture with some defects of that framework.
+    """An architecture with some defects of that framework. side: pixels of the photos it is built for, which the recipe's
+    resolution must be.
 
     scrambled_pool: the gradient of average pools whose windows overlap is scrambled over images and positions.
     constant_statistics: the gradient of batch norm takes the batch's mean and deviation for constants.
@@ -59,7 +62,7 @@ def network(
         kept = tree
         tree = normalize_all(tree)
         _changed("all_positions", tree != kept, N_("strided layer with batch norm"))
-    module = build(tree, (resolution, resolution, 3))
+    module = build(tree, (side, side, 3))
     swaps: list[tuple[str, bool, Callable[[nn.Module], nn.Module | None], str]] = [
         ("scrambled_pool", scrambled_pool, _scrambled, N_("average pool whose windows overlap")),
         ("constant_statistics", constant_statistics, _constant, N_("batch norm")),

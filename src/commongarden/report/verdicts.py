@@ -8,7 +8,7 @@ from commongarden.language import _, ngettext
 from commongarden.records import Estimate
 from commongarden.report import designs
 from commongarden.report.numbers import hundredths, whole
-from commongarden.stats import METRICS, ContrastResult, Imbalance, Remedy, Results, Spending, least_p, pairs_needed
+from commongarden.stats import METRICS, ContrastResult, Effort, Imbalance, Remedy, Results, least_p, pairs_needed
 
 ESTABLISHED = ("better", "worse")
 
@@ -131,11 +131,11 @@ def _settling(contrast: ContrastResult, found: Remedy) -> str:
     return said.format(margin=size, **_cost(found.settle))
 
 
-def _cost(spending: Spending) -> dict[str, str]:
+def _cost(effort: Effort) -> dict[str, str]:
     return {
-        "seeds": counted_seeds(spending.seeds),
-        "runs": ngettext("{n} run", "{n} runs", spending.runs).format(n=whole(spending.runs)),
-        "time": duration(spending.minutes or 0.0),
+        "seeds": counted_seeds(effort.seeds),
+        "runs": ngettext("{n} run", "{n} runs", effort.runs).format(n=whole(effort.runs)),
+        "time": duration(effort.minutes or 0.0),
     }
 
 

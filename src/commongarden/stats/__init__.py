@@ -33,8 +33,8 @@ from commongarden.stats.metrics import Metric as Metric
 from commongarden.stats.metrics import calibration_error as calibration_error
 from commongarden.stats.metrics import imbalance as imbalance
 from commongarden.stats.missed import most_missed as most_missed
+from commongarden.stats.power import Effort as Effort
 from commongarden.stats.power import Remedy as Remedy
-from commongarden.stats.power import Spending as Spending
 from commongarden.stats.power import remedy as remedy
 from commongarden.stats.resampled import resampled_interval as resampled_interval
 from commongarden.stats.resampled import resampled_mean as resampled_mean

@@ -19,7 +19,7 @@ MOST_PHOTOS = 10_000_000
 
 
 @dataclass(frozen=True)
-class Spending:
+class Effort:
     """Seeds in all, the runs of both arms that are still to be made for that, and their minutes one after another
     (None where no run was timed)."""
 
@@ -40,11 +40,11 @@ class Remedy:
 
     margin: float
     n_photos: int
-    settle: Spending | None
+    settle: Effort | None
     photos: int | None
     photos_seeds: int | None
     seen: float
-    show: Spending | None
+    show: Effort | None
 
 
 def power(difference: float, error: float, df: float, alpha: float) -> float:
@@ -84,11 +84,11 @@ def remedy(
         return None
     parts = mean.components
 
-    def spent(seeds: int | None) -> Spending | None:
+    def spent(seeds: int | None) -> Effort | None:
         if seeds is None:
             return None
         more = max(seeds - mean.n, 0)
-        return Spending(seeds, 2 * more, None if seconds is None else more * seconds / 60)
+        return Effort(seeds, 2 * more, None if seconds is None else more * seconds / 60)
 
     def noise(seeds: int, photos: int) -> tuple[float, float]:
         if parts.photo is not None:
