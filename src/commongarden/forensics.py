@@ -44,8 +44,8 @@ def network(
     overwritten_sum: bool = False,
     all_positions: bool = False,
 ) -> nn.Module:
-    """An architecture with some defects of that framework. side: pixels of the photos it is built for, which the recipe's
-    resolution must be.
+    """An architecture with some defects of that framework. side: pixels of the photos it is built for, which the
+    recipe's resolution must be.
 
     scrambled_pool: the gradient of average pools whose windows overlap is scrambled over images and positions.
     constant_statistics: the gradient of batch norm takes the batch's mean and deviation for constants.
