@@ -14,7 +14,7 @@ from pathlib import Path
 
 from commongarden import stats
 from commongarden import store as stores
-from commongarden.report import numbers, sections, tables, words
+from commongarden.report import budgets, numbers, sections, tables, words
 from commongarden.report.labels import TEXT
 
 PAGE = Path(__file__).parent.parent / "docs" / "results.md"
@@ -32,6 +32,7 @@ def section(folder: Path) -> str:
         shown = [cell.text + (f" ({cell.below})" if cell.below else "") for cell in cells]
         lines.append(f"| {' | '.join([row.name, *shown])} |")
     said = [words.headline(results), *map(words.in_full, words.verdicts(results)), *words.notes(results)]
+    said += budgets.summary(results)
     begun, ended = min(run.started for run in runs), max(run.ended for run in runs)
     minutes = (datetime.datetime.fromisoformat(ended) - datetime.datetime.fromisoformat(begun)).total_seconds() / 60
     made = numbers.counted(len(runs), "run", "runs")
