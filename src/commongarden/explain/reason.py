@@ -1,0 +1,26 @@
+"""One thing that makes two arms differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from commongarden.records import Estimate
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why one arm takes longer than another, or is right less often.
+
+    about: what it explains. kind: what it is, a stable English name such as "slow layer".
+    arm: whose property it is. path: where in that arm's network, "" for all of it.
+    effect: milliseconds a step ("time") or points of accuracy ("accuracy"); None where only the finding is known.
+    sentence: in English, looked up when it is told.
+    """
+
+    about: Literal["time", "accuracy"]
+    kind: str
+    arm: str
+    path: str
+    effect: Estimate | None
+    sentence: str
