@@ -17,7 +17,7 @@ from commongarden.cli import main
 from commongarden.data.split import fold, of_run_seed
 from commongarden.errors import DataError, StoreError, StudyError
 from commongarden.records import Manifest, Photo
-from commongarden.runner import plan
+from commongarden.runner import display, plan
 from commongarden.runner.grow import grow
 from commongarden.runner.soil import prepare
 from commongarden.study import Arm, SplitPlan, Study
@@ -262,6 +262,14 @@ def test_folds_are_run_like_seeds(folded, photos):
     assert all(found["plain", number] == found["residual", number] for number in range(3))
     rows = json.loads((folded.root / "results.json").read_text(encoding="utf-8"))["arms"]
     assert rows[0]["test_accuracy"]["n"] == 3
+
+
+def test_a_fold_is_called_a_fold(folded, commongarden):
+    assert "  residual, fold 2: finished" in commongarden("status", folded.root, check=0).stdout.splitlines()
+    rows = json.loads(commongarden("status", folded.root, "--json", check=0).stdout)["runs"]
+    assert rows[-1] == {"arm": "residual", "fold": 2, "status": "finished"}
+    jobs = plan.pending(folded.study(), stores.Store(folded.root / "elsewhere"))
+    assert display.name_of(jobs[0]) == "plain, fold 0"
 
 
 def test_seeds_are_no_way_to_extend_folds(folded, study_file):

@@ -157,6 +157,14 @@ def test_every_arm_has_the_same_budget_and_no_test_photo_was_touched(tuned):
         assert {path.name for path in store.tuning().directory(arm, number).iterdir()} == {"run.json", "history.csv"}
 
 
+def test_the_status_tells_of_tuning_runs(tuned, commongarden):
+    assert "  plain, tuning run 3: finished" in commongarden("status", tuned, check=0).stdout.splitlines()
+    found = json.loads(commongarden("status", tuned, "--json", check=0).stdout)["tuning"]
+    assert found == [
+        {"arm": arm, "number": number, "status": "finished"} for number in range(3) for arm in ("plain", "residual")
+    ]
+
+
 def test_the_best_values_are_an_arm_of_their_own_with_the_same_seeds(tuned, tuned_file):
     store = stores.open_store(tuned)
     study = store.study()

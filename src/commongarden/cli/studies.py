@@ -305,13 +305,19 @@ def status(directory: Path, as_json: bool) -> None:
 
     store = stores.open_store(directory)
     study = store.study()
-    rows = [{"arm": arm, "seed": seed, "status": store.state(arm, seed)} for arm in study.arms for seed in study.seeds]
+    name = "fold" if study.folds else "seed"
+    rows = [{"arm": arm, name: seed, "status": store.state(arm, seed)} for arm in study.arms for seed in study.seeds]
+    searched = store.tuning()
+    trials = [{"arm": arm, "number": number, "status": searched.state(arm, number)} for arm, number in study.trials()]
     if as_json:
-        click.echo(json.dumps({"study": study.name, "runs": rows}, indent=1))
+        click.echo(json.dumps({"study": study.name, "runs": rows, "tuning": trials}, indent=1))
         return
     counts = Counter(str(row["status"]) for row in rows)
     states = [_("{n} {state}").format(n=n, state=_(STATES[state])) for state, n in counts.items()]
     click.echo(f"{study.name}: {', '.join(states)}")
-    for row in rows:
-        run_name = _("{arm}, seed {seed}").format(arm=row["arm"], seed=row["seed"])
+    searching = _("{arm}, tuning run {number}")
+    names = [searching.format(arm=arm, number=number + 1) for arm, number in study.trials()]
+    running = _("{arm}, fold {fold}") if study.folds else _("{arm}, seed {seed}")
+    names += [running.format(**row) for row in rows]
+    for run_name, row in zip(names, [*trials, *rows], strict=True):
         click.echo(f"  {run_name}: {_(STATES[str(row['status'])])}")

@@ -19,7 +19,18 @@ from rich.text import Text
 from commongarden.classic import classic_log
 from commongarden.language import _, ngettext, told
 from commongarden.records import Epoch, Run
-from commongarden.runner.events import EpochDone, Event, Job, RunDone, RunStopped, Started, Stepped, Trial, WorkerDied
+from commongarden.runner.events import (
+    EpochDone,
+    Event,
+    FoldJob,
+    Job,
+    RunDone,
+    RunStopped,
+    Started,
+    Stepped,
+    Trial,
+    WorkerDied,
+)
 
 
 class Display(Protocol):
@@ -100,6 +111,8 @@ def name_of(job: Job) -> str:
     """What a run is called while it is made."""
     if isinstance(job, Trial):
         return _("{arm}, tuning run {number}").format(arm=job.arm, number=job.number + 1)
+    if isinstance(job, FoldJob):
+        return _("{arm}, fold {fold}").format(arm=job.arm, fold=job.seed)
     return _("{arm}, seed {seed}").format(arm=job.arm, seed=job.seed)
 
 

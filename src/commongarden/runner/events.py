@@ -17,6 +17,11 @@ class Job:
 
 
 @dataclass(frozen=True)
+class FoldJob(Job):
+    """A run that is tested on a fold, whose number is its seed."""
+
+
+@dataclass(frozen=True)
 class Trial(Job):
     """A tuning run to be made: without test, kept apart from the study's runs under its number. Its seed is that of
     all tuning runs."""

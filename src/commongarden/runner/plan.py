@@ -16,7 +16,7 @@ from commongarden import arch
 from commongarden.recipe import Recipe
 from commongarden.records import SCHEMA, Failure, Hashes, Machine, Run
 from commongarden.runner import limits
-from commongarden.runner.events import Job, Look, Trial
+from commongarden.runner.events import FoldJob, Job, Look, Trial
 from commongarden.runner.soil import Soil
 from commongarden.store import Store
 from commongarden.study import Study
@@ -27,7 +27,8 @@ PACKAGES = ("commongarden", "torch", "torchvision", "timm", "numpy", "pillow", "
 
 def pending(study: Study, store: Store) -> list[Job]:
     """Runs that the store lacks: seed by seed, all arms of a seed together, so that a stopped study compares evenly."""
-    return [Job(arm, seed) for seed in study.seeds for arm in study.arms if not store.has(arm, seed)]
+    made = FoldJob if study.folds else Job
+    return [made(arm, seed) for seed in study.seeds for arm in study.arms if not store.has(arm, seed)]
 
 
 def unaudited(study: Study, store: Store, jobs: Sequence[Job], n_classes: int) -> list[Look]:

@@ -27,8 +27,8 @@ def untuned(study: Study) -> list[str]:
 
 def pending(study: Study, store: Store) -> list[Trial]:
     """Tuning runs that the store lacks: number by number, all arms together."""
-    n = study.tuning.runs if study.tuning is not None else 0
-    trials = [Trial(arm, TUNING_SEED, number) for number in range(n) for arm in untuned(study)]
+    open_arms = untuned(study)
+    trials = [Trial(arm, TUNING_SEED, number) for arm, number in study.trials() if arm in open_arms]
     return [trial for trial in trials if not store.tuning().has(trial.arm, trial.number)]
 
 

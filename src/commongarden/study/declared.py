@@ -156,6 +156,11 @@ class Study:
             raise StudyError(_("tuning: found none; accepted: a study with [tuning]"))
         return tuning.recipe_of(self.tuning, self.recipe_of(arm), number, self.seed, where=f"tuning.{arm}")
 
+    def trials(self) -> list[tuple[str, int]]:
+        """The tuning runs as (arm, number), number by number, all arms together."""
+        n = self.tuning.runs if self.tuning is not None else 0
+        return [(arm, number) for number in range(n) for arm in self.arms_to_tune()]
+
     def tuned_from(self) -> dict[str, str]:
         """The arms that tuning has added, each with the arm it is the best of."""
         best = self.tuning.best if self.tuning is not None else {}
