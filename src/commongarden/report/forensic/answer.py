@@ -1,0 +1,134 @@
+"""The answer, before its evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from commongarden.language import _, ngettext
+from commongarden.report.document import Block, Bullets, Section
+from commongarden.report.forensic import pictures, time, wording
+from commongarden.report.forensic.gathered import Gathered
+from commongarden.report.numbers import listed, percent
+from commongarden.stats.defects import Defective
+
+
+def section(of: Gathered) -> Section:
+    said = [
+        *_came_back(of),
+        *(sentence for one in of.found.networks if (sentence := explained(of, one))),
+        *_ranking(of),
+        *_plateau(of),
+        *time.answer(of),
+    ]
+    picture = pictures.accuracies(of.found, of.results, of.reached)
+    blocks: list[Block | None] = [Bullets(tuple(said)), picture]
+    return Section(_("The answer"), tuple(block for block in blocks if block is not None), numbered=False)
+
+
+def _came_back(of: Gathered) -> Iterator[str]:
+    found = of.found.comebacks
+    if not found:
+        return
+    inside = [one.network for one in found if one.inside]
+    outside = [one.network for one in found if not one.inside]
+    if not outside:
+        yield _(
+            "With the defects switched on, the published behaviour comes back: each of the {n} published figures lies "
+            "inside the range of its network's seeds."
+        ).format(n=len(found))
+    elif inside:
+        yield _(
+            "With the defects switched on, the published figure lies inside the range of the seeds for {inside}, and "
+            "outside of it for {outside}."
+        ).format(inside=listed(inside), outside=listed(outside))
+    else:
+        yield _(
+            "With the defects switched on, no published figure lies inside the range of its network's seeds "
+            "({outside})."
+        ).format(outside=listed(outside))
+
+
+def explained(of: Gathered, one: Defective) -> str | None:
+    """What a network's defects cost it, and which of them the most; None where runs are missing."""
+    total = of.found.effect(one.right, "all")
+    if total is None:
+        return None
+    if len(one.defects) == 1:
+        said = _("{network}: its one defect, the {defect}, costs {points}.")
+        if wording.interval_holds_zero(total.mean):
+            said = _(
+                "{network}: its one defect, the {defect}, is not shown to cost anything at the end of training: "
+                "{points}."
+            )
+        return said.format(network=one.right, defect=wording.defect(one.defects[0]), points=wording.points(total.estimate))
+    whole = _("{network}: without its {n} defects it gains {points}.").format(
+        network=one.right, n=len(one.defects), points=wording.points(total.estimate)
+    )
+    if wording.interval_holds_zero(total.mean):
+        whole = _("{network}: removing its {n} defects is not shown to change its accuracy: {points}.").format(
+            network=one.right, n=len(one.defects), points=wording.points(total.estimate)
+        )
+    removed = [effect for effect in of.found.effects if (effect.network, effect.kind) == (one.right, "removed")]
+    if not removed:
+        return whole
+    most = max(removed, key=lambda effect: effect.mean.value)
+    values = {"defect": wording.defect(most.defect), "points": wording.points(most.estimate)}
+    if wording.interval_holds_zero(most.mean):
+        rest = _(
+            "No single one of them is shown to explain it: the most, {points}, is gained by removing the {defect}."
+        )
+    else:
+        rest = _("The most is gained by removing the {defect} alone: {points}.")
+    return f"{whole} {rest.format(**values)}"
+
+
+def _ranking(of: Gathered) -> Iterator[str]:
+    gaps = [gap for gap in of.found.gaps if gap.right is not None and "B" in of.found.network(gap.inception).order]
+    if not gaps:
+        return
+    for inception in dict.fromkeys(gap.inception for gap in gaps):
+        mine = [gap for gap in gaps if gap.inception == inception]
+        shown = [gap for gap in mine if gap.right is not None and gap.right.established]
+        above = [gap.network for gap in shown if gap.right is not None and gap.right.mean.value > 0]
+        below = [gap.network for gap in shown if gap.right is not None and gap.right.mean.value < 0]
+        names = {
+            "inception": inception,
+            "above": listed(above) if above else "",
+            "below": listed(below) if below else "",
+        }
+        if above and below:
+            said = _("Without the defects, {above} lie above {inception} and {below} below it.")
+        elif above:
+            said = _("Without the defects, {above} still lie above {inception}.")
+        elif below:
+            said = _("Without the defects the ranking turns: {below} lie below {inception}.")
+        else:
+            said = _(
+                "Without the defects the ranking is gone: no difference between {inception} and {others} is "
+                "established."
+            )
+        yield said.format(others=listed([gap.network for gap in mine]), **names)
+
+
+def _plateau(of: Gathered) -> Iterator[str]:
+    for one in of.found.networks:
+        rows = of.found.departures.get(one.published)
+        right = of.found.departures.get(one.right)
+        if not rows or not right:
+            continue
+        stay = [sum(not row.epoch for row in some) for some in (rows, right)]
+        yield ngettext(
+            "{arm} stays at {line}, as published, for all epochs in {stay} of {n} seed; without the defect {network} "
+            "does so in {stay_right} of {n_right}.",
+            "{arm} stays at {line}, as published, for all epochs in {stay} of {n} seeds; without the defect {network} "
+            "does so in {stay_right} of {n_right}.",
+            len(rows),
+        ).format(
+            arm=one.published,
+            network=one.right,
+            line=percent(of.found.line),
+            stay=stay[0],
+            n=len(rows),
+            stay_right=stay[1],
+            n_right=len(right),
+        )

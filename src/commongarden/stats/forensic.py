@@ -1,0 +1,304 @@
+"""All that a study of the flower experiment's defects found, gathered from its store as plain data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from commongarden import arch
+from commongarden.arch import Activation, Add, Node, Serial
+from commongarden.records import Epoch, Estimate, Run
+from commongarden.stats.combined import Tested, combined, shared_seeds
+from commongarden.stats.defects import POOL, Defective, Effect, adjusted, defective, effects
+from commongarden.stats.estimates import mean_interval
+from commongarden.stats.means import Mean
+from commongarden.stats.published import (
+    Departure,
+    PublishedLogs,
+    Shape,
+    at_epochs,
+    departure_epoch,
+    published_logs,
+    shape,
+)
+from commongarden.stats.results import Results
+from commongarden.stats.summary import predictions_by_arm, summarize
+from commongarden.store import Store
+from commongarden.study import Study
+
+Histories = Mapping[str, Mapping[int, Sequence[Epoch]]]
+
+
+@dataclass(frozen=True)
+class Comeback:
+    """What a network with its defects reached, beside the one figure that was published of it. Shares."""
+
+    network: str
+    arm: str
+    published: float
+    reached: Mapping[int, float]  # by seed
+    mean: Estimate
+
+    @property
+    def inside(self) -> bool:
+        """Whether the published figure lies in the range of the seeds."""
+        return min(self.reached.values()) <= self.published <= max(self.reached.values())
+
+    @property
+    def distance(self) -> float:
+        """The mean minus the published figure."""
+        return self.mean.value - self.published
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """Validation beside training in one network: as published, and by seed with all defects, without the slow running
+    statistics alone, and without any. more_lag, more_jump: with all minus without any, paired by seed."""
+
+    network: str
+    published: Shape
+    defective: Mapping[int, Shape]
+    without_lag: Mapping[int, Shape]
+    right: Mapping[int, Shape]
+    more_lag: Estimate | None
+    more_jump: Estimate | None
+
+
+@dataclass(frozen=True)
+class Gap:
+    """How far a residual or plain network lies above an Inception network, in accuracy: as published, with the defects
+    of each, without any, and by how much the defects widen it."""
+
+    network: str
+    inception: str
+    published: float | None
+    defective: Mean | None
+    right: Effect | None
+    widened: Mean | None
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Whole runs of two arms, timed as they came. seconds: by arm and seed. ratios: `arm` over `against`, by seed.
+    least, most: of the ratio of any run of the one to any run of the other. mean: of the ratios by seed."""
+
+    arm: str
+    against: str
+    seconds: Mapping[str, Mapping[int, float]]
+    ratios: Mapping[int, float]
+    least: float
+    most: float
+    mean: Estimate
+    published: float | None
+
+
+@dataclass(frozen=True)
+class Forensics:
+    """The findings, in the order in which they are told. reads_sum: networks in which a rectifier stands right before a
+    sum, so that a sum formed in place would spoil its gradient. line: the share of the commonest class in training."""
+
+    networks: tuple[Defective, ...]
+    effects: tuple[Effect, ...]
+    together: Mapping[str, Mean]
+    comebacks: tuple[Comeback, ...]
+    behaviours: tuple[Behaviour, ...]
+    departures: Mapping[str, tuple[Departure, ...]]
+    gaps: tuple[Gap, ...]
+    seconds: tuple[Seconds, ...]
+    reads_sum: tuple[str, ...]
+    logs: PublishedLogs
+    line: float
+
+    def effect(self, network: str, kind: str, defect: str = "") -> Effect | None:
+        """One of them; None where its runs are missing."""
+        wanted = (network, kind, defect)
+        return next((one for one in self.effects if (one.network, one.kind, one.defect) == wanted), None)
+
+    def network(self, name: str) -> Defective:
+        """The network of this name without defects."""
+        return next(one for one in self.networks if one.right == name)
+
+
+def forensics(store: Store, results: Results | None = None) -> Forensics:
+    """What the store's runs say of the defects, as far as they are there."""
+    results = results or summarize(store)
+    study, runs = store.study(), [run for run in store.runs() if run.status == "finished"]
+    tested = predictions_by_arm(store, study, runs)
+    networks = defective(study)
+    histories = {arm: {seed: store.history(arm, seed) for seed in by_seed} for arm, by_seed in tested.items()}
+    logs = published_logs()
+    label = {photo.path: photo.label for photo in store.manifest().photos}
+    train = store.split().train
+    line = sum(label[path] == results.commonest.label for path in train) / len(train)
+    n_classes = len(results.classes)
+    return Forensics(
+        networks,
+        effects(tested, networks),
+        _together(tested, networks),
+        tuple(_comebacks(study, networks, runs, results)),
+        tuple(_behaviours(networks, histories, logs)),
+        _departures(networks, runs, tested, histories, line, len(train)),
+        _gaps(study, tested, networks),
+        tuple(_seconds(study, networks, histories)),
+        tuple(one.right for one in networks if reads_sum(study.arms[one.right].network(n_classes))),
+        logs,
+        line,
+    )
+
+
+def reads_sum(tree: Node) -> bool:
+    """Whether the first branch of some sum ends in a rectifier: its gradient reads its output, which a sum formed in
+    place overwrites. Behind a batch norm the sum overwrites that one's output, which no gradient reads."""
+    body = tree.branches[0] if isinstance(tree, Add) and tree.branches else None
+    ends = isinstance(body, Serial) and bool(body.layers) and isinstance(body.layers[-1], Activation)
+    return ends or any(reads_sum(child) for _, child in arch.children(tree))
+
+
+def _together(tested: Tested, networks: Sequence[Defective]) -> dict[str, Mean]:
+    """What the scrambled pool and the other defects together take away more than each would by itself, where the four
+    arms are there."""
+    found = {}
+    for one in networks:
+        arms = (one.right, one.arm(POOL), one.without(POOL), one.published)
+        if len(one.defects) < 2 or POOL not in one.defects or None in arms:
+            continue
+        weights = dict(zip([str(arm) for arm in arms], (1.0, -1.0, -1.0, 1.0), strict=True))
+        mean = combined(tested, weights)
+        if mean is not None:
+            found[one.right] = mean
+    return found
+
+
+def _comebacks(study: Study, networks: Sequence[Defective], runs: Sequence[Run], results: Results) -> list[Comeback]:
+    reached: dict[str, dict[int, float]] = {}
+    for run in runs:
+        if run.test_accuracy is not None:
+            reached.setdefault(run.arm, {})[run.seed] = run.test_accuracy
+    means = {arm.arm: arm.test_accuracy for arm in results.arms}
+    found = []
+    for one in networks:
+        mean, figure = means[one.published], study.published.get(one.published)
+        if mean is not None and figure is not None:
+            arm = one.published
+            found.append(Comeback(one.right, arm, figure.test_accuracy, reached[arm], mean))
+    return found
+
+
+def _behaviours(networks: Sequence[Defective], histories: Histories, logs: PublishedLogs) -> list[Behaviour]:
+    found = []
+    for one in networks:
+        log = logs.logs.get(one.right)
+        if log is None or "slow_statistics" not in one.defects:
+            continue
+        by_arm = {
+            arm: {
+                seed: at for seed, history in histories.get(arm, {}).items() if (at := at_epochs(history, log.epochs))
+            }
+            for arm in (one.right, one.published, one.without("slow_statistics") or "")
+        }
+        bad, right = by_arm[one.published], by_arm[one.right]
+        if not bad:
+            continue
+        shared = sorted(bad.keys() & right.keys())
+        more = [
+            mean_interval([getattr(bad[seed], name) - getattr(right[seed], name) for seed in shared])
+            if shared
+            else None
+            for name in ("lag", "jump")
+        ]
+        published = shape(log.train_accuracy, log.val_accuracy)
+        without = by_arm[one.without("slow_statistics") or ""]
+        found.append(Behaviour(one.right, published, bad, without, right, more[0], more[1]))
+    return found
+
+
+def _departures(
+    networks: Sequence[Defective],
+    runs: Sequence[Run],
+    tested: Tested,
+    histories: Histories,
+    line: float,
+    n_train: int,
+) -> dict[str, tuple[Departure, ...]]:
+    """Of the networks without batch norm, with and without defects."""
+    arms = [arm for one in networks if "B" not in one.order for arm in (one.right, one.published)]
+    found: dict[str, list[Departure]] = {arm: [] for arm in arms}
+    for run in runs:
+        if run.arm not in found or run.test_accuracy is None:
+            continue
+        history, said = histories[run.arm][run.seed], tested[run.arm][run.seed].probabilities
+        losses = [epoch.train_loss for epoch in history[:2]]
+        found[run.arm].append(
+            Departure(
+                run.arm,
+                run.seed,
+                departure_epoch(history, line, n_train),
+                math.fsum(losses) / len(losses),
+                run.test_accuracy,
+                len(set(said.argmax(axis=1).tolist())),
+                float(np.std(said, axis=0).max()),
+            )
+        )
+    return {arm: tuple(rows) for arm, rows in found.items() if rows}
+
+
+def _gaps(study: Study, tested: Tested, networks: Sequence[Defective]) -> tuple[Gap, ...]:
+    inceptions = [one for one in networks if one.family == "inception_flower"]
+    others = [one for one in networks if one.family != "inception_flower"]
+    pairs = [(other, inception) for inception in inceptions for other in others]
+    right: dict[int, Effect] = {}
+    for i, (other, inception) in enumerate(pairs):
+        mean = combined(tested, {other.right: 1.0, inception.right: -1.0})
+        if mean is not None:
+            seeds = shared_seeds(tested, other.right, inception.right)
+            right[i] = Effect(other.right, "all", "", other.right, inception.right, seeds, mean)
+    right = dict(zip(right, adjusted(list(right.values())), strict=True))
+    found = []
+    for i, (other, inception) in enumerate(pairs):
+        weights = {other.published: 1.0, inception.published: -1.0}
+        figures = [study.published.get(arm) for arm in weights]
+        published = None
+        if figures[0] is not None and figures[1] is not None:
+            published = figures[0].test_accuracy - figures[1].test_accuracy
+        widened = combined(tested, {**weights, other.right: -1.0, inception.right: 1.0})
+        found.append(Gap(other.right, inception.right, published, combined(tested, weights), right.get(i), widened))
+    return tuple(found)
+
+
+def _seconds(study: Study, networks: Sequence[Defective], histories: Histories) -> list[Seconds]:
+    """Of pairs of networks that differ in the order of their layers alone: first as published, then without defects."""
+    found = []
+    for against in networks:
+        for one in networks:
+            if (one.family, one.resolution) != (against.family, against.resolution) or len(one.order) <= len(
+                against.order
+            ):
+                continue
+            for arm, other in ((one.published, against.published), (one.right, against.right)):
+                taken = {
+                    name: {seed: math.fsum(epoch.seconds for epoch in history) for seed, history in by_seed.items()}
+                    for name, by_seed in histories.items()
+                    if name in (arm, other)
+                }
+                shared = sorted(taken.get(arm, {}).keys() & taken.get(other, {}).keys())
+                if not shared:
+                    continue
+                ratios = {seed: taken[arm][seed] / taken[other][seed] for seed in shared}
+                figures = [study.published.get(name) for name in (arm, other)]
+                seconds = [None if figure is None else figure.seconds for figure in figures]
+                found.append(
+                    Seconds(
+                        arm,
+                        other,
+                        taken,
+                        ratios,
+                        min(taken[arm].values()) / max(taken[other].values()),
+                        max(taken[arm].values()) / min(taken[other].values()),
+                        mean_interval(list(ratios.values())),
+                        seconds[0] / seconds[1] if seconds[0] and seconds[1] else None,
+                    )
+                )
+    return found
