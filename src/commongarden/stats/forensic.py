@@ -17,6 +17,7 @@ from commongarden.stats.estimates import mean_interval
 from commongarden.stats.means import Mean
 from commongarden.stats.published import (
     Departure,
+    Ending,
     PublishedLogs,
     Shape,
     at_epochs,
@@ -28,6 +29,8 @@ from commongarden.stats.results import Results
 from commongarden.stats.summary import predictions_by_arm, summarize
 from commongarden.store import Store
 from commongarden.study import Study
+
+LEAST_SEEDS = 3
 
 Histories = Mapping[str, Mapping[int, Sequence[Epoch]]]
 
@@ -41,6 +44,11 @@ class Comeback:
     published: float
     reached: Mapping[int, float]  # by seed
     mean: Estimate
+
+    @property
+    def told(self) -> bool:
+        """Whether there are seeds enough to speak of their range."""
+        return len(self.reached) >= LEAST_SEEDS
 
     @property
     def inside(self) -> bool:
@@ -92,7 +100,6 @@ class Seconds:
     least: float
     most: float
     mean: Estimate
-    published: float | None
 
 
 @dataclass(frozen=True)
@@ -104,6 +111,7 @@ class Forensics:
     effects: tuple[Effect, ...]
     together: Mapping[str, Mean]
     comebacks: tuple[Comeback, ...]
+    endings: tuple[Ending, ...]
     behaviours: tuple[Behaviour, ...]
     departures: Mapping[str, tuple[Departure, ...]]
     gaps: tuple[Gap, ...]
@@ -139,10 +147,11 @@ def forensics(store: Store, results: Results | None = None) -> Forensics:
         effects(tested, networks),
         _together(tested, networks),
         tuple(_comebacks(study, networks, runs, results)),
+        tuple(_endings(networks, histories, logs)),
         tuple(_behaviours(networks, histories, logs)),
         _departures(networks, runs, tested, histories, line, len(train)),
         _gaps(study, tested, networks),
-        tuple(_seconds(study, networks, histories)),
+        tuple(_seconds(networks, histories)),
         tuple(one.right for one in networks if reads_sum(study.arms[one.right].network(n_classes))),
         logs,
         line,
@@ -184,6 +193,31 @@ def _comebacks(study: Study, networks: Sequence[Defective], runs: Sequence[Run],
         if mean is not None and figure is not None:
             arm = one.published
             found.append(Comeback(one.right, arm, figure.test_accuracy, reached[arm], mean))
+    return found
+
+
+def _endings(networks: Sequence[Defective], histories: Histories, logs: PublishedLogs) -> list[Ending]:
+    found = []
+    for one in networks:
+        log = logs.logs.get(one.right)
+        if log is None:
+            continue
+        last = {
+            seed: epoch
+            for seed, history in histories.get(one.published, {}).items()
+            for epoch in history
+            if epoch.epoch == log.epochs[-1]
+        }
+        if last:
+            found.append(
+                Ending(
+                    one.published,
+                    log.train_accuracy[-1],
+                    log.train_loss[-1],
+                    {seed: epoch.train_accuracy for seed, epoch in last.items()},
+                    {seed: epoch.train_loss for seed, epoch in last.items()},
+                )
+            )
     return found
 
 
@@ -268,7 +302,7 @@ def _gaps(study: Study, tested: Tested, networks: Sequence[Defective]) -> tuple[
     return tuple(found)
 
 
-def _seconds(study: Study, networks: Sequence[Defective], histories: Histories) -> list[Seconds]:
+def _seconds(networks: Sequence[Defective], histories: Histories) -> list[Seconds]:
     """Of pairs of networks that differ in the order of their layers alone: first as published, then without defects."""
     found = []
     for against in networks:
@@ -287,8 +321,6 @@ def _seconds(study: Study, networks: Sequence[Defective], histories: Histories) 
                 if not shared:
                     continue
                 ratios = {seed: taken[arm][seed] / taken[other][seed] for seed in shared}
-                figures = [study.published.get(name) for name in (arm, other)]
-                seconds = [None if figure is None else figure.seconds for figure in figures]
                 found.append(
                     Seconds(
                         arm,
@@ -298,7 +330,6 @@ def _seconds(study: Study, networks: Sequence[Defective], histories: Histories) 
                         min(taken[arm].values()) / max(taken[other].values()),
                         max(taken[arm].values()) / min(taken[other].values()),
                         mean_interval(list(ratios.values())),
-                        seconds[0] / seconds[1] if seconds[0] and seconds[1] else None,
                     )
                 )
     return found

@@ -47,6 +47,12 @@ class PublishedLogs:
     interleaved: Interleaved
     logs: dict[str, PublishedLog]
 
+    @property
+    def ratio(self) -> float:
+        """The times of the whole runs of the two arms that were timed in turn later, as they were published."""
+        arm, against = (sum(self.logs[name].seconds) for name in (self.interleaved.arm, self.interleaved.against))
+        return arm / against
+
 
 def published_logs() -> PublishedLogs:
     """Of the experiment that commongarden began with, by the arm's name without defects."""
@@ -79,6 +85,17 @@ def at_epochs(history: Sequence[Epoch], epochs: Sequence[int]) -> Shape | None:
     if len(looked) < 2:
         return None
     return shape([epoch.train_accuracy for epoch in looked], [epoch.val_accuracy for epoch in looked])
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Training at the last of the published epochs, before any running statistic is used: as published, and by seed."""
+
+    arm: str
+    accuracy: float
+    loss: float
+    accuracies: dict[int, float]
+    losses: dict[int, float]
 
 
 @dataclass(frozen=True)

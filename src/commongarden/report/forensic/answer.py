@@ -8,14 +8,17 @@ from commongarden.language import _, ngettext
 from commongarden.report.document import Block, Bullets, Section
 from commongarden.report.forensic import pictures, time, wording
 from commongarden.report.forensic.gathered import Gathered
-from commongarden.report.numbers import listed, percent
+from commongarden.report.numbers import hundredths, listed, percent
 from commongarden.stats.defects import Defective
+from commongarden.stats.forensic import Comeback
+
+IN_QUESTION = ("LA", "LAB", "bottleneck")  # the networks of the report; the other two are of the same series
 
 
 def section(of: Gathered) -> Section:
     said = [
         *_came_back(of),
-        *(sentence for one in of.found.networks if (sentence := explained(of, one))),
+        *(said for one in of.found.networks if one.right in IN_QUESTION and (said := explained(of, one))),
         *_ranking(of),
         *_plateau(of),
         *time.answer(of),
@@ -26,26 +29,35 @@ def section(of: Gathered) -> Section:
 
 
 def _came_back(of: Gathered) -> Iterator[str]:
-    found = of.found.comebacks
+    found = [one for one in of.found.comebacks if one.told]
     if not found:
         return
-    inside = [one.network for one in found if one.inside]
-    outside = [one.network for one in found if not one.inside]
+    inside = [_beside(one) for one in found if one.inside]
+    outside = [_beside(one) for one in found if not one.inside]
     if not outside:
         yield _(
-            "With the defects switched on, the published behaviour comes back: each of the {n} published figures lies "
-            "inside the range of its network's seeds."
-        ).format(n=len(found))
+            "With the defects switched on, the published behaviour comes back: each published figure lies inside the "
+            "range of its network's seeds ({inside})."
+        ).format(inside="; ".join(inside))
     elif inside:
         yield _(
-            "With the defects switched on, the published figure lies inside the range of the seeds for {inside}, and "
-            "outside of it for {outside}."
-        ).format(inside=listed(inside), outside=listed(outside))
+            "With the defects switched on, the published figure lies inside the range of the seeds for {n} of {total} "
+            "networks ({inside}), outside of it for the others ({outside})."
+        ).format(n=len(inside), total=len(found), inside="; ".join(inside), outside="; ".join(outside))
     else:
         yield _(
             "With the defects switched on, no published figure lies inside the range of its network's seeds "
             "({outside})."
-        ).format(outside=listed(outside))
+        ).format(outside="; ".join(outside))
+
+
+def _beside(one: Comeback) -> str:
+    return _("{network} {published}, found {low} to {high}").format(
+        network=one.network,
+        published=percent(one.published),
+        low=hundredths(min(one.reached.values())),
+        high=hundredths(max(one.reached.values())),
+    )
 
 
 def explained(of: Gathered, one: Defective) -> str | None:
@@ -60,7 +72,9 @@ def explained(of: Gathered, one: Defective) -> str | None:
                 "{network}: its one defect, the {defect}, is not shown to cost anything at the end of training: "
                 "{points}."
             )
-        return said.format(network=one.right, defect=wording.defect(one.defects[0]), points=wording.points(total.estimate))
+        return said.format(
+            network=one.right, defect=wording.defect(one.defects[0]), points=wording.points(total.estimate)
+        )
     whole = _("{network}: without its {n} defects it gains {points}.").format(
         network=one.right, n=len(one.defects), points=wording.points(total.estimate)
     )
@@ -107,7 +121,13 @@ def _ranking(of: Gathered) -> Iterator[str]:
                 "Without the defects the ranking is gone: no difference between {inception} and {others} is "
                 "established."
             )
-        yield said.format(others=listed([gap.network for gap in mine]), **names)
+        each = [
+            _("{network} {points}").format(network=gap.network, points=wording.short(gap.right.estimate))
+            for gap in mine
+            if gap.right is not None
+        ]
+        against = _("Against {inception}, in points: {each}.").format(inception=inception, each="; ".join(each))
+        yield f"{said.format(others=listed([gap.network for gap in mine]), **names)} {against}"
 
 
 def _plateau(of: Gathered) -> Iterator[str]:
@@ -118,15 +138,15 @@ def _plateau(of: Gathered) -> Iterator[str]:
             continue
         stay = [sum(not row.epoch for row in some) for some in (rows, right)]
         yield ngettext(
-            "{arm} stays at {line}, as published, for all epochs in {stay} of {n} seed; without the defect {network} "
-            "does so in {stay_right} of {n_right}.",
-            "{arm} stays at {line}, as published, for all epochs in {stay} of {n} seeds; without the defect {network} "
-            "does so in {stay_right} of {n_right}.",
+            "{arm} stays on the line of always guessing {label}, as the published run did, for all epochs in {stay} "
+            "of {n} seed; without the defect {network} does so in {stay_right} of {n_right}.",
+            "{arm} stays on the line of always guessing {label}, as the published run did, for all epochs in {stay} "
+            "of {n} seeds; without the defect {network} does so in {stay_right} of {n_right}.",
             len(rows),
         ).format(
             arm=one.published,
             network=one.right,
-            line=percent(of.found.line),
+            label=of.results.commonest.label,
             stay=stay[0],
             n=len(rows),
             stay_right=stay[1],

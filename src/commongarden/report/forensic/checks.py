@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 from commongarden.language import _, ngettext
 from commongarden.report import sections
-from commongarden.report import words as report_words
 from commongarden.report.document import Log, Paragraph, Section, Table
 from commongarden.report.forensic import wording
 from commongarden.report.forensic.gathered import Gathered, titled
 from commongarden.report.numbers import whole
+from commongarden.report.verdicts import counted_photos
 from commongarden.stats.defects import DEFECTS, MAKER
 
 # what an audit of the first weights calls each defect
@@ -36,7 +36,10 @@ def section(of: Gathered) -> Section:
         )
         if of.runs
         else "",
-        report_words.intervals(of.results),
+        _(
+            "Intervals are 95 %. They carry the chance of seeds (first weights, order of the photos and dropout) and "
+            "of these {photos}, crossed with each other; differences are paired by seed and photo."
+        ).format(photos=counted_photos(of.results.n_test)),
     ]
     return titled(
         _("How it was checked"),

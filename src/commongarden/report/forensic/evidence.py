@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from commongarden.language import _, ngettext
 from commongarden.report.document import Paragraph, Section, Table
 from commongarden.report.forensic import pictures, wording
+from commongarden.report.forensic.answer import IN_QUESTION
 from commongarden.report.forensic.gathered import Gathered, titled
 from commongarden.report.numbers import hundredths, listed, percent, signed_points
 from commongarden.stats.defects import DEFECTS, POOL, Defective
 
 BAR = 0.08  # within which a mean is held to have come back
-IN_QUESTION = ("LA", "LAB", "bottleneck")  # the networks of the report; the other two are of the same series
 
 
 def defects(of: Gathered) -> Section:
@@ -71,7 +71,7 @@ def came_back(of: Gathered) -> Section:
             hundredths(one.published),
             wording.short_mean(one.mean),
             *(hundredths(one.reached[seed]) if seed in one.reached else "" for seed in seeds),
-            _("yes") if one.inside else _("no"),
+            wording.yes_or_no(one.inside) if one.told else "–",
             signed_points(one.distance),
         )
         for one in found
@@ -105,13 +105,12 @@ def came_back(of: Gathered) -> Section:
         (_("network"), _("mean"), *(_("seed {seed}").format(seed=seed) for seed in seeds)),
         right,
     )
-    said = [_outside(one.arm, one.published, one.reached.values()) for one in found if not one.inside]
     return titled(
         _("Do the published figures come back?"),
         Paragraph(" ".join(_bars(of))),
         table,
-        *(Paragraph(text) for text in said),
-        Paragraph(" ".join(_line(of))),
+        *(Paragraph(text) for text in (*_differs(of), " ".join(_line(of))) if text),
+        _endings(of),
         beside if right else None,
     )
 
@@ -143,11 +142,71 @@ def _bars(of: Gathered) -> Iterator[str]:
         yield said.format(**values)
 
 
-def _outside(arm: str, published: float, reached) -> str:  # type: ignore[no-untyped-def]
-    return _(
-        "{arm}: the published {published} lies outside the range of the seeds, {low} to {high}. The published run is "
-        "one draw, on a split of its own, so that this alone shows no further difference between the frameworks."
-    ).format(arm=arm, published=percent(published), low=hundredths(min(reached)), high=hundredths(max(reached)))
+def _differs(of: Gathered) -> Iterator[str]:
+    """Where a published figure lies outside the seeds' range, and what training alone says of it."""
+    endings = {one.arm: one for one in of.found.endings}
+    for one in of.found.comebacks:
+        if one.inside or not one.told:
+            continue
+        values = list(one.reached.values())
+        names = {
+            "arm": one.arm,
+            "n": len(values),
+            "published": percent(one.published),
+            "range": wording.span(min(values), max(values)),
+        }
+        if one.published > max(values):
+            said = _("{arm} does not come back: all {n} seeds lie below the published {published} ({range}).")
+        else:
+            said = _("{arm} does not come back: all {n} seeds lie above the published {published} ({range}).")
+        told = [said.format(**names)]
+        ending = endings.get(one.arm)
+        if ending is not None:
+            reached = list(ending.accuracies.values())
+            values_of = {
+                "published": percent(ending.accuracy),
+                "range": wording.span(min(reached), max(reached)),
+            }
+            if min(reached) <= ending.accuracy <= max(reached):
+                rest = _(
+                    "Its training accuracy does (published {published}, found {range}), so what differs is in what "
+                    "only validation and test use: the running statistics, and the photos."
+                )
+            else:
+                rest = _(
+                    "Nor does its training accuracy (published {published}, found {range}), which no running statistic "
+                    "touches; so training itself goes otherwise than it did there."
+                )
+            told.append(rest.format(**values_of))
+        yield " ".join(told)
+
+
+def _endings(of: Gathered) -> Table | None:
+    if not of.found.endings:
+        return None
+    return Table(
+        _(
+            "Training with the defects at the last published epoch: published, and means over seeds with their range "
+            "in brackets. Training uses no running statistic."
+        ),
+        (
+            _("network"),
+            _("training accuracy (%), published"),
+            _("found"),
+            _("cost, published"),
+            _("found"),
+        ),
+        tuple(
+            (
+                one.arm,
+                hundredths(one.accuracy),
+                wording.with_range(list(one.accuracies.values())),
+                f"{one.loss:.3f}",
+                wording.losses(list(one.losses.values())),
+            )
+            for one in of.found.endings
+        ),
+    )
 
 
 def _line(of: Gathered) -> Iterator[str]:
@@ -223,7 +282,9 @@ def _in_full(of: Gathered, one: Defective) -> str:
         some.sort(key=lambda effect: -effect.mean.value)
         each = listed(
             [
-                _("{defect} {points}").format(defect=wording.defect(effect.defect), points=wording.short(effect.estimate))
+                _("{defect} {points}").format(
+                    defect=wording.defect(effect.defect), points=wording.short(effect.estimate)
+                )
                 for effect in some
             ]
         )

@@ -59,11 +59,7 @@ def _row(one: Behaviour, name: str, shown: str) -> tuple[str, ...]:
 
 
 def _over_seeds(shapes: Mapping[int, Shape], name: str) -> str:
-    values = [getattr(shape, name) for shape in shapes.values()]
-    if not values:
-        return ""
-    mean = hundredths(math.fsum(values) / len(values))
-    return mean if len(values) == 1 else f"{mean} ({wording.span(min(values), max(values))})"
+    return wording.with_range([getattr(shape, name) for shape in shapes.values()]) if shapes else ""
 
 
 def _lags(found: Sequence[Behaviour]) -> Iterator[str]:
@@ -139,7 +135,9 @@ def plateau(of: Gathered) -> Section:
     for one, bad, right in pairs:
         log = of.found.logs.logs.get(one.right)
         said = [] if log is None else [_cost(one.published, log.train_loss[0], bad)]
-        said += [f"{wording.departures(arm, rows)}." for arm, rows in ((one.published, bad), (one.right, right)) if rows]
+        said += [
+            f"{wording.departures(arm, rows)}." for arm, rows in ((one.published, bad), (one.right, right)) if rows
+        ]
         blocks.append(Paragraph(" ".join(said)))
         blocks.append(Paragraph(" ".join(_tells(one.right, bad, right))))
         by_seed = {row.seed: row for row in right}

@@ -249,7 +249,7 @@ def _losses(
     return finished(title, alt.layer(rule, seeds).properties(title=title), title, 190)
 
 
-def times(found: Forensics, ratio: Estimate | None) -> Figure | None:
+def times(found: Forensics, ratio: Estimate | None) -> Figure:
     """The ratios of times: as published, measured in turn, and of single runs."""
     rows: list[dict[str, Any]] = []
 
@@ -260,14 +260,11 @@ def times(found: Forensics, ratio: Estimate | None) -> Figure | None:
         )
 
     then = found.logs.interleaved
+    row(_("published, one run each"), INK, found.logs.ratio, None, None, f"{found.logs.ratio:.2f}")
     for one in found.seconds:
-        if one.published is not None and not any(item["hue"] == INK for item in rows):
-            row(_("published, one run each"), INK, one.published, None, None, f"{one.published:.2f}")
         span = _("{low} to {high}").format(low=f"{one.least:.2f}", high=f"{one.most:.2f}")
         label = _("single runs here, {arm} / {against}").format(arm=one.arm, against=one.against)
         row(label, SOFT, one.mean.value, one.least, one.most, f"{one.mean.value:.2f} ({span})")
-    if not rows:
-        return None
     span = _("{low} to {high}").format(low=f"{then.low:.2f}", high=f"{then.high:.2f}")
     row(_("in turn, original framework"), colour(2), then.value, then.low, then.high, f"{then.value:.2f} ({span})")
     if ratio is not None and ratio.low is not None and ratio.high is not None:

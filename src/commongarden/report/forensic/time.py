@@ -64,18 +64,11 @@ def _machine(kept: Any) -> str:
 def answer(of: Gathered) -> Iterator[str]:
     """In one sentence, for those who read no further."""
     then = of.found.logs.interleaved
-    published = next((one.published for one in of.found.seconds if one.published is not None), None)
     if of.timing is None:
-        if published is not None:
-            yield _(
-                "Time: the published ratio of {published} between {arm} and {against} comes from one run each. Timed "
-                "in turn in the original framework, {arm} takes {then} times as long as {against}."
-            ).format(
-                published=f"{published:.2f}",
-                arm=then.arm,
-                against=then.against,
-                then=wording.ratio(Estimate(then.value, then.low, then.high, then.n, "")),
-            )
+        yield _(
+            "Time: the published ratio of {published} between {arm} and {against} comes from one run each. Timed in "
+            "turn in the original framework, {arm} takes {then} times as long as {against}."
+        ).format(published=f"{of.found.logs.ratio:.2f}", arm=then.arm, against=then.against, then=_then(of))
         return
     ratio = of.timing.ratio
     assert ratio.low is not None
@@ -135,26 +128,23 @@ def section(of: Gathered) -> Section:
     )
 
 
+def _then(of: Gathered) -> str:
+    then = of.found.logs.interleaved
+    return wording.ratio(Estimate(then.value, then.low, then.high, then.n, "interleaved"))
+
+
 def _asked(of: Gathered) -> str:
     then = of.found.logs.interleaved
-    one = next((one for one in of.found.seconds if one.published is not None), None)
-    first = "" if one is None or one.published is None else f"{one.published:.2f}"
-    said = _(
-        "The report could not say why {arm} took less time than {against}. Timed step by step in turn in the original "
-        "framework ({n} pairs on one quiet machine), {arm} takes {ratio} times as long as {against}."
-    )
-    if first:
-        said = _(
-            "The report could not say why {arm} took {published} times the time of {against}, one run each. Timed step "
-            "by step in turn in the original framework ({n} pairs on one quiet machine), {arm} takes {ratio} times as "
-            "long as {against}: batch norm makes a step slower, and the published ratio has another cause."
-        )
-    return said.format(
+    return _(
+        "The report could not say why {arm} took {published} times the time of {against}, one run each. Timed step by "
+        "step in turn in the original framework ({n} pairs on one quiet machine), {arm} takes {ratio} times as long as "
+        "{against}: batch norm makes a step slower, and the published ratio has another cause."
+    ).format(
         arm=then.arm,
         against=then.against,
-        published=first,
+        published=f"{of.found.logs.ratio:.2f}",
         n=whole(then.n),
-        ratio=wording.ratio(Estimate(then.value, then.low, then.high, then.n, "")),
+        ratio=_then(of),
     )
 
 
@@ -195,15 +185,25 @@ def _single(of: Gathered, one: Seconds) -> Iterator[str]:
         yield _("So here every single pair says that batch norm makes a run faster.")
     else:
         yield _("So here a single pair may have either sign.")
-    if one.published is not None and not one.least <= one.published <= one.most:
-        yield _(
-            "The published {published} lies outside of that, so it has another cause, most likely other work on that "
-            "machine."
-        ).format(published=f"{one.published:.2f}")
+    measured = None if of.timing is None else of.timing.ratio
+    if measured is not None and measured.low is not None and measured.high is not None:
+        if not measured.low <= one.mean.value <= measured.high:
+            yield _(
+                "Their mean lies outside the interval of {interval} that steps timed in turn give: seeds average out "
+                "chance, but not what differed between the times at which the two arms were trained."
+            ).format(interval=_("{low} to {high}").format(low=f"{measured.low:.2f}", high=f"{measured.high:.2f}"))
+        else:
+            yield _("Their mean lies inside the interval that steps timed in turn give.")
 
 
 def _drift(of: Gathered) -> Iterator[str]:
     """How far the time of an epoch moves within one run: as published, and here."""
+    published = of.found.logs.ratio
+    if of.found.seconds and not any(one.least <= published <= one.most for one in of.found.seconds):
+        yield _(
+            "No two runs here have the published ratio of {published}: it has another cause, most likely other work on "
+            "that machine."
+        ).format(published=f"{published:.2f}")
     log = of.found.logs.logs.get(of.found.logs.interleaved.against)
     if log is not None:
         yield _(

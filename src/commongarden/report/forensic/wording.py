@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from commongarden.language import N_, _, ngettext
@@ -132,24 +133,49 @@ def by_seed(values: Sequence[float]) -> str:
 
 def departures(arm: str, rows: Sequence[Departure]) -> str:
     """How many seeds of an arm stay on the line, and when the others leave it."""
-    stay = [row for row in rows if not row.epoch]
     left = sorted((row.epoch, row.seed) for row in rows if row.epoch)
     said = ngettext(
-        "{arm}: {stay} of {n} seed stays on the line of the commonest class for all epochs",
-        "{arm}: {stay} of {n} seeds stay on the line of the commonest class for all epochs",
+        "{arm} stays on the line of the commonest class for all epochs in {stay} of {n} seed",
+        "{arm} stays on the line of the commonest class for all epochs in {stay} of {n} seeds",
         len(rows),
-    ).format(arm=arm, stay=len(stay), n=len(rows))
+    ).format(arm=arm, stay=len(rows) - len(left), n=len(rows))
     if not left:
         return said
     when = listed([_("seed {seed} in epoch {epoch}").format(seed=seed, epoch=epoch) for epoch, seed in left])
-    return _("{said}; {when} leave it").format(said=said, when=when)
+    return ngettext("{said}; {when} leaves it", "{said}; {when} leave it", len(left)).format(said=said, when=when)
 
 
 def established(effect: Effect) -> str:
     """Whether an effect holds among all that were tested with it."""
     if effect.level is None:
         return "–"
-    return _("yes") if effect.established else _("no")
+    return yes_or_no(effect.established)
+
+
+def yes_or_no(so: bool) -> str:
+    return _("yes") if so else _("no")
+
+
+def with_range(values: Sequence[float]) -> str:
+    """The mean of shares and their range, in hundredths.
+
+    >>> with_range([0.5, 0.7]), with_range([0.5])
+    ('60.0 (50.0 to 70.0)', '50.0')
+    """
+    mean = hundredths(math.fsum(values) / len(values))
+    return mean if len(values) == 1 else f"{mean} ({span(min(values), max(values))})"
+
+
+def losses(values: Sequence[float]) -> str:
+    """The mean of losses and their range, in nats.
+
+    >>> losses([1.5, 1.7])
+    '1.600 (1.500 to 1.700)'
+    """
+    mean = f"{math.fsum(values) / len(values):.3f}"
+    if len(values) == 1:
+        return mean
+    return f"{mean} ({_('{low} to {high}').format(low=f'{min(values):.3f}', high=f'{max(values):.3f}')})"
 
 
 def interval_holds_zero(found: Mean | Estimate | None) -> bool:
