@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -303,33 +304,21 @@ def _gaps(study: Study, tested: Tested, networks: Sequence[Defective]) -> tuple[
 
 
 def _seconds(networks: Sequence[Defective], histories: Histories) -> list[Seconds]:
-    """Of pairs of networks that differ in the order of their layers alone: first as published, then without defects."""
+    """Of pairs of networks without defects that differ in the order of their layers alone. With the defects one of
+    them works at positions that the other does not, as it was not in the original."""
     found = []
-    for against in networks:
-        for one in networks:
-            if (one.family, one.resolution) != (against.family, against.resolution) or len(one.order) <= len(
-                against.order
-            ):
-                continue
-            for arm, other in ((one.published, against.published), (one.right, against.right)):
-                taken = {
-                    name: {seed: math.fsum(epoch.seconds for epoch in history) for seed, history in by_seed.items()}
-                    for name, by_seed in histories.items()
-                    if name in (arm, other)
-                }
-                shared = sorted(taken.get(arm, {}).keys() & taken.get(other, {}).keys())
-                if not shared:
-                    continue
-                ratios = {seed: taken[arm][seed] / taken[other][seed] for seed in shared}
-                found.append(
-                    Seconds(
-                        arm,
-                        other,
-                        taken,
-                        ratios,
-                        min(taken[arm].values()) / max(taken[other].values()),
-                        max(taken[arm].values()) / min(taken[other].values()),
-                        mean_interval(list(ratios.values())),
-                    )
-                )
+    for against, one in itertools.permutations(networks, 2):
+        alike = (one.family, one.resolution) == (against.family, against.resolution)
+        if not alike or len(one.order) <= len(against.order):
+            continue
+        taken = {
+            arm: {seed: math.fsum(epoch.seconds for epoch in history) for seed, history in histories[arm].items()}
+            for arm in (one.right, against.right)
+        }
+        mine, others = taken.values()
+        ratios = {seed: mine[seed] / others[seed] for seed in sorted(mine.keys() & others.keys())}
+        if ratios:
+            least, most = min(mine.values()) / max(others.values()), max(mine.values()) / min(others.values())
+            mean = mean_interval(list(ratios.values()))
+            found.append(Seconds(one.right, against.right, taken, ratios, least, most, mean))
     return found

@@ -73,14 +73,16 @@ def explained(of: Gathered, one: Defective) -> str | None:
                 "{points}."
             )
         return said.format(
-            network=one.right, defect=wording.defect(one.defects[0]), points=wording.points(total.estimate)
+            network=one.right,
+            defect=wording.defect(one.defects[0]),
+            points=wording.points(total.estimate, signed=False),
         )
     whole = _("{network}: without its {n} defects it gains {points}.").format(
-        network=one.right, n=len(one.defects), points=wording.points(total.estimate)
+        network=one.right, n=len(one.defects), points=wording.points(total.estimate, signed=False)
     )
     if wording.interval_holds_zero(total.mean):
         whole = _("{network}: removing its {n} defects is not shown to change its accuracy: {points}.").format(
-            network=one.right, n=len(one.defects), points=wording.points(total.estimate)
+            network=one.right, n=len(one.defects), points=wording.points(total.estimate, signed=False)
         )
     removed = [effect for effect in of.found.effects if (effect.network, effect.kind) == (one.right, "removed")]
     if not removed:
@@ -123,6 +125,12 @@ def _ranking(of: Gathered) -> Iterator[str]:
             )
         each = [
             _("{network} {points}").format(network=gap.network, points=wording.short(gap.right.estimate))
+            if gap.defective is None
+            else _("{network} {points}, with the defects {defective}").format(
+                network=gap.network,
+                points=wording.short(gap.right.estimate),
+                defective=wording.short(gap.defective.interval()),
+            )
             for gap in mine
             if gap.right is not None
         ]

@@ -52,10 +52,10 @@ def defects(of: Gathered) -> Section:
         )
     first = _(
         "The published figures come from a teaching framework with hand-written gradients (source: {source}). Compared "
-        "with automatic differentiation, it has five defects. Each is a switch of the layer that had it "
+        "with automatic differentiation, it has {n} defects. Each is a switch of the layer that had it "
         "(commongarden.forensics), so that a network can be trained with all of its defects, without one of them, or "
         "with one alone, on the same photos, in the same order, from the same first weights."
-    ).format(source=source)
+    ).format(source=source, n=len(DEFECTS))
     return titled(_("What was wrong"), Paragraph(first), table, *map(Paragraph, said))
 
 
@@ -64,7 +64,8 @@ def came_back(of: Gathered) -> Section:
     found = of.found.comebacks
     if not found:
         return titled(_("Do the published figures come back?"))
-    seeds = sorted({seed for one in found for seed in one.reached})
+    networks = of.found.networks
+    seeds = sorted({seed for one in networks for arm in (one.right, one.published) for seed in of.reached[arm]})
     rows = tuple(
         (
             one.arm,
@@ -120,26 +121,19 @@ def _mean(of: Gathered, arm: str):  # type: ignore[no-untyped-def]
 
 
 def _bars(of: Gathered) -> Iterator[str]:
-    """The bar that was set before: means of bottleneck and LAB within 8 points."""
-    for one in of.found.comebacks:
-        values = {
-            "arm": one.arm,
-            "mean": wording.mean(one.mean),
-            "published": percent(one.published),
-            "distance": hundredths(abs(one.distance)),
-            "bar": f"{100 * BAR:.0f}",
-        }
-        if abs(one.distance) <= BAR:
-            said = _(
-                "{arm} reaches {mean}, {distance} points from the published {published}: inside the bar of {bar} "
-                "points."
-            )
-        else:
-            said = _(
-                "{arm} reaches {mean}, {distance} points from the published {published}: outside the bar of {bar} "
-                "points."
-            )
-        yield said.format(**values)
+    """Whose means come as near to the published figure as was asked for beforehand."""
+    near, far = (
+        [one.arm for one in of.found.comebacks if (abs(one.distance) <= BAR) == inside] for inside in (True, False)
+    )
+    bar = f"{100 * BAR:.0f}"
+    if near and not far:
+        yield _("Each mean lies within {bar} points of the published figure.").format(bar=bar)
+    elif near:
+        yield _("Means within {bar} points of the published figure: {near}. Farther away: {far}.").format(
+            bar=bar, near=listed(near), far=listed(far)
+        )
+    else:
+        yield _("No mean lies within {bar} points of the published figure.").format(bar=bar)
 
 
 def _differs(of: Gathered) -> Iterator[str]:
@@ -192,9 +186,9 @@ def _endings(of: Gathered) -> Table | None:
         (
             _("network"),
             _("training accuracy (%), published"),
-            _("found"),
+            _("found here"),
             _("cost, published"),
-            _("found"),
+            _("found here"),
         ),
         tuple(
             (
@@ -272,7 +266,7 @@ def _in_full(of: Gathered, one: Defective) -> str:
         return ""
     said = [
         _("{network} (published {published}): all defects together cost {points}.").format(
-            network=one.right, published=percent(figure.published), points=wording.points(total.estimate)
+            network=one.right, published=percent(figure.published), points=wording.points(total.estimate, signed=False)
         )
     ]
     for kind in ("removed", "alone"):
@@ -296,7 +290,7 @@ def _in_full(of: Gathered, one: Defective) -> str:
     if others is not None:
         said.append(
             _("With the pool gradient right, the batch-norm defects together cost {points}.").format(
-                points=wording.points(others.estimate)
+                points=wording.points(others.estimate, signed=False)
             )
         )
     together = of.found.together.get(one.right)
@@ -335,7 +329,7 @@ def ranking(of: Gathered) -> Section:
             _("comparison"),
             _("published"),
             _("with the defects"),
-            _("without"),
+            _("without the defects"),
             _("widened by the defects"),
             _("seeds"),
             _("established"),

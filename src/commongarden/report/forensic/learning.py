@@ -90,20 +90,18 @@ def _lags(found: Sequence[Behaviour]) -> Iterator[str]:
         else:
             said = _("That they make the jumps larger is not shown ({each} points).")
         yield said.format(each=each, shown=listed(shown) if shown else "")
-    inside = [
-        one.network
-        for one in found
-        if all(
-            min(getattr(shape, name) for shape in one.defective.values())
-            <= getattr(one.published, name)
-            <= max(getattr(shape, name) for shape in one.defective.values())
-            for name in ("lag", "jump")
-        )
-    ]
-    if inside:
-        yield _("Published lag and jump both lie inside the range of the seeds in {networks}.").format(
-            networks=listed(inside)
-        )
+    for name, said in (
+        ("lag", _("The published lag lies inside the range of the seeds in {networks}.")),
+        ("jump", _("The published jump lies inside the range of the seeds in {networks}.")),
+    ):
+        inside = [one.network for one in found if _inside(one, name)]
+        if inside:
+            yield said.format(networks=listed(inside))
+
+
+def _inside(one: Behaviour, name: str) -> bool:
+    values = [float(getattr(shape, name)) for shape in one.defective.values()]
+    return min(values) <= float(getattr(one.published, name)) <= max(values)
 
 
 def _chance(of: Gathered) -> Iterator[str]:
@@ -152,13 +150,13 @@ def plateau(of: Gathered) -> Section:
                 (
                     _("seed"),
                     _("leaves in epoch"),
-                    _("without"),
+                    _("without the defect"),
                     _("loss, epochs 1 and 2"),
-                    _("without"),
+                    _("without the defect"),
                     _("test accuracy (%)"),
-                    _("without"),
+                    _("without the defect"),
                     _("spread"),
-                    _("without"),
+                    _("without the defect"),
                 ),
                 tuple(_seed_row(row, by_seed.get(row.seed)) for row in bad),
             )
@@ -169,7 +167,7 @@ def plateau(of: Gathered) -> Section:
 def _seed_row(bad: Departure, right: Departure | None) -> tuple[str, ...]:
     cells = [
         [
-            "" if row is None else (str(row.epoch) if row.epoch else _("never")),
+            "" if row is None else (str(row.epoch) if row.epoch else _("never leaves")),
             "" if row is None else f"{row.first_loss:.3f}",
             "" if row is None else hundredths(row.test_accuracy),
             "" if row is None else f"{row.spread:.2g}",
@@ -185,9 +183,9 @@ def _cost(arm: str, published: float, rows: Sequence[Departure]) -> str:
     inside = sum(abs(value - published) <= COST_BAR for value in values)
     said = ngettext(
         "The published cost of the first two epochs is {published}; {arm} has {mean} on average over {n} seed "
-        "({each}). {inside} of them within the bar of {bar}.",
+        "({each}). {inside} of {n} within the bar of {bar}.",
         "The published cost of the first two epochs is {published}; {arm} has {mean} on average over {n} seeds "
-        "({each}). {inside} of them within the bar of {bar}.",
+        "({each}). {inside} of {n} within the bar of {bar}.",
         len(values),
     )
     return said.format(

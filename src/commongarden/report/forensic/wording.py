@@ -65,16 +65,17 @@ def short(estimate: Estimate) -> str:
     return f"{signed_points(estimate.value)} ({span(estimate.low, estimate.high)})"
 
 
-def points(estimate: Estimate) -> str:
-    """A difference in points with its evidence, for a sentence.
+def points(estimate: Estimate, *, signed: bool = True) -> str:
+    """A difference in points with its evidence, for a sentence. signed: with a plus; a cost has none.
 
     >>> points(Estimate(0.123, 0.05, 0.2, 5, ""))
     '+12.3 points (95 % interval 5.0 to 20.0, 5 seeds)'
     """
+    value = signed_points(estimate.value) if signed else hundredths(estimate.value)
     if estimate.low is None or estimate.high is None:
-        return _("{value} points (one seed, no interval)").format(value=signed_points(estimate.value))
+        return _("{value} points (one seed, no interval)").format(value=value)
     return _("{value} points (95 % interval {low} to {high}, {seeds})").format(
-        value=signed_points(estimate.value),
+        value=value,
         low=hundredths(estimate.low),
         high=hundredths(estimate.high),
         seeds=seeds(estimate.n),
