@@ -17,25 +17,25 @@ from commongarden.stats.published import Timing
 from commongarden.store import Store
 
 
-def document(store: Store, timing: Timing | None = None) -> Document:
-    """What the runs that the store holds say of the defects, in the language in use."""
+def gather(store: Store, timing: Timing | None = None) -> Gathered:
+    """What the document is made of."""
     results = summarize(store)
     runs = [run for run in store.runs() if run.status == "finished"]
     arms = [arm.arm for arm in results.arms]
-    gathered = Gathered(
-        store,
-        results,
-        runs,
-        forensics(store, results),
-        sections.histories(store, arms, runs),
-        {
-            arm: {run.seed: run.test_accuracy for run in runs if run.arm == arm and run.test_accuracy is not None}
-            for arm in arms
-        },
-        timing,
-    )
+    reached: dict[str, dict[int, float]] = {arm: {} for arm in arms}
+    for run in runs:
+        if run.test_accuracy is not None:
+            reached[run.arm][run.seed] = run.test_accuracy
+    histories = sections.histories(store, arms, runs)
+    return Gathered(store, results, runs, forensics(store, results), histories, reached, timing)
+
+
+def document(store: Store, timing: Timing | None = None) -> Document:
+    """What the runs that the store holds say of the defects, in the language in use."""
+    gathered = gather(store, timing)
+    results = gathered.results
     about = _("Written from the records of {runs} of the study {study}: {compared}").format(
-        runs=words.n_runs(len(runs)), study=results.study, compared=words.compared(results)
+        runs=words.n_runs(len(gathered.runs)), study=results.study, compared=words.compared(results)
     )
     return Document(
         _("The published flower experiment, with its defects and without"),

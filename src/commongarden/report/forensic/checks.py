@@ -47,7 +47,7 @@ def section(of: Gathered) -> Section:
         Paragraph(
             _(
                 "Each switch stands beside the right layer in tests/test_forensics.py: the values that it passes on "
-                "are the same to rounding (but for dropped positions normalized, which changes them), its gradient is "
+                "are the same to rounding (but where dropped positions are normalized), its gradient is "
                 "that of an example computed by hand, and a scrambled pool's has nothing of the true one for random "
                 "gradients."
             )

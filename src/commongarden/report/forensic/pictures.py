@@ -120,8 +120,8 @@ def learning(found: Forensics, histories: Histories) -> Figure | None:
     names = {
         "train": _("training, published"),
         "val": _("validation, published"),
-        "train_found": _("training, found"),
-        "val_found": _("validation, found"),
+        "train_found": _("training, with the defects"),
+        "val_found": _("validation, with the defects"),
         "right": _("validation, without the defects"),
     }
     hues = alt.Scale(domain=list(names.values()), range=[SOFT, INK, colour(4), WITH, WITHOUT])

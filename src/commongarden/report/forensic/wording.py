@@ -16,7 +16,7 @@ NAMES = {
     "scrambled_pool": N_("scrambled pool gradient"),
     "constant_statistics": N_("statistics taken for constants"),
     "slow_statistics": N_("slow running statistics"),
-    "all_positions": N_("dropped positions normalized"),
+    "all_positions": N_("normalizing of dropped positions"),
     "overwritten_sum": N_("sum formed in place"),
 }
 WHAT = {
