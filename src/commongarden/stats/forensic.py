@@ -22,6 +22,7 @@ from commongarden.stats.published import (
     PublishedLogs,
     Shape,
     at_epochs,
+    beyond,
     departure_epoch,
     published_logs,
     shape,
@@ -38,13 +39,18 @@ Histories = Mapping[str, Mapping[int, Sequence[Epoch]]]
 
 @dataclass(frozen=True)
 class Comeback:
-    """What a network with its defects reached, beside the one figure that was published of it. Shares."""
+    """What a network with its defects reached, beside the one figure that was published of it. Shares.
+
+    on_line: the published run stayed on the line of the commonest class, and so do some of these. Its figure is then
+    that class's share of a test part, which another split has otherwise.
+    """
 
     network: str
     arm: str
     published: float
     reached: Mapping[int, float]  # by seed
     mean: Estimate
+    on_line: bool = False
 
     @property
     def told(self) -> bool:
@@ -53,8 +59,8 @@ class Comeback:
 
     @property
     def inside(self) -> bool:
-        """Whether the published figure lies in the range of the seeds."""
-        return min(self.reached.values()) <= self.published <= max(self.reached.values())
+        """Whether the published figure lies in the range of the seeds, or says the same as one of them."""
+        return self.on_line or min(self.reached.values()) <= self.published <= max(self.reached.values())
 
     @property
     def distance(self) -> float:
@@ -143,14 +149,21 @@ def forensics(store: Store, results: Results | None = None) -> Forensics:
     train = store.split().train
     line = sum(label[path] == results.commonest.label for path in train) / len(train)
     n_classes = len(results.classes)
+    departures = _departures(networks, runs, tested, histories, line, len(train))
+    stayed = {
+        one.published
+        for one in networks
+        if (log := logs.logs.get(one.right)) and max(log.train_accuracy) <= beyond(line, len(train))
+        if any(not row.epoch for row in departures.get(one.published, ()))
+    }
     return Forensics(
         networks,
         effects(tested, networks),
         _together(tested, networks),
-        tuple(_comebacks(study, networks, runs, results)),
+        tuple(_comebacks(study, networks, runs, results, stayed)),
         tuple(_endings(networks, histories, logs)),
         tuple(_behaviours(networks, histories, logs)),
-        _departures(networks, runs, tested, histories, line, len(train)),
+        departures,
         _gaps(study, tested, networks),
         tuple(_seconds(networks, histories)),
         tuple(one.right for one in networks if reads_sum(study.arms[one.right].network(n_classes))),
@@ -182,7 +195,9 @@ def _together(tested: Tested, networks: Sequence[Defective]) -> dict[str, Mean]:
     return found
 
 
-def _comebacks(study: Study, networks: Sequence[Defective], runs: Sequence[Run], results: Results) -> list[Comeback]:
+def _comebacks(
+    study: Study, networks: Sequence[Defective], runs: Sequence[Run], results: Results, stayed: set[str]
+) -> list[Comeback]:
     reached: dict[str, dict[int, float]] = {}
     for run in runs:
         if run.test_accuracy is not None:
@@ -193,7 +208,7 @@ def _comebacks(study: Study, networks: Sequence[Defective], runs: Sequence[Run],
         mean, figure = means[one.published], study.published.get(one.published)
         if mean is not None and figure is not None:
             arm = one.published
-            found.append(Comeback(one.right, arm, figure.test_accuracy, reached[arm], mean))
+            found.append(Comeback(one.right, arm, figure.test_accuracy, reached[arm], mean, arm in stayed))
     return found
 
 
@@ -212,6 +227,7 @@ def _endings(networks: Sequence[Defective], histories: Histories, logs: Publishe
         if last:
             found.append(
                 Ending(
+                    one.right,
                     one.published,
                     log.train_accuracy[-1],
                     log.train_loss[-1],

@@ -91,11 +91,17 @@ def at_epochs(history: Sequence[Epoch], epochs: Sequence[int]) -> Shape | None:
 class Ending:
     """Training at the last of the published epochs, before any running statistic is used: as published, and by seed."""
 
+    network: str
     arm: str
     accuracy: float
     loss: float
     accuracies: dict[int, float]
     losses: dict[int, float]
+
+    @property
+    def inside(self) -> bool:
+        """Whether the published accuracy lies in the range of the seeds."""
+        return min(self.accuracies.values()) <= self.accuracy <= max(self.accuracies.values())
 
 
 @dataclass(frozen=True)
@@ -122,8 +128,13 @@ def departure_epoch(history: Sequence[Epoch], line: float, n_train: int) -> int:
 
     line: the commonest class's share of the training part, of n_train photos.
     """
-    bound = line + 3 * math.sqrt(line * (1 - line) / n_train)
+    bound = beyond(line, n_train)
     return next((epoch.epoch for epoch in history if epoch.train_accuracy > bound), 0)
+
+
+def beyond(line: float, n: int) -> float:
+    """Three standard errors above a share of n photos."""
+    return line + 3 * math.sqrt(line * (1 - line) / n)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from commongarden.report.forensic import pictures, time, wording
 from commongarden.report.forensic.gathered import Gathered
 from commongarden.report.numbers import hundredths, listed, percent
 from commongarden.stats.defects import Defective
-from commongarden.stats.forensic import Comeback
+from commongarden.stats.forensic import LEAST_SEEDS, Comeback
 
 IN_QUESTION = ("LA", "LAB", "bottleneck")  # the networks of the report; the other two are of the same series
 
@@ -18,6 +18,7 @@ IN_QUESTION = ("LA", "LAB", "bottleneck")  # the networks of the report; the oth
 def section(of: Gathered) -> Section:
     said = [
         *_came_back(of),
+        *_trained(of),
         *(said for one in of.found.networks if one.right in IN_QUESTION and (said := explained(of, one))),
         *_ranking(of),
         *_plateau(of),
@@ -51,8 +52,20 @@ def _came_back(of: Gathered) -> Iterator[str]:
         ).format(outside="; ".join(outside))
 
 
+def _trained(of: Gathered) -> Iterator[str]:
+    away = [one for one in of.found.endings if len(one.accuracies) >= LEAST_SEEDS and not one.inside]
+    if away:
+        yield _(
+            "Not all of it: the training accuracy of {networks} is another than was published, so that the known "
+            "defects do not account for everything that differed there."
+        ).format(networks=listed([one.network for one in away]))
+
+
 def _beside(one: Comeback) -> str:
-    return _("{network} {published}, found {low} to {high}").format(
+    said = _("{network} {published}, found {low} to {high}")
+    if one.on_line:
+        said = _("{network} {published}, found {low} to {high}, on the line of the commonest class as published")
+    return said.format(
         network=one.network,
         published=percent(one.published),
         low=hundredths(min(one.reached.values())),

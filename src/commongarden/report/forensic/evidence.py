@@ -11,6 +11,7 @@ from commongarden.report.forensic.answer import IN_QUESTION
 from commongarden.report.forensic.gathered import Gathered, titled
 from commongarden.report.numbers import hundredths, listed, percent, signed_points
 from commongarden.stats.defects import DEFECTS, POOL, Defective
+from commongarden.stats.forensic import LEAST_SEEDS, Comeback
 
 BAR = 0.08  # within which a mean is held to have come back
 
@@ -72,7 +73,7 @@ def came_back(of: Gathered) -> Section:
             hundredths(one.published),
             wording.short_mean(one.mean),
             *(hundredths(one.reached[seed]) if seed in one.reached else "" for seed in seeds),
-            wording.yes_or_no(one.inside) if one.told else "–",
+            _inside(one),
             signed_points(one.distance),
         )
         for one in found
@@ -110,7 +111,7 @@ def came_back(of: Gathered) -> Section:
         _("Do the published figures come back?"),
         Paragraph(" ".join(_bars(of))),
         table,
-        *(Paragraph(text) for text in (*_differs(of), " ".join(_line(of))) if text),
+        *(Paragraph(text) for text in (" ".join(_line(of)), " ".join(_differs(of))) if text),
         _endings(of),
         beside if right else None,
     )
@@ -138,7 +139,6 @@ def _bars(of: Gathered) -> Iterator[str]:
 
 def _differs(of: Gathered) -> Iterator[str]:
     """Where a published figure lies outside the seeds' range, and what training alone says of it."""
-    endings = {one.arm: one for one in of.found.endings}
     for one in of.found.comebacks:
         if one.inside or not one.told:
             continue
@@ -153,26 +153,47 @@ def _differs(of: Gathered) -> Iterator[str]:
             said = _("{arm} does not come back: all {n} seeds lie below the published {published} ({range}).")
         else:
             said = _("{arm} does not come back: all {n} seeds lie above the published {published} ({range}).")
-        told = [said.format(**names)]
-        ending = endings.get(one.arm)
-        if ending is not None:
-            reached = list(ending.accuracies.values())
-            values_of = {
-                "published": percent(ending.accuracy),
-                "range": wording.span(min(reached), max(reached)),
-            }
-            if min(reached) <= ending.accuracy <= max(reached):
-                rest = _(
-                    "Its training accuracy does (published {published}, found {range}), so what differs is in what "
-                    "only validation and test use: the running statistics, and the photos."
-                )
-            else:
-                rest = _(
-                    "Nor does its training accuracy (published {published}, found {range}), which no running statistic "
-                    "touches; so training itself goes otherwise than it did there."
-                )
-            told.append(rest.format(**values_of))
-        yield " ".join(told)
+        yield said.format(**names)
+    yield from _trained(of)
+
+
+def _inside(one: Comeback) -> str:
+    if not one.told:
+        return "–"
+    return _("on the line") if one.on_line else wording.yes_or_no(one.inside)
+
+
+def _trained(of: Gathered) -> Iterator[str]:
+    """Whether training, which no running statistic touches, goes as it did there."""
+    told = [one for one in of.found.endings if len(one.accuracies) >= LEAST_SEEDS]
+    if not told:
+        return
+    each = [
+        _("{network} {published}, found {low} to {high}").format(
+            network=one.network,
+            published=percent(one.accuracy),
+            low=hundredths(min(one.accuracies.values())),
+            high=hundredths(max(one.accuracies.values())),
+        )
+        for one in told
+        if not one.inside
+    ]
+    inside = [one.network for one in told if one.inside]
+    if not each:
+        yield _(
+            "Training goes as it did there: every published training accuracy at the last epoch lies inside the range "
+            "of the seeds. It is gathered without running statistics, so that these cannot blur it."
+        )
+        return
+    if inside:
+        yield _(
+            "The published training accuracy at the last epoch lies inside the range of the seeds for {inside}."
+        ).format(inside=listed(inside))
+    yield _(
+        "It lies outside of it for {outside}. Training accuracy is gathered without running statistics; where it "
+        "differs, training itself goes otherwise than it did there, and the defects that are known do not account for "
+        "all of it."
+    ).format(outside="; ".join(each))
 
 
 def _endings(of: Gathered) -> Table | None:
