@@ -64,11 +64,9 @@ def _soil(of: Gathered) -> Iterator[str]:
     planned = len(of.results.arms) * len(of.results.seeds)
     failed = sum(arm.n_failed for arm in of.results.arms)
     if len(hashes) == 1:
-        yield ngettext(
-            "{n} run of {planned} planned was made, on the same photos in the same three parts.",
-            "All {n} runs of {planned} planned were made on the same photos in the same three parts.",
-            n,
-        ).format(n=whole(n), planned=whole(planned))
+        yield _("{n} of {planned} planned runs are finished, all on the same photos in the same three parts.").format(
+            n=whole(n), planned=whole(planned)
+        )
     if failed:
         yield ngettext("{n} run failed and is in no figure.", "{n} runs failed and are in no figure.", failed).format(
             n=whole(failed)
@@ -104,10 +102,10 @@ def _audited(of: Gathered) -> Table | None:
             )
     return Table(
         _(
-            "What the audit of the first weights, before any training, told of arms with each defect and of those with "
-            "none."
+            "What the audit of the first weights, before any training, flags in arms with each defect and in "
+            "those with none."
         ),
-        (_("defect"), _("finding"), _("told of, with the defect"), _("told of, with none")),
+        (_("defect"), _("finding"), _("flagged, of the arms with it"), _("flagged, of the arms with no defect")),
         tuple(rows),
         n_left=2,
     )

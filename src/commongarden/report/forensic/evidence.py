@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from commongarden.language import _, ngettext
+from commongarden.language import _, ngettext, told
+from commongarden.records import Estimate
 from commongarden.report.document import Paragraph, Section, Table
 from commongarden.report.forensic import pictures, wording
 from commongarden.report.forensic.answer import IN_QUESTION
@@ -56,7 +57,7 @@ def defects(of: Gathered) -> Section:
         "with automatic differentiation, it has {n} defects. Each is a switch of the layer that had it "
         "(commongarden.forensics), so that a network can be trained with all of its defects, without one of them, or "
         "with one alone, on the same photos, in the same order, from the same first weights."
-    ).format(source=source, n=len(DEFECTS))
+    ).format(source=told(source), n=len(DEFECTS))
     return titled(_("What was wrong"), Paragraph(first), table, *map(Paragraph, said))
 
 
@@ -117,7 +118,7 @@ def came_back(of: Gathered) -> Section:
     )
 
 
-def _mean(of: Gathered, arm: str):  # type: ignore[no-untyped-def]
+def _mean(of: Gathered, arm: str) -> Estimate | None:
     return next((one.test_accuracy for one in of.results.arms if one.arm == arm), None)
 
 
@@ -165,8 +166,8 @@ def _inside(one: Comeback) -> str:
 
 def _trained(of: Gathered) -> Iterator[str]:
     """Whether training, which no running statistic touches, goes as it did there."""
-    told = [one for one in of.found.endings if len(one.accuracies) >= LEAST_SEEDS]
-    if not told:
+    enough = [one for one in of.found.endings if len(one.accuracies) >= LEAST_SEEDS]
+    if not enough:
         return
     each = [
         _("{network} {published}, found {low} to {high}").format(
@@ -175,10 +176,10 @@ def _trained(of: Gathered) -> Iterator[str]:
             low=hundredths(min(one.accuracies.values())),
             high=hundredths(max(one.accuracies.values())),
         )
-        for one in told
+        for one in enough
         if not one.inside
     ]
-    inside = [one.network for one in told if one.inside]
+    inside = [one.network for one in enough if one.inside]
     if not each:
         yield _(
             "Training goes as it did there: every published training accuracy at the last epoch lies inside the range "
@@ -186,13 +187,12 @@ def _trained(of: Gathered) -> Iterator[str]:
         )
         return
     if inside:
-        yield _(
-            "The published training accuracy at the last epoch lies inside the range of the seeds for {inside}."
-        ).format(inside=listed(inside))
+        said = _("The published training accuracy at the last epoch lies inside the range of the seeds for {inside}.")
+        yield said.format(inside=listed(inside))
     yield _(
-        "It lies outside of it for {outside}. Training accuracy is gathered without running statistics; where it "
-        "differs, training itself goes otherwise than it did there, and the defects that are known do not account for "
-        "all of it."
+        "Training accuracy at the last epoch lies outside of that range for {outside}. It is gathered without running "
+        "statistics; where it differs, training itself goes otherwise than it did there, and the defects that are "
+        "known do not account for all of it."
     ).format(outside="; ".join(each))
 
 
