@@ -202,6 +202,11 @@ def test_gradients_by_hand_are_compared_with_numerical_ones():
     assert error > 0.9
 
 
+def test_the_layout_in_memory_hides_no_gradient():
+    x = torch.rand(4, 3, 8, 8).to(memory_format=torch.channels_last)
+    assert compare_gradient(ByHand(None, HalfGradient), [x]) == pytest.approx((1, 0.5), abs=1e-6)
+
+
 def test_only_wrong_gradients_are_told():
     network = nn.Sequential(
         nn.Conv2d(3, 8, 3), ByHand(None, Right), nn.ReLU(), ByHand(None, HalfGradient), nn.Flatten(), nn.Linear(7200, 5)

@@ -158,15 +158,18 @@ def differences(results: Results, contrasts: Sequence[ContrastResult]) -> Chart 
     return _rows_chart("differences", [*layers, interval, point, *_labels(data, order)], len(rows), description)
 
 
-def beside_zero(name: str, rows: Sequence[Mapping[str, Any]], title: str, description: str) -> Chart:
+def beside_zero(
+    name: str, rows: Sequence[Mapping[str, Any]], title: str, description: str, zero_at: float = 0.0
+) -> Chart:
     """Differences with their intervals beside zero, each row with its label above: label, said, value, low, high, hue,
-    fill, and the verdict that is told of it. title: of the axis."""
+    fill, and the verdict that is told of it. title: of the axis. zero_at: where there is no difference, 1 for ratios.
+    """
     order = range(len(rows))
     reach = [row[key] for row in rows for key in ("value", "low", "high") if row[key] is not None]
-    domain = domain_of([*reach, 0.0], -math.inf, math.inf)
+    domain = domain_of([*reach, zero_at], -math.inf, math.inf)
     x, stroke = _x(domain, title, "value"), alt.Stroke("hue:N", scale=None)
     data = inline(rows)
-    zero = alt.Chart(inline([{"value": 0}])).mark_rule(stroke=INK, strokeWidth=1).encode(x=x)
+    zero = alt.Chart(inline([{"value": zero_at}])).mark_rule(stroke=INK, strokeWidth=1).encode(x=x)
     base = alt.Chart(data).encode(y=_y(order), tooltip=alt.Tooltip("verdict:N", title=" "))
     interval = base.mark_rule(strokeWidth=4, strokeCap="butt", yOffset=10, clip=True).encode(
         x=_x(domain, title, "low"), x2="high:Q", stroke=stroke

@@ -45,10 +45,20 @@ def charts(made: Sequence[Chart]) -> str:
     if len(made) == 1:
         return _svg({**_with_legend(made[0].spec), "width": WIDTH})
     parts = [{**_with_legend(one.spec), "width": (WIDTH - 70) // 2, "height": 190} for one in made]
+    return _svg(_beside(parts))
+
+
+def panels(made: Sequence[Chart]) -> str:
+    """Charts of one legend, which they bring themselves, two beside each other, as SVG."""
+    parts = [{**one.spec, "width": (WIDTH - 70) // 2 if len(made) > 1 else WIDTH} for one in made]
+    return _svg(_beside(parts))
+
+
+def _beside(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for part in parts:  # what a view of several has once, at its top
         values |= part.pop("datasets", {})
-    return _svg({"concat": parts, "columns": 2, "spacing": 30, "datasets": values})
+    return {"concat": list(parts), "columns": 2, "spacing": 30, "datasets": values}
 
 
 def block(node: Node, input: Shape, title: str, depth: int | None = None) -> str:

@@ -28,7 +28,7 @@ def compare_gradient(module: nn.Module, inputs: Sequence[Any], seed: int = 0) ->
         for hooks in (part._forward_hooks, part._forward_hooks_with_kwargs):
             hooks.clear()
     first, *others = inputs
-    x = first[:N_PHOTOS].detach().cpu().double()
+    x = first[:N_PHOTOS].detach().cpu().double().contiguous()  # a view of a layout of channels last fails
     x = x + 0.1 * max(float(x.std()), 1e-6) * torch.randn(x.shape, generator=generator, dtype=torch.float64)
     others = [value[:N_PHOTOS] if isinstance(value, Tensor) and len(value) == len(first) else value for value in others]
     try:

@@ -1,0 +1,55 @@
+"""The document of the forensic study: what each defect of a teaching framework did to the figures published of it.
+
+All numbers come from a store's records, from what was published, and from a measurement of time; which sentence is said
+is chosen by them.
+"""
+
+from __future__ import annotations
+
+from commongarden.language import _, current
+from commongarden.report import sections, words
+from commongarden.report.document import Document
+from commongarden.report.forensic import answer, checks, evidence, learning, time
+from commongarden.report.forensic.gathered import Gathered
+from commongarden.stats import summarize
+from commongarden.stats.forensic import forensics
+from commongarden.stats.published import Timing
+from commongarden.store import Store
+
+
+def gather(store: Store, timing: Timing | None = None) -> Gathered:
+    """What the document is made of."""
+    results = summarize(store)
+    runs = [run for run in store.runs() if run.status == "finished"]
+    arms = [arm.arm for arm in results.arms]
+    reached: dict[str, dict[int, float]] = {arm: {} for arm in arms}
+    for run in runs:
+        if run.test_accuracy is not None:
+            reached[run.arm][run.seed] = run.test_accuracy
+    histories = sections.histories(store, arms, runs)
+    return Gathered(store, results, runs, forensics(store, results), histories, reached, timing)
+
+
+def document(store: Store, timing: Timing | None = None) -> Document:
+    """What the runs that the store holds say of the defects, in the language in use."""
+    gathered = gather(store, timing)
+    results = gathered.results
+    about = _("Written from the records of {runs} of the study {study}: {compared}").format(
+        runs=words.n_runs(len(gathered.runs)), study=results.study, compared=words.compared(results)
+    )
+    return Document(
+        _("The published flower experiment, with its defects and without"),
+        about,
+        current(),
+        (
+            answer.section(gathered),
+            evidence.defects(gathered),
+            evidence.came_back(gathered),
+            evidence.explained(gathered),
+            learning.validation(gathered),
+            learning.plateau(gathered),
+            evidence.ranking(gathered),
+            time.section(gathered),
+            checks.section(gathered),
+        ),
+    )

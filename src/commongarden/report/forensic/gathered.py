@@ -1,0 +1,34 @@
+"""What the sections of the document are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from commongarden.language import _
+from commongarden.records import Run
+from commongarden.report.document import Block, Paragraph, Section
+from commongarden.report.sections import Histories
+from commongarden.stats import Results
+from commongarden.stats.forensic import Forensics
+from commongarden.stats.published import Timing
+from commongarden.store import Store
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """runs: those that finished. reached: test accuracies by arm and seed. timing: None where none was measured."""
+
+    store: Store
+    results: Results
+    runs: Sequence[Run]
+    found: Forensics
+    histories: Histories
+    reached: Mapping[str, Mapping[int, float]]
+    timing: Timing | None
+
+
+def titled(title: str, *blocks: Block | None) -> Section:
+    """A section of what there is; said where there is nothing yet."""
+    kept = tuple(block for block in blocks if block is not None)
+    return Section(title, kept or (Paragraph(_("The runs for this are still to be made.")),))
