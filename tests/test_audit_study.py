@@ -19,6 +19,7 @@ from commongarden.runner.look import look
 from commongarden.runner.soil import reopen
 from commongarden.runner.workers import LocalWorkers, _Worker
 from commongarden.stats import summarize
+from forged import forged
 from grown import grown
 
 
@@ -88,9 +89,9 @@ def test_audits_are_kept_as_they_were(tmp_path):
     text = (tmp_path / "audit.json").read_text()
     table = json.loads(text)
     table["two"] = {"schema": AUDIT_SCHEMA + 1, "other": []}
-    (tmp_path / "audit.json").write_text(json.dumps(table))
+    forged(tmp_path / "audit.json", json.dumps(table))
     assert store.audits() == {"one": audit}
-    (tmp_path / "audit.json").write_text(text[:50])
+    forged(tmp_path / "audit.json", text[:50])
     with pytest.raises(StoreError, match=r"audit\.json: not a study's audits"):
         store.audits()
 

@@ -91,7 +91,8 @@ def conduct(
     device = plan.device_name(device)
     interrupted = False
     with store_files.held(root), display:
-        store_files.mend(Store(root))
+        for mended in store_files.mend(Store(root)):
+            display.note(mended)
         store, soil = prepare(study, root, cache_folder, keep_going=keep_going, on_progress=display.prepare)
         study = store.study()
         if soil.manifest.left_out:
@@ -277,7 +278,7 @@ def _keep_thumbnails(store: Store, soil: Soil) -> None:
 
 def _write_command(store: Store, argv: Sequence[str]) -> None:
     command = {"argv": list(argv), "version": plan.machine().packages.get("commongarden", "")}
-    store_files.write_atomically(store.root / "command.json", json.dumps(command, ensure_ascii=False).encode())
+    store_files.keep(store.root, "command.json", json.dumps(command, ensure_ascii=False).encode())
 
 
 @contextmanager

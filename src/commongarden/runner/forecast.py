@@ -123,4 +123,4 @@ def clock(seconds: float) -> str:
 
 def write(store: Store, plan: Forecast) -> None:
     """Keeps the forecast, and what it took, as forecast.json."""
-    store_files.write_atomically(store.root / "forecast.json", json.dumps(asdict(plan), indent=1).encode())
+    store_files.keep(store.root, "forecast.json", json.dumps(asdict(plan), indent=1).encode())

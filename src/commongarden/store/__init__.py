@@ -22,11 +22,13 @@ study yet. A run is visible exactly when its directory has its final name; it ne
 a time works on a study (`held`), and first of all mends what a killed one left half done (`mend`); any number may read.
 """
 
-from commongarden.store.files import write_atomically
+from commongarden.store.checksums import keep
+from commongarden.store.files import changing, make_folder, write_atomically
 from commongarden.store.folder import Store, open_store, read_run
-from commongarden.store.holding import held, mend
+from commongarden.store.holding import Holder, held, holder, mend
 from commongarden.store.runs import forget_run, write_run
 from commongarden.store.study import (
+    forget_splits,
     write_audit,
     write_baselines,
     write_own_split,
@@ -34,14 +36,24 @@ from commongarden.store.study import (
     write_study,
     write_thumbnails,
 )
+from commongarden.store.verify import Found, Verified, verify
 
 __all__ = [
+    "Found",
+    "Holder",
     "Store",
+    "Verified",
+    "changing",
     "forget_run",
+    "forget_splits",
     "held",
+    "holder",
+    "keep",
+    "make_folder",
     "mend",
     "open_store",
     "read_run",
+    "verify",
     "write_atomically",
     "write_audit",
     "write_baselines",

@@ -3,40 +3,46 @@
 from __future__ import annotations
 
 import io
-import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
+from commongarden import disk
 from commongarden.errors import StoreError
 from commongarden.language import _
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Writes the whole file or leaves what was there. Raises StoreError where the disk will not take it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Writes the whole file or leaves what was there; it is on the disk when this returns. Raises StoreError where the
+    disk will not take it."""
     try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        with disk.replacing(path) as file:
+            disk.write(file, data)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise StoreError(
             _("{path}: cannot be written: {reason} ({n:,} bytes)").format(path=path, reason=error.strerror, n=len(data))
         ) from error
-    flush_directory(path.parent)
 
 
-def flush_directory(path: Path) -> None:
-    """Makes the renames in a directory durable."""
-    if os.name == "posix":  # a rename is durable once its directory is; Windows has no such call
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+@contextmanager
+def changing(path: Path) -> Iterator[None]:
+    """Tells what the disk refuses to do to a file or folder as StoreError."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            _("{path}: cannot be changed: {reason}").format(path=path, reason=error.strerror or error)
+        ) from error
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder, durably. Raises StoreError."""
+    try:
+        disk.make_folder(path)
+    except OSError as error:
+        raise StoreError(_("{path}: cannot be made: {reason}").format(path=path, reason=error.strerror)) from error
 
 
 def npz(**arrays: np.ndarray) -> bytes:
@@ -47,9 +53,10 @@ def npz(**arrays: np.ndarray) -> bytes:
 
 
 def sweep(directory: Path) -> None:
-    """Removes what a killed process was writing."""
-    for path in directory.glob(".*.tmp"):
-        path.unlink()
+    """Removes what a killed process was writing. Raises StoreError."""
+    with changing(directory):
+        for path in directory.glob(".*.tmp"):
+            disk.remove(path)
 
 
 def read(path: Path) -> bytes:

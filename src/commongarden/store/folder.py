@@ -16,7 +16,7 @@ from commongarden.errors import StoreError
 from commongarden.findings import AUDIT_SCHEMA, Audit
 from commongarden.language import _
 from commongarden.records import SCHEMA, Baseline, Epoch, LeftOut, Manifest, Photo, Predictions, Run, Split
-from commongarden.store.files import read
+from commongarden.store.checksums import checked
 from commongarden.study import Study
 
 BASELINES_VERSION = 1  # rises whenever the same photos would give other baselines
@@ -30,11 +30,11 @@ class Store:
 
     def study(self) -> Study:
         """The effective study."""
-        return study_file.parse(read(self.root / "study.toml").decode(), where=str(self.root / "study.toml"))
+        return study_file.parse(checked(self.root, "study.toml").decode(), where=str(self.root / "study.toml"))
 
     def manifest(self) -> Manifest:
         """The photos that take part, with what was left out of them (kept in split.json)."""
-        rows = list(csv.DictReader(io.StringIO(read(self.root / "manifest.csv").decode())))
+        rows = list(csv.DictReader(io.StringIO(checked(self.root, "manifest.csv").decode())))
         try:
             photos = tuple(Photo(**row) for row in rows)
         except TypeError:
@@ -50,7 +50,7 @@ class Store:
         if own is None or not own.is_file():
             return _read_split(self.root).split
         try:
-            return msgspec.json.decode(read(own), type=Split)
+            return msgspec.json.decode(checked(self.root, f"splits/{own.name}"), type=Split)
         except msgspec.DecodeError as error:
             raise StoreError(f"{own}: not a split: {error}") from None
 
@@ -87,14 +87,13 @@ class Store:
 
     def history(self, arm: str, seed: int) -> tuple[Epoch, ...]:
         """One entry an epoch, from the first."""
-        path = self.directory(arm, seed) / "history.csv"
-        rows = csv.DictReader(io.StringIO(read(path).decode()))
+        rows = csv.DictReader(io.StringIO(checked(self.directory(arm, seed), "history.csv").decode()))
         return tuple(msgspec.convert(row, Epoch, strict=False) for row in rows)
 
     def predictions(self, arm: str, seed: int) -> Predictions:
         """What the run said of every test photo."""
-        path = self.directory(arm, seed) / "predictions.npz"
-        with np.load(io.BytesIO(read(path)), allow_pickle=False) as arrays:
+        data = checked(self.directory(arm, seed), "predictions.npz")
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             return Predictions(arrays["photos"], arrays["labels"], arrays["probabilities"])
 
     def audits(self) -> dict[str, Audit]:
@@ -103,7 +102,7 @@ class Store:
         if not path.is_file():
             return {}
         try:
-            kept = msgspec.json.decode(read(path), type=dict[str, msgspec.Raw])
+            kept = msgspec.json.decode(checked(self.root, path.name), type=dict[str, msgspec.Raw])
             schemas = {arm: msgspec.json.decode(raw, type=_Versioned).schema for arm, raw in kept.items()}
             return {
                 arm: msgspec.json.decode(raw, type=Audit) for arm, raw in kept.items() if schemas[arm] == AUDIT_SCHEMA
@@ -120,7 +119,7 @@ class Store:
         path = self.root / "baselines" / f"{baselines_key(data, split)}.npz"
         if not path.is_file():
             return None
-        with np.load(io.BytesIO(read(path)), allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(checked(self.root, f"baselines/{path.name}")), allow_pickle=False) as arrays:
             found = msgspec.json.decode(arrays["baselines"].tobytes(), type=tuple[Baseline, ...])
             return tuple(
                 (item, Predictions(arrays["photos"], arrays["labels"], arrays[f"probabilities_{item.kind}"]))
@@ -136,7 +135,7 @@ class Store:
         path = self.root / "thumbnails.npz"
         if not path.is_file():
             return {}
-        with np.load(io.BytesIO(read(path)), allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(checked(self.root, path.name)), allow_pickle=False) as arrays:
             return {str(name): arrays[f"jpeg_{i}"].tobytes() for i, name in enumerate(arrays["photos"])}
 
     def directory(self, arm: str, seed: int) -> Path:
@@ -162,7 +161,7 @@ def open_store(root: str | Path) -> Store:
 def read_run(directory: Path) -> Run:
     """The record in a run's own directory (runs/ARM/SEED). Raises StoreError."""
     path = directory / "run.json"
-    data = read(path)
+    data = checked(directory, path.name)
     try:
         run = msgspec.json.decode(data, type=Run)
     except msgspec.DecodeError as error:
@@ -197,6 +196,6 @@ class SplitFile:
 
 def _read_split(root: Path) -> SplitFile:
     try:
-        return msgspec.json.decode(read(root / "split.json"), type=SplitFile)
+        return msgspec.json.decode(checked(root, "split.json"), type=SplitFile)
     except msgspec.DecodeError as error:
         raise StoreError(_("{path}: not a split: {reason}").format(path=root / "split.json", reason=error)) from None

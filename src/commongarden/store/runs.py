@@ -5,38 +5,55 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
+from commongarden import disk
 from commongarden.errors import StoreError
 from commongarden.language import _
 from commongarden.records import Epoch, Predictions, Run
-from commongarden.store.files import flush_directory, npz, sweep, write_atomically
+from commongarden.store import checksums
+from commongarden.store.files import changing, make_folder, npz, sweep, write_atomically
 from commongarden.store.folder import Store
+
+CHECKPOINT = "checkpoint.pt"
 
 
 def write_run(
     store: Store, run: Run, history: Sequence[Epoch], predictions: Predictions | None, weights: bytes | None
 ) -> None:
-    """Makes a run final: its files are written beside its checkpoint, then the directory gets its final name."""
+    """Makes a run final: its files are written beside its checkpoint, then their checksums, which make it whole, then
+    the directory gets its final name. Raises StoreError."""
     partial = store.partial(run.arm, run.seed)
-    partial.mkdir(parents=True, exist_ok=True)
+    make_folder(partial)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([field.name for field in dataclasses.fields(Epoch)])
     writer.writerows(dataclasses.astuple(epoch) for epoch in history)
-    write_atomically(partial / "history.csv", text.getvalue().encode())
+    files = {"history.csv": text.getvalue().encode()}
     if predictions is not None:
-        write_atomically(partial / "predictions.npz", npz(**vars(predictions)))
+        files["predictions.npz"] = npz(**vars(predictions))
     if weights is not None:
-        write_atomically(partial / "model.safetensors", weights)
+        files["model.safetensors"] = weights
+    files["run.json"] = msgspec.json.format(msgspec.json.encode(run), indent=1)
+    for name, data in files.items():
+        write_atomically(partial / name, data)
     sweep(partial)
-    write_atomically(partial / "run.json", msgspec.json.format(msgspec.json.encode(run), indent=1))
+    # of the bytes that were to be written, not of those that the disk gives back
+    digests = {name: (checksums.digest(data),) for name, data in files.items()}
+    with changing(partial):
+        for path in sorted(partial.iterdir()):  # what else was kept while the run was under way
+            if path.is_file() and path.name not in (CHECKPOINT, checksums.FILE, *digests):
+                digests[path.name] = (checksums.file_digest(path),)
+    checksums.write(partial, digests)
     finalize(partial, store.directory(run.arm, run.seed))
+
+
+def is_whole(partial: Path) -> bool:
+    """Whether a run under way has come to its end but for its last renaming."""
+    return (partial / checksums.FILE).is_file()
 
 
 def finalize(partial: Path, directory: Path) -> None:
@@ -45,9 +62,10 @@ def finalize(partial: Path, directory: Path) -> None:
         raise StoreError(
             _("{directory}: a run is there already, and a run is never replaced").format(directory=directory)
         )
-    (partial / "checkpoint.pt").unlink(missing_ok=True)
-    os.replace(partial, directory)
-    flush_directory(partial.parent)
+    with changing(partial):
+        disk.remove(partial / CHECKPOINT)
+        disk.rename(partial, directory)
+        disk.flush_folder(partial.parent)
 
 
 def forget_run(store: Store, arm: str, seed: int) -> None:
@@ -56,5 +74,6 @@ def forget_run(store: Store, arm: str, seed: int) -> None:
     if store.run(arm, seed).status != "failed":
         raise StoreError(_("{directory}: a finished run is never removed").format(directory=directory))
     forgotten = directory.with_name(f"{seed}.forgotten")
-    os.replace(directory, forgotten)  # at once, since deleting file by file could be stopped half way
-    shutil.rmtree(forgotten)
+    with changing(directory):
+        disk.rename(directory, forgotten)  # at once, since deleting file by file could be stopped half way
+        disk.remove_tree(forgotten)
