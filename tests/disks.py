@@ -1,4 +1,4 @@
-"""Disks that fail, tear, or stop the process at a chosen step: they take the place of `commongarden.disk`'s functions."""
+"""Disks that fail, tear, or stop the process at a chosen step, in the place of `commongarden.disk`'s functions."""
 
 from __future__ import annotations
 

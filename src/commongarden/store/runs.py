@@ -64,6 +64,7 @@ def finalize(partial: Path, directory: Path) -> None:
         )
     with changing(partial):
         disk.remove(partial / CHECKPOINT)
+        disk.flush_folder(partial)  # or it could come back after a power cut, in a run that is final
         disk.rename(partial, directory)
         disk.flush_folder(partial.parent)
 
