@@ -108,7 +108,7 @@ def conduct(
         known = forecast.measured(store)
         if study.tuning is not None:
             with _interruptible() as stop:
-                workers = LocalWorkers(store, soil, 0, device)
+                workers = LocalWorkers(store, soil, 0, device, known=known)
                 interrupted = not tuning.search(
                     workers,
                     known,
@@ -144,7 +144,7 @@ def conduct(
                 return made
 
             with _interruptible() as stop:
-                workers = LocalWorkers(store, soil, n_workers, device, stop_hopeless)
+                workers = LocalWorkers(store, soil, n_workers, device, stop_hopeless, known)
                 for event in workers.execute([*looks, *pilots], stop.is_set, more):
                     if isinstance(event, Audited):
                         _keep_audit(store, event, display, tell_audit)
@@ -188,6 +188,7 @@ class Began:
         if found is not None:
             display.note(forecast.said(found))
             forecast.write(store, found)
+            forecast.check_space(store, found)
             if found.seconds > forecast.ASK_ABOVE and confirm is not None and not confirm(found):
                 self.is_declined = True
         self.forecast, self.start = found, time.monotonic()

@@ -76,6 +76,8 @@ def _grow(
     recipe = record.recipe
     device = measure.pick_device(record.device)
     measure.settle(recipe.threads)
+    machine = dataclasses.replace(record.machine, instructions=torch.backends.cpu.get_cpu_capability())
+    record = dataclasses.replace(record, machine=machine)
     memory = measure.PeakMemory(device)
     images = soil.images(recipe.resolution)
     if recipe.pixels == "standardized":

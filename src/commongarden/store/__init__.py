@@ -22,9 +22,9 @@ study yet. A run is visible exactly when its directory has its final name; it ne
 a time works on a study (`held`), and first of all mends what a killed one left half done (`mend`); any number may read.
 """
 
-from commongarden.store.checksums import keep
+from commongarden.store.checksums import checked, file_digest, keep
 from commongarden.store.files import changing, make_folder, write_atomically
-from commongarden.store.folder import Store, open_store, read_run
+from commongarden.store.folder import Store, open_store, read_history, read_predictions, read_run
 from commongarden.store.holding import Holder, held, holder, mend
 from commongarden.store.runs import forget_run, write_run
 from commongarden.store.study import (
@@ -44,6 +44,8 @@ __all__ = [
     "Store",
     "Verified",
     "changing",
+    "checked",
+    "file_digest",
     "forget_run",
     "forget_splits",
     "held",
@@ -52,6 +54,8 @@ __all__ = [
     "make_folder",
     "mend",
     "open_store",
+    "read_history",
+    "read_predictions",
     "read_run",
     "verify",
     "write_atomically",

@@ -38,9 +38,10 @@ def listed(folder: Path) -> Digests | None:
     path = folder / FILE
     if not path.is_file():
         return None
-    *lines, last = read(path).decode(errors="replace").splitlines() or [""]
+    data = read(path).decode(errors="replace")
+    lines = data.split("\n")[:-2]
     text = "".join(f"{line}\n" for line in lines)
-    if last != f"# {digest(text.encode())}":
+    if data != f"{text}# {digest(text.encode())}\n":
         raise StoreError(
             _(
                 "{path}: is torn or was changed; accepted: the list as commongarden wrote it, or none, and files are "

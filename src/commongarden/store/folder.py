@@ -87,14 +87,11 @@ class Store:
 
     def history(self, arm: str, seed: int) -> tuple[Epoch, ...]:
         """One entry an epoch, from the first."""
-        rows = csv.DictReader(io.StringIO(checked(self.directory(arm, seed), "history.csv").decode()))
-        return tuple(msgspec.convert(row, Epoch, strict=False) for row in rows)
+        return read_history(self.directory(arm, seed))
 
     def predictions(self, arm: str, seed: int) -> Predictions:
         """What the run said of every test photo."""
-        data = checked(self.directory(arm, seed), "predictions.npz")
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            return Predictions(arrays["photos"], arrays["labels"], arrays["probabilities"])
+        return read_predictions(self.directory(arm, seed))
 
     def audits(self) -> dict[str, Audit]:
         """What was found in each arm's network before its runs; those of another version's making are left out."""
@@ -173,6 +170,18 @@ def read_run(directory: Path) -> Run:
             )
         )
     return run
+
+
+def read_history(directory: Path) -> tuple[Epoch, ...]:
+    """The epochs in a run's own directory. Raises StoreError."""
+    rows = csv.DictReader(io.StringIO(checked(directory, "history.csv").decode()))
+    return tuple(msgspec.convert(row, Epoch, strict=False) for row in rows)
+
+
+def read_predictions(directory: Path) -> Predictions:
+    """What the run in this directory said of every test photo. Raises StoreError."""
+    with np.load(io.BytesIO(checked(directory, "predictions.npz")), allow_pickle=False) as arrays:
+        return Predictions(arrays["photos"], arrays["labels"], arrays["probabilities"])
 
 
 def baselines_key(data: str, split: str) -> str:

@@ -17,7 +17,7 @@ from commongarden.errors import CommonGardenError, StoreError
 from commongarden.language import N_
 from commongarden.records import Run
 from commongarden.store import checksums
-from commongarden.store.folder import Store, read_run
+from commongarden.store.folder import Store, read_predictions, read_run
 
 Kind = Literal["torn", "missing", "contradicts", "foreign", "set aside", "unchecked"]
 WRONG = ("torn", "missing", "contradicts")  # the others are told, and nothing is read of them
@@ -110,7 +110,7 @@ class _Look:
                     if known is not None and path.name not in (*known, checksums.FILE) and not _is_not_ours(path.name):
                         self._tell("foreign", f"{name}/{path.name}", N_("it was not there when the run ended"))
                 if whole:
-                    self._told(name, partial(self._one_run, store, directory, name))
+                    self._told(name, partial(self._one_run, directory, name))
 
     def against_each_other(self) -> None:
         """The study's own files against each other and against its runs."""
@@ -121,15 +121,20 @@ class _Look:
             self._told(f"baselines/{path.name}", partial(_arrays, path))
         try:
             study, manifest, splits = store.study(), store.manifest(), store.splits()
-            runs = [run for arm in study.arms for seed in study.seeds if (run := self._run(arm, seed)) is not None]
+            runs = {
+                (arm, seed): run
+                for arm in study.arms
+                for seed in study.seeds
+                if (run := self._run(arm, seed)) is not None
+            }
         except (CommonGardenError, OSError, ValueError) as error:
             self._tell("torn", "study.toml", str(error))
             return
-        for run in runs:
-            name = f"runs/{run.arm}/{run.seed}/run.json"
+        for (arm, seed), run in runs.items():
+            name = f"runs/{arm}/{seed}/run.json"
             self._same(name, N_("the photos"), run.hashes.data, manifest.hash)
-            self._same(name, N_("the split"), run.hashes.split, splits[run.seed].hash)
-            self._same(name, N_("the recipe"), run.recipe, study.recipe_of(run.arm))
+            self._same(name, N_("the split"), run.hashes.split, splits[seed].hash)
+            self._same(name, N_("the recipe"), run.recipe, study.recipe_of(arm))
 
     def _run(self, arm: str, seed: int) -> Run | None:
         try:
@@ -137,7 +142,7 @@ class _Look:
         except StoreError:
             return None  # told with its folder
 
-    def _one_run(self, store: Store, directory: Path, name: str) -> None:
+    def _one_run(self, directory: Path, name: str) -> None:
         run = read_run(directory)
         place = f"{directory.parent.name}, {directory.name}"
         self._same(f"{name}/run.json", N_("arm and seed"), f"{run.arm}, {run.seed}", place)
@@ -145,7 +150,7 @@ class _Look:
         epochs = [row["epoch"] for row in rows]
         self._same(f"{name}/history.csv", N_("its epochs"), epochs, [str(i) for i in range(1, len(rows) + 1)])
         if run.test_accuracy is not None and (directory / "predictions.npz").is_file():
-            said = store.predictions(run.arm, run.seed)
+            said = read_predictions(directory)
             n_right = int((said.probabilities.argmax(axis=1) == said.labels).sum())
             self._same(
                 f"{name}/predictions.npz", N_("the test accuracy"), n_right / len(said.labels), run.test_accuracy

@@ -66,6 +66,6 @@ def weights_to_bytes(classifier: torch.nn.Module) -> bytes:
     return safetensors.torch.save(tensors)
 
 
-def load_weights(classifier: torch.nn.Module, path: Path) -> None:
-    """Puts a stored run's weights into its classifier."""
-    classifier.load_state_dict(safetensors.torch.load(path.read_bytes()))
+def load_weights(classifier: torch.nn.Module, stored: bytes) -> None:
+    """Puts a stored run's weights (the bytes of its model.safetensors) into its classifier."""
+    classifier.load_state_dict(safetensors.torch.load(stored))
