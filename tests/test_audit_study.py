@@ -1,6 +1,7 @@
 """Audits in a study: made once before the runs, kept in its folder, told and shown."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -17,8 +18,10 @@ from commongarden.runner import plan
 from commongarden.runner.events import Audited, Job, Look
 from commongarden.runner.look import look
 from commongarden.runner.soil import reopen
+from commongarden.runner.watching import Watch
 from commongarden.runner.workers import LocalWorkers, _Worker
 from commongarden.stats import summarize
+from forged import forged
 from grown import grown
 
 
@@ -88,9 +91,9 @@ def test_audits_are_kept_as_they_were(tmp_path):
     text = (tmp_path / "audit.json").read_text()
     table = json.loads(text)
     table["two"] = {"schema": AUDIT_SCHEMA + 1, "other": []}
-    (tmp_path / "audit.json").write_text(json.dumps(table))
+    forged(tmp_path / "audit.json", json.dumps(table))
     assert store.audits() == {"one": audit}
-    (tmp_path / "audit.json").write_text(text[:50])
+    forged(tmp_path / "audit.json", text[:50])
     with pytest.raises(StoreError, match=r"audit\.json: not a study's audits"):
         store.audits()
 
@@ -120,14 +123,14 @@ class Dead:
 def test_a_worker_that_dies_at_an_audit_costs_that_audit_only(finished, cache_folder):
     store = stores.open_store(finished)
     workers = LocalWorkers(store, reopen(store, cache_folder), 1, "cpu")
-    dead = _Worker(Dead(), Dead(), Look("plain"), is_ready=True)
+    dead = _Worker(Dead(), Dead(), Watch(os.getpid()), Look("plain"), is_ready=True)
     event = workers._buried(dead, {}, stopping=False)
     assert isinstance(event, Audited)
     assert event.audit is None
     assert "SIGKILL" in event.cause
     assert workers._buried(dead, {}, stopping=True) is None
     with pytest.raises(RunnerError, match="could not begin"):
-        workers._buried(_Worker(Dead(), Dead(), Look("plain")), {}, stopping=False)
+        workers._buried(_Worker(Dead(), Dead(), Watch(os.getpid()), Look("plain")), {}, stopping=False)
 
 
 def test_hostile_paths_and_an_endless_number_are_text(tmp_path):

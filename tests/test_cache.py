@@ -113,6 +113,21 @@ def test_a_file_that_is_not_whole_is_built_again(manifest, tmp_path, damage):
     assert path.read_bytes() != whole
     assert np.array_equal(cache.images(manifest, 8, 8, tmp_path), wanted)
     assert path.read_bytes() == whole
+    aside = path.with_name(f"{path.name}.set-aside-1")
+    assert aside.read_bytes() == damage(whole)
+    cache.clear(tmp_path)
+    assert files(tmp_path) == []
+
+
+def test_other_pixels_of_the_right_size_are_found_where_all_is_read(manifest, tmp_path):
+    wanted = np.array(cache.images(manifest, 8, 8, tmp_path))
+    (path,) = tmp_path.glob("*.npy")
+    whole = path.read_bytes()
+    torn = whole[:-300] + bytes(300)
+    path.unlink()
+    path.write_bytes(torn)
+    assert np.array_equal(cache.images(manifest, 8, 8, tmp_path, check=True), wanted)
+    assert path.with_name(f"{path.name}.set-aside-1").read_bytes() == torn
 
 
 def test_what_a_killed_process_left_is_swept_up(manifest, tmp_path):
@@ -160,7 +175,7 @@ def test_a_photo_that_changed_since_is_not_put_under_the_old_key(garden, manifes
     path.unlink()
     with pytest.raises(DataError, match=r"3\.png: cannot be read: No such file"):
         cache.images(moved, 8, 8, tmp_path / "cache")
-    assert files(tmp_path / "cache") == [".json"]
+    assert files(tmp_path / "cache") == []
 
 
 def test_a_full_disk(manifest, tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ from commongarden.recipe import Recipe
 from commongarden.records import Manifest, Photo, Split
 from commongarden.report import designs, terms, words
 from commongarden.study import Arm, Contrast, Study
+from forged import forged
 from grown import MACHINE, grown
 
 MANIFEST = Manifest(
@@ -134,7 +135,7 @@ def test_a_store_from_before_there_were_contracts_goes_on(finished, study_file, 
     (tmp_path / "s" / "contract.json").unlink()
     file = tmp_path / "s" / "study.toml"
     text = file.read_text(encoding="utf-8")
-    file.write_text(text.replace('vary = [\n    "init",\n    "order",\n]\n', ""), encoding="utf-8")
+    forged(file, text.replace('vary = [\n    "init",\n    "order",\n]\n', ""))
     assert "vary" not in file.read_text(encoding="utf-8")
     for command in (["report", tmp_path / "s"], ["run", study_file, "--out", tmp_path / "s"]):
         told = CliRunner().invoke(main, list(map(str, command)))
@@ -149,7 +150,7 @@ def test_a_store_from_before_there_were_contracts_goes_on(finished, study_file, 
 def altered(store, arm, seed, **changes):
     path = store.directory(arm, seed) / "run.json"
     run = dataclasses.replace(store.run(arm, seed), **changes)
-    path.write_bytes(msgspec.json.encode(run))
+    forged(path, msgspec.json.encode(run))
     return run
 
 

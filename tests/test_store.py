@@ -10,6 +10,7 @@ import pytest
 from commongarden import store as stores
 from commongarden.errors import StoreError
 from commongarden.records import LeftOut, Manifest, Photo, Split
+from forged import forged
 
 PHOTOS = (Photo('rose/가,"1".png', "rose", "", "aa"), Photo("tulip/2.png", "tulip", "test", "bb"))
 
@@ -70,7 +71,7 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
 )
 def test_torn_files_are_named(finished, tmp_path, name, content, message):
     shutil.copytree(finished, tmp_path / "s")
-    (tmp_path / "s" / name).write_bytes(content)
+    forged(tmp_path / "s" / name, content)
     store = stores.open_store(tmp_path / "s")
     with pytest.raises(StoreError, match=message):
         (store.manifest(), store.split(), store.runs())
@@ -79,7 +80,7 @@ def test_torn_files_are_named(finished, tmp_path, name, content, message):
 def test_a_record_of_another_version_is_refused(finished, tmp_path):
     shutil.copytree(finished, tmp_path / "s")
     path = tmp_path / "s/runs/plain/0/run.json"
-    path.write_text(path.read_text().replace('"schema": 1', '"schema": 99'))
+    forged(path, path.read_text().replace('"schema": 1', '"schema": 99'))
     with pytest.raises(StoreError, match="found schema 99; this version of commongarden reads 1"):
         stores.open_store(tmp_path / "s").runs()
 
@@ -112,7 +113,7 @@ def test_what_a_killed_process_left_half_done_is_ended(finished, tmp_path):
     stores.mend(store)
     assert (store.directory("plain", 0) / "run.json").read_bytes() == record
     assert {path.name for path in store.directory("plain", 0).iterdir()} == {
-        "run.json", "history.csv", "predictions.npz", "model.safetensors",
+        "run.json", "history.csv", "predictions.npz", "model.safetensors", "checksums.sha256",
     }  # fmt: skip
     assert not store.has("plain", 1)
     assert [path.name for path in under_way.iterdir()] == ["checkpoint.pt"]

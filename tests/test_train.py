@@ -199,7 +199,7 @@ def test_the_stored_weights_give_the_same_logits(tmp_path):
     trainee = trained(RECIPES[0])
     (tmp_path / "model.safetensors").write_bytes(weights(trainee))
     fresh = new(RECIPES[0], run_seed=5)
-    checkpoint.load_weights(fresh.classifier, tmp_path / "model.safetensors")
+    checkpoint.load_weights(fresh.classifier, (tmp_path / "model.safetensors").read_bytes())
     pixels, _ = photos(5)
     assert torch.equal(fresh.classifier.eval()(pixels), trainee.classifier.eval()(pixels))
 
@@ -228,7 +228,7 @@ def test_a_network_with_an_auxiliary_head_goes_on_and_predicts_like_any(tmp_path
     trainee = trained(RECIPES[0], trainee=new(RECIPES[0], network=network))
     (tmp_path / "model.safetensors").write_bytes(weights(trainee))
     fresh = new(RECIPES[0], run_seed=5, network=network)
-    checkpoint.load_weights(fresh.classifier, tmp_path / "model.safetensors")
+    checkpoint.load_weights(fresh.classifier, (tmp_path / "model.safetensors").read_bytes())
     pixels, _ = photos(5)
     assert torch.equal(fresh.classifier.eval()(pixels), trainee.classifier.eval()(pixels))
 

@@ -180,4 +180,4 @@ def check(store: Store, study: Study, manifest: Manifest, splits: Mapping[int, S
 def write(store: Store, contract: Contract) -> None:
     """Keeps the contract beside the runs."""
     table = {"hash": contract.hash, **msgspec.to_builtins(contract)}
-    store_files.write_atomically(store.root / FILE, msgspec.json.format(msgspec.json.encode(table), indent=1))
+    store_files.keep(store.root, FILE, msgspec.json.format(msgspec.json.encode(table), indent=1))

@@ -14,7 +14,7 @@ from commongarden.data import image, listing
 from commongarden.errors import DataError, StoreError
 from commongarden.language import _, told
 from commongarden.records import Run
-from commongarden.store import read_run
+from commongarden.store import checked, read_run
 from commongarden.train.checkpoint import load_weights
 from commongarden.train.classifier import Classifier
 
@@ -67,7 +67,7 @@ def load(run: str | Path) -> Predictor:
             )
         )
     classifier = Classifier(read(record.arch), record.input, record.recipe, record.pixel_mean, record.pixel_std)
-    load_weights(classifier, directory / "model.safetensors")
+    load_weights(classifier, checked(directory, "model.safetensors"))
     return Predictor(record, classifier).eval()
 
 

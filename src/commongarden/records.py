@@ -63,7 +63,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Machine:
-    """Where a run was trained."""
+    """Where a run was trained. instructions: the set that torch's kernels use, such as AVX512; bits depend on it."""
 
     system: str
     processor: str
@@ -71,15 +71,26 @@ class Machine:
     memory_bytes: int
     python: str
     packages: dict[str, str]
+    instructions: str = ""
 
 
 @dataclass(frozen=True)
 class Hashes:
-    """What a run was grown from; equal hashes mean the same soil."""
+    """What a run was grown from; equal hashes mean the same soil. recipe: "" in records of earlier versions."""
 
     data: str
     split: str
     arch: str
+    recipe: str = ""
+
+
+@dataclass(frozen=True)
+class Git:
+    """The state of the repository that the command was given in. commit: its hash; is_changed: files that it tracks
+    differ from that commit."""
+
+    commit: str
+    is_changed: bool
 
 
 @dataclass(frozen=True)
@@ -93,6 +104,8 @@ class Run:
     peak_memory_bytes: of the training process (CPU) or of the device's allocator (CUDA).
     model_bytes: parameters and buffers as stored.
     stopped_as_hopeless: it was ended before its last epoch, as was asked for, and tested with what it had reached.
+    repeats: whether the device promises that it can be repeated bit for bit; None in records of earlier versions.
+    git: of the folder where the command was given; None where that is in no repository, or was not looked at.
     """
 
     schema: int
@@ -124,6 +137,8 @@ class Run:
     peak_memory_bytes: int | None = None
     model_bytes: int | None = None
     stopped_as_hopeless: bool = False
+    repeats: bool | None = None
+    git: Git | None = None
 
 
 @dataclass(frozen=True, eq=False)

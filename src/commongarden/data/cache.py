@@ -1,11 +1,12 @@
 """Decoded photos on disk, made once and mapped into memory by every process that trains on them.
 
     KEY.npy    (n, height, width, 3) uint8, in the manifest's order; its time of change is the time of its last use
-    KEY.json   where the photos came from, for whoever looks at the cache
+    KEY.json   where the photos came from, for whoever looks at the cache, and the SHA-256 of KEY.npy
     KEY.lock   held by the process that builds
 
 KEY is a hash of the photos' contents and the size, so a file never goes stale: other photos have another key. It is
-written under a temporary name and renamed when it is whole.
+written under a temporary name and renamed when it is whole; one that is not what was written is set aside and built
+anew.
 """
 
 from __future__ import annotations
@@ -13,20 +14,21 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import io
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 import filelock
 import numpy as np
 import platformdirs
 
+from commongarden import disk
 from commongarden.data import image
 from commongarden.errors import DataError
 from commongarden.language import N_, _, told
@@ -55,24 +57,33 @@ def default_folder() -> Path:
 
 
 def images(
-    manifest: Manifest, height: int, width: int, folder: Path, on_progress: Callable[[int, int], None] | None = None
+    manifest: Manifest,
+    height: int,
+    width: int,
+    folder: Path,
+    on_progress: Callable[[int, int], None] | None = None,
+    *,
+    check: bool = False,
 ) -> np.ndarray:
     """All photos in the manifest's order: (n, height, width, 3) uint8, read-only, mapped from a file in `folder`.
 
-    Builds the file where it is missing or torn; another process that wants the same one waits for it.
+    Builds the file where it is missing or torn; another process that wants the same one waits for it. check: reads all
+    of a file that is there and holds it against its checksum, once for a study.
     on_progress(done, total) is called after each photo that is decoded. Raises DataError where a photo has changed or
     gone since the manifest was made, and where the disk is full or not to be written.
     """
     key = _key(manifest, height, width)
     path, shape = folder / f"{key}.npy", (len(manifest.photos), height, width, 3)
-    found = _open(path, shape)
+    found = _open(path, shape, check)
     if found is not None:
         return found
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(folder / f"{key}.lock"):
-            found = _open(path, shape)  # another process may have built it meanwhile
+        disk.make_folder(folder)
+        with _locked(folder / f"{key}.lock"):
+            found = _open(path, shape, check)  # another process may have built it meanwhile
             if found is None:
+                if path.exists():
+                    disk.set_aside(path)
                 _build(manifest, path, shape, on_progress)
                 found = _open(path, shape)
     except OSError as error:
@@ -108,7 +119,7 @@ def clear(folder: Path, keys: Iterable[str] | None = None) -> int:
     for key in sorted(names if keys is None else names & set(keys)):
         lock = filelock.FileLock(folder / f"{key}.lock")
         with contextlib.suppress(filelock.Timeout, OSError), lock.acquire(timeout=0):
-            for path in [folder / f"{key}.npy", folder / f"{key}.json", *_torn(folder, key)]:
+            for path in [folder / f"{key}.npy", folder / f"{key}.json", *_torn(folder, key), *_aside(folder, key)]:
                 with contextlib.suppress(OSError):
                     size = path.stat().st_size
                     path.unlink()
@@ -126,10 +137,23 @@ def _key(manifest: Manifest, height: int, width: int) -> str:
     return digest.hexdigest()
 
 
-def _open(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
+def _locked(path: Path) -> filelock.BaseFileLock:
+    """The system's lock, or where the file system has none a file that stands for it."""
+    lock = filelock.FileLock(path)
+    try:
+        lock.acquire()
+    except PermissionError:
+        raise
+    except (OSError, NotImplementedError):
+        return filelock.SoftFileLock(path.with_suffix(".soft.lock"))
+    lock.release()
+    return lock
+
+
+def _open(path: Path, shape: tuple[int, ...], check: bool = False) -> np.ndarray | None:
     """The images in a file, if it is whole and what it should be."""
     try:
-        if _shape(path) != shape:
+        if _shape(path) != shape or (check and not _is_as_written(path)):
             return None
         array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError):
@@ -151,6 +175,13 @@ def _shape(path: Path) -> tuple[int, ...]:
     return shape
 
 
+def _is_as_written(path: Path) -> bool:
+    """Whether the file has the checksum that stands beside it; where none does, an earlier version wrote it."""
+    wanted = _about(path).get("sha256")
+    with path.open("rb") as file:
+        return wanted is None or hashlib.file_digest(file, "sha256").hexdigest() == wanted
+
+
 def _build(
     manifest: Manifest, path: Path, shape: tuple[int, ...], on_progress: Callable[[int, int], None] | None
 ) -> None:
@@ -162,15 +193,22 @@ def _build(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     root = manifest.root if manifest.root.startswith(image.BUILTIN) else str(Path(manifest.root).resolve())
     about = {"root": root, "n": shape[0], "size": list(shape[1:3]), "created": datetime.now(UTC).isoformat()}
-    with _replacing(folder / f"{key}.json") as file:
-        file.write(json.dumps(about, ensure_ascii=False).encode())
     decode = partial(_pixels, manifest.root, height=shape[1], width=shape[2])
-    with _replacing(path) as file:
+    digest = hashlib.sha256()
+    with disk.replacing(path) as file:
         # written, not mapped: on a full disk a write fails, whereas a map kills the process
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(file, header)
+        buffer = io.BytesIO()
+        np.lib.format.write_array_header_1_0(buffer, header)
+        digest.update(buffer.getvalue())
+        disk.write(file, buffer.getvalue())
         for pixels in image.in_threads(decode, manifest.photos, on_progress):
-            file.write(pixels.tobytes())
+            data = pixels.tobytes()
+            digest.update(data)
+            disk.write(file, data)
+        # the checksum gets its name first: a kill in between leaves one without images, which are then built
+        with disk.replacing(folder / f"{key}.json") as beside:
+            disk.write(beside, json.dumps({**about, "sha256": digest.hexdigest()}, ensure_ascii=False).encode())
 
 
 def _pixels(root: str, photo: Photo, height: int, width: int) -> np.ndarray:
@@ -187,36 +225,34 @@ def _pixels(root: str, photo: Photo, height: int, width: int) -> np.ndarray:
         raise DataError(f"{path}: {told(str(error))}") from None
 
 
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file that gets its name once it is whole and on the disk."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
 def _torn(folder: Path, key: str) -> list[Path]:
     return list(folder.glob(f".{key}.*.tmp"))
+
+
+def _aside(folder: Path, key: str) -> list[Path]:
+    return list(folder.glob(f"{key}.*.set-aside-*"))
 
 
 def _ours(path: Path) -> bool:
     """Whether a file is one that this module writes; a cache folder may hold others."""
     key = path.name.lstrip(".").partition(".")[0]
-    return len(key) == 64 and set(key) <= set("0123456789abcdef") and path.suffix in (".npy", ".json", ".lock", ".tmp")
+    return (
+        len(key) == 64
+        and set(key) <= set("0123456789abcdef")
+        and (path.suffix in (".npy", ".json", ".lock", ".tmp") or ".set-aside-" in path.name)
+    )
 
 
 def _root(path: Path) -> str:
+    return str(_about(path).get("root", ""))
+
+
+def _about(path: Path) -> dict[str, object]:
     try:
-        return str(json.loads(path.with_suffix(".json").read_bytes())["root"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+        about = json.loads(path.with_suffix(".json").read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return about if isinstance(about, dict) else {}
 
 
 def _cannot_write(folder: Path, shape: tuple[int, ...], error: OSError) -> str:

@@ -91,7 +91,8 @@ def conduct(
     device = plan.device_name(device)
     interrupted = False
     with store_files.held(root), display:
-        store_files.mend(Store(root))
+        for mended in store_files.mend(Store(root)):
+            display.note(mended)
         store, soil = prepare(study, root, cache_folder, keep_going=keep_going, on_progress=display.prepare)
         study = store.study()
         if soil.manifest.left_out:
@@ -107,7 +108,7 @@ def conduct(
         known = forecast.measured(store)
         if study.tuning is not None:
             with _interruptible() as stop:
-                workers = LocalWorkers(store, soil, 0, device)
+                workers = LocalWorkers(store, soil, 0, device, known=known)
                 interrupted = not tuning.search(
                     workers,
                     known,
@@ -143,7 +144,7 @@ def conduct(
                 return made
 
             with _interruptible() as stop:
-                workers = LocalWorkers(store, soil, n_workers, device, stop_hopeless)
+                workers = LocalWorkers(store, soil, n_workers, device, stop_hopeless, known)
                 for event in workers.execute([*looks, *pilots], stop.is_set, more):
                     if isinstance(event, Audited):
                         _keep_audit(store, event, display, tell_audit)
@@ -187,6 +188,7 @@ class Began:
         if found is not None:
             display.note(forecast.said(found))
             forecast.write(store, found)
+            forecast.check_space(store, found)
             if found.seconds > forecast.ASK_ABOVE and confirm is not None and not confirm(found):
                 self.is_declined = True
         self.forecast, self.start = found, time.monotonic()
@@ -277,7 +279,7 @@ def _keep_thumbnails(store: Store, soil: Soil) -> None:
 
 def _write_command(store: Store, argv: Sequence[str]) -> None:
     command = {"argv": list(argv), "version": plan.machine().packages.get("commongarden", "")}
-    store_files.write_atomically(store.root / "command.json", json.dumps(command, ensure_ascii=False).encode())
+    store_files.keep(store.root, "command.json", json.dumps(command, ensure_ascii=False).encode())
 
 
 @contextmanager

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import heapq
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from commongarden import store as store_files
+from commongarden.errors import StoreError
 from commongarden.language import _, ngettext
 from commongarden.runner.events import Job, Pilot, Piloted
 from commongarden.store import Store
 
 ASK_ABOVE = 600.0  # seconds
+CHECKPOINTS = 8  # in sizes of a run's weights: two checkpoints of four
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,20 @@ def forecast(
     )
 
 
+def check_space(store: Store, plan: Forecast) -> None:
+    """Refuses a study that its disk has no room for: the runs, and for each that is under way two checkpoints (weights,
+    two moments, the best weights). Raises StoreError."""
+    checkpoints = CHECKPOINTS * plan.n_workers * plan.disk_bytes / max(plan.n_runs, 1)
+    needed, free = plan.disk_bytes + int(checkpoints), shutil.disk_usage(store.root).free
+    if free < needed:
+        raise StoreError(
+            _(
+                "{root}: {needed:,.0f} MB are needed for {n} runs and their checkpoints, {free:,.0f} MB are free. Make "
+                "room, or choose another folder with --out; the same command goes on."
+            ).format(root=store.root, needed=needed / 1e6, n=plan.n_runs, free=free / 1e6)
+        )
+
+
 def said(plan: Forecast) -> str:
     """The plan in one line."""
     runs = ngettext("{n} run", "{n} runs", plan.n_runs).format(n=plan.n_runs)
@@ -123,4 +140,4 @@ def clock(seconds: float) -> str:
 
 def write(store: Store, plan: Forecast) -> None:
     """Keeps the forecast, and what it took, as forecast.json."""
-    store_files.write_atomically(store.root / "forecast.json", json.dumps(asdict(plan), indent=1).encode())
+    store_files.keep(store.root, "forecast.json", json.dumps(asdict(plan), indent=1).encode())

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import torch
 
+from commongarden import disk
 from commongarden import store as store_files
 from commongarden.arch import read
 from commongarden.data import batches
@@ -75,6 +76,8 @@ def _grow(
     recipe = record.recipe
     device = measure.pick_device(record.device)
     measure.settle(recipe.threads)
+    machine = dataclasses.replace(record.machine, instructions=torch.backends.cpu.get_cpu_capability())
+    record = dataclasses.replace(record, machine=machine)
     memory = measure.PeakMemory(device)
     images = soil.images(recipe.resolution)
     if recipe.pixels == "standardized":
@@ -85,13 +88,16 @@ def _grow(
         record = dataclasses.replace(record, pixel_mean=mean, pixel_std=std)
 
     partial = store.partial(record.arm, record.seed)
-    partial.mkdir(parents=True, exist_ok=True)
+    store_files.make_folder(partial)
     trainee, note = _trainee(study, job, record, device), ""
     try:
         checkpoint.restore(trainee, partial / "checkpoint.pt")
     except FileNotFoundError:
         pass
     except checkpoint.Unreadable as error:
+        with store_files.changing(partial):  # beside the run, which holds nothing that is not its own
+            disk.rename(partial / "checkpoint.pt", partial.with_suffix(".checkpoint"))
+            disk.set_aside(partial.with_suffix(".checkpoint"))
         trainee, note = (
             _trainee(study, job, record, device),
             N_("{reason}; starts from its first epoch").format(reason=error),

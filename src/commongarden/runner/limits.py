@@ -25,6 +25,28 @@ def free_memory() -> int:
     return max(0, min([int(psutil.virtual_memory().available), *_memory_rooms()]))
 
 
+def memory() -> int:
+    """Bytes that this process and its workers may hold together: the machine's, or its cgroups', whichever is least."""
+    limits = [int(psutil.virtual_memory().total)]
+    for folder in _folders("memory"):
+        for name in ("max", "limit_in_bytes"):
+            with suppress(OSError, ValueError):  # no such file, or "max"
+                limits.append(int((folder / f"memory.{name}").read_text()))
+    return min(limits)
+
+
+def n_killed_for_memory() -> int:
+    """How many processes of the cgroups around this one the kernel has killed for want of memory; 0 where it keeps no
+    count."""
+    counts = [0]
+    for folder in _folders("memory"):
+        for name in ("events", "oom_control"):
+            with suppress(OSError, ValueError, KeyError):
+                rows = dict(line.split() for line in (folder / f"memory.{name}").read_text().splitlines())
+                counts.append(int(rows["oom_kill"]))
+    return max(counts)
+
+
 def _cpu_quotas() -> Iterator[float]:
     """Cores' worth of time that each cgroup around this process grants."""
     for folder in _folders("cpu"):

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import platform
+import subprocess
 import sys
 from collections.abc import Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+import msgspec
 import psutil
 
 from commongarden import arch
 from commongarden.recipe import Recipe
-from commongarden.records import SCHEMA, Failure, Hashes, Machine, Run
+from commongarden.records import SCHEMA, Failure, Git, Hashes, Machine, Run
 from commongarden.runner import limits
 from commongarden.runner.events import FoldJob, Job, Look, Trial
 from commongarden.runner.soil import Soil
@@ -133,7 +136,7 @@ def record(study: Study, soil: Soil, job: Job, device: str) -> Run:
         input=shape,
         classes=soil.manifest.classes,
         recipe=recipe,
-        hashes=Hashes(soil.manifest.hash, soil.split.hash, arch.hash(network)),
+        hashes=Hashes(soil.manifest.hash, soil.split.hash, arch.hash(network), recipe_hash(recipe)),
         device=device,
         machine=machine(),
         started=now(),
@@ -146,7 +149,30 @@ def record(study: Study, soil: Soil, job: Job, device: str) -> Run:
         pixel_mean=(0.0, 0.0, 0.0),
         pixel_std=(1.0, 1.0, 1.0),
         failure=Failure("not begun"),
+        repeats=device == "cpu",
+        git=git_state(),
     )
+
+
+def recipe_hash(recipe: Recipe) -> str:
+    """SHA-256 over every value of the recipe."""
+    return hashlib.sha256(msgspec.json.encode(recipe, order="sorted")).hexdigest()
+
+
+@cache
+def git_state() -> Git | None:
+    """Of the repository around the current folder; None where there is none, or no git."""
+    command = ("git", "--no-optional-locks", "-c", "core.fsmonitor=false")
+    try:
+        commit, changed = (
+            subprocess.run(
+                [*command, *arguments], capture_output=True, text=True, timeout=20, check=True
+            ).stdout.strip()
+            for arguments in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return Git(commit, bool(changed))
 
 
 def now() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,17 +66,24 @@ def prepare(
     store = Store(root)
     study = measured(study, len(manifest.classes))
     if (root / "study.toml").is_file():
-        _check_same_photos(root, store.manifest(), manifest)
+        if (root / "manifest.csv").is_file():  # one that was set aside is held against the runs below
+            _check_same_photos(root, store.manifest(), manifest)
         _check_same_networks(store, study, len(manifest.classes))
-        contract.check(store, store.study(), manifest, store.splits(), store.runs())
     own = _splits(store, study, manifest)
+    if (root / "study.toml").is_file():
+        contract.check(store, store.study(), manifest, own, store.runs())
     parts = own[study.seeds[0]]
     store_files.write_split(store, manifest, parts)  # anew each time: where the photos lie may have changed
     contract.write(store, contract.of(study, manifest, own))
     store_files.write_study(root, study)
     for resolution in sorted({study.recipe_of(arm).resolution for arm in study.arms}):
         cache.images(
-            manifest, resolution, resolution, cache_folder, told(_("decoding at {n} pixels").format(n=resolution))
+            manifest,
+            resolution,
+            resolution,
+            cache_folder,
+            told(_("decoding at {n} pixels").format(n=resolution)),
+            check=True,
         )
     return store, _soil(manifest, parts, cache_folder, own)
 
@@ -85,15 +91,13 @@ def prepare(
 def _splits(store: Store, study: Study, manifest: Manifest) -> dict[int, Split]:
     """The split of each run seed: those that the store holds, and new ones for new seeds, which it then holds too."""
     if not study.splits_vary:
-        kept = (store.root / "study.toml").is_file()
+        kept = (store.root / "study.toml").is_file() and (store.root / "split.json").is_file()
         one = store.split() if kept else of_run_seed(manifest, study, study.seeds[0])
-        store.root.mkdir(parents=True, exist_ok=True)
         return dict.fromkeys(study.seeds, one)
     if not (store.root / "study.toml").is_file():  # what a killed process began may be of another plan
-        shutil.rmtree(store.root / "splits", ignore_errors=True)
+        store_files.forget_splits(store)
     missing = [seed for seed in study.seeds if not store.split_file(seed).is_file()]
     made = {seed: of_run_seed(manifest, study, seed) for seed in missing}
-    store.root.mkdir(parents=True, exist_ok=True)
     for seed, parts in made.items():
         store_files.write_own_split(store, seed, parts)
     return {seed: made.get(seed) or store.split(seed) for seed in study.seeds}

@@ -2,7 +2,8 @@
 
 Each worker is a fresh process (spawn, so alike on Linux, macOS and Windows) that makes one run after another. The
 parent loads no torch. A worker that finds its parent gone ends by itself. Where one dies, its run goes on in another
-from the last checkpoint; a run at which two die is stored as failed.
+from the last checkpoint; a run at which two die is stored as failed, with the cause. One that has been silent for
+longer than its work can explain (watching.py) is ended, and counts as dead.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import os
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -38,6 +39,7 @@ from commongarden.runner.events import (
     Task,
     WorkerDied,
 )
+from commongarden.runner.watching import Watch
 from commongarden.store import Store
 
 READY = "ready"
@@ -62,19 +64,22 @@ class Executor(Protocol):
 class _Worker:
     process: BaseProcess
     connection: Connection
+    watch: Watch
     job: Task | None = None
     is_ready: bool = False
+    was_stuck: str = ""
 
 
 @dataclass(frozen=True)
 class LocalWorkers:
-    """Processes on this machine."""
+    """Processes on this machine. known: what a run of each arm takes, as far as that is known by then."""
 
     store: Store
     soil: soil.Soil
     n: int
     device: str
     stop_hopeless: bool = False
+    known: Mapping[str, Piloted] = field(default_factory=dict)
 
     def execute(
         self, tasks: Sequence[Task], stop: Callable[[], bool], more: Callable[[], Sequence[Task]] | None = None
@@ -99,6 +104,7 @@ class LocalWorkers:
                     yield from (RunStopped(job) for job in waiting if isinstance(job, Job))
                     return
                 for worker in self._ready(workers):
+                    worker.watch.heard()
                     try:
                         message: Event | Audited | Piloted | CommonGardenError | str | None = worker.connection.recv()
                     except (EOFError, OSError):
@@ -117,6 +123,11 @@ class LocalWorkers:
                         yield message
                     else:
                         self._next(worker, [] if stop() else waiting, more is not None and not stop())
+                for worker in workers:
+                    worker.watch.look()
+                    if worker.is_ready and not worker.was_stuck and worker.watch.is_stuck(worker.job, self.known):
+                        worker.was_stuck = worker.watch.stuck()
+                        worker.process.kill()  # its pipe closes, which the next turn of this loop finds
                 if stop() and not sent_home:
                     sent_home = True
                     for worker in workers:
@@ -146,10 +157,12 @@ class LocalWorkers:
         with _inherited_by_workers():
             process.start()
         there.close()
-        return _Worker(process, here)
+        assert process.pid is not None
+        return _Worker(process, here, Watch(process.pid))
 
     def _hand(self, worker: _Worker, waiting: list[Task]) -> None:
         worker.job = waiting.pop(0)
+        worker.watch.begin()
         _send(worker, worker.job)
 
     def _ready(self, workers: list[_Worker]) -> list[_Worker]:
@@ -161,7 +174,9 @@ class LocalWorkers:
         """What is told of a worker whose pipe has closed: nothing if it was sent home."""
         worker.process.join(timeout=10)
         worker.connection.close()
-        job, cause = worker.job, _cause(worker.process.exitcode)
+        job = worker.job
+        recipe = plan.recipe_of(self.store.study(), job) if isinstance(job, Job) else None
+        cause = worker.was_stuck or worker.watch.cause(worker.process.exitcode, recipe.batch_size if recipe else None)
         if job is None or (not isinstance(job, Job) and stopping):
             return None
         if not isinstance(job, Job):
@@ -193,16 +208,6 @@ def _could_not_begin(cause: str) -> RunnerError:
             'must be a file, with the call under `if __name__ == "__main__":`, because workers import it.'
         ).format(cause=told(cause))
     )
-
-
-def _cause(code: int | None) -> str:
-    if code is None or code >= 0:
-        return N_("the worker ended with exit code {code}").format(code=code)
-    if -code == signal.SIGKILL:
-        return N_("the worker was killed by signal {number} ({name}), most likely for want of memory").format(
-            number=-code, name=signal.Signals(-code).name
-        )
-    return N_("the worker was killed by signal {number} ({name})").format(number=-code, name=signal.Signals(-code).name)
 
 
 def _send(worker: _Worker, message: Task | None) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from commongarden.errors import StoreError
 from commongarden.stats import racing
 from commongarden.stats.racing import Looked, Plan, Race
-from commongarden.store import Store, write_atomically
+from commongarden.store import Store, keep
 from commongarden.study import Study
 
 SCHEMA = 1
@@ -87,4 +87,4 @@ def read(store: Store) -> Raced | None:
 
 def write(store: Store, raced: Raced) -> None:
     """For the process that holds the study."""
-    write_atomically(store.root / "racing.json", msgspec.json.format(msgspec.json.encode(raced), indent=1))
+    keep(store.root, "racing.json", msgspec.json.format(msgspec.json.encode(raced), indent=1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import io
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import torch
 from commongarden.language import N_
 from commongarden.records import Epoch
 from commongarden.train.loop import Trainee
+
+HEADER = b"commongarden checkpoint 1"  # and the SHA-256 of what follows on the next line
 
 
 class Unreadable(Exception):
@@ -31,19 +34,24 @@ def to_bytes(trainee: Trainee) -> bytes:
         },
         buffer,
     )
-    return buffer.getvalue()
+    packed = buffer.getvalue()
+    return b"%s %s\n" % (HEADER, hashlib.sha256(packed).hexdigest().encode()) + packed
 
 
 def restore(trainee: Trainee, path: Path) -> None:
     """Brings the trainee to where the checkpoint was made. Raises FileNotFoundError, and Unreadable for a file that is
     torn or of another network; the trainee must then be made anew."""
     try:
-        state = torch.load(path, map_location=trainee.device, weights_only=True)
+        header, _newline, packed = path.read_bytes().partition(b"\n")
+        if header != b"%s %s" % (HEADER, hashlib.sha256(packed).hexdigest().encode()):
+            kind = N_("it is not what was written")
+            raise Unreadable(N_("{name} cannot be read ({kind})").format(name=path.name, kind=kind))
+        state = torch.load(io.BytesIO(packed), map_location=trainee.device, weights_only=True)
         history = [Epoch(**epoch) for epoch in state["history"]]
         trainee.classifier.load_state_dict(state["weights"])
         trainee.optimizer.load_state_dict(state["optimizer"])
         trainee.best_epoch, trainee.best_weights = state["best_epoch"], state["best_weights"]
-    except FileNotFoundError:
+    except (FileNotFoundError, Unreadable):
         raise
     except Exception as error:  # on broken bytes the reader raises nearly anything
         raise Unreadable(
@@ -58,6 +66,6 @@ def weights_to_bytes(classifier: torch.nn.Module) -> bytes:
     return safetensors.torch.save(tensors)
 
 
-def load_weights(classifier: torch.nn.Module, path: Path) -> None:
-    """Puts a stored run's weights into its classifier."""
-    classifier.load_state_dict(safetensors.torch.load(path.read_bytes()))
+def load_weights(classifier: torch.nn.Module, stored: bytes) -> None:
+    """Puts a stored run's weights (the bytes of its model.safetensors) into its classifier."""
+    classifier.load_state_dict(safetensors.torch.load(stored))

@@ -1,0 +1,93 @@
+"""Commands that say whether a study can be trusted: verify, replay."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from commongarden.cli.group import main, option
+from commongarden.cli.options import as_json, cache_dir, print_json
+from commongarden.language import N_, _, ngettext, told
+
+KINDS = {
+    "torn": N_("torn"),
+    "missing": N_("missing"),
+    "contradicts": N_("contradicts"),
+    "foreign": N_("foreign"),
+    "set aside": N_("set aside"),
+    "unchecked": N_("unchecked"),
+}
+
+
+@main.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@as_json
+def verify(directory: Path, as_json: bool) -> None:
+    """Hold every file of the study in DIRECTORY against its checksum, and the files against each other.
+
+    Nothing is changed. Ends with exit code 1 where a file is torn or missing or contradicts another one; `run` sets
+    such a run aside and makes it again. Foreign files, of which nothing is read, are named.
+    """
+    import dataclasses
+
+    from commongarden import store as stores
+
+    found = stores.verify(stores.open_store(directory))
+    if as_json:
+        table = dataclasses.asdict(found) | {"is_whole": not found.wrong}
+        print_json(table)
+    else:
+        for one in found.found:
+            click.echo(_("{kind}: {path}: {why}").format(kind=_(KINDS[one.kind]), path=one.path, why=told(one.why)))
+        runs = ngettext("{n} run", "{n} runs", found.n_runs).format(n=found.n_runs)
+        files = ngettext("{n:,} file", "{n:,} files", found.n_files).format(n=found.n_files)
+        text = (
+            _("{directory}: {runs}, {files}, {size:,.1f} MB: something is wrong")
+            if found.wrong
+            else _("{directory}: {runs}, {files}, {size:,.1f} MB: whole")
+        )
+        click.echo(text.format(directory=directory, runs=runs, files=files, size=found.n_bytes / 1e6))
+    if found.wrong:
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@option("--device", help="Where to make it again [as it was made].")
+@cache_dir
+@as_json
+def replay(run: Path, device: str | None, cache_dir: Path | None, as_json: bool) -> None:
+    """Make a stored RUN (DIR/runs/ARM/SEED) again from its record and compare.
+
+    Nothing is written to the study. Ends with exit code 1 where the two are not equal bit for bit, and says in what
+    they differ, and what is not as it was then: versions, machine, threads.
+    """
+    import dataclasses
+
+    from commongarden.data import cache
+    from commongarden.runner import replay as replaying
+
+    found = replaying.replay(run, cache_dir or cache.default_folder(), device, lambda text: click.echo(text, err=True))
+    if as_json:
+        print_json(dataclasses.asdict(found) | {"is_equal": found.is_equal})
+    else:
+        for one in found.differences:
+            click.echo(_differs(one.what, one.stored, one.again))
+        for one in found.circumstances:
+            click.echo(_("made with: {difference}").format(difference=_differs(one.what, one.stored, one.again)))
+        text = (
+            _("{arm}, seed {seed}: equal bit for bit: weights, history, probabilities, results")
+            if found.is_equal
+            else _("{arm}, seed {seed}: not equal")
+        )
+        click.echo(text.format(arm=found.arm, seed=found.seed))
+    if not found.is_equal:
+        sys.exit(1)
+
+
+def _differs(what: str, stored: str, again: str) -> str:
+    if not stored:
+        return _("{what}: {again}").format(what=_(what), again=told(again))
+    return _("{what}: {stored} stored, {again} now").format(what=_(what), stored=told(stored), again=told(again) or "-")

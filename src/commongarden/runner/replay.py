@@ -1,0 +1,187 @@
+"""A stored run made again from its record, and held against what was stored."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from commongarden import arch
+from commongarden import store as store_files
+from commongarden.data import folder
+from commongarden.errors import StoreError
+from commongarden.language import N_, _
+from commongarden.records import Epoch, Machine, Run
+from commongarden.runner import plan
+from commongarden.runner.events import EpochDone, Job, Trial
+from commongarden.runner.soil import reopen
+from commongarden.runner.workers import LocalWorkers
+from commongarden.store import Store
+from commongarden.study import TUNING_SEED, Study
+
+RESULTS = ("status", "selected_epoch", "test_accuracy", "test_loss", "failure", "pixel_mean", "pixel_std")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that is not as it was stored. stored, again: as text."""
+
+    what: str
+    stored: str
+    again: str
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """A run beside the same run made again. differences: in what came out; circumstances: in what it was made with,
+    which may be why, or may be harmless. largest: difference of a probability; None where none were kept."""
+
+    arm: str
+    seed: int
+    differences: tuple[Difference, ...]
+    circumstances: tuple[Difference, ...]
+    largest: float | None
+
+    @property
+    def is_equal(self) -> bool:
+        """Bit for bit: weights, history, probabilities, results."""
+        return not self.differences
+
+
+def replay(
+    directory: Path, cache_folder: Path, device: str | None = None, tell: Callable[[str], None] = print
+) -> Replayed:
+    """Makes the run in `directory` (DIR/runs/ARM/SEED) again, elsewhere, and compares. tell(text): after each epoch.
+
+    Raises StoreError where the study around it does not have the run, or its photos are others now.
+    """
+    directory = directory.absolute()
+    stored, store, job = _found(directory)
+    study = store.study()
+    _check_same_ground(store, study, stored)
+    soil = reopen(store, cache_folder)
+    with tempfile.TemporaryDirectory(prefix="commongarden-replay-") as place:
+        again = store_files.write_study(Path(place), study)
+        store_files.write_split(again, store.manifest(), store.split())
+        if study.splits_vary:
+            for seed, split in store.splits().items():
+                store_files.write_own_split(again, seed, split)
+        workers = LocalWorkers(again, soil, 1, device or stored.device, stored.stopped_as_hopeless)
+        for event in workers.execute([job], lambda: False):
+            _tell(event, stored, tell)
+        kept, number = plan.kept_in(again, job)
+        return _compared(directory, kept.directory(job.arm, number))
+
+
+def _tell(event: object, stored: Run, tell: Callable[[str], None]) -> None:
+    if isinstance(event, EpochDone):
+        tell(_("epoch {n} of {epochs}").format(n=event.epoch.epoch, epochs=stored.recipe.epochs))
+
+
+def _found(directory: Path) -> tuple[Run, Store, Job]:
+    """The record, the study around it, and the job that makes it again."""
+    stored = store_files.read_run(directory)
+    root = directory.parent.parent.parent
+    is_trial = root.name == "tuning" and not (root / "study.toml").is_file()
+    store = store_files.open_store(root.parent if is_trial else root)
+    study = store.study()
+    if stored.arm not in study.arms or (not is_trial and stored.seed not in study.seeds):
+        raise StoreError(
+            _("{directory}: the study in {root} has no run {arm}, seed {seed}; accepted: a run of it").format(
+                directory=directory, root=store.root, arm=stored.arm, seed=stored.seed
+            )
+        )
+    return stored, store, Trial(stored.arm, TUNING_SEED, stored.seed) if is_trial else Job(stored.arm, stored.seed)
+
+
+def _check_same_ground(store: Store, study: Study, stored: Run) -> None:
+    """The photos are looked at again, since the decoded ones may be there without them."""
+    manifest = folder.scan(study.data, keep_going=True)
+    if manifest.hash != stored.hashes.data:
+        raise StoreError(
+            _("{data}: other photos than the run was made from (SHA-256 {found}... now, {wanted}... then)").format(
+                data=study.data, found=manifest.hash[:12], wanted=stored.hashes.data[:12]
+            )
+        )
+    network = arch.hash(study.arms[stored.arm].network(len(manifest.classes)))
+    if network != stored.hashes.arch:
+        raise StoreError(
+            _(
+                "{root}: {arm} is another network now than the run trained; accepted: the version that made it, "
+                "{version}"
+            ).format(root=store.root, arm=stored.arm, version=stored.machine.packages.get("commongarden", "?"))
+        )
+
+
+def _compared(before: Path, after: Path) -> Replayed:
+    stored, again = store_files.read_run(before), store_files.read_run(after)
+    found = [
+        Difference(name, _shown(one), _shown(two))
+        for name in RESULTS
+        if (one := getattr(stored, name)) != (two := getattr(again, name))
+    ]
+    one, two = (_history(path) for path in (before, after))
+    if one != two:
+        same = [mine == theirs for mine, theirs in zip(one, two, strict=False)]
+        first = (same.index(False) if False in same else len(same)) + 1
+        found.append(Difference(N_("history"), "", N_("differs from epoch {n} on").format(n=first)))
+    for name, what in (("model.safetensors", N_("weights")), ("predictions.npz", N_("probabilities"))):
+        if (before / name).is_file() != (after / name).is_file():
+            found.append(Difference(what, _there(before / name), _there(after / name)))
+    if (before / "model.safetensors").is_file() and (after / "model.safetensors").is_file():
+        sums = [store_files.file_digest(path / "model.safetensors")[:12] for path in (before, after)]
+        if sums[0] != sums[1]:
+            found.append(Difference(N_("weights"), f"SHA-256 {sums[0]}...", f"SHA-256 {sums[1]}..."))
+    largest = None
+    if (before / "predictions.npz").is_file() and (after / "predictions.npz").is_file():
+        here, there = (store_files.read_predictions(path).probabilities for path in (before, after))
+        largest = float(np.abs(here - there).max(initial=0.0)) if here.shape == there.shape else float("inf")
+        if here.tobytes() != there.tobytes():
+            by = N_("differ by up to {largest:.2g}").format(largest=largest)
+            found.append(Difference(N_("probabilities"), "", by))
+    return Replayed(stored.arm, stored.seed, tuple(found), tuple(_circumstances(stored, again)), largest)
+
+
+def _history(directory: Path) -> list[Epoch]:
+    """Without its seconds, which no one promises."""
+    return [
+        dataclasses.replace(epoch, seconds_data=0, seconds_forward_backward=0, seconds_optimizer=0, seconds_val=0)
+        for epoch in store_files.read_history(directory)
+    ]
+
+
+def _circumstances(stored: Run, again: Run) -> list[Difference]:
+    """In what the two were made with: versions, machine, threads, code under version control."""
+    pairs = _flat(stored.machine), _flat(again.machine)
+    for run, pair in zip((stored, again), pairs, strict=True):
+        pair |= {"device": run.device, "threads": str(run.recipe.threads), "recipe": run.hashes.recipe[:12]}
+        if run.git is not None:
+            pair["git"] = run.git.commit[:12] + (" *" if run.git.is_changed else "")
+    return [
+        Difference(name, pairs[0].get(name, ""), pairs[1].get(name, ""))
+        for name in sorted(pairs[0] | pairs[1])
+        if pairs[0].get(name, "") != pairs[1].get(name, "")
+    ]
+
+
+def _flat(machine: Machine) -> dict[str, str]:
+    found = {
+        "system": machine.system,
+        "processor": machine.processor,
+        "instructions": machine.instructions,
+        "cores": str(machine.physical_cores),
+        "python": machine.python,
+    }
+    return found | machine.packages
+
+
+def _there(path: Path) -> str:
+    return N_("kept") if path.is_file() else N_("not kept")
+
+
+def _shown(value: object) -> str:
+    return "" if value is None else str(value)

@@ -1,0 +1,67 @@
+"""One file, written whole or not at all."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from commongarden import disk
+from commongarden.errors import StoreError
+from commongarden.language import _
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Writes the whole file or leaves what was there; it is on the disk when this returns. Raises StoreError where the
+    disk will not take it."""
+    try:
+        with disk.replacing(path) as file:
+            disk.write(file, data)
+    except OSError as error:
+        raise StoreError(
+            _("{path}: cannot be written: {reason} ({n:,} bytes)").format(path=path, reason=error.strerror, n=len(data))
+        ) from error
+
+
+@contextmanager
+def changing(path: Path) -> Iterator[None]:
+    """Tells what the disk refuses to do to a file or folder as StoreError."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            _("{path}: cannot be changed: {reason}").format(path=path, reason=error.strerror or error)
+        ) from error
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder, durably. Raises StoreError."""
+    try:
+        disk.make_folder(path)
+    except OSError as error:
+        raise StoreError(_("{path}: cannot be made: {reason}").format(path=path, reason=error.strerror)) from error
+
+
+def npz(**arrays: np.ndarray) -> bytes:
+    """Arrays by name, packed, nothing pickled."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def sweep(directory: Path) -> None:
+    """Removes what a killed process was writing. Raises StoreError."""
+    with changing(directory):
+        for path in directory.glob(".*.tmp"):
+            disk.remove(path)
+
+
+def read(path: Path) -> bytes:
+    """The whole file. Raises StoreError with its path."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StoreError(_("{path}: cannot be read: {reason}").format(path=path, reason=error.strerror)) from None

@@ -1,0 +1,210 @@
+"""What a study's folder holds, read."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from commongarden import study as study_file
+from commongarden.errors import StoreError
+from commongarden.findings import AUDIT_SCHEMA, Audit
+from commongarden.language import _
+from commongarden.records import SCHEMA, Baseline, Epoch, LeftOut, Manifest, Photo, Predictions, Run, Split
+from commongarden.store.checksums import checked
+from commongarden.study import Study
+
+BASELINES_VERSION = 1  # rises whenever the same photos would give other baselines
+
+
+@dataclass(frozen=True)
+class Store:
+    """One study's directory. Methods read; a missing or torn file raises StoreError with its path."""
+
+    root: Path
+
+    def study(self) -> Study:
+        """The effective study."""
+        return study_file.parse(checked(self.root, "study.toml").decode(), where=str(self.root / "study.toml"))
+
+    def manifest(self) -> Manifest:
+        """The photos that take part, with what was left out of them (kept in split.json)."""
+        rows = list(csv.DictReader(io.StringIO(checked(self.root, "manifest.csv").decode())))
+        try:
+            photos = tuple(Photo(**row) for row in rows)
+        except TypeError:
+            raise StoreError(
+                _("{path}: found other columns than path,label,part,sha256").format(path=self.root / "manifest.csv")
+            ) from None
+        file = _read_split(self.root)
+        return Manifest(file.root, photos, file.unreadable)
+
+    def split(self, seed: int | None = None) -> Split:
+        """Which part each photo is in, in the runs with this seed; without one in those with the study's first seed."""
+        own = self.split_file(seed) if seed is not None else None
+        if own is None or not own.is_file():
+            return _read_split(self.root).split
+        try:
+            return msgspec.json.decode(checked(self.root, f"splits/{own.name}"), type=Split)
+        except msgspec.DecodeError as error:
+            raise StoreError(f"{own}: not a split: {error}") from None
+
+    def splits(self) -> dict[int, Split]:
+        """The split of every run seed of the study."""
+        study = self.study()
+        if not study.splits_vary:
+            return dict.fromkeys(study.seeds, self.split())
+        return {seed: self.split(seed) for seed in study.seeds}
+
+    def split_file(self, seed: int) -> Path:
+        """Where a run seed's own split is kept, in a study that has such."""
+        return self.root / "splits" / f"{seed}.json"
+
+    def runs(self) -> tuple[Run, ...]:
+        """Every finished or failed run, in the study's order of arms, then by seed."""
+        study = self.study()
+        found = [self.run(arm, seed) for arm in study.arms for seed in study.seeds if self.has(arm, seed)]
+        return tuple(found)
+
+    def has(self, arm: str, seed: int) -> bool:
+        """Whether the run is finished or recorded as failed."""
+        return (self.directory(arm, seed) / "run.json").is_file()
+
+    def state(self, arm: str, seed: int) -> str:
+        """ "finished", "failed", "under way" (a checkpoint is there) or "missing"."""
+        if self.has(arm, seed):
+            return self.run(arm, seed).status
+        return "under way" if (self.partial(arm, seed) / "checkpoint.pt").is_file() else "missing"
+
+    def run(self, arm: str, seed: int) -> Run:
+        """One run's record."""
+        return read_run(self.directory(arm, seed))
+
+    def history(self, arm: str, seed: int) -> tuple[Epoch, ...]:
+        """One entry an epoch, from the first."""
+        return read_history(self.directory(arm, seed))
+
+    def predictions(self, arm: str, seed: int) -> Predictions:
+        """What the run said of every test photo."""
+        return read_predictions(self.directory(arm, seed))
+
+    def audits(self) -> dict[str, Audit]:
+        """What was found in each arm's network before its runs; those of another version's making are left out."""
+        path = self.root / "audit.json"
+        if not path.is_file():
+            return {}
+        try:
+            kept = msgspec.json.decode(checked(self.root, path.name), type=dict[str, msgspec.Raw])
+            schemas = {arm: msgspec.json.decode(raw, type=_Versioned).schema for arm, raw in kept.items()}
+            return {
+                arm: msgspec.json.decode(raw, type=Audit) for arm, raw in kept.items() if schemas[arm] == AUDIT_SCHEMA
+            }
+        except msgspec.DecodeError as error:
+            raise StoreError(
+                _("{path}: not a study's audits: {reason}; accepted: none, they are made again").format(
+                    path=path, reason=error
+                )
+            ) from None
+
+    def baselines(self, data: str, split: str) -> tuple[tuple[Baseline, Predictions], ...] | None:
+        """What simple methods reached on photos and a split of these hashes; None where nobody has tried."""
+        path = self.root / "baselines" / f"{baselines_key(data, split)}.npz"
+        if not path.is_file():
+            return None
+        with np.load(io.BytesIO(checked(self.root, f"baselines/{path.name}")), allow_pickle=False) as arrays:
+            found = msgspec.json.decode(arrays["baselines"].tobytes(), type=tuple[Baseline, ...])
+            return tuple(
+                (item, Predictions(arrays["photos"], arrays["labels"], arrays[f"probabilities_{item.kind}"]))
+                for item in found
+            )
+
+    def tuning(self) -> Store:
+        """Where the tuning runs lie, laid out like a study's: the number of one stands in place of its seed."""
+        return Store(self.root / "tuning")
+
+    def thumbnails(self) -> dict[str, bytes]:
+        """JPEG bytes by photo path; empty where no run has finished."""
+        path = self.root / "thumbnails.npz"
+        if not path.is_file():
+            return {}
+        with np.load(io.BytesIO(checked(self.root, path.name)), allow_pickle=False) as arrays:
+            return {str(name): arrays[f"jpeg_{i}"].tobytes() for i, name in enumerate(arrays["photos"])}
+
+    def directory(self, arm: str, seed: int) -> Path:
+        """Where a finished run lies."""
+        return self.root / "runs" / arm / str(seed)
+
+    def partial(self, arm: str, seed: int) -> Path:
+        """Where a run under way keeps its checkpoint."""
+        return self.root / "runs" / arm / f"{seed}.partial"
+
+
+def open_store(root: str | Path) -> Store:
+    """The study in `root`. Raises StoreError where there is none."""
+    path = Path(root)
+    if not (path / "study.toml").is_file():
+        found = _("no such folder") if not path.exists() else _("no study.toml in it")
+        raise StoreError(
+            _("{path}: {found}; accepted: a folder that `commongarden run` made").format(path=path, found=found)
+        )
+    return Store(path)
+
+
+def read_run(directory: Path) -> Run:
+    """The record in a run's own directory (runs/ARM/SEED). Raises StoreError."""
+    path = directory / "run.json"
+    data = checked(directory, path.name)
+    try:
+        run = msgspec.json.decode(data, type=Run)
+    except msgspec.DecodeError as error:
+        raise StoreError(_("{path}: not a run's record: {reason}").format(path=path, reason=error)) from None
+    if run.schema != SCHEMA:
+        raise StoreError(
+            _("{path}: found schema {schema}; this version of commongarden reads {readable}").format(
+                path=path, schema=run.schema, readable=SCHEMA
+            )
+        )
+    return run
+
+
+def read_history(directory: Path) -> tuple[Epoch, ...]:
+    """The epochs in a run's own directory. Raises StoreError."""
+    rows = csv.DictReader(io.StringIO(checked(directory, "history.csv").decode()))
+    return tuple(msgspec.convert(row, Epoch, strict=False) for row in rows)
+
+
+def read_predictions(directory: Path) -> Predictions:
+    """What the run in this directory said of every test photo. Raises StoreError."""
+    with np.load(io.BytesIO(checked(directory, "predictions.npz")), allow_pickle=False) as arrays:
+        return Predictions(arrays["photos"], arrays["labels"], arrays["probabilities"])
+
+
+def baselines_key(data: str, split: str) -> str:
+    """Under which baselines of these hashes are kept."""
+    return hashlib.sha256(f"baselines {BASELINES_VERSION} {data} {split}".encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class _Versioned:
+    schema: int
+
+
+@dataclass(frozen=True)
+class SplitFile:
+    """split.json: where the photos were, what could not be read, and the parts."""
+
+    root: str
+    unreadable: tuple[LeftOut, ...]
+    split: Split
+
+
+def _read_split(root: Path) -> SplitFile:
+    try:
+        return msgspec.json.decode(checked(root, "split.json"), type=SplitFile)
+    except msgspec.DecodeError as error:
+        raise StoreError(_("{path}: not a split: {reason}").format(path=root / "split.json", reason=error)) from None

@@ -1,0 +1,80 @@
+"""Runs, written once and never changed."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from commongarden import disk
+from commongarden.errors import StoreError
+from commongarden.language import _
+from commongarden.records import Epoch, Predictions, Run
+from commongarden.store import checksums
+from commongarden.store.files import changing, make_folder, npz, sweep, write_atomically
+from commongarden.store.folder import Store
+
+CHECKPOINT = "checkpoint.pt"
+
+
+def write_run(
+    store: Store, run: Run, history: Sequence[Epoch], predictions: Predictions | None, weights: bytes | None
+) -> None:
+    """Makes a run final: its files are written beside its checkpoint, then their checksums, which make it whole, then
+    the directory gets its final name. Raises StoreError."""
+    partial = store.partial(run.arm, run.seed)
+    make_folder(partial)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([field.name for field in dataclasses.fields(Epoch)])
+    writer.writerows(dataclasses.astuple(epoch) for epoch in history)
+    files = {"history.csv": text.getvalue().encode()}
+    if predictions is not None:
+        files["predictions.npz"] = npz(**vars(predictions))
+    if weights is not None:
+        files["model.safetensors"] = weights
+    files["run.json"] = msgspec.json.format(msgspec.json.encode(run), indent=1)
+    for name, data in files.items():
+        write_atomically(partial / name, data)
+    sweep(partial)
+    # of the bytes that were to be written, not of those that the disk gives back
+    digests = {name: (checksums.digest(data),) for name, data in files.items()}
+    with changing(partial):
+        for path in sorted(partial.iterdir()):  # what else was kept while the run was under way
+            if path.is_file() and path.name not in (CHECKPOINT, checksums.FILE, *digests):
+                digests[path.name] = (checksums.file_digest(path),)
+    checksums.write(partial, digests)
+    finalize(partial, store.directory(run.arm, run.seed))
+
+
+def is_whole(partial: Path) -> bool:
+    """Whether a run under way has come to its end but for its last renaming."""
+    return (partial / checksums.FILE).is_file()
+
+
+def finalize(partial: Path, directory: Path) -> None:
+    """The last act of a run: its directory gets its final name. Raises StoreError where a run is there already."""
+    if directory.exists():
+        raise StoreError(
+            _("{directory}: a run is there already, and a run is never replaced").format(directory=directory)
+        )
+    with changing(partial):
+        disk.remove(partial / CHECKPOINT)
+        disk.flush_folder(partial)  # or it could come back after a power cut, in a run that is final
+        disk.rename(partial, directory)
+        disk.flush_folder(partial.parent)
+
+
+def forget_run(store: Store, arm: str, seed: int) -> None:
+    """Removes a failed run's record, so that it is run again. Raises StoreError for a finished one."""
+    directory = store.directory(arm, seed)
+    if store.run(arm, seed).status != "failed":
+        raise StoreError(_("{directory}: a finished run is never removed").format(directory=directory))
+    forgotten = directory.with_name(f"{seed}.forgotten")
+    with changing(directory):
+        disk.rename(directory, forgotten)  # at once, since deleting file by file could be stopped half way
+        disk.remove_tree(forgotten)
