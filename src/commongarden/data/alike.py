@@ -52,6 +52,8 @@ def matches(small: npt.NDArray[np.uint8], on_progress: Callable[[int, int], None
     comparable = np.flatnonzero(~featureless(small))
     pictures = small[comparable]
     n = len(pictures)
+    if n < 2:
+        return []
     plain = _described(pictures, _WINDOWS[:1])[:, 0]
     found: dict[tuple[int, int], Match] = {}
     for start in range(0, n, 512):
