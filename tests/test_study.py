@@ -84,7 +84,9 @@ def test_the_flowers_study_is_the_protocol_of_the_original():
     assert (recipe.optimizer, recipe.lr, recipe.batch_size, recipe.epochs) == ("adam", 0.001, 10, 10)
     assert (recipe.init, recipe.init_std, recipe.pixels, recipe.augment) == ("fixed", 0.03, "raw", ())
     assert [study.recipe_of(arm).resolution for arm in study.arms] == [96, 96, 64, 64, 64, 64]
-    assert study.split == SplitPlan(0.8, 0.05, stratified=False, multiple=10, keep_conflicts=True)
+    assert study.split == SplitPlan(
+        0.8, 0.05, stratified=False, multiple=10, keep_conflicts=True, near_duplicates="ignore"
+    )
     assert study.published["LA"].test_accuracy == 0.242
 
 

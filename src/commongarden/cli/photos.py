@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -65,20 +67,45 @@ def data() -> None:
 
 @data.command("check")
 @click.argument("source")
+@option("--sheet", type=click.Path(dir_okay=False, path_type=Path), help="Draw the pictures found twice into FILE.")
+@cache_dir
 @as_json
-def check(source: str, as_json: bool) -> None:
-    """Read every photo of SOURCE and say what was found: classes, duplicates, conflicting labels, broken files.
+def check(source: str, sheet: Path | None, cache_dir: Path | None, as_json: bool) -> None:
+    """Read every photo of SOURCE and say what was found: classes, broken files, pictures that are there twice
+    (re-encoded, resized, cropped a little, mirrored, brighter), pictures under two labels, unusual files.
 
-    Ends with exit code 1 where files are left out.
+    Nothing is changed. Ends with exit code 1 where files are left out.
     """
     import json
 
-    from commongarden.data import folder
+    from commongarden.data import cache as caches
+    from commongarden.data import checked, folder, inspecting
 
-    found = folder.summary(folder.scan(source, keep_going=True))
-    click.echo(json.dumps(found, ensure_ascii=False, indent=1) if as_json else folder.describe(found))
+    with _progress() as show:
+        manifest = folder.scan(
+            source, keep_going=True, on_progress=lambda done, total: show(_("reading photos"), done, total)
+        )
+        inspection = inspecting.inspect(manifest, cache_dir or caches.default_folder(), show)
+    found = folder.summary(manifest) | checked.summary(manifest, inspection)
+    click.echo(json.dumps(found, ensure_ascii=False, indent=1) if as_json else checked.describe(found, inspection))
+    if sheet is not None:
+        checked.draw_sheet(manifest, inspection, sheet)
+        click.echo(str(sheet), err=as_json)
     if found["left_out"]:
         sys.exit(1)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Bars on a terminal; a line every ten seconds elsewhere."""
+    from rich.console import Console
+
+    from commongarden.runner.display import LiveDisplay, PlainDisplay
+
+    console = Console(stderr=True)
+    live = LiveDisplay(console) if console.is_terminal else PlainDisplay(lambda text: click.echo(text, err=True))
+    with live as display:
+        yield display.prepare
 
 
 @main.command()

@@ -135,11 +135,16 @@ def begins_as_photo(path: Path) -> bool:
         return False
 
 
-def decode(data: bytes) -> Image.Image:
-    """The photo in a file's bytes, as `read` gives it. Raises DataError as `read_bytes` does."""
+def decode(data: bytes, at_least: int | None = None) -> Image.Image:
+    """The photo in a file's bytes, as `read` gives it. Raises DataError as `read_bytes` does.
+
+    at_least: a smaller picture will do, with so many pixels a side; of a JPEG the fine detail is then never decoded.
+    """
     with _QUIET:
         try:
             with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
+                if at_least is not None:
+                    picture.draft(None, (at_least, at_least))
                 picture.load()
                 if picture.format == "PNG":
                     _scale_transparency(picture, depth=data[24])
@@ -165,6 +170,12 @@ def decode(data: bytes) -> Image.Image:
             if "truncated" in str(error).lower() or isinstance(error, EOFError) or _is_cut_webp(data):
                 raise DataError(N_("truncated: the file ends before the picture does")) from None
             raise DataError(N_("broken: {reason}").format(reason=error or type(error).__name__)) from None
+
+
+def header(data: bytes) -> tuple[str, str, int, int, int]:
+    """(format, mode, width, height, frames) as the file has them, for bytes that `decode` could read."""
+    with _QUIET, Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
+        return str(picture.format), picture.mode, *picture.size, int(getattr(picture, "n_frames", 1))
 
 
 def resized(picture: Image.Image, height: int, width: int) -> np.ndarray:

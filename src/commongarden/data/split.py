@@ -1,10 +1,10 @@
-"""Which photo is in which part: seeded, the same on every machine, exact duplicates never in two parts."""
+"""Which photo is in which part: seeded, the same on every machine, no picture in two parts."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from commongarden.study import SplitPlan, Study
 
 PARTS = (N_("train"), N_("val"), N_("test"))
+Alike = Iterable[Collection[str]]
 
 
 @dataclass(frozen=True)
 class _Group:
-    """Photos with the same bytes, sorted by path; they go into a part together. rank: the place in the shuffle."""
+    """Photos that go into a part together: those with the same bytes, and those that are nearly the same. rank: the
+    place in the shuffle."""
 
     photos: tuple[Photo, ...]
     rank: bytes
@@ -37,7 +39,7 @@ class _Group:
         return self.photos[0].label
 
 
-def of_run_seed(manifest: Manifest, study: Study, run_seed: int) -> Split:
+def of_run_seed(manifest: Manifest, study: Study, run_seed: int, alike: Alike = ()) -> Split:
     """The split of the runs with this seed: the study's one, or where splits vary their own.
 
     A varied split is the same plan with the run seed in the shuffle (run seed 0 has that of a study that varies none);
@@ -53,18 +55,18 @@ def of_run_seed(manifest: Manifest, study: Study, run_seed: int) -> Split:
             ).format(root=manifest.root, path=declared.path, part=declared.part)
         )
     if study.folds:
-        return fold(manifest, study.split, seed, run_seed, study.folds)
-    return split(manifest, study.split, f"{seed}+{run_seed}" if run_seed and study.splits_vary else seed)
+        return fold(manifest, study.split, seed, run_seed, study.folds, alike)
+    return split(manifest, study.split, f"{seed}+{run_seed}" if run_seed and study.splits_vary else seed, alike)
 
 
-def fold(manifest: Manifest, plan: SplitPlan, seed: int, number: int, n: int) -> Split:
+def fold(manifest: Manifest, plan: SplitPlan, seed: int, number: int, n: int, alike: Alike = ()) -> Split:
     """The split whose test part is fold `number` of `n`: each photo is in the test part of one fold.
 
     The photos, in the order of `split`, go one after another to the fold that has fewest of their class (where the plan
-    is not stratified: fewest photos), so folds differ by a photo a class, but for exact duplicates, which stay
+    is not stratified: fewest photos), so folds differ by a photo a class, but for duplicates, which stay
     together. The rest is divided into train and val in the plan's proportions. Raises DataError as `split` does.
     """
-    groups, left_out = _groups(manifest.photos, plan, seed)
+    groups, left_out = _groups(manifest.photos, plan, seed, alike)
     folds: list[list[_Group]] = [[] for _number in range(n)]
     in_class: defaultdict[str, list[int]] = defaultdict(lambda: [0] * n)
     sizes = [0] * n
@@ -91,8 +93,11 @@ def fold(manifest: Manifest, plan: SplitPlan, seed: int, number: int, n: int) ->
     return Split(train, val, test, tuple(sorted(left_out, key=lambda out: out.path)))
 
 
-def split(manifest: Manifest, plan: SplitPlan, seed: int | str) -> Split:
+def split(manifest: Manifest, plan: SplitPlan, seed: int | str, alike: Alike = ()) -> Split:
     """Divides the manifest's photos by the plan's shares, or by the parts that they were declared for.
+
+    alike: groups of paths that show nearly the same picture (data/alike.py). They stay together like exact duplicates,
+    unless the plan ignores them; under two labels they are kept, since likeness is no proof.
 
     Photos are put in the order of a hash of the seed and their bytes, so a split depends on nothing else: not on
     names, places, or the version of a library. Exact duplicates stay together; one found under two labels is left
@@ -109,7 +114,7 @@ def split(manifest: Manifest, plan: SplitPlan, seed: int | str) -> Split:
 
     Raises DataError where a class or the whole has too few photos for the parts.
     """
-    groups, left_out = _groups(manifest.photos, plan, seed)
+    groups, left_out = _groups(manifest.photos, plan, seed, alike)
     declared = {photo.part for photo in manifest.photos} - {""}
     parts: dict[str, list[_Group]] = {part: [] for part in PARTS}
     for group in groups:
@@ -152,17 +157,28 @@ def duplicates(photos: Iterable[Photo]) -> list[tuple[Photo, ...]]:
     return [tuple(group) for group in found.values()]
 
 
-def _groups(photos: Sequence[Photo], plan: SplitPlan, seed: int | str) -> tuple[list[_Group], list[LeftOut]]:
+def _groups(
+    photos: Sequence[Photo], plan: SplitPlan, seed: int | str, alike: Alike
+) -> tuple[list[_Group], list[LeftOut]]:
     """The groups in shuffled order, and the photos whose copies have other labels."""
-    groups: list[_Group] = []
+    together: dict[str, str] = {}
+    if plan.near_duplicates == "together":
+        together = {path: f"alike {number}" for number, paths in enumerate(alike) for path in paths}
+    groups: defaultdict[str, list[Photo]] = defaultdict(list)
     left_out: list[LeftOut] = []
     for group in duplicates(photos):
         if plan.keep_conflicts or len({photo.label for photo in group}) == 1:
-            rank = hashlib.sha256(f"{seed}:{group[0].sha256}".encode()).digest()
-            groups.append(_Group(group, rank))
+            own = group[0].sha256
+            groups[next((together[photo.path] for photo in group if photo.path in together), own)] += group
         else:
             left_out += [LeftOut(photo.path, _conflict(photo, group)) for photo in group]
-    return sorted(groups, key=lambda group: group.rank), left_out
+    return sorted((_group(members, seed) for members in groups.values()), key=lambda group: group.rank), left_out
+
+
+def _group(photos: Iterable[Photo], seed: int | str) -> _Group:
+    """Its place in the shuffle depends on its contents alone."""
+    ordered = tuple(sorted(photos, key=lambda photo: (photo.sha256, photo.path)))
+    return _Group(ordered, hashlib.sha256(f"{seed}:{ordered[0].sha256}".encode()).digest())
 
 
 def _conflict(photo: Photo, group: Sequence[Photo]) -> str:
@@ -176,9 +192,19 @@ def _without_copies(group: _Group) -> tuple[_Group, list[LeftOut]]:
     """The copies in the last declared part, test before val before train; the others are left out."""
     part = next(part for part in ("test", "val", "train", "") if any(photo.part == part for photo in group.photos))
     kept = tuple(photo for photo in group.photos if photo.part == part)
-    reason = N_("the same photo is in the {part} part ({path}), where it stays").format(part=part, path=kept[0].path)
-    others = [LeftOut(photo.path, reason) for photo in group.photos if photo.part != part]
+    others = [LeftOut(photo.path, _copied(photo, kept, part)) for photo in group.photos if photo.part != part]
     return _Group(kept, group.rank), others
+
+
+def _copied(photo: Photo, kept: Sequence[Photo], part: str) -> str:
+    for other in kept:
+        if other.sha256 == photo.sha256:
+            return N_("the same photo is in the {part} part ({path}), where it stays").format(
+                part=part, path=other.path
+            )
+    return N_("nearly the same photo is in the {part} part ({path}), where it stays").format(
+        part=part, path=kept[0].path
+    )
 
 
 def _divide(groups: Sequence[_Group], names: Sequence[str], plan: SplitPlan) -> dict[str, list[_Group]]:

@@ -152,6 +152,11 @@ ENGLISH: dict[str, str] = {
     "audit_caption": "Measured at the first weights over a few photos of the training part, one pass in training and "
     "one in evaluation: does the signal come through, does every part get its gradient. A finding is no verdict: what "
     "it costs is seen in the results.",
+    "duplicates": "The photos themselves",
+    "duplicates_caption": "A contact sheet of the pictures that are there more than once, those under two labels or in "
+    "two parts first. Each pair was confirmed by laying one photo over the other; colours are not regarded. Below each "
+    "photo: its class and its part.",
+    "unusual": "Unusual photos",
     "soil": "The soil all arms grew in",
     "data": "Data",
     "class": "class",

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from commongarden import arch, stats
+from commongarden import arch, inspection, stats
 from commongarden import store as store_files
 from commongarden.data import image
 from commongarden.errors import DataError
@@ -99,6 +99,8 @@ def conduct(
             display.note(_unreadable(soil.manifest.left_out))
         if soil.split.left_out:
             display.note(_in_no_part(soil.split.left_out))
+        for said in _found_in_photos(store, soil):
+            display.note(_("warning: {what}").format(what=said))
         _write_command(store, argv)
         baselines.keep(store, study, soil, display.prepare)
         if retry:
@@ -242,6 +244,11 @@ def _unreadable(files: Sequence[LeftOut]) -> str:
         "warning: {n} files are left out, unreadable:{files}",
         len(files),
     ).format(n=len(files), files=_listed(files))
+
+
+def _found_in_photos(store: Store, soil: Soil) -> list[str]:
+    found = inspection.read(store.root / inspection.FILE)
+    return [] if found is None else inspection.warnings(found, soil.manifest, soil.split)
 
 
 def _in_no_part(files: Sequence[LeftOut]) -> str:

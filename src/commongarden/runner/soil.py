@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
-from commongarden import arch, contract
+from commongarden import arch, contract, inspection
 from commongarden import store as store_files
 from commongarden import study as study_file
-from commongarden.data import cache, folder
-from commongarden.data.split import of_run_seed
+from commongarden.data import cache, folder, inspecting
+from commongarden.data.split import Alike, of_run_seed
 from commongarden.errors import StoreError
+from commongarden.inspection import Inspection
 from commongarden.language import _
 from commongarden.records import Manifest, Split
 from commongarden.runner.measuring import measured
@@ -61,6 +63,9 @@ def prepare(
 
     if (root / "study.toml").is_file():
         stored = store_files.open_store(root).study()
+        if "near_duplicates" not in (root / "study.toml").read_text(encoding="utf-8"):
+            # begun by a version that knew of none, so its split is without
+            stored = replace(stored, split=replace(stored.split, near_duplicates="ignore"))
         study = _extended(root, stored, study)
     manifest = folder.scan(study.data, keep_going=keep_going, on_progress=told(_("reading photos")))
     store = Store(root)
@@ -69,9 +74,12 @@ def prepare(
         if (root / "manifest.csv").is_file():  # one that was set aside is held against the runs below
             _check_same_photos(root, store.manifest(), manifest)
         _check_same_networks(store, study, len(manifest.classes))
-    own = _splits(store, study, manifest)
+    found = _inspected(store, manifest, cache_folder, on_progress)
+    own = _splits(store, study, manifest, () if found is None else found.groups)
     if (root / "study.toml").is_file():
         contract.check(store, store.study(), manifest, own, store.runs())
+    if found is not None:
+        store_files.keep(store.root, inspection.FILE, msgspec.json.encode(found))
     parts = own[study.seeds[0]]
     store_files.write_split(store, manifest, parts)  # anew each time: where the photos lie may have changed
     contract.write(store, contract.of(study, manifest, own))
@@ -88,16 +96,26 @@ def prepare(
     return store, _soil(manifest, parts, cache_folder, own)
 
 
-def _splits(store: Store, study: Study, manifest: Manifest) -> dict[int, Split]:
+def _inspected(
+    store: Store, manifest: Manifest, cache_folder: Path, on_progress: OnProgress | None
+) -> Inspection | None:
+    """What was found in the photos when the study was begun, so that a split for a new seed is made from the same."""
+    kept = inspection.read(store.root / inspection.FILE)
+    if kept is not None and kept.data == manifest.hash:
+        return kept
+    return inspecting.inspect(manifest, cache_folder, on_progress)
+
+
+def _splits(store: Store, study: Study, manifest: Manifest, alike: Alike) -> dict[int, Split]:
     """The split of each run seed: those that the store holds, and new ones for new seeds, which it then holds too."""
     if not study.splits_vary:
         kept = (store.root / "study.toml").is_file() and (store.root / "split.json").is_file()
-        one = store.split() if kept else of_run_seed(manifest, study, study.seeds[0])
+        one = store.split() if kept else of_run_seed(manifest, study, study.seeds[0], alike)
         return dict.fromkeys(study.seeds, one)
     if not (store.root / "study.toml").is_file():  # what a killed process began may be of another plan
         store_files.forget_splits(store)
     missing = [seed for seed in study.seeds if not store.split_file(seed).is_file()]
-    made = {seed: of_run_seed(manifest, study, seed) for seed in missing}
+    made = {seed: of_run_seed(manifest, study, seed, alike) for seed in missing}
     for seed, parts in made.items():
         store_files.write_own_split(store, seed, parts)
     return {seed: made.get(seed) or store.split(seed) for seed in study.seeds}

@@ -4,6 +4,7 @@
     manifest.csv          path,label,part,sha256 of every photo that takes part
     split.json            the three parts, and what was left out and why
     splits/SEED.json      where each run seed has a split of its own: that one (split.json then has the first seed's)
+    inspection.json       what reading the photos found, as it was when the study was begun (inspection.py)
     contract.json         what all arms share and what differs between them, with its hash
     runs/ARM/SEED/        one finished (or failed) run: run.json, history.csv, predictions.npz, model.safetensors
     runs/ARM/SEED.partial/  a run under way: checkpoint.pt; renamed to runs/ARM/SEED as the last act of the run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from commongarden import arm as arms
 from commongarden.arm import Arm
@@ -17,6 +17,7 @@ from commongarden.study.design import DEFAULT_SEEDS, Source
 from commongarden.study.tuning import Tuning
 
 METRICS = ("accuracy", "balanced_accuracy", "log_loss", "calibration_error")
+NEAR_DUPLICATES = ("together", "ignore")
 ARM_NAME = re.compile(r"\w([\w.+-]{0,62}[\w+-])?")
 
 
@@ -36,6 +37,7 @@ class SplitPlan:
     multiple: the train part is rounded down to a multiple of this.
     keep_conflicts: keep a photo that is found under two labels (otherwise every copy is left out).
     seed: of the shuffle; None takes the study's.
+    near_duplicates: "together": photos that show nearly the same picture go into one part; "ignore": anywhere.
     """
 
     train: float = 0.80
@@ -44,8 +46,13 @@ class SplitPlan:
     multiple: int = 1
     keep_conflicts: bool = False
     seed: int | None = None
+    near_duplicates: Literal["together", "ignore"] = "together"
 
     def __post_init__(self) -> None:
+        if self.near_duplicates not in NEAR_DUPLICATES:
+            raise StudyError(
+                unknown("value", str(self.near_duplicates), NEAR_DUPLICATES, where="split.near_duplicates")
+            )
         if not (0 < self.train < 1 and 0 < self.val < 1 and self.train + self.val < 1):
             raise StudyError(
                 _(

@@ -15,6 +15,7 @@ def conflicts(stored: Study, wanted: Study) -> list[str]:
     """What keeps `wanted` from going on in the folder of `stored`: the keys that differ, with both values.
 
     More seeds, arms or contrasts, another name, description or published figure are no conflict: they extend it.
+    Near-duplicates that a split ignores are ignored on.
     Where the photos lie is none either; that they are the same photos is seen from their contents. So it is with the
     folder of a file in list form.
     """
@@ -23,6 +24,8 @@ def conflicts(stored: Study, wanted: Study) -> list[str]:
         f"study.{key}": (before["study"].get(key, "none"), after["study"].get(key, "none"))
         for key in ("seed", "vary", "folds")
     }
+    if (stored.split.near_duplicates, wanted.split.near_duplicates) == ("ignore", "together"):
+        after["split"]["near_duplicates"] = "ignore"  # the default asks for nothing where a split is made already
     for section in ("recipe", "split"):
         keys = {**before[section], **after[section]}
         pairs |= {f"{section}.{key}": (before[section].get(key), after[section].get(key)) for key in keys}
@@ -69,6 +72,7 @@ def extend(stored: Study, wanted: Study) -> Study:
     return dataclasses.replace(
         wanted,
         arms=together,
+        split=stored.split,
         seeds=tuple(sorted({*stored.seeds, *wanted.seeds})),
         contrasts=tuple(dict.fromkeys(contrasts)),
         published={**stored.published, **wanted.published},

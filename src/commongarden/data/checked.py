@@ -1,0 +1,147 @@
+"""What `commongarden data check` says of photos: as plain data, in lines to read, and as a sheet of pictures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw, ImageFont
+
+from commongarden import inspection
+from commongarden.data import folder, image
+from commongarden.errors import DataError
+from commongarden.inspection import Inspection
+from commongarden.language import _, ngettext
+from commongarden.records import Manifest
+
+MOST_LINES = 10  # of one kind of finding
+PICTURE = 128
+GAP = 6
+WIDTH = 1400
+MOST_ON_SHEET = 200  # photos
+
+
+def summary(manifest: Manifest, found: Inspection | None) -> dict[str, Any]:
+    """What is added to `folder.summary`: pictures that are there more than once (groups with the labels and declared
+    parts of their photos, the confirmed pairs with their likeness), sizes, modes, formats, unusual photos, and notes
+    on the classes. Without an inspection (drawn photos) the notes alone."""
+    table: dict[str, Any] = {"notes": inspection.classes(manifest)}
+    if found is None:
+        return table
+    of = {photo.path: photo for photo in manifest.photos}
+    return table | {
+        "near_duplicates": [
+            {
+                "paths": list(group),
+                "labels": [of[path].label for path in group],
+                "parts": [of[path].part for path in group if of[path].part],
+            }
+            for group in found.groups
+        ],
+        "pairs": [
+            {"paths": [pair.one, pair.two], "likeness": pair.likeness, "mirrored": pair.mirrored}
+            for pair in found.pairs
+        ],
+        "sizes": found.sizes,
+        "modes": found.modes,
+        "formats": found.formats,
+        "unusual": [{"path": item.path, "kind": item.kind, "found": item.found} for item in found.unusual],
+    }
+
+
+def describe(found: dict[str, Any], inspected: Inspection | None) -> str:
+    """Both summaries in lines to read."""
+    lines = [folder.describe(found), *found["notes"]]
+    if inspected is None:
+        return "\n".join([*lines, _("the photos are drawn, one unlike the other; they were not compared")])
+    lines += inspection.describe(inspected)
+    lines.append(inspection.count(inspected))
+    lines += _shortened([_line(group) for group in _by_weight(found["near_duplicates"])])
+    n_labels = sum(len(set(group["labels"])) > 1 for group in found["near_duplicates"])
+    n_parts = sum(len(set(group["parts"])) > 1 for group in found["near_duplicates"])
+    lines.append(_("  of them under two or more labels: {n}").format(n=n_labels))
+    if found["parts"]:
+        lines.append(_("  of them in two or more parts: {n}").format(n=n_parts))
+    chains = inspection.in_chains(inspected)
+    if chains:
+        lines.append(
+            ngettext(
+                "  {n} pair more joins two groups, whose other photos are not the same picture",
+                "  {n} pairs more join two groups each, whose other photos are not the same picture",
+                len(chains),
+            ).format(n=len(chains))
+        )
+    lines.append(_("unusual photos: {n}").format(n=len({item.path for item in inspected.unusual})))
+    kinds = Counter(item.kind for item in inspected.unusual)
+    for kind in kinds:
+        said = [f"  {item.path}: {inspection.says(item)}" for item in inspected.unusual if item.kind == kind]
+        lines += _shortened(said)
+    return "\n".join(lines)
+
+
+def draw_sheet(manifest: Manifest, found: Inspection | None, path: Path) -> None:
+    """A picture of every group, a frame round each and its labels below. Raises DataError where it cannot be written,
+    and where there is nothing to draw."""
+    groups = [] if found is None else list(found.groups)
+    if not groups:
+        raise DataError(_("{path}: not drawn, since no picture was found twice").format(path=path))
+    of = {photo.path: photo.label for photo in manifest.photos}
+    places, height = _laid_out(groups)
+    sheet = Image.new("RGB", (WIDTH, height), "white")
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=11)
+    for group, corners in places:
+        for photo, (x, y) in zip(group, corners, strict=True):
+            with image.read(Path(manifest.root, photo)) as picture:
+                picture.thumbnail((PICTURE, PICTURE))
+                sheet.paste(picture, (x, y))
+            name = f"{of[photo]}: {Path(photo).name}"[:22]
+            pen.text((x, y + PICTURE + 2), name.encode("latin-1", "replace").decode("latin-1"), "black", font)
+        left, top = corners[0]
+        right, bottom = corners[-1]
+        if top == bottom:
+            pen.rectangle((left - 3, top - 3, right + PICTURE + 2, bottom + PICTURE + 16), outline="#999999")
+    try:
+        sheet.save(path)
+    except (OSError, ValueError) as error:
+        raise DataError(
+            _("{path}: cannot be written ({reason}); accepted: a name that ends in .png or .jpg").format(
+                path=path, reason=error
+            )
+        ) from None
+
+
+def _laid_out(groups: Sequence[Sequence[str]]) -> tuple[list[tuple[Sequence[str], list[tuple[int, int]]]], int]:
+    """Each group with a corner for each photo, in rows of WIDTH pixels; and the height that they take."""
+    x, y, places, n = GAP, GAP, [], 0
+    for group in groups:
+        if n >= MOST_ON_SHEET:
+            break
+        n += len(group)
+        width = len(group) * (PICTURE + 2)
+        if x > GAP and x + width > WIDTH:
+            x, y = GAP, y + PICTURE + 20 + GAP
+        corners = []
+        for _photo in group:
+            if x + PICTURE > WIDTH:
+                x, y = GAP, y + PICTURE + 20 + GAP
+            corners.append((x, y))
+            x += PICTURE + 2
+        places.append((group, corners))
+        x += 2 * GAP
+    return places, y + PICTURE + 20 + GAP
+
+
+def _by_weight(groups: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(groups, key=lambda group: (-len(set(group["labels"])), -len(set(group["parts"])), group["paths"]))
+
+
+def _line(group: dict[str, Any]) -> str:
+    return f"  {' = '.join(group['paths'])}"
+
+
+def _shortened(lines: Sequence[str]) -> list[str]:
+    if len(lines) <= MOST_LINES:
+        return list(lines)
+    return [*lines[:MOST_LINES], _("  and {n} more (--json names all)").format(n=f"{len(lines) - MOST_LINES:,}")]

@@ -1,0 +1,165 @@
+"""From a manifest to its inspection: every photo looked at small, all compared with all; kept beside decoded images."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+import msgspec
+import numpy as np
+from PIL import Image
+
+from commongarden import inspection
+from commongarden import store as store_files
+from commongarden.data import alike, image
+from commongarden.data.alike import Match
+from commongarden.data.split import duplicates
+from commongarden.errors import DataError, StoreError
+from commongarden.inspection import INSPECTION_SCHEMA, Inspection, Pair, Unusual
+from commongarden.language import _
+from commongarden.records import Manifest, Photo
+
+VERSION = 1  # rises whenever the same photos would give another inspection
+MOST_SHOWN = 40  # groups whose pictures are kept
+MOST_IN_GROUP = 8
+PICTURE_PIXELS = 128
+SMALL = 32
+NARROW = 4
+HUGE = 50_000_000
+RARE = 0.05
+_SUFFIXES = {
+    "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"},
+    "MPO": {".jpg", ".jpeg", ".mpo"},
+    "PNG": {".png"},
+    "WEBP": {".webp"},
+    "BMP": {".bmp", ".dib"},
+    "GIF": {".gif"},
+    "TIFF": {".tif", ".tiff"},
+}
+
+OnProgress = Callable[[str, int, int], None]  # what is being done, how many done, how many in all
+
+
+@dataclass(frozen=True, eq=False)
+class Looked:
+    """One photo: what its file has, and a small grey picture of it, (SIDE, SIDE) uint8."""
+
+    format: str
+    mode: str
+    width: int
+    height: int
+    n_frames: int
+    small: np.ndarray
+
+
+def inspect(manifest: Manifest, cache_folder: Path | None, on_progress: OnProgress | None = None) -> Inspection | None:
+    """The inspection of a manifest's photos, made once for their contents and names and kept in `cache_folder`.
+
+    None for a built-in data set, whose photos are drawn one unlike the other. Raises DataError where a photo is gone.
+    """
+    if manifest.root.startswith(image.BUILTIN):
+        return None
+    key = hashlib.sha256(f"commongarden inspection {VERSION} {manifest.hash}".encode()).hexdigest()
+    file = None if cache_folder is None else cache_folder / f"{key}.json"
+    found = None if file is None else inspection.read(file)
+    if found is not None and found.data == manifest.hash:
+        return found
+    found = _inspected(manifest, on_progress)
+    if file is not None:
+        with suppress(OSError, StoreError):  # a cache that cannot be written costs the next start some seconds
+            file.parent.mkdir(parents=True, exist_ok=True)
+            store_files.write_atomically(file, msgspec.json.encode(found))
+    return found
+
+
+def look(root: Path, photo: Photo) -> Looked:
+    """Reads one photo. Raises DataError naming its path."""
+    path = root / photo.path
+    try:
+        data = image.read_bytes(path)
+        kind, mode, width, height, n_frames = image.header(data)
+        return Looked(kind, mode, width, height, n_frames, small(image.decode(data, at_least=2 * alike.SIDE)))
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+
+
+def small(picture: Image.Image) -> np.ndarray:
+    """The grey picture that photos are compared by."""
+    return np.asarray(picture.convert("L").resize((alike.SIDE, alike.SIDE), Image.Resampling.BILINEAR))
+
+
+def _inspected(manifest: Manifest, on_progress: OnProgress | None) -> Inspection:
+    def told(what: str) -> Callable[[int, int], None] | None:
+        return None if on_progress is None else lambda done, total: on_progress(what, done, total)
+
+    copies = duplicates(manifest.photos)
+    first = [group[0] for group in copies]
+    looked = list(image.in_threads(partial(look, Path(manifest.root)), first, told(_("looking at photos"))))
+    matches = alike.matches(np.stack([one.small for one in looked]), told(_("comparing photos")))
+    pairs = tuple(
+        Pair(first[match.one].path, first[match.two].path, match.likeness, match.mirrored) for match in matches
+    )
+    groups = _groups(copies, matches)
+    return Inspection(
+        schema=INSPECTION_SCHEMA,
+        data=manifest.hash,
+        pairs=pairs,
+        groups=groups,
+        sizes=_counted(copies, [f"{one.width}x{one.height}" for one in looked]),
+        modes=_counted(copies, [one.mode for one in looked]),
+        formats=_counted(copies, [one.format for one in looked]),
+        unusual=_unusual(copies, looked),
+        pictures=_pictures(manifest, groups),
+    )
+
+
+def _groups(copies: Sequence[tuple[Photo, ...]], matches: Sequence[Match]) -> tuple[tuple[str, ...], ...]:
+    near = alike.groups(matches)
+    inside = {place for group in near for place in group}
+    near += [(place,) for place, photos in enumerate(copies) if len(photos) > 1 and place not in inside]
+    return tuple(sorted(tuple(sorted(photo.path for place in group for photo in copies[place])) for group in near))
+
+
+def _counted(copies: Sequence[tuple[Photo, ...]], values: Sequence[str]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for photos, value in zip(copies, values, strict=True):
+        counts[value] += len(photos)
+    return dict(sorted(counts.items()))
+
+
+def _unusual(copies: Sequence[tuple[Photo, ...]], looked: Sequence[Looked]) -> tuple[Unusual, ...]:
+    modes = Counter(one.mode for one in looked)
+    plain = alike.featureless(np.stack([one.small for one in looked]))
+    found = []
+    for photos, one, is_plain in zip(copies, looked, plain, strict=True):
+        sides, size = sorted((one.width, one.height)), f"{one.width}x{one.height}"
+        for photo in photos:
+            suffix = PurePosixPath(photo.path).suffix.lower()
+            if suffix not in _SUFFIXES.get(one.format, {suffix}):
+                found.append(Unusual(photo.path, "wrong extension", one.format))
+            if one.n_frames > 1 and one.format != "MPO":
+                found.append(Unusual(photo.path, "several frames", str(one.n_frames)))
+            if is_plain:
+                found.append(Unusual(photo.path, "nearly one colour", ""))
+            if sides[0] < SMALL:
+                found.append(Unusual(photo.path, "small", size))
+            if sides[1] >= NARROW * sides[0]:
+                found.append(Unusual(photo.path, "long and narrow", size))
+            if one.width * one.height > HUGE:
+                found.append(Unusual(photo.path, "huge", size))
+            if modes[one.mode] < RARE * len(looked):
+                found.append(Unusual(photo.path, "rare mode", one.mode))
+    return tuple(sorted(found, key=lambda item: (item.kind, item.path)))
+
+
+def _pictures(manifest: Manifest, groups: Sequence[tuple[str, ...]]) -> dict[str, bytes]:
+    """Of the groups that matter most: those under several labels, then the largest."""
+    label = {photo.path: photo.label for photo in manifest.photos}
+    ordered = sorted(groups, key=lambda group: (len({label[path] for path in group}) == 1, -len(group), group))
+    shown = [path for group in ordered[:MOST_SHOWN] for path in group[:MOST_IN_GROUP]]
+    return {path: image.jpeg(manifest.root, path, PICTURE_PIXELS) for path in shown}
