@@ -100,27 +100,38 @@ def run(
         click.echo(studies.dump(wanted), nl=False)
         return
 
-    from commongarden import garden
-
-    out = out or Path("garden") / studies.folder_name(wanted)
-    argv = ["commongarden", *sys.argv[1:]]
-    display = _display(log, len(wanted.seeds), as_json)
-    results, conducted = garden.run(
+    carry_out(
         wanted,
-        out,
+        out or Path("garden") / studies.folder_name(wanted),
+        log=log,
+        as_json=as_json,
+        yes=yes,
         cache_dir=cache_dir,
-        display=display,
         until=until,
         budget=budget,
         most_seeds=seeds,
         stop_hopeless=stop_hopeless,
-        confirm=None if yes or not sys.stdin.isatty() else lambda _: _asked(display),
         n_workers=workers,
         device=device,
         keep_going=keep_going,
         retry=retry,
         tensorboard=tensorboard,
-        argv=argv,
+    )
+
+
+def carry_out(wanted: Study, out: Path, *, log: str, as_json: bool, yes: bool, **how: Any) -> None:
+    """Makes the study's missing runs in `out`, prints what was found, and ends with the exit code that tells how it
+    went. how: as `garden.run` takes it."""
+    from commongarden import garden
+
+    display = _display(log, len(wanted.seeds), as_json)
+    results, conducted = garden.run(
+        wanted,
+        out,
+        display=display,
+        confirm=None if yes or not sys.stdin.isatty() else lambda _: _asked(display),
+        argv=["commongarden", *sys.argv[1:]],
+        **how,
     )
     _print_results(results, as_json)
     if not as_json:

@@ -75,6 +75,16 @@ ENGLISH: dict[str, str] = {
     "effects_right": "Right of 0 the later level is better.",
     "effects_left": "Lower is better: left of 0 the later level is better.",
     "effects_colours": "Coloured: established. Hollow: not established.",
+    "worth": "What each part is worth",
+    "worth_part": "part",
+    "worth_accuracy": "worth",
+    "unit_worth": "points",
+    "worth_bar": "The whole network minus the one without the part, with its 95 % interval, adjusted for all parts.",
+    "worth_right": "Right of 0 the network is better with it.",
+    "worth_left": "Lower is better: left of 0 the network is better with it.",
+    "worth_caption": "Each part is taken out or swapped wherever it stands, and nothing takes its place, so that the "
+    "layers behind it shrink too; parts need not add up. Training seconds are paired by seed and carry whatever else "
+    "the machine did; their intervals are those of the seeds alone.",
     "terms": "What is equal, what differs",
     "terms_equal": "Equal for all arms",
     "terms_differs": "Different, as computed from the networks",

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from commongarden import language
 from commongarden.records import Predictions, Run
 from commongarden.report import (
+    ablation,
     baselines,
     budgets,
     charts,
@@ -57,12 +58,13 @@ def render(store: Store, results: Results) -> str:
     time = curves.over_time(histories, guesses["val"])
     fronts = pareto.fronts(results)
     budgets_chart, tuned_chart = budgets.chart(results), tuned.chart(results)
-    factorial = factors.section(results)
+    factorial, worths = factors.section(results), ablation.section(results)
     drawn = [
         budgets_chart,
         tuned_chart,
         *answer,
         factorial and factorial.chart,
+        worths and worths.chart,
         *over,
         time,
         *(chart for chart, _ in fronts),
@@ -78,6 +80,8 @@ def render(store: Store, results: Results) -> str:
             words=words,
             designs=designs,
             effects=factorial,
+            worth=worths,
+            worth_units=ablation.units(results),
             terms=terms.terms(study, manifest, store.splits(), runs),
             numbers=numbers,
             study=study,
