@@ -235,13 +235,16 @@ def test_with_one_seed_no_worth_is_claimed(tmp_path):
     assert "for want of runs: max pool rather than average pool" in ablation.section(results).rest
 
 
-def test_an_ablated_arm_trains_stores_and_goes_on(tmp_path):
+def test_an_ablated_arm_trains_stores_is_looked_at_and_goes_on(tmp_path, maps_on):
     asked = ["ablate", "residual_flower:LBA", "--data", "builtin:flowers/60", "--factors", "pool", "--resolution", "16",
              "--epochs", "1", "--seeds", "1", "--out", str(tmp_path / "g"), "--workers", "1", "--log", "plain",
              "--cache-dir", str(tmp_path / "cache")]  # fmt: skip
     first = CliRunner().invoke(main, asked)
     assert first.exit_code == 0, first.output
     assert "What each part is worth" in first.output
+    assert {path.stem for path in (tmp_path / "g" / "seen").iterdir()} == {
+        "residual_flower-LBA", "max-pool-to-avg-pool", "avg-pool-to-max-pool",
+    }  # fmt: skip
     before = {path: path.read_bytes() for path in (tmp_path / "g" / "runs").rglob("run.json")}
     again = CliRunner().invoke(main, asked)
     assert again.exit_code == 0, again.output

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     option("--workers", type=click.IntRange(min=1), help="Runs at a time [physical cores, memory allowing]."),
     option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
     option("--log", type=click.Choice(["auto", "live", "plain", "classic"]), default="auto", show_default=True),
+    option("--no-maps", is_flag=True, help="Do not draw at the end what the networks look at."),
     option("--dry-run", is_flag=True, help="Print the study file with each arm's computed difference and stop."),
     cache_dir,
     as_json,
@@ -56,6 +57,7 @@ def ablate(
     workers: int | None,
     device: str,
     log: str,
+    no_maps: bool,
     dry_run: bool,
     cache_dir: Path | None,
     as_json: bool,
@@ -95,6 +97,7 @@ def ablate(
         most_seeds=seeds,
         n_workers=workers,
         device=device,
+        maps=not no_maps,
     )
 
 

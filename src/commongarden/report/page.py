@@ -30,6 +30,7 @@ from commongarden.report import (
     race,
     scripts,
     sections,
+    seen,
     tables,
     terms,
     tuned,
@@ -59,6 +60,7 @@ def render(store: Store, results: Results) -> str:
     fronts = pareto.fronts(results)
     budgets_chart, tuned_chart = budgets.chart(results), tuned.chart(results)
     factorial, worths = factors.section(results), ablation.section(results)
+    looked = seen.section(store, results)
     drawn = [
         budgets_chart,
         tuned_chart,
@@ -69,6 +71,7 @@ def render(store: Store, results: Results) -> str:
         time,
         *(chart for chart, _ in fronts),
         *(chart for chart, _ in confusions),
+        *(chart for _arm, chart, _said in (looked.maps if looked else ())),
     ]
     return (
         _environment()
@@ -119,6 +122,7 @@ def render(store: Store, results: Results) -> str:
             published_seconds=tables.published_seconds(results),
             n_runs=len(predictions),
             missed=sections.missed_photos(store, predictions, results.classes),
+            seen=looked,
             audits=sections.audit_rows(store, arms),
             data_name=sections.data_name(study),
             counts=sections.class_counts(manifest, split),
@@ -207,8 +211,8 @@ def _unbroken(value: object) -> object:
     return re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", value) if type(value) is str else value
 
 
-def _data_uri(jpeg: bytes) -> str:
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+def _data_uri(picture: bytes, kind: str = "image/jpeg") -> str:
+    return f"data:{kind};base64,{base64.b64encode(picture).decode()}"
 
 
 def _source(name: str) -> str:

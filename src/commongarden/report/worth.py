@@ -102,7 +102,8 @@ def _signed(value: float) -> str:
 
 
 def _short(n: int) -> str:
-    return f"{'+' if n > 0 else '-' if n < 0 else ''}{numbers.short(abs(n))}"
+    text = numbers.short(abs(n)).replace(" ", "\N{NO-BREAK SPACE}")
+    return f"{'+' if n > 0 else '-' if n < 0 else ''}{text}"
 
 
 def cells(part: Worth, results: Results) -> tuple[tuple[str, str], ...]:

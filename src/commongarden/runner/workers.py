@@ -35,7 +35,10 @@ from commongarden.runner.events import (
     Piloted,
     RunDone,
     RunStopped,
+    Seen,
     Task,
+    Watch,
+    Watched,
     WorkerDied,
 )
 from commongarden.store import Store
@@ -46,11 +49,11 @@ DEATHS = 2  # of workers at one run, after which it is given up
 
 class Executor(Protocol):
     """Makes runs somewhere and tells how they go; every job ends in one RunDone or RunStopped, every look in Audited,
-    every pilot in Piloted, unless it is stopped."""
+    every pilot in Piloted, every watch in Watched, unless it is stopped."""
 
     def execute(
         self, tasks: Sequence[Task], stop: Callable[[], bool], more: Callable[[], Sequence[Task]] | None = None
-    ) -> Iterator[Event | Audited | Piloted]:
+    ) -> Iterator[Event | Seen]:
         """Events of all tasks as they come. Once `stop()` is true, runs under way stop at their next step.
 
         more: asked for further tasks each time that all are done, until it gives none; workers wait meanwhile.
@@ -78,7 +81,7 @@ class LocalWorkers:
 
     def execute(
         self, tasks: Sequence[Task], stop: Callable[[], bool], more: Callable[[], Sequence[Task]] | None = None
-    ) -> Iterator[Event | Audited | Piloted]:
+    ) -> Iterator[Event | Seen]:
         """See Executor. Raises RunnerError where a worker cannot even begin."""
         waiting = list(tasks)
         workers: list[_Worker] = []
@@ -100,7 +103,7 @@ class LocalWorkers:
                     return
                 for worker in self._ready(workers):
                     try:
-                        message: Event | Audited | Piloted | CommonGardenError | str | None = worker.connection.recv()
+                        message: Event | Seen | CommonGardenError | str | None = worker.connection.recv()
                     except (EOFError, OSError):
                         workers.remove(worker)
                         event = self._buried(worker, deaths, stop())
@@ -157,7 +160,7 @@ class LocalWorkers:
         ready = wait([worker.connection for worker in workers], timeout=0.2)
         return [worker for worker in workers if worker.connection in ready]
 
-    def _buried(self, worker: _Worker, deaths: Counter[Job], stopping: bool) -> Event | Audited | Piloted | None:
+    def _buried(self, worker: _Worker, deaths: Counter[Job], stopping: bool) -> Event | Seen | None:
         """What is told of a worker whose pipe has closed: nothing if it was sent home."""
         worker.process.join(timeout=10)
         worker.connection.close()
@@ -167,6 +170,8 @@ class LocalWorkers:
         if not isinstance(job, Job):
             if not worker.is_ready:
                 raise _could_not_begin(cause)
+            if isinstance(job, Watch):
+                return Watched(job.arm, None, cause)
             return Audited(job.arm, None, cause) if isinstance(job, Look) else Piloted(job.arm, None, cause=cause)
         kept, number = plan.kept_in(self.store, job)
         if kept.has(job.arm, number):  # it died with the run in the store, but before it could say so
@@ -245,6 +250,7 @@ def _work(
     from commongarden.runner.grow import grow  # loads torch, in this process only
     from commongarden.runner.look import look
     from commongarden.runner.pilot import pilot
+    from commongarden.runner.watching import watch
 
     store = Store(root)
     try:
@@ -255,6 +261,8 @@ def _work(
                 connection.send(look(study, ground, job.arm))
             elif isinstance(job, Pilot):
                 connection.send(pilot(store, study, ground, job.arm, device))
+            elif isinstance(job, Watch):
+                connection.send(watch(store, ground, job, device))
             else:
                 for event in grow(store, study, ground, job, device, stop=connection.poll, stop_hopeless=stop_hopeless):
                     connection.send(event)
