@@ -11,6 +11,9 @@ import torch
 from hypothesis import settings
 from PIL import Image
 
+from commongarden.runner import sights
+
+PENDING = sights.pending
 os.environ["COMMONGARDEN_LANG"] = "en"  # wherever the tests run; those of another language choose it
 
 settings.register_profile("tests", deadline=None)  # a busy machine is no fault of the code
@@ -50,6 +53,21 @@ def threads():
     """One torch thread beside other test workers; more would wait for each other."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_maps():
+    """Looking at what the networks look at takes every worker seconds of imports, which one module of tests is for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sights, "pending", lambda store, study: [])
+        yield
+
+
+@pytest.fixture(scope="module")
+def maps_on():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sights, "pending", PENDING)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -33,8 +33,9 @@ class Arm:
     origin: what is kept of somebody else's network: hashes of its files from the declaration on, its cost once it is
         measured. Its options are `weights` (a file to start from), for a library's also `pretrained` (its published
         weights), and whatever else its maker takes; with either the pixels are normalized as its weights want them.
+    ablated: parts of the network that are taken out or swapped (arch/ablation.py says how they are called).
 
-    Raises ArchError for a name or option that is not known, and for a file that holds no network.
+    Raises ArchError for a name, option or part that is not known, and for a file that holds no network.
     """
 
     arch: str
@@ -42,8 +43,10 @@ class Arm:
     overrides: dict[str, Any] = field(default_factory=dict)
     list_form: str = ""
     origin: Origin | None = None
+    ablated: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "ablated", _names(self.ablated, self.arch))
         if origin.is_external(self.arch):
             self._declare_external()
         elif listfile.is_list_file(self.arch):
@@ -63,8 +66,16 @@ class Arm:
             options = arch.defaults(self.arch) | arch.checked(self.arch, self.options)
             object.__setattr__(self, "options", _as_read(options))
         object.__setattr__(self, "overrides", _as_read(self.overrides))
+        if self.ablated:
+            self.network(2)  # so that a part that the network does not have is told at once
 
     def _declare_external(self) -> None:
+        if self.ablated:
+            raise ArchError(
+                _("{arch}: found ablated = {parts}, accepted: none, as nobody here can look into it").format(
+                    arch=self.arch, parts=list(self.ablated)
+                )
+            )
         of_library = origin.is_of_library(self.arch)
         options = ({"pretrained": False} if of_library else {}) | {"weights": ""} | _as_read(self.options)
         if of_library and not isinstance(options["pretrained"], bool):
@@ -113,8 +124,10 @@ class Arm:
         if self.origin is not None:
             return self._external(self.origin, n_classes)
         if self.list_form:
-            return listform.network(self.list_form, n_classes, where=self.arch)
-        return arch.network(self.arch, n_classes, **self.options)
+            whole = listform.network(self.list_form, n_classes, where=self.arch)
+        else:
+            whole = arch.network(self.arch, n_classes, **self.options)
+        return arch.ablated(whole, self.ablated)
 
     def _external(self, kept: Origin, n_classes: int) -> Serial:
         if kept.classes != n_classes:
@@ -145,6 +158,20 @@ class Arm:
         return Serial((node,), name=origin.parts(self.arch)[1])
 
 
+def _names(value: object, where: str) -> tuple[str, ...]:
+    if (
+        isinstance(value, list | tuple)
+        and all(isinstance(name, str) for name in value)
+        and len(set(value)) == len(value)
+    ):
+        return tuple(value)
+    raise ArchError(
+        _("{arch}: ablated: found {value!r}, accepted: a list of the network's parts, each once").format(
+            arch=where, value=value
+        )
+    )
+
+
 def _as_read(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values as a study file gives them back: it has lists, not tuples."""
     return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
@@ -166,8 +193,8 @@ def from_table(name: str, values: object) -> Arm:
         return _external_from_table(name, values)
     options = ["list_form"] if listfile.is_list_file(architecture) else list(arch.defaults(architecture))
     for key in values:
-        if key != "arch" and key not in options and key not in FIELDS:
-            raise StudyError(unknown("key", key, ["arch", *options, *FIELDS], where=f"arms.{name}"))
+        if key not in ("arch", "ablated") and key not in options and key not in FIELDS:
+            raise StudyError(unknown("key", key, ["arch", *options, "ablated", *FIELDS], where=f"arms.{name}"))
     if not isinstance(values.get("list_form", ""), str):
         raise StudyError(
             _("arms.{name}.list_form: found {list_form!r}, accepted: JSON text in quotes").format(
@@ -177,7 +204,7 @@ def from_table(name: str, values: object) -> Arm:
     given = {key: value for key, value in values.items() if key in options}
     overrides = {key: value for key, value in values.items() if key in FIELDS}
     try:
-        return Arm(architecture, given, overrides, given.pop("list_form", ""))
+        return Arm(architecture, given, overrides, given.pop("list_form", ""), ablated=values.get("ablated", ()))
     except ArchError as error:  # of a file in list form, which is read at once
         raise StudyError(f"arms.{name}: {error}") from None
 
@@ -193,9 +220,9 @@ def _external_from_table(name: str, values: Mapping[str, Any]) -> Arm:
         )
     stored = None if kept is None else convert(Origin, kept, where=f"arms.{name}.origin")
     overrides = {key: value for key, value in values.items() if key in FIELDS}
-    given = {key: value for key, value in values.items() if key not in (*FIELDS, "arch", "origin")}
+    given = {key: value for key, value in values.items() if key not in (*FIELDS, "arch", "origin", "ablated")}
     try:
-        return Arm(values["arch"], given, overrides, origin=stored)
+        return Arm(values["arch"], given, overrides, origin=stored, ablated=values.get("ablated", ()))
     except ArchError as error:
         raise StudyError(f"arms.{name}: {error}") from None
 
@@ -206,7 +233,8 @@ def to_table(arm: Arm) -> dict[str, Any]:
         kept = {key: list(value) if isinstance(value, tuple) else value for key, value in vars(arm.origin).items()}
         return {"arch": arm.arch, **arm.options, **arm.overrides, "origin": kept}
     list_form = {"list_form": arm.list_form} if arm.list_form else {}
-    return {"arch": arm.arch, **list_form, **arm.options, **arm.overrides}
+    parts = {"ablated": list(arm.ablated)} if arm.ablated else {}
+    return {"arch": arm.arch, **list_form, **arm.options, **parts, **arm.overrides}
 
 
 def from_text(text: str) -> tuple[str, Arm]:

@@ -33,6 +33,7 @@ def run(
     most_seeds: int | None = None,
     stop_hopeless: bool = False,
     confirm: Callable[[Forecast], bool] | None = None,
+    maps: bool = True,
 ) -> tuple[Results, Conducted]:
     """Makes the study's missing runs in `out`, writes results.csv, results.json and report.html, and gives the results.
 
@@ -41,6 +42,8 @@ def run(
     than ten minutes; without it the study goes on.
 
     stop_hopeless: a run that in its first half never came above the commonest class is tested as it then is.
+
+    maps: what the networks look at is drawn at the end; it takes seconds and changes no run.
 
     Worker processes import the calling script: keep the call under `if __name__ == "__main__":`. Raises
     CommonGardenError for anything that the user can mend.
@@ -61,6 +64,7 @@ def run(
         tell_look=race.look_told,
         confirm=confirm,
         stop_hopeless=stop_hopeless,
+        maps=maps,
     )
     report.write(conducted.store)
     return stats.summarize(conducted.store), conducted

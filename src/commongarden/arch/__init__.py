@@ -1,5 +1,6 @@
 """The architecture language: frozen nodes, functions that write them, folds that read them. Standard library only."""
 
+from commongarden.arch.ablation import PART_FACTORS, Part, ablated, parts
 from commongarden.arch.controlled import Twin, twins
 from commongarden.arch.difference import Difference, Edit, Joint, difference
 from commongarden.arch.families import BLOCKS, FAMILIES, Family, checked, defaults, family, matching, network
@@ -50,6 +51,7 @@ from commongarden.arch.trace import Cost, Layer, Shape, cost, output_shape, show
 __all__ = [
     "BLOCKS",
     "FAMILIES",
+    "PART_FACTORS",
     "Activation",
     "AdaptiveAvgPool",
     "Add",
@@ -70,11 +72,13 @@ __all__ = [
     "Node",
     "Noise",
     "Parallel",
+    "Part",
     "Repeat",
     "Rescale",
     "Serial",
     "Shape",
     "Twin",
+    "ablated",
     "activation",
     "adaptive_avg_pool",
     "add",
@@ -101,6 +105,7 @@ __all__ = [
     "noise",
     "output_shape",
     "parallel",
+    "parts",
     "read",
     "receptive_fields",
     "repeat",

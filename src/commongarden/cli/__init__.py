@@ -7,7 +7,7 @@ same command.
 
 from __future__ import annotations
 
-from commongarden.cli import networks, photos, studies, trust  # each adds its commands to the group
+from commongarden.cli import ablation, networks, photos, studies, trust  # each adds its commands to the group
 from commongarden.cli.group import main
 
-__all__ = ["main", "networks", "photos", "studies", "trust"]
+__all__ = ["ablation", "main", "networks", "photos", "studies", "trust"]

@@ -57,6 +57,7 @@ STATES = {"finished": N_("finished"), "failed": N_("failed"), "under way": N_("u
     option("--retry", is_flag=True, help="Make failed runs again."),
     option("--log", type=click.Choice(["auto", "live", "plain", "classic"]), default="auto", show_default=True),
     option("--tensorboard", is_flag=True, help="Write event files to OUT/tensorboard."),
+    option("--no-maps", is_flag=True, help="Do not draw at the end what the networks look at."),
     option("--dry-run", is_flag=True, help="Print the effective study file and stop."),
     cache_dir,
     as_json,
@@ -82,6 +83,7 @@ def run(
     retry: bool,
     log: str,
     tensorboard: bool,
+    no_maps: bool,
     dry_run: bool,
     cache_dir: Path | None,
     as_json: bool,
@@ -100,27 +102,39 @@ def run(
         click.echo(studies.dump(wanted), nl=False)
         return
 
-    from commongarden import garden
-
-    out = out or Path("garden") / studies.folder_name(wanted)
-    argv = ["commongarden", *sys.argv[1:]]
-    display = _display(log, len(wanted.seeds), as_json)
-    results, conducted = garden.run(
+    carry_out(
         wanted,
-        out,
+        out or Path("garden") / studies.folder_name(wanted),
+        log=log,
+        as_json=as_json,
+        yes=yes,
         cache_dir=cache_dir,
-        display=display,
         until=until,
         budget=budget,
         most_seeds=seeds,
         stop_hopeless=stop_hopeless,
-        confirm=None if yes or not sys.stdin.isatty() else lambda _: _asked(display),
         n_workers=workers,
         device=device,
+        maps=not no_maps,
         keep_going=keep_going,
         retry=retry,
         tensorboard=tensorboard,
-        argv=argv,
+    )
+
+
+def carry_out(wanted: Study, out: Path, *, log: str, as_json: bool, yes: bool, **how: Any) -> None:
+    """Makes the study's missing runs in `out`, prints what was found, and ends with the exit code that tells how it
+    went. how: as `garden.run` takes it."""
+    from commongarden import garden
+
+    display = _display(log, len(wanted.seeds), as_json)
+    results, conducted = garden.run(
+        wanted,
+        out,
+        display=display,
+        confirm=None if yes or not sys.stdin.isatty() else lambda _: _asked(display),
+        argv=["commongarden", *sys.argv[1:]],
+        **how,
     )
     _print_results(results, as_json)
     if not as_json:

@@ -75,6 +75,16 @@ ENGLISH: dict[str, str] = {
     "effects_right": "Right of 0 the later level is better.",
     "effects_left": "Lower is better: left of 0 the later level is better.",
     "effects_colours": "Coloured: established. Hollow: not established.",
+    "worth": "What each part is worth",
+    "worth_part": "part",
+    "worth_accuracy": "worth",
+    "unit_worth": "points",
+    "worth_bar": "The whole network minus the one without the part, with its 95 % interval, adjusted for all parts.",
+    "worth_right": "Right of 0 the network is better with it.",
+    "worth_left": "Lower is better: left of 0 the network is better with it.",
+    "worth_caption": "Each part is taken out or swapped wherever it stands, and nothing takes its place, so that the "
+    "layers behind it shrink too; parts need not add up. Training seconds are paired by seed and carry whatever else "
+    "the machine did; their intervals are those of the seeds alone.",
     "terms": "What is equal, what differs",
     "terms_equal": "Equal for all arms",
     "terms_differs": "Different, as computed from the networks",
@@ -145,6 +155,21 @@ ENGLISH: dict[str, str] = {
     "share": "share, %",
     "missed": "The photos most often missed",
     "no_thumbnail": "no thumbnail",
+    "seen": "What the networks look at",
+    "seen_evidence": "Photos on which two arms disagree",
+    "seen_evidence_caption": "First the photo as the networks got it, then for each arm what in it speaks for the "
+    "class that the arm called: in colour and bright where the evidence lies, grey and dark where there is none "
+    "(Grad-CAM, Selvaraju et al. 2017, from the last maps before the head; each by its own greatest value). The "
+    "photos are those on which the runs disagree most. A map shows where a network looks, not whether it is right to.",
+    "seen_wrong": "wrong",
+    "seen_no_map": "no map",
+    "seen_map": "The test photos as the networks see them",
+    "seen_map_caption": "Each dot is a test photo, placed by the features that the last layer gets from it, along "
+    "the two directions in which these spread most (principal components). Colour: its class. A cross with a dark "
+    "edge: called another class. Only the grouping means something, not where a group lies, and not across arms.",
+    "seen_kernels": "What the first layer looks for",
+    "seen_kernels_caption": "The weights of each kernel as a colour picture; grey is 0, each by its own greatest "
+    "weight.",
     "differ": "What differs between the arms",
     "differ_caption": "Computed from the definitions of the two arms; parameters and MACs follow from the rest.",
     "differ_nothing": "Nothing that was declared.",

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from commongarden import language
 from commongarden.records import Predictions, Run
 from commongarden.report import (
+    ablation,
     baselines,
     budgets,
     charts,
@@ -30,6 +31,7 @@ from commongarden.report import (
     race,
     scripts,
     sections,
+    seen,
     tables,
     terms,
     tuned,
@@ -58,16 +60,19 @@ def render(store: Store, results: Results) -> str:
     time = curves.over_time(histories, guesses["val"])
     fronts = pareto.fronts(results)
     budgets_chart, tuned_chart = budgets.chart(results), tuned.chart(results)
-    factorial = factors.section(results)
+    factorial, worths = factors.section(results), ablation.section(results)
+    looked = seen.section(store, results)
     drawn = [
         budgets_chart,
         tuned_chart,
         *answer,
         factorial and factorial.chart,
+        worths and worths.chart,
         *over,
         time,
         *(chart for chart, _ in fronts),
         *(chart for chart, _ in confusions),
+        *(chart for _arm, chart, _said in (looked.maps if looked else ())),
     ]
     return (
         _environment()
@@ -79,6 +84,8 @@ def render(store: Store, results: Results) -> str:
             words=words,
             designs=designs,
             effects=factorial,
+            worth=worths,
+            worth_units=ablation.units(results),
             terms=terms.terms(study, manifest, store.splits(), runs),
             numbers=numbers,
             study=study,
@@ -116,6 +123,7 @@ def render(store: Store, results: Results) -> str:
             published_seconds=tables.published_seconds(results),
             n_runs=len(predictions),
             missed=sections.missed_photos(store, predictions, results.classes),
+            seen=looked,
             audits=sections.audit_rows(store, arms),
             duplicates=duplicates.section(store, study, manifest, split),
             data_name=sections.data_name(study),
@@ -205,8 +213,8 @@ def _unbroken(value: object) -> object:
     return re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", value) if type(value) is str else value
 
 
-def _data_uri(jpeg: bytes) -> str:
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+def _data_uri(picture: bytes, kind: str = "image/jpeg") -> str:
+    return f"data:{kind};base64,{base64.b64encode(picture).decode()}"
 
 
 def _source(name: str) -> str:

@@ -18,7 +18,7 @@ from commongarden.report import audits, numbers, words
 from commongarden.report.labels import TEXT
 from commongarden.stats import most_missed
 from commongarden.store import Store
-from commongarden.study import Study
+from commongarden.study import Arm, Study
 
 PARTS = ("train", "val", "test")
 N_PATHS = 200  # paths of left-out files that the page lists one by one
@@ -167,9 +167,13 @@ def _shown(value: object) -> str:
 def arm_rows(study: Study) -> list[tuple[str, str, str]]:
     """(arm, architecture, its options) for every arm."""
     return [
-        (name, arm.arch, ", ".join(f"{key} = {_shown(value)}" for key, value in arm.options.items()))
+        (name, arm.arch, ", ".join(f"{key} = {_shown(value)}" for key, value in _options(arm).items()))
         for name, arm in study.arms.items()
     ]
+
+
+def _options(arm: Arm) -> dict[str, object]:
+    return {**arm.options, **({"ablated": arm.ablated} if arm.ablated else {})}
 
 
 def machine_lines(runs: Sequence[Run]) -> list[str]:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from commongarden.language import _
 from commongarden.records import Estimate
-from commongarden.report import baselines, effects, numbers, words
+from commongarden.report import baselines, effects, numbers, words, worth
 from commongarden.report.labels import TEXT
 from commongarden.stats import ArmResult, Results
 
@@ -163,6 +163,9 @@ def terminal(results: Results) -> Iterator[RenderableType]:
         said += effects.notes(results.factorial)
     yield Comparison(results)
     yield Text()
+    if results.worth is not None:
+        yield worth.table(results, results.worth)
+        yield Text()
     for sentence in filter(None, (words.headline(results), *said, *words.notes(results))):
         yield Text(sentence)
     yield Text(words.intervals(results), style="dim")

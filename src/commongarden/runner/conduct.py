@@ -16,17 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from commongarden import arch, inspection, stats
+from commongarden import arch, inspection, seen, stats
 from commongarden import store as store_files
 from commongarden.data import image
 from commongarden.errors import DataError
 from commongarden.findings import Audit
 from commongarden.language import _, ngettext, told
 from commongarden.records import LeftOut
-from commongarden.runner import baselines, budget, forecast, plan, tuning
+from commongarden.runner import baselines, budget, forecast, plan, sights, tuning
 from commongarden.runner.budget import Spending
 from commongarden.runner.display import Display
-from commongarden.runner.events import Audited, Job, Piloted
+from commongarden.runner.events import Audited, Job, Piloted, Sighted, Task
 from commongarden.runner.forecast import Forecast
 from commongarden.runner.rounds import Rounds
 from commongarden.runner.soil import Soil, prepare
@@ -71,11 +71,14 @@ def conduct(
     tell_look: Callable[[Raced, int], str] | None = None,
     confirm: Callable[[Forecast], bool] | None = None,
     stop_hopeless: bool = False,
+    maps: bool = True,
 ) -> Conducted:
     """Makes every run of the study that `root` lacks, and goes on with those that were stopped.
 
     spending: the study is raced (docs/racing.md); tell_look gives the note on a look. A few steps of each arm are timed
     first, and the plan is told; confirm is asked where that is more than ten minutes. stop_hopeless: see hopeless.py.
+
+    maps: looks at the finished networks at the end (sights.py), which takes seconds and changes no run.
 
     Every arm is audited before the first of its runs, once; tell_audit gives the note on one in which something is
     found. Ctrl-C once stops at the next step with every checkpoint kept; twice stops at once. Raises CommonGardenError.
@@ -136,14 +139,18 @@ def conduct(
         if jobs:
             pilots = forecast.pilots(jobs, known)
 
-            def more() -> list[Job]:
+            def more() -> list[Task]:
+                nonlocal maps
                 if not began.is_planned and not began.plan(store, display, confirm):
                     return []
                 made = rounds.next()
                 if made:
                     sizes = {job: plan.work(study, job, len(soil.train), n_classes) for job in made}
                     display.begin(sizes, {job: study.recipe_of(job.arm).epochs for job in made}, n_workers)
-                return made
+                elif maps:
+                    maps = False  # once: what could not be looked at now could not be a moment later
+                    return [*sights.pending(store, study)]
+                return [*made]
 
             with _interruptible() as stop:
                 workers = LocalWorkers(store, soil, n_workers, device, stop_hopeless, known)
@@ -152,6 +159,8 @@ def conduct(
                         _keep_audit(store, event, display, tell_audit)
                     elif isinstance(event, Piloted):
                         _keep_pilot(known, event, display)
+                    elif isinstance(event, Sighted):
+                        _keep_sight(store, event, display)
                     else:
                         display.show(event)
                         if event_files is not None:
@@ -159,6 +168,11 @@ def conduct(
             interrupted = stop.is_set() or began.is_declined
             if event_files is not None:
                 event_files.close()
+        elif maps and not interrupted and (unseen := sights.pending(store, study)):
+            with _interruptible() as stop:
+                for event in LocalWorkers(store, soil, 1, device).execute(unseen, stop.is_set):
+                    if isinstance(event, Sighted):
+                        _keep_sight(store, event, display)
         rounds.close()
         if spending is not None:
             study = _trimmed(store, study)
@@ -212,6 +226,14 @@ class Began:
                 break
             kept.append(job)
         return kept
+
+
+def _keep_sight(store: Store, event: Sighted, display: Display) -> None:
+    if event.sight is not None:
+        seen.write(store, event.sight)
+        return
+    text = _("warning: what {arm} looks at could not be drawn: {cause}")
+    display.note(text.format(arm=event.arm, cause=told(event.cause)))
 
 
 def _keep_pilot(known: dict[str, Piloted], event: Piloted, display: Display) -> None:

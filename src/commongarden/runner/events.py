@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from commongarden.findings import Audit
 from commongarden.records import Epoch, Run
+from commongarden.seen import Sight
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,24 @@ class Piloted:
 
 
 @dataclass(frozen=True)
+class Sighting:
+    """An arm whose finished run with this seed is to be looked at, with the photos that evidence is wanted for."""
+
+    arm: str
+    seed: int
+    photos: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Sighted:
+    """What an arm's network looks at; sight is None where that could not be seen, for the cause given."""
+
+    arm: str
+    sight: Sight | None
+    cause: str = ""
+
+
+@dataclass(frozen=True)
 class Started:
     """A run begins, or goes on behind `epochs_before`, the history that its checkpoint holds. note: what to tell."""
 
@@ -121,5 +140,6 @@ class WorkerDied:
     cause: str
 
 
-Task = Job | Look | Pilot
+Task = Job | Look | Pilot | Sighting
+Seen = Audited | Piloted | Sighted  # of tasks that are no runs
 Event = Started | Stepped | EpochDone | RunDone | RunStopped | WorkerDied

@@ -12,7 +12,7 @@ from commongarden.errors import RunnerError
 from commongarden.language import _
 from commongarden.runner import forecast, plan
 from commongarden.runner.display import Display
-from commongarden.runner.events import Audited, Job, Piloted, Task, Trial
+from commongarden.runner.events import Audited, Job, Piloted, Sighted, Task, Trial
 from commongarden.runner.forecast import Forecast
 from commongarden.runner.workers import LocalWorkers
 from commongarden.store import Store
@@ -68,7 +68,7 @@ def search(
                 known[event.arm] = event
             elif isinstance(event, Audited):
                 keep_audit(event)
-            else:
+            elif not isinstance(event, Sighted):  # which comes after the study's own runs only
                 display.show(event)
         if pending(study, store):
             return False

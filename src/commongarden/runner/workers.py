@@ -36,6 +36,9 @@ from commongarden.runner.events import (
     Piloted,
     RunDone,
     RunStopped,
+    Seen,
+    Sighted,
+    Sighting,
     Task,
     WorkerDied,
 )
@@ -48,11 +51,11 @@ DEATHS = 2  # of workers at one run, after which it is given up
 
 class Executor(Protocol):
     """Makes runs somewhere and tells how they go; every job ends in one RunDone or RunStopped, every look in Audited,
-    every pilot in Piloted, unless it is stopped."""
+    every pilot in Piloted, every sighting in Sighted, unless it is stopped."""
 
     def execute(
         self, tasks: Sequence[Task], stop: Callable[[], bool], more: Callable[[], Sequence[Task]] | None = None
-    ) -> Iterator[Event | Audited | Piloted]:
+    ) -> Iterator[Event | Seen]:
         """Events of all tasks as they come. Once `stop()` is true, runs under way stop at their next step.
 
         more: asked for further tasks each time that all are done, until it gives none; workers wait meanwhile.
@@ -83,7 +86,7 @@ class LocalWorkers:
 
     def execute(
         self, tasks: Sequence[Task], stop: Callable[[], bool], more: Callable[[], Sequence[Task]] | None = None
-    ) -> Iterator[Event | Audited | Piloted]:
+    ) -> Iterator[Event | Seen]:
         """See Executor. Raises RunnerError where a worker cannot even begin."""
         waiting = list(tasks)
         workers: list[_Worker] = []
@@ -106,7 +109,7 @@ class LocalWorkers:
                 for worker in self._ready(workers):
                     worker.watch.heard()
                     try:
-                        message: Event | Audited | Piloted | CommonGardenError | str | None = worker.connection.recv()
+                        message: Event | Seen | CommonGardenError | str | None = worker.connection.recv()
                     except (EOFError, OSError):
                         workers.remove(worker)
                         event = self._buried(worker, deaths, stop())
@@ -170,7 +173,7 @@ class LocalWorkers:
         ready = wait([worker.connection for worker in workers], timeout=0.2)
         return [worker for worker in workers if worker.connection in ready]
 
-    def _buried(self, worker: _Worker, deaths: Counter[Job], stopping: bool) -> Event | Audited | Piloted | None:
+    def _buried(self, worker: _Worker, deaths: Counter[Job], stopping: bool) -> Event | Seen | None:
         """What is told of a worker whose pipe has closed: nothing if it was sent home."""
         worker.process.join(timeout=10)
         worker.connection.close()
@@ -182,6 +185,8 @@ class LocalWorkers:
         if not isinstance(job, Job):
             if not worker.is_ready:
                 raise _could_not_begin(cause)
+            if isinstance(job, Sighting):
+                return Sighted(job.arm, None, cause)
             return Audited(job.arm, None, cause) if isinstance(job, Look) else Piloted(job.arm, None, cause=cause)
         kept, number = plan.kept_in(self.store, job)
         if kept.has(job.arm, number):  # it died with the run in the store, but before it could say so
@@ -250,6 +255,7 @@ def _work(
     from commongarden.runner.grow import grow  # loads torch, in this process only
     from commongarden.runner.look import look
     from commongarden.runner.pilot import pilot
+    from commongarden.runner.sights import look_at
 
     store = Store(root)
     try:
@@ -260,6 +266,8 @@ def _work(
                 connection.send(look(study, ground, job.arm))
             elif isinstance(job, Pilot):
                 connection.send(pilot(store, study, ground, job.arm, device))
+            elif isinstance(job, Sighting):
+                connection.send(look_at(store, ground, job, device))
             else:
                 for event in grow(store, study, ground, job, device, stop=connection.poll, stop_hopeless=stop_hopeless):
                     connection.send(event)

@@ -61,3 +61,5 @@ from commongarden.stats.tuned import TuningRun as TuningRun
 from commongarden.stats.tuned import best_of as best_of
 from commongarden.stats.tuned import tuning_found as tuning_found
 from commongarden.stats.tuned import tuning_runs as tuning_runs
+from commongarden.stats.worth import Worth as Worth
+from commongarden.stats.worth import Worths as Worths

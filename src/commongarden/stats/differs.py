@@ -20,6 +20,7 @@ def differences_of(study: Study, contrast: Contrast, n_classes: int) -> tuple[tu
         (key, str(one.options.get(key, "none")), str(two.options.get(key, "none")))
         for key in sorted({*one.options, *two.options})
     ]
+    rows.append(("ablated", ", ".join(one.ablated) or "none", ", ".join(two.ablated) or "none"))
     found = contract.computed(study, contrast, n_classes)
     if found is not None and found.n_edits == 0:
         rows = []

@@ -15,6 +15,7 @@ from commongarden.stats.means import Components
 from commongarden.stats.metrics import Imbalance
 from commongarden.stats.power import Remedy
 from commongarden.stats.tuned import Tuned
+from commongarden.stats.worth import Worths
 from commongarden.study import Published
 
 Outcome = Literal["better", "worse", "equivalent", "not resolved", "one seed", "one photo", "no pairs"]
@@ -115,6 +116,7 @@ class Results:
     factorial: the effects of a study's factors.
     vary, folds: what makes runs of one arm differ; with folds, `seeds` are their numbers.
     contract: the hash of the terms on which the arms are compared.
+    worth: what the parts of a network are worth that the study takes apart.
     """
 
     study: str
@@ -139,3 +141,4 @@ class Results:
     vary: tuple[str, ...] = ("init", "order")
     folds: int = 0
     contract: str = ""
+    worth: Worths | None = None

@@ -21,6 +21,7 @@ from commongarden.stats.metrics import METRICS, imbalance
 from commongarden.stats.results import ArmResult, Recall, Results
 from commongarden.stats.scores import Sample, mean_score, shared_photos
 from commongarden.stats.tuned import tuning_found
+from commongarden.stats.worth import worths_of
 from commongarden.store import Store
 from commongarden.study import Study
 
@@ -71,6 +72,7 @@ def summarize(store: Store) -> Results:
         vary=study.vary,
         folds=study.folds,
         contract=contract.of(study, manifest, splits).hash,
+        worth=worths_of(study, arms, contrasts, _seconds(store, study, runs)) if study.ablation else None,
     )
 
 
@@ -81,6 +83,15 @@ def predictions_by_arm(store: Store, study: Study, runs: Sequence[Run]) -> dict[
         if run.status == "finished":
             tested[run.arm][run.seed] = store.predictions(run.arm, run.seed)
     return tested
+
+
+def _seconds(store: Store, study: Study, runs: Sequence[Run]) -> dict[str, dict[int, float]]:
+    """What the finished runs took, by arm and seed."""
+    found: dict[str, dict[int, float]] = {name: {} for name in study.arms}
+    for run in runs:
+        if run.status == "finished":
+            found[run.arm][run.seed] = sum(epoch.seconds for epoch in store.history(run.arm, run.seed))
+    return found
 
 
 def _standings(study: Study, tested: Mapping[str, Mapping[int, Predictions]], n_train: int) -> tuple[Standing, ...]:

@@ -11,6 +11,7 @@
     audit.json            what was found in each arm's network before its runs; made again where it is missing
     baselines/KEY.npz     what simple methods reached, and their predictions; KEY is a hash of photos and split
     tuning/runs/ARM/N/    the tuning run number N of an arm, as a run without test; best values go into study.toml
+    seen/ARM.npz          what an arm's network looks at (seen.py); made again where it is missing
     thumbnails.npz        JPEG bytes of the test photos that the report shows
     command.json          the command that the study was last made with
     results.csv, results.json, report.html

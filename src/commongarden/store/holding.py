@@ -129,7 +129,7 @@ def mend(store: Store) -> list[str]:
             sweep(partial)
             if is_whole(partial):
                 finalize(partial, partial.with_suffix(""))
-        for folder in (store.root, store.root / "baselines", store.root / "splits"):
+        for folder in (store.root, *(store.root / name for name in ("baselines", "seen", "splits"))):
             sweep(folder)
         folders = [path for path in sorted(store.root.glob("runs/*/*")) if path.is_dir() and path.name.isdecimal()]
         told += [_set_aside(store.root, folder, wrong[0][1]) for folder in folders if (wrong := damage(folder))]

@@ -1,6 +1,9 @@
 """The whole declared comparison: data, recipe, arms, seeds, contrasts; read from and written to TOML."""
 
 from commongarden.arm import Arm as Arm
+from commongarden.study.ablation import FACTORS as FACTORS
+from commongarden.study.ablation import TakenApart as TakenApart
+from commongarden.study.ablation import take_apart as take_apart
 from commongarden.study.choice import choose_arms as choose_arms
 from commongarden.study.choice import folder_name as folder_name
 from commongarden.study.choice import of_architectures as of_architectures

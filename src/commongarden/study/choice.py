@@ -45,6 +45,7 @@ def choose_arms(study: Study, names: list[str]) -> Study:
         contrasts=tuple(pair for pair in study.contrasts if pair.arm in names and pair.against in names),
         published={name: figures for name, figures in study.published.items() if name in names},
         tuning=study.tuning and _chosen_tuning(study.tuning, names),
+        ablation=study.ablation if study.ablation in names else "",
     )
 
 

@@ -91,6 +91,7 @@ class Study:
         number for a seed. 0 for none.
     factors: options and recipe values whose combinations are arms, beside those in `arms`; factor_base: what these
         arms have in common.
+    ablation: the arm that is taken apart: its contrasts say what each of its parts is worth. Empty for none.
     """
 
     name: str
@@ -111,6 +112,7 @@ class Study:
     folds: int = 0
     factors: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     factor_base: dict[str, Any] = field(default_factory=dict)
+    ablation: str = ""
 
     def __post_init__(self) -> None:
         if self.factors or self.factor_base:
@@ -145,6 +147,8 @@ class Study:
                     raise StudyError(unknown("arm", name, self.arms, where="contrasts"))
             if contrast.arm == contrast.against:
                 raise StudyError(_("contrasts: {arm!r} is compared with itself").format(arm=contrast.arm))
+        if self.ablation and self.ablation not in self.arms:
+            raise StudyError(unknown("arm", self.ablation, self.arms, where="study.ablation"))
         for name in self.published:
             if name not in self.arms:
                 raise StudyError(unknown("arm", name, self.arms, where="published"))

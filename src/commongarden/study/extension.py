@@ -80,4 +80,5 @@ def extend(stored: Study, wanted: Study) -> Study:
         tuning=search,
         factors=factors,
         factor_base=wanted.factor_base or stored.factor_base,
+        ablation=wanted.ablation or stored.ablation,
     )

@@ -70,7 +70,7 @@ def parse(text: str, *, where: str = "study") -> Study:
 
 
 SECTIONS = ("study", "recipe", "arms", "factors", "contrasts", "split", "published", "tuning")
-STUDY_KEYS = ("name", "data", "seeds", "seed", "vary", "folds", "description", "metric", "margin")
+STUDY_KEYS = ("name", "data", "seeds", "seed", "vary", "folds", "description", "metric", "margin", "ablation")
 
 
 def from_table(table: Mapping[str, Any]) -> Study:
@@ -108,6 +108,7 @@ def from_table(table: Mapping[str, Any]) -> Study:
         factor_base=dict(_mapping(factors, BASE)),
         metric=_text(head, "metric", "accuracy"),
         margin=head.get("margin", 1.0),
+        ablation=_text(head, "ablation", ""),
     )
 
 
@@ -123,6 +124,7 @@ def to_table(study: Study) -> dict[str, Any]:
             "vary": list(study.vary),
             "metric": study.metric,
             "margin": study.margin,
+            **({"ablation": study.ablation} if study.ablation else {}),
         },
         "recipe": msgspec.to_builtins(study.recipe),
         "split": {key: value for key, value in dataclasses.asdict(study.split).items() if value is not None},

@@ -1,0 +1,135 @@
+"""The command that takes a network apart: ablate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from commongarden.cli.group import main, option
+from commongarden.cli.options import as_json, cache_dir, chain, print_json, setting
+from commongarden.cli.studies import carry_out
+from commongarden.language import _, current
+
+if TYPE_CHECKING:
+    from commongarden.arch import Difference
+    from commongarden.study import Study, TakenApart
+
+
+@main.command()
+@click.argument("arm")
+@chain(
+    option("--data", required=True, help="Folder of class folders, or CSV of path,label."),
+    option(
+        "--factors",
+        help="What to change, one thing at a time: some of order,init,shortcut,branches,reductions,normalization,pool,"
+        "dropout,auxiliary [all that the network has].",
+    ),
+    option("--seeds", type=click.IntRange(min=1), help="How many seeds each arm is trained with."),
+    option("--epochs", type=int, help="Passes over the training part."),
+    option("--resolution", type=int, help="Pixels per side that photos are resized to."),
+    option("--batch-size", type=int, help="Photos per step."),
+    option("--lr", type=float, help="Learning rate."),
+    option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other recipe value; may be repeated."),
+    option("--until", type=click.Choice(["resolved"]), help="Race: more seeds only where they decide something."),
+    option("--budget", help="Race within 30m (of run time: 90s, 2h) or 40runs; --seeds is then the most [20]."),
+    option("--yes", is_flag=True, help="Do not ask before a study of more than 10 minutes."),
+    option("--out", type=click.Path(file_okay=False, path_type=Path), help="The study's folder [garden/NAME]."),
+    option("--workers", type=click.IntRange(min=1), help="Runs at a time [physical cores, memory allowing]."),
+    option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
+    option("--log", type=click.Choice(["auto", "live", "plain", "classic"]), default="auto", show_default=True),
+    option("--no-maps", is_flag=True, help="Do not draw at the end what the networks look at."),
+    option("--dry-run", is_flag=True, help="Print the study file with each arm's computed difference and stop."),
+    cache_dir,
+    as_json,
+)
+def ablate(
+    arm: str,
+    data: str,
+    factors: str | None,
+    seeds: int | None,
+    settings: tuple[str, ...],
+    until: str | None,
+    budget: str | None,
+    yes: bool,
+    out: Path | None,
+    workers: int | None,
+    device: str,
+    log: str,
+    no_maps: bool,
+    dry_run: bool,
+    cache_dir: Path | None,
+    as_json: bool,
+    **recipe: Any,
+) -> None:
+    """Take a network apart: train it beside one arm for each single change, and say what each part is worth.
+
+    ARM is an architecture, one with its order (inception_flower:LA), or a file in list form (FILE.json). Each arm
+    lacks one part or has one thing swapped; it is a study like any other, and the same command goes on where it
+    stopped.
+    """
+    import dataclasses
+
+    from commongarden import study as studies
+    from commongarden.recipe import Recipe, override
+
+    values = {key: value for key, value in recipe.items() if value is not None} | dict(map(setting, settings))
+    names = None if factors is None else [name.strip() for name in factors.split(",") if name.strip()]
+    found = studies.take_apart(data, arm, names, override(Recipe(), values, where="recipe"))
+    study = found.study
+    if seeds is not None:
+        study = dataclasses.replace(study, seeds=tuple(range(seeds)))
+    if dry_run:
+        _show(study, found, as_json)
+        return
+    for what, why in found.left_out:
+        click.echo(_("left out: {part}: {reason}").format(part=what, reason=why), err=True)
+    carry_out(
+        study,
+        out or Path("garden") / studies.folder_name(study),
+        log=log,
+        as_json=as_json,
+        yes=yes,
+        cache_dir=cache_dir,
+        until=until,
+        budget=budget,
+        most_seeds=seeds,
+        n_workers=workers,
+        device=device,
+        maps=not no_maps,
+    )
+
+
+def _show(study: Study, found: TakenApart, as_json: bool) -> None:
+    """The arms with what the change is and costs, above the study file, in which these lines are comments."""
+    from commongarden import contract
+    from commongarden import study as studies
+    from commongarden.data import folder
+
+    n_classes = len(folder.scan(study.data, keep_going=True).classes)
+    said = {}
+    for pair in study.contrasts:
+        # as one takes the network apart: from the whole one to the arm
+        difference = contract.computed(study, studies.Contrast(pair.against, pair.arm), n_classes)
+        said[pair.against] = _told(study, pair.against, difference)
+    if as_json:
+        arms = [{"arm": name, "difference": text} for name, text in said.items()]
+        left_out = [{"part": what, "reason": why} for what, why in found.left_out]
+        print_json({"of": study.ablation, "arms": arms, "left_out": left_out, "study": studies.to_table(study)})
+        return
+    width = max(map(len, said))
+    lines = [f"{name:<{width}}  {text}" for name, text in said.items()]
+    lines += [_("left out: {part}: {reason}").format(part=what, reason=why) for what, why in found.left_out]
+    click.echo("".join(f"# {line}\n" for line in lines))
+    click.echo(studies.dump(study), nl=False)
+
+
+def _told(study: Study, name: str, difference: Difference | None) -> str:
+    from commongarden import sentences
+
+    own = ", ".join(f"{key} = {value}" for key, value in study.arms[name].overrides.items())
+    if difference is None or difference.n_edits == 0:
+        return own
+    said = sentences.difference(difference, current())
+    return f"{said}; {own}" if own else said
