@@ -1,8 +1,6 @@
 """Small photos and one finished study that many tests look at."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +9,7 @@ import torch
 from hypothesis import settings
 from PIL import Image
 
+import command
 from commongarden.runner import sights
 
 PENDING = sights.pending
@@ -111,16 +110,8 @@ def study_file(tmp_path_factory, photos) -> Path:
 def commongarden(cache_folder):
     """Runs the command as a user does; returns the finished process."""
 
-    def call(*arguments, check=None, **options):
-        process = subprocess.run(
-            [sys.executable, "-m", "commongarden.cli", *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            env=environment(cache_folder),
-            timeout=240,
-            **options,
-        )
+    def call(*arguments, check=None, cwd=None):
+        process = command.call(list(map(str, arguments)), cwd, environment(cache_folder), timeout=240)
         if check is not None:
             assert process.returncode == check, f"{process.returncode}\n{process.stdout}\n{process.stderr}"
         return process

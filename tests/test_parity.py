@@ -44,7 +44,17 @@ def test_parameters_are_equal_to_the_unit(name):
     assert counted == arch.cost(arch.network(name, 1000), arch.FAMILIES[name].input).n_params
 
 
-@pytest.mark.parametrize("name", [name for name in THEIRS if not name.startswith("vgg13")])
+LARGE = ("vgg11_bn", "vgg16", "vgg16_bn", "vgg19", "resnet101", "resnet152")  # more of what smaller ones show
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.soak) if name in LARGE else name
+        for name in THEIRS
+        if not name.startswith("vgg13")
+    ],
+)
 def test_the_same_weights_give_the_same_numbers(name):
     pair(name).compare()
 

@@ -1,5 +1,6 @@
 """Studies raced through the command line: budgets, stopping and going on, what is said and kept; forecasts."""
 
+import contextlib
 import dataclasses
 import json
 import re
@@ -11,6 +12,7 @@ import time
 import pytest
 
 import commongarden as cg
+from command import workers
 from commongarden import stats
 from commongarden import store as stores
 from commongarden.errors import StudyError
@@ -292,11 +294,8 @@ def test_workers_stay_between_rounds(study_file, cache_folder, tmp_path):
     process = start(study_file, tmp_path / "out", cache_folder, "--until", "resolved", "--seeds", "4", "--workers", "2")
     seen = set()
     while process.poll() is None:
-        try:
-            children = psutil.Process(process.pid).children()
-            seen |= {child.pid for child in children if "spawn_main" in " ".join(child.cmdline())}
-        except psutil.Error:
-            pass
+        with contextlib.suppress(psutil.Error):  # it ends between two looks
+            seen |= {worker.pid for worker in workers(process.pid)}
         time.sleep(0.05)
     _, errors = process.communicate()
     assert process.returncode == 0, errors

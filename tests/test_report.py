@@ -7,13 +7,15 @@ import json
 import re
 import shutil
 
+import altair as alt
+import jsonschema
 import pytest
 from rich.console import Console
 
 from commongarden import report, stats
 from commongarden import store as stores
 from commongarden.records import Estimate, Failure
-from commongarden.report import baselines, numbers, page, verdicts, words
+from commongarden.report import baselines, charts, numbers, page, verdicts, words
 from commongarden.stats import Commonest, ContrastResult, Effort, Imbalance, Remedy
 from grown import grown
 
@@ -411,3 +413,16 @@ def test_a_narrow_terminal_gets_two_tables(finished):
     assert max(map(len, text.splitlines())) <= 80
     assert text.count("residual") >= 2
     assert "…" not in text
+
+
+def test_charts_are_vega_lite(finished, monkeypatch):
+    """The page does not check them, since that takes time."""
+    made, chart = [], charts.Chart
+    monkeypatch.setattr(charts, "Chart", lambda *parts: made.append(parts) or chart(*parts))
+    kept = stores.open_store(finished)
+    page.render(kept, stats.summarize(kept))
+    assert len(made) > 8
+    for name, spec, _ in made:
+        alt.LayerChart.from_dict(spec)
+        with pytest.raises(jsonschema.ValidationError):  # what is checked can fail
+            alt.LayerChart.from_dict(spec | {"layer": [{"mark": name}]})

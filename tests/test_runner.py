@@ -13,6 +13,7 @@ import time
 import psutil
 import pytest
 
+from command import workers
 from commongarden import store as stores
 from commongarden import study as studies
 from commongarden.data import batches
@@ -107,8 +108,7 @@ def test_a_killed_study_goes_on_to_the_same_numbers(longer, cache_folder, tmp_pa
         children = psutil.Process(process.pid).children(recursive=True)
         process.kill()
         process.communicate()
-        psutil.wait_procs(children, timeout=30)
-        assert not [child for child in children if child.is_running()], "workers outlived their parent"
+        wait_for(lambda: not any(map(alive, children)), 30)  # noqa: B023
     done = {path: path.stat().st_mtime_ns for path in out.rglob("run.json")}
     again = commongarden("run", longer, "--out", out, check=0)
     assert "goes on behind epoch" in again.stderr
@@ -206,9 +206,15 @@ def test_a_run_that_diverges_is_recorded_and_the_study_goes_on(study_file, tmp_p
     assert "1 run to make" in retried.stderr
 
 
+def alive(process):
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def kill_the_worker(process):
-    children = psutil.Process(process.pid).children()
-    (worker,) = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    (worker,) = workers(process.pid)
     os.kill(worker.pid, signal.SIGKILL)
 
 

@@ -11,6 +11,7 @@ from importlib import resources
 from typing import Any
 
 import jinja2
+from altair.utils import schemapi
 from markupsafe import Markup
 
 from commongarden import language
@@ -44,6 +45,7 @@ from commongarden.store import Store
 from commongarden.study import Study
 
 
+@schemapi.debug_mode(False)
 def render(store: Store, results: Results) -> str:
     """The page as HTML text."""
     study, runs, manifest, split = store.study(), store.runs(), store.manifest(), store.split()

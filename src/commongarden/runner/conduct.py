@@ -23,7 +23,7 @@ from commongarden.errors import DataError
 from commongarden.findings import Audit
 from commongarden.language import _, ngettext, told
 from commongarden.records import LeftOut
-from commongarden.runner import baselines, budget, forecast, plan, sights, tuning
+from commongarden.runner import baselines, budget, forecast, plan, processes, sights, tuning
 from commongarden.runner.budget import Spending
 from commongarden.runner.display import Display
 from commongarden.runner.events import Audited, Job, Piloted, Sighted, Task
@@ -96,6 +96,8 @@ def conduct(
     with store_files.held(root), display:
         for mended in store_files.mend(Store(root)):
             display.note(mended)
+        if plan.pending(study, Store(root)):
+            processes.prepare()
         store, soil = prepare(study, root, cache_folder, keep_going=keep_going, on_progress=display.prepare)
         study = store.study()
         if soil.manifest.left_out:

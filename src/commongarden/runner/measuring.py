@@ -5,15 +5,16 @@ loads torch, which this one does not.
 from __future__ import annotations
 
 import dataclasses
-import multiprocessing
+import os
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
 from commongarden.arm import Arm
 from commongarden.errors import RunnerError
-from commongarden.language import _, current, use
+from commongarden.language import _, current
 from commongarden.origin import Origin
+from commongarden.runner import processes
 from commongarden.study import Study
 
 Input = tuple[int, int, int]
@@ -46,10 +47,13 @@ def _measured(wanted: Mapping[str, tuple[Arm, Input]], n_classes: int) -> dict[s
     }
     if not lacking:
         return arms
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), use, (current(),)) as pool:
+    begun = (dict(os.environ), current())
+    with ProcessPoolExecutor(1, processes.context(), processes.begin, begun) as pool:
         for name, (arm, input) in lacking.items():
+            with processes.quiet_start():  # the first one starts the process
+                found = pool.submit(_measure, arm, n_classes, input)
             try:
-                kept = pool.submit(_measure, arm, n_classes, input).result()
+                kept = found.result()
             except BrokenProcessPool:
                 raise RunnerError(
                     _(

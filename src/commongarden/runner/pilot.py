@@ -32,6 +32,7 @@ from commongarden.train.evaluate import evaluate
 
 WARM_UP_STEPS, FEWEST_STEPS, MOST_STEPS = 3, 4, 200
 MOST_SECONDS = 2.0  # of timed steps, where the fewest take no longer
+MOST_SHARE = 0.1  # of a run's steps: what it would take is not worth its own time
 LATENCY_PHOTOS = 35  # single photos that a run's latency is measured on
 
 
@@ -109,6 +110,7 @@ def _step_seconds(
         return batches.in_order(images, soil.labels, soil.train[:1], 1)
 
     times: list[float] = []
+    most = min(MOST_STEPS, int(MOST_SHARE * recipe.epochs * steps_per_epoch))
     last = time.perf_counter()
     for news in loop.train(trainee, train_batches, no_validation, steps_per_epoch, study.seed, in_order):
         now = time.perf_counter()
@@ -118,7 +120,7 @@ def _step_seconds(
         times.append(now - last)
         last = now
         timed = times[WARM_UP_STEPS:]
-        if len(timed) >= MOST_STEPS or (len(timed) >= FEWEST_STEPS and sum(timed) > MOST_SECONDS):
+        if len(timed) >= FEWEST_STEPS and (len(timed) >= most or sum(timed) > MOST_SECONDS):
             break
     return float(np.mean(times[WARM_UP_STEPS:] or times))
 

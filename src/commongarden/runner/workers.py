@@ -1,21 +1,17 @@
 """Where runs are made. `Executor` is the small interface; local processes stand behind it here, a cluster could.
 
-Each worker is a fresh process (spawn, so alike on Linux, macOS and Windows) that makes one run after another. The
-parent loads no torch. A worker that finds its parent gone ends by itself. Where one dies, its run goes on in another
-from the last checkpoint; a run at which two die is stored as failed, with the cause. One that has been silent for
-longer than its work can explain (watching.py) is ended, and counts as dead.
+Each worker is a process of its own (processes.py) that makes one run after another. The parent loads no torch. A worker
+that finds its parent gone ends by itself. Where one dies, its run goes on in another from the last checkpoint; a run at
+which two die is stored as failed, with the cause. One that has been silent for longer than its work can explain
+(watching.py) is ended, and counts as dead.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import multiprocessing
 import os
-import signal
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -24,9 +20,9 @@ from typing import Protocol
 
 from commongarden import store as store_files
 from commongarden.errors import CommonGardenError, RunnerError
-from commongarden.language import N_, _, current, told, use
+from commongarden.language import N_, _, current, told
 from commongarden.records import Failure
-from commongarden.runner import plan, soil
+from commongarden.runner import plan, processes, soil
 from commongarden.runner.events import (
     Audited,
     Event,
@@ -150,14 +146,15 @@ class LocalWorkers:
             _send(worker, None)
 
     def _start(self) -> _Worker:
-        context = multiprocessing.get_context("spawn")
+        context = processes.context()
         here, there = context.Pipe()
-        process = context.Process(
+        begun = (dict(os.environ), current())
+        process = context.Process(  # type: ignore[attr-defined]
             target=_work,
-            args=(there, self.store.root, self.soil.cache_folder, self.device, self.stop_hopeless, current()),
+            args=(there, self.store.root, self.soil.cache_folder, self.device, self.stop_hopeless, begun),
             daemon=True,
         )
-        with _inherited_by_workers():
+        with processes.quiet_start():
             process.start()
         there.close()
         assert process.pid is not None
@@ -222,36 +219,16 @@ def _send(worker: _Worker, message: Task | None) -> None:
         return  # it has died, which the next read of its pipe tells
 
 
-@contextmanager
-def _inherited_by_workers() -> Iterator[None]:
-    """One thread a process from its first import on; and Ctrl-C, which the terminal sends to all, is the parent's."""
-    wanted = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    before = {name: os.environ.get(name) for name in wanted}
-    in_main_thread = threading.current_thread() is threading.main_thread()  # elsewhere Python sets no handlers
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        os.environ.update(wanted)
-        if in_main_thread:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-        yield
-    except OSError as error:
-        raise RunnerError(_("a worker process cannot be started: {reason}").format(reason=error)) from error
-    finally:
-        if in_main_thread:
-            signal.signal(signal.SIGINT, handler)
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
 def _work(
-    connection: Connection, root: Path, cache_folder: Path, device: str, stop_hopeless: bool, language: str
+    connection: Connection,
+    root: Path,
+    cache_folder: Path,
+    device: str,
+    stop_hopeless: bool,
+    begun: tuple[dict[str, str], str],
 ) -> None:
     """A worker's life: jobs come in over the pipe, events go out, None from either side ends a run or the worker."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    use(language)
+    processes.begin(*begun)
     from commongarden.runner.grow import grow  # loads torch, in this process only
     from commongarden.runner.look import look
     from commongarden.runner.pilot import pilot

@@ -1,0 +1,84 @@
+"""Processes that train: how they come to be, alike for workers and for the measuring of others' networks.
+
+On Linux a fork server imports what they need once, torch above all, and every process is a copy of it: the three
+seconds of that import are paid once for a study, and while the photos are still being read. It imports and does nothing
+else: a thread pool that had worked before a fork would hang behind it. Elsewhere each process is a fresh one (spawn).
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.forkserver
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from multiprocessing.context import BaseContext
+
+from commongarden.errors import RunnerError
+from commongarden.language import _, use
+
+PRELOADED = (
+    "torch._dynamo",  # which an optimizer's first step loads, for a second
+    "commongarden.runner.grow",
+    "commongarden.runner.look",
+    "commongarden.runner.pilot",
+)
+HAS_SERVER = sys.platform == "linux"
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+
+
+def context() -> BaseContext:
+    """Where processes are started; always within `quiet_start`."""
+    if not HAS_SERVER:
+        return multiprocessing.get_context("spawn")
+    found = multiprocessing.get_context("forkserver")
+    found.set_forkserver_preload(list(PRELOADED))
+    return found
+
+
+def prepare() -> None:
+    """Lets the fork server begin its imports, so that they are done when the first process is wanted."""
+    if HAS_SERVER:
+        context()
+        # a script without a guard is told so by its first worker; here it must not stop the worker's own import of it
+        with suppress(OSError, RuntimeError), quiet_start():
+            multiprocessing.forkserver.ensure_running()
+
+
+@contextmanager
+def quiet_start() -> Iterator[None]:
+    """One thread a process from its first import on; and Ctrl-C, which the terminal sends to all, is the parent's.
+
+    Raises RunnerError where a process cannot be started.
+    """
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    in_main_thread = threading.current_thread() is threading.main_thread()  # elsewhere Python sets no handlers
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        os.environ.update(ONE_THREAD)
+        if in_main_thread:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        yield
+    except (OSError, EOFError) as error:
+        raise RunnerError(_("a worker process cannot be started: {reason}").format(reason=error)) from error
+    finally:
+        if in_main_thread:
+            signal.signal(signal.SIGINT, handler)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def begin(environment: Mapping[str, str], language: str) -> None:
+    """What a process does first: the fork server may be older than what its parent's environment holds by now."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    changed = {**environment, **ONE_THREAD}
+    for name in os.environ.keys() - changed.keys():
+        del os.environ[name]
+    os.environ.update(changed)
+    use(language)
