@@ -5,7 +5,8 @@
     split.json            the three parts, and what was left out and why
     splits/SEED.json      where each run seed has a split of its own: that one (split.json then has the first seed's)
     contract.json         what all arms share and what differs between them, with its hash
-    runs/ARM/SEED/        one finished (or failed) run: run.json, history.csv, predictions.npz, model.safetensors
+    runs/ARM/SEED/        one finished (or failed) run: run.json, history.csv, predictions.npz, model.safetensors,
+                          signals.npz (what passed through its layers; runs of older versions have none)
     runs/ARM/SEED.partial/  a run under way: checkpoint.pt; renamed to runs/ARM/SEED as the last act of the run
     audit.json            what was found in each arm's network before its runs; made again where it is missing
     baselines/KEY.npz     what simple methods reached, and their predictions; KEY is a hash of photos and split
@@ -30,6 +31,7 @@ import hashlib
 import io
 import os
 import shutil
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -39,11 +41,13 @@ import filelock
 import msgspec
 import numpy as np
 
+from commongarden import signals as signal_file
 from commongarden import study as study_file
 from commongarden.errors import StoreError
 from commongarden.findings import AUDIT_SCHEMA, Audit
 from commongarden.language import _
 from commongarden.records import SCHEMA, Baseline, Epoch, LeftOut, Manifest, Photo, Predictions, Run, Split
+from commongarden.signals import Signals
 from commongarden.study import Study
 
 BASELINES_VERSION = 1  # rises whenever the same photos would give other baselines
@@ -123,6 +127,16 @@ class Store:
         path = self.directory(arm, seed) / "predictions.npz"
         with np.load(io.BytesIO(_read(path)), allow_pickle=False) as arrays:
             return Predictions(arrays["photos"], arrays["labels"], arrays["probabilities"])
+
+    def signals(self, arm: str, seed: int) -> Signals | None:
+        """What passed through the network while it was trained; None for runs that recorded none."""
+        path = self.directory(arm, seed) / "signals.npz"
+        if not path.is_file():
+            return None
+        try:
+            return signal_file.from_bytes(_read(path))
+        except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise StoreError(_("{path}: not a run's signals: {reason}").format(path=path, reason=error)) from None
 
     def audits(self) -> dict[str, Audit]:
         """What was found in each arm's network before its runs; those of another version's making are left out."""
@@ -310,7 +324,12 @@ def write_thumbnails(store: Store, jpegs: Mapping[str, bytes]) -> None:
 
 
 def write_run(
-    store: Store, run: Run, history: Sequence[Epoch], predictions: Predictions | None, weights: bytes | None
+    store: Store,
+    run: Run,
+    history: Sequence[Epoch],
+    predictions: Predictions | None,
+    weights: bytes | None,
+    signals: Signals | None = None,
 ) -> None:
     """Makes a run final: its files are written beside its checkpoint, then the directory gets its final name."""
     partial = store.partial(run.arm, run.seed)
@@ -322,6 +341,8 @@ def write_run(
     write_atomically(partial / "history.csv", text.getvalue().encode())
     if predictions is not None:
         write_atomically(partial / "predictions.npz", _npz(**vars(predictions)))
+    if signals is not None:
+        write_atomically(partial / "signals.npz", signal_file.to_bytes(signals))
     if weights is not None:
         write_atomically(partial / "model.safetensors", weights)
     _sweep(partial)
