@@ -32,6 +32,7 @@ from commongarden.report import (
     tables,
     terms,
     tuned,
+    why,
     words,
 )
 from commongarden.report.charts import Chart
@@ -58,6 +59,7 @@ def render(store: Store, results: Results) -> str:
     fronts = pareto.fronts(results)
     budgets_chart, tuned_chart = budgets.chart(results), tuned.chart(results)
     factorial = factors.section(results)
+    reasons = why.section(store, results)
     drawn = [
         budgets_chart,
         tuned_chart,
@@ -67,6 +69,7 @@ def render(store: Store, results: Results) -> str:
         time,
         *(chart for chart, _ in fronts),
         *(chart for chart, _ in confusions),
+        *(reasons.charts if reasons else []),
     ]
     return (
         _environment()
@@ -93,6 +96,9 @@ def render(store: Store, results: Results) -> str:
             else None,
             notes=words.notes(results),
             evidence=evidence.section(results),
+            why=reasons,
+            why_title=why.title,
+            without_reason=why.without_reason,
             colours={arm: charts.colour(i) for i, arm in enumerate(arms)},
             dashed=[arm for i, arm in enumerate(arms) if charts.dash(i) != [1, 0]],
             has_intervals=any(arm.n_finished > 1 for arm in results.arms),

@@ -20,8 +20,9 @@ from torch.utils.hooks import RemovableHandle
 from commongarden.signals import SIGNALS, LayerKind, Reestimated, Signals, WatchedLayer
 from commongarden.train.watch import RECTIFIERS, TINY, Linear, tensors, walk
 
-STEPS_A_PAIR = 50  # of an epoch's steps, one pair of neighbours is looked at for so many
-MOST_PAIRS = 4
+STEPS_A_LOOK = 50  # of an epoch's steps, the layers are looked at in one for so many
+MOST_LOOKS = 4
+MOST_PAIRS = 8  # of neighbouring steps whose gradients are held against each other, which costs little
 PHOTOS = 8  # of a batch, for the scales; dead channels are looked for in all
 
 
@@ -37,9 +38,12 @@ class Recorder:
         self.layers: dict[str, WatchedLayer] = {}
         self.rows: list[dict[str, Any]] = []
         self._paths = paths
-        pairs = max(1, min(MOST_PAIRS, steps_per_epoch // STEPS_A_PAIR))
-        starts = {1 + (2 * i + 1) * max(steps_per_epoch - 2, 0) // (2 * pairs) for i in range(pairs)}
-        self._starts, self._seconds = starts, {start + 1 for start in starts if start < steps_per_epoch} - starts
+        looks = max(1, min(MOST_LOOKS, steps_per_epoch // STEPS_A_LOOK))
+        pairs = max(1, min(MOST_PAIRS, steps_per_epoch // 3))
+        self._looks = _spread_out(looks, steps_per_epoch)
+        firsts = _spread_out(pairs, steps_per_epoch - 1)
+        self._seconds = {first + 1 for first in firsts if first < steps_per_epoch}
+        self._firsts = {second - 1 for second in self._seconds}
         self._step = 0
         self._handles: list[RemovableHandle] = []
         self._graph: dict[Any, int] | None = None
@@ -60,7 +64,7 @@ class Recorder:
     def begin(self, step: int) -> None:
         """Before the forward pass of this step of the epoch, from 1."""
         self._step = step
-        if step in self._starts:
+        if step in self._looks:
             self._graph = {} if not self.layers else None
             for name, module in self.network.named_modules():
                 if isinstance(module, Linear):
@@ -72,13 +76,12 @@ class Recorder:
 
     def learned(self) -> None:
         """Behind the backward pass, before the optimizer moves the weights."""
-        if self._step in self._starts:
+        if self._step in self._looks:
             for handle in self._handles:
                 handle.remove()
             self._handles, self._graph = [], None
-            self._grads = [gradient.clone() for gradient in self._gradients()]
             self._weights = {name: weight.clone() for name, weight in self._linear_weights()}
-        elif self._step in self._seconds and self._grads is not None:
+        if self._step in self._seconds and self._grads is not None:
             now = self._gradients()
             if now and len(now) == len(self._grads):
                 norms = [sum(_squared(grads)) for grads in (self._grads, now)]
@@ -86,10 +89,12 @@ class Recorder:
                 self._squares.append(sum(norms) / 2)
                 self._products.append(sum(float(product.sum()) for product in products))
             self._grads = None
+        if self._step in self._firsts:
+            self._grads = [gradient.clone() for gradient in self._gradients()]
 
     def moved(self) -> None:
         """Behind the optimizer's step."""
-        if self._step in self._starts:
+        if self._step in self._looks:
             for name, weight in self._linear_weights():
                 before = self._weights[name]
                 change, size = float((weight - before).norm()), float(before.norm())
@@ -230,6 +235,11 @@ def path_of(name: str, paths: Mapping[str, str]) -> str:
         known, _, last = known.rpartition(".")
         rest = f"{last}.{rest}" if rest else last
     return " / ".join(part for part in (paths.get(known, ""), rest) if part)
+
+
+def _spread_out(n: int, steps: int) -> set[int]:
+    """n of the steps from 1 to `steps`, each in the middle of its share."""
+    return {1 + (2 * i + 1) * max(steps - 1, 0) // (2 * n) for i in range(n)}
 
 
 def _moves(norm: _BatchNorm) -> bool:
