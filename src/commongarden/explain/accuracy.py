@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Literal, get_args
 
 from commongarden import arch
 from commongarden.explain.observation import Observation
@@ -29,23 +30,36 @@ LAGS_APART = 3.0  # of two norms' half-lives
 LAGS = 0.5  # epochs of a half-life
 MOST = 0.5  # of the layers: then the whole arm's first weights are at fault, no single layer's
 
-RANK = (
+AccuracyKind = Literal[
     "dead layer", "dead branch", "wrong gradient", "wrong initialization", "lagging norm", "shrinking signal",
     "growing signal", "shrinking gradients", "growing gradients", "growing sum", "unused parameter",
     "train and eval apart", "dropped positions", "small batch", "dead units", "diverged", "noisy gradients", "unstable",
     "overfits", "still improving", "fits less", "commonest class",
-)  # fmt: skip
+]  # fmt: skip
+RANK: tuple[str, ...] = get_args(AccuracyKind)  # causes before consequences
 STILL = ("dead units", "constant output", "zero gradient", "cut gradient")  # of an audit: nothing passes
 SCALE = ("small weights", "large weights", "saturated logits", "faint output")
 
+NAMED = {
+    "wrong gradient": N_("wrong gradient"),
+    "growing sum": N_("growing sum"),
+    "unused parameter": N_("unused parameter"),
+    "train and eval apart": N_("training and evaluation apart"),
+    "dropped positions": N_("dropped positions"),
+    "small batch": N_("small batch for batch norm"),
+    "shrinking signal": N_("shrinking signal"),
+    "growing signal": N_("growing signal"),
+    "shrinking gradients": N_("shrinking gradients"),
+    "growing gradients": N_("growing gradients"),
+}
 SENTENCES = {
-    "dead layer": N_("In {arm} nothing passes {path}: behind it all photos are alike, or before it nothing learns."),
-    "dead branch": N_("In {arm} the branch {path} is dead: it passes on nothing of the photos, or learns nothing."),
-    "wrong initialization": N_(
+    "dead_layer": N_("In {arm} nothing passes {path}: behind it all photos are alike, or before it nothing learns."),
+    "dead_branch": N_("In {arm} the branch {path} is dead: it passes on nothing of the photos, or learns nothing."),
+    "wrong_initialization": N_(
         "In {arm} the first weights of {path} are of another size: {scale} (root mean square times the root of the "
         "fan-in), {other} in {against}; weights drawn by their fan-in have 1.41."
     ),
-    "all weights": N_(
+    "all_weights": N_(
         "In {arm} the first weights of {n} of {of} layers are of another size: {scale} in the middle (root mean square "
         "times the root of the fan-in), {other} in {against}; weights drawn by their fan-in have 1.41."
     ),
@@ -53,22 +67,22 @@ SENTENCES = {
         "In {arm} the first weights of {path} are of another size: the signal behind them is {scale} times the one "
         "before them, {other} times in {against}; weights drawn by their fan-in give about 1.4."
     ),
-    "all gains": N_(
+    "all_gains": N_(
         "In {arm} the first weights of {n} of {of} layers are of another size: in the middle the signal behind them is "
         "{scale} times the one before them, {other} times in {against}; weights drawn by their fan-in give about 1.4."
     ),
     "weights": N_("In {arm} the first weights at {path} are too small or too large ({scale}); not so in {against}."),
-    "lagging norm": N_(
+    "lagging_norm": N_(
         "In {arm} the running statistics of {path} lag: they come half way in {steps} steps, {epochs} epochs; so of "
         "{n} of {of} batch norms."
     ),
-    "fits less": N_(
+    "fits_less": N_(
         "{arm} has learned its own training photos less: {one} % right in the last epoch, {two} % in {against}, so "
         "that the difference is there before any photo is new."
     ),
     "audit": N_("In {arm}, at {path}, the audit found this: {what} ({value}); not so in {against}."),
     "observation": N_("Shown by the runs of {arm}: {said}"),
-    "observation at": N_("Shown by the runs of {arm}, at {path}: {said}"),
+    "observation_at": N_("Shown by the runs of {arm}, at {path}: {said}"),
 }
 
 
@@ -82,7 +96,7 @@ def accuracy_reasons(names: tuple[str, str], probes: tuple[Probe, Probe]) -> tup
         arm, against, one, two = names[mine], names[other], probes[mine], probes[other]
         found += _dead(arm, one, two)
         gone = [reason.path for reason in found if reason.arm == arm]
-        sentences = ("wrong initialization", "all weights")
+        sentences = ("wrong_initialization", "all_weights")
         scales = _first_weights(arm, against, one.weights, two.weights, WEIGHTS_APART, sentences)
         found += [reason for reason in scales if not any(_within(reason.path, path) for path in gone)]
         found += _lagging(arm, one, two)
@@ -120,7 +134,7 @@ def _fits_less(store: Store, worse: str, better: str, difference: float) -> Iter
     behind = mean_interval([two - one for one, two in pairs])
     if behind.value >= 0.5 * difference and behind.low is not None and behind.low > 0:
         one, two = (hundredths(statistics.fmean(pair[side] for pair in pairs)) for side in (0, 1))
-        yield _reason("fits less", worse, "", "fits less", one=one, two=two, against=better)
+        yield _reason("fits less", worse, "", "fits_less", one=one, two=two, against=better)
 
 
 def accuracy_difference(store: Store, one: str, two: str) -> Estimate | None:
@@ -152,7 +166,7 @@ def _of_observation(found: Observation) -> Reason:
     with used("en"):
         sentence = said(found)
     return _reason(
-        named, found.arm, found.path, "observation at" if found.path else "observation", effect, said=sentence
+        named, found.arm, found.path, "observation_at" if found.path else "observation", effect, said=sentence
     )
 
 
@@ -167,10 +181,10 @@ def _dead(arm: str, one: Probe, two: Probe) -> Iterator[Reason]:
     dead = [path for path in one.dead if path not in two.dead]
     trunk = [found for found in still if not any(_within(found.path, path) for path in one.dead)]
     if trunk:
-        yield _reason("dead layer", arm, trunk[0].path, "dead layer")
+        yield _reason("dead layer", arm, trunk[0].path, "dead_layer")
     else:
         for path in dead:
-            yield _reason("dead branch", arm, path, "dead branch")
+            yield _reason("dead branch", arm, path, "dead_branch")
 
 
 def _whole(found: Finding) -> float:
@@ -221,7 +235,7 @@ def _lagging(arm: str, one: Probe, two: Probe) -> Iterator[Reason]:
         path = max(lag, key=lambda path: lag[path])  # of equals the first
         epochs = lag[path] / one.steps_per_epoch
         yield _reason(
-            "lagging norm", arm, path, "lagging norm", steps=figure(lag[path]), epochs=figure(epochs),
+            "lagging norm", arm, path, "lagging_norm", steps=figure(lag[path]), epochs=figure(epochs),
             n=str(len(lag)), of=str(len(one.half_lives)),
         )  # fmt: skip
 
@@ -243,7 +257,7 @@ def _of_audit(arm: str, against: str, one: Audit, two: Audit, gone: Sequence[str
                 )
         else:
             value = figure(found.value)
-            yield _reason(found.kind, arm, found.path, "audit", what=found.kind, value=value, against=against)
+            yield _reason(found.kind, arm, found.path, "audit", what=NAMED[found.kind], value=value, against=against)
 
 
 def _of_stored_audit(
@@ -256,15 +270,15 @@ def _of_stored_audit(
         if found.kind in STILL and found.value >= _whole(found):
             within = [path for path in inside if _within(found.path, path)]
             kind = "dead branch" if within else "dead layer"
-            yield _reason(kind, arm, within[-1] if within else found.path, kind)
+            yield _reason(kind, arm, within[-1] if within else found.path, kind.replace(" ", "_"))
         if found.kind == "lagging statistics":
             steps, layers = found.more["steps"], found.more["layers"]
             yield _reason(
-                "lagging norm", arm, found.path, "lagging norm", steps=figure(steps), epochs=figure(found.value),
+                "lagging norm", arm, found.path, "lagging_norm", steps=figure(steps), epochs=figure(found.value),
                 n=str(int(layers)), of=str(int(layers)),
             )  # fmt: skip
     gains = [{scale.path: scale.gain for scale in audit.scales} for audit in (one, two)]
-    yield from _first_weights(arm, against, gains[0], gains[1], GAIN_APART, ("gain", "all gains"))
+    yield from _first_weights(arm, against, gains[0], gains[1], GAIN_APART, ("gain", "all_gains"))
     yield from _of_audit(arm, against, one, two, gone)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from commongarden.explain.observation import Observation
-from commongarden.language import N_, _
+from commongarden.language import _
 from commongarden.records import Estimate
 
 
@@ -100,11 +100,28 @@ def _factor(value: Estimate) -> str:
     )
 
 
-def _trend(template: str) -> Callable[[Observation], str]:
-    def say(found: Observation) -> str:
-        return _(template).format(factor=_factor(found.value), whole=figure(found.more["whole"]))
+def _by_depth(found: Observation) -> dict[str, str]:
+    return {"factor": _factor(found.value), "whole": figure(found.more["whole"])}
 
-    return say
+
+def _shrinking_signal(found: Observation) -> str:
+    return _("The signal shrinks by a factor of {factor} per layer, {whole} over the depth.").format(**_by_depth(found))
+
+
+def _growing_signal(found: Observation) -> str:
+    return _("The signal grows by a factor of {factor} per layer, {whole} over the depth.").format(**_by_depth(found))
+
+
+def _shrinking_gradients(found: Observation) -> str:
+    return _("Gradients shrink by a factor of {factor} per layer on their way back, {whole} over the depth.").format(
+        **_by_depth(found)
+    )
+
+
+def _growing_gradients(found: Observation) -> str:
+    return _("Gradients grow by a factor of {factor} per layer on their way back, {whole} over the depth.").format(
+        **_by_depth(found)
+    )
 
 
 def _lagging(found: Observation) -> str:
@@ -160,14 +177,10 @@ _SENTENCES: dict[str, Callable[[Observation], str]] = {
     "diverged": _diverged,
     "dead branch": _dead_branch,
     "dead units": _dead_units,
-    "shrinking signal": _trend(N_("The signal shrinks by a factor of {factor} per layer, {whole} over the depth.")),
-    "growing signal": _trend(N_("The signal grows by a factor of {factor} per layer, {whole} over the depth.")),
-    "shrinking gradients": _trend(
-        N_("Gradients shrink by a factor of {factor} per layer on their way back, {whole} over the depth.")
-    ),
-    "growing gradients": _trend(
-        N_("Gradients grow by a factor of {factor} per layer on their way back, {whole} over the depth.")
-    ),
+    "shrinking signal": _shrinking_signal,
+    "growing signal": _growing_signal,
+    "shrinking gradients": _shrinking_gradients,
+    "growing gradients": _growing_gradients,
     "lagging validation": _lagging,
     "noisy gradients": _noisy,
     "unstable": _unstable,
