@@ -59,8 +59,10 @@ def every_observation(store: Store) -> dict[str, tuple[Observation, ...]]:
     return {arm: observations(store, arm) for arm in store.study().arms}
 
 
-def _over(values: Sequence[float], least_spread: float = 0.0) -> Estimate:
-    return mean_interval(values, least_spread=least_spread)
+def _over(
+    values: Sequence[float], least_spread: float = 0.0, bounds: tuple[float, float] = (-math.inf, math.inf)
+) -> Estimate:
+    return mean_interval(values, least_spread=least_spread, bounds=bounds)
 
 
 def _surely_above(found: Estimate, bound: float, least: float = 0.0) -> bool:
@@ -76,7 +78,7 @@ def _diverged(arm: str, runs: Sequence[Run]) -> Iterator[Observation]:
     gone = [run for run in runs if run.failure is not None and " became " in run.failure.reason]
     if gone:
         epoch = statistics.fmean(run.failure.epoch for run in gone if run.failure)
-        yield Observation("diverged", arm, "", _over([float(run in gone) for run in runs]), len(runs), {
+        yield Observation("diverged", arm, "", _over([float(run in gone) for run in runs], bounds=(0.0, 1.0)), len(runs), {
             "runs": float(len(gone)), "epoch": epoch,
         })  # fmt: skip
 
@@ -91,7 +93,7 @@ def _commonest(store: Store, arm: str, done: Sequence[Grown]) -> Iterator[Observ
         stuck.append(at_commonest(store, grown.run, line.accuracy))
     if any(stuck):
         losses = [grown.history[-1].train_loss for grown, is_stuck in zip(done, stuck, strict=True) if is_stuck]
-        yield Observation("commonest class", arm, "", _over([float(one) for one in stuck]), len(done), {
+        yield Observation("commonest class", arm, "", _over([float(one) for one in stuck], bounds=(0.0, 1.0)), len(done), {
             "runs": float(sum(stuck)), "loss": statistics.fmean(losses), "guessing": line.loss,
         })  # fmt: skip
 
@@ -164,7 +166,7 @@ def _dead_units(arm: str, signals: Sequence[Signals], told: Sequence[str]) -> It
         if all(one.of("dead")[0] == layers for one in signals)
     }
     dead = {
-        path: _over([float(value) for value in values])
+        path: _over([float(value) for value in values], bounds=(0.0, 1.0))
         for path, values in by_path.items()
         if statistics.fmean(float(value) for value in values) >= DEAD and not any(_within(path, one) for one in told)
     }
