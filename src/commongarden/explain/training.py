@@ -78,7 +78,8 @@ def _diverged(arm: str, runs: Sequence[Run]) -> Iterator[Observation]:
     gone = [run for run in runs if run.failure is not None and " became " in run.failure.reason]
     if gone:
         epoch = statistics.fmean(run.failure.epoch for run in gone if run.failure)
-        yield Observation("diverged", arm, "", _over([float(run in gone) for run in runs], bounds=(0.0, 1.0)), len(runs), {
+        share = _over([float(run in gone) for run in runs], bounds=(0.0, 1.0))
+        yield Observation("diverged", arm, "", share, len(runs), {
             "runs": float(len(gone)), "epoch": epoch,
         })  # fmt: skip
 
@@ -93,7 +94,8 @@ def _commonest(store: Store, arm: str, done: Sequence[Grown]) -> Iterator[Observ
         stuck.append(at_commonest(store, grown.run, line.accuracy))
     if any(stuck):
         losses = [grown.history[-1].train_loss for grown, is_stuck in zip(done, stuck, strict=True) if is_stuck]
-        yield Observation("commonest class", arm, "", _over([float(one) for one in stuck], bounds=(0.0, 1.0)), len(done), {
+        share = _over([float(one) for one in stuck], bounds=(0.0, 1.0))
+        yield Observation("commonest class", arm, "", share, len(done), {
             "runs": float(sum(stuck)), "loss": statistics.fmean(losses), "guessing": line.loss,
         })  # fmt: skip
 
