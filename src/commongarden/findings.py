@@ -74,3 +74,20 @@ class Audit:
     n_photos: int
     findings: tuple[Finding, ...]
     scales: tuple[Scale, ...]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a network shows at its first weights and over its first few steps, for explaining without a study.
+
+    weights: by linear layer, the root mean square of its weights times the root of their fan-in; sqrt(2) by He et al.
+        2015. dead: branches whose output was the same for every photo, or whose weights got no gradient, at the first
+        weights and after the steps. half_lives: by batch norm, steps in which its running statistics come half way.
+    """
+
+    audit: Audit
+    weights: dict[str, float]
+    dead: tuple[str, ...]
+    half_lives: dict[str, float]
+    steps_per_epoch: int
+    epochs: int

@@ -1,5 +1,18 @@
 """From records, costs and measurements to reasons: why one arm is slower, better, or does not learn."""
 
+from commongarden.explain.accuracy import accuracy_difference, accuracy_reasons, study_reasons
+from commongarden.explain.observation import Observation
 from commongarden.explain.reason import Reason
+from commongarden.explain.sentences import said
+from commongarden.explain.training import every_observation, observations
 
-__all__ = ["Reason"]
+__all__ = [
+    "Observation",
+    "Reason",
+    "accuracy_difference",
+    "accuracy_reasons",
+    "every_observation",
+    "observations",
+    "said",
+    "study_reasons",
+]

@@ -246,6 +246,28 @@ ENGLISH: dict[str, str] = {
     "both ways.",
     "confusion_caption_folds": "Per cent of the photos of each true class (rows) that were called this or that class "
     "(columns), mean over the finished folds.",
+    "why": "Why arms differ",
+    "why_caption": "From what was recorded while the runs were trained. A reason is something that the records show in "
+    "the worse arm and not in the better one; it is claimed for established differences only, and it is no proof: an "
+    "arm without it would be one.",
+    "why_no_difference": "No difference between arms is established, so no reason is looked for.",
+    "why_runs": "What the runs show",
+    "why_time": "What the seconds can say",
+    "map_layers": "layers, first on top",
+    "map_activation": "Activations",
+    "map_activation_caption": "Root mean square of what each convolution or dense layer puts out.",
+    "map_gradient": "Gradients",
+    "map_gradient_caption": "Norm of the loss's gradient at the output of each convolution or dense layer, for one "
+    "photo.",
+    "map_update": "Updates",
+    "map_update_caption": "Norm of one step's change of a layer's weights over the norm of the weights.",
+    "map_dead": "Dead units",
+    "map_dead_caption": "Share of the channels behind each rectifier that are 0 for every photo looked at.",
+    "map_distance": "Running statistics behind",
+    "map_distance_caption": "Distance of each batch norm's running statistics from those of the batches, in standard "
+    "deviations.",
+    "maps_caption": "Each row is a layer, each column an epoch; means over the finished runs, recorded on a few steps "
+    "of each epoch.",
     "footer": "Made by commongarden from the study's folder. Everything this page shows is in this one file.",
 }
 

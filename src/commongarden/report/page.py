@@ -36,6 +36,7 @@ from commongarden.report import (
     tables,
     terms,
     tuned,
+    why,
     words,
 )
 from commongarden.report.charts import Chart
@@ -63,7 +64,7 @@ def render(store: Store, results: Results) -> str:
     fronts = pareto.fronts(results)
     budgets_chart, tuned_chart = budgets.chart(results), tuned.chart(results)
     factorial, worths = factors.section(results), ablation.section(results)
-    looked = seen.section(store, results)
+    looked, reasons = seen.section(store, results), why.section(store, results)
     drawn = [
         budgets_chart,
         tuned_chart,
@@ -75,6 +76,7 @@ def render(store: Store, results: Results) -> str:
         *(chart for chart, _ in fronts),
         *(chart for chart, _ in confusions),
         *(chart for _arm, chart, _said in (looked.maps if looked else ())),
+        *(reasons.charts if reasons else []),
     ]
     return (
         _environment()
@@ -103,6 +105,9 @@ def render(store: Store, results: Results) -> str:
             else None,
             notes=words.notes(results),
             evidence=evidence.section(results),
+            why=reasons,
+            why_title=why.title,
+            without_reason=why.without_reason,
             colours={arm: charts.colour(i) for i, arm in enumerate(arms)},
             dashed=[arm for i, arm in enumerate(arms) if charts.dash(i) != [1, 0]],
             has_intervals=any(arm.n_finished > 1 for arm in results.arms),

@@ -23,9 +23,13 @@ from commongarden.runner.soil import Soil
 from commongarden.store import Store
 from commongarden.study import Study
 from commongarden.train import checkpoint, loop, measure, streams
+from commongarden.train.audit import tree_paths
 from commongarden.train.evaluate import evaluate
+from commongarden.train.recording import Recorder
+from commongarden.train.reestimate import reestimated
 
 EVALUATION_BATCH = 128
+REESTIMATED_FROM = 128  # photos of the training part: enough for a mean and a deviation of a channel
 SECONDS_BETWEEN_STEP_EVENTS = 0.25
 
 
@@ -59,7 +63,9 @@ def grow(
     else:
         return
     failed = dataclasses.replace(record, failure=failure, ended=plan.now())
-    store_files.write_run(store, failed, trainee[0].history if trainee else [], None, None)
+    recorder = trainee[0].recorder if trainee else None
+    signals = recorder.signals() if recorder is not None and recorder.rows else None
+    store_files.write_run(store, failed, trainee[0].history if trainee else [], None, None, signals)
     yield RunDone(job, failed)
 
 
@@ -89,7 +95,8 @@ def _grow(
 
     partial = store.partial(record.arm, record.seed)
     store_files.make_folder(partial)
-    trainee, note = _trainee(study, job, record, device), ""
+    steps = batches.n_batches(len(soil.train), recipe.batch_size)
+    trainee, note = _trainee(study, job, record, device, steps), ""
     try:
         checkpoint.restore(trainee, partial / "checkpoint.pt")
     except FileNotFoundError:
@@ -99,7 +106,7 @@ def _grow(
             disk.rename(partial / "checkpoint.pt", partial.with_suffix(".checkpoint"))
             disk.set_aside(partial.with_suffix(".checkpoint"))
         trainee, note = (
-            _trainee(study, job, record, device),
+            _trainee(study, job, record, device, steps),
             N_("{reason}; starts from its first epoch").format(reason=error),
         )
     kept.append(trainee)
@@ -117,7 +124,6 @@ def _grow(
     def part(indices: np.ndarray) -> Iterable[loop.Batch]:
         return batches.in_order(images, soil.labels, indices, EVALUATION_BATCH)
 
-    steps = batches.n_batches(len(soil.train), recipe.batch_size)
     shown = 0.0
     line = commonest_line(soil) if stop_hopeless and not isinstance(job, Trial) else -1.0
     news_of = loop.train(trainee, train_batches, lambda: part(soil.val), steps, study.seed, in_order)
@@ -149,6 +155,8 @@ def _grow(
     start = time.perf_counter()
     test = evaluate(trainee.classifier, part(soil.test), device)
     stored = checkpoint.weights_to_bytes(trainee.classifier)
+    few = soil.train[np.linspace(0, len(soil.train) - 1, min(REESTIMATED_FROM, len(soil.train))).astype(np.int64)]
+    anew = reestimated(trainee.classifier, part(few), lambda: part(soil.val), device)
     finished = dataclasses.replace(
         record,
         status="finished",
@@ -165,12 +173,15 @@ def _grow(
     )
     photos = np.array([soil.manifest.photos[i].path for i in soil.test], dtype=np.str_)
     predictions = Predictions(photos, test.labels, test.probabilities)
-    store_files.write_run(store, finished, trainee.history, predictions, stored)
+    signals = None if trainee.recorder is None else trainee.recorder.signals(anew)
+    store_files.write_run(store, finished, trainee.history, predictions, stored, signals)
     yield RunDone(job, finished)
 
 
-def _trainee(study: Study, job: Job, record: Run, device: torch.device) -> loop.Trainee:
-    first = first_weights(
-        study, job, read(record.arch), record.input, record.recipe, record.pixel_mean, record.pixel_std
-    )
-    return loop.new_trainee(first, record.recipe, device)
+def _trainee(study: Study, job: Job, record: Run, device: torch.device, steps: int) -> loop.Trainee:
+    network = read(record.arch)
+    first = first_weights(study, job, network, record.input, record.recipe, record.pixel_mean, record.pixel_std)
+    trainee = loop.new_trainee(first, record.recipe, device)
+    if not isinstance(job, Trial):
+        trainee.recorder = Recorder(first.body, tree_paths(network), steps)
+    return trainee

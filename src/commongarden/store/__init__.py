@@ -6,7 +6,8 @@
     splits/SEED.json      where each run seed has a split of its own: that one (split.json then has the first seed's)
     inspection.json       what reading the photos found, as it was when the study was begun (inspection.py)
     contract.json         what all arms share and what differs between them, with its hash
-    runs/ARM/SEED/        one finished (or failed) run: run.json, history.csv, predictions.npz, model.safetensors
+    runs/ARM/SEED/        one finished (or failed) run: run.json, history.csv, predictions.npz, model.safetensors,
+                          signals.npz (what passed through its layers; runs of older versions have none)
     runs/ARM/SEED.partial/  a run under way: checkpoint.pt; renamed to runs/ARM/SEED as the last act of the run
     audit.json            what was found in each arm's network before its runs; made again where it is missing
     baselines/KEY.npz     what simple methods reached, and their predictions; KEY is a hash of photos and split

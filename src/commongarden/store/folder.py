@@ -5,17 +5,20 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
+from commongarden import signals as signal_file
 from commongarden import study as study_file
 from commongarden.errors import StoreError
 from commongarden.findings import AUDIT_SCHEMA, Audit
 from commongarden.language import _
 from commongarden.records import SCHEMA, Baseline, Epoch, LeftOut, Manifest, Photo, Predictions, Run, Split
+from commongarden.signals import Signals
 from commongarden.store.checksums import checked
 from commongarden.study import Study
 
@@ -92,6 +95,16 @@ class Store:
     def predictions(self, arm: str, seed: int) -> Predictions:
         """What the run said of every test photo."""
         return read_predictions(self.directory(arm, seed))
+
+    def signals(self, arm: str, seed: int) -> Signals | None:
+        """What passed through the network while it was trained; None for runs that recorded none."""
+        path = self.directory(arm, seed) / "signals.npz"
+        if not path.is_file():
+            return None
+        try:
+            return signal_file.from_bytes(checked(path.parent, path.name))
+        except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise StoreError(_("{path}: not a run's signals: {reason}").format(path=path, reason=error)) from None
 
     def audits(self) -> dict[str, Audit]:
         """What was found in each arm's network before its runs; those of another version's making are left out."""

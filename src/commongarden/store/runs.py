@@ -11,9 +11,11 @@ from pathlib import Path
 import msgspec
 
 from commongarden import disk
+from commongarden import signals as signal_file
 from commongarden.errors import StoreError
 from commongarden.language import _
 from commongarden.records import Epoch, Predictions, Run
+from commongarden.signals import Signals
 from commongarden.store import checksums
 from commongarden.store.files import changing, make_folder, npz, sweep, write_atomically
 from commongarden.store.folder import Store
@@ -22,7 +24,12 @@ CHECKPOINT = "checkpoint.pt"
 
 
 def write_run(
-    store: Store, run: Run, history: Sequence[Epoch], predictions: Predictions | None, weights: bytes | None
+    store: Store,
+    run: Run,
+    history: Sequence[Epoch],
+    predictions: Predictions | None,
+    weights: bytes | None,
+    signals: Signals | None = None,
 ) -> None:
     """Makes a run final: its files are written beside its checkpoint, then their checksums, which make it whole, then
     the directory gets its final name. Raises StoreError."""
@@ -35,6 +42,8 @@ def write_run(
     files = {"history.csv": text.getvalue().encode()}
     if predictions is not None:
         files["predictions.npz"] = npz(**vars(predictions))
+    if signals is not None:
+        files["signals.npz"] = signal_file.to_bytes(signals)
     if weights is not None:
         files["model.safetensors"] = weights
     files["run.json"] = msgspec.json.format(msgspec.json.encode(run), indent=1)

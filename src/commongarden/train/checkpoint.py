@@ -22,7 +22,7 @@ class Unreadable(Exception):
 
 
 def to_bytes(trainee: Trainee) -> bytes:
-    """Weights, optimizer state, history and the best weights so far. Random streams are derived, not saved."""
+    """Weights, optimizer state, history, signals and the best weights so far. Random streams are derived, not saved."""
     buffer = io.BytesIO()
     torch.save(
         {
@@ -31,6 +31,7 @@ def to_bytes(trainee: Trainee) -> bytes:
             "history": [dataclasses.asdict(epoch) for epoch in trainee.history],
             "best_epoch": trainee.best_epoch,
             "best_weights": trainee.best_weights,
+            "signals": None if trainee.recorder is None else trainee.recorder.state(),
         },
         buffer,
     )
@@ -51,6 +52,8 @@ def restore(trainee: Trainee, path: Path) -> None:
         trainee.classifier.load_state_dict(state["weights"])
         trainee.optimizer.load_state_dict(state["optimizer"])
         trainee.best_epoch, trainee.best_weights = state["best_epoch"], state["best_weights"]
+        if trainee.recorder is not None and state.get("signals") is not None:
+            trainee.recorder.load(state["signals"])
     except (FileNotFoundError, Unreadable):
         raise
     except Exception as error:  # on broken bytes the reader raises nearly anything

@@ -20,6 +20,7 @@ from commongarden.train import streams
 from commongarden.train.build import auxiliary_logits
 from commongarden.train.classifier import Classifier
 from commongarden.train.evaluate import evaluate
+from commongarden.train.recording import Recorder
 from commongarden.train.schedule import begin_epoch, learning_rate, make_optimizer
 
 Batch = tuple[Tensor, Tensor]  # uint8 (n, 3, height, width), int64 (n,)
@@ -52,7 +53,7 @@ class Diverged(Exception):
 
 @dataclass
 class Trainee:
-    """A network in training: all that changes, and all that a checkpoint holds."""
+    """A network in training: all that changes, and all that a checkpoint holds. recorder: of its signals, if any."""
 
     classifier: Classifier
     recipe: Recipe
@@ -61,6 +62,7 @@ class Trainee:
     history: list[Epoch] = field(default_factory=list)
     best_epoch: int = 0
     best_weights: dict[str, Tensor] | None = None
+    recorder: Recorder | None = None
 
 
 def new_trainee(classifier: Classifier, recipe: Recipe, device: torch.device) -> Trainee:
@@ -98,7 +100,7 @@ def _epoch(
     val_batches: Callable[[], Iterable[Batch]],
     steps_per_epoch: int,
 ) -> Generator[Step, None, Epoch]:
-    classifier, recipe, optimizer = trainee.classifier, trainee.recipe, trainee.optimizer
+    classifier, recipe, optimizer, recorder = trainee.classifier, trainee.recipe, trainee.optimizer, trainee.recorder
     clock = Clock(trainee.device)
     seen, right, loss_sum, rate = 0, 0, 0.0, 0.0
     begin_epoch(classifier, recipe, epoch)
@@ -106,6 +108,8 @@ def _epoch(
         pixels, labels = pixels.to(trainee.device), labels.to(trainee.device)
         clock.mark("data")
 
+        if recorder is not None:
+            recorder.begin(step)
         logits = classifier(pixels)
         loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
         optimizer.zero_grad(set_to_none=True)
@@ -114,6 +118,8 @@ def _epoch(
         value = loss.item()
         if not math.isfinite(with_heads.item()):
             raise Diverged(epoch, step, with_heads.item())
+        if recorder is not None:
+            recorder.learned()
         right += int((logits.detach().argmax(1) == labels).sum())
         clock.mark("forward_backward")
 
@@ -121,12 +127,16 @@ def _epoch(
         for group in optimizer.param_groups:
             group["lr"] = rate * group.get("share", 1.0)
         optimizer.step()
+        if recorder is not None:
+            recorder.moved()
         clock.mark("optimizer")
 
         seen += len(labels)
         loss_sum += value * len(labels)
         yield Step(epoch, step, loss_sum / seen, right / seen, seen / clock.total())
         clock.skip()  # what the reader of this generator did meanwhile is not the run's time
+    if recorder is not None:
+        recorder.end_epoch(epoch)
     val = evaluate(classifier, val_batches(), trainee.device)
     clock.mark("val")
     if not math.isfinite(val.loss):

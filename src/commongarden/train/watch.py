@@ -116,7 +116,7 @@ def _look(watch: Watch, name: str, module: nn.Module, inputs: tuple[Any, ...], g
     call.is_cut = (given.requires_grad or trained) and not result.requires_grad
     if result.requires_grad:
         if result.grad_fn is not None:
-            custom, call.depth = _walk(result.grad_fn, watch.depths)
+            custom, call.depth = walk(result.grad_fn, watch.depths)
             if custom:
                 call.custom = True
                 call.inputs = tuple(value.detach() if isinstance(value, Tensor) else value for value in inputs)
@@ -195,7 +195,7 @@ def _noise(module: nn.Module, inputs: tuple[Any, ...], x: Tensor, y: Tensor) -> 
     return rms(y - still) / max(rms(still), TINY)
 
 
-def _walk(node: Any, depths: dict[Any, int]) -> tuple[bool, int]:
+def walk(node: Any, depths: dict[Any, int]) -> tuple[bool, int]:
     """Walks the graph behind `node` as far as it is new. Gives whether a custom function is in the new part, and how
     many linear layers are on the longest way. Inner modules end before outer ones, so the innermost one finds it."""
     custom = False

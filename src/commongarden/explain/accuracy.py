@@ -1,0 +1,300 @@
+"""Why one arm is right less often than another: reasons, the likeliest first.
+
+A reason is something that is so in one arm and not in the other. In a finished study it is claimed for the arm that is
+worse only, and only where the difference is established; for two networks that nobody has trained, a short probe of
+both says what may keep one of them back.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Literal, get_args
+
+from commongarden import arch
+from commongarden.explain.observation import Observation
+from commongarden.explain.reason import Reason
+from commongarden.explain.sentences import figure, hundredths, said
+from commongarden.explain.training import branches, observations
+from commongarden.findings import Audit, Finding, Probe
+from commongarden.language import N_, used
+from commongarden.records import Estimate
+from commongarden.stats import METRICS, Sample, mean_difference, mean_interval
+from commongarden.store import Store
+
+HE = math.sqrt(2)  # root mean square of weights times the root of their fan-in, He et al. 2015
+WEIGHTS_APART = 2.0  # of one layer's weights in two arms, and of the farther one from He's
+GAIN_APART = 3.0  # where only gains are known, which chance moves more
+LAGS_APART = 3.0  # of two norms' half-lives
+LAGS = 0.5  # epochs of a half-life
+MOST = 0.5  # of the layers: then the whole arm's first weights are at fault, no single layer's
+
+AccuracyKind = Literal[
+    "dead layer", "dead branch", "wrong gradient", "wrong initialization", "lagging norm", "shrinking signal",
+    "growing signal", "shrinking gradients", "growing gradients", "growing sum", "unused parameter",
+    "train and eval apart", "dropped positions", "small batch", "dead units", "diverged", "noisy gradients", "unstable",
+    "overfits", "still improving", "fits less", "commonest class",
+]  # fmt: skip
+RANK: tuple[str, ...] = get_args(AccuracyKind)  # causes before consequences
+STILL = ("dead units", "constant output", "zero gradient", "cut gradient")  # of an audit: nothing passes
+SCALE = ("small weights", "large weights", "saturated logits", "faint output")
+
+NAMED = {
+    "wrong gradient": N_("wrong gradient"),
+    "growing sum": N_("growing sum"),
+    "unused parameter": N_("unused parameter"),
+    "train and eval apart": N_("training and evaluation apart"),
+    "dropped positions": N_("dropped positions"),
+    "small batch": N_("small batch for batch norm"),
+    "shrinking signal": N_("shrinking signal"),
+    "growing signal": N_("growing signal"),
+    "shrinking gradients": N_("shrinking gradients"),
+    "growing gradients": N_("growing gradients"),
+}
+SENTENCES = {
+    "dead_layer": N_("In {arm} nothing passes {path}: behind it all photos are alike, or before it nothing learns."),
+    "dead_branch": N_("In {arm} the branch {path} is dead: it passes on nothing of the photos, or learns nothing."),
+    "wrong_initialization": N_(
+        "In {arm} the first weights of {path} are of another size: {scale} (root mean square times the root of the "
+        "fan-in), {other} in {against}; weights drawn by their fan-in have 1.41."
+    ),
+    "all_weights": N_(
+        "In {arm} the first weights of {n} of {of} layers are of another size: {scale} in the middle (root mean square "
+        "times the root of the fan-in), {other} in {against}; weights drawn by their fan-in have 1.41."
+    ),
+    "gain": N_(
+        "In {arm} the first weights of {path} are of another size: the signal behind them is {scale} times the one "
+        "before them, {other} times in {against}; weights drawn by their fan-in give about 1.4."
+    ),
+    "all_gains": N_(
+        "In {arm} the first weights of {n} of {of} layers are of another size: in the middle the signal behind them is "
+        "{scale} times the one before them, {other} times in {against}; weights drawn by their fan-in give about 1.4."
+    ),
+    "weights": N_("In {arm} the first weights at {path} are too small or too large ({scale}); not so in {against}."),
+    "lagging_norm": N_(
+        "In {arm} the running statistics of {path} lag: they come half way in {steps} steps, {epochs} epochs; so of "
+        "{n} of {of} batch norms."
+    ),
+    "fits_less": N_(
+        "{arm} has learned its own training photos less: {one} % right in the last epoch, {two} % in {against}, so "
+        "that the difference is there before any photo is new."
+    ),
+    "audit": N_("In {arm}, at {path}, the audit found this: {what} ({value}); not so in {against}."),
+    "observation": N_("Shown by the runs of {arm}: {said}"),
+    "observation_at": N_("Shown by the runs of {arm}, at {path}: {said}"),
+}
+
+
+def accuracy_reasons(names: tuple[str, str], probes: tuple[Probe, Probe]) -> tuple[Reason, ...]:
+    """What may keep one of two networks behind the other, by a probe of each; empty for two that are equal.
+
+    names: what the two are called in the sentences.
+    """
+    found: list[Reason] = []
+    for mine, other in ((0, 1), (1, 0)):
+        arm, against, one, two = names[mine], names[other], probes[mine], probes[other]
+        found += _dead(arm, one, two)
+        gone = [reason.path for reason in found if reason.arm == arm]
+        sentences = ("wrong_initialization", "all_weights")
+        scales = _first_weights(arm, against, one.weights, two.weights, WEIGHTS_APART, sentences)
+        found += [reason for reason in scales if not any(_within(reason.path, path) for path in gone)]
+        found += _lagging(arm, one, two)
+        found += _of_audit(arm, against, one.audit, two.audit, gone)
+    return tuple(_ranked(found))
+
+
+def study_reasons(store: Store, one: str, two: str) -> tuple[Reason, ...]:
+    """Why the worse of two arms of a finished study is worse; empty where the 95 % interval of their difference, paired
+    by seed and photo, holds 0 or cannot be given."""
+    difference = accuracy_difference(store, one, two)
+    if difference is None or difference.low is None or difference.high is None:
+        return ()
+    if difference.low <= 0 <= difference.high:
+        return ()
+    worse, better = (one, two) if difference.value < 0 else (two, one)
+    shown = observations(store, worse)
+    also = {(found.kind, found.path) for found in observations(store, better)}
+    found = [_of_observation(one) for one in shown if (one.kind, one.path) not in also]
+    found += _fits_less(store, worse, better, abs(difference.value))
+    audits = store.audits()
+    if worse in audits and better in audits:
+        gone = [reason.path for reason in found if reason.kind == "dead branch"]
+        network = arch.read(next(run for run in store.runs() if run.arm == worse).arch)
+        found += _of_stored_audit(worse, better, audits[worse], audits[better], branches(network), gone)
+    return tuple(_ranked(found, abs(difference.value)))
+
+
+def _fits_less(store: Store, worse: str, better: str, difference: float) -> Iterator[Reason]:
+    """Where the training part is fitted less by at least half of what is missing in the test part."""
+    runs = [run for run in store.runs() if run.status == "finished" and run.arm in (worse, better)]
+    last = {(run.arm, run.seed): store.history(run.arm, run.seed)[-1].train_accuracy for run in runs}
+    seeds = [seed for arm, seed in last if arm == worse and (better, seed) in last]
+    pairs = [(last[worse, seed], last[better, seed]) for seed in seeds]
+    behind = mean_interval([two - one for one, two in pairs])
+    if behind.value >= 0.5 * difference and behind.low is not None and behind.low > 0:
+        one, two = (hundredths(statistics.fmean(pair[side] for pair in pairs)) for side in (0, 1))
+        yield _reason("fits less", worse, "", "fits_less", one=one, two=two, against=better)
+
+
+def accuracy_difference(store: Store, one: str, two: str) -> Estimate | None:
+    """The first arm's test accuracy minus the second's over the seeds that both have finished; None without any."""
+    seeds = [
+        seed
+        for seed in store.study().seeds
+        if all(store.has(arm, seed) and store.run(arm, seed).status == "finished" for arm in (one, two))
+    ]
+    if not seeds:
+        return None
+    n_train = store.run(one, seeds[0]).n_train
+    samples = [Sample(tuple(store.predictions(arm, seed) for seed in seeds), n_train) for arm in (one, two)]
+    return mean_difference(METRICS["accuracy"], *samples).interval()
+
+
+def _reason(kind: str, arm: str, path: str, sentence: str, effect: Estimate | None = None, **values: str) -> Reason:
+    shown = path or arm
+    return Reason("accuracy", kind, arm, path, effect, SENTENCES[sentence].format(arm=arm, path=shown, **values))
+
+
+def _of_observation(found: Observation) -> Reason:
+    kind, effect = found.kind, None
+    if kind == "lagging validation":
+        value = found.value
+        low, high = (None if end is None else 100 * end for end in (value.low, value.high))
+        effect = Estimate(100 * value.value, low, high, value.n, value.method)
+    named = "lagging norm" if kind == "lagging validation" else kind
+    with used("en"):
+        sentence = said(found)
+    return _reason(
+        named, found.arm, found.path, "observation_at" if found.path else "observation", effect, said=sentence
+    )
+
+
+def _dead(arm: str, one: Probe, two: Probe) -> Iterator[Reason]:
+    """A dead layer on the way of all photos is the cause of every branch that looks dead for it."""
+    theirs = {(found.kind, found.path) for found in two.audit.findings if found.kind in STILL}
+    still = [
+        found
+        for found in one.audit.findings
+        if found.kind in STILL and found.value >= _whole(found) and (found.kind, found.path) not in theirs
+    ]
+    dead = [path for path in one.dead if path not in two.dead]
+    trunk = [found for found in still if not any(_within(found.path, path) for path in one.dead)]
+    if trunk:
+        yield _reason("dead layer", arm, trunk[0].path, "dead_layer")
+    else:
+        for path in dead:
+            yield _reason("dead branch", arm, path, "dead_branch")
+
+
+def _whole(found: Finding) -> float:
+    """From which value on nothing at all passes: some dead units leave others."""
+    return 1.0 if found.kind in ("dead units", "zero gradient") else 0.0
+
+
+def _first_weights(
+    arm: str,
+    against: str,
+    mine: Mapping[str, float],
+    theirs: Mapping[str, float],
+    apart: float,
+    sentences: tuple[str, str],
+) -> Iterator[Reason]:
+    """Layers at the same place whose weights differ in size, told of the arm that is farther from He's."""
+    shared = [path for path in mine if path in theirs]
+    off = {}
+    for path in shared:
+        a, b = max(mine[path], 1e-30), max(theirs[path], 1e-30)
+        if abs(math.log(a / b)) >= math.log(apart) and abs(math.log(a / HE)) > abs(math.log(b / HE)):
+            off[path] = abs(math.log(a / b))
+    if not off:
+        return
+    if len(off) > 1 and len(off) >= MOST * len(shared):
+        scale, other = (statistics.median(side[path] for path in off) for side in (mine, theirs))
+        yield _reason(
+            "wrong initialization", arm, "", sentences[1], scale=figure(scale), other=figure(other), against=against,
+            n=str(len(off)), of=str(len(shared)),
+        )  # fmt: skip
+        return
+    for path in sorted(off, key=lambda path: -off[path]):
+        yield _reason(
+            "wrong initialization", arm, path, sentences[0], scale=figure(mine[path]), other=figure(theirs[path]),
+            against=against,
+        )  # fmt: skip
+
+
+def _lagging(arm: str, one: Probe, two: Probe) -> Iterator[Reason]:
+    usual = statistics.median(two.half_lives.values()) if two.half_lives else None
+    lag = {}
+    for path, steps in one.half_lives.items():
+        other = two.half_lives.get(path, usual)
+        own = min(one.half_lives.values()) if other is None else other  # beside none, its fastest norm
+        if steps >= LAGS * one.steps_per_epoch and steps >= LAGS_APART * own and (other is not None or steps > 100):
+            lag[path] = steps
+    if lag:
+        path = max(lag, key=lambda path: lag[path])  # of equals the first
+        epochs = lag[path] / one.steps_per_epoch
+        yield _reason(
+            "lagging norm", arm, path, "lagging_norm", steps=figure(lag[path]), epochs=figure(epochs),
+            n=str(len(lag)), of=str(len(one.half_lives)),
+        )  # fmt: skip
+
+
+def _of_audit(arm: str, against: str, one: Audit, two: Audit, gone: Sequence[str]) -> Iterator[Reason]:
+    """Other findings of one network alone. Sizes of weights have been told where both have the layer."""
+    theirs = {(found.kind, found.path) for found in two.findings}
+    also = {found.kind for found in two.findings}
+    in_both = {scale.path for scale in one.scales} & {scale.path for scale in two.scales}
+    for found in one.findings:
+        if (found.kind, found.path) in theirs or any(_within(found.path, path) for path in gone):
+            continue
+        if found.kind in ("lagging statistics", *STILL) or (found.kind in SCALE and found.path in in_both):
+            continue
+        if found.kind in SCALE:
+            if found.kind not in also:
+                yield _reason(
+                    "wrong initialization", arm, found.path, "weights", scale=figure(found.value), against=against
+                )
+        else:
+            value = figure(found.value)
+            yield _reason(found.kind, arm, found.path, "audit", what=NAMED[found.kind], value=value, against=against)
+
+
+def _of_stored_audit(
+    arm: str, against: str, one: Audit, two: Audit, inside: Sequence[str], gone: Sequence[str]
+) -> Iterator[Reason]:
+    theirs = {(found.kind, found.path) for found in two.findings}
+    for found in one.findings:
+        if (found.kind, found.path) in theirs or any(_within(found.path, path) for path in gone):
+            continue
+        if found.kind in STILL and found.value >= _whole(found):
+            within = [path for path in inside if _within(found.path, path)]
+            kind = "dead branch" if within else "dead layer"
+            yield _reason(kind, arm, within[-1] if within else found.path, kind.replace(" ", "_"))
+        if found.kind == "lagging statistics":
+            steps, layers = found.more["steps"], found.more["layers"]
+            yield _reason(
+                "lagging norm", arm, found.path, "lagging_norm", steps=figure(steps), epochs=figure(found.value),
+                n=str(int(layers)), of=str(int(layers)),
+            )  # fmt: skip
+    gains = [{scale.path: scale.gain for scale in audit.scales} for audit in (one, two)]
+    yield from _first_weights(arm, against, gains[0], gains[1], GAIN_APART, ("gain", "all_gains"))
+    yield from _of_audit(arm, against, one, two, gone)
+
+
+def _ranked(found: Iterable[Reason], difference: float = 0.0) -> list[Reason]:
+    """What is known to cost at least half of the difference first, then causes before consequences; of a kind and arm
+    the first, but every dead branch."""
+    kept: dict[tuple[str, str, str], Reason] = {}
+    for reason in found:
+        kept.setdefault((reason.arm, reason.kind, reason.path if reason.kind == "dead branch" else ""), reason)
+
+    def key(reason: Reason) -> tuple[bool, int]:
+        known = reason.effect is not None and difference > 0 and reason.effect.value >= 50 * difference
+        return not known, RANK.index(reason.kind) if reason.kind in RANK else len(RANK)
+
+    return sorted(kept.values(), key=key)
+
+
+def _within(path: str, outer: str) -> bool:
+    return path == outer or path.startswith(f"{outer} / ")
