@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from dataclasses import dataclass
 
-from commongarden.language import _
+from commongarden.language import _, ngettext
 from commongarden.timings import Timing
 
 LOAD = 0.5  # beside our own
@@ -73,9 +73,14 @@ def told(timing: Timing) -> list[str]:
     )
     said = [
         _(
-            "Timed in turn, step by step: {n} steps of each arm in {repeats} repeats, {threads} thread, {pinned}. "
+            "Timed in turn, step by step: {n} steps of each arm in {repeats} repeats, {threads}, {pinned}. "
             "Every figure is a median with its 95 % interval."
-        ).format(n=n_steps, repeats=timing.repeats, threads=timing.threads, pinned=pinned)
+        ).format(
+            n=n_steps,
+            repeats=timing.repeats,
+            threads=ngettext("{n} thread", "{n} threads", timing.threads).format(n=timing.threads),
+            pinned=pinned,
+        )
     ]
     if timing.processor_time:
         said.append(
@@ -83,8 +88,8 @@ def told(timing: Timing) -> list[str]:
         )
     if not found.is_noisy:
         said.append(
-            _("The machine was quiet: the same piece of work varied by {spread:.1%} between its outer tenths.").format(
-                spread=found.spread
+            _("The machine was quiet: the same piece of work varied by {spread} % between its outer tenths.").format(
+                spread=_percent(found.spread)
             )
         )
         return said
@@ -92,15 +97,17 @@ def told(timing: Timing) -> list[str]:
     if found.load is not None and found.load > LOAD:
         causes.append(_("load average {load:.1f} before it began").format(load=found.load))
     if found.taken is not None and found.taken > TAKEN:
-        causes.append(_("other programs had the core for {share:.0%} of the time").format(share=found.taken))
+        causes.append(_("other programs had the core for {share} % of the time").format(share=_percent(found.taken)))
     if found.spread > SPREAD:
         causes.append(
-            _("the same piece of work varied by {spread:.0%} between its outer tenths").format(spread=found.spread)
+            _("the same piece of work varied by {spread} % between its outer tenths").format(
+                spread=_percent(found.spread)
+            )
         )
     if abs(found.drift) > DRIFT:
-        causes.append(_("it took {drift:+.0%} longer at the end than at the start").format(drift=found.drift))
+        causes.append(_("it took {ratio:.2f} times as long at the end as at the start").format(ratio=1 + found.drift))
     if found.clock is not None and found.clock > CLOCK:
-        causes.append(_("the processor's clock changed by {share:.0%}").format(share=found.clock))
+        causes.append(_("the processor's clock changed by {share} %").format(share=_percent(found.clock)))
     said.append(
         _(
             "The machine was not quiet: {causes}. Ratios between arms suffer less from it than "
@@ -108,3 +115,7 @@ def told(timing: Timing) -> list[str]:
         ).format(causes="; ".join(causes))
     )
     return said
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}" if share < 0.1 else f"{100 * share:.0f}"

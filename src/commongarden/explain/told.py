@@ -66,7 +66,10 @@ def _edit_name(edit: Edit) -> str:
     details += [f"{name} {_value(before)} → {_value(after)}" for name, before, after in edit.fields]
     if not details:
         return said
-    template = _("{said} ({details})") if edit.action == "change" else _("{said} (with {details})")
+    if edit.action == "change":
+        template = _("{said} (what changes: {details})")
+    else:
+        template = _("{said} (with {details} inside)") if edit.count == 1 else _("{said} (each with {details})")
     return template.format(said=said, details=", ".join(details))
 
 
@@ -105,12 +108,12 @@ def part_sentence(split: TimeSplit, part: TimePart) -> str:
 def rest_sentence(split: TimeSplit) -> str:
     """What the parts leave."""
     return _(
-        "The parts come to {parts} of {difference} ms; {rest} ms are in none of them, {share:.1%} of the slower step."
+        "The parts come to {parts} of {difference} ms; {rest} ms are in none of them, {share} % of the slower step."
     ).format(
         parts=_signed(split.difference.value - split.rest),
         difference=_signed(split.difference.value),
         rest=_signed(split.rest),
-        share=split.rest_share,
+        share=f"{100 * split.rest_share:.1f}",
     )
 
 
@@ -142,10 +145,10 @@ def _effect(split: TimeSplit, part: TimePart) -> str:
         "share": f"{abs(share):.0%}".replace("%", " %"),
     }
     if share < 0:
-        return _("{what}, {effect} ms ({low} to {high}), against the difference").format(**given)
+        return _("{what}, {effect} ms a step ({low} to {high}), against the difference").format(**given)
     if abs(share) >= 0.995:
-        return _("{what}, {effect} ms ({low} to {high})").format(**given)
-    return _("{what}, {effect} ms ({low} to {high}), {share} of the difference").format(**given)
+        return _("{what}, {effect} ms a step ({low} to {high})").format(**given)
+    return _("{what}, {effect} ms a step ({low} to {high}), {share} of the difference").format(**given)
 
 
 def _ms(value: float) -> str:

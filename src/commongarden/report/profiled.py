@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import altair as alt
@@ -97,7 +96,7 @@ def roofline(found: tuple[Profile, ...], roof: Roofs) -> Chart:
     ]
     arms = [one.arm for one in found]
     scale = alt.Scale(domain=arms, range=[colour(i) for i in range(len(arms))])
-    axis = alt.Axis(tickCount=5, format="~r", grid=True)
+    axis = alt.Axis(tickCount=5, format="~r", grid=False)
     x = alt.X(
         "intensity:Q", title=_("multiply-adds for each byte moved"), axis=axis,
         scale=alt.Scale(type="log", domain=[least, most], nice=False),
@@ -113,12 +112,12 @@ def roofline(found: tuple[Profile, ...], roof: Roofs) -> Chart:
     labels = [
         {"said": name, "intensity": at, "rate": bandwidth * at}
         for name, bandwidth in ((_("from memory"), roof.memory), (_("from a cache"), roof.cache))
-        for at in [math.sqrt(max(least, low / bandwidth) * roof.matmul / bandwidth)]
+        for at in [max(least, low / bandwidth)]
     ]
     layers = [
         data.mark_line(strokeWidth=1.5, stroke=INK, fill=None).encode(x=x, y=y, detail="roof:N"),
         alt.Chart(inline(ends)).mark_text(align="right", dy=-8, fill=SOFT, fontSize=12).encode(x=x, y=y, text="said:N"),
-        alt.Chart(inline(labels)).mark_text(align="right", dx=-8, dy=-4, fill=SOFT, fontSize=12).encode(
+        alt.Chart(inline(labels)).mark_text(align="left", dx=6, dy=12, fill=SOFT, fontSize=12).encode(
             x=x, y=y, text="said:N"
         ),
         alt.Chart(inline(rows))
