@@ -40,7 +40,7 @@ def measure(repeats: int, rounds: int) -> Timing:
 def pairs(timing: Timing) -> tuple[str, float]:
     """The table of all pairs as Markdown, and the largest share of a step that a split leaves."""
     lines = [
-        "| pair | ratio (95 %) | difference, ms a step | the parts come to | left | of the slower step | first reason |",
+        "| pair | ratio (95 %) | difference, ms a step | the parts come to | left | of slower step | first reason |",
         "|---|---|---|---|---|---|---|",
     ]
     worst = 0.0

@@ -61,7 +61,7 @@ def profile(
     blocks take is held against what this machine can do, measured in the same run. Drawn pixels stand for photos.
     """
     free = None if room is None else _bytes(room)
-    timing = _timing(list(arms), measured, keep, as_json, memory=memory, **how)
+    timing = _timing(list(arms), measured, keep, as_json, memory=memory, operators=True, **how)
     from commongarden.explain import tables
 
     if html is not None:
@@ -85,7 +85,7 @@ def explain(one: str, two: str, as_json: bool, keep: Path | None, measured: Path
     ARM is spelt as for describe, or is an arm of --study. Both are timed in turn, step by step; the parts are timed in
     other steps, layer by layer, and what they leave of the difference is told.
     """
-    timing = _timing([one, two], measured, keep, as_json, memory=False, **how)
+    timing = _timing([one, two], measured, keep, as_json, memory=False, operators=False, **how)
     from commongarden.explain import tables
     from commongarden.explain import time as times
 
@@ -117,7 +117,14 @@ def _names(timing: Timing, *wanted: str) -> list[str]:
 
 
 def _timing(
-    texts: list[str], measured: Path | None, keep: Path | None, as_json: bool, *, memory: bool, **how: Any
+    texts: list[str],
+    measured: Path | None,
+    keep: Path | None,
+    as_json: bool,
+    *,
+    memory: bool,
+    operators: bool,
+    **how: Any,
 ) -> Timing:
     from commongarden import timings
 
@@ -136,7 +143,13 @@ def _timing(
             err=True,
         )
     timing = time_arms(
-        candidates, classes, repeats=how["repeats"], rounds=how["rounds"], device=how["device"], memory=memory
+        candidates,
+        classes,
+        repeats=how["repeats"],
+        rounds=how["rounds"],
+        device=how["device"],
+        memory=memory,
+        operators=operators,
     )
     if keep is not None:
         from commongarden.store import write_atomically

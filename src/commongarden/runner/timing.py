@@ -21,6 +21,7 @@ from commongarden.runner.measuring import measure
 from commongarden.timings import Memory, Timing
 
 MEMORY_BATCHES = (1, 2, 4)  # times the arm's own batch size
+PROFILED = 2  # steps of each arm in each repeat
 N_BATCHES = 4  # of drawn photos, which come again and again
 
 
@@ -41,12 +42,14 @@ def time_arms(
     rounds: int = 20,
     device: str = "auto",
     memory: bool = False,
+    operators: bool = False,
     stretch: float = 2.0,
 ) -> Timing:
     """Times arms step by step in turn (see `train.timing`), on drawn photos.
 
-    memory: each arm's peak at three batch sizes besides. Raises ArchError and StudyError where a network cannot be
-    made, RunnerError where the process ends, or arms ask for different numbers of threads.
+    memory: each arm's peak at three batch sizes besides. operators: torch's profiler looks at some steps. Raises
+    ArchError and StudyError where a network cannot be made, RunnerError where the process ends, or arms ask for
+    different numbers of threads.
     """
     known = {
         name: dataclasses.replace(one, arm=measure(one.arm, n_classes, one.input)) for name, one in candidates.items()
@@ -63,7 +66,7 @@ def time_arms(
                 threads=", ".join(map(str, sorted(threads)))
             )
         )
-    timing: Timing = _apart(_timed, known, n_classes, repeats, rounds, threads.pop(), device, stretch)
+    timing: Timing = _apart(_timed, known, n_classes, repeats, rounds, threads.pop(), device, stretch, operators)
     timing = dataclasses.replace(timing, processor=plan.machine().processor)
     if not memory:
         return timing
@@ -112,6 +115,7 @@ def _timed(
     threads: int,
     device: str,
     stretch: float,
+    operators: bool,
 ) -> Timing:
     from commongarden.train import measure, timing  # they load torch, in this process only
     from commongarden.train.loop import Diverged
@@ -134,6 +138,7 @@ def _timed(
             threads=threads,
             device=measure.pick_device(device),
             stretch=stretch,
+            profiled=PROFILED if operators else 0,
         )
     except Diverged as error:
         raise RunnerError(_("timing: {reason}; accepted: a smaller learning rate").format(reason=error)) from None
