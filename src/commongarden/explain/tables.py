@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from commongarden.explain import noise, told
+from commongarden.explain.kinds import reason_kind
 from commongarden.explain.limits import roofs
 from commongarden.explain.memory import need
 from commongarden.explain.profile import profiles
@@ -69,7 +70,7 @@ def _part(part: TimePart) -> dict[str, Any]:
     return {
         "name": told.part_name(part),
         "source": part.source,
-        "kind": told.reason_kind(part),
+        "kind": reason_kind(part),
         "effect": msgspec.to_builtins(part.effect),
         "before": part.before,
         "after": part.after,

@@ -6,6 +6,7 @@ from collections import Counter
 
 from commongarden.arch import Edit
 from commongarden.arch.difference import kind
+from commongarden.explain.kinds import INSIDE, KINDS, reason_kind
 from commongarden.explain.limits import Roofs
 from commongarden.explain.memory import Need
 from commongarden.explain.profile import Profile, Row
@@ -15,22 +16,10 @@ from commongarden.language import N_, _, used
 from commongarden.language import told as recorded
 from commongarden.records import Estimate
 
-KINDS = {
-    "convolution": N_("convolution"), "dense layer": N_("dense layer"), "batch norm": N_("batch norm"),
-    "activation": N_("activation"), "pool": N_("pool"), "dropout": N_("dropout"), "noise": N_("noise layer"),
-    "normalization": N_("normalization"), "attention": N_("attention"), "concatenation": N_("concatenation"),
-    "sum": N_("sum"), "block": N_("passing from layer to layer"), "Parallel": N_("module of branches"),
-    "Add": N_("sum around layers"), "branch": N_("branch"), "shortcut": N_("shortcut"),
-    "data": N_("reading of the batch"), "loss": N_("loss"), "optimizer": N_("optimizer"),
-    "other": N_("bookkeeping of the loop"),
-}  # fmt: skip
-ACTIONS = {"add": N_("{n} × {what} added"), "remove": N_("{n} × {what} removed"), "change": N_("{n} × {what} changed"),
-           "move": N_("{n} × {what} moved")}  # fmt: skip
 PHASE_NAMES = {
     "data": N_("data"), "forward": N_("forward"), "loss": N_("loss"), "backward": N_("backward"),
     "optimizer": N_("optimizer"), "other": N_("bookkeeping"),
 }  # fmt: skip
-INSIDE = ("convolution", "dense layer", "pool", "batch norm")
 OTHERS = {
     "images": N_("images of another size in the layers that both have"),
     "same": N_("layers that both have, with the same work"),
@@ -60,7 +49,12 @@ def part_name(part: TimePart) -> str:
 
 
 def _edit_name(edit: Edit) -> str:
-    said = _(ACTIONS[edit.action]).format(n=edit.count, what=kind_name(kind(edit.part)))
+    said = {
+        "add": _("{n} × {what} added"),
+        "remove": _("{n} × {what} removed"),
+        "change": _("{n} × {what} changed"),
+        "move": _("{n} × {what} moved"),
+    }[edit.action].format(n=edit.count, what=kind_name(kind(edit.part)))
     inside = Counter(kind(part) for part in edit.inside if kind(part) in INSIDE)
     details = [_("{n} × {what}").format(n=n, what=kind_name(name)) for name, n in inside.items()]
     details += [f"{name} {_value(before)} → {_value(after)}" for name, before, after in edit.fields]
@@ -124,15 +118,6 @@ def reasons(split: TimeSplit) -> tuple[Reason, ...]:
             Reason("time", reason_kind(part), part.arm, part.path, part.effect, part_sentence(split, part))
             for part in split.reasons
         )
-
-
-def reason_kind(part: TimePart) -> str:
-    """A stable English name."""
-    if part.source in ("edit", "layer", "only"):
-        return "memory-bound block" if part.memory_bound else "slow layer"
-    return {"images": "larger images", "same": "same layers, slower", "passing": "many layers"}.get(
-        part.source, part.source
-    )
 
 
 def _effect(split: TimeSplit, part: TimePart) -> str:

@@ -65,8 +65,8 @@ class Stopwatch:
         self._wrapped = {module: self._timed(place, module.forward) for place, (_, module) in enumerate(self.modules)}
         self._forward = classifier.forward
         classifier.__dict__["forward"] = self._whole
-        optimizer.register_step_pre_hook(lambda *_: self.mark("optimizer begins"))
-        optimizer.register_step_post_hook(lambda *_: self.mark("optimizer ends"))
+        optimizer.register_step_pre_hook(lambda *_: self.mark("optimizer_begins"))
+        optimizer.register_step_post_hook(lambda *_: self.mark("optimizer_ends"))
 
     def mark(self, name: str) -> None:
         self._marks[name] = self.now()
@@ -91,17 +91,17 @@ class Stopwatch:
         self._account()
 
     def _whole(self, *args: Any, **kwargs: Any) -> Any:
-        self.mark("forward begins")
+        self.mark("forward_begins")
         result = self._forward(*args, **kwargs)
-        self.mark("forward ends")
+        self.mark("forward_ends")
         logits = tensors(result)[0]
         if logits.requires_grad:
             logits.register_hook(self._backward_begins)  # type: ignore[no-untyped-call]
         return result
 
     def _backward_begins(self, gradient: Tensor) -> None:
-        torch.autograd.Variable._execution_engine.queue_callback(lambda: self.mark("backward ends"))
-        self.mark("backward begins")
+        torch.autograd.Variable._execution_engine.queue_callback(lambda: self.mark("backward_ends"))
+        self.mark("backward_begins")
 
     def _timed(self, place: int, forward: Callable[..., Any]) -> Callable[..., Any]:
         now = self.now
@@ -134,18 +134,18 @@ class Stopwatch:
     def _account(self) -> None:
         at = self._marks
         begins, ends = at["begins"], at["ends"]
-        back = at.get("backward begins", at["forward ends"])
-        back_ends = at.get("backward ends", back)
+        back = at.get("backward_begins", at["forward_ends"])
+        back_ends = at.get("backward_ends", back)
         self.phases = {
-            "data": at["forward begins"] - begins,
-            "forward": at["forward ends"] - at["forward begins"],
-            "loss": back - at["forward ends"],
+            "data": at["forward_begins"] - begins,
+            "forward": at["forward_ends"] - at["forward_begins"],
+            "loss": back - at["forward_ends"],
             "backward": back_ends - back,
-            "optimizer": at["optimizer ends"] - at["optimizer begins"],
+            "optimizer": at["optimizer_ends"] - at["optimizer_begins"],
         }
         self.phases["other"] = ends - begins - sum(self.phases.values())
         if self._watching:
-            self._account_forward(at["forward begins"], at["forward ends"])
+            self._account_forward(at["forward_begins"], at["forward_ends"])
             self._account_backward(back, back_ends)
 
     def _account_forward(self, begins: int, ends: int) -> None:
