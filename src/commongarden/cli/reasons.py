@@ -137,9 +137,7 @@ def _timing(
 
     if not as_json:
         click.echo(
-            _("timing {arms}: {repeats} repeats of {rounds} rounds").format(
-                arms=", ".join(candidates), repeats=how["repeats"], rounds=how["rounds"]
-            ),
+            _("timing {arms}: {n} steps of each").format(arms=", ".join(candidates), n=how["repeats"] * how["rounds"]),
             err=True,
         )
     timing = time_arms(

@@ -73,11 +73,11 @@ def told(timing: Timing) -> list[str]:
     )
     said = [
         _(
-            "Timed in turn, step by step: {n} steps of each arm in {repeats} repeats, {threads}, {pinned}. "
+            "Timed in turn, step by step: {n} steps of each arm in {repeats}, {threads}, {pinned}. "
             "Every figure is a median with its 95 % interval."
         ).format(
             n=n_steps,
-            repeats=timing.repeats,
+            repeats=ngettext("{n} repeat", "{n} repeats", timing.repeats).format(n=timing.repeats),
             threads=ngettext("{n} thread", "{n} threads", timing.threads).format(n=timing.threads),
             pinned=pinned,
         )
