@@ -114,6 +114,7 @@ UNSAID = {
     "drawing/layout.py": "classes of the style sheet",
     "drawing/parts.py": "labels of layers in a drawing, the field's own",
     "drawing/svg.py": "markup",
+    "explain/kinds.py": "keys of kinds of layers and of reasons",
     "export.py": "names of inputs and outputs",
     "report/discussion.py": "kinds of layers, by which a comparison is told",
     "report/docx.py": "styles",
@@ -123,6 +124,7 @@ UNSAID = {
     "runner/plan.py": "what a system calls its processor",
     "sentences": "each language in a module of its own",
     "stats": "how an estimate was made, for results.json",
+    "train/work.py": "keys of kinds of layers",
     "train/measure.py": "a mark in the network's text form",
 }
 CLASSIC = "Model {}"  # the log form of the original experiment

@@ -7,14 +7,7 @@ same command.
 
 from __future__ import annotations
 
-from commongarden.cli import (  # each adds its commands to the group
-    ablation,
-    explained,
-    networks,
-    photos,
-    studies,
-    trust,
-)
+from commongarden.cli import ablation, networks, photos, reasons, studies, trust  # each adds its commands to the group
 from commongarden.cli.group import main
 
-__all__ = ["ablation", "explained", "main", "networks", "photos", "studies", "trust"]
+__all__ = ["ablation", "main", "networks", "photos", "reasons", "studies", "trust"]

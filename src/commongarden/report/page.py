@@ -79,7 +79,7 @@ def render(store: Store, results: Results) -> str:
         *(reasons.charts if reasons else []),
     ]
     return (
-        _environment()
+        environment()
         .get_template("page.html")
         .render(
             text=designs.labels(TEXT, study.folds),
@@ -146,7 +146,7 @@ def render(store: Store, results: Results) -> str:
             command=sections.command(store),
             methods=methods.methods(study, results, runs, raced=raced is not None),
             limits=words.limits(results, {study.recipe_of(arm).select for arm in arms}),
-            css=Markup(_source("page.css")),
+            css=Markup(source("page.css")),
             bundle=Markup(scripts.bundle()) if any(drawn) else "",
             specs=Markup(in_script({chart.name: chart.spec for chart in drawn if chart})),
         )
@@ -202,9 +202,10 @@ def _confusions(results: Results, predictions: Sequence[tuple[Run, Predictions]]
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """The templates of the pages."""
     environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_source),
+        loader=jinja2.FunctionLoader(source),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         finalize=_unbroken,
@@ -224,5 +225,6 @@ def _data_uri(picture: bytes, kind: str = "image/jpeg") -> str:
     return f"data:{kind};base64,{base64.b64encode(picture).decode()}"
 
 
-def _source(name: str) -> str:
+def source(name: str) -> str:
+    """The text of a file of this package."""
     return (resources.files("commongarden.report") / name).read_text(encoding="utf-8")

@@ -1,0 +1,336 @@
+"""Commands on reasons: profile, explain."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from commongarden.cli import explained
+from commongarden.cli.group import main, option
+from commongarden.cli.options import as_json, chain, print_json, setting, shape_of, write
+from commongarden.errors import StudyError
+from commongarden.language import _, pgettext, told
+
+if TYPE_CHECKING:
+    from commongarden.explain import Reason
+    from commongarden.explain.time import TimeSplit
+    from commongarden.records import Estimate
+    from commongarden.timings import Timing
+
+UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+MOST_ROWS = 12
+
+timing_options = chain(
+    option("--study", help="A study, its file or its folder: its arms may be named, its recipe is used."),
+    option("--input", "size", help="Height x width x channels [the study's resolution, else 64x64x3]."),
+    option("--batch", type=click.IntRange(min=2), help="Photos per step [the recipe's]."),
+    option("--classes", type=click.IntRange(min=2), help="How many classes [the study's, else 5]."),
+    option("--order", help="Order of linear map, activation, normalization: LA, LAB, LBA, BAL."),
+    option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A recipe value; may be repeated."),
+    option("--repeats", default=5, show_default=True, type=click.IntRange(min=1), help="Networks made anew so often."),
+    option("--rounds", default=20, show_default=True, type=click.IntRange(min=2), help="Steps of each in a repeat."),
+    option("--device", default="cpu", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
+    option("--measured", type=click.Path(path_type=Path, dir_okay=False), help="Measure nothing: read a kept file."),
+    option("--keep", type=click.Path(path_type=Path, dir_okay=False), help="Keep every step that was timed (JSON)."),
+)
+
+
+@main.command()
+@click.argument("arms", nargs=-1, metavar="ARM...")
+@timing_options
+@option("--depth", default=1, show_default=True, type=click.IntRange(min=1), help="Levels of blocks to tell apart.")
+@option("--memory/--no-memory", default=True, show_default=True, help="Measure peak memory, in other processes.")
+@option("--room", help="Memory to reckon the largest batch with, such as 8GB [what is free].")
+@option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write a page with the roofline picture.")
+@as_json
+def profile(
+    arms: tuple[str, ...],
+    depth: int,
+    memory: bool,
+    room: str | None,
+    html: Path | None,
+    as_json: bool,
+    keep: Path | None,
+    measured: Path | None,
+    **how: Any,
+) -> None:
+    """Say where the time of a training step goes: by phase, block, kind of layer and operator of torch.
+
+    ARM is spelt as for describe, or is an arm of --study. Several arms are timed in turn, step by step. What the
+    blocks take is held against what this machine can do, measured in the same run. Drawn pixels stand for photos.
+    """
+    free = None if room is None else _bytes(room)
+    timing = _timing(list(arms), measured, keep, as_json, memory=memory, operators=True, **how)
+    from commongarden.explain import tables
+
+    if html is not None:
+        from commongarden.report import profiled
+
+        write(html, profiled.render(timing, depth, free))
+    if as_json:
+        print_json(tables.profile_table(timing, depth, free))
+    elif html is None:
+        _print_profiles(timing, depth, free)
+
+
+@main.command()
+@click.argument("what", nargs=-1, required=True, metavar="ARM ARM|DIR [ARM ARM]")
+@timing_options
+@option("--photos", default=1000, show_default=True, type=click.IntRange(min=1), help="Photos in the training part.")
+@as_json
+def explain(
+    what: tuple[str, ...], as_json: bool, keep: Path | None, measured: Path | None, photos: int, **how: Any
+) -> None:
+    """Say why one arm takes longer than another, and why it is right less often.
+
+    Two arms, spelt as for describe or named in --study, are timed in turn, step by step: the parts of the difference
+    are timed in other steps, layer by layer, and what they leave of it is told. A few steps of both show what may keep
+    one of them back.
+
+    DIR is the folder of a study, of which nothing is measured: its records say what its runs show of their training,
+    and why arms differ in accuracy, all or the two that are named.
+    """
+    if (Path(what[0]) / "study.toml").is_file() or len(what) in (1, 3):
+        explained.study(Path(what[0]), what[1:], as_json)
+        return
+    if len(what) != 2:
+        raise click.UsageError(
+            _("explain: found {n} arguments, accepted: ARM ARM, DIR, or DIR ARM ARM").format(n=len(what))
+        )
+    timing = _timing(list(what), measured, keep, as_json, memory=False, operators=False, **how)
+    from commongarden.explain import tables
+    from commongarden.explain import time as times
+    from commongarden.explain import told as saying
+
+    first, second = _names(timing, *what)
+    split = times.split(timing, first, second)
+    found: tuple[Reason, ...] = ()
+    if measured is None:
+        found = explained.probe_reasons(*_candidates(list(what), **{key: how[key] for key in OF_ARMS}), photos)
+    if as_json:
+        table = tables.split_table(timing, split)
+        print_json({**table, "reasons": [explained.row(reason) for reason in (*saying.reasons(split), *found)]})
+        return
+    _print_split(timing, split)
+    if measured is None:
+        from commongarden.report import why
+
+        for text in why.probed((first, second), found):
+            click.echo(text)
+
+
+def _names(timing: Timing, *wanted: str) -> list[str]:
+    """The arms as the timing calls them; the same arm twice is its second name."""
+    from commongarden.errors import unknown
+
+    names = [arm.name for arm in timing.arms]
+    found: list[str] = []
+    for text in wanted:
+        plain = text.replace(":", "-")
+        match = next((name for name in (text, plain) if name in names and name not in found), None)
+        match = match or next((name for name in names if name.startswith(f"{plain} (")), None)
+        if match is None and len(names) == len(wanted):
+            match = names[len(found)]
+        if match is None:
+            raise StudyError(unknown("arm", text, names, where="timing"))
+        found.append(match)
+    return found
+
+
+def _timing(
+    texts: list[str],
+    measured: Path | None,
+    keep: Path | None,
+    as_json: bool,
+    *,
+    memory: bool,
+    operators: bool,
+    **how: Any,
+) -> Timing:
+    from commongarden import timings
+
+    if measured is not None:
+        return timings.read(measured)
+    if not texts:
+        raise click.UsageError(_("profile: found no arm; accepted: one or more, or --measured FILE"))
+    candidates, classes = _candidates(texts, **{key: how[key] for key in OF_ARMS})
+    from commongarden.runner.timing import time_arms
+
+    if not as_json:
+        click.echo(
+            _("timing {arms}: {n} steps of each").format(arms=", ".join(candidates), n=how["repeats"] * how["rounds"]),
+            err=True,
+        )
+    timing = time_arms(
+        candidates,
+        classes,
+        repeats=how["repeats"],
+        rounds=how["rounds"],
+        device=how["device"],
+        memory=memory,
+        operators=operators,
+    )
+    if keep is not None:
+        from commongarden.store import write_atomically
+
+        write_atomically(keep, timings.write(timing))
+    return timing
+
+
+OF_ARMS = ("study", "size", "batch", "classes", "order", "settings")
+
+
+def _candidates(
+    texts: list[str],
+    study: str | None,
+    size: str | None,
+    batch: int | None,
+    classes: int | None,
+    order: str | None,
+    settings: tuple[str, ...],
+) -> tuple[dict[str, Any], int]:
+    """The arms by name, with their recipes and inputs, and the number of classes."""
+    import dataclasses
+
+    from commongarden import arch
+    from commongarden import arm as arms
+    from commongarden.describe import arm_of
+    from commongarden.recipe import Recipe, override
+    from commongarden.runner.timing import Candidate
+
+    declared, n_classes = _study(study) if study is not None else (None, None)
+    values = dict(map(setting, settings)) | ({} if batch is None else {"batch_size": batch})
+    found: dict[str, Candidate] = {}
+    for text in texts:
+        if declared is not None and text in declared.arms:
+            name, arm, recipe = text, declared.arms[text], declared.recipe_of(text)
+        else:
+            name = arms.from_text(text)[0]
+            arm, recipe = arm_of(text, order), declared.recipe if declared is not None else Recipe()
+        recipe = override(recipe, values)
+        shape = shape_of(size) if size is not None else (recipe.resolution, recipe.resolution, 3)
+        again = 2
+        while name in found:
+            name, again = f"{name.removesuffix(f' ({again - 1})')} ({again})", again + 1
+        if arm.origin is None:
+            arch.trace(
+                arm.network(classes or n_classes or 5), shape
+            )  # so that a mistake is told before torch is loaded
+        found[name] = Candidate(arm, dataclasses.replace(recipe, resolution=max(shape[:2])), shape)
+    return found, classes or n_classes or 5
+
+
+def _study(text: str) -> tuple[Any, int | None]:
+    """The study of a file, a name or a folder, and its number of classes where that is known."""
+    from commongarden import study as studies
+
+    if Path(text).is_dir():
+        from commongarden import store as stores
+
+        store = stores.open_store(text)
+        return store.study(), len(store.manifest().classes)
+    return studies.read(text), None
+
+
+def _bytes(text: str) -> int:
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", text.lower())
+    if found is None or found[2] not in UNITS:
+        raise StudyError(_("--room: found {text!r}, accepted: bytes, or such as 8GB, 512MiB").format(text=text))
+    return int(float(found[1]) * UNITS[found[2]])
+
+
+def _print_profiles(timing: Timing, depth: int, free: int | None) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from commongarden.explain import limits, noise, profile
+    from commongarden.explain import told as saying
+    from commongarden.explain.memory import need
+
+    console, roof = Console(), limits.roofs(timing)
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+    for arm, found in zip(timing.arms, profile.profiles(timing, depth), strict=True):
+        say(saying.step(found))
+        for title, rows, is_block in (
+            (_("block"), found.blocks, True),
+            (pgettext("of a layer", "kind"), found.kinds, False),
+        ):
+            picture = Table(box=None, pad_edge=False)
+            for i, name in enumerate(saying.columns(title)):
+                picture.add_column(name, justify="right" if i else "left", no_wrap=not i)
+            for row in rows:
+                picture.add_row(*saying.cells(row, is_block))
+            console.print(picture, highlight=False)
+            console.print()
+        for text in saying.more(found, None if arm.memory is None else need(arm.memory, free), timing.energy):
+            say(text)
+        console.print()
+    say(saying.limits(roof, timing.limits.matmul_side))
+    for text in noise.told(timing):
+        say(text)
+
+
+def _print_split(timing: Timing, split: TimeSplit) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from commongarden.explain import noise
+    from commongarden.explain import told as saying
+
+    console = Console()
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+    say(saying.sentence(split))
+    console.print()
+    picture = Table(box=None, pad_edge=False)
+    picture.add_column(_("part"))
+    for name in (
+        _("{arm} ms").format(arm=split.one), _("{arm} ms").format(arm=split.two), _("difference ms"),
+        _("95 % of all"), _("% of slower step"),
+    ):  # fmt: skip
+        picture.add_column(name, justify="right")
+    for part in split.parts[:MOST_ROWS]:
+        picture.add_row(
+            saying.part_name(part),
+            f"{part.before:.2f}",
+            f"{part.after:.2f}",
+            f"{part.effect.value:+.2f}",
+            _span(part.effect),
+            f"{100 * part.effect.value / split.slower:+.1f}",
+        )
+    if rest := split.parts[MOST_ROWS:]:
+        values = [(part.before, part.after, part.effect.value) for part in rest]
+        before, after, effect = (sum(column) for column in zip(*values, strict=True))
+        name = _("{n} smaller parts").format(n=len(rest))
+        picture.add_row(
+            name, f"{before:.2f}", f"{after:.2f}", f"{effect:+.2f}", "", f"{100 * effect / split.slower:+.1f}"
+        )
+    share = 100 * split.rest / split.slower
+    picture.add_row(_("in none of them"), "", "", f"{split.rest:+.2f}", "", f"{share:+.1f}")
+    difference = 100 * split.difference.value / split.slower
+    picture.add_row(
+        _("the difference"), f"{split.before.value:.2f}", f"{split.after.value:.2f}",
+        f"{split.difference.value:+.2f}", _span(split.difference), f"{difference:+.1f}", style="bold",
+    )  # fmt: skip
+    console.print(picture, highlight=False)
+    console.print()
+    for part in split.reasons:
+        say(saying.part_sentence(split, part))
+    say(saying.rest_sentence(split))
+    say(saying.by_kind(split))
+    for text in noise.told(timing):
+        say(told(text))
+
+
+def _span(found: Estimate) -> str:
+    if found.low is None or found.high is None:
+        return ""
+    return _("{low} to {high}").format(low=f"{found.low:+.2f}", high=f"{found.high:+.2f}")

@@ -1,0 +1,26 @@
+"""What layers and reasons are called: stable English keys, and the words that a person reads for them."""
+
+from __future__ import annotations
+
+from commongarden.explain.time import TimePart
+from commongarden.language import N_
+
+KINDS = {
+    "convolution": N_("convolution"), "dense layer": N_("dense layer"), "batch norm": N_("batch norm"),
+    "activation": N_("activation"), "pool": N_("pool"), "dropout": N_("dropout"), "noise": N_("noise layer"),
+    "normalization": N_("normalization"), "attention": N_("attention"), "concatenation": N_("concatenation"),
+    "sum": N_("sum"), "block": N_("passing from layer to layer"), "Parallel": N_("module of branches"),
+    "Add": N_("sum around layers"), "branch": N_("branch"), "shortcut": N_("shortcut"),
+    "data": N_("reading of the batch"), "loss": N_("loss"), "optimizer": N_("optimizer"),
+    "other": N_("bookkeeping of the loop"),
+}  # fmt: skip
+INSIDE = ("convolution", "dense layer", "pool", "batch norm")
+
+
+def reason_kind(part: TimePart) -> str:
+    """A stable English name."""
+    if part.source in ("edit", "layer", "only"):
+        return "memory-bound block" if part.memory_bound else "slow layer"
+    return {"images": "larger images", "same": "same layers, slower", "passing": "many layers"}.get(
+        part.source, part.source
+    )

@@ -1,0 +1,84 @@
+"""Profiles and splits as JSON: every figure with its interval, so that a document can be made of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from commongarden.explain import noise, told
+from commongarden.explain.kinds import reason_kind
+from commongarden.explain.limits import roofs
+from commongarden.explain.memory import need
+from commongarden.explain.profile import profiles
+from commongarden.explain.time import TimePart, TimeSplit
+from commongarden.timings import Timing
+
+
+def profile_table(timing: Timing, depth: int, free: int | None = None) -> dict[str, Any]:
+    """Every arm's profile, the machine's limits, and how quiet it was. free: bytes to reckon the largest batch with."""
+    roof = roofs(timing)
+    arms = []
+    for arm, found in zip(timing.arms, profiles(timing, depth), strict=True):
+        row: dict[str, Any] = {"input": list(arm.input), **msgspec.to_builtins(found)}
+        row["memory"] = None
+        if arm.memory is not None:
+            row["memory"] = {**msgspec.to_builtins(arm.memory), **msgspec.to_builtins(need(arm.memory, free))}
+        arms.append(row)
+    limits = {
+        "gmacs_per_second": roof.matmul,
+        "matmul_side": timing.limits.matmul_side,
+        "memory_gigabytes_per_second": roof.memory,
+        "copies": [{"bytes": size, "gigabytes_per_second": rate} for size, rate in roof.copies],
+    }
+    return {**conditions(timing), "limits": limits, "arms": arms}
+
+
+def split_table(timing: Timing, split: TimeSplit) -> dict[str, Any]:
+    """A split with its sentence, its parts and its reasons."""
+    return {
+        **conditions(timing),
+        "from": split.one,
+        "to": split.two,
+        "sentence": told.sentence(split),
+        **{name: msgspec.to_builtins(getattr(split, name)) for name in ("ratio", "before", "after", "difference")},
+        "parts": [_part(part) for part in split.parts],
+        "kinds": msgspec.to_builtins(split.kinds),
+        "rest": split.rest,
+        "rest_share": split.rest_share,
+        "reasons": msgspec.to_builtins(told.reasons(split)),
+    }
+
+
+def conditions(timing: Timing) -> dict[str, Any]:
+    """When and how it was timed."""
+    return {
+        "made": timing.made,
+        "processor": timing.processor,
+        "device": timing.device,
+        "threads": timing.threads,
+        "pinned": list(timing.pinned),
+        "processor_time": timing.processor_time,
+        "repeats": timing.repeats,
+        "rounds": timing.rounds,
+        "noise": {**msgspec.to_builtins(noise.noise(timing)), "is_noisy": noise.noise(timing).is_noisy},
+        "energy": timing.energy,
+    }
+
+
+def _part(part: TimePart) -> dict[str, Any]:
+    return {
+        "name": told.part_name(part),
+        "source": part.source,
+        "kind": reason_kind(part),
+        "effect": msgspec.to_builtins(part.effect),
+        "before": part.before,
+        "after": part.after,
+        "forward": part.forward,
+        "backward": part.backward,
+        "kinds": part.kinds,
+        "arm": part.arm,
+        "path": part.path,
+        "n_layers": part.n_layers,
+        "memory_bound": part.memory_bound,
+    }

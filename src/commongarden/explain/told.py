@@ -1,0 +1,273 @@
+"""A split of time in sentences, and the reasons in it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from commongarden.arch import Edit
+from commongarden.arch.difference import kind
+from commongarden.explain.kinds import INSIDE, KINDS, reason_kind
+from commongarden.explain.limits import Roofs
+from commongarden.explain.memory import Need
+from commongarden.explain.profile import Profile, Row
+from commongarden.explain.reason import Reason
+from commongarden.explain.time import LEAST_SHARE, TimePart, TimeSplit
+from commongarden.language import N_, _, used
+from commongarden.language import told as recorded
+from commongarden.records import Estimate
+
+PHASE_NAMES = {
+    "data": N_("data"), "forward": N_("forward"), "loss": N_("loss"), "backward": N_("backward"),
+    "optimizer": N_("optimizer"), "other": N_("bookkeeping"),
+}  # fmt: skip
+OTHERS = {
+    "images": N_("images of another size in the layers that both have"),
+    "same": N_("layers that both have, with the same work"),
+    "passing": N_("passing from layer to layer"),
+    "data": N_("reading of the batch"),
+    "loss": N_("loss"),
+    "optimizer": N_("optimizer"),
+    "other": N_("bookkeeping of the loop"),
+}
+
+
+def kind_name(name: str) -> str:
+    """A kind of layer in the language in use; a class of other people's by its own name."""
+    return _(KINDS[name]) if name in KINDS else name
+
+
+def part_name(part: TimePart) -> str:
+    """What a part is, in a few words."""
+    if part.edit is not None:
+        return _edit_name(part.edit)
+    if part.source in ("layer", "only"):
+        what = kind_name(next(iter(part.kinds)))
+        if part.source == "layer":
+            return _("{what} that works otherwise").format(what=what)
+        return _("{n} × {what} that only {arm} has").format(n=part.n_layers, what=what, arm=part.arm)
+    return _(OTHERS[part.source])
+
+
+def _edit_name(edit: Edit) -> str:
+    said = {
+        "add": _("{n} × {what} added"),
+        "remove": _("{n} × {what} removed"),
+        "change": _("{n} × {what} changed"),
+        "move": _("{n} × {what} moved"),
+    }[edit.action].format(n=edit.count, what=kind_name(kind(edit.part)))
+    inside = Counter(kind(part) for part in edit.inside if kind(part) in INSIDE)
+    details = [_("{n} × {what}").format(n=n, what=kind_name(name)) for name, n in inside.items()]
+    details += [f"{name} {_value(before)} → {_value(after)}" for name, before, after in edit.fields]
+    if not details:
+        return said
+    if edit.action == "change":
+        template = _("{said} (what changes: {details})")
+    else:
+        template = _("{said} (with {details} inside)") if edit.count == 1 else _("{said} (each with {details})")
+    return template.format(said=said, details=", ".join(details))
+
+
+def _value(value: object) -> str:
+    return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def sentence(split: TimeSplit) -> str:
+    """One sentence: the ratio with its interval, and the first reasons with theirs."""
+    compared = {
+        "one": split.one,
+        "two": split.two,
+        "ratio": f"{split.ratio.value:.2f}",
+        "low": _bound(split.ratio.low),
+        "high": _bound(split.ratio.high),
+        "ms_one": _ms(split.before.value),
+        "ms_two": _ms(split.after.value),
+    }
+    said = _(
+        "A step of {two} takes {ratio} times as long as one of {one} (95 % interval {low} to {high}; {ms_two} against "
+        "{ms_one} ms)"
+    ).format(**compared)
+    if not split.reasons:
+        return _("{said}; no part of it is a reason beyond what chance can do.").format(said=said)
+    return _("{said}; the largest part: {reason}.").format(said=said, reason=_effect(split, split.reasons[0]))
+
+
+def part_sentence(split: TimeSplit, part: TimePart) -> str:
+    """A reason by itself, with its interval and its place."""
+    said = _effect(split, part)
+    if not part.path:
+        return _("{said}.").format(said=said)
+    return _("{said}; most of it at {path} in {arm}.").format(said=said, path=part.path, arm=part.arm)
+
+
+def rest_sentence(split: TimeSplit) -> str:
+    """What the parts leave."""
+    return _(
+        "The parts come to {parts} of {difference} ms; {rest} ms are in none of them, {share} % of the slower step."
+    ).format(
+        parts=_signed(split.difference.value - split.rest),
+        difference=_signed(split.difference.value),
+        rest=_signed(split.rest),
+        share=f"{100 * split.rest_share:.1f}",
+    )
+
+
+def reasons(split: TimeSplit) -> tuple[Reason, ...]:
+    """The parts that may be called reasons, as records, the largest first."""
+    with used("en"):
+        return tuple(
+            Reason("time", reason_kind(part), part.arm, part.path, part.effect, part_sentence(split, part))
+            for part in split.reasons
+        )
+
+
+def _effect(split: TimeSplit, part: TimePart) -> str:
+    share = part.effect.value / split.difference.value
+    given = {
+        "what": part_name(part),
+        "effect": _signed(part.effect.value),
+        "low": _signed(part.effect.low),
+        "high": _signed(part.effect.high),
+        "share": f"{abs(share):.0%}".replace("%", " %"),
+    }
+    if share < 0:
+        return _("{what}, {effect} ms a step ({low} to {high}), against the difference").format(**given)
+    if abs(share) >= 0.995:
+        return _("{what}, {effect} ms a step ({low} to {high})").format(**given)
+    return _("{what}, {effect} ms a step ({low} to {high}), {share} of the difference").format(**given)
+
+
+def _ms(value: float) -> str:
+    return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def _signed(value: float | None) -> str:
+    if value is None:
+        return "?"
+    text = f"{value:+.2f}"
+    return "0.00" if text in ("+0.00", "-0.00") else text
+
+
+def _bound(value: float | None) -> str:
+    return "?" if value is None else f"{value:.2f}"
+
+
+def by_kind(split: TimeSplit) -> str:
+    """The same difference by kind of layer."""
+    found = [
+        _("{what} {effect} ({low} to {high})").format(
+            what=kind_name(name),
+            effect=_signed(value.value),
+            low=_signed(value.low),
+            high=_signed(value.high),
+        )
+        for name, value in split.kinds.items()
+        if abs(value.value) >= LEAST_SHARE * split.slower
+    ]
+    return _("By kind of layer, in ms a step: {kinds}.").format(kinds="; ".join(found) or "0")
+
+
+def step(found: Profile) -> str:
+    """An arm's step by phase."""
+    phases = "; ".join(
+        _("{phase} {ms} ({low} to {high})").format(
+            phase=_(PHASE_NAMES[phase]), ms=_ms(value.value), low=_exact(value.low), high=_exact(value.high)
+        )
+        for phase, value in found.phases.items()
+    )
+    return _(
+        "{arm}: {ms} ms a step ({low} to {high}) of {batch} photos, {rate:,.0f} photos a second; in ms: {phases}."
+    ).format(
+        arm=found.arm,
+        ms=_ms(found.step.value),
+        low=_exact(found.step.low),
+        high=_exact(found.step.high),
+        batch=found.batch,
+        rate=found.rate,
+        phases=phases,
+    )
+
+
+def columns(first: str) -> list[str]:
+    """The heads of a table of `cells`."""
+    return [
+        first, _("forward ms"), _("backward ms"), _("% of step"), _("MMACs"), _("MB moved"), _("MACs/byte"),
+        _("GMACs/s"), _("% of limit"),
+    ]  # fmt: skip
+
+
+def cells(row: Row, is_block: bool) -> tuple[str, ...]:
+    """A row of a profile as text, by block or by kind."""
+    name = (row.name or _("no layer: passing on, pixels")) if is_block else kind_name(row.name)
+    return (
+        name,
+        _cell(row.forward),
+        _cell(row.backward),
+        f"{100 * row.share:.1f}",
+        f"{row.macs / 1e6:,.1f}" if row.macs else "",
+        f"{row.n_bytes / 1e6:,.2f}" if row.n_bytes else "",
+        f"{row.intensity:.1f}" if row.macs and row.intensity is not None else "",
+        f"{row.rate:.1f}" if row.macs else "",
+        "" if row.percent_of_limit is None else _limit(row),
+    )
+
+
+def more(found: Profile, memory: Need | None, energy: str) -> list[str]:
+    """What torch's profiler saw, memory, energy."""
+    said = []
+    if found.operators:
+        rows = [f"{name.removeprefix('aten::')} {100 * share.value:.1f} %" for name, share in found.operators.items()]
+        said.append(_("By operator of torch, of the profiled time: {operators}.").format(operators=", ".join(rows[:8])))
+    if memory is not None:
+        said.append(need(memory))
+    if found.joules is not None:
+        said.append(
+            _("{joules:.2f} J a step ({low} to {high}): {source}.").format(
+                joules=found.joules.value,
+                low=_exact(found.joules.low),
+                high=_exact(found.joules.high),
+                source=recorded(energy),
+            )
+        )
+    else:
+        said.append(_("{reason}.").format(reason=recorded(energy)))
+    return said
+
+
+def need(memory: Need) -> str:
+    """Peak memory and the largest batch."""
+    given = {
+        "fixed": f"{memory.fixed / 1e6:,.0f}",
+        "each": f"{memory.each / 1e6:,.2f}",
+        "free": f"{memory.free / 1e9:,.1f}",
+        "misfit": f"{100 * memory.misfit:.0f}",
+    }
+    if memory.largest is None:
+        return _("Training adds {fixed} MB at its peak, whatever the batch size that was tried.").format(**given)
+    return _(
+        "Training adds {fixed} MB and {each} MB for each photo of a batch at its peak (within {misfit} % at three "
+        "batch sizes, each in a process of its own): the largest batch that fits into {free} GB is {largest}."
+    ).format(largest=f"{memory.largest:,}", **given)
+
+
+def limits(roof: Roofs, side: int) -> str:
+    """What the machine can do, measured in the same run."""
+    return _(
+        "This machine's limits, measured in the same run: {macs:.1f} billion multiply-adds a second (float32 matrices "
+        "of {side}x{side}), {memory:.1f} GB a second copied in memory, {cache:.1f} GB a second in a cache. The limit "
+        "of a block is what its multiply-adds or its bytes take at least (for bytes at the rate of a copy of that "
+        "size), layer by layer; m: the bytes set it."
+    ).format(macs=roof.matmul, side=side, memory=roof.memory, cache=roof.cache)
+
+
+def _limit(row: Row) -> str:
+    return f"{row.percent_of_limit:.0f}{' m' if row.memory_bound else ''}"
+
+
+def _cell(found: Estimate) -> str:
+    if found.low is None or found.high is None:
+        return f"{found.value:.2f}"
+    return f"{found.value:.2f} [{found.low:.2f} {found.high:.2f}]"
+
+
+def _exact(value: float | None) -> str:
+    return "?" if value is None else _ms(value)

@@ -1,0 +1,138 @@
+"""A page for what arms' time was found to go into: the roofline picture, and a table of blocks for each arm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+from markupsafe import Markup
+
+from commongarden import language
+from commongarden.explain import limits, noise, profile, told
+from commongarden.explain.limits import Roofs
+from commongarden.explain.memory import need
+from commongarden.explain.profile import Profile
+from commongarden.language import _
+from commongarden.report import charts, page, scripts
+from commongarden.report.charts import INK, SOFT, Chart, colour, finished, inline
+from commongarden.report.curves import SHOWN
+from commongarden.timings import Timing
+
+GAP = 1.6  # a block's place from the picture's edge, as a factor
+
+
+def render(timing: Timing, depth: int = 1, free: int | None = None) -> str:
+    """The page as HTML text. depth: levels of blocks; free: bytes to reckon the largest batch with."""
+    found, roof = profile.profiles(timing, depth), limits.roofs(timing)
+    chart = roofline(found, roof)
+    arms, kind = [], language.pgettext("of a layer", "kind")
+    for arm, one in zip(timing.arms, found, strict=True):
+        memory = None if arm.memory is None else need(arm.memory, free)
+        arms.append(
+            {
+                "name": arm.name,
+                "step": told.step(one),
+                "tables": [
+                    (told.columns(_("block")), [told.cells(row, True) for row in one.blocks]),
+                    (told.columns(kind), [told.cells(row, False) for row in one.kinds]),
+                ],
+                "more": told.more(one, memory, timing.energy),
+            }
+        )  # fmt: skip
+    names = [arm.arm for arm in found]
+    return (
+        page.environment()
+        .get_template("profiled.html")
+        .render(
+            lang=language.current(),
+            title=_("Where the time of a training step goes"),
+            arms=arms,
+            colours={name: colour(i) for i, name in enumerate(names)},
+            dashed=[name for i, name in enumerate(names) if charts.dash(i) != [1, 0]],
+            chart=chart,
+            caption=_(
+                "Each point is a block, forward and backward together; the size tells its time. The lines are what "
+                "this machine can do: below the slope the bytes to be moved set the limit, below the flat line the "
+                "multiply-adds. Blocks without multiply-adds have no place here and stand in the tables."
+            ),
+            legend=_("Press an arm to bring it forward."),
+            scroll=_("the table can be scrolled"),
+            limits=told.limits(roof, timing.limits.matmul_side),
+            noise=noise.told(timing),
+            machine=_("{processor}, {made}").format(processor=timing.processor, made=timing.made[:10]),
+            css=Markup(page.source("page.css")),
+            bundle=Markup(scripts.bundle()),
+            specs=Markup(page.in_script({chart.name: chart.spec})),
+        )
+    )
+
+
+def roofline(found: tuple[Profile, ...], roof: Roofs) -> Chart:
+    """Blocks by multiply-adds for each byte and multiply-adds a second, below the machine's limits."""
+    rows: list[dict[str, Any]] = [
+        {
+            "arm": one.arm,
+            "block": row.name,
+            "intensity": row.intensity,
+            "rate": row.rate,
+            "ms": row.both.value,
+            "said": _("{ms} ms, {percent} % of the limit").format(
+                ms=f"{row.both.value:.2f}", percent=f"{row.percent_of_limit or 0:.0f}"
+            ),
+        }
+        for one in found
+        for row in one.blocks
+        if row.macs and row.intensity and row.rate
+    ]
+    ridge = roof.matmul / roof.memory
+    least = min([row["intensity"] for row in rows], default=ridge) / GAP
+    most = max([row["intensity"] for row in rows], default=ridge) * GAP
+    least, most = min(least, roof.matmul / roof.cache / GAP), max(most, ridge * GAP)
+    low = min([row["rate"] for row in rows], default=roof.matmul / 10) / GAP
+    lines = [
+        {"roof": name, "intensity": x, "rate": min(roof.matmul, bandwidth * x)}
+        for name, bandwidth in ((_("from memory"), roof.memory), (_("from a cache"), roof.cache))
+        for x in (max(least, low / bandwidth), roof.matmul / bandwidth, most)
+    ]
+    arms = [one.arm for one in found]
+    scale = alt.Scale(domain=arms, range=[colour(i) for i in range(len(arms))])
+    axis = alt.Axis(tickCount=5, format="~r", grid=False)
+    x = alt.X(
+        "intensity:Q", title=_("multiply-adds for each byte moved"), axis=axis,
+        scale=alt.Scale(type="log", domain=[least, most], nice=False),
+    )  # fmt: skip
+    y = alt.Y(
+        "rate:Q", title=_("billion multiply-adds a second"), axis=axis,
+        scale=alt.Scale(type="log", domain=[low, roof.matmul * GAP], nice=False),
+    )  # fmt: skip
+    data = alt.Chart(inline(lines))
+    ends: list[dict[str, Any]] = [
+        {"said": _("matrix multiply"), "intensity": most, "rate": roof.matmul},
+    ]
+    labels = [
+        {"said": name, "intensity": at, "rate": bandwidth * at}
+        for name, bandwidth in ((_("from memory"), roof.memory), (_("from a cache"), roof.cache))
+        for at in [max(least, low / bandwidth)]
+    ]
+    layers = [
+        data.mark_line(strokeWidth=1.5, stroke=INK, fill=None).encode(x=x, y=y, detail="roof:N"),
+        alt.Chart(inline(ends)).mark_text(align="right", dy=-8, fill=SOFT, fontSize=12).encode(x=x, y=y, text="said:N"),
+        alt.Chart(inline(labels)).mark_text(align="left", dx=6, dy=12, fill=SOFT, fontSize=12).encode(
+            x=x, y=y, text="said:N"
+        ),
+        alt.Chart(inline(rows))
+        .mark_point(filled=True, strokeWidth=0)
+        .encode(
+            x=x,
+            y=y,
+            fill=alt.Fill("arm:N", scale=scale, legend=None),
+            size=alt.Size("ms:Q", legend=None, scale=alt.Scale(domainMin=0, range=[30, 400])),
+            opacity=alt.condition(SHOWN, alt.value(0.8), alt.value(0.1)),
+            tooltip=[
+                alt.Tooltip("arm:N", title=" "), alt.Tooltip("block:N", title="  "), alt.Tooltip("said:N", title="   ")
+            ],
+        ),
+    ]  # fmt: skip
+    chart = alt.layer(*layers).add_params(alt.param(name="shown", value=""))
+    spoken = "; ".join(f"{row['arm']} {row['block']}: {row['rate']:.1f} ({row['said']})" for row in rows)
+    return finished("roofline", chart, _("Roofline. {blocks}.").format(blocks=spoken), 380)
