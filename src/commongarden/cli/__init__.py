@@ -7,7 +7,7 @@ same command.
 
 from __future__ import annotations
 
-from commongarden.cli import networks, photos, studies  # each adds its commands to the group
+from commongarden.cli import getting, networks, photos, studies  # each adds its commands to the group
 from commongarden.cli.group import main
 
-__all__ = ["main", "networks", "photos", "studies"]
+__all__ = ["getting", "main", "networks", "photos", "studies"]

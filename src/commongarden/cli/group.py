@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import click
 
-from commongarden import language
+from commongarden import language, terminal
 from commongarden.errors import CommonGardenError
 from commongarden.language import N_, _
 
@@ -107,7 +107,7 @@ class Commands(_Spoken, click.Group):
 
     def main(self, args: Sequence[str] | None = None, *more: Any, **extra: Any) -> Any:
         """Runs the program in the language of `--lang`, wherever it stands on the line."""
-        with _spoken(_language_of(sys.argv[1:] if args is None else args)):
+        with _spoken(_language_of(sys.argv[1:] if args is None else args)), terminal.guarded():
             return super().main(args, *more, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from commongarden.cli.group import main, option
-from commongarden.cli.options import as_json, cache_dir
+from commongarden.cli.options import as_json, cache_dir, no_code
 from commongarden.language import _, ngettext
 
 
@@ -17,6 +17,7 @@ from commongarden.language import _, ngettext
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
 @option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="Classes per photo.")
 @option("--csv", "as_csv", is_flag=True, help="Print CSV (the default).")
+@no_code
 @as_json
 def predict(run: Path, photos: tuple[Path, ...], top: int, as_csv: bool, as_json: bool) -> None:
     """Name the most probable classes of PHOTOS (files or folders) by a finished RUN (DIR/runs/ARM/SEED)."""

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from commongarden import terminal
 from commongarden.cli.group import main, option
-from commongarden.cli.options import as_json, cache_dir, chain, setting
+from commongarden.cli.options import as_json, cache_dir, chain, no_code, setting
 from commongarden.errors import StudyError
 from commongarden.language import N_, _, ngettext
 
@@ -58,6 +59,7 @@ STATES = {"finished": N_("finished"), "failed": N_("failed"), "under way": N_("u
     option("--log", type=click.Choice(["auto", "live", "plain", "classic"]), default="auto", show_default=True),
     option("--tensorboard", is_flag=True, help="Write event files to OUT/tensorboard."),
     option("--dry-run", is_flag=True, help="Print the effective study file and stop."),
+    no_code,
     cache_dir,
     as_json,
 )
@@ -92,10 +94,15 @@ def run(
     STUDY is a study file or a built-in study (demo, flowers). The same command goes on where it stopped; more seeds,
     arms or contrasts are added to what is there. The last line printed is the report's path.
     """
+    from commongarden import origin
     from commongarden import study as studies
+    from commongarden.runner import budget as budgets
 
     values = {key: value for key, value in recipe.items() if value is not None} | dict(map(setting, settings))
     wanted = _declared(study, data, arms, seeds, seed, values, folds, vary, tune)
+    for arm in wanted.arms.values():
+        origin.check_allowed(arm.arch)
+    budgets.spending(until, budget, seeds or budgets.MOST_SEEDS)
     if dry_run:
         click.echo(studies.dump(wanted), nl=False)
         return
@@ -231,8 +238,6 @@ def _declared(
 
 
 def _display(log: str, n_seeds: int, as_json: bool) -> Display:
-    from rich.console import Console
-
     from commongarden.runner.display import ClassicDisplay, LiveDisplay, PlainDisplay
 
     def line(text: str) -> None:
@@ -241,7 +246,7 @@ def _display(log: str, n_seeds: int, as_json: bool) -> Display:
     if log == "classic":
         return ClassicDisplay(line if as_json else click.echo, line, n_seeds)
     if log == "live" or (log == "auto" and sys.stderr.isatty()):
-        return LiveDisplay(Console(stderr=True))
+        return LiveDisplay(terminal.console(stderr=True))
     return PlainDisplay(line)
 
 
@@ -251,9 +256,7 @@ def _print_results(results: Any, as_json: bool) -> None:
     if as_json:
         click.echo(report.to_json(results))
         return
-    from rich.console import Console
-
-    console = Console()
+    console = terminal.console()
     for part in report.terminal(results):
         console.print(part)
 
@@ -280,6 +283,7 @@ def compare(directory: Path, as_json: bool) -> None:
     help="html: the page, with results.csv and results.json; docx, md: a written report; latex: its tables. May be "
     "repeated.",
 )
+@no_code
 @option("--open", "open_it", is_flag=True, help="Open it, or the first of several.")
 def report(directory: Path, formats: tuple[str, ...], open_it: bool) -> None:
     """Write what was found in the study in DIRECTORY anew: report.html, or a written report, or tables."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
+from commongarden import origin
 from commongarden.arm import Arm
 from commongarden.errors import RunnerError
 from commongarden.language import _, current, use
@@ -46,6 +47,8 @@ def _measured(wanted: Mapping[str, tuple[Arm, Input]], n_classes: int) -> dict[s
     }
     if not lacking:
         return arms
+    for arm, _input in lacking.values():
+        origin.check_allowed(arm.arch)
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), use, (current(),)) as pool:
         for name, (arm, input) in lacking.items():
             try:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import csv
+import dataclasses
 import hashlib
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
+from commongarden import arrays, cells
 from commongarden import study as study_file
 from commongarden.errors import StoreError
 from commongarden.findings import AUDIT_SCHEMA, Audit
-from commongarden.language import _
+from commongarden.language import N_, _
 from commongarden.records import SCHEMA, Baseline, Epoch, LeftOut, Manifest, Photo, Predictions, Run, Split
 from commongarden.store.files import read
+from commongarden.store.parsing import decoded, predictions_of, rows_of, text_of
 from commongarden.study import Study
 
 BASELINES_VERSION = 1  # rises whenever the same photos would give other baselines
@@ -30,17 +31,14 @@ class Store:
 
     def study(self) -> Study:
         """The effective study."""
-        return study_file.parse(read(self.root / "study.toml").decode(), where=str(self.root / "study.toml"))
+        path = self.root / "study.toml"
+        return study_file.parse(text_of(path), where=str(path))
 
     def manifest(self) -> Manifest:
         """The photos that take part, with what was left out of them (kept in split.json)."""
-        rows = list(csv.DictReader(io.StringIO(read(self.root / "manifest.csv").decode())))
-        try:
-            photos = tuple(Photo(**row) for row in rows)
-        except TypeError:
-            raise StoreError(
-                _("{path}: found other columns than path,label,part,sha256").format(path=self.root / "manifest.csv")
-            ) from None
+        path = self.root / "manifest.csv"
+        rows = rows_of(path, [field.name for field in dataclasses.fields(Photo)])
+        photos = tuple(Photo(**{key: cells.plain(cell) for key, cell in row.items()}) for row in rows)
         file = _read_split(self.root)
         return Manifest(file.root, photos, file.unreadable)
 
@@ -49,10 +47,7 @@ class Store:
         own = self.split_file(seed) if seed is not None else None
         if own is None or not own.is_file():
             return _read_split(self.root).split
-        try:
-            return msgspec.json.decode(read(own), type=Split)
-        except msgspec.DecodeError as error:
-            raise StoreError(f"{own}: not a split: {error}") from None
+        return decoded(own, read(own), Split, N_("a split"))
 
     def splits(self) -> dict[int, Split]:
         """The split of every run seed of the study."""
@@ -88,44 +83,44 @@ class Store:
     def history(self, arm: str, seed: int) -> tuple[Epoch, ...]:
         """One entry an epoch, from the first."""
         path = self.directory(arm, seed) / "history.csv"
-        rows = csv.DictReader(io.StringIO(read(path).decode()))
-        return tuple(msgspec.convert(row, Epoch, strict=False) for row in rows)
+        epochs = []
+        for line, row in enumerate(rows_of(path, [field.name for field in dataclasses.fields(Epoch)]), 2):
+            try:
+                epochs.append(msgspec.convert(row, Epoch, strict=False))
+            except msgspec.ValidationError as error:
+                raise StoreError(
+                    _("{path}: line {line}: {reason}; accepted: the numbers that commongarden wrote").format(
+                        path=path, line=line, reason=error
+                    )
+                ) from None
+        return tuple(epochs)
 
     def predictions(self, arm: str, seed: int) -> Predictions:
         """What the run said of every test photo."""
         path = self.directory(arm, seed) / "predictions.npz"
-        with np.load(io.BytesIO(read(path)), allow_pickle=False) as arrays:
-            return Predictions(arrays["photos"], arrays["labels"], arrays["probabilities"])
+        return predictions_of(path, arrays.read(read(path), where=path), "probabilities")
 
     def audits(self) -> dict[str, Audit]:
         """What was found in each arm's network before its runs; those of another version's making are left out."""
         path = self.root / "audit.json"
         if not path.is_file():
             return {}
-        try:
-            kept = msgspec.json.decode(read(path), type=dict[str, msgspec.Raw])
-            schemas = {arm: msgspec.json.decode(raw, type=_Versioned).schema for arm, raw in kept.items()}
-            return {
-                arm: msgspec.json.decode(raw, type=Audit) for arm, raw in kept.items() if schemas[arm] == AUDIT_SCHEMA
-            }
-        except msgspec.DecodeError as error:
-            raise StoreError(
-                _("{path}: not a study's audits: {reason}; accepted: none, they are made again").format(
-                    path=path, reason=error
-                )
-            ) from None
+        what = N_("a study's audits")
+        kept = decoded(path, read(path), dict[str, msgspec.Raw], what)
+        schemas = {arm: decoded(path, bytes(raw), _Versioned, what).schema for arm, raw in kept.items()}
+        return {
+            arm: decoded(path, bytes(raw), Audit, what) for arm, raw in kept.items() if schemas[arm] == AUDIT_SCHEMA
+        }
 
     def baselines(self, data: str, split: str) -> tuple[tuple[Baseline, Predictions], ...] | None:
         """What simple methods reached on photos and a split of these hashes; None where nobody has tried."""
         path = self.root / "baselines" / f"{baselines_key(data, split)}.npz"
         if not path.is_file():
             return None
-        with np.load(io.BytesIO(read(path)), allow_pickle=False) as arrays:
-            found = msgspec.json.decode(arrays["baselines"].tobytes(), type=tuple[Baseline, ...])
-            return tuple(
-                (item, Predictions(arrays["photos"], arrays["labels"], arrays[f"probabilities_{item.kind}"]))
-                for item in found
-            )
+        kept = arrays.read(read(path), where=path)
+        about = kept.get("baselines", np.empty(0, np.uint8)).tobytes()
+        found = decoded(path, about, tuple[Baseline, ...], N_("a study's baselines"))
+        return tuple((item, predictions_of(path, kept, f"probabilities_{item.kind}")) for item in found)
 
     def tuning(self) -> Store:
         """Where the tuning runs lie, laid out like a study's: the number of one stands in place of its seed."""
@@ -136,8 +131,9 @@ class Store:
         path = self.root / "thumbnails.npz"
         if not path.is_file():
             return {}
-        with np.load(io.BytesIO(read(path)), allow_pickle=False) as arrays:
-            return {str(name): arrays[f"jpeg_{i}"].tobytes() for i, name in enumerate(arrays["photos"])}
+        kept = arrays.read(read(path), where=path)
+        names = kept.get("photos", np.empty(0, np.str_)).ravel()
+        return {str(name): kept[f"jpeg_{i}"].tobytes() for i, name in enumerate(names) if f"jpeg_{i}" in kept}
 
     def directory(self, arm: str, seed: int) -> Path:
         """Where a finished run lies."""
@@ -162,11 +158,7 @@ def open_store(root: str | Path) -> Store:
 def read_run(directory: Path) -> Run:
     """The record in a run's own directory (runs/ARM/SEED). Raises StoreError."""
     path = directory / "run.json"
-    data = read(path)
-    try:
-        run = msgspec.json.decode(data, type=Run)
-    except msgspec.DecodeError as error:
-        raise StoreError(_("{path}: not a run's record: {reason}").format(path=path, reason=error)) from None
+    run = decoded(path, read(path), Run, N_("a run's record"))
     if run.schema != SCHEMA:
         raise StoreError(
             _("{path}: found schema {schema}; this version of commongarden reads {readable}").format(
@@ -196,7 +188,4 @@ class SplitFile:
 
 
 def _read_split(root: Path) -> SplitFile:
-    try:
-        return msgspec.json.decode(read(root / "split.json"), type=SplitFile)
-    except msgspec.DecodeError as error:
-        raise StoreError(_("{path}: not a split: {reason}").format(path=root / "split.json", reason=error)) from None
+    return decoded(root / "split.json", read(root / "split.json"), SplitFile, N_("a split"))
