@@ -262,3 +262,29 @@ def targets() -> dict[str, Target]:
         "archive": Target(in_file("photos.tgz", unpack), archive_seeds(), named="photos.tgz"),
         **record_targets(),
     }
+
+
+TOKENS = (
+    b"-1", b"0", b"1e400", b"99999999999999999999", b"null", b"true", b"nan", b"inf", b'"', b"'", b"[", b"]", b"{",
+    b"}", b"(", b")", b",", b"=", b'""', b"[]", b"{}", b"()", b"1.5", b"\xff", b"\xc2\x9b", b"\x00", b"\x1b[31m",
+    b"\\u001b",
+    b"\n", b"\r\n", b"../", b"#", b"=1+1", b"1979-05-27", b"__import__('os')", b"\xef\xbb\xbf", b"\xed\xa0\x80",
+)  # fmt: skip
+
+
+def edited(data: bytes, edits: list[tuple[float, float, int, bytes]]) -> bytes:
+    """The bytes after some edits: each a place and another one (as shares of the length), what is done, and a token."""
+    made = bytearray(data)
+    for here, there, kind, token in edits:
+        i, j = sorted((round(here * len(made)), round(there * len(made))))
+        if kind == 0:
+            made[i:i] = token
+        elif kind == 1:
+            made[i : i + len(token)] = token
+        elif kind == 2:
+            del made[i : min(j, i + 40)]
+        elif kind == 3:
+            made[j:j] = made[i : min(j, i + 80)]
+        elif made:
+            made[min(i, len(made) - 1)] ^= 1 << (j % 8)
+    return bytes(made)

@@ -25,10 +25,10 @@ def read(text: str) -> Node:
     Raises ArchError for anything else.
     """
     try:
-        tree = ast.parse(text, mode="eval").body
-    except (SyntaxError, ValueError, RecursionError) as error:
-        raise ArchError(_("not a network's text form: {reason}").format(reason=error)) from None
-    node = _value(tree)
+        node = _value(ast.parse(text, mode="eval").body)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # MemoryError: the parser's, of its stack
+        reason = str(error) or _("nested too deeply")
+        raise ArchError(_("not a network's text form: {reason}").format(reason=reason)) from None
     if not isinstance(node, Node):
         raise ArchError(
             _("not a network's text form: found {text!r}, accepted: Serial(layers=(...), name='...')").format(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import gettext
 import inspect
 import os
@@ -55,8 +56,19 @@ class Option(click.Option):
         self._help = text
 
 
+class Choice(click.Choice[str]):
+    """One of some words; for a word that is none of them the nearest is offered."""
+
+    def get_invalid_choice_message(self, invalid_choice: Any, ctx: click.Context | None) -> str:
+        said = super().get_invalid_choice_message(invalid_choice, ctx)
+        near = difflib.get_close_matches(str(invalid_choice), self.choices, n=1, cutoff=0.5)
+        return f"{said} {_('Did you mean {near!r}?').format(near=near[0])}" if near else said
+
+
 def option(*names: str, **attributes: Any) -> Callable[[Decorated], Decorated]:
     """`click.option` with help that is looked up when it is shown."""
+    if isinstance(found := attributes.get("type"), click.Choice):
+        attributes["type"] = Choice(found.choices, found.case_sensitive)
     return click.option(*names, cls=Option, **attributes)
 
 
@@ -70,7 +82,7 @@ class _Spoken(click.Command):
         self.params.append(
             Option(
                 ["--lang"],
-                type=click.Choice(language.languages()),
+                type=Choice(language.languages()),
                 expose_value=False,  # read before anything else is, by `Commands.main`
                 help=N_("Language of what is said and written [the system's]."),
             )

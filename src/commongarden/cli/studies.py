@@ -11,10 +11,11 @@ import click
 from commongarden import terminal
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, cache_dir, chain, no_code, setting
-from commongarden.errors import StudyError
+from commongarden.errors import ArchError, StudyError
 from commongarden.language import N_, _, ngettext
 
 if TYPE_CHECKING:
+    from commongarden.arm import Arm
     from commongarden.runner.display import Display
     from commongarden.study import Study
 
@@ -100,8 +101,10 @@ def run(
 
     values = {key: value for key, value in recipe.items() if value is not None} | dict(map(setting, settings))
     wanted = _declared(study, data, arms, seeds, seed, values, folds, vary, tune)
-    for arm in wanted.arms.values():
+    for name, arm in wanted.arms.items():
         origin.check_allowed(arm.arch)
+        if arm.origin is None:
+            _check_network(name, arm)
     budgets.spending(until, budget, seeds or budgets.MOST_SEEDS)
     if dry_run:
         click.echo(studies.dump(wanted), nl=False)
@@ -173,6 +176,14 @@ def run(
         sys.exit(1)
 
 
+def _check_network(name: str, arm: Arm) -> None:
+    """Refuses an option that no network can be built with, before anything is done."""
+    try:
+        arm.network(2)
+    except ArchError as error:
+        raise StudyError(f"arms.{name}: {error}") from None
+
+
 def _asked(display: Display) -> bool:
     """Whether the person at the terminal says yes to the plan that was just printed."""
     from commongarden.language import _
@@ -218,9 +229,9 @@ def _declared(
     if seeds is not None and (folds or wanted.folds):
         raise StudyError(studies.both(seeds, folds or wanted.folds))
     if seeds is not None:
-        changes["seeds"] = tuple(range(seeds))
+        changes["seeds"] = studies.run_seeds(seeds)
     if folds is not None:
-        changes |= {"folds": folds, "seeds": tuple(range(folds))}
+        changes |= {"folds": folds, "seeds": studies.run_seeds(folds)}
     if vary is not None:
         changes["vary"] = tuple(name.strip() for name in vary.split(",") if name.strip())
     if seed is not None:
