@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fuzzing
-from commongarden import arrays, study
-from commongarden.errors import StoreError, StudyError
+from commongarden import arch, arrays, study
+from commongarden.errors import ArchError, StoreError, StudyError
 
 TARGETS = fuzzing.targets()
 SCRIPT = Path(__file__).parent.parent / "scripts" / "fuzz.py"
@@ -114,6 +114,25 @@ def test_what_was_found_by_fuzzing_study_files(text, message):
         return
     with pytest.raises(StudyError) as error:
         study.parse(text + arm)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Conv(channels=1, kernel=())", "Conv: kernel: found (), accepted: tuple[int, int]"),
+        ("Conv(channels='x', kernel=(1, 1))", "Conv: channels: found 'x', accepted: int"),
+        ("Conv(channels=1, kernel=(1, 1), padding='sam')", "Conv: padding: found 'sam'"),
+        ("Serial(layers=(1,), name='')", "Serial: layers: found (1,), accepted: a node"),
+        ("Dense(features=True)", "Dense: features: found True"),
+        ("-" * 50_000 + "1", "not a network's text form: nested too deeply"),
+        ("__import__('os').system('true')", "not a network's text form: found"),
+        ("Serial(layers=(), name=__import__)", "accepted: nodes, numbers, text, tuples"),
+    ],
+)
+def test_what_was_found_by_fuzzing_text_forms(text, message):
+    with pytest.raises(ArchError) as error:
+        arch.read(text)
     assert message in str(error.value)
 
 

@@ -2,6 +2,8 @@
 """What people do wrong, as they would do it: the command, and the exit code and message that it must end with."""
 
 import os
+import sys
+import time
 
 import pytest
 from click.testing import CliRunner

@@ -59,9 +59,9 @@ class Option(click.Option):
 class Choice(click.Choice[str]):
     """One of some words; for a word that is none of them the nearest is offered."""
 
-    def get_invalid_choice_message(self, invalid_choice: Any, ctx: click.Context | None) -> str:
-        said = super().get_invalid_choice_message(invalid_choice, ctx)
-        near = difflib.get_close_matches(str(invalid_choice), self.choices, n=1, cutoff=0.5)
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        said = super().get_invalid_choice_message(value, ctx)
+        near = difflib.get_close_matches(str(value), self.choices, n=1, cutoff=0.5)
         return f"{said} {_('Did you mean {near!r}?').format(near=near[0])}" if near else said
 
 
