@@ -24,7 +24,7 @@ def predict(run: Path, photos: tuple[Path, ...], top: int, as_csv: bool, as_json
     import csv
     import json
 
-    from commongarden import predictor
+    from commongarden import cells, predictor
 
     if as_csv and as_json:
         raise click.UsageError(
@@ -51,7 +51,7 @@ def predict(run: Path, photos: tuple[Path, ...], top: int, as_csv: bool, as_json
         writer.writerow(["photo", "rank", "class", "probability"])
         for row in predictions:
             for rank, (name, probability) in enumerate(row.top, 1):
-                writer.writerow([row.photo, rank, name, f"{probability:.6f}"])
+                writer.writerow([cells.safe(row.photo), rank, cells.safe(name), f"{probability:.6f}"])
             if row.error:
                 n_broken += 1
                 click.echo(_("left out: {reason}").format(reason=row.error), err=True)
