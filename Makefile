@@ -1,6 +1,9 @@
 # make demo    the main job on built-in data; ends with the path of report.html
 # make test    the whole test suite
 # make soak    the long tests that `make test` leaves out, such as every architecture in every order
+# make fuzz    broken files for every reader, guided by coverage: ten minutes, or make fuzz SECONDS=3600
+# make audit   the installed versions against the published advisories (needs the network)
+# make sbom    build/sbom.json: everything that is installed, as CycloneDX
 # make check   formatter, linter, type checker, import rules
 # make drawings   docs/drawings anew
 # make catalogues   what people are told, collected for the translators; and what they wrote, compiled
@@ -11,7 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test soak check format drawings catalogues
+.PHONY: demo test soak fuzz audit sbom check format drawings catalogues
 
 demo: $(VENV)/.user
 	$(BIN)/commongarden run demo
@@ -22,6 +25,22 @@ test: $(VENV)/.developer
 
 soak: $(VENV)/.developer
 	$(BIN)/pytest -n auto -m soak
+
+SECONDS := 600
+fuzz: $(VENV)/.developer
+	$(BIN)/python scripts/fuzz.py --seconds $(SECONDS)
+
+# the tools have an environment of their own, so that they are neither judged nor listed
+TOOLS := build/audit
+$(TOOLS)/bin/pip-audit: | $(BIN)/pip
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1 cyclonedx-bom==7.5.0
+
+audit: $(VENV)/.user $(TOOLS)/bin/pip-audit
+	$(TOOLS)/bin/pip-audit --path "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" --skip-editable
+
+sbom: $(VENV)/.user $(TOOLS)/bin/pip-audit
+	$(TOOLS)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON -o build/sbom.json $(BIN)/python
 
 check: $(VENV)/.developer
 	$(BIN)/ruff format --check .

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commongarden import origin
+from commongarden import origin, terminal
 from commongarden import study as studies
 from commongarden.errors import CommonGardenError, StudyError
 from commongarden.recipe import Recipe, override
@@ -103,7 +103,7 @@ recipes = st.builds(
 
 @given(
     recipe=recipes,
-    name=st.text(min_size=1),
+    name=st.text(min_size=1).filter(lambda name: terminal.harmless(name) == name),
     seeds=st.lists(st.integers(0, 10**6), min_size=1, unique=True).map(tuple),
     seed=st.integers(0, 2**40),
 )

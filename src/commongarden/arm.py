@@ -188,9 +188,14 @@ def from_table(name: str, values: object) -> Arm:
                 name=name, values=values
             )
         )
+    try:
+        return _external_from_table(name, values) if origin.is_external(values["arch"]) else _own(name, values)
+    except ArchError as error:
+        raise StudyError(f"arms.{name}: {error}") from None
+
+
+def _own(name: str, values: Mapping[str, Any]) -> Arm:
     architecture = values["arch"]
-    if origin.is_external(architecture):
-        return _external_from_table(name, values)
     options = ["list_form"] if listfile.is_list_file(architecture) else list(arch.defaults(architecture))
     for key in values:
         if key not in ("arch", "ablated") and key not in options and key not in FIELDS:
@@ -203,10 +208,7 @@ def from_table(name: str, values: object) -> Arm:
         )
     given = {key: value for key, value in values.items() if key in options}
     overrides = {key: value for key, value in values.items() if key in FIELDS}
-    try:
-        return Arm(architecture, given, overrides, given.pop("list_form", ""), ablated=values.get("ablated", ()))
-    except ArchError as error:  # of a file in list form, which is read at once
-        raise StudyError(f"arms.{name}: {error}") from None
+    return Arm(architecture, given, overrides, given.pop("list_form", ""), ablated=values.get("ablated", ()))
 
 
 def _external_from_table(name: str, values: Mapping[str, Any]) -> Arm:
@@ -221,10 +223,7 @@ def _external_from_table(name: str, values: Mapping[str, Any]) -> Arm:
     stored = None if kept is None else convert(Origin, kept, where=f"arms.{name}.origin")
     overrides = {key: value for key, value in values.items() if key in FIELDS}
     given = {key: value for key, value in values.items() if key not in (*FIELDS, "arch", "origin", "ablated")}
-    try:
-        return Arm(values["arch"], given, overrides, origin=stored, ablated=values.get("ablated", ()))
-    except ArchError as error:
-        raise StudyError(f"arms.{name}: {error}") from None
+    return Arm(values["arch"], given, overrides, origin=stored, ablated=values.get("ablated", ()))
 
 
 def to_table(arm: Arm) -> dict[str, Any]:

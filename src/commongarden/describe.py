@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from commongarden import arch, sentences
+from commongarden import arch, sentences, terminal
 from commongarden import arm as arms
 from commongarden.arch import Difference, Edit, Serial, Shape, Twin
 from commongarden.arch.listfile import is_list_file
@@ -62,7 +62,6 @@ def table(arm: str, network: Serial, shape: Shape, n_classes: int) -> dict[str, 
 
 def print_table(found: dict[str, Any]) -> None:
     """The layers as a table in the terminal, and what they come to."""
-    from rich.console import Console
     from rich.table import Table
 
     picture = Table(box=None, pad_edge=False)
@@ -87,7 +86,7 @@ def print_table(found: dict[str, Any]) -> None:
             *_with_share(layer["macs"], layer["share_of_macs"]),
             f"{height}x{width}",
         )
-    console = Console()
+    console = terminal.console()
     console.print(picture)
     size = {
         "arch": found["arch"],
@@ -127,7 +126,6 @@ def difference_table(names: tuple[str, str], found: Difference, shape: Shape, n_
 
 def print_difference(names: tuple[str, str], found: Difference) -> None:
     """What it costs before and after, the edits, and the sentence."""
-    from rich.console import Console
     from rich.table import Table
 
     rows = (_("parameters"), _("MACs"), _("activation bytes"), _("depth"))
@@ -141,7 +139,7 @@ def print_difference(names: tuple[str, str], found: Difference) -> None:
         what = " → ".join(dict.fromkeys(_short(part) for part in (edit.before, edit.after) if part is not None))
         path = " / ".join(edit.paths[0][1:]) or edit.paths[0][0]
         edits.add_row(f"{edit.count} ×", _(ACTIONS[edit.action]), what, _("first at: {path}").format(path=path))
-    console = Console()
+    console = terminal.console()
     console.print(sizes)
     if found.edits:
         console.print()
@@ -173,7 +171,6 @@ def twins_table(found: Sequence[Twin], equal: str, blocks: str, stem: int, order
 
 def print_twins(found: dict[str, Any]) -> None:
     """What the twins cost, with what still differs from the residual form in per cent, and the study file's arms."""
-    from rich.console import Console
     from rich.table import Table
 
     columns = {
@@ -190,7 +187,7 @@ def print_twins(found: dict[str, Any]) -> None:
     for twin in found["twins"]:
         numbers = [f"{twin[key]:,} ({twin['percent_from_residual'][key]:+.2f} %)" for key in columns]
         picture.add_row(twin["arch"], twin["widths"], *numbers)
-    console = Console()
+    console = terminal.console()
     console.print(picture)
     console.print(
         _("\nPer cent from the residual form; the widths bring {what} nearest. As arms of a study:\n").format(

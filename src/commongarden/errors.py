@@ -16,9 +16,17 @@ from collections.abc import Iterable
 
 from commongarden.language import _
 
+LONGEST = 2500  # letters of a message; one that quotes a whole file hides what it says
+
 
 class CommonGardenError(Exception):
-    """Any mistake a user can mend. The command line prints it without a traceback."""
+    """Any mistake a user can mend. The command line prints it without a traceback. A long message loses its middle."""
+
+    def __init__(self, message: object = "") -> None:
+        text = str(message)
+        if len(text) > LONGEST:
+            text = f"{text[: LONGEST * 2 // 3]} [...] {text[-LONGEST // 3 :]}"
+        super().__init__(text)
 
 
 class ArchError(CommonGardenError):

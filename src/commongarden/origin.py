@@ -7,6 +7,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import importlib.util
+import os
 import sys
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
@@ -17,6 +18,7 @@ from commongarden.language import _
 
 LIBRARIES = ("torchvision", "timm")
 WEIGHT_FILES = (".safetensors", ".pth", ".pt", ".bin")
+NO_CODE = "COMMONGARDEN_NO_CODE"  # set where no code of the user's may be run; worker processes inherit it
 SPELLINGS = '"torchvision:NAME", "timm:NAME", "path/to/FILE.py:FACTORY", "package.module:FACTORY"'
 
 
@@ -78,6 +80,17 @@ def parts(arch: str) -> tuple[str, str]:
 def is_of_library(arch: str) -> bool:
     """Whether it is a published library's, and not the user's own code."""
     return parts(arch)[0] in LIBRARIES
+
+
+def check_allowed(arch: str) -> None:
+    """Refuses a network that is made by a file or module of the user's, where no code may be run. Raises ArchError."""
+    if os.environ.get(NO_CODE) and is_external(arch) and not is_of_library(arch):
+        raise ArchError(
+            _(
+                "{arch}: its code would be run, and --no-code runs none; accepted: a named architecture, a file in "
+                "list form, torchvision:NAME, timm:NAME, or the command without --no-code"
+            ).format(arch=arch)
+        )
 
 
 def code_file(arch: str) -> Path:

@@ -7,7 +7,9 @@ from __future__ import annotations
 import ast
 import dataclasses
 import hashlib
-from typing import Any
+from functools import lru_cache
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from commongarden.arch.nodes import NODES, Node
 from commongarden.errors import ArchError, unknown
@@ -25,10 +27,10 @@ def read(text: str) -> Node:
     Raises ArchError for anything else.
     """
     try:
-        tree = ast.parse(text, mode="eval").body
-    except (SyntaxError, ValueError, RecursionError) as error:
-        raise ArchError(_("not a network's text form: {reason}").format(reason=error)) from None
-    node = _value(tree)
+        node = _value(ast.parse(text, mode="eval").body)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # MemoryError: the parser's, of its stack
+        reason = str(error) or _("nested too deeply")
+        raise ArchError(_("not a network's text form: {reason}").format(reason=reason)) from None
     if not isinstance(node, Node):
         raise ArchError(
             _("not a network's text form: found {text!r}, accepted: Serial(layers=(...), name='...')").format(
@@ -55,15 +57,52 @@ def _write(value: object, indent: int) -> str:
     return repr(value)
 
 
+@lru_cache
+def _hints(name: str) -> dict[str, Any]:
+    return get_type_hints(NODES[name])
+
+
+def _node(name: str, fields: dict[str, Any]) -> Any:
+    hints = _hints(name)
+    for key, value in fields.items():
+        if key in hints and not _fits(value, hints[key]):
+            raise ArchError(
+                _("{node}: {field}: found {value}, accepted: {accepted}").format(
+                    node=name, field=key, value=repr(value)[:80], accepted=_told(hints[key])
+                )
+            )
+    try:
+        return NODES[name](**fields)
+    except TypeError as error:  # a field too many or too few
+        raise ArchError(f"{name}: {error}") from None
+
+
+def _fits(value: object, hint: Any) -> bool:
+    """Whether a value is of the kind that a node's field is declared to have."""
+    kinds = get_args(hint)
+    if get_origin(hint) is Literal:
+        return value in kinds
+    if get_origin(hint) in (Union, UnionType):
+        return any(_fits(value, kind) for kind in kinds)
+    if get_origin(hint) is tuple:
+        inside = (kinds[0],) * len(value) if isinstance(value, tuple) and kinds[-1] is ... else kinds
+        return isinstance(value, tuple) and len(value) == len(inside) and all(map(_fits, value, inside))
+    if hint in (int, float):
+        return isinstance(value, int | hint) and not isinstance(value, bool)
+    return isinstance(value, hint)
+
+
+def _told(hint: Any) -> str:
+    text = str(hint).replace("commongarden.arch.nodes.", "")
+    return _("a node") if "Conv" in text else text.removeprefix("<class '").removesuffix("'>").replace("typing.", "")
+
+
 def _value(tree: ast.expr) -> Any:
     match tree:
         case ast.Call(func=ast.Name(id=name), args=[], keywords=keywords):
             if name not in NODES:
                 raise ArchError(unknown("node", name, NODES))
-            try:
-                return NODES[name](**{str(keyword.arg): _value(keyword.value) for keyword in keywords})
-            except TypeError as error:
-                raise ArchError(f"{name}: {error}") from None
+            return _node(name, {str(keyword.arg): _value(keyword.value) for keyword in keywords})
         case ast.Tuple(elts=items):
             return tuple(_value(item) for item in items)
         case ast.Constant(value=value) if isinstance(value, str | bool | int | float):

@@ -7,7 +7,15 @@ same command.
 
 from __future__ import annotations
 
-from commongarden.cli import ablation, networks, photos, reasons, studies, trust  # each adds its commands to the group
+from commongarden.cli import (  # each adds its commands to the group
+    ablation,
+    getting,
+    networks,
+    photos,
+    reasons,
+    studies,
+    trust,
+)
 from commongarden.cli.group import main
 
-__all__ = ["ablation", "main", "networks", "photos", "reasons", "studies", "trust"]
+__all__ = ["ablation", "getting", "main", "networks", "photos", "reasons", "studies", "trust"]

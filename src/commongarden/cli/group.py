@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import gettext
 import inspect
 import os
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 
 import click
 
-from commongarden import language
+from commongarden import language, terminal
 from commongarden.errors import CommonGardenError
 from commongarden.language import N_, _
 
@@ -55,8 +56,19 @@ class Option(click.Option):
         self._help = text
 
 
+class Choice(click.Choice[str]):
+    """One of some words; for a word that is none of them the nearest is offered."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        said = super().get_invalid_choice_message(value, ctx)
+        near = difflib.get_close_matches(str(value), self.choices, n=1, cutoff=0.5)
+        return f"{said} {_('Did you mean {near!r}?').format(near=near[0])}" if near else said
+
+
 def option(*names: str, **attributes: Any) -> Callable[[Decorated], Decorated]:
     """`click.option` with help that is looked up when it is shown."""
+    if isinstance(found := attributes.get("type"), click.Choice):
+        attributes["type"] = Choice(found.choices, found.case_sensitive)
     return click.option(*names, cls=Option, **attributes)
 
 
@@ -70,7 +82,7 @@ class _Spoken(click.Command):
         self.params.append(
             Option(
                 ["--lang"],
-                type=click.Choice(language.languages()),
+                type=Choice(language.languages()),
                 expose_value=False,  # read before anything else is, by `Commands.main`
                 help=N_("Language of what is said and written [the system's]."),
             )
@@ -107,7 +119,7 @@ class Commands(_Spoken, click.Group):
 
     def main(self, args: Sequence[str] | None = None, *more: Any, **extra: Any) -> Any:
         """Runs the program in the language of `--lang`, wherever it stands on the line."""
-        with _spoken(_language_of(sys.argv[1:] if args is None else args)):
+        with _spoken(_language_of(sys.argv[1:] if args is None else args)), terminal.guarded():
             return super().main(args, *more, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commongarden.cli.group import main, option
-from commongarden.cli.options import as_json, chain, print_json, setting, shape_of, write
+from commongarden.cli.options import as_json, chain, no_code, print_json, setting, shape_of, write
 from commongarden.language import _
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ settings = option(
 @chain(size, n_classes, order, settings)
 @option("--svg", type=click.Path(path_type=Path, dir_okay=False), help="Draw it into this file (SVG).")
 @option("--depth", type=click.IntRange(min=1), help="Levels of blocks to draw; deeper ones are one box [all].")
+@no_code
 @as_json
 def describe(
     arm: str,
@@ -71,6 +72,7 @@ def describe(
 @click.argument("one")
 @click.argument("two")
 @chain(size, n_classes, order)
+@no_code
 @as_json
 def diff(one: str, two: str, size: str, classes: int, order: str | None, as_json: bool) -> None:
     """Say what makes arm TWO of arm ONE: the fewest edits, and what they cost.
@@ -120,6 +122,7 @@ def twins(size: str, classes: int, equal: str, widths: str, blocks: str, stem: i
 @chain(size, n_classes, order)
 @option("--format", "kind", type=click.Choice(["onnx"]), default="onnx", show_default=True)
 @option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The file to write [NAME.onnx].")
+@no_code
 @as_json
 def export(what: str, size: str, classes: int, order: str | None, kind: str, out: Path | None, as_json: bool) -> None:
     """Write a network for other programs, run it there, and compare it with torch.
@@ -152,6 +155,7 @@ def export(what: str, size: str, classes: int, order: str | None, kind: str, out
 @option("--photos", default=1000, show_default=True, type=click.IntRange(min=1), help="Photos to train on.")
 @option("--order", help="Order of linear map, activation, normalization: LA, LAB, LBA, BAL.")
 @option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A recipe value; may be repeated.")
+@no_code
 @as_json
 def audit(
     arm: str, size: str, classes: int, photos: int, order: str | None, settings: tuple[str, ...], as_json: bool

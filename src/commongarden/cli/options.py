@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from commongarden import origin
 from commongarden.cli.group import option
 from commongarden.errors import StudyError
 from commongarden.language import _
 
 as_json = option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def _refuse_code(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        before = os.environ.get(origin.NO_CODE)
+        os.environ[origin.NO_CODE] = "1"  # worker processes inherit it
+        if before is None:
+            ctx.call_on_close(lambda: os.environ.pop(origin.NO_CODE, None))
+
+
+no_code = option(
+    "--no-code",
+    is_flag=True,
+    expose_value=False,
+    callback=_refuse_code,
+    help="Run no code of networks by others (FILE.py:FACTORY, module:FACTORY), even where a study names it.",
+)
 cache_dir = option(
     "--cache-dir", type=click.Path(file_okay=False, path_type=Path), help="Where decoded images are kept."
 )

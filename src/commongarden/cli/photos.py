@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from commongarden.cli.group import main, option
-from commongarden.cli.options import as_json, cache_dir
+from commongarden.cli.options import as_json, cache_dir, no_code
 from commongarden.language import _, ngettext
 
 
@@ -19,13 +19,14 @@ from commongarden.language import _, ngettext
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
 @option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="Classes per photo.")
 @option("--csv", "as_csv", is_flag=True, help="Print CSV (the default).")
+@no_code
 @as_json
 def predict(run: Path, photos: tuple[Path, ...], top: int, as_csv: bool, as_json: bool) -> None:
     """Name the most probable classes of PHOTOS (files or folders) by a finished RUN (DIR/runs/ARM/SEED)."""
     import csv
     import json
 
-    from commongarden import predictor
+    from commongarden import cells, predictor
 
     if as_csv and as_json:
         raise click.UsageError(
@@ -52,7 +53,7 @@ def predict(run: Path, photos: tuple[Path, ...], top: int, as_csv: bool, as_json
         writer.writerow(["photo", "rank", "class", "probability"])
         for row in predictions:
             for rank, (name, probability) in enumerate(row.top, 1):
-                writer.writerow([row.photo, rank, name, f"{probability:.6f}"])
+                writer.writerow([cells.safe(row.photo), rank, cells.safe(name), f"{probability:.6f}"])
             if row.error:
                 n_broken += 1
                 click.echo(_("left out: {reason}").format(reason=row.error), err=True)

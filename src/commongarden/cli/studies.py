@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from commongarden import terminal
 from commongarden.cli.group import main, option
-from commongarden.cli.options import as_json, cache_dir, chain, setting
-from commongarden.errors import StudyError
+from commongarden.cli.options import as_json, cache_dir, chain, no_code, setting
+from commongarden.errors import ArchError, StudyError
 from commongarden.language import N_, _, ngettext
 
 if TYPE_CHECKING:
+    from commongarden.arm import Arm
     from commongarden.runner.display import Display
     from commongarden.study import Study
 
@@ -59,6 +61,7 @@ STATES = {"finished": N_("finished"), "failed": N_("failed"), "under way": N_("u
     option("--tensorboard", is_flag=True, help="Write event files to OUT/tensorboard."),
     option("--no-maps", is_flag=True, help="Do not draw at the end what the networks look at."),
     option("--dry-run", is_flag=True, help="Print the effective study file and stop."),
+    no_code,
     cache_dir,
     as_json,
 )
@@ -94,10 +97,17 @@ def run(
     STUDY is a study file or a built-in study (demo, flowers, forensics). The same command goes on where it stopped;
     more seeds, arms or contrasts are added to what is there. The last line printed is the report's path.
     """
+    from commongarden import origin
     from commongarden import study as studies
+    from commongarden.runner import budget as budgets
 
     values = {key: value for key, value in recipe.items() if value is not None} | dict(map(setting, settings))
     wanted = _declared(study, data, arms, seeds, seed, values, folds, vary, tune)
+    for name, arm in wanted.arms.items():
+        origin.check_allowed(arm.arch)
+        if arm.origin is None:
+            _check_network(name, arm)
+    budgets.spending(until, budget, seeds or budgets.MOST_SEEDS)
     if dry_run:
         click.echo(studies.dump(wanted), nl=False)
         return
@@ -180,6 +190,14 @@ def carry_out(wanted: Study, out: Path, *, log: str, as_json: bool, yes: bool, *
         sys.exit(1)
 
 
+def _check_network(name: str, arm: Arm) -> None:
+    """Refuses an option that no network can be built with, before anything is done."""
+    try:
+        arm.network(2)
+    except ArchError as error:
+        raise StudyError(f"arms.{name}: {error}") from None
+
+
 def _asked(display: Display) -> bool:
     """Whether the person at the terminal says yes to the plan that was just printed."""
     from commongarden.language import _
@@ -225,9 +243,9 @@ def _declared(
     if seeds is not None and (folds or wanted.folds):
         raise StudyError(studies.both(seeds, folds or wanted.folds))
     if seeds is not None:
-        changes["seeds"] = tuple(range(seeds))
+        changes["seeds"] = studies.run_seeds(seeds)
     if folds is not None:
-        changes |= {"folds": folds, "seeds": tuple(range(folds))}
+        changes |= {"folds": folds, "seeds": studies.run_seeds(folds)}
     if vary is not None:
         changes["vary"] = tuple(name.strip() for name in vary.split(",") if name.strip())
     if seed is not None:
@@ -245,8 +263,6 @@ def _declared(
 
 
 def _display(log: str, n_seeds: int, as_json: bool) -> Display:
-    from rich.console import Console
-
     from commongarden.runner.display import ClassicDisplay, LiveDisplay, PlainDisplay
 
     def line(text: str) -> None:
@@ -255,7 +271,7 @@ def _display(log: str, n_seeds: int, as_json: bool) -> Display:
     if log == "classic":
         return ClassicDisplay(line if as_json else click.echo, line, n_seeds)
     if log == "live" or (log == "auto" and sys.stderr.isatty()):
-        return LiveDisplay(Console(stderr=True))
+        return LiveDisplay(terminal.console(stderr=True))
     return PlainDisplay(line)
 
 
@@ -265,9 +281,7 @@ def _print_results(results: Any, as_json: bool) -> None:
     if as_json:
         click.echo(report.to_json(results))
         return
-    from rich.console import Console
-
-    console = Console()
+    console = terminal.console()
     for part in report.terminal(results):
         console.print(part)
 
@@ -294,6 +308,7 @@ def compare(directory: Path, as_json: bool) -> None:
     help="html: the page, with results.csv and results.json; docx, md: a written report; latex: its tables. May be "
     "repeated.",
 )
+@no_code
 @option("--open", "open_it", is_flag=True, help="Open it, or the first of several.")
 def report(directory: Path, formats: tuple[str, ...], open_it: bool) -> None:
     """Write what was found in the study in DIRECTORY anew: report.html, or a written report, or tables."""

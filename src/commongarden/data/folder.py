@@ -17,6 +17,7 @@ from commongarden.data.split import PARTS, duplicates
 from commongarden.errors import DataError
 from commongarden.language import N_, _, told
 from commongarden.records import LeftOut, Manifest, Photo
+from commongarden.terminal import NOT_IN_NAMES
 
 MOST_UNREADABLE = 0.05
 
@@ -138,11 +139,15 @@ def _judge(root: Path, candidate: Candidate) -> Photo | LeftOut:
 
 
 def _valid_name(candidate: Candidate) -> Candidate:
-    """A name that is no Unicode cannot be written to a manifest."""
+    """A name that is no Unicode cannot be written to a manifest; one with control characters could do harm where it is
+    shown."""
     shown = candidate.path.encode("utf-8", "replace").decode()
-    if shown == candidate.path:
-        return candidate
-    return replace(candidate, path=shown, label="", reason=N_("its name is not valid Unicode; rename it"))
+    if shown != candidate.path:
+        return replace(candidate, path=shown, label="", reason=N_("its name is not valid Unicode; rename it"))
+    if NOT_IN_NAMES.search(shown):
+        shown = NOT_IN_NAMES.sub(lambda found: repr(found[0])[1:-1], shown)
+        return replace(candidate, path=shown, label="", reason=N_("its name holds control characters; rename it"))
+    return candidate
 
 
 def _why_not(path: Path) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from commongarden.data import image
 from commongarden.errors import DataError, unknown
 from commongarden.language import N_, _
+from commongarden.terminal import NOT_IN_NAMES
 
 ACCEPTED = N_(
     "accepted: a folder with a folder of photos for each class, a folder with train/, val/, test/ and class folders "
@@ -221,6 +222,12 @@ def _rows(file: Path) -> Iterator[tuple[int, str, str, str]]:
                 raise DataError(
                     _("{where}: found {row!r}; accepted: a path and a label in every line").format(
                         where=where, row=",".join(row)
+                    )
+                )
+            if NOT_IN_NAMES.search(cells["label"]):
+                raise DataError(
+                    _("{where}: found the label {label!r}; accepted: a label without control characters").format(
+                        where=where, label=cells["label"]
                     )
                 )
             part = cells.get("split", "").lower()

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
+from commongarden import origin
 from commongarden.arm import Arm
 from commongarden.errors import RunnerError
 from commongarden.language import _, current
@@ -47,6 +48,8 @@ def _measured(wanted: Mapping[str, tuple[Arm, Input]], n_classes: int) -> dict[s
     }
     if not lacking:
         return arms
+    for arm, _input in lacking.values():
+        origin.check_allowed(arm.arch)
     begun = (dict(os.environ), current())
     with ProcessPoolExecutor(1, processes.context(), processes.begin, begun) as pool:
         for name, (arm, input) in lacking.items():

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
+import dataclasses
 import hashlib
-import io
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +11,16 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from commongarden import arrays, cells
 from commongarden import signals as signal_file
 from commongarden import study as study_file
 from commongarden.errors import StoreError
 from commongarden.findings import AUDIT_SCHEMA, Audit
-from commongarden.language import _
+from commongarden.language import N_, _
 from commongarden.records import SCHEMA, Baseline, Epoch, LeftOut, Manifest, Photo, Predictions, Run, Split
 from commongarden.signals import Signals
 from commongarden.store.checksums import checked
+from commongarden.store.parsing import decoded, predictions_of, rows_of, text_of
 from commongarden.study import Study
 
 BASELINES_VERSION = 1  # rises whenever the same photos would give other baselines
@@ -33,17 +34,14 @@ class Store:
 
     def study(self) -> Study:
         """The effective study."""
-        return study_file.parse(checked(self.root, "study.toml").decode(), where=str(self.root / "study.toml"))
+        path = self.root / "study.toml"
+        return study_file.parse(text_of(path, checked(self.root, path.name)), where=str(path))
 
     def manifest(self) -> Manifest:
         """The photos that take part, with what was left out of them (kept in split.json)."""
-        rows = list(csv.DictReader(io.StringIO(checked(self.root, "manifest.csv").decode())))
-        try:
-            photos = tuple(Photo(**row) for row in rows)
-        except TypeError:
-            raise StoreError(
-                _("{path}: found other columns than path,label,part,sha256").format(path=self.root / "manifest.csv")
-            ) from None
+        path = self.root / "manifest.csv"
+        rows = rows_of(path, checked(self.root, path.name), [field.name for field in dataclasses.fields(Photo)])
+        photos = tuple(Photo(**{key: cells.plain(cell) for key, cell in row.items()}) for row in rows)
         file = _read_split(self.root)
         return Manifest(file.root, photos, file.unreadable)
 
@@ -52,10 +50,7 @@ class Store:
         own = self.split_file(seed) if seed is not None else None
         if own is None or not own.is_file():
             return _read_split(self.root).split
-        try:
-            return msgspec.json.decode(checked(self.root, f"splits/{own.name}"), type=Split)
-        except msgspec.DecodeError as error:
-            raise StoreError(f"{own}: not a split: {error}") from None
+        return decoded(own, checked(self.root, f"splits/{own.name}"), Split, N_("a split"))
 
     def splits(self) -> dict[int, Split]:
         """The split of every run seed of the study."""
@@ -111,30 +106,22 @@ class Store:
         path = self.root / "audit.json"
         if not path.is_file():
             return {}
-        try:
-            kept = msgspec.json.decode(checked(self.root, path.name), type=dict[str, msgspec.Raw])
-            schemas = {arm: msgspec.json.decode(raw, type=_Versioned).schema for arm, raw in kept.items()}
-            return {
-                arm: msgspec.json.decode(raw, type=Audit) for arm, raw in kept.items() if schemas[arm] == AUDIT_SCHEMA
-            }
-        except msgspec.DecodeError as error:
-            raise StoreError(
-                _("{path}: not a study's audits: {reason}; accepted: none, they are made again").format(
-                    path=path, reason=error
-                )
-            ) from None
+        what = N_("a study's audits")
+        kept = decoded(path, checked(self.root, path.name), dict[str, msgspec.Raw], what)
+        schemas = {arm: decoded(path, bytes(raw), _Versioned, what).schema for arm, raw in kept.items()}
+        return {
+            arm: decoded(path, bytes(raw), Audit, what) for arm, raw in kept.items() if schemas[arm] == AUDIT_SCHEMA
+        }
 
     def baselines(self, data: str, split: str) -> tuple[tuple[Baseline, Predictions], ...] | None:
         """What simple methods reached on photos and a split of these hashes; None where nobody has tried."""
         path = self.root / "baselines" / f"{baselines_key(data, split)}.npz"
         if not path.is_file():
             return None
-        with np.load(io.BytesIO(checked(self.root, f"baselines/{path.name}")), allow_pickle=False) as arrays:
-            found = msgspec.json.decode(arrays["baselines"].tobytes(), type=tuple[Baseline, ...])
-            return tuple(
-                (item, Predictions(arrays["photos"], arrays["labels"], arrays[f"probabilities_{item.kind}"]))
-                for item in found
-            )
+        kept = arrays.read(checked(self.root, f"baselines/{path.name}"), where=path)
+        about = kept.get("baselines", np.empty(0, np.uint8)).tobytes()
+        found = decoded(path, about, tuple[Baseline, ...], N_("a study's baselines"))
+        return tuple((item, predictions_of(path, kept, f"probabilities_{item.kind}")) for item in found)
 
     def tuning(self) -> Store:
         """Where the tuning runs lie, laid out like a study's: the number of one stands in place of its seed."""
@@ -145,8 +132,9 @@ class Store:
         path = self.root / "thumbnails.npz"
         if not path.is_file():
             return {}
-        with np.load(io.BytesIO(checked(self.root, path.name)), allow_pickle=False) as arrays:
-            return {str(name): arrays[f"jpeg_{i}"].tobytes() for i, name in enumerate(arrays["photos"])}
+        kept = arrays.read(checked(self.root, path.name), where=path)
+        names = kept.get("photos", np.empty(0, np.str_)).ravel()
+        return {str(name): kept[f"jpeg_{i}"].tobytes() for i, name in enumerate(names) if f"jpeg_{i}" in kept}
 
     def directory(self, arm: str, seed: int) -> Path:
         """Where a finished run lies."""
@@ -171,11 +159,7 @@ def open_store(root: str | Path) -> Store:
 def read_run(directory: Path) -> Run:
     """The record in a run's own directory (runs/ARM/SEED). Raises StoreError."""
     path = directory / "run.json"
-    data = checked(directory, path.name)
-    try:
-        run = msgspec.json.decode(data, type=Run)
-    except msgspec.DecodeError as error:
-        raise StoreError(_("{path}: not a run's record: {reason}").format(path=path, reason=error)) from None
+    run = decoded(path, checked(directory, path.name), Run, N_("a run's record"))
     if run.schema != SCHEMA:
         raise StoreError(
             _("{path}: found schema {schema}; this version of commongarden reads {readable}").format(
@@ -187,14 +171,25 @@ def read_run(directory: Path) -> Run:
 
 def read_history(directory: Path) -> tuple[Epoch, ...]:
     """The epochs in a run's own directory. Raises StoreError."""
-    rows = csv.DictReader(io.StringIO(checked(directory, "history.csv").decode()))
-    return tuple(msgspec.convert(row, Epoch, strict=False) for row in rows)
+    path = directory / "history.csv"
+    epochs = []
+    rows = rows_of(path, checked(directory, path.name), [field.name for field in dataclasses.fields(Epoch)])
+    for line, row in enumerate(rows, 2):
+        try:
+            epochs.append(msgspec.convert(row, Epoch, strict=False))
+        except msgspec.ValidationError as error:
+            raise StoreError(
+                _("{path}: line {line}: {reason}; accepted: the numbers that commongarden wrote").format(
+                    path=path, line=line, reason=error
+                )
+            ) from None
+    return tuple(epochs)
 
 
 def read_predictions(directory: Path) -> Predictions:
     """What the run in this directory said of every test photo. Raises StoreError."""
-    with np.load(io.BytesIO(checked(directory, "predictions.npz")), allow_pickle=False) as arrays:
-        return Predictions(arrays["photos"], arrays["labels"], arrays["probabilities"])
+    path = directory / "predictions.npz"
+    return predictions_of(path, arrays.read(checked(directory, path.name), where=path), "probabilities")
 
 
 def baselines_key(data: str, split: str) -> str:
@@ -217,7 +212,4 @@ class SplitFile:
 
 
 def _read_split(root: Path) -> SplitFile:
-    try:
-        return msgspec.json.decode(checked(root, "split.json"), type=SplitFile)
-    except msgspec.DecodeError as error:
-        raise StoreError(_("{path}: not a split: {reason}").format(path=root / "split.json", reason=error)) from None
+    return decoded(root / "split.json", checked(root, "split.json"), SplitFile, N_("a split"))

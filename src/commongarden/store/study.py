@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from commongarden import disk
+from commongarden import cells, disk
 from commongarden import study as study_file
 from commongarden.errors import StoreError
 from commongarden.findings import Audit
@@ -35,7 +35,7 @@ def write_split(store: Store, manifest: Manifest, split: Split) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([field.name for field in dataclasses.fields(Photo)])
-    writer.writerows(dataclasses.astuple(photo) for photo in manifest.photos)
+    writer.writerows(map(cells.safe, dataclasses.astuple(photo)) for photo in manifest.photos)
     keep(store.root, "manifest.csv", text.getvalue().encode())
     file = SplitFile(manifest.root, manifest.left_out, split)
     keep(store.root, "split.json", msgspec.json.format(msgspec.json.encode(file), indent=1))

@@ -11,6 +11,7 @@ from commongarden.study.declared import Contrast as Contrast
 from commongarden.study.declared import Published as Published
 from commongarden.study.declared import SplitPlan as SplitPlan
 from commongarden.study.declared import Study as Study
+from commongarden.study.declared import run_seeds as run_seeds
 from commongarden.study.design import Source as Source
 from commongarden.study.design import both as both
 from commongarden.study.extension import conflicts as conflicts

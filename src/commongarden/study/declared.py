@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from commongarden import arm as arms
+from commongarden import terminal
 from commongarden.arm import Arm
 from commongarden.errors import StudyError, unknown
 from commongarden.language import _
@@ -16,6 +17,8 @@ from commongarden.study import design, factorial, tuning
 from commongarden.study.design import DEFAULT_SEEDS, Source
 from commongarden.study.tuning import Tuning
 
+MOST_SEEDS = 10_000  # and folds: more is a slip of the hand, and would fill the memory before it fails
+HIGHEST_SEED = 2**63 - 1
 METRICS = ("accuracy", "balanced_accuracy", "log_loss", "calibration_error")
 NEAR_DUPLICATES = ("together", "ignore")
 ARM_NAME = re.compile(r"\w([\w.+-]{0,62}[\w+-])?")
@@ -115,6 +118,8 @@ class Study:
     ablation: str = ""
 
     def __post_init__(self) -> None:
+        for key in ("name", "data", "description", "published_source"):
+            plain_text(getattr(self, key), f"study.{key}")
         if self.factors or self.factor_base:
             self._span()
         if not self.arms:
@@ -223,6 +228,7 @@ class Study:
 
     def _span(self) -> None:
         """Takes in the arms that the factors span; those that are there already may carry more (a measured cost)."""
+        factorial.check_names(self.factors, self.factor_base)
         factors = factorial.levels(self.factors)
         spanned = factorial.grid(factors, self.factor_base)
         for name, (levels, made) in spanned.items():
@@ -249,16 +255,16 @@ class Study:
 
 def run_seeds(value: object) -> tuple[int, ...]:
     """Run seeds from how many there are (3 gives 0, 1, 2) or from themselves."""
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_SEEDS:
         return tuple(range(value))
     found = tuple(value) if isinstance(value, list | tuple | range) else ()
     whole = all(isinstance(item, int) and not isinstance(item, bool) and item >= 0 for item in found)
-    if not found or not whole or len(set(found)) < len(found):
+    if not found or not whole or len(set(found)) < len(found) or len(found) > MOST_SEEDS or max(found) > HIGHEST_SEED:
         raise StudyError(
             _(
-                "study.seeds: found {value!r}, accepted: how many (a whole number from 1), or the seeds "
+                "study.seeds: found {value!r}, accepted: how many (a whole number from 1 to {most:,}), or the seeds "
                 "themselves, different whole numbers from 0"
-            ).format(value=value)
+            ).format(value=value if len(found) < 20 else [*found[:20], "..."], most=MOST_SEEDS)
         )
     return found
 
@@ -274,10 +280,22 @@ def margin_in_points(value: object) -> float:
     )
 
 
+def plain_text(value: str, where: str) -> None:
+    """Refuses text that would act on a terminal, or that a report could not hold. Raises StudyError."""
+    if found := terminal.ACTIVE.search(value):
+        raise StudyError(
+            _("{where}: found the control character {character!r}; accepted: text without any").format(
+                where=where, character=found[0]
+            )
+        )
+
+
 def whole_number(value: object, where: str) -> int:
     """`value` where it is a whole number from 0. Raises StudyError."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= HIGHEST_SEED:
         raise StudyError(
-            _("{where}: found {value!r}, accepted: a whole number from 0").format(where=where, value=value)
+            _("{where}: found {value!r}, accepted: a whole number from 0 to {most:,}").format(
+                where=where, value=value, most=HIGHEST_SEED
+            )
         )
     return value

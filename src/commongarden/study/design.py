@@ -10,6 +10,7 @@ from commongarden.language import _
 Source = Literal["init", "order", "split"]
 SOURCES: tuple[Source, ...] = get_args(Source)
 DEFAULT_SEEDS = (0, 1, 2)
+MOST_FOLDS = 10_000
 
 
 def sources(value: object, folds: int) -> tuple[Source, ...]:
@@ -35,9 +36,15 @@ def sources(value: object, folds: int) -> tuple[Source, ...]:
 
 def n_folds(value: object) -> int:
     """The number of folds, 0 for none. Raises StudyError."""
-    if value is None or (isinstance(value, int) and not isinstance(value, bool) and (value == 0 or value >= 2)):
-        return value or 0
-    raise StudyError(_("study.folds: found {value!r}, accepted: a whole number from 2").format(value=value))
+    if value is None:
+        return 0
+    if isinstance(value, int) and not isinstance(value, bool) and (value == 0 or 2 <= value <= MOST_FOLDS):
+        return value
+    raise StudyError(
+        _("study.folds: found {value!r}, accepted: a whole number from 2 to {most:,}").format(
+            value=value, most=MOST_FOLDS
+        )
+    )
 
 
 def fold_seeds(seeds: tuple[int, ...], folds: int) -> tuple[int, ...]:

@@ -14,22 +14,34 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from commongarden import arch
 from commongarden import arm as arms
 from commongarden.arm import Arm
-from commongarden.errors import ArchError, StudyError
+from commongarden.errors import ArchError, StudyError, unknown
 from commongarden.language import _
+from commongarden.recipe import FIELDS
 
 BASE = "base"  # the key of [factors.base]
+MOST_ARMS = 1000
 LONGEST = 64  # letters of an arm's name
 Levels = dict[str, Any]
 
 
 def levels(factors: Mapping[str, Sequence[Any]]) -> dict[str, tuple[Any, ...]]:
-    """The factors with their levels. Raises StudyError for one with fewer than two different ones."""
+    """The factors with their levels. Raises StudyError for one with fewer than two different ones, and for too
+    many combinations."""
+    n = math.prod(len(values) for values in factors.values() if isinstance(values, list | tuple))
+    if n > MOST_ARMS:
+        raise StudyError(
+            _("factors: found {n:,} combinations, accepted: up to {most:,}, each of which is an arm").format(
+                n=n, most=MOST_ARMS
+            )
+        )
     found = {}
     for name, values in factors.items():
         if not isinstance(values, list | tuple) or len(values) < 2:
@@ -45,6 +57,20 @@ def levels(factors: Mapping[str, Sequence[Any]]) -> dict[str, tuple[Any, ...]]:
                 raise StudyError(_("factors.{name}: the level {level!r} stands twice").format(name=name, level=value))
         found[name] = read
     return found
+
+
+def check_names(factors: Mapping[str, Sequence[Any]], base: Mapping[str, Any]) -> None:
+    """Refuses a factor that no architecture and no recipe knows. Somebody else's network may take any, which its maker
+    judges. Raises StudyError."""
+    named = factors.get("arch", [base["arch"]] if "arch" in base else [*arch.FAMILIES])
+    known = [name for name in named if isinstance(name, str) and name in arch.FAMILIES]
+    if len(known) < len(named):
+        return
+    options = dict.fromkeys(option for name in known for option in arch.defaults(name))
+    anywhere = {option for name in arch.FAMILIES for option in arch.defaults(name)}
+    for name in factors:
+        if name not in ("arch", *anywhere, *FIELDS):
+            raise StudyError(unknown("factor", name, ["arch", *options, *FIELDS], where="factors"))
 
 
 def combinations(factors: Mapping[str, Sequence[Any]]) -> list[Levels]:

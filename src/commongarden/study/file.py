@@ -13,12 +13,13 @@ import msgspec
 import tomli_w
 
 from commongarden import arm as arms
-from commongarden.errors import StudyError, unknown
+from commongarden import terminal
+from commongarden.errors import ArchError, StudyError, unknown
 from commongarden.fields import convert
 from commongarden.language import _
 from commongarden.recipe import Recipe
 from commongarden.study import tuning
-from commongarden.study.declared import Contrast, Published, SplitPlan, Study, whole_number
+from commongarden.study.declared import Contrast, Published, SplitPlan, Study, plain_text, whole_number
 from commongarden.study.design import both
 from commongarden.study.factorial import BASE
 
@@ -61,12 +62,31 @@ def parse(text: str, *, where: str = "study") -> Study:
     """The study that TOML text declares. Raises StudyError naming the place and the key."""
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:  # ValueError: a date that is none
         raise StudyError(_("{where}: not valid TOML: {reason}").format(where=where, reason=error)) from None
     try:
+        _check_text(table, ())
         return from_table(table)
-    except StudyError as error:
+    except (StudyError, ArchError) as error:
         raise StudyError(f"{where}: {error}") from None
+
+
+def _check_text(value: object, place: tuple[str, ...]) -> None:
+    """Refuses text that would act on a terminal or could not be written into a report."""
+    if isinstance(value, Mapping):
+        for key, inside in value.items():
+            if terminal.NOT_IN_NAMES.search(key):
+                raise StudyError(
+                    _("{where}: found the key {key!r}; accepted: keys without control characters").format(
+                        where=".".join(place) or _("study file"), key=key[:80]
+                    )
+                )
+            _check_text(inside, (*place, key))
+    elif isinstance(value, list):
+        for inside in value:
+            _check_text(inside, place)
+    elif isinstance(value, str):
+        plain_text(value, ".".join(place))
 
 
 SECTIONS = ("study", "recipe", "arms", "factors", "contrasts", "split", "published", "tuning")

@@ -13,6 +13,7 @@ from commongarden.language import _
 from commongarden.recipe import Recipe, override
 
 TUNING_SEED = -1  # of every tuning run; run seeds begin at 0, so no run of the study sees its streams
+MOST_RUNS = 10_000
 TUNING_SUFFIX = ".tuned"
 
 
@@ -34,7 +35,7 @@ class Tuning:
     best: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _whole(self.runs, "runs", 2)
+        _whole(self.runs, "runs", 2, MOST_RUNS)
         _range(self.lr, "lr")
         if self.weight_decay is not None:
             _range(self.weight_decay, "weight_decay")
@@ -115,11 +116,11 @@ def _between(least: float, most: float, share: float) -> float:
     return min(max(value, least), most)
 
 
-def _whole(value: object, key: str, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+def _whole(value: object, key: str, least: int, most: int = 2**31) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise StudyError(
-            _("tuning.{key}: found {value!r}, accepted: a whole number from {least}").format(
-                key=key, value=value, least=least
+            _("tuning.{key}: found {value!r}, accepted: a whole number from {least} to {most:,}").format(
+                key=key, value=value, least=least, most=most
             )
         )
 

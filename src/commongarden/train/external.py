@@ -220,6 +220,7 @@ def _of_user(node: External, place: str, name: str, options: dict[str, Any]) -> 
 
 def _load(node: External, place: str, file: Path, digest: str) -> ModuleType:
     """The user's module, with its neighbours within reach of its imports, as when Python runs it."""
+    origin.check_allowed(node.source)
     folder = str(file.parent.resolve()) if place.endswith(".py") else str(Path.cwd())
     if folder not in sys.path:
         sys.path.append(folder)
