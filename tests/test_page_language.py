@@ -15,6 +15,7 @@ from commongarden.records import Failure, LeftOut
 from commongarden.report import audits, lab, markdown
 from commongarden.store import write_audit
 from commongarden.study import Arm, Study
+from forged import forged
 from grown import grown
 from leftover import left_over, names_of, shown
 
@@ -54,7 +55,7 @@ def failed(root):
     left_out = (LeftOut(split.train[0], "the same photo is in the val part (a.png), where it stays"),)
     kept = json.loads((store.root / "split.json").read_text())
     kept["left_out"] = [dataclasses.asdict(one) for one in left_out]
-    (store.root / "split.json").write_text(json.dumps(kept))
+    forged(store.root / "split.json", json.dumps(kept))
     return store
 
 

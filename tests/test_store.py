@@ -1,15 +1,22 @@
 """The store's contract: whole or not at all, read back as written, never changed."""
 
 import dataclasses
+import datetime
+import errno
 import os
+import re
 import shutil
+import socket
+from contextlib import suppress
 
+import filelock
 import numpy as np
 import pytest
 
 from commongarden import store as stores
 from commongarden.errors import StoreError
 from commongarden.records import LeftOut, Manifest, Photo, Split
+from disks import Failing
 from forged import forged
 
 PHOTOS = (Photo('rose/가,"1".png', "rose", "", "aa"), Photo("tulip/2.png", "tulip", "test", "bb"))
@@ -90,6 +97,58 @@ def test_only_one_process_holds_a_study(tmp_path):
         pass
     with stores.held(tmp_path):
         pass
+
+
+def test_the_one_that_holds_a_study_is_named(tmp_path):
+    before = datetime.datetime.now().astimezone()
+    with stores.held(tmp_path):
+        who = stores.holder(tmp_path)
+        assert (who.pid, who.host) == (os.getpid(), socket.gethostname())
+        assert abs((datetime.datetime.fromisoformat(who.since) - before).total_seconds()) < 60
+        said = rf"process {who.pid} on {re.escape(who.host)}, since {re.escape(who.since)}; wait for it"
+        with pytest.raises(StoreError, match=said), stores.held(tmp_path):
+            pass
+    assert stores.holder(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSYS, "no"),
+        OSError(errno.ENOLCK, "no"),
+        OSError(errno.EOPNOTSUPP, "no"),
+        NotImplementedError("no"),
+    ],
+    ids=repr,
+)
+def test_a_file_system_without_locks_is_held_by_a_file(tmp_path, monkeypatch, error):
+    def refused(self, *arguments, **options):
+        raise error
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", refused)
+    with stores.held(tmp_path):
+        assert (tmp_path / ".lock.soft").exists()
+        with pytest.raises(StoreError, match=f"process {os.getpid()} on "), stores.held(tmp_path):
+            pass
+    with stores.held(tmp_path):
+        pass
+    monkeypatch.setattr(filelock.SoftFileLock, "acquire", refused)
+    with pytest.raises(StoreError, match="cannot be held for this process alone: no"), stores.held(tmp_path):
+        pass
+
+
+def test_while_a_file_is_replaced_its_list_knows_what_it_was_and_what_it_will_be(tmp_path):
+    for step in range(1, 30):
+        store = tmp_path / str(step)
+        store.mkdir()
+        stores.keep(store, "a.json", b"old")
+        with Failing(step, errno.EIO).in_place() as disk, suppress(StoreError):
+            stores.keep(store, "a.json", b"new")
+        assert stores.checked(store, "a.json") == (store / "a.json").read_bytes() in (b"old", b"new")
+        if len(disk.seen) < step:
+            assert (store / "a.json").read_bytes() == b"new"
+            return
+    raise AssertionError("the disk never came to its end")
 
 
 def test_holding_leaves_nothing_where_no_study_came_to_be(tmp_path):

@@ -1,5 +1,6 @@
 """Workers that die, run out of memory or are stuck, in a study made through the public door."""
 
+import dataclasses
 import re
 import shutil
 
@@ -139,3 +140,7 @@ def test_a_study_that_its_disk_has_no_room_for_is_not_begun(tmp_path, monkeypatc
         forecast.check_space(store, plan)
     monkeypatch.setattr(forecast.shutil, "disk_usage", lambda path: usage._replace(free=260_000_000))
     forecast.check_space(store, plan)
+    race = dataclasses.replace(plan, at_most=True)  # three seeds of two arms are sure to be made
+    monkeypatch.setattr(forecast.shutil, "disk_usage", lambda path: usage._replace(free=219_000_000))
+    with pytest.raises(StoreError, match=r"220 MB are needed for 6 runs"):
+        forecast.check_space(store, race)

@@ -12,6 +12,7 @@ from commongarden import store as store_files
 from commongarden.errors import StoreError
 from commongarden.language import _, ngettext
 from commongarden.runner.events import Job, Pilot, Piloted
+from commongarden.stats import sequential
 from commongarden.store import Store
 
 ASK_ABOVE = 600.0  # seconds
@@ -89,14 +90,16 @@ def forecast(
 def check_space(store: Store, plan: Forecast) -> None:
     """Refuses a study that its disk has no room for: the runs, and for each that is under way two checkpoints (weights,
     two moments, the best weights). Raises StoreError."""
-    checkpoints = CHECKPOINTS * plan.n_workers * plan.disk_bytes / max(plan.n_runs, 1)
-    needed, free = plan.disk_bytes + int(checkpoints), shutil.disk_usage(store.root).free
+    # of a race only the first round is sure to be made
+    n_runs = min(plan.n_runs, sequential.FIRST * plan.n_arms) if plan.at_most else plan.n_runs
+    needed = int((n_runs + CHECKPOINTS * plan.n_workers) * plan.disk_bytes / plan.n_runs)
+    free = shutil.disk_usage(store.root).free
     if free < needed:
         raise StoreError(
             _(
                 "{root}: {needed:,.0f} MB are needed for {n} runs and their checkpoints, {free:,.0f} MB are free. Make "
                 "room, or choose another folder with --out; the same command goes on."
-            ).format(root=store.root, needed=needed / 1e6, n=plan.n_runs, free=free / 1e6)
+            ).format(root=store.root, needed=needed / 1e6, n=n_runs, free=free / 1e6)
         )
 
 

@@ -19,10 +19,31 @@
     report.docx, report.md with report_files/, table.tex   written reports, where they were asked for
     tensorboard/          event files, where they were asked for
 
-Contract. Every file is written under a temporary name in its own folder, flushed to the disk and renamed, so a
-reader sees the old file or the new one, never half of one. study.toml is written last: a folder without it holds no
-study yet. A run is visible exactly when its directory has its final name; it never changes afterwards. One process at
-a time works on a study (`held`), and first of all mends what a killed one left half done (`mend`); any number may read.
+    checksums.sha256      what each of the study's own files was when it was written; a run's folder has one as well
+    .lock, .holder        held while a process works on the study, and who that is
+    NAME.set-aside-N      what was found torn or foreign; nothing is read of it, and nobody removes it
+
+The contract. tests/test_store.py, test_verify.py and test_crashes.py hold each sentence of it.
+
+What is atomic. Every file is written under a temporary name in its own folder, flushed to the disk and renamed, and the
+folder is flushed, so a reader sees the old file or the new one, never half of one. Folders appear and vanish by one
+renaming. A run is visible exactly when its directory has its final name.
+
+What is durable when. A file, when the function that writes it returns: it outlives a kill and a power cut. An epoch,
+with its checkpoint; a run, with the last renaming; a study, with study.toml, which is written last of its files: a
+folder without it holds no study yet. What a kill loses is at most the epoch under way.
+
+What is final. A run never changes once it is there, is never replaced, and is removed only where it failed and --retry
+asks for it. A run seed's own split is never replaced.
+
+What is trusted. Whatever is read is held against its checksum (a study's own files, runs, checkpoints; decoded images
+once for a study). What is not as it was written raises StoreError with its path; `verify` names it; the next process
+that holds the study sets it aside and makes it again, except for study.toml, which only its owner can mend. Folders
+without checksums are of an earlier version and are read as they are.
+
+Who may write. One process at a time, which holds the study (`held`) and first of all mends what a killed one left half
+done (`mend`); its workers write the folders of their own runs and nothing else. Any number may read. Reports are
+written by whoever makes them, each file whole; they hold nothing that cannot be made again, and have no checksum.
 """
 
 from commongarden.store.checksums import checked, file_digest, keep

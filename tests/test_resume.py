@@ -1,0 +1,170 @@
+"""A run that is stopped in the middle and goes on equals one that never was: weights, optimizer, chance, history."""
+
+import io
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from commongarden import arch, disk
+from commongarden.data.augment import KINDS
+from commongarden.recipe import Recipe
+from commongarden.records import Epoch
+from commongarden.runner.events import EpochDone, Job, RunDone, RunStopped
+from commongarden.runner.grow import grow
+from commongarden.runner.soil import prepare
+from commongarden.study import Arm, SplitPlan, Study
+from commongarden.train import checkpoint, loop, measure, streams
+from commongarden.train.classifier import Classifier
+from commongarden.train.initialize import initialize
+from conformance import smallest
+from test_runner import numbers
+from test_train import without_seconds
+
+OPTIMIZERS = ({"optimizer": "adam"}, {"optimizer": "adamw", "weight_decay": 0.1}, {"optimizer": "sgd", "momentum": 0.0},
+              {"optimizer": "sgd", "nesterov": True})  # fmt: skip
+SCHEDULES = ({}, {"schedule": "cosine", "warmup_epochs": 0.5}, {"schedule": "one-cycle"})
+AUGMENTATIONS = [tuple(kinds) for n in range(len(KINDS) + 1) for kinds in itertools.combinations(KINDS, n)]
+# the smallest of each family, and each order of layers
+FAMILIES = [
+    ("plain_flower", {}), ("residual_flower", {"order": "LBA"}), ("bottleneck_flower", {"order": "BAL"}),
+    ("inception_flower", {"order": "LAB"}), ("inception_flower", {"order": "LA"}),
+]  # fmt: skip
+LARGE = [("alexnet", {}), ("vgg11", {}), ("googlenet", {"aux": True}), ("inception_v3", {}), ("resnet18", {}),
+         ("resnet50", {}), ("plain18", {})]  # fmt: skip
+
+
+def study_of(photos, arms, **recipe):
+    defaults = {"resolution": 16, "epochs": 3, "batch_size": 12, "lr": 1e-2}
+    return Study("resumed", str(photos), arms, Recipe(**(defaults | recipe)), (0,), split=SplitPlan(0.6, 0.2))
+
+
+def grown(study, soil, store, stop_at=None):
+    """Makes every run in the store; stop_at: stopped at so many steps of this process, then gone on with."""
+    for arm in study.arms:
+        if stop_at is not None:
+            asked = itertools.count(1)
+            events = list(grow(store, study, soil, Job(arm, 0), "cpu", lambda asked=asked: next(asked) >= stop_at))
+            assert isinstance(events[-1], RunStopped)
+            torch.rand(17)  # what else the process draws must not matter
+            np.random.default_rng().random()
+        events = list(grow(store, study, soil, Job(arm, 0), "cpu", lambda: False))
+        assert isinstance(events[-1], RunDone)
+        if stop_at is not None and stop_at > 4:
+            assert sum(isinstance(event, EpochDone) for event in events) < study.recipe.epochs
+    return numbers(store.root)
+
+
+def check(photos, cache_folder, tmp_path, arms, **recipe):
+    """Stopped in the middle of the second epoch, at its end, and before any checkpoint."""
+    study = study_of(photos, arms, **recipe)
+    store, soil = prepare(study, tmp_path / "whole", cache_folder)
+    study = store.study()
+    wanted = grown(study, soil, store)
+    for stop_at in (2, 6, 8):  # three steps an epoch, and its end
+        store, soil = prepare(study, tmp_path / f"stopped{stop_at}", cache_folder)
+        assert grown(study, soil, store, stop_at) == wanted
+
+
+PAIRS = list(itertools.product(OPTIMIZERS, SCHEDULES))
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "schedule"),
+    [PAIRS[1], *(pytest.param(*one, marks=pytest.mark.soak) for one in PAIRS if one is not PAIRS[1])],
+)
+def test_every_optimizer_and_schedule(photos, cache_folder, tmp_path, optimizer, schedule):
+    check(photos, cache_folder, tmp_path, {"a": Arm("plain_flower")}, **optimizer, **schedule, label_smoothing=0.1)
+
+
+@pytest.mark.parametrize(
+    "kinds", [AUGMENTATIONS[-1], *(pytest.param(one, marks=pytest.mark.soak) for one in AUGMENTATIONS[:-1])]
+)
+def test_every_augmentation(photos, cache_folder, tmp_path, kinds):
+    check(photos, cache_folder, tmp_path, {"a": Arm("plain_flower")}, augment=kinds, select="best-val")
+
+
+@pytest.mark.parametrize("values", [{"head_epochs": 2, "body_lr": 0.1}, {"layout": "channels-first"}, {"init": "own"},
+                                    {"pixels": "raw"}], ids=str)  # fmt: skip
+@pytest.mark.soak
+def test_every_other_choice_of_a_recipe(photos, cache_folder, tmp_path, values):
+    check(photos, cache_folder, tmp_path, {"a": Arm("plain_flower")}, **values)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [FAMILIES[3], *(pytest.param(*one, marks=pytest.mark.soak) for one in (*FAMILIES[:3], FAMILIES[4]))],
+)
+def test_every_family_of_flowers(photos, cache_folder, tmp_path, name, options):
+    check(photos, cache_folder, tmp_path, {"a": Arm(name, options)}, resolution=32)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("name", "options"), LARGE)
+def test_every_large_family_with_its_optimizer(tmp_path, name, options):
+    """Two epochs of two steps at the smallest size, the first one's end as the place of the stop."""
+    size = smallest(name, **options)
+    network, recipe = arch.network(name, 3, **options), Recipe(resolution=size, epochs=2, batch_size=2, lr=1e-3)
+    generator = torch.Generator().manual_seed(0)
+    photos = [
+        (torch.randint(0, 255, (2, 3, size, size), generator=generator, dtype=torch.uint8), torch.tensor([0, 2]))
+        for _ in range(2)
+    ]
+
+    def new():
+        measure.settle(1)
+        torch.manual_seed(streams.seed(0, 0, "initialization"))
+        classifier = Classifier(network, (size, size, 3), recipe, (100.0,) * 3, (50.0,) * 3)
+        initialize(classifier, recipe, streams.generator(0, 0, "initialization"))
+        return loop.new_trainee(classifier, recipe, torch.device("cpu"))
+
+    def trained(trainee, stop_after=2):
+        for news in loop.train(trainee, lambda epoch: photos, lambda: photos, 2, 0, 0):
+            if isinstance(news, Epoch) and news.epoch == stop_after:
+                break
+        return trainee
+
+    whole, path = trained(new()), tmp_path / "checkpoint.pt"
+    with disk.replacing(path) as file:
+        disk.write(file, checkpoint.to_bytes(trained(new(), 1)))
+    resumed = new()
+    checkpoint.restore(resumed, path)
+    trained(resumed)
+    same(resumed.classifier.state_dict(), whole.classifier.state_dict())
+    same(resumed.optimizer.state_dict(), whole.optimizer.state_dict())
+    assert without_seconds(resumed.history) == without_seconds(whole.history)
+
+
+def same(one, two):
+    """Bit for bit, whatever is in what."""
+    assert type(one) is type(two)
+    if isinstance(one, torch.Tensor):
+        assert torch.equal(one, two)
+    elif isinstance(one, dict):
+        assert one.keys() == two.keys()
+        for key in one:
+            same(one[key], two[key])
+    elif isinstance(one, list | tuple):
+        for pair in zip(one, two, strict=True):
+            same(*pair)
+    else:
+        assert one == two
+
+
+def test_the_optimizer_goes_on_as_it_was(photos, cache_folder, tmp_path):
+    study = study_of(photos, {"a": Arm("plain_flower")}, epochs=2)
+    states = []
+    for place, stops in (("whole", ()), ("stopped", (5,))):
+        store, soil = prepare(study, tmp_path / place, cache_folder)
+        study = store.study()
+        for stop_at in stops:
+            asked = itertools.count(1)
+            list(grow(store, study, soil, Job("a", 0), "cpu", lambda asked=asked, at=stop_at: next(asked) >= at))
+        for event in grow(store, study, soil, Job("a", 0), "cpu", lambda: False):
+            if isinstance(event, EpochDone) and event.epoch.epoch == 2:
+                data = (store.partial("a", 0) / "checkpoint.pt").read_bytes().partition(b"\n")[2]
+                states.append(data)
+    one, two = (torch.load(io.BytesIO(data), weights_only=True) for data in states)
+    same(one["optimizer"], two["optimizer"])
+    same(one["weights"], two["weights"])
