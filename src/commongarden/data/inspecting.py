@@ -64,7 +64,7 @@ def inspect(manifest: Manifest, cache_folder: Path | None, on_progress: OnProgre
     """
     if manifest.root.startswith(image.BUILTIN):
         return None
-    key = hashlib.sha256(f"commongarden inspection {VERSION} {manifest.hash}".encode()).hexdigest()
+    key = hashlib.sha256(f"inspection:{VERSION}:{manifest.hash}".encode()).hexdigest()
     file = None if cache_folder is None else cache_folder / f"{key}.json"
     found = None if file is None else inspection.read(file)
     if found is not None and found.data == manifest.hash:
