@@ -16,6 +16,12 @@ as_json = option("--json", "as_json", is_flag=True, help="Print JSON.")
 cache_dir = option(
     "--cache-dir", type=click.Path(file_okay=False, path_type=Path), help="Where decoded images are kept."
 )
+no_maps = option(
+    "--no-maps",
+    is_flag=True,
+    envvar="COMMONGARDEN_NO_MAPS",
+    help="Do not draw at the end what the networks look at.",
+)
 
 
 def chain(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
