@@ -13,6 +13,7 @@ import command
 from commongarden.runner import sights
 
 PENDING = sights.pending
+os.environ["COMMONGARDEN_NO_MAPS"] = "1"  # they take every worker seconds of imports; two modules are for them
 os.environ["COMMONGARDEN_LANG"] = "en"  # wherever the tests run; those of another language choose it
 
 settings.register_profile("tests", deadline=None)  # a busy machine is no fault of the code
@@ -56,7 +57,7 @@ def threads():
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_maps():
-    """Looking at what the networks look at takes every worker seconds of imports, which one module of tests is for."""
+    """Nor where a study is run from Python."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sights, "pending", lambda store, study: [])
         yield
@@ -66,6 +67,7 @@ def _no_maps():
 def maps_on():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sights, "pending", PENDING)
+        patch.delenv("COMMONGARDEN_NO_MAPS")
         yield
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 import tomllib
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -12,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from commongarden import arch, report, stats
+from commongarden import store as stores
 from commongarden import study as studies
 from commongarden.cli import main
 from commongarden.errors import ArchError, StudyError
@@ -250,3 +253,27 @@ def test_an_ablated_arm_trains_stores_is_looked_at_and_goes_on(tmp_path, maps_on
     assert again.exit_code == 0, again.output
     assert before == {path: path.read_bytes() for path in (tmp_path / "g" / "runs").rglob("run.json")}
     assert len(before) == 3
+
+
+def example():
+    """The command in the docs, and what it prints there."""
+    text = (Path(__file__).parents[1] / "docs" / "ablation.md").read_text(encoding="utf-8")
+    command, printed = text.partition("## An example")[2].split("```")[1::2][:2]
+    return shlex.split(command.replace("\\\n", " ").partition("commongarden ")[2]), printed.strip()
+
+
+def test_the_example_of_the_docs_prints_what_stands_there():
+    asked, printed = example()
+    found = CliRunner().invoke(main, asked)
+    assert found.exit_code == 0, found.output
+    assert found.output.startswith(printed + "\n")
+
+
+@pytest.mark.soak
+def test_the_example_of_the_docs_can_be_trained(tmp_path):
+    asked, _printed = example()
+    asked.remove("--dry-run")
+    found = CliRunner().invoke(main, [*asked, "--out", str(tmp_path / "g"), "--cache-dir", str(tmp_path / "cache")])
+    assert found.exit_code == 0, found.output
+    parts = stats.summarize(stores.open_store(tmp_path / "g")).worth.parts
+    assert [part.difference.n for part in parts] == [3, 3, 3]

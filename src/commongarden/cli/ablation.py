@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commongarden.cli.group import main, option
-from commongarden.cli.options import as_json, cache_dir, chain, print_json, setting
+from commongarden.cli.options import as_json, cache_dir, chain, no_maps, print_json, setting
 from commongarden.cli.studies import carry_out
 from commongarden.language import _, current
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     option("--workers", type=click.IntRange(min=1), help="Runs at a time [physical cores, memory allowing]."),
     option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
     option("--log", type=click.Choice(["auto", "live", "plain", "classic"]), default="auto", show_default=True),
-    option("--no-maps", is_flag=True, help="Do not draw at the end what the networks look at."),
+    no_maps,
     option("--dry-run", is_flag=True, help="Print the study file with each arm's computed difference and stop."),
     cache_dir,
     as_json,

@@ -35,6 +35,12 @@ no_code = option(
 cache_dir = option(
     "--cache-dir", type=click.Path(file_okay=False, path_type=Path), help="Where decoded images are kept."
 )
+no_maps = option(
+    "--no-maps",
+    is_flag=True,
+    envvar="COMMONGARDEN_NO_MAPS",
+    help="Do not draw at the end what the networks look at.",
+)
 
 
 def chain(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:

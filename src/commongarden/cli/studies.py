@@ -10,7 +10,7 @@ import click
 
 from commongarden import terminal
 from commongarden.cli.group import main, option
-from commongarden.cli.options import as_json, cache_dir, chain, no_code, setting
+from commongarden.cli.options import as_json, cache_dir, chain, no_code, no_maps, setting
 from commongarden.errors import ArchError, StudyError
 from commongarden.language import N_, _, ngettext
 
@@ -59,7 +59,7 @@ STATES = {"finished": N_("finished"), "failed": N_("failed"), "under way": N_("u
     option("--retry", is_flag=True, help="Make failed runs again."),
     option("--log", type=click.Choice(["auto", "live", "plain", "classic"]), default="auto", show_default=True),
     option("--tensorboard", is_flag=True, help="Write event files to OUT/tensorboard."),
-    option("--no-maps", is_flag=True, help="Do not draw at the end what the networks look at."),
+    no_maps,
     option("--dry-run", is_flag=True, help="Print the effective study file and stop."),
     no_code,
     cache_dir,
