@@ -102,7 +102,7 @@ def grown(study: cg.Study, folder: Path, disk: Disk, log: Any) -> None:
     in_process()
     told = PlainDisplay(lambda text: print(text, file=log, flush=True))
     with disk.in_place():
-        garden.run(study, folder / "out", cache_dir=folder / "cache", display=told, device="cpu")
+        garden.run(study, folder / "out", cache_dir=folder / "cache", display=told, device="cpu", maps=False)
 
 
 def live(study: cg.Study, folder: Path, disk: Disk) -> int:

@@ -24,6 +24,7 @@ from commongarden.records import Manifest, Photo
 from commongarden.runner.soil import prepare
 from commongarden.study import Arm, SplitPlan, Study
 from commongarden.study import file as study_files
+from forged import forged
 from grown import grown
 
 FLOWERS = Path(__file__).parents[2] / "shared" / "flowers"
@@ -277,7 +278,7 @@ def test_an_existing_split_never_changes(garden, tmp_path, monkeypatch):
 
     # a study that an earlier version began goes on, and says that its split regards none
     text = (root / "study.toml").read_text()
-    (root / "study.toml").write_text(text.replace('near_duplicates = "together"\n', ""))
+    forged(root / "study.toml", text.replace('near_duplicates = "together"\n', ""))
     store, _ = prepare(study, root, cache, keep_going=True)
     assert (root / "split.json").read_bytes() == kept
     assert store.study().split.near_duplicates == "ignore"

@@ -106,6 +106,7 @@ def test_a_third_language_needs_a_catalogue_only(tmp_path, monkeypatch, capsys):
 
 
 UNSAID = {
+    "arch/ablation.py": "names of parts, as a study file has them",
     "arch/difference.py": "kinds of layers, said by sentences",
     "arch/families": "names of parts and titles of papers",
     "arch/layers.py": "names of parts",
@@ -121,8 +122,10 @@ UNSAID = {
     "report/figures.py": "fonts",
     "report/methods.py": "keys of sources",
     "report/references.py": "titles of works",
+    "report/worth.py": "names of parts, as a study file has them",
     "runner/plan.py": "what a system calls its processor",
     "sentences": "each language in a module of its own",
+    "study/ablation.py": "the name of a study, as a study file has it",
     "stats": "how an estimate was made, for results.json",
     "train/work.py": "keys of kinds of layers",
     "train/measure.py": "a mark in the network's text form",

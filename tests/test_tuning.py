@@ -20,6 +20,7 @@ from commongarden.report import tuned as said
 from commongarden.runner import tuning as runner
 from commongarden.study import Arm, Contrast, Study, Tuning
 from commongarden.study.tuning import recipe_of, values
+from forged import forged
 from grown import grown
 
 TUNE = """
@@ -154,7 +155,11 @@ def test_every_arm_has_the_same_budget_and_no_test_photo_was_touched(tuned):
         run = store.tuning().run(arm, number)
         assert (run.test_accuracy, run.test_loss, run.seconds_test, run.model_bytes) == (None, None, None, None)
         assert (run.recipe.epochs, len(store.tuning().history(arm, number))) == (1, 1)
-        assert {path.name for path in store.tuning().directory(arm, number).iterdir()} == {"run.json", "history.csv"}
+        assert {path.name for path in store.tuning().directory(arm, number).iterdir()} == {
+            "run.json",
+            "history.csv",
+            "checksums.sha256",
+        }
 
 
 def test_the_status_tells_of_tuning_runs(tuned, commongarden):
@@ -297,7 +302,7 @@ def with_best(root, outcomes_differ):
         path = store.directory(arm, seed) / "run.json"
         table = json.loads(path.read_text())
         table["recipe"]["lr"] = study.recipe_of(arm).lr
-        path.write_text(json.dumps(table))
+        forged(path, json.dumps(table))
     for arm, number in itertools.product(("a", "b"), range(2)):
         recipe = dataclasses.replace(study.recipe_of(arm), lr=0.01 if number else 1e-3)
         run = dataclasses.replace(store.run(arm, 0), seed=number, recipe=recipe, test_accuracy=None, selected_epoch=1)

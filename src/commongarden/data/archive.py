@@ -181,7 +181,7 @@ def _members(archive: Path) -> Iterator[tuple[str, int, Opened]]:
                 if kind not in (0, 8):
                     raise _no_file(archive, info.filename)
                 if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                    raise NotImplementedError(f"{info.filename!r} is packed by method {info.compress_type}")
+                    raise NotImplementedError(f"{info.filename!r}: method {info.compress_type}")
                 yield info.filename, info.file_size, lambda info=info: whole.open(info)  # type: ignore[misc]
         return
     with archive.open("rb") as packed:

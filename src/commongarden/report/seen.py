@@ -159,4 +159,5 @@ def _map(name: str, sight: Sight, classes: Sequence[str]) -> Chart:
         alt.Chart(inline(wrong)).mark_point(filled=False, shape="cross", size=70, opacity=1, strokeWidth=1)
         .encode(x=x, y=y, fill=hue, stroke=alt.value(INK), tooltip=told),
     ]  # fmt: skip
+    layers = [layer for layer, shown in zip(layers, (right, wrong), strict=True) if shown]  # vega warns of an empty one
     return finished(name, alt.layer(*layers), f"{sight.arm}: {_spread(sight)}", 280)
