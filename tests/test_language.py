@@ -152,7 +152,7 @@ def test_what_is_filled_in_is_what_the_message_wants():
 
 # The command line
 
-TERMS = {"MAC", "MACs", "commongarden", "demo", "flowers", "forensics", "resnet", "vgg", *main.commands, "check"}
+TERMS = {"MAC", "MACs", "commongarden", "demo", "flowers", "forensics", "resnet", "vgg", *main.commands, "check", "get"}
 TERMS |= {"init", "order", "split", "auto", "cpu", "cuda", "docx", "md"}  # and names
 
 

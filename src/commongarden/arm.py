@@ -250,7 +250,7 @@ def from_text(text: str) -> tuple[str, Arm]:
         return name, from_table(name, {"arch": text})
     architecture, _, order = text.partition(":")
     name = text.replace(":", "-")
-    return name, from_table(name, {"arch": architecture} | ({"order": order} if order else {}))
+    return name, _own(name, {"arch": architecture} | ({"order": order} if order else {}))
 
 
 def check_file(arm: Arm, *, where: str) -> None:
