@@ -30,7 +30,7 @@ import commongarden as cg
 from commongarden import garden
 from commongarden import store as stores
 from commongarden.errors import CommonGardenError
-from commongarden.runner import conduct, pilot
+from commongarden.runner import conduct, pilot, processes
 from commongarden.runner.display import PlainDisplay
 from commongarden.runner.events import Look, Pilot
 from commongarden.runner.grow import grow
@@ -93,6 +93,7 @@ class InProcess:
 def in_process():
     """Puts the executor in the place of worker processes, with pilots of a few steps."""
     conduct.LocalWorkers = InProcess
+    processes.prepare = lambda: None
     pilot.MOST_STEPS = 4
     torch.set_num_threads(1)
 

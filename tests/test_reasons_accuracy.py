@@ -25,6 +25,7 @@ from commongarden.train.build import Concatenated, Summed, build
 from commongarden.train.initialize import initialize
 from commongarden.train.probe import probe, probe_drawn
 from commongarden.train.symptoms import Plan
+from forged import forged
 from grown import grown
 
 N_CLASSES, N_PHOTOS, SIZE = 5, 8, 32
@@ -221,13 +222,13 @@ def put(store, arm, make_signals=None, histories=None):
         if run.arm != arm or run.status != "finished":
             continue
         folder = store.directory(arm, run.seed)
-        (folder / "run.json").write_bytes((folder / "run.json").read_bytes().replace(b'"n_val": 5', b'"n_val": 200'))
+        forged(folder / "run.json", (folder / "run.json").read_bytes().replace(b'"n_val": 5', b'"n_val": 200'))
         found = make_signals(layers, run.seed) if make_signals else sound(layers)
-        (folder / "signals.npz").write_bytes(signals.to_bytes(found))
+        forged(folder / "signals.npz", signals.to_bytes(found))
         rows = histories(run.seed) if histories else history()
         fields = [field.name for field in dataclasses.fields(Epoch)]
         text = [",".join(fields)] + [",".join(str(getattr(row, name)) for name in fields) for row in rows]
-        (folder / "history.csv").write_text("\n".join(text) + "\n")
+        forged(folder / "history.csv", "\n".join(text) + "\n")
 
 
 @pytest.fixture

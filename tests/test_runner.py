@@ -83,7 +83,9 @@ def test_everything_is_on_disk(finished):
     for arm in ("plain", "residual"):
         for seed in ("0", "1"):
             files = {path.name for path in (finished / "runs" / arm / seed).iterdir()}
-            assert files == {"run.json", "history.csv", "predictions.npz", "model.safetensors", "checksums.sha256"}
+            assert files == {
+                "run.json", "history.csv", "predictions.npz", "model.safetensors", "signals.npz", "checksums.sha256",
+            }  # fmt: skip
     assert not [path for path in finished.rglob("*") if path.name.endswith((".tmp", ".partial"))]
     study = studies.read(finished / "study.toml")
     assert study.recipe.optimizer == "adamw"  # a default, written out

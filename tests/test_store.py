@@ -172,7 +172,7 @@ def test_what_a_killed_process_left_half_done_is_ended(finished, tmp_path):
     stores.mend(store)
     assert (store.directory("plain", 0) / "run.json").read_bytes() == record
     assert {path.name for path in store.directory("plain", 0).iterdir()} == {
-        "run.json", "history.csv", "predictions.npz", "model.safetensors", "checksums.sha256",
+        "run.json", "history.csv", "predictions.npz", "model.safetensors", "signals.npz", "checksums.sha256",
     }  # fmt: skip
     assert not store.has("plain", 1)
     assert [path.name for path in under_way.iterdir()] == ["checkpoint.pt"]

@@ -271,6 +271,9 @@ def _noisy(arm: str, recorded: Sequence[Grown]) -> Iterator[Observation]:
 
 
 def _of_histories(arm: str, done: Sequence[Grown]) -> Iterator[Observation]:
+    epochs = [epoch for grown in done for epoch in grown.history]
+    if not all(math.isfinite(epoch.train_loss) and math.isfinite(epoch.val_loss) for epoch in epochs):
+        return  # "diverged" tells it
     for look in (_unstable, _overfits, _improving):
         if all(len(grown.history) >= FEWEST_EPOCHS for grown in done):
             yield from look(arm, done)

@@ -50,12 +50,16 @@ class Remedy:
 def power(difference: float, error: float, df: float, alpha: float) -> float:
     """The power of a two-sided t test with this standard error and degrees of freedom to find the difference, in its
     true direction."""
+    from scipy.stats import nct, t
     from statsmodels.stats.power import TTestPower
 
     if error == 0:
         return 1.0
     effect = min(abs(difference) / error, 100.0)  # beyond, the noncentral t fails numerically
-    return float(TTestPower().power(effect, nobs=1, alpha=alpha / 2, df=df, alternative="larger"))
+    found = float(TTestPower().power(effect, nobs=1, alpha=alpha / 2, df=df, alternative="larger"))
+    if math.isnan(found):  # it also fails at a few effects before; the distribution's upper tail does not
+        found = float(nct.sf(t.ppf(1 - alpha / 2, df), df, effect))
+    return found
 
 
 def expected(components: Components, seeds: int, photos: int) -> tuple[float, float]:
