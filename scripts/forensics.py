@@ -3,7 +3,7 @@
     python scripts/forensics.py STORE [--timing FILE.json]
 
 STORE is the folder that `commongarden run forensics --data PHOTOS` made; what it lacks is left out and said. FILE.json
-holds LAB and LA timed in turn: {"ratio": {"value", "low", "high", "n"}, "share_of_batch_norm": {...}, "machine": ...}.
+holds LAB and LA timed in turn: what `commongarden explain LA LAB --study flowers --repeats 10 --json` prints.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from commongarden.arch.families import FAMILIES
 from commongarden.cli import main
 from commongarden.errors import ArchError, StoreError
 from commongarden.language import current, used
-from commongarden.records import Epoch
+from commongarden.records import Epoch, Estimate
 from commongarden.report import forensic
 from commongarden.report.document import Bullets, Figure, Paragraph, Table
 from commongarden.report.forensic import checks, time
@@ -457,6 +457,17 @@ def test_the_sentence_about_time_is_chosen_by_the_interval(store, tmp_path, valu
     path = tmp_path / "timing.json"
     path.write_text(json.dumps({"ratio": {"value": value, "low": low, "high": high, "n": 50}}))
     assert said in next(time.answer(forensic.gather(store, read_timing(path))))
+
+
+def test_what_explain_prints_is_a_file_of_times(tmp_path):
+    ends = {"low": 9.0, "high": 13.0, "n": 40}
+    kinds = {"batch norm": {"value": 12.0, **ends}, "pool": {"value": 0.1, **ends}}
+    whole = {"ratio": {"value": 1.3, **ends}, "after": {"value": 50.0, **ends}, "kinds": kinds, "processor": "a chip"}
+    path = tmp_path / "timing.json"
+    path.write_text(json.dumps(whole))
+    found = read_timing(path)
+    assert found.share_of_batch_norm == Estimate(12 / 50, 9 / 50, 13 / 50, 40, "interleaved")
+    assert (found.ratio.value, found.machine) == (1.3, "a chip")
 
 
 @pytest.mark.parametrize(

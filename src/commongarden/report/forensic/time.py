@@ -30,13 +30,20 @@ class _Ratio(msgspec.Struct):
 
 class _File(msgspec.Struct):
     ratio: _Ratio
+    after: _Ratio | None = None
+    kinds: dict[str, _Ratio] = {}
     share_of_batch_norm: _Ratio | None = None
     machine: Any = ""
+    processor: str = ""
 
 
 def read_timing(path: Path) -> Timing:
-    """A measurement of two arms' steps in turn, LAB over LA, as JSON: `ratio`, `share_of_batch_norm` (each value, low,
-    high, n) and `machine`. Raises StoreError for a file that holds no such thing."""
+    """A measurement of two arms' steps in turn, LAB over LA, as `commongarden explain LA LAB --study flowers --json`
+    gives it, or with `ratio`, `share_of_batch_norm` (each value, low, high, n) and `machine`.
+
+    In the former the share is the difference that batch norm makes over a step of LAB: LA has none.
+    Raises StoreError for a file that holds no such thing.
+    """
     try:
         kept = msgspec.json.decode(path.read_bytes(), type=_File)
     except OSError as error:
@@ -48,7 +55,11 @@ def read_timing(path: Path) -> Timing:
             )
         ) from None
     share = kept.share_of_batch_norm
-    return Timing(_estimate(kept.ratio), None if share is None else _estimate(share), _machine(kept.machine))
+    if share is None and kept.after is not None and (norms := kept.kinds.get("batch norm")) is not None:
+        step = kept.after.value
+        share = _Ratio(norms.value / step, norms.low / step, norms.high / step, norms.n)
+    machine = _machine(kept.machine) or kept.processor
+    return Timing(_estimate(kept.ratio), None if share is None else _estimate(share), machine)
 
 
 def _estimate(kept: _Ratio) -> Estimate:
