@@ -14,7 +14,8 @@ KINDS = {
     "data": N_("reading of the batch"), "loss": N_("loss"), "optimizer": N_("optimizer"),
     "other": N_("bookkeeping of the loop"),
 }  # fmt: skip
-INSIDE = ("convolution", "dense layer", "pool", "batch norm")
+BATCH_NORM = "batch norm"
+INSIDE = ("convolution", "dense layer", "pool", BATCH_NORM)
 
 
 def reason_kind(part: TimePart) -> str:

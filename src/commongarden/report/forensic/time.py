@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from commongarden.errors import StoreError
+from commongarden.explain.kinds import BATCH_NORM
 from commongarden.language import _
 from commongarden.records import Estimate
 from commongarden.report.document import Paragraph, Section, Table
@@ -55,7 +56,7 @@ def read_timing(path: Path) -> Timing:
             )
         ) from None
     share = kept.share_of_batch_norm
-    if share is None and kept.after is not None and (norms := kept.kinds.get("batch norm")) is not None:
+    if share is None and kept.after is not None and (norms := kept.kinds.get(BATCH_NORM)) is not None:
         step = kept.after.value
         share = _Ratio(norms.value / step, norms.low / step, norms.high / step, norms.n)
     machine = _machine(kept.machine) or kept.processor
