@@ -19,6 +19,8 @@ from commongarden.language import told
 from commongarden.recipe import Recipe
 from commongarden.records import Epoch, Failure
 from commongarden.signals import Reestimated, Signals, WatchedLayer
+from commongarden.stats import summarize
+from commongarden.study import Contrast
 from commongarden.train import streams
 from commongarden.train.audit import drawn_pixels, tree_paths
 from commongarden.train.build import Concatenated, Summed, build
@@ -371,6 +373,29 @@ def test_an_audit_of_the_worse_arm_gives_reasons(store):
         ("wrong gradient", "net / pool"),
         ("wrong initialization", scales[0].path),
     ]
+
+
+def test_a_planned_difference_is_established_where_its_verdict_says_so(tmp_path, commongarden):
+    """By itself the difference of b and a would be one; among four contrasts it is not."""
+    near = {"a": (0.60, 0.61, 0.60), "b": (0.50, 0.53, 0.47), "c": (0.6, 0.59, 0.61), "d": (0.61, 0.6, 0.6)}
+    contrasts = tuple(Contrast(name, against) for name, against in (("b", "a"), ("c", "a"), ("d", "a"), ("d", "c")))
+    store = grown(tmp_path / "study", near, epochs=EPOCHS, contrasts=contrasts)
+    put(store, "b", lambda layers, seed: sound(layers, reestimated=Reestimated(128, 200, 0.3, 0.5, 2, 1, 45, 5)))
+    found = summarize(store).contrasts
+    assert found[0].outcome == "not resolved"
+    by_itself = explain.accuracy_difference(store, "b", "a")
+    assert by_itself.high < 0 < found[0].adjusted.high
+    assert study_reasons(store, "b", "a") != ()
+    assert study_reasons(store, "b", "a", found) == study_reasons(store, "a", "b", found) == ()
+    turned = explain.accuracy_difference(store, "a", "b", found)
+    assert (turned.low, turned.value, turned.high) == (
+        -found[0].adjusted.high,
+        -found[0].adjusted.value,
+        -found[0].adjusted.low,
+    )
+    text = commongarden("explain", store.root, check=0).stdout
+    assert "95 % for all contrasts of the study together) are no established difference" in text
+    assert explain.accuracy_difference(store, "b", "c", found) == explain.accuracy_difference(store, "b", "c")
 
 
 # Through the command

@@ -22,6 +22,7 @@ def study(folder: Path, wanted: tuple[str, ...], as_json: bool) -> None:
     import itertools
 
     from commongarden import explain as explaining
+    from commongarden import stats
     from commongarden import store as stores
 
     store = stores.open_store(folder)
@@ -35,8 +36,14 @@ def study(folder: Path, wanted: tuple[str, ...], as_json: bool) -> None:
     shown = {arm: explaining.observations(store, arm) for arm in arms}
     pairs = [(contrast.arm, contrast.against) for contrast in declared.contrasts] if not wanted else []
     pairs = pairs or list(itertools.combinations(arms, 2))
-    reasons = {pair: explaining.study_reasons(store, *pair) for pair in pairs}
-    differences = {pair: explaining.accuracy_difference(store, *pair) for pair in pairs}
+    contrasts = stats.summarize(store).contrasts
+    reasons = {pair: explaining.study_reasons(store, *pair, contrasts) for pair in pairs}
+    differences = {pair: explaining.accuracy_difference(store, *pair, contrasts) for pair in pairs}
+    together = {
+        pair
+        for pair in pairs
+        if (found := explaining.planned_contrast(contrasts, *pair)) is not None and found.family > 1
+    }
     if as_json:
         import msgspec
 
@@ -62,7 +69,7 @@ def study(folder: Path, wanted: tuple[str, ...], as_json: bool) -> None:
         return
     from commongarden.report import why
 
-    for text in why.lines(shown, differences, reasons):
+    for text in why.lines(shown, differences, reasons, together):
         click.echo(text)
 
 

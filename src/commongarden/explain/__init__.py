@@ -1,6 +1,6 @@
 """From records, costs and measurements to reasons: why one arm is slower, better, or does not learn."""
 
-from commongarden.explain.accuracy import accuracy_difference, accuracy_reasons, study_reasons
+from commongarden.explain.accuracy import accuracy_difference, accuracy_reasons, planned_contrast, study_reasons
 from commongarden.explain.observation import Observation
 from commongarden.explain.reason import Reason
 from commongarden.explain.sentences import said
@@ -13,6 +13,7 @@ __all__ = [
     "accuracy_reasons",
     "every_observation",
     "observations",
+    "planned_contrast",
     "said",
     "study_reasons",
 ]

@@ -7,6 +7,7 @@ both says what may keep one of them back.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from commongarden.explain.training import branches, observations
 from commongarden.findings import Audit, Finding, Probe
 from commongarden.language import N_, used
 from commongarden.records import Estimate
-from commongarden.stats import METRICS, Sample, mean_difference, mean_interval
+from commongarden.stats import METRICS, ContrastResult, Sample, mean_difference, mean_interval
 from commongarden.store import Store
 
 HE = math.sqrt(2)  # root mean square of weights times the root of their fan-in, He et al. 2015
@@ -104,10 +105,10 @@ def accuracy_reasons(names: tuple[str, str], probes: tuple[Probe, Probe]) -> tup
     return tuple(_ranked(found))
 
 
-def study_reasons(store: Store, one: str, two: str) -> tuple[Reason, ...]:
-    """Why the worse of two arms of a finished study is worse; empty where the 95 % interval of their difference, paired
-    by seed and photo, holds 0 or cannot be given."""
-    difference = accuracy_difference(store, one, two)
+def study_reasons(store: Store, one: str, two: str, planned: Sequence[ContrastResult] = ()) -> tuple[Reason, ...]:
+    """Why the worse of two arms of a finished study is worse; empty where the interval of their difference, as
+    `accuracy_difference` gives it, holds 0 or cannot be given."""
+    difference = accuracy_difference(store, one, two, planned)
     if difference is None or difference.low is None or difference.high is None:
         return ()
     if difference.low <= 0 <= difference.high:
@@ -137,8 +138,16 @@ def _fits_less(store: Store, worse: str, better: str, difference: float) -> Iter
         yield _reason("fits less", worse, "", "fits_less", one=one, two=two, against=better)
 
 
-def accuracy_difference(store: Store, one: str, two: str) -> Estimate | None:
-    """The first arm's test accuracy minus the second's over the seeds that both have finished; None without any."""
+def accuracy_difference(store: Store, one: str, two: str, planned: Sequence[ContrastResult] = ()) -> Estimate | None:
+    """The first arm's test accuracy minus the second's over the seeds that both have finished, paired by seed and
+    photo; None without any.
+
+    planned: the study's contrasts. The interval of one of them is at Holm's level for all, so that a reason is claimed
+    where the verdict sees a difference and nowhere else; of any other pair it is the 95 % interval by itself.
+    """
+    contrast = planned_contrast(planned, one, two)
+    if contrast is not None and contrast.adjusted is not None:
+        return contrast.adjusted if contrast.arm == one else _turned(contrast.adjusted)
     seeds = [
         seed
         for seed in store.study().seeds
@@ -149,6 +158,20 @@ def accuracy_difference(store: Store, one: str, two: str) -> Estimate | None:
     n_train = store.run(one, seeds[0]).n_train
     samples = [Sample(tuple(store.predictions(arm, seed) for seed in seeds), n_train) for arm in (one, two)]
     return mean_difference(METRICS["accuracy"], *samples).interval()
+
+
+def planned_contrast(planned: Sequence[ContrastResult], one: str, two: str) -> ContrastResult | None:
+    """The contrast of two arms' accuracies, whichever of them it names first; None where there is none with an
+    interval."""
+    for found in planned:
+        if found.metric == "accuracy" and {found.arm, found.against} == {one, two} and found.adjusted is not None:
+            return found
+    return None
+
+
+def _turned(value: Estimate) -> Estimate:
+    low, high = (None if end is None else -end for end in (value.high, value.low))
+    return dataclasses.replace(value, value=-value.value, low=low, high=high)
 
 
 def _reason(kind: str, arm: str, path: str, sentence: str, effect: Estimate | None = None, **values: str) -> Reason:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,7 +68,7 @@ def section(store: Store, results: Results) -> Section | None:
         if contrast.outcome in ("better", "worse"):
             worse = contrast.against if contrast.outcome == "better" else contrast.arm
             better = contrast.arm if contrast.outcome == "better" else contrast.against
-            reasons = study_reasons(store, worse, better)
+            reasons = study_reasons(store, worse, better, results.contrasts)
             pairs.append((worse, better, [told(reason.sentence) for reason in reasons]))
     mapped = arms[:MOST_ARMS]
     signals = {arm: _signals(store, arm) for arm in mapped}
@@ -101,8 +101,9 @@ def lines(
     shown: Mapping[str, Sequence[Observation]],
     differences: Mapping[tuple[str, str], Estimate | None],
     reasons: Mapping[tuple[str, str], Sequence[Reason]],
+    together: Collection[tuple[str, str]] = (),
 ) -> list[str]:
-    """What a terminal is told of a study."""
+    """What a terminal is told of a study. together: the pairs whose intervals are at the level of several contrasts."""
     out = []
     for arm, found in shown.items():
         out += [f"{arm}: {one.path}: {said(one)}" if one.path else f"{arm}: {said(one)}" for one in found]
@@ -110,7 +111,7 @@ def lines(
     if quiet:
         out.append(_quiet(quiet))
     for (one, two), found_reasons in reasons.items():
-        out += ["", _pair(one, two, differences[one, two])]
+        out += ["", _pair(one, two, differences[one, two], (one, two) in together)]
         if _is_established(differences[one, two]):
             value = differences[one, two]
             assert value is not None
@@ -141,7 +142,7 @@ def _is_established(value: Estimate | None) -> bool:
     return value is not None and value.low is not None and value.high is not None and not value.low <= 0 <= value.high
 
 
-def _pair(one: str, two: str, value: Estimate | None) -> str:
+def _pair(one: str, two: str, value: Estimate | None, is_together: bool) -> str:
     names = {"one": one, "two": two}
     if value is None:
         return _("{one} and {two}: no seed has finished with both.").format(**names)
@@ -149,16 +150,17 @@ def _pair(one: str, two: str, value: Estimate | None) -> str:
         return _(
             "{one} and {two}: {difference} points of test accuracy between one run of each; no reason is claimed."
         ).format(difference=numbers.signed_points(value.value), **names)
-    filled = {"difference": numbers.signed_points(value.value), "span": numbers.span(value.low, value.high), **names}
+    span = numbers.span(value.low, value.high)
+    interval = (
+        _("interval {span}, 95 % for all contrasts of the study together") if is_together else _("95 % interval {span}")
+    ).format(span=span)
+    filled = {"difference": numbers.signed_points(value.value), "interval": interval, **names}
     if not _is_established(value):
         return _(
-            "{one} and {two}: {difference} points of test accuracy (95 % interval {span}) are no established "
-            "difference; no reason is claimed."
+            "{one} and {two}: {difference} points of test accuracy ({interval}) are no established difference; no "
+            "reason is claimed."
         ).format(**filled)
-    return _("{one} and {two}: {difference} points of test accuracy (95 % interval {span}).").format(**filled)
-
-
-# Maps
+    return _("{one} and {two}: {difference} points of test accuracy ({interval}).").format(**filled)
 
 
 def _signals(store: Store, arm: str) -> list[Signals]:
