@@ -19,6 +19,7 @@ from multiprocessing.context import BaseContext
 
 from commongarden.errors import RunnerError
 from commongarden.language import _, use
+from commongarden.runner import allocator
 
 PRELOADED = (
     "torch._dynamo",  # which an optimizer's first step loads, for a second
@@ -82,3 +83,4 @@ def begin(environment: Mapping[str, str], language: str) -> None:
         del os.environ[name]
     os.environ.update(changed)
     use(language)
+    allocator.hold()

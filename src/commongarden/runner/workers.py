@@ -22,7 +22,7 @@ from commongarden import store as store_files
 from commongarden.errors import CommonGardenError, RunnerError
 from commongarden.language import N_, _, current, told
 from commongarden.records import Failure
-from commongarden.runner import plan, processes, soil
+from commongarden.runner import allocator, plan, processes, soil
 from commongarden.runner.events import (
     Audited,
     Event,
@@ -248,6 +248,7 @@ def _work(
             else:
                 for event in grow(store, study, ground, job, device, stop=connection.poll, stop_hopeless=stop_hopeless):
                     connection.send(event)
+            allocator.release()
             connection.send(None)
     except CommonGardenError as error:  # such as a full disk: no run of the study could be stored
         connection.send(error)
