@@ -1,8 +1,8 @@
 """Memory that a training step frees and the next one asks for again.
 
-glibc gives blocks above 32 MiB back to the system when they are freed. Each step of a large network then pays for fresh,
-zeroed pages: with EfficientNet-Lite0 at 192 pixels and batches of 32 that was a third of its time. Held, they are there.
-No number changes. Other C libraries have no such switches and are left as they are.
+glibc gives blocks above 32 MiB back to the system when they are freed. Each step of a large network then pays for
+fresh, zeroed pages (docs/performance.md). Held, they are there. No number changes. Other C libraries have no such
+switches and are left as they are.
 """
 
 from __future__ import annotations
