@@ -68,6 +68,7 @@ def rewritten_table(
     """The network as a recipe that says nothing else has it built, and its table in place of `found`; the hash stays
     that of the network as it was declared."""
     made, done = arch.rewritten(network, shape, Recipe().rewrites)
+    assert isinstance(made, Serial)
     rows = [
         {"name": one.name, "path": PATH.join(one.path), "other": PATH.join(one.other), "saved": one.saved}
         for one in done
@@ -130,9 +131,9 @@ def _rewrites(found: dict[str, Any]) -> Iterator[str]:
     """A line for each rewrite, where it was asked for them."""
     for row in found.get("rewrites", ()):
         path, other = (row[key].partition(PATH)[2] for key in ("path", "other"))
-        yield _("{name}: {path} is done before {other}, for {saved:,} multiply-adds and additions less a photo.").format(
-            name=row["name"], path=path, other=other.rpartition(PATH)[2], saved=row["saved"]
-        )
+        yield _(
+            "{name}: {path} is done before {other}, for {saved:,} multiply-adds and additions less a photo."
+        ).format(name=row["name"], path=path, other=other.rpartition(PATH)[2], saved=row["saved"])
     if found.get("rewrites") == []:
         yield _("Nothing was rewritten: the network is built as it was declared.")
 

@@ -110,7 +110,7 @@ BEFORE: dict[str, Any] = {"rewrites": ()}
 
 
 def of_its_time(recipe: Recipe, named: Collection[str]) -> Recipe:
-    """`recipe` as read from a record or an effective study file that names these fields: the others had no value yet."""
+    """`recipe` as read from a record or an effective study file that names these fields; there were no others yet."""
     return dataclasses.replace(recipe, **{name: value for name, value in BEFORE.items() if name not in named})
 
 

@@ -5,9 +5,9 @@
 A network is rewritten before it is built, at one size of images. Only the order of sums changes, so outputs and
 gradients agree within rounding and the last bits of training differ: which rewrites are done is the recipe's to say.
 
-A mean over a window is a linear map of each channel by itself, and a 1x1 convolution one of each pixel by itself, so the
-two commute. A bias commutes with means whose weights sum to 1; those that count the padding's zeros have smaller sums at
-the border. A somebody else's network is one leaf, in which nothing is looked for, let alone rewritten.
+A mean over a window is a linear map of each channel by itself, and a 1x1 convolution one of each pixel by itself, so
+the two commute. A bias commutes with means whose weights sum to 1; those that count the padding's zeros have smaller
+sums at the border. Somebody else's network is one leaf, and nothing inside of it is rewritten.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Rewrite:
     saved: int
 
 
-def rewritten(network: Serial, input: Shape, names: Iterable[str]) -> tuple[Serial, tuple[Rewrite, ...]]:
+def rewritten(network: Node, input: Shape, names: Iterable[str]) -> tuple[Node, tuple[Rewrite, ...]]:
     """The network for images of shape `input` (height, width, channels) with the named rewrites, and where they were
     done. Labels stay, and with them every parameter's name. Raises ArchError for a name that is not known, and for a
     network that does not take such images."""
@@ -49,9 +49,7 @@ def rewritten(network: Serial, input: Shape, names: Iterable[str]) -> tuple[Seri
         return network, ()
     trace(network, input)  # so that a mistake anywhere is told with its full path
     done: list[Rewrite] = []
-    made = _pools_behind(network, input, (label(network),), done)
-    assert isinstance(made, Serial)
-    return made, tuple(done)
+    return _pools_behind(network, input, (label(network),), done), tuple(done)
 
 
 def _pools_behind(node: Node, shape: Shape, path: Path, done: list[Rewrite]) -> Node:
@@ -89,7 +87,8 @@ def _row(node: Serial | Auxiliary, shape: Shape, path: Path, done: list[Rewrite]
 
 def _repeat(node: Repeat, shape: Shape, paths: list[Path], done: list[Rewrite]) -> Node:
     """Copies are of one body, so it is rewritten only where every copy would be rewritten alike, whatever its size."""
-    bodies, found = [], []
+    bodies: list[Node] = []
+    found: list[Rewrite] = []
     for path in paths:
         bodies.append(_pools_behind(node.body, shape, path, found))
         shape = output_shape(node.body, shape)

@@ -28,7 +28,7 @@ def conflicts(stored: Study, wanted: Study) -> list[str]:
     if (stored.split.near_duplicates, wanted.split.near_duplicates) == ("ignore", "together"):
         after["split"]["near_duplicates"] = "ignore"  # the default asks for nothing where a split is made already
     if _goes_on_without_rewrites(stored, wanted):
-        after["recipe"]["rewrites"] = []
+        after["recipe"]["rewrites"] = before["recipe"]["rewrites"]
     for section in ("recipe", "split"):
         keys = {**before[section], **after[section]}
         pairs |= {f"{section}.{key}": (before[section].get(key), after[section].get(key)) for key in keys}

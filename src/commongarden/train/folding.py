@@ -8,6 +8,7 @@ gamma / sqrt(variance + epsilon). Anywhere else (behind an activation, a pool, a
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,32 +29,33 @@ def folded(module: nn.Module) -> nn.Module:
     """
     if isinstance(module, ExternalNetwork) or not module._modules:
         return module
-    in_a_row = isinstance(module, nn.Sequential)
-    children: dict[str, nn.Module] = {}
+    children: dict[str, nn.Module | None] = {}
     last = ""
-    for name, child in module.named_children():
-        before = children.get(last)
-        if in_a_row and isinstance(before, LINEAR) and isinstance(child, NORMS) and child.track_running_stats:
-            children[last] = _folded(before, child)
+    for name, child in module._modules.items():
+        if isinstance(module, nn.Sequential) and _folds(children.get(last), child):
+            children[last] = _folded(children[last], child)
         else:
-            children[name], last = folded(child), name
+            children[name], last = child if child is None else folded(child), name
     made = copy.copy(module)
-    made._modules = {**children}
+    made._modules = children
     return made
 
 
-def _folded(linear: nn.Conv2d | nn.Linear, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> nn.Module:
+def _folds(linear: Any, norm: Any) -> bool:
+    """By their exact kinds: what a subclass computes is its own affair."""
+    return type(linear) in LINEAR and type(norm) in NORMS and norm.running_mean is not None
+
+
+def _folded(linear: Any, norm: Any) -> nn.Module:
     """Reckoned in float64, so that each number is rounded once."""
-    mean, variance = norm.running_mean, norm.running_var
-    assert mean is not None
-    assert variance is not None
     with torch.no_grad():
-        scale = (variance.double() + norm.eps).rsqrt()
-        scale = scale if norm.weight is None else scale * norm.weight.double()
-        bias = -mean.double() if linear.bias is None else linear.bias.double() - mean.double()
-        bias = bias * scale if norm.bias is None else bias * scale + norm.bias.double()
+        scale = (norm.running_var.double() + norm.eps).rsqrt()
+        bias = -norm.running_mean.double() if linear.bias is None else linear.bias.double() - norm.running_mean.double()
+        if norm.affine:
+            scale = scale * norm.weight.double()
+        bias = bias * scale + norm.bias.double() if norm.affine else bias * scale
         weight = linear.weight.double() * scale.view(-1, *(1,) * (linear.weight.dim() - 1))
-    made = copy.copy(linear)
+    made: nn.Module = copy.copy(linear)
     made._parameters = {"weight": _constant(weight, linear.weight), "bias": _constant(bias, linear.weight)}
     return made
 
