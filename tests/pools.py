@@ -9,10 +9,11 @@ from commongarden.errors import ArchError
 
 SHAPES = st.tuples(st.integers(5, 9), st.integers(5, 9), st.just(4))
 sizes = st.integers(1, 3)
+ANY, ONE = st.integers(1, 2), st.just(1)
 
 
 @st.composite
-def average_pools(draw, strides=st.integers(1, 2)):
+def average_pools(draw, strides=ANY):
     kernel = draw(st.tuples(sizes, sizes))
     padding = draw(st.sampled_from(["same", "inside", "valid", "pixels"]))
     if padding == "pixels":
@@ -34,7 +35,7 @@ one_by_one = st.builds(
 wide = st.builds(lambda channels, order: conv(channels, 3, order=order), st.sampled_from([4, 8]),
                  st.sampled_from(["L", "LA", "LBA"]))  # fmt: skip
 rows = st.lists(st.one_of(average_pools(), one_by_one, wide), min_size=1, max_size=5)
-even_rows = st.lists(st.one_of(average_pools(st.just(1)).filter(lambda pool: pool.padding == "same"),
+even_rows = st.lists(st.one_of(average_pools(ONE).filter(lambda pool: pool.padding == "same"),
                                one_by_one.filter(lambda part: "(0, 1, 0, 0)" not in str(part)), wide),
                      min_size=1, max_size=4)  # fmt: skip
 parts = st.one_of(

@@ -332,7 +332,8 @@ def test_describe_says_where_nothing_is_rewritten(commongarden, tmp_path):
 
 def test_a_rewrite_that_is_not_known_is_told_with_the_nearest(commongarden, tmp_path, photos):
     file = tmp_path / "study.toml"
-    text = f'[study]\nname = "x"\ndata = "{photos.as_posix()}"\n[recipe]\nrewrites = REWRITES\n[arms.a]\narch = "plain_flower"\n'
+    head = f'[study]\nname = "x"\ndata = "{photos.as_posix()}"\n'
+    text = head + '[recipe]\nrewrites = REWRITES\n[arms.a]\narch = "plain_flower"\n'
     for value, message in (
         ('["pool-behnd"]', "recipe.rewrites: unknown value 'pool-behnd'; did you mean 'pool-behind'?"),
         ('["pool-behind", "pool-behind"]', "recipe.rewrites: found ('pool-behind', 'pool-behind'), accepted: each"),
