@@ -19,7 +19,7 @@ from commongarden import store as store_files
 from commongarden.arch import Difference, Node
 from commongarden.errors import StoreError
 from commongarden.language import _
-from commongarden.recipe import FIELDS
+from commongarden.recipe import FIELDS, hashed
 from commongarden.records import Manifest, Run, Split
 from commongarden.store import Store
 from commongarden.study import Contrast, SplitPlan, Study
@@ -86,7 +86,7 @@ def of(study: Study, manifest: Manifest, splits: Mapping[int, Split]) -> Contrac
         study_seed=study.seed,
         vary=study.vary,
         folds=study.folds,
-        recipe={field: getattr(study.recipe, field) for field in FIELDS if field not in overridden},
+        recipe={field: value for field, value in hashed(study.recipe).items() if field not in overridden},
         own=tuple((name, field, value) for name, arm in study.arms.items() for field, value in arm.overrides.items()),
         networks=tuple((name, arch.hash(arm.network(n_classes))) for name, arm in study.arms.items()),
         factors=dict(study.factors),

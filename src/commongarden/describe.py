@@ -13,7 +13,9 @@ from commongarden.arch import Difference, Edit, Serial, Shape, Twin
 from commongarden.arch.listfile import is_list_file
 from commongarden.arm import Arm
 from commongarden.language import N_, _, current, pgettext
+from commongarden.recipe import Recipe
 
+PATH = " / "
 ACTIONS = {"add": N_("add"), "remove": N_("remove"), "change": N_("change"), "move": N_("move")}
 
 
@@ -58,6 +60,20 @@ def table(arm: str, network: Serial, shape: Shape, n_classes: int) -> dict[str, 
             for layer in layers
         ],
     }
+
+
+def rewritten_table(
+    found: dict[str, Any], network: Serial, shape: Shape, n_classes: int
+) -> tuple[Serial, dict[str, Any]]:
+    """The network as a recipe that says nothing else has it built, and its table in place of `found`; the hash stays
+    that of the network as it was declared."""
+    made, done = arch.rewritten(network, shape, Recipe().rewrites)
+    assert isinstance(made, Serial)
+    rows = [
+        {"name": one.name, "path": PATH.join(one.path), "other": PATH.join(one.other), "saved": one.saved}
+        for one in done
+    ]
+    return made, {**table(found["arch"], made, shape, n_classes), "hash": found["hash"], "rewrites": rows}
 
 
 def print_table(found: dict[str, Any]) -> None:
@@ -107,6 +123,19 @@ def print_table(found: dict[str, Any]) -> None:
         ).format(**size)
     field = _("Field: the input pixels that one position depends on, also those beyond the edge.")
     console.print(f"{cost} {field}", highlight=False, soft_wrap=True)
+    for line in _rewrites(found):
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+def _rewrites(found: dict[str, Any]) -> Iterator[str]:
+    """A line for each rewrite, where it was asked for them."""
+    for row in found.get("rewrites", ()):
+        path, other = (row[key].partition(PATH)[2] for key in ("path", "other"))
+        yield _(
+            "{name}: {path} is done before {other}, for {saved:,} multiply-adds and additions less a photo."
+        ).format(name=row["name"], path=path, other=other.rpartition(PATH)[2], saved=row["saved"])
+    if found.get("rewrites") == []:
+        yield _("Nothing was rewritten: the network is built as it was declared.")
 
 
 def difference_table(names: tuple[str, str], found: Difference, shape: Shape, n_classes: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from commongarden.fields import convert
 from commongarden.language import _
 
 Augmentation = Literal["flip", "crop", "colour"]
+RewriteName = Literal["pool-behind"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Recipe:
         what such an arm gets where it starts from given weights and says nothing else.
     select: which epoch's weights are tested: the last one, or the one with the best validation accuracy.
     threads, layout: change the last bits of the numbers and so belong to the recipe.
+    rewrites: by which rewrites the network is built (`arch.rewrites`): the same function for less work, other last
+        bits; none where the list is empty.
     """
 
     resolution: int = 64
@@ -52,6 +55,7 @@ class Recipe:
     select: Literal["last", "best-val"] = "last"
     threads: int = 1
     layout: Literal["channels-last", "channels-first"] = "channels-last"
+    rewrites: tuple[RewriteName, ...] = ("pool-behind",)
 
     def __post_init__(self) -> None:
         for name, ok, accepted in _bounds(self):
@@ -95,10 +99,24 @@ def _bounds(recipe: Recipe) -> list[tuple[str, bool, str]]:
         ("init_std", positive(recipe.init_std), _("a positive number")),
         ("augment", len(set(recipe.augment)) == len(recipe.augment), _("each augmentation once")),
         ("threads", recipe.threads >= 1, _("a whole number from 1")),
+        ("rewrites", len(set(recipe.rewrites)) == len(recipe.rewrites), _("each rewrite once")),
     ]
 
 
 FIELDS = tuple(field.name for field in dataclasses.fields(Recipe))
+# What runs were made by before there was such a field. Records and effective study files name every field, so that one
+# without it is of an earlier version; a recipe with this value is hashed as it was then.
+BEFORE: dict[str, Any] = {"rewrites": ()}
+
+
+def of_its_time(recipe: Recipe, named: Collection[str]) -> Recipe:
+    """`recipe` as read from a record or an effective study file that names these fields; there were no others yet."""
+    return dataclasses.replace(recipe, **{name: value for name, value in BEFORE.items() if name not in named})
+
+
+def hashed(recipe: Recipe) -> dict[str, Any]:
+    """What a recipe's hash is over: every field, but none that says what was so before there was the field."""
+    return {name: getattr(recipe, name) for name in FIELDS if (name, getattr(recipe, name)) not in BEFORE.items()}
 
 
 def override(recipe: Recipe, values: Mapping[str, Any], *, where: str = "recipe") -> Recipe:

@@ -45,6 +45,7 @@ from commongarden.arch.nodes import (
     label,
 )
 from commongarden.arch.reach import depth, receptive_fields
+from commongarden.arch.rewrites import REWRITES, Rewrite, rewritten
 from commongarden.arch.text import hash, read, write
 from commongarden.arch.trace import Cost, Layer, Shape, cost, output_shape, show_shape, trace, trunk, window
 
@@ -52,6 +53,7 @@ __all__ = [
     "BLOCKS",
     "FAMILIES",
     "PART_FACTORS",
+    "REWRITES",
     "Activation",
     "AdaptiveAvgPool",
     "Add",
@@ -75,6 +77,7 @@ __all__ = [
     "Part",
     "Repeat",
     "Rescale",
+    "Rewrite",
     "Serial",
     "Shape",
     "Twin",
@@ -110,6 +113,7 @@ __all__ = [
     "receptive_fields",
     "repeat",
     "rescale",
+    "rewritten",
     "serial",
     "show_shape",
     "trace",

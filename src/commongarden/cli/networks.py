@@ -28,6 +28,7 @@ settings = option(
 @chain(size, n_classes, order, settings)
 @option("--svg", type=click.Path(path_type=Path, dir_okay=False), help="Draw it into this file (SVG).")
 @option("--depth", type=click.IntRange(min=1), help="Levels of blocks to draw; deeper ones are one box [all].")
+@option("--rewritten", is_flag=True, help="As it is built for training, and what was rewritten for that.")
 @no_code
 @as_json
 def describe(
@@ -38,6 +39,7 @@ def describe(
     settings: tuple[str, ...],
     svg: Path | None,
     depth: int | None,
+    rewritten: bool,
     as_json: bool,
 ) -> None:
     """Show a network layer by layer: output shape, parameters, MACs, receptive field. With --svg draw it.
@@ -50,6 +52,9 @@ def describe(
 
     shape = shape_of(size)
     network = _network(arm, classes, order, shape, dict(map(setting, settings)))
+    found = describing.table(arm, network, shape, classes)
+    if rewritten:
+        network, found = describing.rewritten_table(found, network, shape, classes)
     if svg is not None:
         from commongarden import drawing
 
@@ -61,7 +66,6 @@ def describe(
         return
     if depth is not None:
         raise click.UsageError(_("--depth: how deep a drawing goes; accepted together with --svg FILE"))
-    found = describing.table(arm, network, shape, classes)
     if as_json:
         print_json(found)
     else:

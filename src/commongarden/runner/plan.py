@@ -16,7 +16,7 @@ import msgspec
 import psutil
 
 from commongarden import arch
-from commongarden.recipe import Recipe
+from commongarden.recipe import Recipe, hashed
 from commongarden.records import SCHEMA, Failure, Git, Hashes, Machine, Run
 from commongarden.runner import limits
 from commongarden.runner.events import FoldJob, Job, Look, Trial
@@ -156,7 +156,7 @@ def record(study: Study, soil: Soil, job: Job, device: str) -> Run:
 
 def recipe_hash(recipe: Recipe) -> str:
     """SHA-256 over every value of the recipe."""
-    return hashlib.sha256(msgspec.json.encode(recipe, order="sorted")).hexdigest()
+    return hashlib.sha256(msgspec.json.encode(hashed(recipe), order="sorted")).hexdigest()
 
 
 @cache

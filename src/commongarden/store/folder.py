@@ -17,6 +17,7 @@ from commongarden import study as study_file
 from commongarden.errors import StoreError
 from commongarden.findings import AUDIT_SCHEMA, Audit
 from commongarden.language import N_, _
+from commongarden.recipe import of_its_time
 from commongarden.records import SCHEMA, Baseline, Epoch, LeftOut, Manifest, Photo, Predictions, Run, Split
 from commongarden.signals import Signals
 from commongarden.store.checksums import checked
@@ -35,7 +36,7 @@ class Store:
     def study(self) -> Study:
         """The effective study."""
         path = self.root / "study.toml"
-        return study_file.parse(text_of(path, checked(self.root, path.name)), where=str(path))
+        return study_file.parse_effective(text_of(path, checked(self.root, path.name)), where=str(path))
 
     def manifest(self) -> Manifest:
         """The photos that take part, with what was left out of them (kept in split.json)."""
@@ -159,7 +160,9 @@ def open_store(root: str | Path) -> Store:
 def read_run(directory: Path) -> Run:
     """The record in a run's own directory (runs/ARM/SEED). Raises StoreError."""
     path = directory / "run.json"
-    run = decoded(path, checked(directory, path.name), Run, N_("a run's record"))
+    data, what = checked(directory, path.name), N_("a run's record")
+    run = decoded(path, data, Run, what)
+    run = dataclasses.replace(run, recipe=of_its_time(run.recipe, decoded(path, data, _Named, what).recipe))
     if run.schema != SCHEMA:
         raise StoreError(
             _("{path}: found schema {schema}; this version of commongarden reads {readable}").format(
@@ -200,6 +203,11 @@ def baselines_key(data: str, split: str) -> str:
 @dataclass(frozen=True)
 class _Versioned:
     schema: int
+
+
+@dataclass(frozen=True)
+class _Named:
+    recipe: dict[str, msgspec.Raw]
 
 
 @dataclass(frozen=True)

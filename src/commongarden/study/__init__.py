@@ -20,6 +20,7 @@ from commongarden.study.file import builtin_studies as builtin_studies
 from commongarden.study.file import dump as dump
 from commongarden.study.file import from_table as from_table
 from commongarden.study.file import parse as parse
+from commongarden.study.file import parse_effective as parse_effective
 from commongarden.study.file import read as read
 from commongarden.study.file import to_table as to_table
 from commongarden.study.tuning import TUNING_SEED as TUNING_SEED

@@ -6,6 +6,7 @@ import dataclasses
 
 from commongarden import arm as arms
 from commongarden.language import _
+from commongarden.recipe import Recipe
 from commongarden.study import tuning
 from commongarden.study.declared import Contrast, Study
 from commongarden.study.file import to_table
@@ -15,7 +16,7 @@ def conflicts(stored: Study, wanted: Study) -> list[str]:
     """What keeps `wanted` from going on in the folder of `stored`: the keys that differ, with both values.
 
     More seeds, arms or contrasts, another name, description or published figure are no conflict: they extend it.
-    Near-duplicates that a split ignores are ignored on.
+    Near-duplicates that a split ignores are ignored on, and a study without rewrites goes on without them.
     Where the photos lie is none either; that they are the same photos is seen from their contents. So it is with the
     folder of a file in list form.
     """
@@ -26,6 +27,8 @@ def conflicts(stored: Study, wanted: Study) -> list[str]:
     }
     if (stored.split.near_duplicates, wanted.split.near_duplicates) == ("ignore", "together"):
         after["split"]["near_duplicates"] = "ignore"  # the default asks for nothing where a split is made already
+    if _goes_on_without_rewrites(stored, wanted):
+        after["recipe"]["rewrites"] = before["recipe"]["rewrites"]
     for section in ("recipe", "split"):
         keys = {**before[section], **after[section]}
         pairs |= {f"{section}.{key}": (before[section].get(key), after[section].get(key)) for key in keys}
@@ -53,6 +56,12 @@ def conflicts(stored: Study, wanted: Study) -> list[str]:
     return lines
 
 
+def _goes_on_without_rewrites(stored: Study, wanted: Study) -> bool:
+    """The default asks for nothing where runs were made without, as in every study that was begun before there were
+    rewrites."""
+    return not stored.recipe.rewrites and wanted.recipe.rewrites == Recipe().rewrites
+
+
 def extend(stored: Study, wanted: Study) -> Study:
     """`wanted` with all that the folder holds already; `conflicts` must be empty.
 
@@ -72,6 +81,7 @@ def extend(stored: Study, wanted: Study) -> Study:
     return dataclasses.replace(
         wanted,
         arms=together,
+        recipe=stored.recipe if _goes_on_without_rewrites(stored, wanted) else wanted.recipe,
         split=stored.split,
         seeds=tuple(sorted({*stored.seeds, *wanted.seeds})),
         contrasts=tuple(dict.fromkeys(contrasts)),

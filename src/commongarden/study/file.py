@@ -17,7 +17,7 @@ from commongarden import terminal
 from commongarden.errors import ArchError, StudyError, unknown
 from commongarden.fields import convert
 from commongarden.language import _
-from commongarden.recipe import Recipe
+from commongarden.recipe import Recipe, of_its_time
 from commongarden.study import tuning
 from commongarden.study.declared import Contrast, Published, SplitPlan, Study, plain_text, whole_number
 from commongarden.study.design import both
@@ -69,6 +69,13 @@ def parse(text: str, *, where: str = "study") -> Study:
         return from_table(table)
     except (StudyError, ArchError) as error:
         raise StudyError(f"{where}: {error}") from None
+
+
+def parse_effective(text: str, *, where: str = "study") -> Study:
+    """The study of an effective study file, as `dump` wrote it: what it does not name of its recipe, because an earlier
+    version wrote it, is what it was then. Raises StudyError."""
+    study = parse(text, where=where)
+    return dataclasses.replace(study, recipe=of_its_time(study.recipe, tomllib.loads(text).get("recipe", {})))
 
 
 def _check_text(value: object, place: tuple[str, ...]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from commongarden.arch import Node, Shape
+from commongarden.arch import Node, Shape, rewritten
 from commongarden.recipe import Recipe
 from commongarden.train.build import build
 
@@ -25,7 +25,8 @@ class Classifier(nn.Module):
         self, network: Node, input: Shape, recipe: Recipe, mean: Sequence[float], std: Sequence[float]
     ) -> None:
         super().__init__()
-        self.body = build(network, input)
+        tree, _ = rewritten(network, input, recipe.rewrites)
+        self.body = build(tree, input)
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, 3, 1, 1), persistent=False)
         self.memory_format = torch.channels_last if recipe.layout == "channels-last" else torch.contiguous_format
