@@ -20,7 +20,7 @@ FILES = {PLAIN: "plain.py", MEMORY: "plain.py", TIMM: "timm_peer.py"}
 LAST_LINES = 12
 
 
-class _Said(msgspec.Struct):
+class Said(msgspec.Struct):
     """The line that a script prints."""
 
     images: int
@@ -40,6 +40,12 @@ def digest(way: str) -> tuple[str, str]:
     """The name of the script of a way, and the SHA-256 of its text."""
     path = folder() / FILES[way]
     return path.name, hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def environment(threads: int | None) -> dict[str, str]:
+    """This process's environment with so many threads asked for, or with no wish, for None."""
+    kept = {key: value for key, value in os.environ.items() if key not in ONE_THREAD}
+    return kept if threads is None else kept | dict.fromkeys(ONE_THREAD, str(threads))
 
 
 def train(
@@ -63,12 +69,11 @@ def train(
     command += ["--loaders", str(loaders)] if loaders else []
     command += ["--in-memory"] if way == MEMORY else []
     command += ["--at-most", str(at_most)] if at_most is not None else []
-    environment = {key: value for key, value in os.environ.items() if key not in ONE_THREAD}
-    if threads is not None:
-        environment |= dict.fromkeys(ONE_THREAD, str(threads))
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, encoding="utf-8", check=False)
+    done = subprocess.run(
+        command, env=environment(threads), capture_output=True, text=True, encoding="utf-8", check=False
+    )
     try:
-        said = msgspec.json.decode(done.stdout.strip().rpartition("\n")[2], type=_Said)
+        said = msgspec.json.decode(done.stdout.strip().rpartition("\n")[2], type=Said)
     except msgspec.DecodeError:
         last = "\n".join(done.stderr.strip().splitlines()[-LAST_LINES:])
         raise RunnerError(

@@ -17,6 +17,7 @@ from commongarden.language import _
 
 GENERATED = "generated"
 N_CLASSES = 5
+FEWEST = 40  # so that each part has some
 WIDTHS, HEIGHTS = (320, 500), (240, 333)
 CELL = 40  # pixels between the points of the lattice that the soft colours are blended from
 GRAIN = 15  # with it a JPEG of this quality comes to about 37 KB, as photos of the web do
@@ -59,6 +60,12 @@ def sample(source: Path, root: Path, n: int, seed: int = 0) -> Folder:
     if any(photo.part for photo in manifest.photos):
         raise DataError(
             _("{source}: found train, val and test folders; accepted: a folder of class folders").format(source=source)
+        )
+    if len(manifest.photos) < FEWEST:
+        raise DataError(
+            _("{source}: found {n} photos, accepted: {fewest} or more, so that each part has some").format(
+                source=source, n=len(manifest.photos), fewest=FEWEST
+            )
         )
     share = min(1.0, n / len(manifest.photos))
     dice, size, taken = np.random.default_rng(seed), 0, 0

@@ -27,7 +27,6 @@ from commongarden.errors import StudyError
 from commongarden.language import _, current
 from commongarden.runner import limits, plan, processes
 
-FEWEST_PHOTOS = 40  # so that each part has some
 BUSY_SECONDS = 10.0  # of a script beside a busy process, where two threads can take minutes for a step
 CURVE_SECONDS = 8.0  # of a script at a point of a curve: its rate does not change with the time
 AXES = {"runs": (1, 2, 4, 8), "pixels": (32, 64, 96, 224), "photos": (500, 2000, 10_000)}

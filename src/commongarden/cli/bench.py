@@ -121,14 +121,15 @@ def _measured(subjects: Sequence[Wanted], data: Path | None, texts: tuple[str, .
 
 def _axis(text: str) -> tuple[str, tuple[int, ...]]:
     """A curve as it is typed: "runs", or with the values of its own "runs=1,2"."""
-    from commongarden.bench.rounds import AXES, FEWEST_PHOTOS
+    from commongarden.bench.photos import FEWEST
+    from commongarden.bench.rounds import AXES
 
     name, equals, values = text.partition("=")
     if name not in AXES:
         raise StudyError(unknown("axis", name, AXES, where="--curve"))
     if not equals:
         return name, AXES[name]
-    least = FEWEST_PHOTOS if name == "photos" else 1
+    least = FEWEST if name == "photos" else 1
     numbers = [int(value) for value in values.split(",") if value.strip().isdecimal()]
     if len(numbers) != len(values.split(",")) or min(numbers) < least:
         raise StudyError(
