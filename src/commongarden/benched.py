@@ -15,12 +15,13 @@ from commongarden.language import N_, _
 from commongarden.records import Machine
 
 BENCH_SCHEMA = 1
+GENERATED = N_("generated")
 PLAIN, MEMORY, TIMM, OURS = "plain", "memory", "timm", "ours"
 WAYS = {
     PLAIN: N_("plain script"),
     MEMORY: N_("plain, in memory"),
-    TIMM: N_("timm"),
-    OURS: N_("commongarden"),
+    TIMM: "timm",
+    OURS: "commongarden",
 }
 
 
@@ -33,6 +34,11 @@ class Folder:
     n_photos: int
     n_classes: int
     n_bytes: float
+
+    @property
+    def told(self) -> str:
+        """Its name for the reader."""
+        return _(GENERATED) if self.name == GENERATED else self.name
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from commongarden.benched import Folder
+from commongarden.benched import GENERATED, Folder
 from commongarden.data import folder, image
 from commongarden.errors import DataError
 from commongarden.language import _
 
-GENERATED = "generated"
 N_CLASSES = 5
 FEWEST = 40  # so that each part has some
 WIDTHS, HEIGHTS = (320, 500), (240, 333)

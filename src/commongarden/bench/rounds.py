@@ -195,7 +195,7 @@ def _with(bench: Bench, found: Trained, rounds: int, tell: Callable[[str], None]
         rounds=rounds,
         arm=case.arm,
         pixels=case.resolution,
-        folder=_(case.folder.name),
+        folder=case.folder.told,
         way=_(WAYS[found.way]),
         rate=found.rate,
     )

@@ -84,7 +84,7 @@ def bench(
         values: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
         subjects = [benching.wanted(arm) for arm in dict.fromkeys(arms)] or list(benching.KNOWN)
         subjects = [dataclasses.replace(one, **values) for one in subjects]
-        for found in _measured(subjects, data, axes, how):
+        for found in _measured(subjects, len(arms), data, axes, how):
             if keep is not None:
                 from commongarden.store import write_atomically
 
@@ -102,8 +102,10 @@ def bench(
     click.echo(_("The scripts: {folder}").format(folder=peer.folder()))
 
 
-def _measured(subjects: Sequence[Wanted], data: Path | None, texts: tuple[str, ...], how: How) -> Iterator[Bench]:
-    """The benchmark after each round, with progress shown."""
+def _measured(
+    subjects: Sequence[Wanted], n_named: int, data: Path | None, texts: tuple[str, ...], how: How
+) -> Iterator[Bench]:
+    """The benchmark after each round, with progress shown. n_named: subjects that the user named."""
     from commongarden.bench import rounds
 
     axes = dict(map(_axis, texts))
@@ -112,6 +114,8 @@ def _measured(subjects: Sequence[Wanted], data: Path | None, texts: tuple[str, .
             raise click.UsageError(
                 _("{one} and {two}: found both, accepted: one of them").format(one="--curve", two=what)
             )
+    if axes and n_named > 1:
+        raise click.UsageError(_("--curve: found {n} arms, accepted: one").format(n=n_named))
     with progress() as display:
         if axes:
             yield from rounds.curves(subjects[0], axes, how, display.note, display.prepare)
@@ -147,8 +151,14 @@ def _print(found: Bench) -> None:
     from commongarden.report import speed
 
     console = Console()
-    for place, case in enumerate(found.cases):
-        console.print(speed.named(case), highlight=False, soft_wrap=True, markup=False)
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+    for chart in speed.curves(found) if found.curves else ():
+        say(chart.description)
+    for place, case in enumerate(() if found.curves else found.cases):
+        say(speed.named(case))
         table = Table(box=None, pad_edge=False)
         for i, name in enumerate(speed.columns()):
             table.add_column(name, justify="right" if i else "left", no_wrap=not i)
@@ -157,4 +167,4 @@ def _print(found: Bench) -> None:
         console.print(table, highlight=False)
         console.print()
     for text in speed.sentences(found):
-        console.print(text, highlight=False, soft_wrap=True, markup=False)
+        say(text)

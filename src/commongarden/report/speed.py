@@ -30,7 +30,7 @@ def named(case: Case) -> str:
 def _folder(case: Case) -> str:
     folder = case.folder
     return _("{name} ({n:,} photos of {kb} KB)").format(
-        name=_(folder.name), n=folder.n_photos, kb=numbers.number(folder.n_bytes / 1000)
+        name=folder.told, n=folder.n_photos, kb=numbers.number(folder.n_bytes / 1000)
     )
 
 
@@ -126,7 +126,7 @@ def _when_busy(bench: Bench, case: int) -> list[str]:
     if not told:
         return []
     return [
-        _("Beside a busy process keeps of its images a second, {case}: {shares}.").format(
+        _("Beside a busy process, {case}, keep of their images a second: {shares}.").format(
             case=named(bench.cases[case]), shares="; ".join(told)
         )
     ]
@@ -175,7 +175,7 @@ def ratios(bench: Bench) -> Chart:
             if found is None:
                 continue
             label = _("{arm}, {pixels} pixels, {folder}: {way}").format(
-                arm=case.arm, pixels=case.resolution, folder=_(case.folder.name), way=_(name)
+                arm=case.arm, pixels=case.resolution, folder=case.folder.told, way=_(name)
             )
             low, high = (found.value if end is None else end for end in (found.low, found.high))
             rows_.append(
