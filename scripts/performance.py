@@ -1,8 +1,8 @@
 """Writes docs/performance.md's figures between the marks that name them, from what was measured and kept.
 
-    python scripts/performance.py [--table BENCH.json] [--curves CURVES.json ...] [--attempts ATTEMPTS.json]
+    python scripts/performance.py [--table BENCH.json] [--busy BUSY.json] [--curves CURVES.json ...] [--attempts ATTEMPTS.json]
 
-BENCH.json and CURVES.json are what `commongarden bench --keep` wrote, without and with --curve. ATTEMPTS.json is a list
+The first three are what `commongarden bench --keep` wrote, with --busy and with --curve. ATTEMPTS.json is a list
 of attempts, see `Attempt`. A section stands in the page as soon as its figures are there, and not before.
 """
 
@@ -101,8 +101,15 @@ def markdown(header: list[str], rows: list[list[str]]) -> list[str]:
     return [f"| {' | '.join(header)} |", "|---" * len(header) + "|", *(f"| {' | '.join(row)} |" for row in rows)]
 
 
+def busy(bench: Bench) -> str:
+    """What is kept beside a busy process."""
+    said = [text for place in range(len(bench.cases)) for text in speed.when_busy(bench, place)]
+    return "\n".join([*(f"- {text}" for text in said), "", conditions(bench)])
+
+
 TITLES = {
     "table": "Images a second",
+    "busy": "Beside other work",
     "curves": "How it grows",
     "memory": "Memory",
     "start": "Start and end",
@@ -130,6 +137,7 @@ def place(name: str) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--table", type=Path)
+    parser.add_argument("--busy", type=Path)
     parser.add_argument("--curves", type=Path, nargs="+", default=[])
     parser.add_argument("--attempts", type=Path)
     given = parser.parse_args()
@@ -143,6 +151,8 @@ def main() -> None:
         (PICTURES / "ratios.svg").write_text(figures.chart(speed.ratios(bench)), encoding="utf-8")
         found |= {"table": table(bench), "start": start(bench)}
         found |= {"memory": memory(bench)} if bench.held else {}
+    if given.busy is not None:
+        found["busy"] = busy(benched.read(given.busy))
     if given.curves:
         found["curves"] = curves([benched.read(path) for path in given.curves])
     if given.attempts is not None:

@@ -253,7 +253,7 @@ def test_shares_of_validation_and_beside_a_busy_process():
     assert speed.startup(found, 0, "plain") == (6.0, 9.0)
     text = "\n".join(told.sentences(found))
     assert "Beside a busy process, plain_flower at 16 pixels" in text
-    assert "photos of 37 KB), keep of their images a second: plain script 5 %; commongarden 45 %." in text
+    assert "photos of 37.0 KB), keep of their images a second: plain script 5 %; commongarden 45 %." in text
 
 
 def test_memory_and_noise_are_told():

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     option("--threads", type=click.IntRange(min=1), help="Threads of the scripts [torch's own choice]."),
     option("--loaders", default=0, show_default=True, type=click.IntRange(min=0), help="Loader processes of scripts."),
     option("--timm", is_flag=True, help="Time timm's loader and network as well, for arms that it has."),
-    option("--busy", is_flag=True, help="All once more beside a process that takes one core."),
+    option("--busy", is_flag=True, help="Once more beside a process that takes one core."),
     option(
         "--curve", "axes", multiple=True, metavar="AXIS[=N,N...]",
         help="How one arm grows with runs, pixels or photos; may be repeated.",

@@ -103,7 +103,7 @@ def sentences(bench: Bench) -> list[str]:
     )
     said += _noise(bench)
     for case in range(len(bench.cases)):
-        said += _when_busy(bench, case)
+        said += when_busy(bench, case)
     said += [held(bench, one) for one in bench.held]
     return said
 
@@ -118,7 +118,8 @@ def _noise(bench: Bench) -> list[str]:
     return [_("The machine was not quiet: {causes}.").format(causes="; ".join(causes))] if causes else []
 
 
-def _when_busy(bench: Bench, case: int) -> list[str]:
+def when_busy(bench: Bench, case: int) -> list[str]:
+    """What share of its images a second each way keeps beside a busy process; no sentence where that was not asked."""
     kept = [(way, speed.when_busy(bench, case, way)) for way in WAYS]
     told = [
         _("{way} {share}").format(way=_(WAYS[way]), share=_share(found)) for way, found in kept if found is not None
