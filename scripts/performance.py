@@ -1,6 +1,7 @@
 """Writes docs/performance.md's figures between the marks that name them, from what was measured and kept.
 
-    python scripts/performance.py [--table BENCH.json] [--busy BUSY.json] [--curves CURVES.json ...] [--attempts ATTEMPTS.json]
+    python scripts/performance.py [--table BENCH.json] [--busy BUSY.json] [--curves CURVES.json ...]
+                                  [--attempts ATTEMPTS.json]
 
 The first three are what `commongarden bench --keep` wrote, with --busy and with --curve. ATTEMPTS.json is a list
 of attempts, see `Attempt`. A section stands in the page as soon as its figures are there, and not before.

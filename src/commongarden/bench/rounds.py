@@ -55,8 +55,8 @@ KNOWN = (
 
 @dataclass(frozen=True)
 class How:
-    """threads, loaders: of the scripts, see peer.train. workers: of ours. busy: the plain script and
-    ours once more beside a process that takes one core. memory: what processes hold is looked at as well, of the first case."""
+    """threads, loaders: of the scripts, see peer.train. workers: of ours. busy: the plain script and ours once more
+    beside a process that takes one core. memory: what processes hold is looked at as well, of the first case."""
 
     rounds: int = 6
     n_photos: int = 500
