@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from commongarden.cli import (  # each adds its commands to the group
     ablation,
+    bench,
     getting,
     networks,
     photos,
@@ -18,4 +19,4 @@ from commongarden.cli import (  # each adds its commands to the group
 )
 from commongarden.cli.group import main
 
-__all__ = ["ablation", "getting", "main", "networks", "photos", "reasons", "studies", "trust"]
+__all__ = ["ablation", "bench", "getting", "main", "networks", "photos", "reasons", "studies", "trust"]

@@ -80,9 +80,9 @@ def print_json(table: Any) -> None:
     click.echo(json.dumps(table, ensure_ascii=False, indent=1))
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, text: str, *, err: bool = False) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise StudyError(_("{path}: cannot be written ({reason})").format(path=path, reason=error.strerror)) from None
-    click.echo(str(path))
+    click.echo(str(path), err=err)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, cache_dir, no_code
 from commongarden.language import _, ngettext
+
+if TYPE_CHECKING:
+    from commongarden.runner.display import Display
 
 
 @main.command()
@@ -82,11 +86,11 @@ def check(source: str, sheet: Path | None, cache_dir: Path | None, as_json: bool
     from commongarden.data import cache as caches
     from commongarden.data import checked, folder, inspecting
 
-    with _progress() as show:
+    with progress() as display:
         manifest = folder.scan(
-            source, keep_going=True, on_progress=lambda done, total: show(_("reading photos"), done, total)
+            source, keep_going=True, on_progress=lambda done, total: display.prepare(_("reading photos"), done, total)
         )
-        inspection = inspecting.inspect(manifest, cache_dir or caches.default_folder(), show)
+        inspection = inspecting.inspect(manifest, cache_dir or caches.default_folder(), display.prepare)
     found = folder.summary(manifest) | checked.summary(manifest, inspection)
     click.echo(json.dumps(found, ensure_ascii=False, indent=1) if as_json else checked.describe(found, inspection))
     if sheet is not None:
@@ -97,7 +101,7 @@ def check(source: str, sheet: Path | None, cache_dir: Path | None, as_json: bool
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
+def progress() -> Iterator[Display]:
     """Bars on a terminal; a line every ten seconds elsewhere."""
     from rich.console import Console
 
@@ -106,7 +110,7 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
     console = Console(stderr=True)
     live = LiveDisplay(console) if console.is_terminal else PlainDisplay(lambda text: click.echo(text, err=True))
     with live as display:
-        yield display.prepare
+        yield display
 
 
 @main.command()

@@ -1,0 +1,168 @@
+"""Writes docs/performance.md's figures between the marks that name them, from what was measured and kept.
+
+    python scripts/performance.py [--table BENCH.json] [--busy BUSY.json] [--curves CURVES.json ...]
+                                  [--attempts ATTEMPTS.json]
+
+The first three are what `commongarden bench --keep` wrote, with --busy and with --curve. ATTEMPTS.json is a list
+of attempts, see `Attempt`. A section stands in the page as soon as its figures are there, and not before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+import msgspec
+
+from commongarden import benched
+from commongarden.bench import peer
+from commongarden.benched import Bench
+from commongarden.records import Estimate
+from commongarden.report import figures, speed
+from commongarden.stats import speed as rates
+
+DOCS = Path(__file__).parent.parent / "docs"
+PAGE = DOCS / "performance.md"
+PICTURES = DOCS / "drawings" / "performance"
+
+
+class Attempt(msgspec.Struct):
+    """Something that was tried to train faster. ratio: images a second with it, by those without it, in turn.
+
+    case: what was trained. kept: whether it is in the program. reason: why, or why not.
+    """
+
+    name: str
+    case: str
+    ratio: Estimate
+    kept: bool
+    reason: str
+
+
+def table(bench: Bench) -> str:
+    """All cases as one table, the conditions, and what else was found."""
+    lines = []
+    for place, case in enumerate(bench.cases):
+        lines += [f"**{speed.named(case)}**", "", *markdown(speed.columns(), speed.rows(bench, place)), ""]
+    lines += ["![Ratios](drawings/performance/ratios.svg)", ""]
+    said = [text for text in speed.sentences(bench) if text not in memory(bench).splitlines()]
+    return "\n".join([*lines, conditions(bench), "", *(f"- {text}" for text in said)])
+
+
+def conditions(bench: Bench) -> str:
+    """Where and when it was measured."""
+    machine = bench.machine
+    versions = ", ".join(f"{name} {version}" for name, version in machine.packages.items())
+    return f"{machine.processor}, {bench.cores} cores, {machine.system}; {versions}; {bench.made[:10]}."
+
+
+def start(bench: Bench) -> str:
+    """Seconds to the first step, and what follows the last one."""
+    lines = []
+    for place, case in enumerate(bench.cases):
+        ours = bench.of(place, benched.OURS)
+        first, again = rates.startup(bench, place, benched.OURS) or (0.0, None)
+        unrecorded = max(100 * (one.unrecorded or 0.0) for one in ours)
+        afterwards = max(one.afterwards for one in ours)
+        later = "" if again is None else f"{again:.1f}"
+        lines.append([speed.named(case), f"{first:.1f}", later, f"{afterwards:.2f}", f"{unrecorded:.1f}"])
+    header = ["study", "first start, s", "later starts, s", "after a run's last epoch, s", "in no record, %"]
+    return "\n".join(markdown(header, lines))
+
+
+def memory(bench: Bench) -> str:
+    """What processes held."""
+    return "\n".join(speed.held(bench, one) for one in bench.held)
+
+
+def curves(benches: list[Bench]) -> str:
+    """The curves' pictures, each with its figures in words."""
+    lines = []
+    for bench in benches:
+        case = bench.cases[0]
+        for chart in speed.curves(bench):
+            name = f"{case.arm.replace(':', '-')}-{chart.name}.svg"
+            (PICTURES / name).write_text(figures.chart(chart), encoding="utf-8")
+            lines += [f"![{case.arm} by {chart.name}](drawings/performance/{name})", "", chart.description, ""]
+        lines += [f"From {speed.named(case)} on. {conditions(bench)}", ""]
+    return "\n".join(lines).rstrip()
+
+
+def attempts(rows: list[Attempt]) -> str:
+    """What was tried, with what it gave; the best first."""
+    ordered = sorted(rows, key=lambda row: -row.ratio.value)
+    cells = [[row.name, row.case, speed.times(row.ratio), "yes" if row.kept else "no", row.reason] for row in ordered]
+    return "\n".join(markdown(["attempt", "trained", "images a second", "kept", "why"], cells))
+
+
+def markdown(header: list[str], rows: list[list[str]]) -> list[str]:
+    """A table."""
+    return [f"| {' | '.join(header)} |", "|---" * len(header) + "|", *(f"| {' | '.join(row)} |" for row in rows)]
+
+
+def busy(bench: Bench) -> str:
+    """What is kept beside a busy process."""
+    said = [text for place in range(len(bench.cases)) for text in speed.when_busy(bench, place)]
+    return "\n".join([*(f"- {text}" for text in said), "", conditions(bench)])
+
+
+TITLES = {
+    "table": "Images a second",
+    "busy": "Beside other work",
+    "curves": "How it grows",
+    "memory": "Memory",
+    "start": "Start and end",
+    "attempts": "What was tried",
+}
+
+
+def filled(text: str, name: str, content: str) -> str:
+    """The page with a section's figures, which takes its place among the others where it is new."""
+    section = f"<!-- {name} -->\n## {TITLES[name]}\n\n{content}\n<!-- /{name} -->"
+    marks = re.compile(rf"<!-- {name} -->\n.*?\n<!-- /{name} -->", re.DOTALL)
+    if marks.search(text):
+        return marks.sub(lambda _found: section, text)
+    before = [known for known in TITLES if f"<!-- /{known} -->" in text and list(TITLES).index(known) < place(name)]
+    end = f"<!-- /{before[-1]} -->" if before else "<!-- figures -->"
+    if end not in text:
+        sys.exit(f"{PAGE}: no {end} in it")
+    return text.replace(end, f"{end}\n\n{section}")
+
+
+def place(name: str) -> int:
+    return list(TITLES).index(name)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--table", type=Path)
+    parser.add_argument("--busy", type=Path)
+    parser.add_argument("--curves", type=Path, nargs="+", default=[])
+    parser.add_argument("--attempts", type=Path)
+    given = parser.parse_args()
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    found: dict[str, str] = {}
+    if given.table is not None:
+        bench = benched.read(given.table)
+        for name, digest in bench.scripts.items():
+            if digest not in {known for _, known in map(peer.digest, peer.FILES)}:
+                sys.exit(f"{given.table}: {name} has changed since it was measured")
+        (PICTURES / "ratios.svg").write_text(figures.chart(speed.ratios(bench)), encoding="utf-8")
+        found |= {"table": table(bench), "start": start(bench)}
+        found |= {"memory": memory(bench)} if bench.held else {}
+    if given.busy is not None:
+        found["busy"] = busy(benched.read(given.busy))
+    if given.curves:
+        found["curves"] = curves([benched.read(path) for path in given.curves])
+    if given.attempts is not None:
+        found["attempts"] = attempts(msgspec.json.decode(given.attempts.read_bytes(), type=list[Attempt]))
+    text = PAGE.read_text(encoding="utf-8")
+    for name, content in found.items():
+        text = filled(text, name, content)
+    PAGE.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

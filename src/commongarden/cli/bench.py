@@ -1,0 +1,170 @@
+"""The command bench."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from commongarden.cli.group import main, option
+from commongarden.cli.options import as_json, chain, write
+from commongarden.cli.photos import progress
+from commongarden.errors import StudyError, unknown
+from commongarden.language import _
+
+if TYPE_CHECKING:
+    from commongarden.bench.rounds import How, Wanted
+    from commongarden.benched import Bench
+
+
+@main.command()
+@click.argument("arms", nargs=-1, metavar="[ARM...]")
+@chain(
+    option("--data", type=click.Path(path_type=Path), help="Train on a sample of this folder as well."),
+    option("--photos", default=500, show_default=True, type=click.IntRange(min=40), help="Photos of each folder."),
+    option("--rounds", default=6, show_default=True, type=click.IntRange(min=1), help="Trainings by each way."),
+    option("--epochs", type=click.IntRange(min=1), help="Passes over the photos [what takes seconds]."),
+    option("--resolution", type=click.IntRange(min=1), help="Pixels per side [by arm, else 64]."),
+    option("--batch", type=click.IntRange(min=2), help="Photos per step [by arm, else 32]."),
+    option("--workers", type=click.IntRange(min=1), help="Runs at a time [physical cores, memory allowing]."),
+    option("--threads", type=click.IntRange(min=1), help="Threads of the scripts [torch's own choice]."),
+    option("--loaders", default=0, show_default=True, type=click.IntRange(min=0), help="Loader processes of scripts."),
+    option("--timm", is_flag=True, help="Time timm's loader and network as well, for arms that it has."),
+    option("--busy", is_flag=True, help="Once more beside a process that takes one core."),
+    option(
+        "--curve", "axes", multiple=True, metavar="AXIS[=N,N...]",
+        help="How one arm grows with runs, pixels or photos; may be repeated.",
+    ),
+    option("--memory/--no-memory", default=True, show_default=True, help="Look at what processes hold."),
+    option("--measured", type=click.Path(path_type=Path, dir_okay=False), help="Measure nothing: read a kept file."),
+    option("--keep", type=click.Path(path_type=Path, dir_okay=False), help="Keep every training (JSON), by the round."),
+    option("--svg", type=click.Path(path_type=Path, dir_okay=False), help="Draw it into this file (SVG)."),
+    as_json,
+)  # fmt: skip
+def bench(
+    arms: tuple[str, ...],
+    data: Path | None,
+    photos: int,
+    rounds: int,
+    epochs: int | None,
+    resolution: int | None,
+    batch: int | None,
+    workers: int | None,
+    threads: int | None,
+    loaders: int,
+    timm: bool,
+    busy: bool,
+    axes: tuple[str, ...],
+    memory: bool,
+    measured: Path | None,
+    keep: Path | None,
+    svg: Path | None,
+    as_json: bool,
+) -> None:
+    """Time training on this machine: ordinary PyTorch scripts and a study of this program's, in turn.
+
+    ARM is an architecture, one with its order, or a file in list form; without any, three of known size. The photos are
+    drawn JPEGs of 320x240 to 500x333 pixels, and with --data a sample of your folder. The scripts are kept short, to be
+    read and judged: the last line says where they are.
+    """
+    from commongarden import benched
+    from commongarden.bench import peer
+    from commongarden.bench import rounds as benching
+    from commongarden.report import speed
+
+    found: Bench | None = None
+    if measured is not None:
+        found = benched.read(measured)
+    else:
+        how = benching.How(rounds, photos, threads, loaders, workers, timm, busy, memory)
+        given = {"resolution": resolution, "batch_size": batch, "epochs": epochs}
+        values: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+        subjects = [benching.wanted(arm) for arm in dict.fromkeys(arms)] or list(benching.KNOWN)
+        subjects = [dataclasses.replace(one, **values) for one in subjects]
+        for found in _measured(subjects, len(arms), data, axes, how):
+            if keep is not None:
+                from commongarden.store import write_atomically
+
+                write_atomically(keep, benched.write(found))
+    assert found is not None, "there is one round at least"
+    if svg is not None:
+        from commongarden.report import figures
+
+        text = figures.panels(speed.curves(found)) if found.curves else figures.chart(speed.ratios(found))
+        write(svg, text, err=as_json)
+    if as_json:
+        click.echo(benched.write(found), nl=False)
+        return
+    _print(found)
+    click.echo(_("The scripts: {folder}").format(folder=peer.folder()))
+
+
+def _measured(
+    subjects: Sequence[Wanted], n_named: int, data: Path | None, texts: tuple[str, ...], how: How
+) -> Iterator[Bench]:
+    """The benchmark after each round, with progress shown. n_named: subjects that the user named."""
+    from commongarden.bench import rounds
+
+    axes = dict(map(_axis, texts))
+    for what, found in (("--data", data is not None), ("--busy", how.busy), ("--timm", how.timm)):
+        if axes and found:
+            raise click.UsageError(
+                _("{one} and {two}: found both, accepted: one of them").format(one="--curve", two=what)
+            )
+    if axes and n_named > 1:
+        raise click.UsageError(_("--curve: found {n} arms, accepted: one").format(n=n_named))
+    with progress() as display:
+        if axes:
+            yield from rounds.curves(subjects[0], axes, how, display.note, display.prepare)
+        else:
+            yield from rounds.compare(subjects, data, how, display.note, display.prepare)
+
+
+def _axis(text: str) -> tuple[str, tuple[int, ...]]:
+    """A curve as it is typed: "runs", or with the values of its own "runs=1,2"."""
+    from commongarden.bench.photos import FEWEST
+    from commongarden.bench.rounds import AXES
+
+    name, equals, values = text.partition("=")
+    if name not in AXES:
+        raise StudyError(unknown("axis", name, AXES, where="--curve"))
+    if not equals:
+        return name, AXES[name]
+    least = FEWEST if name == "photos" else 1
+    numbers = [int(value) for value in values.split(",") if value.strip().isdecimal()]
+    if len(numbers) != len(values.split(",")) or min(numbers) < least:
+        raise StudyError(
+            _("--curve {name}: found {values!r}, accepted: whole numbers from {least}, such as {name}={usual}").format(
+                name=name, values=values, least=least, usual=",".join(map(str, AXES[name]))
+            )
+        )
+    return name, tuple(sorted(set(numbers)))
+
+
+def _print(found: Bench) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from commongarden.report import speed
+
+    console = Console()
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+    for chart in speed.curves(found) if found.curves else ():
+        say(chart.description)
+    for place, case in enumerate(() if found.curves else found.cases):
+        say(speed.named(case))
+        table = Table(box=None, pad_edge=False)
+        for i, name in enumerate(speed.columns()):
+            table.add_column(name, justify="right" if i else "left", no_wrap=not i)
+        for row in speed.rows(found, place):
+            table.add_row(*row)
+        console.print(table, highlight=False)
+        console.print()
+    for text in speed.sentences(found):
+        say(text)

@@ -1,0 +1,303 @@
+"""The benchmark: what it measures is what it says, through the command line with little to train."""
+
+import dataclasses
+import json
+import os
+import runpy
+import sys
+import xml.etree.ElementTree as ET
+
+import msgspec
+import pytest
+import torch
+from PIL import Image
+
+from commongarden import benched
+from commongarden.arch import cost, network
+from commongarden.bench import footprint, peer, photos
+from commongarden.bench import ours as studies
+from commongarden.benched import Bench, Case, Folder, Held, Trained
+from commongarden.errors import DataError, StoreError
+from commongarden.records import Epoch, Machine
+from commongarden.report import speed as told
+from commongarden.runner.events import EpochDone, Job, RunDone, Started, Stepped
+from commongarden.stats import speed
+
+FOLDER = Folder("generated", 60, 5, 37_000.0)
+CASE = Case("plain_flower", 16, 8, 1, FOLDER, 1000, 2_000_000)
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    root = tmp_path_factory.mktemp("drawn")
+    return root, photos.generate(root, 60)
+
+
+@pytest.fixture(scope="module")
+def measured(commongarden, tmp_path_factory):
+    """One round of everything, as small as it goes: the process that ran, the kept file."""
+    folder = tmp_path_factory.mktemp("bench")
+    process = commongarden(
+        "bench", "resnet18", "--photos", 100, "--rounds", 1, "--resolution", 16, "--batch", 8, "--threads", 1,
+        "--workers", 1, "--no-memory", "--keep", folder / "bench.json", "--svg", folder / "bench.svg", "--json",
+        check=0, cwd=folder,
+    )  # fmt: skip
+    return process, folder
+
+
+def test_a_round_holds_what_was_trained(measured):
+    process, folder = measured
+    found = json.loads(process.stdout)
+    assert (folder / "bench.json").read_text() == process.stdout
+    (case,) = found["cases"]
+    assert (case["arm"], case["resolution"], case["batch_size"], case["epochs"]) == ("resnet18", 16, 8, 1)
+    assert (case["folder"]["n_photos"], case["folder"]["n_classes"]) == (100, 5)
+    assert case["macs"] == cost(network("resnet18", 5), (16, 16, 3)).macs
+    plain, ours = found["trained"]
+    assert (plain["way"], ours["way"]) == ("plain", "ours")
+    for one in (plain, ours):
+        assert one["images"] == 80 - 8  # ten batches of 8, of which the first is start-up
+        assert 0 < one["seconds"] < one["startup"] + one["seconds"] < 240
+        assert one["validation"] > 0
+        assert (one["runs"], one["workers"], one["threads"], one["number"]) == (1, 1, 1, 1)
+    assert plain["validated"] == ours["validated"] == 5
+    assert ours["afterwards"] > 0
+    assert 0 <= ours["unrecorded"] < 1
+    assert plain["unrecorded"] is None
+    assert list(found["scripts"].items()) == [peer.digest("plain")]
+    assert len(found["matmul"]) == 1
+    assert found["matmul"][0] > 0
+    assert "round 1 of 1, resnet18 at 16 pixels, generated photos, plain script" in process.stderr
+
+
+def test_a_kept_file_is_told_and_drawn_again(measured, commongarden, tmp_path):
+    process, folder = measured
+    again = commongarden("bench", "--measured", folder / "bench.json", "--svg", tmp_path / "x.svg", check=0).stdout
+    bench = benched.read(folder / "bench.json")
+    assert "resnet18 at 16 pixels, batch 8, generated (100 photos" in again
+    assert f"{speed.ratio(bench, 0, 'plain').value:.2f}x" in again
+    assert "Too few rounds for intervals; accepted for these: --rounds 6 or more." in again
+    assert again.splitlines()[-1] == f"The scripts: {peer.folder()}"
+    assert (tmp_path / "x.svg").read_bytes() == (folder / "bench.svg").read_bytes()
+    ET.fromstring((tmp_path / "x.svg").read_text())
+    assert "bench.svg" in process.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["plain_flowr"], "did you mean 'plain_flower'?"),
+        (["timm:resnet18"], "found timm:resnet18, accepted: an architecture of commongarden's own"),
+        (["alexnet", "--resolution", 16], "alexnet / max pool 3x3 (2): nothing is left of 1x1x192"),
+        (["--data", "nowhere"], "nowhere: found no folder; accepted: a folder of class folders"),
+        (["--rounds", 0], "0 is not in the range x>=1"),
+        (["--photos", 39], "39 is not in the range x>=40"),
+        (["--curve", "run"], "unknown axis 'run'; did you mean 'runs'?"),
+        (["--curve", "photos=20,50"], "found '20,50', accepted: whole numbers from 40, such as photos=500,2000,10000"),
+        (["--curve", "runs=two"], "found 'two', accepted: whole numbers from 1"),
+        (["--curve", "runs", "--busy"], "--curve and --busy: found both"),
+        (["resnet18", "resnet34", "--curve", "runs"], "--curve: found 2 arms, accepted: one"),
+        (["--measured", "nowhere.json"], "nowhere.json: cannot be read as a benchmark"),
+    ],
+)
+def test_what_cannot_be_measured_is_told_before_anything_is(commongarden, arguments, said, tmp_path):
+    process = commongarden("bench", *arguments, check=2, cwd=tmp_path)
+    assert said in process.stderr
+    assert "images/s" not in process.stderr
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # timm leaves the files of its photos open
+@pytest.mark.parametrize(
+    ("name", "arm", "more"),
+    [("plain.py", "plain_flower", []), ("plain.py", "plain_flower", ["--in-memory"]), ("timm_peer.py", "resnet18", [])],
+)
+def test_the_scripts_train_what_they_say(name, arm, more, drawn, monkeypatch, capsys):
+    root, _ = drawn
+    arguments = ["--arm", arm, "--resolution", "16", "--batch", "8", "--epochs", "2"]
+    monkeypatch.setattr(sys, "argv", [name, str(root), *arguments, *more])
+    torch.manual_seed(0)
+    runpy.run_path(str(peer.folder() / name), run_name="__main__")
+    said = msgspec.json.decode(capsys.readouterr().out, type=peer.Said)
+    assert said.images == 2 * 48 - 8  # all but the first batch
+    assert said.validated == 2 * 3
+    assert said.seconds > 0
+    assert said.threads == torch.get_num_threads()
+
+
+def test_a_script_stops_when_its_time_is_over(drawn, monkeypatch, capsys):
+    root, _ = drawn
+    arguments = ["--arm", "plain_flower", "--resolution", "16", "--batch", "8", "--epochs", "9", "--at-most", "0"]
+    monkeypatch.setattr(sys, "argv", ["plain.py", str(root), *arguments])
+    runpy.run_path(str(peer.folder() / "plain.py"), run_name="__main__")
+    assert msgspec.json.decode(capsys.readouterr().out, type=peer.Said).images == 8
+
+
+def test_a_script_has_the_threads_of_a_terminal(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("HOME_OF_MINE", "here")
+    assert "OMP_NUM_THREADS" not in peer.environment(None)
+    assert peer.environment(None)["HOME_OF_MINE"] == "here"
+    assert peer.environment(3)["OMP_NUM_THREADS"] == "3"
+
+
+def test_drawn_photos_are_those_of_their_seed(drawn, tmp_path):
+    root, folder = drawn
+    files = sorted(root.rglob("*.jpg"))
+    assert len(files) == folder.n_photos == 60
+    assert {file.parent.name for file in files} == {f"class-{i}" for i in range(5)}
+    assert folder.n_bytes == sum(file.stat().st_size for file in files) / 60
+    assert 33_000 < folder.n_bytes < 41_000
+    for file in files:
+        with Image.open(file) as picture:
+            assert 320 <= picture.width <= 500
+            assert 240 <= picture.height <= 333
+    photos.generate(tmp_path / "again", 5)
+    photos.generate(tmp_path / "other", 5, seed=1)
+    first = "class-0/00000.jpg"
+    assert (tmp_path / "again" / first).read_bytes() == (root / first).read_bytes()
+    assert (tmp_path / "other" / first).read_bytes() != (root / first).read_bytes()
+
+
+def test_a_sample_has_every_class_by_its_share(drawn, tmp_path):
+    root, _ = drawn
+    found = photos.sample(root, tmp_path / "some", 30)
+    assert (found.name, found.n_photos, found.n_classes) == (root.name, 30, 5)
+    taken = [sorted(path.read_bytes() for path in folder.iterdir()) for folder in sorted((tmp_path / "some").iterdir())]
+    assert [len(files) for files in taken] == [6] * 5
+    originals = {path.read_bytes() for path in root.rglob("*.jpg")}
+    assert all(data in originals for files in taken for data in files)
+    assert photos.sample(root, tmp_path / "all", 1000).n_photos == 60
+
+
+def test_too_small_a_folder_is_refused(photos_of_few, tmp_path):
+    with pytest.raises(DataError, match="found 10 photos, accepted: 40 or more"):
+        photos.sample(photos_of_few, tmp_path / "some", 500)
+
+
+@pytest.fixture
+def photos_of_few(tmp_path):
+    photos.generate(tmp_path / "few", 10)
+    return tmp_path / "few"
+
+
+def epoch(number, train, val):
+    return Epoch(number, 1.0, 0.5, 1.0, 0.5, 1e-3, train / 4, train / 2, train / 4, val)
+
+
+def test_a_study_is_timed_between_its_first_step_and_its_last_run(monkeypatch):
+    """Two runs of two epochs side by side: a step of 1 s, 10 s of training, 2 s of validation, 1 s of storing."""
+    now = [100.0]
+    monkeypatch.setattr(studies.time, "perf_counter", lambda: now[0])
+    heard = studies.Listener()
+    runs = [Job("a", 0), Job("a", 1)]
+
+    class Finished:
+        status = "finished"
+
+    for second, made in (
+        (105, lambda job: Started(job, ())),
+        (106, lambda job: Stepped(job, 1, 1, 5, 1.0, 0.5, 8.0)),
+        (112, lambda job: Stepped(job, 1, 4, 5, 1.0, 0.5, 8.0)),
+        (117.5, lambda job: EpochDone(job, epoch(1, 10, 2), 4.0)),  # half a second for the checkpoint
+        (129.5, lambda job: EpochDone(job, epoch(2, 10, 2), 4.0)),
+        (130.5, lambda job: RunDone(job, Finished())),
+    ):
+        now[0] = second
+        for job in runs:
+            heard.show(made(job))
+    case = dataclasses.replace(CASE, epochs=2)
+    found = studies.timed(heard, case, 0, 3, 2, (40, 5), 100.0)
+    assert found.startup == 6
+    assert found.images == 2 * 2 * 40 - 2 * 8
+    assert found.seconds == 24.5 - 4 - 1  # from the first step on, less validation and storing, which both did at once
+    assert (found.validation, found.validated, found.afterwards) == (4, 10, 1)
+    assert found.unrecorded == pytest.approx(1 - 24 / 24.5)
+    assert (found.runs, found.workers, found.number, found.way) == (2, 2, 3, "ours")
+
+
+def bench(rates, *, cases=(CASE,), busy=(), held=(), curves=False, load=0.1):
+    """A benchmark with these images a second: {(case, way): [of each round]}."""
+    made = [
+        Trained(case, way, number, False, 2 if way == "ours" else 1, 2 if way == "ours" else 1, 1, round(10 * rate),
+                10.0, 5.0 + number, 0.5, 3)
+        for (case, way), row in rates.items()
+        for number, rate in enumerate(row, 1)
+    ]  # fmt: skip
+    made += [Trained(0, way, number, True, 1, 1, 1, round(10 * rate), 10.0, 5.0, 0.5, 3) for way, number, rate in busy]
+    machine = Machine("Linux", "some", 2, 8 * 2**30, "3.11", {})
+    return Bench(1, tuple(cases), tuple(made), tuple(held), (4.0, 5.0, 4.0), 2, load, machine, {}, "2026", curves)
+
+
+SIX = {(0, "plain"): [100, 50, 100, 100, 200, 100], (0, "ours"): [300, 150, 290, 310, 600, 280]}
+
+
+def test_a_ratio_is_that_of_trainings_of_one_round():
+    found = speed.ratio(bench(SIX), 0, "plain")
+    assert found.value == pytest.approx(3.0)  # rounds in which all was half as quick do not move it
+    assert (found.low, found.high, found.n) == (pytest.approx(2.8), pytest.approx(3.1), 6)
+    few = speed.ratio(bench({key: row[:5] for key, row in SIX.items()}), 0, "plain")
+    assert (few.low, few.high, few.n) == (None, None, 5)
+    assert speed.ratio(bench(SIX), 0, "timm") is None
+
+
+def test_the_limit_is_three_passes_at_the_rate_of_a_product():
+    # 100 photos a second of 3 x 2 million multiply-adds, of 4 billion
+    assert speed.share_of_limit(bench(SIX), 0, "plain") == pytest.approx(100 * 6e6 / 4e9)
+
+
+def test_shares_of_validation_and_beside_a_busy_process():
+    found = bench(SIX, busy=[("ours", 1, 150), ("ours", 2, 60), ("plain", 1, 5)])
+    assert speed.when_busy(found, 0, "ours").value == pytest.approx((0.5 + 0.4) / 2)
+    assert speed.when_busy(found, 0, "plain").value == pytest.approx(0.05)
+    assert speed.validation_share(found, 0, "ours") == pytest.approx(0.5 / 10.5)
+    assert speed.startup(found, 0, "plain") == (6.0, 9.0)
+    text = "\n".join(told.sentences(found))
+    assert "Beside a busy process, plain_flower at 16 pixels" in text
+    assert "photos of 37.0 KB), keep of their images a second: plain script 5 %; commongarden 45 %." in text
+
+
+def test_memory_and_noise_are_told():
+    found = bench(SIX, held=[Held(0, 300_000_000, 540_000_000, 900_000_000, 2)], load=3.0)
+    text = "\n".join(told.sentences(found))
+    assert "300 MB behind the import of torch, 540 MB at the most while a run trains alone, 240 MB more." in text
+    assert "All processes of a study with 2 runs at a time: 900 MB." in text
+    assert "The machine was not quiet: load average 3.0 before it began; the matrix product varied by 25 %." in text
+    assert "not quiet" not in "\n".join(told.sentences(dataclasses.replace(bench(SIX), matmul=(4.0, 4.1))))
+
+
+def test_curves_hold_what_was_measured():
+    larger = dataclasses.replace(CASE, resolution=32)
+    more = dataclasses.replace(CASE, folder=dataclasses.replace(FOLDER, n_photos=200))
+    rates = {(i, way): [rate / (1 + i)] for i in range(3) for way, rate in (("plain", 100), ("ours", 300))}
+    found = bench(rates, cases=(CASE, larger, more), curves=True)
+    one_run = dataclasses.replace(found.trained[1], runs=1, workers=1, images=1600)
+    found = dataclasses.replace(found, trained=(*found.trained, one_run))
+    made = {chart.name: chart for chart in told.curves(found)}
+    assert list(made) == ["runs", "pixels", "photos"]
+    assert made["runs"].description == "Images a second by runs: plain script 1: 100; commongarden 1: 160; " \
+        "plain script 2: 100; commongarden 2: 300."  # fmt: skip
+    assert "commongarden 16: 300; plain script 32: 50; commongarden 32: 150" in made["pixels"].description
+    assert "commongarden 60: 300; plain script 200: 33; commongarden 200: 100" in made["photos"].description
+    from commongarden.report import figures
+
+    ET.fromstring(figures.panels(list(made.values())))
+
+
+def test_a_benchmark_of_another_schema_is_refused(tmp_path):
+    path = tmp_path / "bench.json"
+    path.write_bytes(benched.write(bench(SIX)))
+    assert benched.read(path) == bench(SIX)
+    path.write_bytes(benched.write(dataclasses.replace(bench(SIX), schema=9)))
+    with pytest.raises(StoreError, match="found schema 9, accepted: 1"):
+        benched.read(path)
+
+
+def test_what_a_process_holds_is_seen_to_grow():
+    before = footprint.pss(os.getpid())
+    with footprint.Watched(lambda: footprint.pss(os.getpid()), 0.001) as watched:
+        block = bytearray(b"x") * 50_000_000
+        while watched.most < before + 40_000_000:
+            pass
+        del block
+    assert footprint.pss(os.getpid()) < watched.most - 30_000_000
+    assert footprint.family() >= footprint.pss(os.getpid()) * 0.9
