@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import multiprocessing
+import os
 import random
 import sys
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -178,12 +181,14 @@ def in_time(sound: Node, hurt: Node, side: int) -> tuple[Reason, ...]:
     return told.reasons(times.split(timing, "sound", "hurt"))
 
 
-def pairs(seed: int, n: int, n_null: int):
-    """Each kind equally often, then pairs of equal networks."""
-    for number in range(n):
-        yield pair(seed, number, KINDS[number % len(KINDS)])
-    for number in range(n_null):
-        yield pair(seed, n + number, "")
+def drawn(seed: int, n: int, n_null: int) -> list[tuple[int, int, str]]:
+    """What `pair` is to make: each kind equally often, then pairs of equal networks."""
+    return [(seed, number, KINDS[number % len(KINDS)] if number < n else "") for number in range(n + n_null)]
+
+
+def keep_to_one_core(free: multiprocessing.Queue[int]) -> None:
+    """Each process of the pool has a core for itself, and so have those that it starts."""
+    os.sched_setaffinity(0, {free.get()})
 
 
 def table(found: list[Pair], seed: int) -> str:
@@ -208,12 +213,17 @@ def table(found: list[Pair], seed: int) -> str:
 
 def main(seed: int = 2, n: int = 40, n_null: int = 20) -> None:
     found = []
-    for one in pairs(seed, n, n_null):
-        found.append(one)
-        first = dataclasses.asdict(one.reasons[0]) if one.reasons else {}
-        said = {key: first.get(key) for key in ("kind", "arm", "path")}
-        print(f"{'right' if one.is_right else 'WRONG'} {one.number} {one.kind or 'null'}: {one.network}@{one.side} "
-              f"{one.what}: {json.dumps(said)}", flush=True)  # fmt: skip
+    context, cores = multiprocessing.get_context("spawn"), sorted(os.sched_getaffinity(0))
+    free = context.Queue()
+    for core in cores:
+        free.put(core)
+    with ProcessPoolExecutor(len(cores), context, keep_to_one_core, (free,)) as pool:
+        for one in pool.map(pair, *zip(*drawn(seed, n, n_null), strict=True)):
+            found.append(one)
+            first = dataclasses.asdict(one.reasons[0]) if one.reasons else {}
+            said = {key: first.get(key) for key in ("kind", "arm", "path")}
+            print(f"{'right' if one.is_right else 'WRONG'} {one.number} {one.kind or 'null'}: {one.network}@{one.side} "
+                  f"{one.what}: {json.dumps(said)}", flush=True)  # fmt: skip
     docs = Path(__file__).parent.parent / "docs/reasons.md"
     start, end = "<!-- planted -->\n", "\n<!-- /planted -->"
     text = docs.read_text(encoding="utf-8")
