@@ -53,6 +53,7 @@ from commongarden.store.holding import Holder, held, holder, mend
 from commongarden.store.runs import forget_run, write_run
 from commongarden.store.study import (
     forget_splits,
+    packed_baselines,
     write_audit,
     write_baselines,
     write_own_split,
@@ -78,6 +79,7 @@ __all__ = [
     "make_folder",
     "mend",
     "open_store",
+    "packed_baselines",
     "read_history",
     "read_predictions",
     "read_run",
