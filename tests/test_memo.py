@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -96,6 +97,17 @@ def test_the_code_is_all_of_it(monkeypatch, tmp_path):
         seen.add(memo.code())
     memo.code.cache_clear()
     assert len(seen) == 3
+
+
+def test_what_a_killed_process_left_is_swept_up(tmp_path):
+    key = memo.key("kind", [], [])
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    dead, alive = (tmp_path / f".{key}.memo.{pid}.tmp" for pid in (ended.pid, os.getppid()))
+    for path in (dead, alive):
+        path.write_text("half")
+    memo.keep(tmp_path, key, b"whole")
+    assert sorted(tmp_path.iterdir()) == sorted([alive, tmp_path / f"{key}.memo"])
 
 
 @pytest.mark.parametrize("harm", ["cut", "flipped", "empty", "another's"])

@@ -18,6 +18,7 @@ from importlib import metadata
 from pathlib import Path
 
 import msgspec
+import psutil
 
 from commongarden import disk
 from commongarden.language import _
@@ -54,6 +55,9 @@ def keep(folder: Path, key: str, data: bytes) -> None:
     """Keeps a result, whole or not at all. A cache that cannot be written costs the next start some seconds."""
     with suppress(OSError):
         disk.make_folder(folder)
+        for torn in folder.glob(f".{key}{SUFFIX}.*.tmp"):  # left by a process that was killed
+            if not psutil.pid_exists(int(torn.name.split(".")[-2])):
+                disk.remove(torn)
         with disk.replacing(folder / f"{key}{SUFFIX}") as file:
             disk.write(file, _mark(key, data) + b"\n" + data)
 
