@@ -3,6 +3,8 @@
 import os
 import shutil
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -111,3 +113,9 @@ def test_the_last_run_goes_on_with_any_memory(monkeypatch):
     two.job = Job("plain", 1)
     assert not workers._one_goes([one, two])
     assert (one.goes, two.goes) == (False, False)
+
+
+def test_what_opens_the_soil_loads_no_statistics():
+    """Every worker pays for it, and the fork server before them."""
+    loads = "import sys, commongarden.runner.soil; sys.exit(bool({'scipy', 'sklearn', 'torch'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", loads]).returncode == 0
