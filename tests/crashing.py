@@ -77,7 +77,7 @@ class InProcess:
     known: Any = None
 
     def execute(self, tasks, stop, more=None):
-        study, soil = self.store.study(), reopen(self.store, self.soil.cache_folder)
+        study, soil = self.store.study(), reopen(self.store, self.soil.cache_folder, self.soil.direct)
         waiting = list(tasks)
         while waiting or (more is not None and (waiting := list(more()))):
             for task in waiting:

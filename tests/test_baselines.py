@@ -127,7 +127,7 @@ def with_baselines(root, accuracies, rights):
         guesses[wrong] = (guesses[wrong] + 1) % 3
         found[Baseline(kind, setting, val, right, 200, len(guesses), True, 1.0)] = np.eye(3, dtype=np.float32)[guesses]
     hashes = store.manifest().hash, store.split().hash
-    stores.write_baselines(store, *hashes, predictions.photos, predictions.labels, found)
+    stores.write_baselines(store, *hashes, stores.packed_baselines(predictions.photos, predictions.labels, found))
     return store
 
 

@@ -171,10 +171,11 @@ def test_an_inspection(garden, tmp_path, monkeypatch):
     assert {said[0] for said in told} == {"looking at photos", "comparing photos"}
     monkeypatch.setattr(inspecting, "look", lambda *_: pytest.fail("looked at a photo again"))
     assert inspecting.inspect(manifest, tmp_path) == found
-    (kept,) = tmp_path.glob("*.json")
+    (kept,) = tmp_path.glob("*.memo")
     monkeypatch.undo()
     kept.write_bytes(kept.read_bytes()[:-40])
-    assert inspecting.inspect(manifest, tmp_path) == found  # a torn file is made anew
+    assert inspecting.inspect(manifest, tmp_path, tell=told.append) == found  # a torn file is made anew
+    assert told[-1] == f"{kept}: not what was written there; it is made anew"
 
 
 def test_data_check_tells_it(garden, commongarden, tmp_path):
@@ -267,7 +268,7 @@ def test_an_existing_split_never_changes(garden, tmp_path, monkeypatch):
 
     more = [Match(i, i + 1, 1.0, False) for i in range(0, 40, 2)]
     monkeypatch.setattr(inspecting.alike, "matches", lambda *_: more)
-    monkeypatch.setattr(inspecting, "VERSION", 99)
+    monkeypatch.setattr(inspecting.memo, "code", lambda: "another version")
     prepare(study, root, cache, keep_going=True)
     assert (root / "split.json").read_bytes() == kept
     assert inspection.read(root / inspection.FILE) == found

@@ -34,6 +34,7 @@ def machine(tmp_path, monkeypatch):
     monkeypatch.setattr(psutil, "virtual_memory", lambda: type("Memory", (), {"available": 100}))
     monkeypatch.setattr(limits, "CGROUPS", tmp_path / "cgroup")
     monkeypatch.setattr(limits, "MEMBERSHIP", tmp_path / "membership")
+    monkeypatch.setattr(limits, "PROCESSORS", tmp_path / "cpu")
     return tmp_path
 
 
@@ -72,3 +73,39 @@ def test_version_one_seen_from_inside_a_container(machine):
     assert (limits.cores(), limits.free_memory()) == (2, 60)
     put(machine, cpu__cpu_cfs_quota_us="-1")
     assert limits.cores() == 8
+
+
+def test_allowed_threads_on_other_cores_are_whole_cores(machine, monkeypatch):
+    """Most machines number the second threads of all cores behind the first ones, so a half of the numbers is no half
+    of the cores."""
+    for number in range(16):
+        path = machine / "cpu" / f"cpu{number}" / "topology" / "thread_siblings_list"
+        path.parent.mkdir(parents=True)
+        path.write_text(f"{number % 8},{number % 8 + 8}\n")
+    for allowed, cores in (({0, 1, 2, 3}, 4), ({0, 8}, 1), ({0, 8, 1}, 2), (set(range(16)), 8)):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda pid, allowed=allowed: allowed, raising=False)
+        assert limits.cores() == cores
+
+
+def test_pages_of_files_are_given_back_and_count_as_free(machine):
+    (machine / "membership").write_text("0::/\n")
+    put(machine, memory_max="100", memory_current="95", memory_stat="anon 20\ninactive_file 30\nactive_file 40\n")
+    assert limits.free_memory() == 75
+    put(machine, memory_high="50")
+    assert limits.free_memory() == 25
+    put(machine, memory_stat="anon 20\n")
+    assert limits.free_memory() == 0
+
+
+def test_pages_of_files_in_version_one(machine):
+    (machine / "membership").write_text("5:memory:/\n")
+    rows = "inactive_file 1\nactive_file 2\ntotal_inactive_file 10\ntotal_active_file 20\n"
+    put(machine, memory__memory_limit_in_bytes="80", memory__memory_usage_in_bytes="75", memory__memory_stat=rows)
+    assert limits.free_memory() == 35
+
+
+def test_quotas_of_a_few_cores_with_a_share_of_one(machine):
+    """Rounded down: two and a half cores' worth of time holds two runs without either waiting."""
+    (machine / "membership").write_text("0::/\n")
+    put(machine, cpu_max="250000 100000")
+    assert limits.cores() == 2

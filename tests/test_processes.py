@@ -1,13 +1,19 @@
 """The processes that train: what they begin with, wherever and whenever the fork server began."""
 
 import os
+import shutil
 import signal
+import subprocess
+import sys
 
 import pytest
 
 import commongarden as cg
 from commongarden import language
-from commongarden.runner import processes
+from commongarden import store as stores
+from commongarden.runner import limits, processes, workers
+from commongarden.runner.events import Job, RunDone, RunStopped, WorkerDied
+from commongarden.runner.soil import reopen
 from commongarden.study import read
 from test_runner import numbers
 
@@ -64,3 +70,52 @@ def test_fresh_processes_give_the_same_bits(finished, study_file, cache_folder, 
     monkeypatch.setattr(processes, "HAS_SERVER", False)
     cg.run(read(str(study_file)), tmp_path / "out", cache_dir=cache_folder)
     assert numbers(tmp_path / "out") == numbers(finished)
+
+
+def test_where_memory_runs_short_one_run_fewer_goes_on_and_no_bit_changes(
+    finished, cache_folder, tmp_path, monkeypatch
+):
+    store = stores.Store(shutil.copytree(finished, tmp_path / "out"))
+    jobs = [Job("plain", 0), Job("residual", 0), Job("plain", 1)]
+    for job in jobs:
+        shutil.rmtree(store.directory(job.arm, job.seed))
+    looked = []
+    monkeypatch.setattr(limits, "free_memory", lambda: looked.append(1) or 0)
+    monkeypatch.setattr(workers, "SECONDS_BETWEEN_LOOKS", 0.0)
+    started = []
+    start = workers.LocalWorkers._start
+    monkeypatch.setattr(workers.LocalWorkers, "_start", lambda self: started.append(1) or start(self))
+    executor = workers.LocalWorkers(store, reopen(store, cache_folder), 2, "cpu")
+    events = list(executor.execute(jobs, lambda: False))
+    cut = [event for event in events if isinstance(event, WorkerDied)]
+    assert [(event.job, event.cause) for event in cut] == [
+        (Job("residual", 0), "little memory is left, so one run fewer goes on at a time")
+    ]
+    assert not any(isinstance(event, RunStopped) for event in events)
+    assert sorted((event.job.arm, event.job.seed) for event in events if isinstance(event, RunDone)) == sorted(
+        (job.arm, job.seed) for job in jobs
+    )
+    assert len(started) == 2  # none in place of the one that went
+    assert looked
+    assert numbers(store.root) == numbers(finished)
+
+
+def test_the_last_run_goes_on_with_any_memory(monkeypatch):
+    class Worker:
+        job, goes = Job("plain", 0), False
+
+    monkeypatch.setattr(limits, "free_memory", lambda: 0)
+    assert not workers._one_goes([Worker()])
+    one, two = Worker(), Worker()
+    two.job = None
+    assert not workers._one_goes([one, two])
+    monkeypatch.setattr(limits, "free_memory", lambda: 10**15)
+    two.job = Job("plain", 1)
+    assert not workers._one_goes([one, two])
+    assert (one.goes, two.goes) == (False, False)
+
+
+def test_what_opens_the_soil_loads_no_statistics():
+    """Every worker pays for it, and the fork server before them."""
+    loads = "import sys, commongarden.runner.soil; sys.exit(bool({'scipy', 'sklearn', 'torch'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", loads]).returncode == 0

@@ -7,17 +7,20 @@ import os
 import re
 import shutil
 import socket
+from collections import Counter
 from contextlib import suppress
 
 import filelock
 import numpy as np
 import pytest
 
+from commongarden import report
 from commongarden import store as stores
 from commongarden.errors import StoreError
 from commongarden.records import LeftOut, Manifest, Photo, Split
 from disks import Failing
 from forged import forged
+from grown import grown
 
 PHOTOS = (Photo('rose/가,"1".png', "rose", "", "aa"), Photo("tulip/2.png", "tulip", "test", "bb"))
 
@@ -193,3 +196,17 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be made"), stores.held(tmp_path / "file" / "garden"):
         pass
+
+
+def test_a_report_reads_each_run_once_and_the_next_one_reads_anew(tmp_path, monkeypatch):
+    store = grown(tmp_path / "study", {"a": (0.5, 0.6, 0.7), "b": (0.4, 0.5, 0.6)})
+    read, reader = Counter(), stores.folder.read_run
+    monkeypatch.setattr(stores.folder, "read_run", lambda path: read.update([path]) or reader(path))
+    report.write(store)
+    assert sorted(read.values()) == [1] * 6
+    again = stores.ReadOnce(store.root)
+    assert again.runs() == store.runs()
+    assert again.history("a", 1) == store.history("a", 1)
+    stores.forget_run(store, "b", 2)
+    assert len(again.runs()) == 6  # as the folder was
+    assert len(stores.ReadOnce(store.root).runs()) == 5

@@ -34,6 +34,7 @@ def run(
     stop_hopeless: bool = False,
     confirm: Callable[[Forecast], bool] | None = None,
     maps: bool = True,
+    cache_budget: int | None = None,
 ) -> tuple[Results, Conducted]:
     """Makes the study's missing runs in `out`, writes results.csv, results.json and report.html, and gives the results.
 
@@ -44,6 +45,9 @@ def run(
     stop_hopeless: a run that in its first half never came above the commonest class is tested as it then is.
 
     maps: what the networks look at is drawn at the end; it takes seconds and changes no run.
+
+    cache_budget: bytes that all decoded images in cache_dir may take together (by default what the disk has). Photos
+    that do not fit are decoded each time, to the same bits; what that costs is told.
 
     Worker processes import the calling script: keep the call under `if __name__ == "__main__":`. Raises
     CommonGardenError for anything that the user can mend.
@@ -65,6 +69,7 @@ def run(
         confirm=confirm,
         stop_hopeless=stop_hopeless,
         maps=maps,
+        cache_budget=cache_budget,
     )
     report.write(conducted.store)
     return stats.summarize(conducted.store), conducted

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commongarden.cli.group import main, option
-from commongarden.cli.options import as_json, cache_dir, chain, no_maps, print_json, setting
+from commongarden.cli.options import as_json, cache_budget, cache_dir, chain, no_maps, print_json, setting
 from commongarden.cli.studies import carry_out
 from commongarden.language import _, current
 
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     no_maps,
     option("--dry-run", is_flag=True, help="Print the study file with each arm's computed difference and stop."),
     cache_dir,
+    cache_budget,
     as_json,
 )
 def ablate(
@@ -60,6 +61,7 @@ def ablate(
     no_maps: bool,
     dry_run: bool,
     cache_dir: Path | None,
+    cache_budget: int | None,
     as_json: bool,
     **recipe: Any,
 ) -> None:
@@ -92,6 +94,7 @@ def ablate(
         as_json=as_json,
         yes=yes,
         cache_dir=cache_dir,
+        cache_budget=cache_budget,
         until=until,
         budget=budget,
         most_seeds=seeds,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,29 @@ no_code = option(
 )
 cache_dir = option(
     "--cache-dir", type=click.Path(file_okay=False, path_type=Path), help="Where decoded images are kept."
+)
+
+
+def _bytes(ctx: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(B|kB|MB|GB|TB)", text.strip(), re.IGNORECASE)
+    if found is None:
+        raise StudyError(
+            _("--cache-budget: found {text!r}, accepted: a number with its unit, such as 500MB or 20GB").format(
+                text=text
+            )
+        )
+    return int(float(found[1]) * UNITS[found[2].lower()])
+
+
+UNITS = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
+cache_budget = option(
+    "--cache-budget",
+    metavar="SIZE",
+    envvar="COMMONGARDEN_CACHE_BUDGET",
+    callback=_bytes,
+    help="The most that decoded images may take on the disk, such as 20GB; photos beyond it are decoded each time.",
 )
 no_maps = option(
     "--no-maps",

@@ -86,11 +86,20 @@ def check(source: str, sheet: Path | None, cache_dir: Path | None, as_json: bool
     from commongarden.data import cache as caches
     from commongarden.data import checked, folder, inspecting
 
+    kept = cache_dir or caches.default_folder()
+
+    def tell(text: str) -> None:
+        click.echo(text, err=True)
+
     with progress() as display:
         manifest = folder.scan(
-            source, keep_going=True, on_progress=lambda done, total: display.prepare(_("reading photos"), done, total)
+            source,
+            keep_going=True,
+            on_progress=lambda done, total: display.prepare(_("reading photos"), done, total),
+            cache_folder=kept,
+            tell=tell,
         )
-        inspection = inspecting.inspect(manifest, cache_dir or caches.default_folder(), display.prepare)
+        inspection = inspecting.inspect(manifest, kept, display.prepare, tell)
     found = folder.summary(manifest) | checked.summary(manifest, inspection)
     click.echo(json.dumps(found, ensure_ascii=False, indent=1) if as_json else checked.describe(found, inspection))
     if sheet is not None:

@@ -10,7 +10,7 @@ import click
 
 from commongarden import terminal
 from commongarden.cli.group import main, option
-from commongarden.cli.options import as_json, cache_dir, chain, no_code, no_maps, setting
+from commongarden.cli.options import as_json, cache_budget, cache_dir, chain, no_code, no_maps, setting
 from commongarden.errors import ArchError, StudyError
 from commongarden.language import N_, _, ngettext
 
@@ -63,6 +63,7 @@ STATES = {"finished": N_("finished"), "failed": N_("failed"), "under way": N_("u
     option("--dry-run", is_flag=True, help="Print the effective study file and stop."),
     no_code,
     cache_dir,
+    cache_budget,
     as_json,
 )
 def run(
@@ -89,6 +90,7 @@ def run(
     no_maps: bool,
     dry_run: bool,
     cache_dir: Path | None,
+    cache_budget: int | None,
     as_json: bool,
     **recipe: Any,
 ) -> None:
@@ -119,6 +121,7 @@ def run(
         as_json=as_json,
         yes=yes,
         cache_dir=cache_dir,
+        cache_budget=cache_budget,
         until=until,
         budget=budget,
         most_seeds=seeds,
@@ -135,6 +138,7 @@ def run(
 def carry_out(wanted: Study, out: Path, *, log: str, as_json: bool, yes: bool, **how: Any) -> None:
     """Makes the study's missing runs in `out`, prints what was found, and ends with the exit code that tells how it
     went. how: as `garden.run` takes it."""
+    _begin(out)
     from commongarden import garden
 
     display = _display(log, len(wanted.seeds), as_json)
@@ -188,6 +192,16 @@ def carry_out(wanted: Study, out: Path, *, log: str, as_json: bool, yes: bool, *
         )
     if conducted.n_failed or conducted.n_missing:
         sys.exit(1)
+
+
+def _begin(out: Path) -> None:
+    """Says that something happens, and lets the workers' imports begin beside those of this process: both take
+    seconds, PyTorch's the most."""
+    from commongarden.runner import processes
+
+    click.echo(_("starting: PyTorch and statistics are being loaded"), err=True)
+    if not (out / "study.toml").is_file():  # of one that is there it is not known yet whether runs are missing
+        processes.prepare()
 
 
 def _check_network(name: str, arm: Arm) -> None:

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 SIDE = 64  # pixels of the small grey pictures
 FREQUENCIES = 8
@@ -223,6 +222,8 @@ def _squares(pictures: Floats) -> Floats:
 
 
 def _details(pictures: Floats, blur: float = DETAIL) -> Floats:
+    from scipy import ndimage  # a good second of imports, which no worker needs, nor a study begun before
+
     found: Floats = pictures - ndimage.gaussian_filter(pictures, (0, blur, blur), mode="nearest")
     return found
 

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from commongarden.data.direct import Images
 from commongarden.records import Baseline, BaselineKind
 
 BINS = 8  # for each channel, so 512 colours
@@ -34,7 +35,7 @@ Fitted = tuple[Baseline, np.ndarray]  # with the probabilities of the test part,
 
 
 def fit(
-    images: np.ndarray, labels: np.ndarray, train: np.ndarray, val: np.ndarray, test: np.ndarray, n_classes: int
+    images: Images, labels: np.ndarray, train: np.ndarray, val: np.ndarray, test: np.ndarray, n_classes: int
 ) -> Iterator[Fitted]:
     """Each baseline, fitted on `train`, its setting chosen on `val`, tried once on `test`.
 
@@ -67,7 +68,7 @@ def small_pixels(pixels: np.ndarray) -> np.ndarray:
     return np.asarray(small, dtype=np.float32).ravel()
 
 
-def _features(images: np.ndarray, parts: Sequence[np.ndarray], of: Any) -> list[np.ndarray]:
+def _features(images: Images, parts: Sequence[np.ndarray], of: Any) -> list[np.ndarray]:
     return [np.array([of(np.asarray(images[i])) for i in part], dtype=np.float32) for part in parts]
 
 

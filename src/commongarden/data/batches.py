@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from commongarden.data.augment import augment
+from commongarden.data.direct import Images, groups_of
 
 CHUNK = 64  # photos looked at together for the statistics
 
 
 def shuffled(
-    images: np.ndarray,
+    images: Images,
     labels: np.ndarray,
     indices: np.ndarray,
     batch_size: int,
@@ -30,18 +31,21 @@ def shuffled(
     single photo would be left for it, that one is left out, because batch norm cannot normalize one photo.
     """
     permutation = torch.randperm(len(indices), generator=order).numpy()
-    for batch in range(n_batches(len(indices), batch_size)):
-        chosen = indices[permutation[batch * batch_size : (batch + 1) * batch_size]]
-        pixels, targets = _gather(images, labels, chosen)
+    batches = [
+        indices[permutation[batch * batch_size : (batch + 1) * batch_size]]
+        for batch in range(n_batches(len(indices), batch_size))
+    ]
+    for pixels, targets in _gathered(images, labels, batches):
         yield augment(pixels, kinds, augmentation), targets
 
 
 def in_order(
-    images: np.ndarray, labels: np.ndarray, indices: np.ndarray, batch_size: int
+    images: Images, labels: np.ndarray, indices: np.ndarray, batch_size: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Every photo at `indices` once, in their order, nothing changed; shapes as in `shuffled`."""
-    for start in range(0, len(indices), batch_size):
-        yield _gather(images, labels, indices[start : start + batch_size])
+    return _gathered(
+        images, labels, [indices[start : start + batch_size] for start in range(0, len(indices), batch_size)]
+    )
 
 
 def n_batches(n: int, batch_size: int) -> int:
@@ -52,7 +56,7 @@ def n_batches(n: int, batch_size: int) -> int:
 
 
 def channel_statistics(
-    images: np.ndarray, indices: np.ndarray
+    images: Images, indices: np.ndarray
 ) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
     """Mean and standard deviation of red, green and blue over the photos at `indices`, in 0..255.
 
@@ -60,8 +64,8 @@ def channel_statistics(
     standard deviation 1, since pixels are divided by it.
     """
     counts = np.zeros((3, 256), dtype=np.int64)  # how often each channel has each value
-    for start in range(0, len(indices), CHUNK):
-        pixels = np.asarray(images[np.sort(indices[start : start + CHUNK])])
+    chunks = [np.sort(indices[start : start + CHUNK]) for start in range(0, len(indices), CHUNK)]
+    for pixels in groups_of(images, chunks):
         for channel in range(3):
             counts[channel] += np.bincount(pixels[..., channel].ravel(), minlength=256)
     red, green, blue = (_mean_and_std(channel) for channel in counts.tolist())
@@ -75,6 +79,6 @@ def _mean_and_std(counts: list[int]) -> tuple[float, float]:
     return total / n, math.sqrt((n * squares - total * total) / (n * n)) or 1.0
 
 
-def _gather(images: np.ndarray, labels: np.ndarray, chosen: np.ndarray) -> tuple[Tensor, Tensor]:
-    pixels = np.asarray(images[chosen])  # (b, height, width, 3), a copy
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2), torch.from_numpy(np.asarray(labels[chosen]))
+def _gathered(images: Images, labels: np.ndarray, batches: Sequence[np.ndarray]) -> Iterator[tuple[Tensor, Tensor]]:
+    for chosen, pixels in zip(batches, groups_of(images, batches), strict=True):  # (b, height, width, 3), a copy
+        yield torch.from_numpy(pixels).permute(0, 3, 1, 2), torch.from_numpy(np.asarray(labels[chosen]))

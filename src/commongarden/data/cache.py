@@ -4,6 +4,8 @@
     KEY.json   where the photos came from, for whoever looks at the cache, and the SHA-256 of KEY.npy
     KEY.lock   held by the process that builds
 
+and beside them KEY.memo, small results of another kind (memo.py), which are cleared with them.
+
 KEY is a hash of the photos' contents and the size, so a file never goes stale: other photos have another key. It is
 written under a temporary name and renamed when it is whole; one that is not what was written is set aside and built
 anew.
@@ -29,7 +31,7 @@ import numpy as np
 import platformdirs
 
 from commongarden import disk
-from commongarden.data import image
+from commongarden.data import image, memo
 from commongarden.errors import DataError
 from commongarden.language import N_, _, told
 from commongarden.records import Manifest, Photo
@@ -97,6 +99,41 @@ def images(
     return found
 
 
+def room(manifest: Manifest, height: int, width: int, folder: Path, budget: int | None = None) -> int | None:
+    """None where the images are in the cache or fit there; else the bytes that they may take, which are too few.
+
+    budget: bytes that all images in the folder may take together.
+    """
+    shape = (len(manifest.photos), height, width, 3)
+    with contextlib.suppress(OSError, ValueError):
+        if _shape(folder / f"{_key(manifest, height, width)}.npy") == shape:
+            return None
+    there = next((above for above in (folder, *folder.parents) if above.is_dir()), Path())
+    may_take = shutil.disk_usage(there).free
+    if budget is not None:
+        may_take = min(may_take, max(budget - sum(entry.bytes for entry in entries(folder)), 0))
+    return None if needed(shape) <= may_take else may_take
+
+
+def needed(shape: tuple[int, ...]) -> int:
+    """Bytes of decoded images of this shape."""
+    return int(np.prod(shape, dtype=np.int64))
+
+
+def pixels(root: str, photo: Photo, height: int, width: int) -> np.ndarray:
+    """As image.pixels, but of this photo and no other: its contents are in the cache's key."""
+    if root.startswith(image.BUILTIN):
+        return image.pixels(root, photo.path, height, width)
+    path = Path(root, photo.path)
+    try:
+        data = image.read_bytes(path)
+        if hashlib.sha256(data).hexdigest() != photo.sha256:
+            raise DataError(N_("has changed since it was read first; start again"))
+        return image.resized(image.decode(data), height, width)
+    except DataError as error:
+        raise DataError(f"{path}: {told(str(error))}") from None
+
+
 def entries(folder: Path) -> list[Entry]:
     """What the cache holds, last used first."""
     found = []
@@ -109,7 +146,7 @@ def entries(folder: Path) -> list[Entry]:
 
 
 def clear(folder: Path, keys: Iterable[str] | None = None) -> int:
-    """Deletes sets of images, all where no keys are given, and returns the bytes freed.
+    """Deletes sets of images and memos, all where no keys are given, and returns the bytes freed.
 
     A process that reads one keeps its view of it (on Linux and macOS; elsewhere the file stays); one that is being
     built is left alone.
@@ -119,7 +156,8 @@ def clear(folder: Path, keys: Iterable[str] | None = None) -> int:
     for key in sorted(names if keys is None else names & set(keys)):
         lock = filelock.FileLock(folder / f"{key}.lock")
         with contextlib.suppress(filelock.Timeout, OSError), lock.acquire(timeout=0):
-            for path in [folder / f"{key}.npy", folder / f"{key}.json", *_torn(folder, key), *_aside(folder, key)]:
+            whole = [folder / f"{key}{suffix}" for suffix in (".npy", ".json", memo.SUFFIX)]
+            for path in [*whole, *_torn(folder, key), *_aside(folder, key)]:
                 with contextlib.suppress(OSError):
                     size = path.stat().st_size
                     path.unlink()
@@ -169,7 +207,7 @@ def _shape(path: Path) -> tuple[int, ...]:
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, fortran, dtype = read(file)
-        expected = file.tell() + int(np.prod(shape, dtype=np.int64))
+        expected = file.tell() + needed(shape)
     if fortran or dtype != np.uint8 or len(shape) != 4 or path.stat().st_size != expected:
         raise ValueError(f"{path}: not a whole array of images")
     return shape
@@ -188,12 +226,11 @@ def _build(
     folder, key = path.parent, path.stem
     for torn in _torn(folder, key):  # left by a process that was killed; the lock says that no other one is alive
         torn.unlink(missing_ok=True)
-    needed = int(np.prod(shape, dtype=np.int64))
-    if shutil.disk_usage(folder).free < needed:
+    if shutil.disk_usage(folder).free < needed(shape):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     root = manifest.root if manifest.root.startswith(image.BUILTIN) else str(Path(manifest.root).resolve())
     about = {"root": root, "n": shape[0], "size": list(shape[1:3]), "created": datetime.now(UTC).isoformat()}
-    decode = partial(_pixels, manifest.root, height=shape[1], width=shape[2])
+    decode = partial(pixels, manifest.root, height=shape[1], width=shape[2])
     digest = hashlib.sha256()
     with disk.replacing(path) as file:
         # written, not mapped: on a full disk a write fails, whereas a map kills the process
@@ -202,27 +239,13 @@ def _build(
         np.lib.format.write_array_header_1_0(buffer, header)
         digest.update(buffer.getvalue())
         disk.write(file, buffer.getvalue())
-        for pixels in image.in_threads(decode, manifest.photos, on_progress):
-            data = pixels.tobytes()
+        for decoded in image.in_threads(decode, manifest.photos, on_progress):
+            data = decoded.tobytes()
             digest.update(data)
             disk.write(file, data)
         # the checksum gets its name first: a kill in between leaves one without images, which are then built
         with disk.replacing(folder / f"{key}.json") as beside:
             disk.write(beside, json.dumps({**about, "sha256": digest.hexdigest()}, ensure_ascii=False).encode())
-
-
-def _pixels(root: str, photo: Photo, height: int, width: int) -> np.ndarray:
-    """As image.pixels, but of this photo and no other: its contents are in the cache's key."""
-    if root.startswith(image.BUILTIN):
-        return image.pixels(root, photo.path, height, width)
-    path = Path(root, photo.path)
-    try:
-        data = image.read_bytes(path)
-        if hashlib.sha256(data).hexdigest() != photo.sha256:
-            raise DataError(N_("has changed since it was read first; start again"))
-        return image.resized(image.decode(data), height, width)
-    except DataError as error:
-        raise DataError(f"{path}: {told(str(error))}") from None
 
 
 def _torn(folder: Path, key: str) -> list[Path]:
@@ -239,7 +262,7 @@ def _ours(path: Path) -> bool:
     return (
         len(key) == 64
         and set(key) <= set("0123456789abcdef")
-        and (path.suffix in (".npy", ".json", ".lock", ".tmp") or ".set-aside-" in path.name)
+        and (path.suffix in (".npy", ".json", memo.SUFFIX, ".lock", ".tmp") or ".set-aside-" in path.name)
     )
 
 
@@ -257,12 +280,11 @@ def _about(path: Path) -> dict[str, object]:
 
 def _cannot_write(folder: Path, shape: tuple[int, ...], error: OSError) -> str:
     other = _("choose another folder with --cache-dir or COMMONGARDEN_CACHE")
-    needed = int(np.prod(shape, dtype=np.int64))
     if error.errno == errno.ENOSPC:
         return _(
             "{folder}: the disk is full; the decoded images need {needed:,} bytes ({n:,} photos "
             "at {width}x{height}). Make room (commongarden cache --clear), or {other}."
-        ).format(folder=folder, needed=needed, n=shape[0], width=shape[2], height=shape[1], other=other)
+        ).format(folder=folder, needed=needed(shape), n=shape[0], width=shape[2], height=shape[1], other=other)
     return _("{folder}: the decoded images cannot be written: {reason}; {other}").format(
         folder=folder, reason=error.strerror or error, other=other
     )

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from commongarden.data import image
+from commongarden.data import image, memo
 from commongarden.data.listing import ACCEPTED, Candidate, in_folder, in_table
 from commongarden.data.split import PARTS, duplicates
 from commongarden.errors import DataError
@@ -22,8 +22,18 @@ from commongarden.terminal import NOT_IN_NAMES
 MOST_UNREADABLE = 0.05
 
 
-def scan(source: str, *, keep_going: bool = False, on_progress: Callable[[int, int], None] | None = None) -> Manifest:
+def scan(
+    source: str,
+    *,
+    keep_going: bool = False,
+    on_progress: Callable[[int, int], None] | None = None,
+    cache_folder: Path | None = None,
+    tell: memo.Tell | None = None,
+) -> Manifest:
     """Reads every photo of `source` to the last pixel and says which take part, and why the others do not.
+
+    cache_folder: where it is kept which contents this version of Pillow could read; those are hashed, but not decoded
+    again. tell: hears where that was torn.
 
     source: a folder of class folders (folders inside one belong to the class), a folder of train, val and test
     folders with class folders in each, a CSV file (path,label[,split], paths from its own folder), or
@@ -45,8 +55,13 @@ def scan(source: str, *, keep_going: bool = False, on_progress: Callable[[int, i
         )
     candidates = sorted((_valid_name(candidate) for candidate in candidates), key=lambda candidate: candidate.path)
     _check_classes(source, {candidate.label for candidate in candidates} - {""})
-    judged = list(image.in_threads(partial(_judge, root), candidates, on_progress))
+    key = memo.key("photos that can be read", [str(path.resolve())], ["pillow"])
+    known = _readable(cache_folder, key, tell)
+    judged = list(image.in_threads(partial(_judge, root, known), candidates, on_progress))
     photos = tuple(one for one in judged if isinstance(one, Photo))
+    readable = frozenset(photo.sha256 for photo in photos)
+    if cache_folder is not None and readable != known:
+        memo.keep(cache_folder, key, "\n".join(sorted(readable)).encode())
     left_out = [one for one in judged if isinstance(one, LeftOut)]
     if not keep_going:
         counted = {candidate.path for candidate in candidates if candidate.counts}
@@ -127,15 +142,24 @@ def _builtin(source: str) -> Manifest:
     return Manifest(source, tuple(sorted(photos, key=lambda photo: photo.path)))
 
 
-def _judge(root: Path, candidate: Candidate) -> Photo | LeftOut:
+def _readable(cache_folder: Path | None, key: str, tell: memo.Tell | None) -> frozenset[str]:
+    """SHA-256 of contents that were decoded to the last pixel before. Under the source's place, not its contents,
+    since those are known only when all is read; what is believed is each photo's own hash."""
+    kept = None if cache_folder is None else memo.recall(cache_folder, key, tell)
+    return frozenset() if kept is None else frozenset(kept.decode().split("\n"))
+
+
+def _judge(root: Path, readable: frozenset[str], candidate: Candidate) -> Photo | LeftOut:
     if candidate.reason:
         return LeftOut(candidate.path, candidate.reason)
     try:
         data = image.read_bytes(root / candidate.path)
-        image.decode(data)
+        sha256 = hashlib.sha256(data).hexdigest()
+        if sha256 not in readable:
+            image.decode(data)
     except DataError as error:
         return LeftOut(candidate.path, str(error))
-    return Photo(candidate.path, candidate.label, candidate.part, hashlib.sha256(data).hexdigest())
+    return Photo(candidate.path, candidate.label, candidate.part, sha256)
 
 
 def _valid_name(candidate: Candidate) -> Candidate:

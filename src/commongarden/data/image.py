@@ -200,13 +200,17 @@ def builtin_photos(root: str) -> int:
 
 
 def in_threads(
-    function: Callable[[Item], Result], items: Sequence[Item], on_progress: OnProgress | None = None
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    on_progress: OnProgress | None = None,
+    n_threads: int | None = None,
 ) -> Iterator[Result]:
-    """function(item) for every item, in their order, on every core this process may use (Pillow frees the GIL).
+    """function(item) for every item, in their order, on every core this process may use (Pillow frees the GIL), or in
+    n_threads.
 
     Only a few results are held at a time, however many items there are.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = n_threads or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     waiting: deque[Future[Result]] = deque()
     pool = ThreadPoolExecutor(cores, thread_name_prefix="commongarden-photos")
     try:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -14,17 +12,14 @@ import msgspec
 import numpy as np
 from PIL import Image
 
-from commongarden import inspection
-from commongarden import store as store_files
-from commongarden.data import alike, image
+from commongarden.data import alike, image, memo
 from commongarden.data.alike import Match
 from commongarden.data.split import duplicates
-from commongarden.errors import DataError, StoreError
+from commongarden.errors import DataError
 from commongarden.inspection import INSPECTION_SCHEMA, Inspection, Pair, Unusual
 from commongarden.language import _
 from commongarden.records import Manifest, Photo
 
-VERSION = 1  # rises whenever the same photos would give another inspection
 MOST_SHOWN = 40  # groups whose pictures are kept
 MOST_IN_GROUP = 8
 PICTURE_PIXELS = 128
@@ -57,23 +52,26 @@ class Looked:
     small: np.ndarray
 
 
-def inspect(manifest: Manifest, cache_folder: Path | None, on_progress: OnProgress | None = None) -> Inspection | None:
+def inspect(
+    manifest: Manifest,
+    cache_folder: Path | None,
+    on_progress: OnProgress | None = None,
+    tell: memo.Tell | None = None,
+) -> Inspection | None:
     """The inspection of a manifest's photos, made once for their contents and names and kept in `cache_folder`.
 
-    None for a built-in data set, whose photos are drawn one unlike the other. Raises DataError where a photo is gone.
+    None for a built-in data set, whose photos are drawn one unlike the other. tell: hears where what was kept was torn.
+    Raises DataError where a photo is gone.
     """
     if manifest.root.startswith(image.BUILTIN):
         return None
-    key = hashlib.sha256(f"inspection:{VERSION}:{manifest.hash}".encode()).hexdigest()
-    file = None if cache_folder is None else cache_folder / f"{key}.json"
-    found = None if file is None else inspection.read(file)
-    if found is not None and found.data == manifest.hash:
-        return found
+    key = memo.key("inspection", [manifest.hash], ["pillow", "scipy"])
+    kept = None if cache_folder is None else memo.recall(cache_folder, key, tell)
+    if kept is not None:
+        return msgspec.json.decode(kept, type=Inspection)
     found = _inspected(manifest, on_progress)
-    if file is not None:
-        with suppress(OSError, StoreError):  # a cache that cannot be written costs the next start some seconds
-            file.parent.mkdir(parents=True, exist_ok=True)
-            store_files.write_atomically(file, msgspec.json.encode(found))
+    if cache_folder is not None:
+        memo.keep(cache_folder, key, msgspec.json.encode(found))
     return found
 
 

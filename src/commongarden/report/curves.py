@@ -33,7 +33,7 @@ def _over(
     dashes = alt.Scale(domain=list(arms), range=[dash(i) for i in range(len(arms))])
     y = alt.Y("value:Q", title=None, scale=alt.Scale(domain=domain, nice=False, zero=False), axis=alt.Axis(tickCount=5))
     shown = alt.param(name="shown", value="")
-    base = alt.Chart(inline(rows)).encode(x=x, y=y, stroke=alt.Stroke("arm:N", scale=scale, legend=None))
+    base = alt.Chart().encode(x=x, y=y, stroke=alt.Stroke("arm:N", scale=scale, legend=None))
     single = (
         base.transform_filter("datum.seed !== ''")
         .mark_line(strokeWidth=1, clip=True)
@@ -53,7 +53,8 @@ def _over(
     if line is not None and domain[0] <= line <= domain[1]:
         rule = alt.Chart(inline([{"value": line}])).mark_rule(stroke=SOFT, strokeDash=[4, 3]).encode(y=y)
         layers.insert(0, rule)
-    chart = alt.layer(*layers).add_params(shown).properties(title=title)
+    # the rows are given to all layers at once: every step of altair's copies those that a chart has
+    chart = alt.layer(*layers, data=inline(rows)).add_params(shown).properties(title=title)
     return finished(name, chart, description, 230)
 
 

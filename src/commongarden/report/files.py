@@ -13,7 +13,7 @@ from commongarden.errors import StudyError, unknown
 from commongarden.report import effects, results_csv, words
 from commongarden.report.document import Document
 from commongarden.stats import Results, summarize
-from commongarden.store import Store, write_atomically
+from commongarden.store import ReadOnce, Store, write_atomically
 
 FORMATS = ("html", "docx", "md", "latex")
 FIGURES = "report_files"  # the folder of report.md's figures
@@ -21,6 +21,7 @@ FIGURES = "report_files"  # the folder of report.md's figures
 
 def write(store: Store) -> Path:
     """Summarizes what the store holds, however much of the study is done; returns the path of report.html."""
+    store = ReadOnce(store.root)
     return _page(store, summarize(store))
 
 
@@ -29,6 +30,7 @@ def write_as(store: Store, formats: Sequence[str]) -> list[Path]:
     for format in formats:
         if format not in FORMATS:
             raise StudyError(unknown("format", format, FORMATS, where="report"))
+    store = ReadOnce(store.root)
     results = summarize(store)
     paths: list[Path] = []
     document: Document | None = None

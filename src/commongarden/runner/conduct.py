@@ -23,11 +23,12 @@ from commongarden.errors import DataError
 from commongarden.findings import Audit
 from commongarden.language import _, ngettext, told
 from commongarden.records import LeftOut
-from commongarden.runner import baselines, budget, forecast, plan, processes, sights, tuning
+from commongarden.runner import baselines, budget, decoding, forecast, plan, processes, sights, tuning
 from commongarden.runner.budget import Spending
 from commongarden.runner.display import Display
 from commongarden.runner.events import Audited, Job, Piloted, Sighted, Task
 from commongarden.runner.forecast import Forecast
+from commongarden.runner.memos import Memos
 from commongarden.runner.rounds import Rounds
 from commongarden.runner.soil import Soil, prepare
 from commongarden.runner.tensorboard import EventFiles
@@ -72,6 +73,7 @@ def conduct(
     confirm: Callable[[Forecast], bool] | None = None,
     stop_hopeless: bool = False,
     maps: bool = True,
+    cache_budget: int | None = None,
 ) -> Conducted:
     """Makes every run of the study that `root` lacks, and goes on with those that were stopped.
 
@@ -79,6 +81,8 @@ def conduct(
     first, and the plan is told; confirm is asked where that is more than ten minutes. stop_hopeless: see hopeless.py.
 
     maps: looks at the finished networks at the end (sights.py), which takes seconds and changes no run.
+
+    cache_budget: bytes that decoded images may take; photos of a size that does not fit are decoded each time.
 
     Every arm is audited before the first of its runs, once; tell_audit gives the note on one in which something is
     found. Ctrl-C once stops at the next step with every checkpoint kept; twice stops at once. Raises CommonGardenError.
@@ -98,7 +102,15 @@ def conduct(
             display.note(mended)
         if plan.pending(study, Store(root)):
             processes.prepare()
-        store, soil = prepare(study, root, cache_folder, keep_going=keep_going, on_progress=display.prepare)
+        store, soil = prepare(
+            study,
+            root,
+            cache_folder,
+            keep_going=keep_going,
+            on_progress=display.prepare,
+            cache_budget=cache_budget,
+            tell=display.note,
+        )
         study = store.study()
         if soil.manifest.left_out:
             display.note(_unreadable(soil.manifest.left_out))
@@ -107,7 +119,7 @@ def conduct(
         for said in _found_in_photos(store, soil):
             display.note(_("warning: {what}").format(what=said))
         _write_command(store, argv)
-        baselines.keep(store, study, soil, display.prepare)
+        baselines.keep(store, study, soil, display.prepare, display.note)
         if retry:
             for run in store.runs():
                 if run.status == "failed":
@@ -138,8 +150,17 @@ def conduct(
         looks = plan.unaudited(study, store, jobs, n_classes)
         n_workers = plan.n_workers(study, len(jobs), n_classes, device, n_workers)
         began = Began(jobs, known, n_workers, spending)
+        for said in decoding.costs(study, soil, jobs, n_workers):
+            display.note(said)
         if jobs:
             pilots = forecast.pilots(jobs, known)
+            memos = Memos(study, soil, device, n_workers, display.note)
+            recalled, tasks = memos.recalled([*looks, *pilots])
+            for seen_before in recalled:
+                if isinstance(seen_before, Audited):
+                    _keep_audit(store, seen_before, display, tell_audit)
+                else:
+                    _keep_pilot(known, seen_before, display)
 
             def more() -> list[Task]:
                 nonlocal maps
@@ -156,7 +177,9 @@ def conduct(
 
             with _interruptible() as stop:
                 workers = LocalWorkers(store, soil, n_workers, device, stop_hopeless, known)
-                for event in workers.execute([*looks, *pilots], stop.is_set, more):
+                for event in workers.execute(tasks, stop.is_set, more):
+                    if isinstance(event, Audited | Piloted):
+                        memos.keep(event)
                     if isinstance(event, Audited):
                         _keep_audit(store, event, display, tell_audit)
                     elif isinstance(event, Piloted):

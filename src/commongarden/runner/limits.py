@@ -10,14 +10,26 @@ from pathlib import Path, PurePosixPath
 import psutil
 
 CGROUPS = Path("/sys/fs/cgroup")
+PROCESSORS = Path("/sys/devices/system/cpu")
 MEMBERSHIP = Path("/proc/self/cgroup")
 
 
 def cores() -> int:
-    """Physical cores: the machine's, its affinity's share of them, its cgroups', whichever is least."""
+    """Physical cores: the machine's, those that its affinity leaves, its cgroups', whichever is least."""
     logical, physical = psutil.cpu_count() or 1, psutil.cpu_count(logical=False) or 1
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else logical
-    return max(1, min([physical, allowed * physical // logical, *map(int, _cpu_quotas())]))
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(logical))
+    left = _distinct(allowed) or len(allowed) * physical // logical
+    return max(1, min([physical, left, *map(int, _cpu_quotas())]))
+
+
+def _distinct(logical: set[int]) -> int | None:
+    """How many physical cores these logical ones are on; None where the system does not say."""
+    try:
+        return len(
+            {(PROCESSORS / f"cpu{number}/topology/thread_siblings_list").read_text().strip() for number in logical}
+        )
+    except OSError:
+        return None
 
 
 def free_memory() -> int:
@@ -29,7 +41,7 @@ def memory() -> int:
     """Bytes that this process and its workers may hold together: the machine's, or its cgroups', whichever is least."""
     limits = [int(psutil.virtual_memory().total)]
     for folder in _folders("memory"):
-        for name in ("max", "limit_in_bytes"):
+        for name in ("max", "high", "limit_in_bytes"):
             with suppress(OSError, ValueError):  # no such file, or "max"
                 limits.append(int((folder / f"memory.{name}").read_text()))
     return min(limits)
@@ -60,11 +72,23 @@ def _cpu_quotas() -> Iterator[float]:
 
 
 def _memory_rooms() -> Iterator[int]:
-    """Bytes that are left in each cgroup around this process."""
+    """Bytes that are left in each cgroup around this process. Pages of files count as used there, but the kernel gives
+    them back before it swaps (its own MemAvailable is reckoned so): decoded images would else look like want of memory.
+    """
     for folder in _folders("memory"):
-        for limit, used in (("max", "current"), ("limit_in_bytes", "usage_in_bytes")):
-            with suppress(OSError, ValueError):
-                yield int((folder / f"memory.{limit}").read_text()) - int((folder / f"memory.{used}").read_text())
+        for limits, used in ((("max", "high"), "current"), (("limit_in_bytes",), "usage_in_bytes")):
+            for limit in limits:
+                with suppress(OSError, ValueError):
+                    held = int((folder / f"memory.{used}").read_text()) - _given_back(folder)
+                    yield int((folder / f"memory.{limit}").read_text()) - held
+
+
+def _given_back(folder: Path) -> int:
+    with suppress(OSError, ValueError, KeyError):
+        rows = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        total = "total_" if "total_inactive_file" in rows else ""  # version 1, with the groups inside
+        return int(rows[f"{total}inactive_file"]) + int(rows[f"{total}active_file"])
+    return 0
 
 
 def _folders(controller: str) -> Iterator[Path]:

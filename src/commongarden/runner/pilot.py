@@ -17,6 +17,7 @@ import torch
 from commongarden import store as store_files
 from commongarden.arch import read
 from commongarden.data import batches
+from commongarden.data.direct import Images
 from commongarden.errors import CommonGardenError
 from commongarden.recipe import Recipe
 from commongarden.records import Epoch, Run
@@ -94,7 +95,7 @@ def _pilot(store: Store, study: Study, soil: Soil, arm: str, device_name: str) -
 
 
 def _step_seconds(
-    trainee: loop.Trainee, study: Study, soil: Soil, images: np.ndarray, job: Job, steps_per_epoch: int
+    trainee: loop.Trainee, study: Study, soil: Soil, images: Images, job: Job, steps_per_epoch: int
 ) -> float:
     """Mean seconds of a training step, its batch included, behind a few that warm up."""
     recipe, in_order = trainee.recipe, study.stream_seed(job.seed, "order")

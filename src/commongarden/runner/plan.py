@@ -74,6 +74,12 @@ def n_workers(study: Study, n_jobs: int, n_classes: int, device: str, wanted: in
     return max(1, min(n_jobs, limits.cores() // threads, int(0.8 * limits.free_memory() // peak)))
 
 
+def n_decoding(study: Study, n_workers: int) -> int:
+    """Threads of each worker that decode photos where that is done each time: cores that no run is on."""
+    busy = n_workers * max(study.recipe_of(arm).threads for arm in study.arms)
+    return max(1, limits.cores() // max(busy, 1))
+
+
 def forecast_bytes(study: Study, arm: str, n_classes: int) -> int:
     """A run's peak: the process, weights with gradient and two moments, and each activation with its gradient."""
     recipe = study.recipe_of(arm)

@@ -12,7 +12,8 @@ import numpy as np
 from commongarden import arch, contract, inspection
 from commongarden import store as store_files
 from commongarden import study as study_file
-from commongarden.data import cache, folder, inspecting
+from commongarden.data import cache, folder, inspecting, memo
+from commongarden.data.direct import Direct, Images
 from commongarden.data.split import Alike, of_run_seed
 from commongarden.errors import StoreError
 from commongarden.inspection import Inspection
@@ -28,7 +29,9 @@ OnProgress = Callable[[str, int, int], None]  # what is being done, how many don
 @dataclass(frozen=True, eq=False)
 class Soil:
     """labels: (n,) int64 in the manifest's order; train, val, test: places in that order, in the runs with the first
-    seed; own: the splits of the run seeds, where those differ."""
+    seed; own: the splits of the run seeds, where those differ; direct: by resolution, bytes that decoded images may
+    take in the cache where that is too few, so that photos are decoded each time; n_decoding: threads of one process
+    that do so."""
 
     manifest: Manifest
     split: Split
@@ -38,22 +41,37 @@ class Soil:
     test: np.ndarray
     cache_folder: Path
     own: Mapping[int, Split] = field(default_factory=dict)
+    direct: Mapping[int, int] = field(default_factory=dict)
+    n_decoding: int = 1
 
     def of(self, seed: int) -> Soil:
         """The soil of the runs with this seed."""
         parts = self.own.get(seed, self.split)
-        return self if parts is self.split else _soil(self.manifest, parts, self.cache_folder, self.own)
+        if parts is self.split:
+            return self
+        other = _soil(self.manifest, parts, self.cache_folder, self.own)
+        return replace(other, direct=self.direct, n_decoding=self.n_decoding)
 
-    def images(self, resolution: int) -> np.ndarray:
-        """All photos decoded: (n, resolution, resolution, 3) uint8, mapped from the cache."""
+    def images(self, resolution: int) -> Images:
+        """All photos decoded: (n, resolution, resolution, 3) uint8, from the cache or when asked for."""
+        if resolution in self.direct:
+            return Direct(self.manifest, resolution, resolution, self.n_decoding)
         return cache.images(self.manifest, resolution, resolution, self.cache_folder)
 
 
 def prepare(
-    study: Study, root: Path, cache_folder: Path, *, keep_going: bool = False, on_progress: OnProgress | None = None
+    study: Study,
+    root: Path,
+    cache_folder: Path,
+    *,
+    keep_going: bool = False,
+    on_progress: OnProgress | None = None,
+    cache_budget: int | None = None,
+    tell: memo.Tell | None = None,
 ) -> tuple[Store, Soil]:
     """Judges the photos, measures networks by others, makes or reads the split, decodes what is missing, and writes the
-    effective study.
+    effective study. cache_budget: bytes that the cache's images may take; those that do not fit there, or on the disk,
+    are not decoded in advance. tell: hears of what was kept for other studies and is torn.
 
     Raises StoreError where the folder holds another study: changed data, split, recipe or arm.
     """
@@ -67,14 +85,20 @@ def prepare(
             # begun by a version that knew of none, so its split is without
             stored = replace(stored, split=replace(stored.split, near_duplicates="ignore"))
         study = _extended(root, stored, study)
-    manifest = folder.scan(study.data, keep_going=keep_going, on_progress=told(_("reading photos")))
+    manifest = folder.scan(
+        study.data,
+        keep_going=keep_going,
+        on_progress=told(_("reading photos")),
+        cache_folder=cache_folder,
+        tell=tell,
+    )
     store = Store(root)
     study = measured(study, len(manifest.classes))
     if (root / "study.toml").is_file():
         if (root / "manifest.csv").is_file():  # one that was set aside is held against the runs below
             _check_same_photos(root, store.manifest(), manifest)
         _check_same_networks(store, study, len(manifest.classes))
-    found = _inspected(store, manifest, cache_folder, on_progress)
+    found = _inspected(store, manifest, cache_folder, on_progress, tell)
     own = _splits(store, study, manifest, () if found is None else found.groups)
     if (root / "study.toml").is_file():
         contract.check(store, store.study(), manifest, own, store.runs())
@@ -84,7 +108,11 @@ def prepare(
     store_files.write_split(store, manifest, parts)  # anew each time: where the photos lie may have changed
     contract.write(store, contract.of(study, manifest, own))
     store_files.write_study(root, study)
+    direct = {}
     for resolution in sorted({study.recipe_of(arm).resolution for arm in study.arms}):
+        if (room := cache.room(manifest, resolution, resolution, cache_folder, cache_budget)) is not None:
+            direct[resolution] = room
+            continue
         cache.images(
             manifest,
             resolution,
@@ -93,17 +121,21 @@ def prepare(
             told(_("decoding at {n} pixels").format(n=resolution)),
             check=True,
         )
-    return store, _soil(manifest, parts, cache_folder, own)
+    return store, replace(_soil(manifest, parts, cache_folder, own), direct=direct)
 
 
 def _inspected(
-    store: Store, manifest: Manifest, cache_folder: Path, on_progress: OnProgress | None
+    store: Store,
+    manifest: Manifest,
+    cache_folder: Path,
+    on_progress: OnProgress | None,
+    tell: memo.Tell | None,
 ) -> Inspection | None:
     """What was found in the photos when the study was begun, so that a split for a new seed is made from the same."""
     kept = inspection.read(store.root / inspection.FILE)
     if kept is not None and kept.data == manifest.hash:
         return kept
-    return inspecting.inspect(manifest, cache_folder, on_progress)
+    return inspecting.inspect(manifest, cache_folder, on_progress, tell)
 
 
 def _splits(store: Store, study: Study, manifest: Manifest, alike: Alike) -> dict[int, Split]:
@@ -121,10 +153,11 @@ def _splits(store: Store, study: Study, manifest: Manifest, alike: Alike) -> dic
     return {seed: made.get(seed) or store.split(seed) for seed in study.seeds}
 
 
-def reopen(store: Store, cache_folder: Path) -> Soil:
-    """The soil as `prepare` left it."""
+def reopen(store: Store, cache_folder: Path, direct: Mapping[int, int] | None = None, n_decoding: int = 1) -> Soil:
+    """The soil as `prepare` left it. direct, n_decoding: as it found them."""
     own = store.splits()
-    return _soil(store.manifest(), next(iter(own.values())), cache_folder, own)
+    found = _soil(store.manifest(), next(iter(own.values())), cache_folder, own)
+    return replace(found, direct=direct or {}, n_decoding=n_decoding)
 
 
 def _soil(manifest: Manifest, parts: Split, cache_folder: Path, own: Mapping[int, Split]) -> Soil:

@@ -14,6 +14,7 @@ from commongarden.runner import forecast, plan
 from commongarden.runner.display import Display
 from commongarden.runner.events import Audited, Job, Piloted, Sighted, Task, Trial
 from commongarden.runner.forecast import Forecast
+from commongarden.runner.memos import Memos
 from commongarden.runner.workers import LocalWorkers
 from commongarden.store import Store
 from commongarden.study import TUNING_SEED, TUNING_SUFFIX, Study
@@ -62,8 +63,17 @@ def search(
         n_classes = len(soil.manifest.classes)
         n = plan.n_workers(study, len(trials), n_classes, workers.device, n_workers)
         round_of = _Round(study, trials, known, n, n_classes, len(soil.train), display, confirm)
-        tasks: list[Task] = [*plan.unaudited(study, store, trials, n_classes), *forecast.pilots(trials, known)]
+        memos = Memos(study, workers.soil, workers.device, n, display.note)
+        wanted: list[Task] = [*plan.unaudited(study, store, trials, n_classes), *forecast.pilots(trials, known)]
+        recalled, tasks = memos.recalled(wanted)
+        for seen_before in recalled:
+            if isinstance(seen_before, Piloted):
+                known[seen_before.arm] = seen_before
+            else:
+                keep_audit(seen_before)
         for event in dataclasses.replace(workers, n=n).execute(tasks, stop, round_of):
+            if isinstance(event, Audited | Piloted):
+                memos.keep(event)
             if isinstance(event, Piloted):
                 known[event.arm] = event
             elif isinstance(event, Audited):

@@ -3,13 +3,15 @@
 Each worker is a process of its own (processes.py) that makes one run after another. The parent loads no torch. A worker
 that finds its parent gone ends by itself. Where one dies, its run goes on in another from the last checkpoint; a run at
 which two die is stored as failed, with the cause. One that has been silent for longer than its work can explain
-(watching.py) is ended, and counts as dead.
+(watching.py) is ended, and counts as dead. Before the machine swaps, the worker that began last goes home; its run goes
+on in another one from its last checkpoint.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import os
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +24,7 @@ from commongarden import store as store_files
 from commongarden.errors import CommonGardenError, RunnerError
 from commongarden.language import N_, _, current, told
 from commongarden.records import Failure
-from commongarden.runner import allocator, plan, processes, soil
+from commongarden.runner import allocator, limits, plan, processes, soil
 from commongarden.runner.events import (
     Audited,
     Event,
@@ -42,6 +44,8 @@ from commongarden.runner.watching import Watch
 from commongarden.store import Store
 
 READY = "ready"
+SHORT = 0.03  # of the memory: with less left than this, fewer runs go on at a time
+SECONDS_BETWEEN_LOOKS = 2.0  # at the memory
 DEATHS = 2  # of workers at one run, after which it is given up
 
 
@@ -67,6 +71,7 @@ class _Worker:
     job: Task | None = None
     is_ready: bool = False
     was_stuck: str = ""
+    goes: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,7 @@ class LocalWorkers:
         waiting = list(tasks)
         workers: list[_Worker] = []
         deaths: Counter[Job] = Counter()
-        sent_home = False
+        n, looked, sent_home = self.n, 0.0, False
         try:
             while True:
                 if more is not None and not waiting and not stop() and all(worker.job is None for worker in workers):
@@ -96,7 +101,7 @@ class LocalWorkers:
                         more = None
                     for worker in workers:
                         self._next(worker, waiting, more is not None)
-                while waiting and len(workers) < self.n and not stop():
+                while waiting and len(workers) < n and not stop():
                     workers.append(self._start())
                     self._hand(workers[-1], waiting)
                 if not workers:
@@ -118,8 +123,13 @@ class LocalWorkers:
                         raise message
                     if isinstance(message, str):
                         worker.is_ready = True
+                    elif isinstance(message, RunStopped) and worker.goes and not stop():
+                        waiting.insert(0, message.job)
+                        yield WorkerDied(message.job, N_("little memory is left, so one run fewer goes on at a time"))
                     elif message is not None:
                         yield message
+                    elif worker.goes:
+                        worker.job = None
                     else:
                         self._next(worker, [] if stop() else waiting, more is not None and not stop())
                 for worker in workers:
@@ -127,6 +137,10 @@ class LocalWorkers:
                     if worker.is_ready and not worker.was_stuck and worker.watch.is_stuck(worker.job, self.known):
                         worker.was_stuck = worker.watch.stuck()
                         worker.process.kill()  # its pipe closes, which the next turn of this loop finds
+                if time.monotonic() - looked > SECONDS_BETWEEN_LOOKS:
+                    looked = time.monotonic()
+                    if _one_goes(workers):
+                        n -= 1
                 if stop() and not sent_home:
                     sent_home = True
                     for worker in workers:
@@ -151,7 +165,7 @@ class LocalWorkers:
         begun = (dict(os.environ), current())
         process = context.Process(  # type: ignore[attr-defined]
             target=_work,
-            args=(there, self.store.root, self.soil.cache_folder, self.device, self.stop_hopeless, begun),
+            args=(there, self.store.root, self._ground(), self.device, self.stop_hopeless, begun),
             daemon=True,
         )
         with processes.quiet_start():
@@ -159,6 +173,10 @@ class LocalWorkers:
         there.close()
         assert process.pid is not None
         return _Worker(process, here, Watch(process.pid))
+
+    def _ground(self) -> tuple[Path, Mapping[int, int], int]:
+        """What a worker reopens the soil with."""
+        return self.soil.cache_folder, self.soil.direct, plan.n_decoding(self.store.study(), self.n)
 
     def _hand(self, worker: _Worker, waiting: list[Task]) -> None:
         worker.job = waiting.pop(0)
@@ -203,6 +221,16 @@ class LocalWorkers:
         return RunDone(job, failed)
 
 
+def _one_goes(workers: Sequence[_Worker]) -> bool:
+    """Sends the worker that began its run last home where memory runs short and others go on; whether it did."""
+    making = [worker for worker in workers if isinstance(worker.job, Job) and not worker.goes]
+    if len(making) < 2 or limits.free_memory() >= SHORT * limits.memory():
+        return False
+    making[-1].goes = True
+    _send(making[-1], None)
+    return True
+
+
 def _could_not_begin(cause: str) -> RunnerError:
     return RunnerError(
         _(
@@ -222,7 +250,7 @@ def _send(worker: _Worker, message: Task | None) -> None:
 def _work(
     connection: Connection,
     root: Path,
-    cache_folder: Path,
+    ground_of: tuple[Path, Mapping[int, int], int],
     device: str,
     stop_hopeless: bool,
     begun: tuple[dict[str, str], str],
@@ -236,7 +264,7 @@ def _work(
 
     store = Store(root)
     try:
-        study, ground = store.study(), soil.reopen(store, cache_folder)
+        study, ground = store.study(), soil.reopen(store, *ground_of)
         connection.send(READY)
         while (job := _received(connection)) is not None:
             if isinstance(job, Look):

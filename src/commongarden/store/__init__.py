@@ -48,11 +48,12 @@ written by whoever makes them, each file whole; they hold nothing that cannot be
 
 from commongarden.store.checksums import checked, file_digest, keep
 from commongarden.store.files import changing, make_folder, write_atomically
-from commongarden.store.folder import Store, open_store, read_history, read_predictions, read_run
+from commongarden.store.folder import ReadOnce, Store, open_store, read_history, read_predictions, read_run
 from commongarden.store.holding import Holder, held, holder, mend
 from commongarden.store.runs import forget_run, write_run
 from commongarden.store.study import (
     forget_splits,
+    packed_baselines,
     write_audit,
     write_baselines,
     write_own_split,
@@ -65,6 +66,7 @@ from commongarden.store.verify import Found, Verified, verify
 __all__ = [
     "Found",
     "Holder",
+    "ReadOnce",
     "Store",
     "Verified",
     "changing",
@@ -78,6 +80,7 @@ __all__ = [
     "make_folder",
     "mend",
     "open_store",
+    "packed_baselines",
     "read_history",
     "read_predictions",
     "read_run",

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -24,6 +26,7 @@ from commongarden.store.checksums import checked
 from commongarden.store.parsing import decoded, predictions_of, rows_of, text_of
 from commongarden.study import Study
 
+Read = TypeVar("Read")
 BASELINES_VERSION = 1  # rises whenever the same photos would give other baselines
 
 
@@ -144,6 +147,32 @@ class Store:
     def partial(self, arm: str, seed: int) -> Path:
         """Where a run under way keeps its checkpoint."""
         return self.root / "runs" / arm / f"{seed}.partial"
+
+
+@dataclass(frozen=True)
+class ReadOnce(Store):
+    """A study's folder as it is while one report is written: study, runs and histories are read and checked once and
+    kept, where a report asks for each some fifty times. Predictions and signals, which may be large, are not."""
+
+    kept: dict[tuple[object, ...], Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def study(self) -> Study:
+        return self._once(("study",), super().study)
+
+    def runs(self) -> tuple[Run, ...]:
+        return self._once(("runs",), super().runs)
+
+    def run(self, arm: str, seed: int) -> Run:
+        return self._once(("run", arm, seed), lambda: Store.run(self, arm, seed))
+
+    def history(self, arm: str, seed: int) -> tuple[Epoch, ...]:
+        return self._once(("history", arm, seed), lambda: Store.history(self, arm, seed))
+
+    def _once(self, key: tuple[object, ...], read: Callable[[], Read]) -> Read:
+        if key not in self.kept:
+            self.kept[key] = read()
+        found: Read = self.kept[key]
+        return found
 
 
 def open_store(root: str | Path) -> Store:

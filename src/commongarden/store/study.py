@@ -66,13 +66,16 @@ def write_audit(store: Store, arm: str, audit: Audit) -> None:
     keep(store.root, "audit.json", msgspec.json.format(msgspec.json.encode(audits), indent=1))
 
 
-def write_baselines(
-    store: Store, data: str, split: str, photos: np.ndarray, labels: np.ndarray, found: Mapping[Baseline, np.ndarray]
-) -> None:
-    """Keeps what simple methods reached, with the probabilities that each gave to the classes of the test photos."""
+def packed_baselines(photos: np.ndarray, labels: np.ndarray, found: Mapping[Baseline, np.ndarray]) -> bytes:
+    """What simple methods reached, with the probabilities that each gave to the classes of the test photos, as it is
+    kept."""
     about = np.frombuffer(msgspec.json.encode(list(found)), np.uint8)
     arrays = {f"probabilities_{item.kind}": probabilities for item, probabilities in found.items()}
-    packed = npz(photos=photos, labels=labels, baselines=about, **arrays)
+    return npz(photos=photos, labels=labels, baselines=about, **arrays)
+
+
+def write_baselines(store: Store, data: str, split: str, packed: bytes) -> None:
+    """Keeps the baselines of photos and a split of these hashes."""
     keep(store.root, f"baselines/{baselines_key(data, split)}.npz", packed)
 
 
