@@ -34,5 +34,11 @@ def need(memory: Memory, free: int | None = None) -> Need:
     line = [fixed + each * batch for batch in memory.batches]
     misfit = max(abs(a - b) / b for a, b in zip(line, memory.peaks, strict=True))
     room = (memory.free if free is None else free) - memory.base
-    largest = max(0, int((room - fixed) // each)) if each > 0 else None
+    largest = None
+    if each > 0:
+        largest = max(0, int((room - fixed) // each))
+        if largest and fixed + each * largest > room:  # the division was rounded up
+            largest -= 1
+        elif fixed + each * (largest + 1) <= room:
+            largest += 1
     return Need(float(fixed), float(each), float(misfit), largest, memory.free if free is None else free)
