@@ -94,6 +94,7 @@ def test_no_product_leaves_32_bits_at_any_size(monkeypatch):
     assert all(np.array_equal(a, b) for a, b in zip(narrow, wide, strict=True))
 
 
+@pytest.mark.soak
 def test_two_hundred_photos_a_second_at_64_pixels():
     """Of one core's own time, the best of five, so that a busy machine does not matter."""
     rates = []

@@ -331,7 +331,7 @@ def test_an_error_is_told_in_korean_and_recorded_in_english(tmp_path):
         with pytest.raises(DataError) as found:
             image.read(file)
         assert str(found.value) == f"{file}: 빈 파일입니다(0바이트)"
-        kept = folder._judge(tmp_path, folder.Candidate("rose/a.jpg", "rose"))
+        kept = folder._judge(tmp_path, frozenset(), folder.Candidate("rose/a.jpg", "rose"))
         assert kept.reason == "empty file (0 bytes)"
 
 

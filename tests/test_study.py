@@ -320,3 +320,8 @@ def test_extending_keeps_what_was_planned():
     known = {"a": studies.Published(0.3), "b": studies.Published(0.4)}
     fewer = study_of("a", published={"a": studies.Published(0.3)})
     assert studies.extend(study_of("ab", published=known), fewer).published == known
+
+
+def test_a_key_without_which_a_table_says_nothing_is_asked_for():
+    with pytest.raises(StudyError, match=r'published\.LA: "test_accuracy" is missing'):
+        studies.parse('[study]\nname = "a"\ndata = "builtin:flowers"\n[arms]\nLA = "plain_flower"\n[published.LA]\n')

@@ -49,6 +49,9 @@ def convert(kind: type[T], values: Mapping[str, Any], *, where: str) -> T:
                     where=where, key=key, value=value, accepted=_(accepted) if accepted else error
                 )
             ) from None
+    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+        if field.name not in values and field.default is field.default_factory is dataclasses.MISSING:
+            raise StudyError(_('{where}: "{key}" is missing').format(where=where, key=field.name))
     made = msgspec.convert(values, kind)
     # built again by its own constructor: msgspec leaves defaults out of the instance, and then out of what it writes
     return dataclasses.replace(made)  # type: ignore[type-var]

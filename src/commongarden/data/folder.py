@@ -55,7 +55,7 @@ def scan(
         )
     candidates = sorted((_valid_name(candidate) for candidate in candidates), key=lambda candidate: candidate.path)
     _check_classes(source, {candidate.label for candidate in candidates} - {""})
-    key = memo.key("photos that can be read", [str(path.resolve())], ["pillow"])
+    key = memo.key("readable", [str(path.resolve())], ["pillow"])
     known = _readable(cache_folder, key, tell)
     judged = list(image.in_threads(partial(_judge, root, known), candidates, on_progress))
     photos = tuple(one for one in judged if isinstance(one, Photo))

@@ -165,7 +165,7 @@ ENGLISH: dict[str, str] = {
     "seen_no_map": "no map",
     "seen_map": "The test photos as the networks see them",
     "seen_map_caption": "Each dot is a test photo, placed by the features that the last layer gets from it, along "
-    "the two directions in which these spread most (principal components). Colour: its class. A cross with a dark "
+    "the two directions in which these spread most (principal components). Colour: its class. A cross with an "
     "edge: called another class. Only the grouping means something, not where a group lies, and not across arms.",
     "seen_kernels": "What the first layer looks for",
     "seen_kernels_caption": "The weights of each kernel as a colour picture; grey is 0, each by its own greatest "

@@ -102,4 +102,4 @@ class Memos:
 
     def _how_decoded(self, resolution: int) -> str:
         n_threads = plan.n_decoding(self.study, self.n_workers)
-        return f"each time, {n_threads} at a time" if resolution in self.soil.direct else "once"
+        return f"direct:{n_threads}" if resolution in self.soil.direct else "once"
