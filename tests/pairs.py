@@ -193,7 +193,12 @@ def keep_to_one_core(free: multiprocessing.Queue[int]) -> None:
 
 def table(found: list[Pair], seed: int) -> str:
     """As Markdown."""
-    lines = ["| planted | pairs | first reason right | others |", "|---|---|---|---|"]
+    lines = [
+        "Pairs of networks of which one has a planted difference, each timed in turn and probed; the first reason must have",
+        f"the right kind, arm and place. They are drawn from the seed {seed}; `explain` was made with {DEVELOPED_WITH}.",
+        "",
+    ]
+    lines += ["| planted | pairs | first reason right | others |", "|---|---|---|---|"]
     for kind in KINDS:
         mine = [one for one in found if one.kind == kind]
         wrong = Counter(one.reasons[0].kind if one.reasons else "none" for one in mine if not one.is_right)
