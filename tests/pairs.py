@@ -194,8 +194,9 @@ def keep_to_one_core(free: multiprocessing.Queue[int]) -> None:
 def table(found: list[Pair], seed: int) -> str:
     """As Markdown."""
     lines = [
-        "Pairs of networks of which one has a planted difference, each timed in turn and probed; the first reason must have",
-        f"the right kind, arm and place. They are drawn from the seed {seed}; `explain` was made with {DEVELOPED_WITH}.",
+        "Pairs of networks of which one has a planted difference, each timed in turn and probed; the first reason must",
+        f"have the right kind, arm and place. They are drawn from the seed {seed}; {DEVELOPED_WITH} was the one that",
+        "`explain` was made with.",
         "",
     ]
     lines += ["| planted | pairs | first reason right | others |", "|---|---|---|---|"]
