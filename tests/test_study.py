@@ -323,5 +323,6 @@ def test_extending_keeps_what_was_planned():
 
 
 def test_a_key_without_which_a_table_says_nothing_is_asked_for():
+    text = '[study]\nname = "a"\ndata = "builtin:flowers"\n[arms.LA]\narch = "plain_flower"\n[published.LA]\n'
     with pytest.raises(StudyError, match=r'published\.LA: "test_accuracy" is missing'):
-        studies.parse('[study]\nname = "a"\ndata = "builtin:flowers"\n[arms]\nLA = "plain_flower"\n[published.LA]\n')
+        studies.parse(text)
