@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from commongarden.train.classifier import Classifier
 from commongarden.train.evaluate import evaluate
 from commongarden.train.initialize import initialize
 from commongarden.train.schedule import learning_rate, make_optimizer
+from commongarden.train.uncompiled import uncompiled
 
 SIZE = 12
 CPU = torch.device("cpu")
@@ -277,6 +280,44 @@ def test_a_loss_that_is_not_finite_stops_with_its_epoch_and_step():
         trained(recipe, trainee=trainee)
     assert (error.value.epoch, error.value.step) == (1, 2)
     assert "the training loss became" in str(error.value)
+
+
+@pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD])
+def test_an_optimizer_without_marks_takes_the_same_steps_to_the_bit(kind):
+    torch.manual_seed(0)
+    ours, theirs = torch.nn.Linear(4, 3), torch.nn.Linear(4, 3)
+    theirs.load_state_dict(ours.state_dict())
+    pairs = [
+        (ours, uncompiled(kind)(ours.parameters(), 0.1, fused=True)),
+        (theirs, kind(theirs.parameters(), 0.1, fused=True)),
+    ]
+    for i in range(5):
+        for module, optimizer in pairs:
+            optimizer.zero_grad()
+            module(torch.full((2, 4), float(i))).square().mean().backward()
+            optimizer.step()
+    torch.testing.assert_close(ours.state_dict(), theirs.state_dict(), rtol=0, atol=0)
+    (_, one), (_, two) = pairs
+    torch.testing.assert_close(one.state_dict()["state"], two.state_dict()["state"], rtol=0, atol=0)
+    assert (type(one).__name__, isinstance(one, kind)) == (kind.__name__, True)
+
+
+def test_training_does_not_load_the_compiler():
+    """Two seconds and 70 MB of each process (uncompiled.py says of what)."""
+    script = """
+import sys, torch
+from commongarden.recipe import Recipe
+from commongarden.train.schedule import make_optimizer
+for optimizer in ("adam", "adamw", "sgd"):
+    module = torch.nn.Linear(4, 3)
+    one = make_optimizer(module, Recipe(optimizer=optimizer, lr=0.1))
+    one.zero_grad()
+    module(torch.ones(2, 4)).sum().backward()
+    one.step()
+    one.load_state_dict(one.state_dict())
+sys.exit("torch._dynamo" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
 @pytest.mark.parametrize(("optimizer", "nesterov"), [("adam", False), ("adamw", False), ("sgd", False), ("sgd", True)])

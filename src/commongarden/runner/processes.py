@@ -22,7 +22,6 @@ from commongarden.language import _, use
 from commongarden.runner import allocator
 
 PRELOADED = (
-    "torch._dynamo",  # which an optimizer's first step loads, for a second
     "commongarden.runner.grow",
     "commongarden.runner.look",
     "commongarden.runner.pilot",

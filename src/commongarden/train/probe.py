@@ -21,6 +21,7 @@ from commongarden.train.build import Concatenated, Summed, auxiliary_logits, bui
 from commongarden.train.initialize import initialize
 from commongarden.train.recording import path_of
 from commongarden.train.symptoms import CONSTANT, Plan
+from commongarden.train.uncompiled import uncompiled
 from commongarden.train.watch import Linear, fresh_statistics, spread, tensors
 
 STEPS = 4
@@ -77,7 +78,7 @@ def probe_drawn(network: Node, input: Shape, n_classes: int, recipe: Recipe, n_t
 
 def _learn(network: nn.Module, x: Tensor, labels: Tensor) -> None:
     network.train()
-    optimizer = torch.optim.Adam([part for part in network.parameters() if part.requires_grad], LR)
+    optimizer = uncompiled(torch.optim.Adam)([part for part in network.parameters() if part.requires_grad], LR)
     for _ in range(STEPS):
         optimizer.zero_grad()
         loss = _loss(network, x, labels)

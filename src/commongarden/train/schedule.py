@@ -12,6 +12,7 @@ from commongarden.errors import StudyError
 from commongarden.language import _
 from commongarden.recipe import Recipe
 from commongarden.train.head import last_layer
+from commongarden.train.uncompiled import uncompiled
 
 
 def make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
@@ -22,7 +23,7 @@ def make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """
     parameters = _groups(module, recipe)
     if recipe.optimizer == "sgd":
-        return torch.optim.SGD(
+        return uncompiled(torch.optim.SGD)(
             parameters,
             recipe.lr,
             momentum=recipe.momentum,
@@ -31,7 +32,7 @@ def make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
             fused=True,
         )
     kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
-    return kind(parameters, recipe.lr, weight_decay=recipe.weight_decay, fused=True)
+    return uncompiled(kind)(parameters, recipe.lr, weight_decay=recipe.weight_decay, fused=True)
 
 
 def _groups(module: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:

@@ -29,6 +29,7 @@ from commongarden.train.classifier import Classifier
 from commongarden.train.initialize import initialize
 from commongarden.train.limits import LimitsMeter, wall
 from commongarden.train.stopwatch import Now, Stopwatch, clock
+from commongarden.train.uncompiled import uncompiled
 from commongarden.train.work import Work, work
 
 WARM_UP = 4  # rounds of each repeat that are not counted
@@ -211,7 +212,7 @@ class _Twice(nn.Module):
 def _stamp(now: Now, device: torch.device) -> tuple[float, float]:
     """Nanoseconds by which looking at a layer lengthens what is told of it, forward and backward."""
     chain = _Chain().to(device)
-    optimizer = torch.optim.SGD(chain.parameters(), 0.0)
+    optimizer = uncompiled(torch.optim.SGD)(chain.parameters(), 0.0)
     stopwatch = Stopwatch(chain, optimizer, now)
     x = torch.zeros(4, 8, device=device)
     times: dict[tuple[str, bool], list[int]] = {}
