@@ -62,6 +62,7 @@ def test_the_report_shows_findings_from_the_store_alone(two_arms, tmp_path):
             )
 
 
+@pytest.mark.soak
 def test_a_study_that_goes_on_repeats_no_audit(two_arms, commongarden, tmp_path):
     folder, _ = two_arms
     out = tmp_path / "out"

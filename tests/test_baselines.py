@@ -166,6 +166,7 @@ def test_a_study_made_before_there_were_baselines_is_reported_as_before(tmp_path
     report.write(store)
 
 
+@pytest.mark.soak
 def test_where_colour_alone_tells_the_classes_an_untrained_network_is_called_worse(study_file, tmp_path, commongarden):
     """The photos' classes differ in their brightest channel alone; a learning rate of 1e-7 teaches nothing."""
     arguments = ("run", study_file, "--out", tmp_path / "out", "--seeds", 3, "--epochs", 1, "--lr", "1e-7")

@@ -22,7 +22,12 @@ OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize("name", NAMES)
+DEEP = ("resnet101", "resnet152", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn")  # more of what shallower ones show
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.soak) if name in DEEP else name for name in NAMES]
+)
 def test_every_architecture_at_its_smallest_size(name):
     size = smallest(name)
     conforms(arch.network(name, N_CLASSES), (size, size, 3))

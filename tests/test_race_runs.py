@@ -106,6 +106,7 @@ def test_a_race_that_is_stopped_and_goes_on_decides_the_same(undisturbed, three,
     assert numbers(out) == numbers(undisturbed[0])
 
 
+@pytest.mark.soak
 def test_a_budget_of_runs_is_kept_and_what_is_left_is_told(three, commongarden, tmp_path):
     out = tmp_path / "out"
     result = commongarden("run", three, "--out", out, "--budget", "10runs", check=0)

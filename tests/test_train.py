@@ -282,6 +282,20 @@ def test_a_loss_that_is_not_finite_stops_with_its_epoch_and_step():
     assert "the training loss became" in str(error.value)
 
 
+@pytest.mark.parametrize("layout", ["channels-last", "channels-first"])
+@pytest.mark.parametrize(("height", "width"), [(12, 12), (5, 9), (1, 1), (1, 7)])
+def test_preprocessing_is_a_shift_and_a_division_to_the_bit(layout, height, width):
+    mean, std = (110.3, 99.9, 81.7), (61.1, 59.3, 70.7)
+    recipe = Recipe(layout=layout)
+    classifier = Classifier(serial(global_avg_pool(), dense(3)), (height, width, 3), recipe, mean, std)
+    pixels = torch.randint(0, 256, (4, 3, height, width), dtype=torch.uint8)
+    shaped = torch.tensor([mean, std]).view(2, 1, 3, 1, 1)
+    for given in (pixels, pixels.float(), pixels.float().contiguous(memory_format=classifier.memory_format)):
+        kept = given.clone()
+        torch.testing.assert_close(classifier.preprocessed(given), (pixels - shaped[0]) / shaped[1], rtol=0, atol=0)
+        assert torch.equal(given, kept)
+
+
 @pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD])
 def test_an_optimizer_without_marks_takes_the_same_steps_to_the_bit(kind):
     torch.manual_seed(0)

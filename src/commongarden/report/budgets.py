@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 
 from commongarden.language import _, ngettext
-from commongarden.report.charts import INK, PAPER, SOFT, Chart, colour, domain_of, finished, in_hundredths, inline
+from commongarden.report.charts import INK, PAPER, SOFT, Chart, at, colour, domain_of, finished, in_hundredths, inline
 from commongarden.report.numbers import hundredths, number, short, signed_points, span, whole
 from commongarden.stats import Budget, BudgetView, BudgetViews, Results
 
@@ -178,7 +178,7 @@ def chart(results: Results) -> Chart | None:
         interval = base.mark_rule(strokeWidth=3, strokeCap="round", yOffset=offset, clip=True)
         point = base.mark_point(filled=True, shape=SHAPES[budget], size=85, yOffset=offset, opacity=1, strokeWidth=2)
         layers += [
-            interval.encode(x=x("low"), x2="high:Q", stroke=alt.Stroke("hue:N", scale=None)),
+            interval.encode(x=x("low"), x2=alt.X2("high:Q"), stroke=alt.Stroke("hue:N", scale=None)),
             point.encode(
                 x=x("value"),
                 fill=alt.Fill("fill:N", scale=None),
@@ -191,7 +191,7 @@ def chart(results: Results) -> Chart | None:
         name = alt.Chart(inline(labels)).mark_text(
             align="left", dy=-22, fontSize=13, fill=INK, limit=alt.expr("width"), **edge
         )
-        layers.append(name.encode(x=alt.value(0), y=y, text="label:N"))
+        layers.append(name.encode(x=at(0), y=y, text=alt.Text("label:N")))
     description = " ".join(verdict(item, view) for item in results.budgets for view in item.views)
     return finished("budgets", alt.layer(*layers), description, ROW * len(labels))
 

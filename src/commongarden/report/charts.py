@@ -49,11 +49,18 @@ def finished(name: str, chart: alt.LayerChart | alt.FacetChart, description: str
     spec = chart.properties(width="container", height=height).to_dict(validate=False)
     for key in ("$schema", "config"):  # the page's script sets the look of all charts at once
         spec.pop(key, None)
+    spec["datasets"] = {key: list(rows) for key, rows in spec.get("datasets", {}).items()}
     return Chart(name, spec, description)
 
 
 def inline(rows: Sequence[Mapping[str, Any]]) -> alt.InlineData:
-    return alt.InlineData(values=[{key: _short(value) for key, value in row.items()} for row in rows])
+    # a tuple: Altair copies lists, each time that a chart is made from another
+    return alt.InlineData(values=tuple({key: _short(value) for key, value in row.items()} for row in rows))
+
+
+def at(x: float | str) -> alt.XValue:
+    """A place across the chart in pixels, or "width"."""
+    return alt.XValue(x)  # type: ignore[no-untyped-call]
 
 
 def _short(value: Any) -> Any:
@@ -87,8 +94,8 @@ def _labels(data: alt.InlineData, order: Sequence[int]) -> list[alt.Chart]:
         name = base.mark_text(align="left", dy=-9, fontSize=13, fill=INK, limit=alt.expr("width - 145"), **edge)
         value = base.mark_text(align="right", dy=-9, fontSize=13, fill=SOFT, **edge)
         layers += [
-            name.encode(x=alt.value(0), y=_y(order), text="label:N"),
-            value.encode(x=alt.value("width"), y=_y(order), text="said:N"),
+            name.encode(x=at(0), y=_y(order), text=alt.Text("label:N")),
+            value.encode(x=at("width"), y=_y(order), text=alt.Text("said:N")),
         ]
     return layers
 
@@ -143,14 +150,14 @@ def differences(results: Results, contrasts: Sequence[ContrastResult]) -> Chart 
     layers = [zero]
     if band:
         margin = alt.Chart(inline([{"value": band[0], "end": band[1]}])).mark_rect(fill=SOFT, opacity=0.13)
-        layers.insert(0, margin.encode(x=x, x2="end:Q"))
+        layers.insert(0, margin.encode(x=x, x2=alt.X2("end:Q")))
     base = alt.Chart(data).encode(y=_y(order), tooltip=alt.Tooltip("verdict:N", title=" "))
     stroke = alt.Stroke("hue:N", scale=None)
     if sum(contrast.level is not None for contrast in contrasts) > 1:
         wide_bar = base.mark_rule(strokeWidth=9, strokeCap="butt", yOffset=10, clip=True, opacity=0.3)
-        layers.append(wide_bar.encode(x=_x(domain, title, "adjusted_low"), x2="adjusted_high:Q", stroke=stroke))
+        layers.append(wide_bar.encode(x=_x(domain, title, "adjusted_low"), x2=alt.X2("adjusted_high:Q"), stroke=stroke))
     interval = base.mark_rule(strokeWidth=4, strokeCap="butt", yOffset=10, clip=True).encode(
-        x=_x(domain, title, "low"), x2="high:Q", stroke=stroke
+        x=_x(domain, title, "low"), x2=alt.X2("high:Q"), stroke=stroke
     )
     point = base.mark_point(filled=True, size=130, yOffset=10, opacity=1, strokeWidth=2.5).encode(
         x=x, fill=alt.Fill("fill:N", scale=None), stroke=stroke
@@ -173,7 +180,7 @@ def beside_zero(
     zero = alt.Chart(inline([{"value": zero_at}])).mark_rule(stroke=INK, strokeWidth=1).encode(x=x)
     base = alt.Chart(data).encode(y=_y(order), tooltip=alt.Tooltip("verdict:N", title=" "))
     interval = base.mark_rule(strokeWidth=4, strokeCap="butt", yOffset=10, clip=True).encode(
-        x=_x(domain, title, "low"), x2="high:Q", stroke=stroke
+        x=_x(domain, title, "low"), x2=alt.X2("high:Q"), stroke=stroke
     )
     point = base.mark_point(filled=True, size=130, yOffset=10, opacity=1, strokeWidth=2.5).encode(
         x=x, fill=alt.Fill("fill:N", scale=None), stroke=stroke
@@ -215,7 +222,7 @@ def accuracies(results: Results, seeds: Mapping[str, Sequence[float]]) -> Chart 
     interval = (
         alt.Chart(data)
         .mark_rule(strokeWidth=6, strokeCap="round", yOffset=10, clip=True, opacity=0.35)
-        .encode(x=_x(domain, TEXT["accuracies_axis"], "low"), x2="high:Q", y=_y(order), stroke=hue)
+        .encode(x=_x(domain, TEXT["accuracies_axis"], "low"), x2=alt.X2("high:Q"), y=_y(order), stroke=hue)
     )
     seed = (
         alt.Chart(inline(dots))
@@ -302,7 +309,7 @@ def confusion(name: str, arm: str, classes: Sequence[str], shares: Sequence[Sequ
     if n <= 12:
         number = base.mark_text(fontSize=12 if n <= 6 else 10).encode(
             text=alt.Text("share:Q", format=".0f"),
-            fill=alt.condition("datum.share > 55", alt.value("var(--heat-ink)"), alt.value(INK)),
+            fill=alt.FillValue(INK, condition={"test": "datum.share > 55", "value": "var(--heat-ink)"}),
         )
         layers.append(number)
     description = f"{arm}: {words.mistaken(classes, shares)}"

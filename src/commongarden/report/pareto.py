@@ -10,7 +10,7 @@ from commongarden.language import _
 from commongarden.records import Estimate
 from commongarden.report import numbers, words
 from commongarden.report.charts import INK, SOFT, Chart, colour, domain_of, finished, in_hundredths, inline
-from commongarden.report.curves import SHOWN
+from commongarden.report.curves import faded
 from commongarden.report.labels import TEXT
 from commongarden.stats import ArmResult, Results
 from commongarden.stats.pareto import COSTS, Cost, Dominated, Front, front
@@ -61,8 +61,7 @@ def _chart(results: Results, found: Front) -> Chart:
     def y(field: str) -> alt.Y:
         return alt.Y(f"{field}:Q", title=None, scale=y_scale, axis=y_axis)
 
-    faded = alt.condition(SHOWN, alt.value(1), alt.value(0.12))
-    base = alt.Chart(inline(rows)).encode(opacity=faded)
+    base = alt.Chart(inline(rows)).encode(opacity=faded(1, 0.12))
     stroke = alt.Stroke("arm:N", scale=scale, legend=None)
     told = [
         alt.Tooltip("arm:N", title=" "),
@@ -75,8 +74,8 @@ def _chart(results: Results, found: Front) -> Chart:
         alt.Chart(inline(steps))
         .mark_line(interpolate="step-after", stroke=INK, strokeWidth=1, opacity=0.45, fill=None)
         .encode(x=x("cost"), y=y("value")),
-        base.mark_rule(strokeWidth=2, clip=True).encode(x=x("cost"), y=y("low"), y2="high:Q", stroke=stroke),
-        base.mark_rule(strokeWidth=2, clip=True).encode(x=x("least"), x2="most:Q", y=y("value"), stroke=stroke),
+        base.mark_rule(strokeWidth=2, clip=True).encode(x=x("cost"), y=y("low"), y2=alt.Y2("high:Q"), stroke=stroke),
+        base.mark_rule(strokeWidth=2, clip=True).encode(x=x("least"), x2=alt.X2("most:Q"), y=y("value"), stroke=stroke),
         base.mark_point(filled=True, size=110).encode(
             x=x("cost"), y=y("value"), fill=alt.Fill("arm:N", scale=scale, legend=None), tooltip=told
         ),

@@ -15,7 +15,7 @@ from commongarden.explain.profile import Profile
 from commongarden.language import _
 from commongarden.report import charts, page, scripts
 from commongarden.report.charts import INK, SOFT, Chart, colour, finished, inline
-from commongarden.report.curves import SHOWN
+from commongarden.report.curves import faded
 from commongarden.timings import Timing
 
 GAP = 1.6  # a block's place from the picture's edge, as a factor
@@ -115,10 +115,12 @@ def roofline(found: tuple[Profile, ...], roof: Roofs) -> Chart:
         for at in [max(least, low / bandwidth)]
     ]
     layers = [
-        data.mark_line(strokeWidth=1.5, stroke=INK, fill=None).encode(x=x, y=y, detail="roof:N"),
-        alt.Chart(inline(ends)).mark_text(align="right", dy=-8, fill=SOFT, fontSize=12).encode(x=x, y=y, text="said:N"),
+        data.mark_line(strokeWidth=1.5, stroke=INK, fill=None).encode(x=x, y=y, detail=alt.Detail("roof:N")),
+        alt.Chart(inline(ends)).mark_text(align="right", dy=-8, fill=SOFT, fontSize=12).encode(
+            x=x, y=y, text=alt.Text("said:N")
+        ),
         alt.Chart(inline(labels)).mark_text(align="left", dx=6, dy=12, fill=SOFT, fontSize=12).encode(
-            x=x, y=y, text="said:N"
+            x=x, y=y, text=alt.Text("said:N")
         ),
         alt.Chart(inline(rows))
         .mark_point(filled=True, strokeWidth=0)
@@ -127,7 +129,7 @@ def roofline(found: tuple[Profile, ...], roof: Roofs) -> Chart:
             y=y,
             fill=alt.Fill("arm:N", scale=scale, legend=None),
             size=alt.Size("ms:Q", legend=None, scale=alt.Scale(domainMin=0, range=[30, 400])),
-            opacity=alt.condition(SHOWN, alt.value(0.8), alt.value(0.1)),
+            opacity=faded(0.8, 0.1),
             tooltip=[
                 alt.Tooltip("arm:N", title=" "), alt.Tooltip("block:N", title="  "), alt.Tooltip("said:N", title="   ")
             ],

@@ -157,7 +157,7 @@ def _map(name: str, sight: Sight, classes: Sequence[str]) -> Chart:
         alt.Chart(inline(right)).mark_point(filled=True, size=34, opacity=0.75, strokeWidth=0)
         .encode(x=x, y=y, fill=hue, tooltip=told),
         alt.Chart(inline(wrong)).mark_point(filled=False, shape="cross", size=70, opacity=1, strokeWidth=1)
-        .encode(x=x, y=y, fill=hue, stroke=alt.value(INK), tooltip=told),
+        .encode(x=x, y=y, fill=hue, stroke=alt.StrokeValue(INK), tooltip=told),
     ]  # fmt: skip
     layers = [layer for layer, shown in zip(layers, (right, wrong), strict=True) if shown]  # vega warns of an empty one
     return finished(name, alt.layer(*layers), f"{sight.arm}: {_spread(sight)}", 280)

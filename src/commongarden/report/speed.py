@@ -244,7 +244,7 @@ def _curve(name: str, title: str, bench: Bench, found: Sequence[Point]) -> Chart
     base = alt.Chart(inline(rows_)).encode(x=x, y=y, stroke=alt.Stroke("way:N", scale=scale, legend=legend))
     spans = [row for row in rows_ if row["low"] is not None]
     bars = alt.Chart(inline(spans)).mark_rule(strokeWidth=3, opacity=0.4).encode(
-        x=x, y=alt.Y("low:Q", scale=alt.Scale(type="log"), title=_("images/s")), y2="high:Q",
+        x=x, y=alt.Y("low:Q", scale=alt.Scale(type="log"), title=_("images/s")), y2=alt.Y2("high:Q"),
         stroke=alt.Stroke("way:N", scale=scale, legend=legend),
     )  # fmt: skip
     dots = base.mark_point(filled=True, size=40, opacity=1).encode(fill=alt.Fill("way:N", scale=scale, legend=legend))

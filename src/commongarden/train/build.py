@@ -108,7 +108,31 @@ class Concatenated(nn.Module):
     """Branches over one input, concatenated along the channels."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([branch(x) for branch in self.children()], dim=1)
+        parts = [branch(x) for branch in self.children()]
+        joined: Tensor = Joined.apply(*parts) if self.training and torch.is_grad_enabled() else torch.cat(parts, dim=1)
+        return joined
+
+
+class Joined(torch.autograd.Function):
+    """`torch.cat` along the channels, with each part's gradient closely packed.
+
+    With channels last, a part's channels are a few numbers here and a few there, and what takes such a gradient as it
+    is (an activation's does) needs up to twenty times as long as for a packed one. No number changes.
+    """
+
+    @staticmethod
+    def forward(*parts: Tensor) -> Tensor:
+        return torch.cat(parts, dim=1)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        ctx.widths = [part.shape[1] for part in inputs]
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
+        parts = torch.split(gradient, ctx.widths, dim=1)
+        scattered = gradient.dim() == 4 and gradient.is_contiguous(memory_format=torch.channels_last)
+        return tuple(part.contiguous(memory_format=torch.channels_last) if scattered else part for part in parts)
 
 
 class Summed(nn.Module):

@@ -66,7 +66,7 @@ def accuracies(found: Forensics, results: Results, reached: Mapping[str, Mapping
     layers: list[alt.Chart] = [
         line.encode(x=x),
         base.mark_rule(strokeWidth=7, strokeCap="round", opacity=0.3).encode(
-            x=alt.X("low:Q", title=_("test accuracy (%)")), x2="high:Q", color=hue
+            x=alt.X("low:Q", title=_("test accuracy (%)")), x2=alt.X2("high:Q"), color=hue
         ),
         base.mark_point(filled=True, size=150, opacity=1, stroke=PAPER, strokeWidth=1).encode(x=x, color=hue),
         alt.Chart(inline(dots))
@@ -191,7 +191,9 @@ def _panel(title: str, rows: Sequence[Mapping[str, Any]], hues: alt.Scale, dashe
     stroke = alt.Stroke("series:N", scale=hues, legend=legend)
     base = alt.Chart(inline(rows)).encode(x=x, y=y, stroke=stroke)
     single = (
-        base.transform_filter("datum.seed !== ''").mark_line(strokeWidth=1, strokeOpacity=0.4).encode(detail="seed:N")
+        base.transform_filter("datum.seed !== ''")
+        .mark_line(strokeWidth=1, strokeOpacity=0.4)
+        .encode(detail=alt.Detail("seed:N"))
     )
     heavy = (
         base.transform_filter("datum.seed === ''")
