@@ -14,7 +14,7 @@ from pathlib import Path
 
 from commongarden import stats
 from commongarden import store as stores
-from commongarden.report import budgets, numbers, sections, tables, words
+from commongarden.report import budgets, numbers, sections, tables, tuned, words
 from commongarden.report.labels import TEXT
 
 PAGE = Path(__file__).parent.parent / "docs" / "results.md"
@@ -33,6 +33,9 @@ def section(folder: Path) -> str:
         lines.append(f"| {' | '.join([row.name, *shown])} |")
     said = [words.headline(results), *map(words.in_full, words.verdicts(results)), *words.notes(results)]
     said += budgets.summary(results)
+    if results.tuned is not None:
+        said += [tuned.introduction(results.tuned), *tuned.remarks(results.tuned), tuned.kept(results)]
+        said += [f"Validation accuracy of {arm.arm} by learning rate: {looks(arm)}." for arm in results.tuned.arms]
     begun, ended = min(run.started for run in runs), max(run.ended for run in runs)
     minutes = (datetime.datetime.fromisoformat(ended) - datetime.datetime.fromisoformat(begun)).total_seconds() / 60
     made = numbers.counted(len(runs), "run", "runs")
@@ -51,6 +54,12 @@ def section(folder: Path) -> str:
             words.intervals(results),
         ]
     )
+
+
+def looks(arm: stats.TunedArm) -> str:
+    """Every tuning run of an arm, by its learning rate."""
+    shown = {run.lr: "failed" if run.val_accuracy is None else f"{run.val_accuracy:.1%}" for run in arm.runs}
+    return ", ".join(f"{reached} at {lr:g}" for lr, reached in sorted(shown.items()))
 
 
 def unit(name: str) -> str:

@@ -88,8 +88,8 @@ def introduction(tuned: Tuned) -> str:
     ).format(arms=names, n=tuned.budget, epochs=", ".join(map(str, epochs)))
     how = _(
         "The first run has the arm's recipe as declared; the other values are the same for every arm. Best is the "
-        "highest accuracy on the {photos} validation photos, in one run each; the test part was not touched. Each arm "
-        "was then trained with its best values and the study's own seeds, as an arm of its own."
+        "highest accuracy on the {photos} validation photos, in one run each; the test part was not touched. An arm "
+        "that did best with other values was then trained with them and the study's own seeds, as an arm of its own."
     ).format(photos=whole(tuned.n_val))
     return f"{said} {how}"
 
