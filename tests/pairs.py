@@ -17,6 +17,7 @@ import os
 import random
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -217,19 +218,24 @@ def table(found: list[Pair], seed: int) -> str:
     return "\n".join(lines)
 
 
-def main(seed: int = 2, n: int = 40, n_null: int = 20) -> None:
-    found = []
+def measured(seed: int, n: int, n_null: int) -> Iterator[Pair]:
+    """The pairs as they are explained, as many at a time as there are cores."""
     context, cores = multiprocessing.get_context("spawn"), sorted(os.sched_getaffinity(0))
     free = context.Queue()
     for core in cores:
         free.put(core)
     with ProcessPoolExecutor(len(cores), context, keep_to_one_core, (free,)) as pool:
-        for one in pool.map(pair, *zip(*drawn(seed, n, n_null), strict=True)):
-            found.append(one)
-            first = dataclasses.asdict(one.reasons[0]) if one.reasons else {}
-            said = {key: first.get(key) for key in ("kind", "arm", "path")}
-            print(f"{'right' if one.is_right else 'WRONG'} {one.number} {one.kind or 'null'}: {one.network}@{one.side} "
-                  f"{one.what}: {json.dumps(said)}", flush=True)  # fmt: skip
+        yield from pool.map(pair, *zip(*drawn(seed, n, n_null), strict=True))
+
+
+def main(seed: int = 2, n: int = 40, n_null: int = 20) -> None:
+    found = []
+    for one in measured(seed, n, n_null):
+        found.append(one)
+        first = dataclasses.asdict(one.reasons[0]) if one.reasons else {}
+        said = {key: first.get(key) for key in ("kind", "arm", "path")}
+        print(f"{'right' if one.is_right else 'WRONG'} {one.number} {one.kind or 'null'}: {one.network}@{one.side} "
+              f"{one.what}: {json.dumps(said)}", flush=True)  # fmt: skip
     docs = Path(__file__).parent.parent / "docs/reasons.md"
     start, end = "<!-- planted -->\n", "\n<!-- /planted -->"
     text = docs.read_text(encoding="utf-8")

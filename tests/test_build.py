@@ -13,7 +13,7 @@ from torch import nn
 from commongarden import arch
 from commongarden.arch import add, avg_pool, conv, dense, global_avg_pool, max_pool, named, parallel, repeat, serial
 from commongarden.errors import ArchError
-from commongarden.train.build import Joined, auxiliary_logits, build
+from commongarden.train.build import auxiliary_logits, build
 from counting import backward, counted, image, shape_of
 
 
@@ -282,27 +282,22 @@ def test_parts_that_would_be_one_module_are_refused():
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_joined_branches_are_torchs_concatenation(layout):
-    parts = [torch.randn(3, width, 5, 4, dtype=torch.float64) for width in (2, 3, 1)]
-    ours, theirs = (
-        [part.clone().contiguous(memory_format=layout).requires_grad_() for part in parts] for _ in range(2)
-    )
-    gradient = torch.randn(3, 6, 5, 4, dtype=torch.float64).contiguous(memory_format=layout)
-    joined, whole = Joined.apply(*ours), torch.cat(theirs, dim=1)
-    joined.backward(gradient)
-    whole.backward(gradient)
-    assert torch.equal(joined, whole)
-    assert all(torch.equal(one.grad, two.grad) for one, two in zip(ours, theirs, strict=True))
-    assert torch.autograd.gradcheck(Joined.apply, ours)
-    vectors = [torch.randn(3, width, dtype=torch.float64).requires_grad_() for width in (2, 3)]
-    assert torch.autograd.gradcheck(Joined.apply, vectors)
-
-
-def test_the_gradients_of_joined_branches_lie_closely_packed():
-    parts = [torch.randn(3, width, 5, 4).contiguous(memory_format=torch.channels_last) for width in (2, 3)]
-    seen = []
+def test_gradients_of_branches_lie_closely_packed_and_are_those_of_a_concatenation(layout):
+    torch.manual_seed(0)
+    module = build(parallel(conv(2, 1, order="LA"), conv(3, 1, order="LA"), max_pool(1)), (5, 4, 2))
+    x = torch.randn(3, 2, 5, 4).contiguous(memory_format=layout)
+    gradient = torch.randn(3, 7, 5, 4).contiguous(memory_format=layout)
+    seen, parts = [], []
+    for branch in list(module.children())[:2]:
+        branch.register_forward_hook(lambda _module, _inputs, part: parts.append(part))
+    joined = module.to(memory_format=layout)(x)
     for part in parts:
-        part.requires_grad_().register_hook(seen.append)
-    Joined.apply(*parts).backward(torch.randn(3, 5, 5, 4).contiguous(memory_format=torch.channels_last))
-    assert len(seen) == 2
-    assert all(one.is_contiguous(memory_format=torch.channels_last) for one in seen)
+        part.register_hook(seen.append)
+    joined.backward(gradient)
+    found = {name: parameter.grad.clone() for name, parameter in module.named_parameters()}
+    packed = [one.is_contiguous(memory_format=torch.channels_last) for one in seen]
+    assert packed == [layout is torch.channels_last] * 2
+    module.zero_grad()
+    torch.cat([branch(x) for branch in module.children()], dim=1).backward(gradient)
+    for name, parameter in module.named_parameters():
+        torch.testing.assert_close(found[name], parameter.grad)
