@@ -3,7 +3,8 @@
     python scripts/attempts.py [--rounds N] [--json ATTEMPTS.json] [NAME...]
 
 A round takes three steps each way, the first not counted, in random order. Processor time of the one thread that
-trains: other work on the machine then counts less. The ratio is the median over the rounds, with its interval.
+trains: other work on the machine then counts less. The ratio is the median over the rounds, with its interval. What
+concerns one operation is timed as that operation alone, forward and backward, since a step hides it.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from commongarden import arch
 from commongarden.arch import Node
@@ -67,6 +70,135 @@ ATTEMPTS += [
     Attempt(HELD, case, True, "no fresh pages to be zeroed in every step", given_back=True)
     for case in (INCEPTION, RESNET, LARGE)
 ]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """make(with_it) gives a function that does the operation once, forward and backward."""
+
+    name: str
+    case: str
+    kept: bool
+    reason: str
+    make: Callable[[bool], Callable[[], object]]
+
+
+CALLS = 30
+
+
+def drawn(*shape: int) -> Tensor:
+    return torch.randn(*shape).contiguous(memory_format=torch.channels_last)
+
+
+def pixels_by_row(with_it: bool) -> Callable[[], object]:
+    pixels = torch.randint(0, 256, (10, 96, 96, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
+    mean, std = torch.full((1, 3, 1, 1), 120.0), torch.full((1, 3, 1, 1), 60.0)
+    classifier = Classifier(arch.network("plain_flower", 5), (96, 96, 3), Recipe(), (120.0,) * 3, (60.0,) * 3)
+    if with_it:
+        return lambda: classifier.preprocessed(pixels)
+    return lambda: pixels.to(dtype=torch.float32, memory_format=torch.channels_last).sub(mean).div_(std)
+
+
+def packed(with_it: bool) -> Callable[[], object]:
+    """The gradients of three activations of 6, 6 and 8 channels behind a concatenation."""
+    outputs = [drawn(10, width, 48, 48) for width in (6, 6, 8)]
+    gradients = drawn(10, 20, 48, 48).split([6, 6, 8], dim=1)
+
+    def back() -> None:
+        for gradient, output in zip(gradients, outputs, strict=True):
+            whole = gradient.contiguous(memory_format=torch.channels_last) if with_it else gradient
+            torch.ops.aten.threshold_backward(whole, output, 0)
+
+    return back
+
+
+def both_ways(forward: Callable[..., Tensor], *given: Tensor) -> Callable[[], None]:
+    leaves = [one.requires_grad_() for one in given]
+    gradient = torch.ones_like(forward(*leaves))
+
+    def once() -> None:
+        forward(*leaves).backward(gradient)
+        for leaf in leaves:
+            leaf.grad = None
+
+    return once
+
+
+def pointwise(with_it: bool) -> Callable[[], object]:
+    def product(x: Tensor, weights: Tensor, bias: Tensor) -> Tensor:
+        return F.linear(x.permute(0, 2, 3, 1), weights.flatten(1), bias).permute(0, 3, 1, 2)
+
+    return both_ways(product if with_it else F.conv2d, drawn(10, 44, 24, 24), drawn(12, 44, 1, 1), torch.zeros(12))
+
+
+def windows(with_it: bool) -> Callable[[], object]:
+    def product(x: Tensor, weights: Tensor) -> Tensor:
+        columns = F.unfold(x, 3, padding=1)
+        return (weights.flatten(1) @ columns).unflatten(2, x.shape[2:])
+
+    convolved = partial(F.conv2d, padding=1)
+    return both_ways(product if with_it else convolved, drawn(10, 20, 48, 48), drawn(12, 20, 3, 3))
+
+
+def padded(with_it: bool) -> Callable[[], object]:
+    width = 8 if with_it else 6
+    return both_ways(partial(F.conv2d, padding=1), drawn(10, width, 48, 48), drawn(width, width, 3, 3))
+
+
+def together(with_it: bool) -> Callable[[], object]:
+    """Three 1x1 convolutions over one input, which 3x3 convolutions take up."""
+
+    def apart(x: Tensor, *weights: Tensor) -> Tensor:
+        return torch.cat([F.conv2d(x, one) * 1.0 for one in weights], dim=1)
+
+    def as_one(x: Tensor, *weights: Tensor) -> Tensor:
+        parts = F.conv2d(x, torch.cat(weights)).split([len(one) for one in weights], dim=1)
+        return torch.cat([part.contiguous(memory_format=torch.channels_last) * 1.0 for part in parts], dim=1)
+
+    return both_ways(as_one if with_it else apart, drawn(10, 44, 24, 24), *(drawn(12, 44, 1, 1) for _ in range(3)))
+
+
+OPERATIONS = [
+    Operation(
+        "pixels shifted and divided by rows", "10 photos of 96x96", True, "three channels are too few for a vector",
+        pixels_by_row,
+    ),
+    Operation(
+        "a branch's gradient packed", "gradient of ReLU, 6 + 6 + 8 channels, 48x48, batch 10", True,
+        "slices of channels lie scattered", packed,
+    ),
+    Operation(
+        "1x1 convolution as a matrix product", "44 to 12 channels, 24x24, batch 10", False,
+        "torch does the same for such small batches", pointwise,
+    ),
+    Operation(
+        "3x3 convolution as windows and a matrix product", "20 to 12 channels, 48x48, batch 10", False,
+        "nine times the memory to move", windows,
+    ),
+    Operation(
+        "channels padded to eight", "3x3, 8 in place of 6 channels, 48x48, batch 10", False,
+        "more to multiply and to move", padded,
+    ),
+    Operation(
+        "parallel 1x1 convolutions as one", "three of 44 to 12 channels, 24x24, batch 10", False,
+        "what it saves goes into taking its output apart", together,
+    ),
+]  # fmt: skip
+
+
+def alone(operation: Operation, rounds: int) -> Iterator[float]:
+    """Time of an operation without it, by that with it."""
+    dice = random.Random(operation.name)
+    ways = {with_it: operation.make(with_it) for with_it in (True, False)}
+    for number in range(rounds + 1):
+        took = {}
+        for with_it in dice.sample((True, False), 2):
+            begin = time.thread_time()
+            for _ in range(CALLS):
+                ways[with_it]()
+            took[with_it] = time.thread_time() - begin
+        if number:
+            yield took[False] / took[True]
 
 
 def ratios(attempt: Attempt, rounds: int) -> Iterator[float]:
@@ -131,13 +263,16 @@ def main(arguments: list[str] | None = None) -> int:
     torch.set_num_threads(1)
     allocator.hold()  # as where networks are trained
     found = []
-    for attempt in ATTEMPTS:
+    for attempt in (*ATTEMPTS, *OPERATIONS):
         if given.names and not attempt.name.startswith(tuple(given.names)):
             continue
         allocator.hold()
-        ratio = median_interval(list(ratios(attempt, given.rounds)))
-        family, order, side, batch = attempt.case
-        case = f"{family}{':' + order if order else ''} at {side} pixels, batch {batch}"
+        if isinstance(attempt, Operation):
+            ratio, case = median_interval(list(alone(attempt, given.rounds))), attempt.case
+        else:
+            ratio = median_interval(list(ratios(attempt, given.rounds)))
+            family, order, side, batch = attempt.case
+            case = f"{family}{':' + order if order else ''} at {side} pixels, batch {batch}"
         found.append(
             {"name": attempt.name, "case": case, "ratio": ratio, "kept": attempt.kept, "reason": attempt.reason}
         )
