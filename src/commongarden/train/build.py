@@ -115,13 +115,15 @@ class Concatenated(nn.Module):
         return torch.cat(parts, dim=1)
 
 
-def _packed(gradient: Tensor) -> Tensor | None:
+def _packed(gradient: Tensor | None) -> Tensor | None:
     """The gradient of one branch as a whole of its own, where it is a slice of the channels with channels last.
 
     Such a slice is a few numbers here and a few there, and what takes it as it is (the gradient of an activation does)
     needs up to twenty times as long.
     """
-    is_scattered = gradient.dim() == 4 and gradient.stride(1) == 1 and gradient.stride(3) > gradient.shape[1]
+    if gradient is None or gradient.dim() != 4:  # autograd gives None where nothing comes back
+        return None
+    is_scattered = gradient.stride(1) == 1 and gradient.stride(3) > gradient.shape[1]
     return gradient.contiguous(memory_format=torch.channels_last) if is_scattered else None
 
 
