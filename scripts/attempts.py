@@ -44,7 +44,8 @@ MMAP_MAX, TRIM = 65536, 128 * 1024  # glibc's own
 
 @dataclass(frozen=True)
 class Attempt:
-    """without: what is changed of the recipe to be without it; given_back: freed memory goes back to the system."""
+    """without: what is changed of the recipe to be without it; given_back: freed memory goes back to the system;
+    changed: what is done to the network to be with it, where it was not kept."""
 
     name: str
     case: tuple[str, str | None, int, int]
@@ -53,6 +54,48 @@ class Attempt:
     without: dict[str, object] = field(default_factory=dict)
     given_back: bool = False
     unfused: bool = False
+    changed: Callable[[nn.Module], None] | None = None
+
+
+class PooledByConvolution(nn.Module):
+    """The mean over 3x3 windows, padded by 1, as a convolution of each channel by itself, at the size first given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ones: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.ones is None:
+            self.ones = torch.ones(x.shape[1], 1, 3, 3)
+            counts = F.avg_pool2d(torch.ones(1, *x.shape[1:]), 3, 1, 1, divisor_override=1)
+            self.share = counts.reciprocal().contiguous(memory_format=torch.channels_last)
+        return F.conv2d(x, self.ones, padding=1, groups=len(self.ones)) * self.share
+
+
+class Product(nn.Conv2d):
+    """A 1x1 convolution as one matrix product over all pixels."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
+
+
+def pools_as_convolutions(network: nn.Module) -> None:
+    for parent in list(network.modules()):
+        for name, part in list(parent.named_children()):
+            if isinstance(part, nn.AvgPool2d) and part.stride in (1, (1, 1)):
+                setattr(parent, name, PooledByConvolution())
+
+
+def relus_in_place(network: nn.Module) -> None:
+    for part in network.modules():
+        if isinstance(part, nn.ReLU):
+            part.inplace = True
+
+
+def products(network: nn.Module) -> None:
+    for part in network.modules():
+        if type(part) is nn.Conv2d and part.kernel_size == part.stride == (1, 1):
+            part.__class__ = Product
 
 
 HELD = "a step's memory held for the next one"
@@ -70,6 +113,17 @@ ATTEMPTS += [
     Attempt(HELD, case, True, "no fresh pages to be zeroed in every step", given_back=True)
     for case in (INCEPTION, RESNET, LARGE)
 ]
+ATTEMPTS += [
+    Attempt(
+        "average pools as convolutions", INCEPTION, False, "faster alone, but pools are a small part of a step",
+        changed=pools_as_convolutions,
+    ),
+    Attempt("ReLU in place", INCEPTION, False, "little to gain where memory is held", changed=relus_in_place),
+    Attempt(
+        "1x1 convolutions as products", INCEPTION, False, "torch does nearly the same for small batches",
+        changed=products,
+    ),
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -131,6 +185,12 @@ def pointwise(with_it: bool) -> Callable[[], object]:
     return both_ways(product if with_it else F.conv2d, drawn(10, 44, 24, 24), drawn(12, 44, 1, 1), torch.zeros(12))
 
 
+def pooled(with_it: bool) -> Callable[[], object]:
+    """3x3 windows, with what is padded not counted."""
+    native = nn.AvgPool2d(3, 1, 1, count_include_pad=False)
+    return both_ways(PooledByConvolution() if with_it else native, drawn(10, 4, 48, 48))
+
+
 def windows(with_it: bool) -> Callable[[], object]:
     def product(x: Tensor, weights: Tensor) -> Tensor:
         columns = F.unfold(x, 3, padding=1)
@@ -170,6 +230,10 @@ OPERATIONS = [
     Operation(
         "1x1 convolution as a matrix product", "44 to 12 channels, 24x24, batch 10", False,
         "torch does the same for such small batches", pointwise,
+    ),
+    Operation(
+        "average pool as a convolution", "3x3 on 4 channels, 48x48, batch 10", False,
+        "faster, but a small part of a step", pooled,
     ),
     Operation(
         "3x3 convolution as windows and a matrix product", "20 to 12 channels, 48x48, batch 10", False,
@@ -220,6 +284,8 @@ def stepper(attempt: Attempt, with_it: bool) -> Callable[[], float]:
     network: Node = arch.network(family, 5, **({} if order is None else {"order": order}))
     torch.manual_seed(0)
     classifier = Classifier(network, (side, side, 3), recipe, (127.5,) * 3, (64.0,) * 3).train()
+    if attempt.changed is not None and with_it:
+        attempt.changed(classifier)
     optimizer = make_optimizer(classifier, recipe)
     if attempt.unfused and not with_it:
         for group in optimizer.param_groups:
