@@ -33,6 +33,7 @@ class Recipe:
     threads, layout: change the last bits of the numbers and so belong to the recipe.
     rewrites: by which rewrites the network is built (`arch.rewrites`): the same function for less work, other last
         bits; none where the list is empty.
+    precision: of multiplications: "float32"; "tf32", CUDA's shorter one; "bfloat16" where torch's autocast has it so.
     """
 
     resolution: int = 64
@@ -56,6 +57,7 @@ class Recipe:
     threads: int = 1
     layout: Literal["channels-last", "channels-first"] = "channels-last"
     rewrites: tuple[RewriteName, ...] = ("pool-behind",)
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
 
     def __post_init__(self) -> None:
         for name, ok, accepted in _bounds(self):
@@ -106,7 +108,7 @@ def _bounds(recipe: Recipe) -> list[tuple[str, bool, str]]:
 FIELDS = tuple(field.name for field in dataclasses.fields(Recipe))
 # What runs were made by before there was such a field. Records and effective study files name every field, so that one
 # without it is of an earlier version; a recipe with this value is hashed as it was then.
-BEFORE: dict[str, Any] = {"rewrites": ()}
+BEFORE: dict[str, Any] = {"rewrites": (), "precision": "float32"}
 
 
 def of_its_time(recipe: Recipe, named: Collection[str]) -> Recipe:

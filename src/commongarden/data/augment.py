@@ -1,4 +1,7 @@
-"""Augmentation by the batch, on pixels, with every random number from one generator."""
+"""Augmentation by the batch, on pixels, with every random number from one generator.
+
+The numbers are drawn on the CPU, where they are the same with every device; the pixels stay where they are.
+"""
 
 from __future__ import annotations
 
@@ -35,15 +38,15 @@ def augment(batch: Tensor, kinds: Sequence[str], generator: torch.Generator) -> 
 
 
 def _flip(batch: Tensor, generator: torch.Generator) -> Tensor:
-    chosen = torch.rand(len(batch), generator=generator) < 0.5
+    chosen = (torch.rand(len(batch), generator=generator) < 0.5).to(batch.device)
     return torch.where(chosen[:, None, None, None], batch.flip(3), batch)
 
 
 def _crop(batch: Tensor, generator: torch.Generator) -> Tensor:
     n, _, height, width = batch.shape
-    rows = _window(n, height, generator)
-    columns = _window(n, width, generator)
-    photos = torch.arange(n)
+    rows = _window(n, height, generator).to(batch.device)
+    columns = _window(n, width, generator).to(batch.device)
+    photos = torch.arange(n, device=batch.device)
     cut = batch.permute(0, 2, 3, 1)[photos[:, None, None], rows[:, :, None], columns[:, None, :]]  # (n, h, w, 3)
     return cut.permute(0, 3, 1, 2)
 
@@ -57,7 +60,8 @@ def _window(n: int, size: int, generator: torch.Generator) -> Tensor:
 
 
 def _colour(batch: Tensor, generator: torch.Generator) -> Tensor:
-    brightness, contrast, saturation = 0.8 + 0.4 * torch.rand(3, len(batch), 1, 1, 1, generator=generator)
+    factors = 0.8 + 0.4 * torch.rand(3, len(batch), 1, 1, 1, generator=generator)
+    brightness, contrast, saturation = factors.to(batch.device)
     pixels = (batch.float() * brightness).clamp_(0, 255)
     mean = _grey(pixels).mean((1, 2, 3), keepdim=True)
     pixels = (mean + (pixels - mean) * contrast).clamp_(0, 255)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from commongarden.data import resident
 from commongarden.data.augment import augment
 from commongarden.data.direct import Images, groups_of
 
@@ -16,7 +17,7 @@ CHUNK = 64  # photos looked at together for the statistics
 
 
 def shuffled(
-    images: Images,
+    images: resident.Held,
     labels: np.ndarray,
     indices: np.ndarray,
     batch_size: int,
@@ -26,8 +27,9 @@ def shuffled(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """One pass over the photos at `indices` in the order that the generator `order` gives.
 
-    images: (n, height, width, 3) uint8, labels: (n,) int64, indices: (m,) places in both. Yields pixels, uint8
-    (b, 3, height, width), channels last in memory, and labels, int64 (b,). The last batch may be smaller; where a
+    images: (n, height, width, 3) uint8, as a tensor where a device holds them (data/resident.py), labels: (n,) int64,
+    indices: (m,) places in both. Yields pixels, uint8 (b, 3, height, width), channels last in memory, and labels,
+    int64 (b,), on the device that holds the images. The last batch may be smaller; where a
     single photo would be left for it, that one is left out, because batch norm cannot normalize one photo.
     """
     permutation = torch.randperm(len(indices), generator=order).numpy()
@@ -40,7 +42,7 @@ def shuffled(
 
 
 def in_order(
-    images: Images, labels: np.ndarray, indices: np.ndarray, batch_size: int
+    images: resident.Held, labels: np.ndarray, indices: np.ndarray, batch_size: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Every photo at `indices` once, in their order, nothing changed; shapes as in `shuffled`."""
     return _gathered(
@@ -79,6 +81,11 @@ def _mean_and_std(counts: list[int]) -> tuple[float, float]:
     return total / n, math.sqrt((n * squares - total * total) / (n * n)) or 1.0
 
 
-def _gathered(images: Images, labels: np.ndarray, batches: Sequence[np.ndarray]) -> Iterator[tuple[Tensor, Tensor]]:
+def _gathered(
+    images: resident.Held, labels: np.ndarray, batches: Sequence[np.ndarray]
+) -> Iterator[tuple[Tensor, Tensor]]:
+    if isinstance(images, Tensor):
+        yield from resident.gathered(images, labels, batches)
+        return
     for chosen, pixels in zip(batches, groups_of(images, batches), strict=True):  # (b, height, width, 3), a copy
         yield torch.from_numpy(pixels).permute(0, 3, 1, 2), torch.from_numpy(np.asarray(labels[chosen]))

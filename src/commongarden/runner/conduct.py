@@ -96,6 +96,7 @@ def conduct(
         study = budget.with_seeds(study, spending.most)
     event_files = EventFiles(root / "tensorboard") if tensorboard else None
     device = plan.device_name(device)
+    plan.check_precision(study, device)
     interrupted = False
     with store_files.held(root), display:
         for mended in store_files.mend(Store(root)):

@@ -13,6 +13,7 @@ from commongarden import disk
 from commongarden import store as store_files
 from commongarden.arch import read
 from commongarden.data import batches
+from commongarden.data.resident import resident
 from commongarden.language import N_
 from commongarden.records import Epoch, Failure, Predictions, Run
 from commongarden.runner import plan
@@ -81,7 +82,7 @@ def _grow(
 ) -> Iterator[Event]:
     recipe = record.recipe
     device = measure.pick_device(record.device)
-    measure.settle(recipe.threads)
+    measure.settle(recipe.threads, recipe.precision)
     machine = dataclasses.replace(record.machine, instructions=torch.backends.cpu.get_cpu_capability())
     record = dataclasses.replace(record, machine=machine)
     memory = measure.PeakMemory(device)
@@ -92,6 +93,8 @@ def _grow(
     elif recipe.pixels == "own":
         mean, std = own_pixels(read(record.arch))
         record = dataclasses.replace(record, pixel_mean=mean, pixel_std=std)
+
+    held = resident(images, device)
 
     partial = store.partial(record.arm, record.seed)
     store_files.make_folder(partial)
@@ -119,10 +122,10 @@ def _grow(
             streams.generator(study.seed, in_order, "order", epoch),
             streams.generator(study.seed, in_order, "augmentation", epoch),
         )
-        return batches.shuffled(images, soil.labels, soil.train, recipe.batch_size, order, augmentation, recipe.augment)
+        return batches.shuffled(held, soil.labels, soil.train, recipe.batch_size, order, augmentation, recipe.augment)
 
     def part(indices: np.ndarray) -> Iterable[loop.Batch]:
-        return batches.in_order(images, soil.labels, indices, EVALUATION_BATCH)
+        return batches.in_order(held, soil.labels, indices, EVALUATION_BATCH)
 
     shown = 0.0
     line = commonest_line(soil) if stop_hopeless and not isinstance(job, Trial) else -1.0
@@ -156,7 +159,7 @@ def _grow(
     test = evaluate(trainee.classifier, part(soil.test), device)
     stored = checkpoint.weights_to_bytes(trainee.classifier)
     few = soil.train[np.linspace(0, len(soil.train) - 1, min(REESTIMATED_FROM, len(soil.train))).astype(np.int64)]
-    together = batches.in_order(images, soil.labels, few, REESTIMATED_FROM)
+    together = batches.in_order(held, soil.labels, few, REESTIMATED_FROM)
     anew = reestimated(trainee.classifier, together, lambda: part(soil.val), device)
     finished = dataclasses.replace(
         record,

@@ -31,7 +31,7 @@ def _look(study: Study, soil: Soil, arm: str) -> Audit:
     recipe, n_classes, soil = study.recipe_of(arm), len(soil.manifest.classes), soil.of(study.seeds[0])
     shape = (recipe.resolution, recipe.resolution, 3)
     network = study.arms[arm].network(n_classes)
-    measure.settle(recipe.threads)
+    measure.settle(recipe.threads, recipe.precision)
     images = soil.images(recipe.resolution)
     mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
     if recipe.pixels == "standardized":

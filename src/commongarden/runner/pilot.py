@@ -17,7 +17,7 @@ import torch
 from commongarden import store as store_files
 from commongarden.arch import read
 from commongarden.data import batches
-from commongarden.data.direct import Images
+from commongarden.data.resident import Held, resident
 from commongarden.errors import CommonGardenError
 from commongarden.recipe import Recipe
 from commongarden.records import Epoch, Run
@@ -52,7 +52,7 @@ def _pilot(store: Store, study: Study, soil: Soil, arm: str, device_name: str) -
     soil = soil.of(job.seed)
     record = plan.record(study, soil, job, device_name)
     recipe, device = record.recipe, measure.pick_device(record.device)
-    measure.settle(recipe.threads)
+    measure.settle(recipe.threads, recipe.precision)
     memory = measure.PeakMemory(device)
 
     start = time.perf_counter()
@@ -63,6 +63,7 @@ def _pilot(store: Store, study: Study, soil: Soil, arm: str, device_name: str) -
     elif recipe.pixels == "own":
         mean, std = own_pixels(read(record.arch))
         record = dataclasses.replace(record, pixel_mean=mean, pixel_std=std)
+    held = resident(images, device)
     seconds = time.perf_counter() - start
 
     steps = batches.n_batches(len(soil.train), recipe.batch_size)
@@ -73,10 +74,10 @@ def _pilot(store: Store, study: Study, soil: Soil, arm: str, device_name: str) -
             start = time.perf_counter()
             trainee = _trainee(study, job, record, phase, device)
             made = time.perf_counter() - start
-            seconds += epochs * steps * _step_seconds(trainee, study, soil, images, job, steps)
+            seconds += epochs * steps * _step_seconds(trainee, study, soil, held, job, steps)
 
     def photos(n: int, batch: int) -> Iterable[loop.Batch]:
-        return islice(batches.in_order(images, soil.labels, soil.train, batch), n)
+        return islice(batches.in_order(held, soil.labels, soil.train, batch), n)
 
     seconds += made
     evaluate(trainee.classifier, photos(1, EVALUATION_BATCH), device)  # warm-up
@@ -95,7 +96,7 @@ def _pilot(store: Store, study: Study, soil: Soil, arm: str, device_name: str) -
 
 
 def _step_seconds(
-    trainee: loop.Trainee, study: Study, soil: Soil, images: Images, job: Job, steps_per_epoch: int
+    trainee: loop.Trainee, study: Study, soil: Soil, photos: Held, job: Job, steps_per_epoch: int
 ) -> float:
     """Mean seconds of a training step, its batch included, behind a few that warm up."""
     recipe, in_order = trainee.recipe, study.stream_seed(job.seed, "order")
@@ -105,10 +106,10 @@ def _step_seconds(
             streams.generator(study.seed, in_order, "order", epoch),
             streams.generator(study.seed, in_order, "augmentation", epoch),
         )
-        return batches.shuffled(images, soil.labels, soil.train, recipe.batch_size, order, augmentation, recipe.augment)
+        return batches.shuffled(photos, soil.labels, soil.train, recipe.batch_size, order, augmentation, recipe.augment)
 
     def no_validation() -> Iterable[loop.Batch]:
-        return batches.in_order(images, soil.labels, soil.train[:1], 1)
+        return batches.in_order(photos, soil.labels, soil.train[:1], 1)
 
     times: list[float] = []
     most = min(MOST_STEPS, int(MOST_SHARE * recipe.epochs * steps_per_epoch))

@@ -16,6 +16,8 @@ import msgspec
 import psutil
 
 from commongarden import arch
+from commongarden.errors import RunnerError
+from commongarden.language import _
 from commongarden.recipe import Recipe, hashed
 from commongarden.records import SCHEMA, Failure, Git, Hashes, Machine, Run
 from commongarden.runner import limits
@@ -85,6 +87,19 @@ def forecast_bytes(study: Study, arm: str, n_classes: int) -> int:
     recipe = study.recipe_of(arm)
     cost = arch.cost(study.arms[arm].network(n_classes), (recipe.resolution, recipe.resolution, 3))
     return WORKER_BYTES + 4 * 4 * cost.n_params + 2 * recipe.batch_size * cost.activation_bytes
+
+
+def check_precision(study: Study, device: str) -> None:
+    """Raises RunnerError where an arm is to be trained in numbers that the device does not have: it would be called
+    what it is not."""
+    for arm in study.arms:
+        if study.recipe_of(arm).precision == "tf32" and not device.startswith("cuda"):
+            raise RunnerError(
+                _(
+                    "{arm}: recipe.precision: found 'tf32', which CUDA devices alone have, and the runs would be on "
+                    "{device}; accepted there: 'float32', 'bfloat16'"
+                ).format(arm=arm, device=device)
+            )
 
 
 def device_name(wanted: str) -> str:

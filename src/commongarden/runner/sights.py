@@ -67,7 +67,7 @@ def _sight(store: Store, soil: Soil, task: Sighting, device_name: str) -> Sight:
 
     soil = soil.of(task.seed)
     run = store.run(task.arm, task.seed)
-    measure.settle(run.recipe.threads)
+    measure.settle(run.recipe.threads, run.recipe.precision)
     device = measure.pick_device(device_name)
     classifier = Classifier(read(run.arch), run.input, run.recipe, run.pixel_mean, run.pixel_std)
     load_weights(classifier, checked(store.directory(task.arm, task.seed), "model.safetensors"))

@@ -128,7 +128,7 @@ def audit_built(
 
 def audit_drawn(network: Node, input: Shape, n_classes: int, recipe: Recipe, n_train: int) -> Audit:
     """`audit_arm` where there are no photos: drawn pixels stand for them, and classes in turn for their labels."""
-    measure.settle(recipe.threads)
+    measure.settle(recipe.threads, recipe.precision)
     n = n_photos(network, input)
     labels = torch.arange(n) % n_classes
     return audit_arm(network, input, n_classes, recipe, n_train, drawn_pixels(input, n), labels)

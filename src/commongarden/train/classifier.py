@@ -29,12 +29,18 @@ class Classifier(nn.Module):
         self.body = build(tree, input)
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, 3, 1, 1), persistent=False)
+        self.precision = recipe.precision
         self.memory_format = torch.channels_last if recipe.layout == "channels-last" else torch.contiguous_format
         self.to(memory_format=self.memory_format)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        logits: Tensor = self.body(self.preprocessed(pixels))
-        return logits
+        values = self.preprocessed(pixels)
+        if self.precision != "bfloat16":
+            logits: Tensor = self.body(values)
+            return logits
+        with torch.autocast(values.device.type, torch.bfloat16):
+            logits = self.body(values)
+        return logits.float()
 
     def preprocessed(self, pixels: Tensor) -> Tensor:
         """What the network is given: float32 (n, 3, height, width)."""

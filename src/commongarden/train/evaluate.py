@@ -35,7 +35,7 @@ def evaluate(classifier: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], de
         network = folded(classifier)
         for pixels, answer in batches:
             logits.append(network(pixels.to(device)).float().cpu())
-            labels.append(answer)
+            labels.append(answer.cpu())
         all_logits, all_labels = torch.cat(logits), torch.cat(labels)
         loss = F.cross_entropy(all_logits, all_labels).item()
         accuracy = (all_logits.argmax(1) == all_labels).double().mean().item()

@@ -10,18 +10,17 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from commongarden.language import N_
 from commongarden.recipe import Recipe
 from commongarden.records import Epoch
 from commongarden.train import streams
-from commongarden.train.build import auxiliary_logits
 from commongarden.train.classifier import Classifier
 from commongarden.train.evaluate import evaluate
 from commongarden.train.recording import Recorder
 from commongarden.train.schedule import begin_epoch, learning_rate, make_optimizer
+from commongarden.train.step import Captured, Learn, learner
 
 Batch = tuple[Tensor, Tensor]  # uint8 (n, 3, height, width), int64 (n,)
 
@@ -53,12 +52,14 @@ class Diverged(Exception):
 
 @dataclass
 class Trainee:
-    """A network in training: all that changes, and all that a checkpoint holds. recorder: of its signals, if any."""
+    """A network in training: all that changes, and all that a checkpoint holds. learn: the passes of one step.
+    recorder: of its signals, if any."""
 
     classifier: Classifier
     recipe: Recipe
     device: torch.device
     optimizer: torch.optim.Optimizer
+    learn: Learn
     history: list[Epoch] = field(default_factory=list)
     best_epoch: int = 0
     best_weights: dict[str, Tensor] | None = None
@@ -68,7 +69,8 @@ class Trainee:
 def new_trainee(classifier: Classifier, recipe: Recipe, device: torch.device) -> Trainee:
     """A network at its first weights, on its device, with its optimizer."""
     classifier.to(device)
-    return Trainee(classifier, recipe, device, make_optimizer(classifier, recipe))
+    optimizer = make_optimizer(classifier, recipe)
+    return Trainee(classifier, recipe, device, optimizer, learner(classifier, optimizer, recipe, device))
 
 
 def train(
@@ -108,19 +110,16 @@ def _epoch(
         pixels, labels = pixels.to(trainee.device), labels.to(trainee.device)
         clock.mark("data")
 
-        if recorder is not None:
-            recorder.begin(step)
-        logits = classifier(pixels)
-        loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
-        optimizer.zero_grad(set_to_none=True)
-        with_heads = loss + _auxiliary_loss(classifier, labels, recipe)
-        with_heads.backward()  # type: ignore[no-untyped-call]
-        value = loss.item()
-        if not math.isfinite(with_heads.item()):
-            raise Diverged(epoch, step, with_heads.item())
+        learn = trainee.learn
+        if recorder is not None and recorder.begin(step) and isinstance(learn, Captured):
+            learn = learn.learn  # what watches is no part of a capture
+        learned = learn(pixels, labels)
+        value, whole = learned.loss.item(), learned.whole.item()
+        if not math.isfinite(whole):
+            raise Diverged(epoch, step, whole)
         if recorder is not None:
             recorder.learned()
-        right += int((logits.detach().argmax(1) == labels).sum())
+        right += int((learned.logits.detach().argmax(1) == labels).sum())
         clock.mark("forward_backward")
 
         rate = learning_rate(recipe, (epoch - 1) * steps_per_epoch + step - 1, steps_per_epoch)
@@ -153,15 +152,6 @@ def _epoch(
         seconds_optimizer=clock.seconds["optimizer"],
         seconds_val=clock.seconds["val"],
     )
-
-
-def _auxiliary_loss(classifier: Classifier, labels: Tensor, recipe: Recipe) -> Tensor | float:
-    """What the auxiliary heads add to the loss that is trained. The loss that is told is the network's own."""
-    losses = [
-        weight * F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
-        for weight, logits in auxiliary_logits(classifier)
-    ]
-    return sum(losses, start=0.0)
 
 
 def _is_best(trainee: Trainee) -> bool:

@@ -46,8 +46,9 @@ def pick_device(wanted: str = "auto") -> torch.device:
     return torch.device(wanted)
 
 
-def settle(threads: int) -> None:
-    """Makes this process's numbers repeat: fixed threads, no algorithm chosen by timing, tiny numbers taken as 0.
+def settle(threads: int, precision: str = "float32") -> None:
+    """Makes this process's numbers repeat: fixed threads, no algorithm chosen by timing, tiny numbers taken as 0, and
+    CUDA's short multiplication (tf32, which torch has on for convolutions by itself) only where a recipe names it.
 
     Adam's first moments of a dead unit fall below the smallest normal number within an epoch or two, where the
     processor is many times slower.
@@ -56,6 +57,7 @@ def settle(threads: int) -> None:
     torch.set_flush_denormal(True)
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
 
 
 def inference_ms(classifier: nn.Module, input: tuple[int, int, int], device: torch.device, repeats: int = 30) -> float:

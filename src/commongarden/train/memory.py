@@ -22,7 +22,7 @@ def peak(
 
     Of a GPU it is what its allocator held.
     """
-    measure.settle(recipe.threads)
+    measure.settle(recipe.threads, recipe.precision)
     before = measure.PeakMemory(device).look()
     memory = measure.PeakMemory(device)
     classifier = Classifier(network, input, recipe, (127.5,) * 3, (64.0,) * 3)

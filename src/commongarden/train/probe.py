@@ -63,7 +63,7 @@ def probe(
 
 def probe_drawn(network: Node, input: Shape, n_classes: int, recipe: Recipe, n_train: int) -> Probe:
     """The probe of a tree of nodes as the recipe would first have it, on drawn pixels; n_train: photos to train on."""
-    measure.settle(recipe.threads)
+    measure.settle(recipe.threads, recipe.precision)
     torch.manual_seed(streams.seed(0, 0, "initialization"))  # for networks that draw their own
     module = build(network, input)
     initialize(module, recipe, streams.generator(0, 0, "initialization"))

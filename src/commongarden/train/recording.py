@@ -61,8 +61,8 @@ class Recorder:
 
     # What the loop calls
 
-    def begin(self, step: int) -> None:
-        """Before the forward pass of this step of the epoch, from 1."""
+    def begin(self, step: int) -> bool:
+        """Before the forward pass of this step of the epoch, from 1. Whether its layers are looked at."""
         self._step = step
         if step in self._looks:
             self._graph = {} if not self.layers else None
@@ -73,6 +73,7 @@ class Recorder:
                     self._handles.append(module.register_forward_hook(self._rectifier_hook(name)))
                 elif isinstance(module, _BatchNorm) and _moves(module):
                     self._norm_hooks(name, module)
+        return step in self._looks
 
     def learned(self) -> None:
         """Behind the backward pass, before the optimizer moves the weights."""

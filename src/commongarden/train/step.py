@@ -1,0 +1,141 @@
+"""The forward and backward pass of one step of training, run anew each time or captured once as a CUDA graph."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from commongarden.recipe import Recipe
+from commongarden.train.build import auxiliary_logits
+from commongarden.train.external import ExternalNetwork
+
+GRAPHS = "COMMONGARDEN_CUDA_GRAPHS"  # set to 1, steps on CUDA are captured; no such device has run it yet
+WARM_UP = 3  # steps before a capture, in which libraries choose their kernels and make their workspaces
+
+
+class Learned(NamedTuple):
+    """logits: (n, classes). loss: the network's own. whole: what the gradients are of, auxiliary heads included."""
+
+    logits: Tensor
+    loss: Tensor
+    whole: Tensor
+
+
+Learn = Callable[[Tensor, Tensor], Learned]  # photos and labels; the gradients are then with the parameters
+
+
+def learner(classifier: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recipe, device: torch.device) -> Learn:
+    """How a step of this network learns on this device."""
+    learn = eager(classifier, optimizer, recipe)
+    if device.type == "cuda" and os.environ.get(GRAPHS) == "1" and capturable(classifier, recipe):
+        return Captured(learn, classifier, CudaGraphs(device))
+    return learn
+
+
+def capturable(classifier: nn.Module, recipe: Recipe) -> bool:
+    """Whether every step does the same: what learns does not change, and no code by others runs."""
+    by_others = any(isinstance(part, ExternalNetwork) for part in classifier.modules())
+    return not recipe.head_epochs and not by_others
+
+
+def eager(classifier: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recipe) -> Learn:
+    """Operation by operation."""
+
+    def learn(pixels: Tensor, labels: Tensor) -> Learned:
+        logits = classifier(pixels)
+        loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+        optimizer.zero_grad(set_to_none=True)
+        whole = loss
+        for weight, head in auxiliary_logits(classifier):
+            whole = whole + weight * F.cross_entropy(head.float(), labels, label_smoothing=recipe.label_smoothing)
+        whole.backward()  # type: ignore[no-untyped-call]
+        return Learned(logits, loss, whole)
+
+    return learn
+
+
+class Graphs(Protocol):
+    """What captures work. `warm_up` is where steps before it are done; `capture` records the work, of which it may do
+    nothing, and gives what does it again, with results in the same tensors each time."""
+
+    def warm_up(self) -> AbstractContextManager[None]: ...
+
+    def capture(self, work: Callable[[], Learned]) -> tuple[Callable[[], None], Learned]: ...
+
+
+class CudaGraphs:
+    """torch's graphs of one device (https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs)."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._beside = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+    def warm_up(self) -> AbstractContextManager[None]:
+        self._beside.wait_stream(torch.cuda.current_stream(self._device))
+        return _Joined(self._beside, self._device)
+
+    def capture(self, work: Callable[[], Learned]) -> tuple[Callable[[], None], Learned]:
+        graph = torch.cuda.CUDAGraph()
+        torch.cuda.synchronize(self._device)
+        with torch.cuda.graph(graph):
+            learned = work()
+        return graph.replay, learned
+
+
+class _Joined(AbstractContextManager[None]):
+    """Work on a stream of its own, for which the current one then waits."""
+
+    def __init__(self, stream: torch.cuda.Stream, device: torch.device) -> None:
+        self._stream, self._device = stream, device
+        self._inside = torch.cuda.stream(stream)
+
+    def __enter__(self) -> None:
+        self._inside.__enter__()  # type: ignore[no-untyped-call]
+
+    def __exit__(self, *error: object) -> None:
+        self._inside.__exit__(*error)
+        torch.cuda.current_stream(self._device).wait_stream(self._stream)
+
+
+class Captured:
+    """A step captured at the size of the first batches; a batch of another size is done operation by operation.
+
+    A replay reads its batch from, and leaves its results and gradients in, the tensors of the capture. So gradients are
+    given to the parameters again at each replay: a step in between may have made others.
+    """
+
+    def __init__(self, learn: Learn, classifier: nn.Module, graphs: Graphs) -> None:
+        self.learn, self._graphs = learn, graphs
+        self._parameters = [parameter for parameter in classifier.parameters() if parameter.requires_grad]
+        self._steps = 0
+        self._batch: tuple[Tensor, Tensor] | None = None
+        self._replay: Callable[[], None] | None = None
+        self._learned: Learned | None = None
+        self._gradients: list[Tensor | None] = []
+
+    def __call__(self, pixels: Tensor, labels: Tensor) -> Learned:
+        if self._batch is None:
+            self._batch = pixels.clone(memory_format=torch.preserve_format), labels.clone()
+        if pixels.shape != self._batch[0].shape:
+            return self.learn(pixels, labels)
+        self._steps += 1
+        if self._steps <= WARM_UP:
+            with self._graphs.warm_up():
+                return self.learn(pixels, labels)
+        held_pixels, held_labels = self._batch
+        held_pixels.copy_(pixels)
+        held_labels.copy_(labels)
+        if self._replay is None:
+            self._replay, self._learned = self._graphs.capture(lambda: self.learn(held_pixels, held_labels))
+            self._gradients = [parameter.grad for parameter in self._parameters]
+        self._replay()
+        for parameter, gradient in zip(self._parameters, self._gradients, strict=True):
+            parameter.grad = gradient
+        assert self._learned is not None, "a capture has results"
+        return self._learned
