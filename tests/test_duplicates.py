@@ -285,6 +285,26 @@ def test_an_existing_split_never_changes(garden, tmp_path, monkeypatch):
     assert store.study().split.near_duplicates == "ignore"
 
 
+def test_korean_names_on_a_sheet_are_written_in_a_font_that_has_them(monkeypatch):
+    asked = []
+
+    def truetype(file, size):
+        asked.append(file)
+        if file == "first.ttf":
+            raise OSError("cannot open resource")
+        return file
+
+    monkeypatch.setattr(checked.ImageFont, "truetype", truetype)
+    monkeypatch.setattr(checked, "KOREAN_FONTS", ("first.ttf", "second.ttf", "third.ttf"))
+    names = {"a.jpg": "장미: a.jpg", "b.jpg": "Rosé: b.jpg"}
+    assert checked._lettered(names) == ("second.ttf", names)
+    assert asked == ["first.ttf", "second.ttf"]
+    monkeypatch.setattr(checked, "KOREAN_FONTS", ("first.ttf",))
+    assert checked._lettered(names)[1] == {"a.jpg": "??: a.jpg", "b.jpg": "Rosé: b.jpg"}
+    assert checked._lettered({"b.jpg": "Rosé: b.jpg"})[1] == {"b.jpg": "Rosé: b.jpg"}
+    assert asked == ["first.ttf", "second.ttf", "first.ttf"]  # European names need none
+
+
 # what the report shows of it
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,11 @@ MOST_LINES = 10  # of one kind of finding
 PICTURE = 128
 GAP = 6
 WIDTH = 1400
+LETTERS = 11  # pixels
+# as Linux distributions, Windows and macOS call theirs; Pillow looks where each keeps its fonts
+KOREAN_FONTS = ("NanumGothic.ttf", "NotoSansCJK-Regular.ttc", "malgun.ttf", "AppleSDGothicNeo.ttc")
 MOST_ON_SHEET = 200  # photos
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def summary(manifest: Manifest, found: Inspection | None) -> dict[str, Any]:
@@ -90,14 +95,14 @@ def draw_sheet(manifest: Manifest, found: Inspection | None, path: Path) -> None
     of = {photo.path: photo.label for photo in manifest.photos}
     places, height = _laid_out(groups)
     sheet = Image.new("RGB", (WIDTH, height), "white")
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=11)
+    pen = ImageDraw.Draw(sheet)
+    font, names = _lettered({path: f"{of[path]}: {Path(path).name}"[:22] for group, _ in places for path in group})
     for group, corners in places:
         for photo, (x, y) in zip(group, corners, strict=True):
             with image.read(Path(manifest.root, photo)) as picture:
                 picture.thumbnail((PICTURE, PICTURE))
                 sheet.paste(picture, (x, y))
-            name = f"{of[photo]}: {Path(photo).name}"[:22]
-            pen.text((x, y + PICTURE + 2), name.encode("latin-1", "replace").decode("latin-1"), "black", font)
+            pen.text((x, y + PICTURE + 2), names[photo], "black", font)
         left, top = corners[0]
         right, bottom = corners[-1]
         if top == bottom:
@@ -110,6 +115,17 @@ def draw_sheet(manifest: Manifest, found: Inspection | None, path: Path) -> None
                 path=path, reason=error
             )
         ) from None
+
+
+def _lettered(names: Mapping[str, str]) -> tuple[Font, Mapping[str, str]]:
+    """A font, and the names as it can write them: Pillow's own knows European letters only, so that for others it is
+    the first of the system's that knows Korean ones too, and without any they are question marks."""
+    european = {photo: name.encode("latin-1", "replace").decode("latin-1") for photo, name in names.items()}
+    if european != names:
+        for file in KOREAN_FONTS:
+            with suppress(OSError):
+                return ImageFont.truetype(file, LETTERS), names
+    return ImageFont.load_default(size=LETTERS), european
 
 
 def _laid_out(groups: Sequence[Sequence[str]]) -> tuple[list[tuple[Sequence[str], list[tuple[int, int]]]], int]:
