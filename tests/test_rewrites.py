@@ -259,8 +259,10 @@ def test_a_recipe_without_rewrites_hashes_as_before_there_were_any():
     after = contract.of(dataclasses.replace(STUDY, recipe=Recipe(rewrites=ALL)), photos, splits)
     assert (before.hash, "rewrites" in before.recipe) != (after.hash, "rewrites" in after.recipe)
     assert plan.recipe_hash(Recipe(rewrites=ALL)) != plan.recipe_hash(Recipe(rewrites=()))
-    every = hashlib.sha256(msgspec.json.encode(Recipe(rewrites=ALL), order="sorted")).hexdigest()
-    assert plan.recipe_hash(Recipe(rewrites=ALL)) == every
+    known = {name: value for name, value in dataclasses.asdict(Recipe(rewrites=ALL)).items() if name != "precision"}
+    assert (
+        plan.recipe_hash(Recipe(rewrites=ALL)) == hashlib.sha256(msgspec.json.encode(known, order="sorted")).hexdigest()
+    )
 
 
 def made_before(root):
