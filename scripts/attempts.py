@@ -76,7 +76,11 @@ class Product(nn.Conv2d):
     """A 1x1 convolution as one matrix product over all pixels."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
+        return product(x, self.weight, self.bias)
+
+
+def product(x: Tensor, weights: Tensor, bias: Tensor | None) -> Tensor:
+    return F.linear(x.permute(0, 2, 3, 1), weights.flatten(1), bias).permute(0, 3, 1, 2)
 
 
 def pools_as_convolutions(network: nn.Module) -> None:
@@ -179,9 +183,6 @@ def both_ways(forward: Callable[..., Tensor], *given: Tensor) -> Callable[[], No
 
 
 def pointwise(with_it: bool) -> Callable[[], object]:
-    def product(x: Tensor, weights: Tensor, bias: Tensor) -> Tensor:
-        return F.linear(x.permute(0, 2, 3, 1), weights.flatten(1), bias).permute(0, 3, 1, 2)
-
     return both_ways(product if with_it else F.conv2d, drawn(10, 44, 24, 24), drawn(12, 44, 1, 1), torch.zeros(12))
 
 

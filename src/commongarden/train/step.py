@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple, Protocol
 
 import torch
@@ -76,9 +76,16 @@ class CudaGraphs:
         self._device = device
         self._beside = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
-    def warm_up(self) -> AbstractContextManager[None]:
-        self._beside.wait_stream(torch.cuda.current_stream(self._device))
-        return _Joined(self._beside, self._device)
+    @contextmanager
+    def warm_up(self) -> Iterator[None]:
+        """Work on a stream of its own, for which the current one then waits."""
+        current = torch.cuda.current_stream(self._device)
+        self._beside.wait_stream(current)
+        try:
+            with torch.cuda.stream(self._beside):
+                yield
+        finally:
+            current.wait_stream(self._beside)
 
     def capture(self, work: Callable[[], Learned]) -> tuple[Callable[[], None], Learned]:
         graph = torch.cuda.CUDAGraph()
@@ -86,21 +93,6 @@ class CudaGraphs:
         with torch.cuda.graph(graph):
             learned = work()
         return graph.replay, learned
-
-
-class _Joined(AbstractContextManager[None]):
-    """Work on a stream of its own, for which the current one then waits."""
-
-    def __init__(self, stream: torch.cuda.Stream, device: torch.device) -> None:
-        self._stream, self._device = stream, device
-        self._inside = torch.cuda.stream(stream)
-
-    def __enter__(self) -> None:
-        self._inside.__enter__()  # type: ignore[no-untyped-call]
-
-    def __exit__(self, *error: object) -> None:
-        self._inside.__exit__(*error)
-        torch.cuda.current_stream(self._device).wait_stream(self._stream)
 
 
 class Captured:
