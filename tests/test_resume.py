@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from commongarden import arch, disk
 from commongarden.data.augment import KINDS
 from commongarden.recipe import Recipe
 from commongarden.records import Epoch
+from commongarden.runner import saving
 from commongarden.runner.events import EpochDone, Job, RunDone, RunStopped
 from commongarden.runner.grow import grow
 from commongarden.runner.soil import prepare
@@ -33,6 +35,11 @@ FAMILIES = [
 ]  # fmt: skip
 LARGE = [("alexnet", {}), ("vgg11", {}), ("googlenet", {"aux": True}), ("inception_v3", {}), ("resnet18", {}),
          ("resnet50", {}), ("plain18", {})]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def every_epoch_is_saved(monkeypatch):
+    monkeypatch.setattr(saving, "SHARE", math.inf)
 
 
 def study_of(photos, arms, **recipe):
@@ -83,6 +90,11 @@ def test_every_optimizer_and_schedule(photos, cache_folder, tmp_path, optimizer,
 )
 def test_every_augmentation(photos, cache_folder, tmp_path, kinds):
     check(photos, cache_folder, tmp_path, {"a": Arm("plain_flower")}, augment=kinds, select="best-val")
+
+
+def test_epochs_behind_the_last_checkpoint_are_trained_again(photos, cache_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(saving, "SHARE", 0.0)  # only the first one is saved
+    check(photos, cache_folder, tmp_path, {"a": Arm("plain_flower")}, augment=("flip",), select="best-val")
 
 
 @pytest.mark.parametrize("values", [{"head_epochs": 2, "body_lr": 0.1}, {"layout": "channels-first"}, {"init": "own"},

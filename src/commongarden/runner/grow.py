@@ -20,6 +20,7 @@ from commongarden.runner import plan
 from commongarden.runner.events import EpochDone, Event, Job, RunDone, RunStopped, Started, Stepped, Trial
 from commongarden.runner.first import first_weights, own_pixels
 from commongarden.runner.hopeless import commonest_line, is_hopeless
+from commongarden.runner.saving import Saver
 from commongarden.runner.soil import Soil
 from commongarden.store import Store
 from commongarden.study import Study
@@ -113,6 +114,7 @@ def _grow(
             N_("{reason}; starts from its first epoch").format(reason=error),
         )
     kept.append(trainee)
+    saver = Saver(partial / "checkpoint.pt", trainee)
     yield Started(job, tuple(trainee.history), note)
 
     in_order = study.stream_seed(job.seed, "order")  # augmentation and dropout go with it: they are chance on the way
@@ -133,7 +135,7 @@ def _grow(
     while not is_hopeless(trainee.history, recipe.epochs, line) and (news := next(news_of, None)) is not None:
         if isinstance(news, Epoch):
             memory.look()
-            store_files.write_atomically(partial / "checkpoint.pt", checkpoint.to_bytes(trainee))
+            saver.epoch_done()
             yield EpochDone(job, news, len(soil.train) / news.seconds_train)
         elif time.monotonic() - shown > SECONDS_BETWEEN_STEP_EVENTS:
             shown = time.monotonic()

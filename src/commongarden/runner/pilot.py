@@ -25,6 +25,7 @@ from commongarden.runner import plan
 from commongarden.runner.events import Job, Piloted
 from commongarden.runner.first import first_weights, own_pixels
 from commongarden.runner.grow import EVALUATION_BATCH
+from commongarden.runner.saving import seconds_of_saving
 from commongarden.runner.soil import Soil
 from commongarden.store import Store
 from commongarden.study import Study
@@ -88,7 +89,8 @@ def _pilot(store: Store, study: Study, soil: Soil, arm: str, device_name: str) -
 
     path = store.root / f".pilot-{arm}.tmp"  # swept away where this process is killed
     checkpoint.to_bytes(trainee)  # warm-up
-    seconds += recipe.epochs * _timed(lambda: store_files.write_atomically(path, checkpoint.to_bytes(trainee)))
+    a_checkpoint = _timed(lambda: store_files.write_atomically(path, checkpoint.to_bytes(trainee)))
+    seconds += seconds_of_saving(recipe.epochs, seconds, a_checkpoint)
     path.unlink()
     stored = len(checkpoint.weights_to_bytes(trainee.classifier))
     answers = len(soil.test) * (4 * len(soil.manifest.classes) + 8)
