@@ -66,9 +66,14 @@ def start(bench: Bench) -> str:
         first, again = rates.startup(bench, place, benched.OURS) or (0.0, None)
         unrecorded = max(100 * (one.unrecorded or 0.0) for one in ours)
         afterwards = max(one.afterwards for one in ours)
+        waiting = 100 * (rates.idle(bench, place) or 0.0)
         later = "" if again is None else f"{again:.1f}"
-        lines.append([speed.named(case), f"{first:.1f}", later, f"{afterwards:.2f}", f"{unrecorded:.1f}"])
-    header = ["study", "first start, s", "later starts, s", "after a run's last epoch, s", "in no record, %"]
+        figures_ = [f"{first:.1f}", later, f"{afterwards:.2f}", f"{unrecorded:.1f}", f"{waiting:.1f}"]
+        lines.append([speed.named(case), *figures_])
+    header = [
+        "study", "first start, s", "later starts, s", "after a run's last epoch, s", "in no record, %",
+        "not training, %",
+    ]  # fmt: skip
     return "\n".join(markdown(header, lines))
 
 

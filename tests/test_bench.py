@@ -184,6 +184,10 @@ def epoch(number, train, val):
     return Epoch(number, 1.0, 0.5, 1.0, 0.5, 1e-3, train / 4, train / 2, train / 4, val)
 
 
+class RunOfStudy:
+    status = "finished"
+
+
 def test_a_study_is_timed_between_its_first_step_and_its_last_run(monkeypatch):
     """Two runs of two epochs side by side: a step of 1 s, 10 s of training, 2 s of validation, 1 s of storing."""
     now = [100.0]
@@ -191,16 +195,13 @@ def test_a_study_is_timed_between_its_first_step_and_its_last_run(monkeypatch):
     heard = studies.Listener()
     runs = [Job("a", 0), Job("a", 1)]
 
-    class Finished:
-        status = "finished"
-
     for second, made in (
         (105, lambda job: Started(job, ())),
         (106, lambda job: Stepped(job, 1, 1, 5, 1.0, 0.5, 8.0)),
         (112, lambda job: Stepped(job, 1, 4, 5, 1.0, 0.5, 8.0)),
         (117.5, lambda job: EpochDone(job, epoch(1, 10, 2), 4.0)),  # half a second for the checkpoint
         (129.5, lambda job: EpochDone(job, epoch(2, 10, 2), 4.0)),
-        (130.5, lambda job: RunDone(job, Finished())),
+        (130.5, lambda job: RunDone(job, RunOfStudy)),
     ):
         now[0] = second
         for job in runs:
@@ -209,10 +210,35 @@ def test_a_study_is_timed_between_its_first_step_and_its_last_run(monkeypatch):
     found = studies.timed(heard, case, 0, 3, 2, (40, 5), 100.0)
     assert found.startup == 6
     assert found.images == 2 * 2 * 40 - 2 * 8
-    assert found.seconds == 24.5 - 4 - 1  # from the first step on, less validation and storing, which both did at once
+    assert found.seconds == 23.5 - 4  # from the first step to the last epoch, less validation, which both did at once
+    assert found.idle == 0
     assert (found.validation, found.validated, found.afterwards) == (4, 10, 1)
     assert found.unrecorded == pytest.approx(1 - 24 / 24.5)
     assert (found.runs, found.workers, found.number, found.way) == (2, 2, 3, "ours")
+
+
+def test_a_study_is_timed_while_all_its_workers_train(monkeypatch):
+    """Two workers, three runs of one epoch of 40 photos, the first step of 1 s: the second worker begins 1 s later, and
+    makes the third run, before which it takes 1 s to store the first one."""
+    now = [0.0]
+    monkeypatch.setattr(studies.time, "perf_counter", lambda: now[0])
+    heard = studies.Listener()
+    one, two, three = (Job("a", seed) for seed in range(3))
+    for second, event in (
+        (0, Started(one, ())), (1, Started(two, ())),
+        (1, Stepped(one, 1, 1, 5, 1.0, 0.5, 8.0)), (2, Stepped(two, 1, 1, 5, 1.0, 0.5, 8.0)),
+        (12, EpochDone(two, epoch(1, 9, 1), 4.0)), (13, RunDone(two, RunOfStudy)), (13, Started(three, ())),
+        (14, Stepped(three, 1, 1, 5, 1.0, 0.5, 8.0)),
+        (21, EpochDone(one, epoch(1, 19, 1), 4.0)), (22, RunDone(one, RunOfStudy)),
+        (24, EpochDone(three, epoch(1, 10, 1), 4.0)), (25, RunDone(three, RunOfStudy)),
+    ):  # fmt: skip
+        now[0] = second
+        heard.show(event)
+    found = studies.timed(heard, CASE, 0, 1, 2, (40, 5), 0.0)
+    assert found.images == 3 * 40 - 2 * 8
+    assert found.seconds == (20 + 10 + 11 - 3) / 2  # the third run's first step is training
+    assert found.idle == pytest.approx(1 - 41 / 46)
+    assert found.afterwards == 1
 
 
 def bench(rates, *, cases=(CASE,), busy=(), held=(), curves=False, load=0.1):
@@ -225,7 +251,7 @@ def bench(rates, *, cases=(CASE,), busy=(), held=(), curves=False, load=0.1):
     ]  # fmt: skip
     made += [Trained(0, way, number, True, 1, 1, 1, round(10 * rate), 10.0, 5.0, 0.5, 3) for way, number, rate in busy]
     machine = Machine("Linux", "some", 2, 8 * 2**30, "3.11", {})
-    return Bench(1, tuple(cases), tuple(made), tuple(held), (4.0, 5.0, 4.0), 2, load, machine, {}, "2026", curves)
+    return Bench(2, tuple(cases), tuple(made), tuple(held), (4.0, 5.0, 4.0), 2, load, machine, {}, "2026", curves)
 
 
 SIX = {(0, "plain"): [100, 50, 100, 100, 200, 100], (0, "ours"): [300, 150, 290, 310, 600, 280]}
@@ -288,7 +314,7 @@ def test_a_benchmark_of_another_schema_is_refused(tmp_path):
     path.write_bytes(benched.write(bench(SIX)))
     assert benched.read(path) == bench(SIX)
     path.write_bytes(benched.write(dataclasses.replace(bench(SIX), schema=9)))
-    with pytest.raises(StoreError, match="found schema 9, accepted: 1"):
+    with pytest.raises(StoreError, match="found schema 9, accepted: 2"):
         benched.read(path)
 
 

@@ -14,7 +14,7 @@ from commongarden.errors import StoreError
 from commongarden.language import N_, _
 from commongarden.records import Machine
 
-BENCH_SCHEMA = 1
+BENCH_SCHEMA = 2
 GENERATED = N_("generated")
 PLAIN, MEMORY, TIMM, OURS = "plain", "memory", "timm", "ours"
 WAYS = {
@@ -59,10 +59,12 @@ class Trained:
     """One training by one way: a script's, or a study of several runs.
 
     case: its place in the benchmark's cases. busy: whether another process took all it could of one core.
-    images: trained on within `seconds`, by all runs together; the time is that of the whole machine, with the reading
-    of data and without start-up, validation and test. startup: seconds from the call to the end of the first step.
-    validation: seconds of one run, for `validated` photos. afterwards: seconds of one run from its last epoch to its
-    being stored. unrecorded: share of a run's epochs that is in no record (checkpoints, progress); None for scripts.
+    images: trained on within `seconds`, by all runs together; the time is that of the whole machine while all workers
+    train, with the reading of data and without start-up, validation and test. startup: seconds from the call to the
+    end of the first step. validation: seconds of one run, for `validated` photos. afterwards: seconds of one run from
+    its last epoch to its being stored. unrecorded: share of a run's epochs that is in no record (checkpoints,
+    progress). idle: share of the workers' time, up to the last epoch of all, in which one had no run to train. Both are
+    None for scripts.
     """
 
     case: int
@@ -79,6 +81,7 @@ class Trained:
     validated: int
     afterwards: float = 0.0
     unrecorded: float | None = None
+    idle: float | None = None
 
     @property
     def rate(self) -> float:

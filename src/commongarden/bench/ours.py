@@ -121,14 +121,20 @@ def timed(
     begun: float,
     busy: bool = False,
 ) -> Trained:
-    """What the events say. The time of training goes from the end of the first step to the end of the last run,
-    without each worker's share of validation and of what follows the last epochs. The first step of each run that
-    begins at once counts nowhere: it is start-up, as in the scripts.
+    """What the events say. A run's time of training goes from its start, or where it begins at once from the end of its
+    first step, to its last epoch, without validation; that of the machine is the runs' sum, shared by the workers. So
+    what counts is how much is trained while all workers train, as in a study of many runs; for how much of this one's
+    time a worker had no run any more is told beside it. The first step of a run that begins at once counts nowhere: it
+    is start-up, as in the scripts.
 
     parts: photos in the train and in the val part. begun: when the study was called.
     """
     runs, (n_train, n_val) = len(heard.done), parts
+    at_once = sorted(heard.started, key=heard.started.__getitem__)[:workers]
     first = min(heard.first_step.values())
+    begins = {job: heard.first_step[job] if job in at_once else heard.started[job] for job in heard.done}
+    busy_seconds = sum(heard.last_epoch[job] - begins[job] for job in heard.done)
+    whole = workers * (max(heard.last_epoch.values()) - first)
     afterwards = sum(heard.done[job] - heard.last_epoch[job] for job in heard.done)
     validation = sum(epoch.seconds_val for epochs in heard.epochs.values() for epoch in epochs)
     wall = sum(heard.last_epoch[job] - heard.started[job] for job in heard.done)
@@ -142,10 +148,11 @@ def timed(
         workers,
         1,
         images=runs * case.epochs * n_train - workers * case.batch_size,
-        seconds=max(heard.done.values()) - first - (validation + afterwards) / workers,
+        seconds=(busy_seconds - validation) / workers,
         startup=first - begun,
         validation=validation / runs,
         validated=case.epochs * n_val,
         afterwards=afterwards / runs,
         unrecorded=1 - recorded / wall,
+        idle=1 - busy_seconds / whole,
     )

@@ -101,6 +101,14 @@ def sentences(bench: Bench) -> list[str]:
             "run's training and validation."
         )
     )
+    idle = speed.idle(bench)
+    if idle is not None:
+        said.append(
+            _(
+                "Those of ours are while all workers train: in studies as short as these, {share} of the workers' time "
+                "goes into storing runs and waiting for the last one."
+            ).format(share=numbers.percent(idle, 0))
+        )
     said += _noise(bench)
     for case in range(len(bench.cases)):
         said += when_busy(bench, case)

@@ -53,6 +53,12 @@ def validation_share(bench: Bench, case: int, way: str) -> float | None:
     return statistics.median(shares) if shares else None
 
 
+def idle(bench: Bench, case: int | None = None) -> float | None:
+    """Share of the workers' time in which one did not train, of the studies of one case or of all."""
+    found = [one.idle for one in bench.trained if one.idle is not None and case in (None, one.case)]
+    return statistics.median(found) if found else None
+
+
 def _paired(above: Sequence[Trained], below: Sequence[Trained]) -> Estimate | None:
     """Round by round; several trainings of a round (studies of more runs) are not among these."""
     rates = {one.number: one.rate for one in below}
