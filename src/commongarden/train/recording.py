@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,7 @@ class Recorder:
         self.network = network
         self.layers: dict[str, WatchedLayer] = {}
         self.rows: list[dict[str, Any]] = []
+        self._parameters = list(network.parameters())
         self._paths = paths
         looks = max(1, min(MOST_LOOKS, steps_per_epoch // STEPS_A_LOOK))
         pairs = max(1, min(MOST_PAIRS, steps_per_epoch // 3))
@@ -47,7 +48,7 @@ class Recorder:
         self._step = 0
         self._handles: list[RemovableHandle] = []
         self._graph: dict[Any, int] | None = None
-        self._grads: list[Tensor] | None = None
+        self._gradient: Tensor | None = None  # of the step before, of all weights in a row
         self._weights: dict[str, Tensor] = {}
         self._forget()
 
@@ -82,16 +83,12 @@ class Recorder:
                 handle.remove()
             self._handles, self._graph = [], None
             self._weights = {name: weight.clone() for name, weight in self._linear_weights()}
-        if self._step in self._seconds and self._grads is not None:
-            now = self._gradients()
-            if now and len(now) == len(self._grads):
-                norms = [sum(_squared(grads)) for grads in (self._grads, now)]
-                products = torch._foreach_mul(now, self._grads)
-                self._squares.append(sum(norms) / 2)
-                self._products.append(sum(float(product.sum()) for product in products))
-            self._grads = None
-        if self._step in self._firsts:
-            self._grads = [gradient.clone() for gradient in self._gradients()]
+        if self._step in self._firsts or self._step in self._seconds:
+            before, now = self._gradient, self._gradient_now()
+            if self._step in self._seconds and before is not None and 0 < len(before) == len(now):
+                self._squares.append(float(before.dot(before) + now.dot(now)) / 2)
+                self._products.append(float(before.dot(now)))
+            self._gradient = now
 
     def moved(self) -> None:
         """Behind the optimizer's step."""
@@ -217,8 +214,11 @@ class Recorder:
         if name not in self.layers:
             self.layers[name] = WatchedLayer(path_of(name, self._paths), kind, depth)
 
-    def _gradients(self) -> list[Tensor]:
-        return [parameter.grad.detach() for parameter in self.network.parameters() if parameter.grad is not None]
+    def _gradient_now(self) -> Tensor:
+        """A copy of the gradients of all weights in a row, (n,), each in the order in which its memory lies."""
+        found = [part.grad for part in self._parameters if part.grad is not None]
+        rows = [part.as_strided((part.numel(),), (1,)) if _dense(part) else part.flatten() for part in found]
+        return torch.cat(rows) if rows else torch.empty(0)
 
     def _linear_weights(self) -> list[tuple[str, Tensor]]:
         return [
@@ -254,9 +254,10 @@ def _statistics(norm: _BatchNorm) -> tuple[Tensor, Tensor]:
     return mean, var
 
 
+def _dense(x: Tensor) -> bool:
+    """Whether its values lie side by side, whatever their order."""
+    return x.is_contiguous() or (x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last))
+
+
 def _norm(x: Tensor) -> float:
     return float(torch.linalg.vector_norm(x.float()))
-
-
-def _squared(found: Sequence[Tensor]) -> list[float]:
-    return [float(norm) ** 2 for norm in torch._foreach_norm(list(found))]
