@@ -9,7 +9,7 @@ from __future__ import annotations
 from commongarden.language import _, current
 from commongarden.report import sections, words
 from commongarden.report.document import Document
-from commongarden.report.forensic import answer, checks, evidence, learning, time
+from commongarden.report.forensic import answer, checks, comeback, evidence, learning, time
 from commongarden.report.forensic.gathered import Gathered
 from commongarden.stats import summarize
 from commongarden.stats.forensic import forensics
@@ -44,7 +44,7 @@ def document(store: Store, timing: Timing | None = None) -> Document:
         (
             answer.section(gathered),
             evidence.defects(gathered),
-            evidence.came_back(gathered),
+            comeback.section(gathered),
             evidence.explained(gathered),
             learning.validation(gathered),
             learning.plateau(gathered),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from commongarden.language import _
-from commongarden.records import Run
+from commongarden.records import Estimate, Run
 from commongarden.report.document import Block, Paragraph, Section
 from commongarden.report.sections import Histories
 from commongarden.stats import Results
@@ -26,6 +26,10 @@ class Gathered:
     histories: Histories
     reached: Mapping[str, Mapping[int, float]]
     timing: Timing | None
+
+    def mean(self, arm: str) -> Estimate | None:
+        """An arm's test accuracy over its seeds, where it has any."""
+        return next((one.test_accuracy for one in self.results.arms if one.arm == arm), None)
 
 
 def titled(title: str, *blocks: Block | None) -> Section:
