@@ -1,5 +1,7 @@
 """How often a run under way is saved."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from commongarden.runner import saving
@@ -18,7 +20,7 @@ def clock(monkeypatch):
             self.written = (*self.written, self.now)
 
     made = Clock()
-    monkeypatch.setattr(saving.time, "monotonic", lambda: made.now)
+    monkeypatch.setattr(saving, "time", SimpleNamespace(monotonic=lambda: made.now))  # others need the real one
     monkeypatch.setattr(saving.store_files, "write_atomically", made.write)
     monkeypatch.setattr(saving.checkpoint, "to_bytes", lambda trainee: b"")
     return made

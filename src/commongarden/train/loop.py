@@ -20,7 +20,7 @@ from commongarden.train.classifier import Classifier
 from commongarden.train.evaluate import evaluate
 from commongarden.train.recording import Recorder
 from commongarden.train.schedule import begin_epoch, learning_rate, make_optimizer
-from commongarden.train.step import Captured, Learn, learner
+from commongarden.train.step import Learn, learner
 
 Batch = tuple[Tensor, Tensor]  # uint8 (n, 3, height, width), int64 (n,)
 
@@ -110,10 +110,8 @@ def _epoch(
         pixels, labels = pixels.to(trainee.device), labels.to(trainee.device)
         clock.mark("data")
 
-        learn = trainee.learn
-        if recorder is not None and recorder.begin(step) and isinstance(learn, Captured):
-            learn = learn.learn  # what watches is no part of a capture
-        learned = learn(pixels, labels)
+        watched = recorder is not None and recorder.begin(step)
+        learned = trainee.learn(pixels, labels, watched=watched)
         value, whole = learned.loss.item(), learned.whole.item()
         if not math.isfinite(whole):
             raise Diverged(epoch, step, whole)

@@ -27,7 +27,11 @@ class Learned(NamedTuple):
     whole: Tensor
 
 
-Learn = Callable[[Tensor, Tensor], Learned]  # photos and labels; the gradients are then with the parameters
+class Learn(Protocol):
+    """One step's passes over photos and labels; the gradients are then with the parameters. watched: something looks
+    at what happens in between, which must therefore happen now."""
+
+    def __call__(self, pixels: Tensor, labels: Tensor, *, watched: bool = False) -> Learned: ...
 
 
 def learner(classifier: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recipe, device: torch.device) -> Learn:
@@ -47,7 +51,7 @@ def capturable(classifier: nn.Module, recipe: Recipe) -> bool:
 def eager(classifier: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recipe) -> Learn:
     """Operation by operation."""
 
-    def learn(pixels: Tensor, labels: Tensor) -> Learned:
+    def learn(pixels: Tensor, labels: Tensor, *, watched: bool = False) -> Learned:
         logits = classifier(pixels)
         loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
         optimizer.zero_grad(set_to_none=True)
@@ -96,14 +100,15 @@ class CudaGraphs:
 
 
 class Captured:
-    """A step captured at the size of the first batches; a batch of another size is done operation by operation.
+    """A step captured at the size of the first batches; a batch of another size, and one that is watched, is done
+    operation by operation.
 
     A replay reads its batch from, and leaves its results and gradients in, the tensors of the capture. So gradients are
     given to the parameters again at each replay: a step in between may have made others.
     """
 
     def __init__(self, learn: Learn, classifier: nn.Module, graphs: Graphs) -> None:
-        self.learn, self._graphs = learn, graphs
+        self._learn, self._graphs = learn, graphs
         self._parameters = [parameter for parameter in classifier.parameters() if parameter.requires_grad]
         self._steps = 0
         self._batch: tuple[Tensor, Tensor] | None = None
@@ -111,20 +116,20 @@ class Captured:
         self._learned: Learned | None = None
         self._gradients: list[Tensor | None] = []
 
-    def __call__(self, pixels: Tensor, labels: Tensor) -> Learned:
+    def __call__(self, pixels: Tensor, labels: Tensor, *, watched: bool = False) -> Learned:
         if self._batch is None:
             self._batch = pixels.clone(memory_format=torch.preserve_format), labels.clone()
-        if pixels.shape != self._batch[0].shape:
-            return self.learn(pixels, labels)
+        if watched or pixels.shape != self._batch[0].shape:
+            return self._learn(pixels, labels, watched=watched)
         self._steps += 1
         if self._steps <= WARM_UP:
             with self._graphs.warm_up():
-                return self.learn(pixels, labels)
+                return self._learn(pixels, labels)
         held_pixels, held_labels = self._batch
         held_pixels.copy_(pixels)
         held_labels.copy_(labels)
         if self._replay is None:
-            self._replay, self._learned = self._graphs.capture(lambda: self.learn(held_pixels, held_labels))
+            self._replay, self._learned = self._graphs.capture(lambda: self._learn(held_pixels, held_labels))
             self._gradients = [parameter.grad for parameter in self._parameters]
         self._replay()
         for parameter, gradient in zip(self._parameters, self._gradients, strict=True):
