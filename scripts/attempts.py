@@ -38,6 +38,7 @@ INCEPTION = ("inception_flower", "LA", 96, 10)
 BOTTLENECK = ("bottleneck_flower", "LAB", 64, 10)
 RESNET = ("resnet18", None, 64, 32)
 LARGE = ("resnet18", None, 192, 32)
+SMALL = (INCEPTION, BOTTLENECK)
 STEPS = 3
 MMAP_MAX, TRIM = 65536, 128 * 1024  # glibc's own
 
@@ -45,7 +46,7 @@ MMAP_MAX, TRIM = 65536, 128 * 1024  # glibc's own
 @dataclass(frozen=True)
 class Attempt:
     """without: what is changed of the recipe to be without it; given_back: freed memory goes back to the system;
-    changed: what is done to the network to be with it, where it was not kept."""
+    changed: what is done to the network to be with it, where it was not kept. bare_adam: the optimizer is `bare`."""
 
     name: str
     case: tuple[str, str | None, int, int]
@@ -55,6 +56,7 @@ class Attempt:
     given_back: bool = False
     unfused: bool = False
     changed: Callable[[nn.Module], None] | None = None
+    bare_adam: bool = False
 
 
 class PooledByConvolution(nn.Module):
@@ -102,13 +104,33 @@ def products(network: nn.Module) -> None:
             part.__class__ = Product
 
 
+def bare(optimizer: torch.optim.Optimizer) -> Callable[[], object]:
+    """Adam's step as the call of one function, on lists that are gathered once."""
+    optimizer.step()
+    (group,) = optimizer.param_groups
+    states = [optimizer.state[parameter] for parameter in group["params"]]
+    averages, squares, steps = ([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq", "step"))
+    beta1, beta2 = group["betas"]
+
+    @torch.no_grad()
+    def step() -> None:
+        gradients = [parameter.grad for parameter in group["params"]]
+        torch._foreach_add_(steps, 1)
+        torch._fused_adam_(
+            group["params"], gradients, averages, squares, [], steps, lr=group["lr"], beta1=beta1, beta2=beta2,
+            weight_decay=group["weight_decay"], eps=group["eps"], amsgrad=False, maximize=False,
+        )  # fmt: skip
+
+    return step
+
+
 HELD = "a step's memory held for the next one"
 ATTEMPTS = [
     Attempt("channels last", case, True, "half the reorders between convolutions", {"layout": "channels-first"})
-    for case in (INCEPTION, BOTTLENECK)
+    for case in SMALL
 ]
 ATTEMPTS += [
-    Attempt("fused optimizer", case, True, "one call for all weights", unfused=True) for case in (INCEPTION, BOTTLENECK)
+    Attempt("fused optimizer", case, True, "one call for all weights", unfused=True) for case in SMALL
 ]
 ATTEMPTS += [
     Attempt("average pool behind the 1x1 convolution", INCEPTION, True, "fewer channels to pool", {"rewrites": ()})
@@ -122,10 +144,11 @@ ATTEMPTS += [
         "average pools as convolutions", INCEPTION, False, "faster alone, no gain shown for a step",
         changed=pools_as_convolutions,
     ),
-    Attempt("ReLU in place", INCEPTION, False, "no gain shown", changed=relus_in_place),
+    *(Attempt("ReLU in place", case, False, "no gain shown", changed=relus_in_place) for case in SMALL),
+    *(Attempt("1x1 convolutions as products", case, False, "no gain shown", changed=products) for case in SMALL),
     Attempt(
-        "1x1 convolutions as products", INCEPTION, False, "no gain shown",
-        changed=products,
+        "Adam without torch's bookkeeping", BOTTLENECK, False, "under 1.15, and by a private function of torch",
+        bare_adam=True,
     ),
 ]  # fmt: skip
 
@@ -293,10 +316,16 @@ def stepper(attempt: Attempt, with_it: bool) -> Callable[[], float]:
             group["fused"] = False
     pixels, labels = drawn_pixels((side, side, 3), batch), torch.arange(batch) % 5
 
-    def step() -> None:
+    def learn() -> None:
         optimizer.zero_grad()
         nn.functional.cross_entropy(classifier(pixels), labels).backward()
-        optimizer.step()
+
+    learn()
+    move = bare(optimizer) if attempt.bare_adam and with_it else optimizer.step
+
+    def step() -> None:
+        learn()
+        move()
 
     def steps() -> float:
         if attempt.given_back:
@@ -325,11 +354,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="beginnings of names; all of them by default")
     parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=Path, help="what is found is written here, over what is there of the same")
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
     allocator.hold()  # as where networks are trained
-    found = []
+    found: dict[tuple[str, str], dict[str, object]] = {}
+    if given.json is not None and given.json.exists():
+        found = {(row["name"], row["case"]): row for row in msgspec.json.decode(given.json.read_bytes())}
     for attempt in (*ATTEMPTS, *OPERATIONS):
         if given.names and not attempt.name.startswith(tuple(given.names)):
             continue
@@ -340,12 +371,11 @@ def main(arguments: list[str] | None = None) -> int:
             ratio = median_interval(list(ratios(attempt, given.rounds)))
             family, order, side, batch = attempt.case
             case = f"{family}{':' + order if order else ''} at {side} pixels, batch {batch}"
-        found.append(
-            {"name": attempt.name, "case": case, "ratio": ratio, "kept": attempt.kept, "reason": attempt.reason}
-        )
+        row = {"name": attempt.name, "case": case, "ratio": ratio, "kept": attempt.kept, "reason": attempt.reason}
+        found[attempt.name, case] = row
         print(f"{attempt.name}, {case}: {ratio.value:.3f} ({ratio.low} to {ratio.high}), n {ratio.n}", flush=True)
-    if given.json is not None:
-        given.json.write_bytes(msgspec.json.format(msgspec.json.encode(found)))
+        if given.json is not None:
+            given.json.write_bytes(msgspec.json.format(msgspec.json.encode(list(found.values()))))
     return 0
 
 
