@@ -129,9 +129,7 @@ ATTEMPTS = [
     Attempt("channels last", case, True, "half the reorders between convolutions", {"layout": "channels-first"})
     for case in SMALL
 ]
-ATTEMPTS += [
-    Attempt("fused optimizer", case, True, "one call for all weights", unfused=True) for case in SMALL
-]
+ATTEMPTS += [Attempt("fused optimizer", case, True, "one call for all weights", unfused=True) for case in SMALL]
 ATTEMPTS += [
     Attempt("average pool behind the 1x1 convolution", INCEPTION, True, "fewer channels to pool", {"rewrites": ()})
 ]
