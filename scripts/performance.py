@@ -91,7 +91,8 @@ def curves(benches: list[Bench]) -> str:
             name = f"{case.arm.replace(':', '-')}-{chart.name}.svg"
             (PICTURES / name).write_text(figures.chart(chart), encoding="utf-8")
             lines += [f"![{case.arm} by {chart.name}](drawings/performance/{name})", "", chart.description, ""]
-        lines += [f"From {speed.named(case)} on. {conditions(bench)}", ""]
+        n = max(one.number for one in bench.trained)
+        lines += [f"From {speed.named(case)} on; medians of {n} rounds. {conditions(bench)}", ""]
     return "\n".join(lines).rstrip()
 
 

@@ -18,6 +18,7 @@ from commongarden.arch import cost, network
 from commongarden.bench import footprint, peer, photos
 from commongarden.bench import ours as studies
 from commongarden.benched import Bench, Case, Folder, Held, Trained
+from commongarden.cli import main
 from commongarden.errors import DataError, StoreError
 from commongarden.records import Epoch, Machine
 from commongarden.report import speed as told
@@ -102,10 +103,15 @@ def test_a_kept_file_is_told_and_drawn_again(measured, commongarden, tmp_path):
         (["--measured", "nowhere.json"], "nowhere.json: cannot be read as a benchmark"),
     ],
 )
-def test_what_cannot_be_measured_is_told_before_anything_is(commongarden, arguments, said, tmp_path):
-    process = commongarden("bench", *arguments, check=2, cwd=tmp_path)
-    assert said in process.stderr
-    assert "images/s" not in process.stderr
+def test_what_cannot_be_measured_is_told_before_anything_is(arguments, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
+    with pytest.raises(SystemExit) as ended:
+        main(["bench", *map(str, arguments)], prog_name="commongarden")
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert "images/s" not in told
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # timm leaves the files of its photos open

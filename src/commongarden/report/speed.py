@@ -248,11 +248,12 @@ def _curve(name: str, title: str, bench: Bench, found: Sequence[Point]) -> Chart
     legend = alt.Legend(title=None, orient="bottom")
     axis = alt.Axis(grid=False, format="~s", values=sorted({x for x, *_rest in found}))
     x = alt.X("x:Q", title=title, axis=axis, scale=alt.Scale(type="log", nice=False, padding=12))
-    y = alt.Y("value:Q", title=_("images/s"), axis=alt.Axis(tickCount=5, format="~s"), scale=alt.Scale(type="log"))
+    rates = alt.Axis(values=[digit * 10**power for power in range(-1, 6) for digit in (1, 2, 5)], format="~s")
+    y = alt.Y("value:Q", title=_("images/s"), axis=rates, scale=alt.Scale(type="log"))
     base = alt.Chart(inline(rows_)).encode(x=x, y=y, stroke=alt.Stroke("way:N", scale=scale, legend=legend))
     spans = [row for row in rows_ if row["low"] is not None]
     bars = alt.Chart(inline(spans)).mark_rule(strokeWidth=3, opacity=0.4).encode(
-        x=x, y=alt.Y("low:Q", scale=alt.Scale(type="log"), title=_("images/s")), y2=alt.Y2("high:Q"),
+        x=x, y=alt.Y("low:Q", scale=alt.Scale(type="log"), axis=rates, title=_("images/s")), y2=alt.Y2("high:Q"),
         stroke=alt.Stroke("way:N", scale=scale, legend=legend),
     )  # fmt: skip
     dots = base.mark_point(filled=True, size=40, opacity=1).encode(fill=alt.Fill("way:N", scale=scale, legend=legend))
