@@ -68,8 +68,8 @@ def start(bench: Bench) -> str:
         afterwards = max(one.afterwards for one in ours)
         waiting = 100 * (rates.idle(bench, place) or 0.0)
         later = "" if again is None else f"{again:.1f}"
-        figures_ = [f"{first:.1f}", later, f"{afterwards:.2f}", f"{unrecorded:.1f}", f"{waiting:.1f}"]
-        lines.append([speed.named(case), *figures_])
+        cells = [f"{first:.1f}", later, f"{afterwards:.2f}", f"{unrecorded:.1f}", f"{waiting:.1f}"]
+        lines.append([speed.named(case), *cells])
     header = [
         "study", "first start, s", "later starts, s", "after a run's last epoch, s", "in no record, %",
         "not training, %",

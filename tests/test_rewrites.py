@@ -60,7 +60,7 @@ def same_function(network, made, shape, module=None):
         torch.testing.assert_close(second, first, rtol=1e-9, atol=1e-11 * scale)
 
 
-@settings(max_examples=70)
+@settings(max_examples=150)
 @given(network=pools.networks, shape=pools.SHAPES)
 def test_any_network_stays_the_same_function(network, shape):
     if not pools.fits(network, shape):
@@ -77,7 +77,7 @@ def test_any_network_stays_the_same_function(network, shape):
     same_function(network, made, shape)
 
 
-@settings(max_examples=30)
+@settings(max_examples=60)
 @given(network=pools.networks, shape=pools.SHAPES)
 def test_any_network_begins_with_the_same_weights(network, shape):
     if not pools.fits(network, shape):

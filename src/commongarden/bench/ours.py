@@ -133,7 +133,7 @@ def timed(
     at_once = sorted(heard.started, key=heard.started.__getitem__)[:workers]
     first = min(heard.first_step.values())
     begins = {job: heard.first_step[job] if job in at_once else heard.started[job] for job in heard.done}
-    busy_seconds = sum(heard.last_epoch[job] - begins[job] for job in heard.done)
+    training = sum(heard.last_epoch[job] - begins[job] for job in heard.done)
     whole = workers * (max(heard.last_epoch.values()) - first)
     afterwards = sum(heard.done[job] - heard.last_epoch[job] for job in heard.done)
     validation = sum(epoch.seconds_val for epochs in heard.epochs.values() for epoch in epochs)
@@ -148,11 +148,11 @@ def timed(
         workers,
         1,
         images=runs * case.epochs * n_train - workers * case.batch_size,
-        seconds=(busy_seconds - validation) / workers,
+        seconds=(training - validation) / workers,
         startup=first - begun,
         validation=validation / runs,
         validated=case.epochs * n_val,
         afterwards=afterwards / runs,
         unrecorded=1 - recorded / wall,
-        idle=1 - busy_seconds / whole,
+        idle=1 - training / whole,
     )

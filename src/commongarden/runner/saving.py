@@ -23,7 +23,7 @@ class Saver:
 
     def __init__(self, path: Path, trainee: Trainee) -> None:
         self._path, self._trainee = path, trainee
-        self._cost = 0.0  # seconds of the quickest so far: a disk that stalled once is no measure
+        self._cost = math.inf  # seconds of the quickest so far: a disk that stalled once is no measure
         self._saved = -math.inf
 
     def epoch_done(self) -> None:
@@ -33,8 +33,7 @@ class Saver:
             return
         store_files.write_atomically(self._path, checkpoint.to_bytes(self._trainee))
         self._saved = time.monotonic()
-        cost = self._saved - begun
-        self._cost = min(self._cost, cost) if self._cost else cost
+        self._cost = min(self._cost, self._saved - begun)
 
 
 def seconds_of_saving(epochs: int, training: float, one: float) -> float:

@@ -86,9 +86,9 @@ class Recorder:
         if self._step in self._firsts or self._step in self._seconds:
             before, now = self._gradient, self._gradient_now()
             if self._step in self._seconds and before is not None and 0 < len(before) == len(now):
-                self._squares.append(float(before.dot(before) + now.dot(now)) / 2)
+                self._squares.append((_norm(before) ** 2 + _norm(now) ** 2) / 2)
                 self._products.append(float(before.dot(now)))
-            self._gradient = now
+            self._gradient = now if self._step in self._firsts else None
 
     def moved(self) -> None:
         """Behind the optimizer's step."""
