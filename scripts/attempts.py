@@ -33,6 +33,7 @@ from commongarden.stats.medians import median_interval
 from commongarden.train.audit import drawn_pixels
 from commongarden.train.classifier import Classifier
 from commongarden.train.schedule import make_optimizer
+from commongarden.train.step import Learn, Taped, eager
 
 INCEPTION = ("inception_flower", "LA", 96, 10)
 BOTTLENECK = ("bottleneck_flower", "LAB", 64, 10)
@@ -57,6 +58,7 @@ class Attempt:
     unfused: bool = False
     changed: Callable[[nn.Module], None] | None = None
     bare_adam: bool = False
+    taped: bool = False
 
 
 class PooledByConvolution(nn.Module):
@@ -128,6 +130,10 @@ HELD = "a step's memory held for the next one"
 ATTEMPTS = [
     Attempt("channels last", case, True, "half the reorders between convolutions", {"layout": "channels-first"})
     for case in SMALL
+]
+ATTEMPTS += [
+    Attempt("a step replayed from a tape", case, True, "no modules, no bookkeeping of gradients", taped=True)
+    for case in (*SMALL, RESNET)
 ]
 ATTEMPTS += [Attempt("fused optimizer", case, True, "one call for all weights", unfused=True) for case in SMALL]
 ATTEMPTS += [
@@ -313,16 +319,16 @@ def stepper(attempt: Attempt, with_it: bool) -> Callable[[], float]:
         for group in optimizer.param_groups:
             group["fused"] = False
     pixels, labels = drawn_pixels((side, side, 3), batch), torch.arange(batch) % 5
-
-    def learn() -> None:
-        optimizer.zero_grad()
-        nn.functional.cross_entropy(classifier(pixels), labels).backward()
-
-    learn()
+    learn: Learn = eager(classifier, optimizer, recipe)
+    if attempt.taped and with_it:
+        learn = Taped(learn, classifier)
+        while not learn.replayed:
+            learn(pixels, labels)
+    learn(pixels, labels)
     move = bare(optimizer) if attempt.bare_adam and with_it else optimizer.step
 
     def step() -> None:
-        learn()
+        learn(pixels, labels)
         move()
 
     def steps() -> float:

@@ -127,6 +127,7 @@ UNSAID = {
     "sentences": "each language in a module of its own",
     "study/ablation.py": "the name of a study, as a study file has it",
     "stats": "how an estimate was made, for results.json",
+    "train/tape.py": "a line of Python",
     "train/work.py": "keys of kinds of layers",
     "train/measure.py": "a mark in the network's text form",
 }

@@ -11,9 +11,9 @@ import json
 import os
 import sys
 
-STEPS = 12
+STEPS = 30  # some behind the recording of one (train/step.py)
 BETWEEN = 0.004  # seconds from look to look; a step takes some of these
-N_PHOTOS, N_CLASSES = 400, 5
+N_PHOTOS, N_CLASSES = 1000, 5
 
 
 def main() -> None:

@@ -100,7 +100,8 @@ def _pilot(store: Store, study: Study, soil: Soil, arm: str, device_name: str) -
 def _step_seconds(
     trainee: loop.Trainee, study: Study, soil: Soil, photos: Held, job: Job, steps_per_epoch: int
 ) -> float:
-    """Mean seconds of a training step, its batch included, behind a few that warm up."""
+    """Mean seconds of a training step, its batch included: of the later half of some steps, by when whatever is done
+    once is done."""
     recipe, in_order = trainee.recipe, study.stream_seed(job.seed, "order")
 
     def train_batches(epoch: int) -> Iterable[loop.Batch]:
@@ -126,7 +127,8 @@ def _step_seconds(
         timed = times[WARM_UP_STEPS:]
         if len(timed) >= FEWEST_STEPS and (len(timed) >= most or sum(timed) > MOST_SECONDS):
             break
-    return float(np.mean(times[WARM_UP_STEPS:] or times))
+    timed = times[WARM_UP_STEPS:] or times
+    return float(np.mean(timed[len(timed) // 2 :]))
 
 
 def _timed(function: Callable[[], object]) -> float:

@@ -1,7 +1,9 @@
-"""The forward and backward pass of one step of training, run anew each time or captured once as a CUDA graph."""
+"""The forward and backward pass of one step of training: operation by operation, replayed from a tape, or captured once
+as a CUDA graph."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -14,9 +16,11 @@ from torch import Tensor, nn
 from commongarden.recipe import Recipe
 from commongarden.train.build import auxiliary_logits
 from commongarden.train.external import ExternalNetwork
+from commongarden.train.tape import Tape, record
 
 GRAPHS = "COMMONGARDEN_CUDA_GRAPHS"  # set to 1, steps on CUDA are captured; no such device has run it yet
 WARM_UP = 3  # steps before a capture, in which libraries choose their kernels and make their workspaces
+AS_EVER = 20  # steps before one is recorded, which takes as long as five: a short run would not win them back
 
 
 class Learned(NamedTuple):
@@ -37,9 +41,11 @@ class Learn(Protocol):
 def learner(classifier: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recipe, device: torch.device) -> Learn:
     """How a step of this network learns on this device."""
     learn = eager(classifier, optimizer, recipe)
-    if device.type == "cuda" and os.environ.get(GRAPHS) == "1" and capturable(classifier, recipe):
+    if not capturable(classifier, recipe):
+        return learn
+    if device.type == "cuda" and os.environ.get(GRAPHS) == "1":
         return Captured(learn, classifier, CudaGraphs(device))
-    return learn
+    return Taped(learn, classifier) if device.type == "cpu" else learn
 
 
 def capturable(classifier: nn.Module, recipe: Recipe) -> bool:
@@ -62,6 +68,82 @@ def eager(classifier: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recip
         return Learned(logits, loss, whole)
 
     return learn
+
+
+class Taped:
+    """A step that is recorded once, at the size of the first batches, and then replayed; a batch of another size, and
+    one that is watched, is done operation by operation.
+
+    Recorded is a step on the side, and what it did is taken back: under a recording, autograd adds gradients in another
+    memory layout. Only a tape that then leaves the same bits of another batch as the step itself is used. replayed: so
+    many steps were.
+    """
+
+    def __init__(self, learn: Learn, classifier: nn.Module) -> None:
+        self._learn, self._classifier = learn, classifier
+        self._parameters = [parameter for parameter in classifier.parameters() if parameter.requires_grad]
+        self._learning: list[nn.Parameter] = []  # that have gradients on the tape
+        self._size: torch.Size | None = None
+        self._steps = 0
+        self._tape: Tape | None = None
+        self.replayed = 0
+
+    def __call__(self, pixels: Tensor, labels: Tensor, *, watched: bool = False) -> Learned:
+        self._size = self._size or pixels.shape
+        if watched or pixels.shape != self._size:
+            return self._learn(pixels, labels, watched=watched)
+        self._steps += 1
+        if self._steps == AS_EVER + 1:
+            return self._recorded(pixels, labels)
+        if self._tape is None:
+            return self._learn(pixels, labels)
+        self.replayed += 1
+        return self._replay(self._tape, pixels, labels)
+
+    def _recorded(self, pixels: Tensor, labels: Tensor) -> Learned:
+        """This step as ever, and a tape, if there is one that would have left the same."""
+        chance, buffers = torch.get_rng_state(), [buffer.clone() for buffer in self._classifier.buffers()]
+
+        def take_back() -> None:
+            torch.set_rng_state(chance)
+            for buffer, value in zip(self._classifier.buffers(), buffers, strict=True):
+                buffer.copy_(value)
+
+        tape, replayed = self._record(pixels.flip(0), labels.flip(0)), ""
+        take_back()
+        if tape is not None:
+            replayed = self._bits(self._replay(tape, pixels, labels))
+            take_back()
+        learned = self._learn(pixels, labels)
+        self._tape = tape if self._bits(learned) == replayed else None
+        return learned
+
+    def _record(self, pixels: Tensor, labels: Tensor) -> Tape | None:
+        def work() -> list[Tensor]:
+            learned = self._learn(pixels, labels)
+            self._learning = [parameter for parameter in self._parameters if parameter.grad is not None]
+            return [*learned, *self._gradients()]
+
+        return record(work, (pixels, labels))
+
+    def _replay(self, tape: Tape, pixels: Tensor, labels: Tensor) -> Learned:
+        results = tape.replay((pixels, labels))
+        n = len(Learned._fields)
+        for parameter in self._parameters:
+            parameter.grad = None
+        for parameter, gradient in zip(self._learning, results[n:], strict=True):
+            parameter.grad = gradient
+        return Learned(*results[:n])
+
+    def _gradients(self) -> list[Tensor]:
+        return [parameter.grad for parameter in self._learning if parameter.grad is not None]
+
+    def _bits(self, learned: Learned) -> str:
+        """Of all that a step leaves behind; their sum, as a large network's gradients would be held twice."""
+        left = hashlib.sha256(torch.get_rng_state().numpy().data)
+        for tensor in (*learned, *self._gradients(), *self._classifier.buffers()):
+            left.update(tensor.detach().contiguous().flatten().view(torch.uint8).numpy().data)
+        return left.hexdigest()
 
 
 class Graphs(Protocol):
