@@ -12,11 +12,10 @@ import pools
 from commongarden import arch
 from commongarden.arch import conv, dense, dropout, global_avg_pool, noise, serial
 from commongarden.recipe import Recipe
-from commongarden.train import loop, step
+from commongarden.train import loop, move, step, tape
 from commongarden.train.build import build
 from commongarden.train.classifier import Classifier
 from commongarden.train.recording import Recorder
-from commongarden.train.tape import record
 from conformance import N_CLASSES, smallest
 from test_train import CPU, SIZE, batches, new, trained, weights, without_seconds
 
@@ -37,11 +36,12 @@ RECIPES = {
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch):
-    monkeypatch.setattr(step, "AS_EVER", 1)
+    monkeypatch.setattr(tape, "AS_EVER", 1)
 
 
 def eager(trainee):
     trainee.learn = step.eager(trainee.classifier, trainee.optimizer, trainee.recipe)
+    trainee.move = move.as_it_is(trainee.optimizer)
     return trainee
 
 
@@ -54,7 +54,7 @@ def test_a_run_from_a_tape_leaves_the_same_bits(network, values):
         trained(recipe, trainee=trainee)
     assert weights(one) == weights(two)
     assert without_seconds(one.history) == without_seconds(two.history)
-    assert two.learn.replayed == 3 * 6 - 2  # the first as ever, the second recorded and tried
+    assert two.learn.replayed == two.move.replayed == 3 * 6 - 2  # the first as ever, the second recorded and tried
 
 
 @given(network=pools.networks, shape=pools.SHAPES)
@@ -104,7 +104,7 @@ def steps_of(network, side, batch, way):
     for _ in range(4):
         pixels = torch.randint(0, 256, (batch, 3, side, side), generator=dice, dtype=torch.uint8)
         trainee.learn(pixels, torch.arange(batch) % N_CLASSES)
-        trainee.optimizer.step()
+        trainee.move(0.01)
     return trainee
 
 
@@ -147,7 +147,7 @@ def test_batches_of_another_size_and_watched_steps_are_done_as_ever():
 
 
 def test_a_run_shorter_than_a_recording_is_worth_is_as_ever(monkeypatch):
-    monkeypatch.setattr(step, "AS_EVER", 18)
+    monkeypatch.setattr(tape, "AS_EVER", 18)
     assert trained(RECIPE, trainee=(trainee := new(RECIPE))).learn.replayed == 0
     assert weights(trainee) == weights(trained(RECIPE, trainee=eager(new(RECIPE))))
 
@@ -217,6 +217,41 @@ def test_a_parameter_without_a_gradient_stays_without_one():
     assert learn.replayed == 3
 
 
+# The optimizer's step
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"optimizer": "adam", "weight_decay": 0.01},
+        {"optimizer": "adamw", "body_lr": 0.1, "schedule": "cosine"},
+        {"optimizer": "sgd", "momentum": 0.0, "lr": 0.1},
+        {"optimizer": "sgd", "nesterov": True, "lr": 0.1, "warmup_epochs": 2, "body_lr": 0.5},
+    ],
+    ids=lambda values: "-".join(map(str, values.values())),
+)
+def test_an_optimizers_step_from_a_tape_leaves_the_same_bits(values):
+    recipe = replace(RECIPE, **values)
+    left = []
+    for way in (eager, lambda trainee: trainee):
+        trainee = trained(recipe, trainee=way(new(recipe)))
+        state = trainee.optimizer.state_dict()
+        tensors = [value for one in state["state"].values() for value in one.values() if value is not None]
+        left.append((weights(trainee), [value.clone() for value in tensors], state["param_groups"]))
+    assert trainee.move.replayed == 3 * 6 - 2
+    (bits, tensors, groups), (other_bits, other_tensors, other_groups) = left
+    assert bits == other_bits
+    assert all(torch.equal(*pair) for pair in zip(tensors, other_tensors, strict=True))
+    assert groups == other_groups
+
+
+def test_weights_that_do_not_learn_yet_are_moved_as_ever():
+    recipe = replace(RECIPE, head_epochs=2, body_lr=0.1)
+    one, two = trained(recipe, trainee=eager(new(recipe))), trained(recipe, trainee=new(recipe))
+    assert weights(one) == weights(two)
+    assert two.move.replayed == 6 - 2  # of the third epoch
+
+
 # The tape itself
 
 
@@ -227,12 +262,12 @@ def test_a_tape_reads_and_changes_what_the_work_found():
         count.add_(1)
         return [x * weight + count]
 
-    tape = record(work, [x])
-    assert torch.equal(tape.replay([x])[0], torch.tensor([2.0, 3.0, 4.0]))
+    recorded = tape.record(work, [x])
+    assert torch.equal(recorded.replay([x])[0], torch.tensor([2.0, 3.0, 4.0]))
     weight.mul_(10)
-    assert torch.equal(tape.replay([torch.ones(3)])[0], torch.full((3,), 13.0))
+    assert torch.equal(recorded.replay([torch.ones(3)])[0], torch.full((3,), 13.0))
     assert count == 3
-    assert {id(tensor) for tensor in tape.constants} == {id(weight), id(count)}
+    assert {id(tensor) for tensor in recorded.constants} == {id(weight), id(count)}
 
 
 def test_a_tape_leaves_out_what_nobody_reads_and_draws_what_is_drawn():
@@ -250,10 +285,10 @@ def test_a_tape_leaves_out_what_nobody_reads_and_draws_what_is_drawn():
 
     torch.manual_seed(0)
     first = work()
-    tape = record(work, [x])
+    recorded = tape.record(work, [x])
     torch.manual_seed(0)
     with Watched():
-        second = tape.replay([x])
+        second = recorded.replay([x])
     assert torch.equal(first[0], second[0])
     assert called_ones == ["aten.rand.default", "aten.randn.default", "aten.add.Tensor"]
 
@@ -277,9 +312,9 @@ def test_a_tape_holds_what_it_makes_no_longer_than_it_is_read():
             y = y + 1
         return [y]
 
-    tape = record(work, [x])
+    recorded = tape.record(work, [x])
     with Counted():
-        (result,) = tape.replay([x])
+        (result,) = recorded.replay([x])
     assert torch.equal(result, torch.full((10,), 1.0 + n))
     assert len(most) == n
     assert max(most) == 2  # one is read while the next one is made
@@ -287,4 +322,4 @@ def test_a_tape_holds_what_it_makes_no_longer_than_it_is_read():
 
 def test_a_number_that_becomes_pythons_makes_no_tape():
     x = torch.ones(3)
-    assert record(lambda: [x * float(x.sum())], [x]) is None
+    assert tape.record(lambda: [x * float(x.sum())], [x]) is None

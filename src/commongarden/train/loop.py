@@ -18,6 +18,7 @@ from commongarden.records import Epoch
 from commongarden.train import streams
 from commongarden.train.classifier import Classifier
 from commongarden.train.evaluate import evaluate
+from commongarden.train.move import Move, mover
 from commongarden.train.recording import Recorder
 from commongarden.train.schedule import begin_epoch, learning_rate, make_optimizer
 from commongarden.train.step import Learn, learner
@@ -60,6 +61,7 @@ class Trainee:
     device: torch.device
     optimizer: torch.optim.Optimizer
     learn: Learn
+    move: Move
     history: list[Epoch] = field(default_factory=list)
     best_epoch: int = 0
     best_weights: dict[str, Tensor] | None = None
@@ -70,7 +72,8 @@ def new_trainee(classifier: Classifier, recipe: Recipe, device: torch.device) ->
     """A network at its first weights, on its device, with its optimizer."""
     classifier.to(device)
     optimizer = make_optimizer(classifier, recipe)
-    return Trainee(classifier, recipe, device, optimizer, learner(classifier, optimizer, recipe, device))
+    learn, move = learner(classifier, optimizer, recipe, device), mover(optimizer, device)
+    return Trainee(classifier, recipe, device, optimizer, learn, move)
 
 
 def train(
@@ -102,7 +105,7 @@ def _epoch(
     val_batches: Callable[[], Iterable[Batch]],
     steps_per_epoch: int,
 ) -> Generator[Step, None, Epoch]:
-    classifier, recipe, optimizer, recorder = trainee.classifier, trainee.recipe, trainee.optimizer, trainee.recorder
+    classifier, recipe, recorder = trainee.classifier, trainee.recipe, trainee.recorder
     clock = Clock(trainee.device)
     seen, right, loss_sum, rate = 0, 0, 0.0, 0.0
     begin_epoch(classifier, recipe, epoch)
@@ -121,9 +124,7 @@ def _epoch(
         clock.mark("forward_backward")
 
         rate = learning_rate(recipe, (epoch - 1) * steps_per_epoch + step - 1, steps_per_epoch)
-        for group in optimizer.param_groups:
-            group["lr"] = rate * group.get("share", 1.0)
-        optimizer.step()
+        trainee.move(rate)
         if recorder is not None:
             recorder.moved()
         clock.mark("optimizer")

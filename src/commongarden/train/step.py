@@ -14,13 +14,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from commongarden.recipe import Recipe
+from commongarden.train import tape
 from commongarden.train.build import auxiliary_logits
 from commongarden.train.external import ExternalNetwork
-from commongarden.train.tape import Tape, record
 
 GRAPHS = "COMMONGARDEN_CUDA_GRAPHS"  # set to 1, steps on CUDA are captured; no such device has run it yet
 WARM_UP = 3  # steps before a capture, in which libraries choose their kernels and make their workspaces
-AS_EVER = 20  # steps before one is recorded, which takes as long as five: a short run would not win them back
 
 
 class Learned(NamedTuple):
@@ -85,7 +84,7 @@ class Taped:
         self._learning: list[nn.Parameter] = []  # that have gradients on the tape
         self._size: torch.Size | None = None
         self._steps = 0
-        self._tape: Tape | None = None
+        self._tape: tape.Tape | None = None
         self.replayed = 0
 
     def __call__(self, pixels: Tensor, labels: Tensor, *, watched: bool = False) -> Learned:
@@ -93,7 +92,7 @@ class Taped:
         if watched or pixels.shape != self._size:
             return self._learn(pixels, labels, watched=watched)
         self._steps += 1
-        if self._steps == AS_EVER + 1:
+        if self._steps == tape.AS_EVER + 1:
             return self._recorded(pixels, labels)
         if self._tape is None:
             return self._learn(pixels, labels)
@@ -109,25 +108,25 @@ class Taped:
             for buffer, value in zip(self._classifier.buffers(), buffers, strict=True):
                 buffer.copy_(value)
 
-        tape, replayed = self._record(pixels.flip(0), labels.flip(0)), ""
+        recorded, replayed = self._record(pixels.flip(0), labels.flip(0)), ""
         take_back()
-        if tape is not None:
-            replayed = self._bits(self._replay(tape, pixels, labels))
+        if recorded is not None:
+            replayed = self._bits(self._replay(recorded, pixels, labels))
             take_back()
         learned = self._learn(pixels, labels)
-        self._tape = tape if self._bits(learned) == replayed else None
+        self._tape = recorded if self._bits(learned) == replayed else None
         return learned
 
-    def _record(self, pixels: Tensor, labels: Tensor) -> Tape | None:
+    def _record(self, pixels: Tensor, labels: Tensor) -> tape.Tape | None:
         def work() -> list[Tensor]:
             learned = self._learn(pixels, labels)
             self._learning = [parameter for parameter in self._parameters if parameter.grad is not None]
             return [*learned, *self._gradients()]
 
-        return record(work, (pixels, labels))
+        return tape.record(work, (pixels, labels))
 
-    def _replay(self, tape: Tape, pixels: Tensor, labels: Tensor) -> Learned:
-        results = tape.replay((pixels, labels))
+    def _replay(self, recorded: tape.Tape, pixels: Tensor, labels: Tensor) -> Learned:
+        results = recorded.replay((pixels, labels))
         n = len(Learned._fields)
         for parameter in self._parameters:
             parameter.grad = None

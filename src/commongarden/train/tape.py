@@ -19,6 +19,8 @@ from torch.fx.node import map_aggregate
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
+AS_EVER = 20  # steps of a run before one is recorded, which takes as long as five: a short run would not win them back
+
 Place = tuple[Any, ...]  # where in memory a tensor's numbers lie, and how
 
 

@@ -28,6 +28,7 @@ from commongarden.train.audit import tree_paths
 from commongarden.train.classifier import Classifier
 from commongarden.train.initialize import initialize
 from commongarden.train.limits import LimitsMeter, wall
+from commongarden.train.move import as_it_is
 from commongarden.train.step import eager
 from commongarden.train.stopwatch import Now, Stopwatch, clock
 from commongarden.train.uncompiled import uncompiled
@@ -74,6 +75,7 @@ class _Timed:
         initialize(classifier, recipe, streams.generator(0, repeat, "initialization"))
         trainee = loop.new_trainee(classifier, recipe, device)
         trainee.learn = eager(classifier, trainee.optimizer, recipe)  # on a tape there are no layers to be timed
+        trainee.move = as_it_is(trainee.optimizer)
         self.stopwatch = Stopwatch(classifier, trainee.optimizer, now)
         batches = subject.batches()
         self.steps = loop.train(trainee, lambda _: batches, lambda: (), STEPS, 0, repeat)
