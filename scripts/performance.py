@@ -1,10 +1,11 @@
 """Writes docs/performance.md's figures between the marks that name them, from what was measured and kept.
 
-    python scripts/performance.py [--table BENCH.json] [--busy BUSY.json] [--curves CURVES.json ...]
+    python scripts/performance.py [--table BENCH.json ...] [--busy BUSY.json] [--curves CURVES.json ...]
                                   [--attempts ATTEMPTS.json]
 
-The first three are what `commongarden bench --keep` wrote, with --busy and with --curve. ATTEMPTS.json is a list
-of attempts, see `Attempt`. A section stands in the page as soon as its figures are there, and not before.
+The first three are what `commongarden bench --keep` wrote, with --busy and with --curve; of several tables, each case
+is told from the last one that has it. ATTEMPTS.json is a list of attempts, see `Attempt`. A section stands in the page
+as soon as its figures are there, and not before.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -41,12 +43,40 @@ class Attempt(msgspec.Struct):
     reason: str
 
 
-def table(bench: Bench) -> str:
+def newest(benches: list[Bench]) -> list[Bench]:
+    """Each benchmark with the cases that no later one has measured anew, the latest first."""
+    found: list[Bench] = []
+    for bench in reversed(benches):
+        known = {case for other in found for case in other.cases}
+        kept = [place for place, case in enumerate(bench.cases) if case not in known]
+        if kept:
+            found.append(
+                replace(
+                    bench,
+                    cases=tuple(bench.cases[place] for place in kept),
+                    trained=tuple(replace(one, case=kept.index(one.case)) for one in bench.trained if one.case in kept),
+                    held=tuple(replace(one, case=kept.index(one.case)) for one in bench.held if one.case in kept),
+                )
+            )
+    return found
+
+
+def tables(benches: list[Bench]) -> str:
+    """Each benchmark's table, with its picture."""
+    lines = []
+    for number, bench in enumerate(benches, 1):
+        picture = "ratios.svg" if number == 1 else f"ratios-{number}.svg"
+        (PICTURES / picture).write_text(figures.chart(speed.ratios(bench)), encoding="utf-8")
+        lines.append(table(bench, picture))
+    return "\n\n".join(lines)
+
+
+def table(bench: Bench, picture: str) -> str:
     """All cases as one table, the conditions, and what else was found."""
     lines = []
     for place, case in enumerate(bench.cases):
         lines += [f"**{speed.named(case)}**", "", *markdown(speed.columns(), speed.rows(bench, place)), ""]
-    lines += ["![Ratios](drawings/performance/ratios.svg)", ""]
+    lines += [f"![Ratios](drawings/performance/{picture})", ""]
     said = [text for text in speed.sentences(bench) if text not in memory(bench).splitlines()]
     return "\n".join([*lines, conditions(bench), "", *(f"- {text}" for text in said)])
 
@@ -58,10 +88,10 @@ def conditions(bench: Bench) -> str:
     return f"{machine.processor}, {bench.cores} cores, {machine.system}; {versions}; {bench.made[:10]}."
 
 
-def start(bench: Bench) -> str:
+def start(benches: list[Bench]) -> str:
     """Seconds to the first step, and what follows the last one."""
     lines = []
-    for place, case in enumerate(bench.cases):
+    for bench, place, case in ((one, *found) for one in benches for found in enumerate(one.cases)):
         ours = bench.of(place, benched.OURS)
         first, again = rates.startup(bench, place, benched.OURS) or (0.0, None)
         unrecorded = max(100 * (one.unrecorded or 0.0) for one in ours)
@@ -143,21 +173,22 @@ def place(name: str) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--table", type=Path)
+    parser.add_argument("--table", type=Path, nargs="+", default=[])
     parser.add_argument("--busy", type=Path)
     parser.add_argument("--curves", type=Path, nargs="+", default=[])
     parser.add_argument("--attempts", type=Path)
     given = parser.parse_args()
     PICTURES.mkdir(parents=True, exist_ok=True)
     found: dict[str, str] = {}
-    if given.table is not None:
-        bench = benched.read(given.table)
+    benches = newest([benched.read(path) for path in given.table])
+    for bench in benches:
         for name, digest in bench.scripts.items():
             if digest not in {known for _, known in map(peer.digest, peer.FILES)}:
-                sys.exit(f"{given.table}: {name} has changed since it was measured")
-        (PICTURES / "ratios.svg").write_text(figures.chart(speed.ratios(bench)), encoding="utf-8")
-        found |= {"table": table(bench), "start": start(bench)}
-        found |= {"memory": memory(bench)} if bench.held else {}
+                sys.exit(f"{name} has changed since it was measured on {bench.made[:10]}")
+    if benches:
+        found |= {"table": tables(benches), "start": start(benches)}
+        held = [text for text in map(memory, benches) if text]
+        found |= {"memory": "\n\n".join(held)} if held else {}
     if given.busy is not None:
         found["busy"] = busy(benched.read(given.busy))
     if given.curves:

@@ -79,15 +79,12 @@ class _Writer(TorchDispatchMode):
             return called(*args, **kwargs)
         written = self._graph.call_function(called, map_aggregate(args, self._read), map_aggregate(kwargs, self._read))
         results = called(*args, **kwargs)
-        if isinstance(results, Tensor):
-            self._nodes.setdefault(self._place(results), written)
-        elif isinstance(results, tuple | list):
-            for number, result in enumerate(results):
-                if isinstance(result, Tensor) and self._place(result) not in self._nodes:
-                    part = self._graph.call_function(operator.getitem, (written, number))
-                    self._nodes[self._place(result)] = part
-        elif results is not None:
-            self._fit = False
+        parts = results if isinstance(results, tuple | list) else (results,)
+        self._fit &= all(part is None or isinstance(part, Tensor) for part in parts)
+        for number, part in enumerate(parts):
+            if isinstance(part, Tensor) and self._place(part) not in self._nodes:
+                read = written if part is results else self._graph.call_function(operator.getitem, (written, number))
+                self._nodes[self._place(part)] = read
         return results
 
     def tape(self, results: Sequence[Tensor]) -> Tape | None:
@@ -128,7 +125,8 @@ def _does_more(node: fx.Node) -> bool:
 
 
 def _function(graph: fx.Graph) -> Callable[..., list[Tensor]]:
-    """The graph as a function: a line for each operator, and each result let go behind the last line that reads it.
+    """The graph as a function: a line for each operator, and each result let go behind the last line that reads it. A
+    line holds names only; what they stand for is given beside them.
 
     torch.fx writes such functions too. Its lines look each operator up by its name and call it through a method, which
     is half of what a tape saves.
