@@ -49,7 +49,8 @@ MMAP_MAX, TRIM = 65536, 128 * 1024  # glibc's own
 @dataclass(frozen=True)
 class Attempt:
     """without: what is changed of the recipe to be without it; given_back: freed memory goes back to the system;
-    changed: what is done to the network to be with it, where it was not kept. bare_adam: the optimizer is `bare`."""
+    changed: what is done to the network to be with it, where it was not kept. bare_adam: the optimizer is `bare`.
+    taped: both halves of a step are replayed."""
 
     name: str
     case: tuple[str, str | None, int, int]
