@@ -13,6 +13,7 @@ from commongarden.runner.conduct import Conducted, conduct
 from commongarden.runner.display import Display, PlainDisplay
 from commongarden.runner.forecast import Forecast
 from commongarden.stats import Results
+from commongarden.store import ReadOnce
 from commongarden.study import Study
 
 
@@ -71,5 +72,7 @@ def run(
         maps=maps,
         cache_budget=cache_budget,
     )
-    report.write(conducted.store)
-    return stats.summarize(conducted.store), conducted
+    store = ReadOnce(conducted.store.root)
+    results = stats.summarize(store)
+    report.write(store, results)
+    return results, conducted

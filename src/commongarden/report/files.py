@@ -19,10 +19,13 @@ FORMATS = ("html", "docx", "md", "latex")
 FIGURES = "report_files"  # the folder of report.md's figures
 
 
-def write(store: Store) -> Path:
-    """Summarizes what the store holds, however much of the study is done; returns the path of report.html."""
-    store = ReadOnce(store.root)
-    return _page(store, summarize(store))
+def write(store: Store, results: Results | None = None) -> Path:
+    """Writes of what the store holds, however much of the study is done; returns the path of report.html.
+
+    results: its summary, where there is one already.
+    """
+    store = store if isinstance(store, ReadOnce) else ReadOnce(store.root)
+    return _page(store, results or summarize(store))
 
 
 def write_as(store: Store, formats: Sequence[str]) -> list[Path]:

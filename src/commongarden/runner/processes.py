@@ -7,6 +7,7 @@ else: a thread pool that had worked before a fork would hang behind it. Elsewher
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import multiprocessing.forkserver
 import os
@@ -77,6 +78,7 @@ def quiet_start() -> Iterator[None]:
 def begin(environment: Mapping[str, str], language: str) -> None:
     """What a process does first: the fork server may be older than what its parent's environment holds by now."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()  # what was imported stays: Python need not look at it again, which would copy the server's memory
     changed = {**environment, **ONE_THREAD}
     for name in os.environ.keys() - changed.keys():
         del os.environ[name]
