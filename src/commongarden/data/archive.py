@@ -59,7 +59,7 @@ def unpack(archive: Path, folder: Path, classes: Mapping[str, str]) -> Unpacked:
         if folder.is_dir():
             folder.rmdir()
         made.rename(folder)
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError,
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError,
             OverflowError, MemoryError) as error:  # fmt: skip
         raise DataError(
             _("{archive}: broken, or no archive: {reason}; accepted: .tgz, .tar or .zip").format(
@@ -181,7 +181,7 @@ def _members(archive: Path) -> Iterator[tuple[str, int, Opened]]:
                 if kind not in (0, 8):
                     raise _no_file(archive, info.filename)
                 if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                    raise NotImplementedError(f"{info.filename!r}: method {info.compress_type}")
+                    raise ValueError(f"{info.filename!r}: method {info.compress_type}")
                 yield info.filename, info.file_size, lambda info=info: whole.open(info)  # type: ignore[misc]
         return
     with archive.open("rb") as packed:
