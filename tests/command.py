@@ -14,8 +14,9 @@ from pathlib import Path
 from commongarden.runner import processes
 
 LOADED = (*processes.PRELOADED, "commongarden.cli", "commongarden.garden", "commongarden.predictor",
-          "commongarden.data.baselines", "sklearn.linear_model", "sklearn.neighbors", "sklearn.pipeline", "rich.live",
-          "statsmodels.stats.multitest", "statsmodels.stats.nonparametric", "docx")  # fmt: skip
+          "commongarden.data.baselines", "commongarden.report.page", "sklearn.linear_model", "sklearn.neighbors",
+          "sklearn.pipeline", "rich.live", "statsmodels.stats.multitest", "statsmodels.stats.nonparametric",
+          "docx")  # fmt: skip
 
 
 def call(arguments, cwd, environment, timeout):
@@ -43,9 +44,11 @@ def call(arguments, cwd, environment, timeout):
 
 
 def _run(arguments, cwd, environment, out, err):
+    import gc
     import signal
     from multiprocessing import forkserver, resource_tracker
 
+    gc.freeze()  # all that was loaded, whose memory is the server's as long as nobody touches it
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
     os.environ.update(environment)

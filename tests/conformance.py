@@ -11,6 +11,15 @@ from counting import backward, counted, image, shape_of
 N_CLASSES = 5
 
 
+def in_orders(*orders):
+    """Each registered name with its options: as it is, and in those of these orders that it has not by itself."""
+    return [
+        (name, options)
+        for name, family in arch.FAMILIES.items()
+        for options in ({}, *({"order": order} for order in orders if family.options.get("order", order) != order))
+    ]
+
+
 def smallest(name, **options):
     """The smallest square image, from 16 pixels, that the named network can take, by its folds."""
     network = arch.network(name, N_CLASSES, **options)

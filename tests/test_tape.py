@@ -16,7 +16,7 @@ from commongarden.train import loop, move, step, tape
 from commongarden.train.build import build
 from commongarden.train.classifier import Classifier
 from commongarden.train.recording import Recorder
-from conformance import N_CLASSES, smallest
+from conformance import N_CLASSES, in_orders, smallest
 from test_train import CPU, SIZE, batches, new, trained, weights, without_seconds
 
 RECIPE = Recipe(resolution=SIZE, epochs=3, batch_size=6)
@@ -112,8 +112,7 @@ FAMILIES = [
     pytest.param(
         name, options, marks=() if "flower" in name else pytest.mark.soak, id=" ".join([name, *options.values()])
     )
-    for name, family in arch.FAMILIES.items()
-    for options in ({}, *({"order": order} for order in ("LA", "LAB") if "order" in family.options))
+    for name, options in in_orders("LA", "LAB")
 ]
 
 
