@@ -47,8 +47,8 @@ def newest(benches: list[Bench]) -> list[Bench]:
     """Each benchmark with the cases that no later one has measured anew, the latest first."""
     found: list[Bench] = []
     for bench in reversed(benches):
-        known = {case for other in found for case in other.cases}
-        kept = [place for place, case in enumerate(bench.cases) if case not in known]
+        known = {speed.named(case) for other in found for case in other.cases}
+        kept = [place for place, case in enumerate(bench.cases) if speed.named(case) not in known]
         if kept:
             found.append(
                 replace(

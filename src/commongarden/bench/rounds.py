@@ -50,7 +50,7 @@ class Wanted:
 KNOWN = (
     Wanted("inception_flower:LA", 96, 10, epochs=3),
     Wanted("bottleneck_flower", 64, 10, epochs=8),
-    Wanted("resnet18", 64, 32, in_memory=False),
+    Wanted("resnet18", 64, 32, epochs=2, in_memory=False),
 )
 
 
