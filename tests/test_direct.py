@@ -95,14 +95,14 @@ def test_a_run_without_the_cache_comes_to_the_same_bits(finished, cache_folder, 
 
 def test_a_study_with_no_room_says_what_it_costs_and_keeps_no_images(study_file, finished, commongarden, tmp_path):
     done = commongarden(
-        "run", study_file, "--out", tmp_path / "out", "--workers", 1, "--seeds", 1,
+        "run", study_file, "--arms", "plain", "--out", tmp_path / "out", "--workers", 1, "--seeds", 1,
         "--cache-dir", tmp_path / "cache", "--cache-budget", "1kB", check=0,
     )  # fmt: skip
     (said,) = [line for line in done.stderr.splitlines() if line.startswith("photos are decoded each time")]
     assert "at 16 pixels: decoded once they need 0.0 MB" in said
     assert not list((tmp_path / "cache").glob("*.npy"))
     one = numbers(tmp_path / "out")
-    assert one == {key: value for key, value in numbers(finished).items() if key[1] == 0}
+    assert one == {key: value for key, value in numbers(finished).items() if key[:2] == ("plain", 0)}
     wrong = commongarden("run", study_file, "--out", tmp_path / "out", "--cache-budget", "much")
     assert wrong.returncode == 2
     assert "--cache-budget: found 'much', accepted: a number with its unit, such as 500MB or 20GB" in wrong.stderr

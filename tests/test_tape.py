@@ -250,6 +250,21 @@ def test_weights_that_do_not_learn_yet_are_moved_as_ever():
     assert two.move.replayed == 6 - 2  # of the third epoch
 
 
+def test_an_optimizers_step_of_which_there_is_no_tape_is_recorded_once(monkeypatch):
+    asked = []
+
+    def refused(work, inputs):
+        asked.append(len(inputs))
+        work()
+
+    before = weights(trained(RECIPE, trainee=eager(new(RECIPE))))
+    monkeypatch.setattr(move.tape, "record", refused)
+    trainee = trained(RECIPE, trainee=new(RECIPE))
+    assert weights(trainee) == before
+    assert trainee.learn.replayed == trainee.move.replayed == 0
+    assert len(asked) == 2  # of the passes, and of the optimizer's step
+
+
 # The tape itself
 
 

@@ -54,11 +54,12 @@ class TapedMove:
     def __call__(self, rate: float) -> None:
         found = [parameter.grad for group in self._optimizer.param_groups for parameter in group["params"]]
         gradients = [gradient for gradient in found if gradient is not None]
-        self._steps += len(gradients) == len(found)
-        if len(gradients) < len(found) or self._steps <= tape.AS_EVER:  # with one at the least, all state has been made
-            self._move(rate)
-        elif self._tape is None:
+        whole = len(gradients) == len(found)
+        self._steps += whole
+        if whole and self._steps == tape.AS_EVER + 1:  # the steps before it have made all state
             self._tape = self._recorded(rate, gradients)
+        elif not whole or self._tape is None:
+            self._move(rate)
         else:
             for group, held, share in zip(
                 self._optimizer.param_groups, self._rates, shares(self._optimizer, rate), strict=True
