@@ -188,10 +188,15 @@ def test_data_check_ends_with_one_where_files_are_left_out(commongarden, photos,
     assert "rose/broken.jpg: empty file" in found.stdout
 
 
-def test_the_cache_is_shown_and_cleared(commongarden, tmp_path, photos):
+def test_the_cache_is_filled_shown_and_cleared(commongarden, tmp_path, photos):
     arguments = ("--cache-dir", tmp_path / "cache", "--json")
-    commongarden("run", "--data", photos, "--arms", "plain_flower", "--seeds", 1, "--epochs", 1, "--resolution", 16,
-                 "--out", tmp_path / "out", "--cache-dir", tmp_path / "cache", check=0)  # fmt: skip
+    run = commongarden(
+        "run", "--data", photos, "--arms", "plain_flower", "--seeds", 1, "--epochs", 1, "--resolution", 16,
+        "--out", tmp_path / "out", "--cache-dir", tmp_path / "cache", check=0,
+    )  # fmt: skip
+    for what in ("looking at photos", "decoding at", "fitting baselines"):
+        assert what in run.stderr
+    assert "timed on this machine" not in run.stderr
     (entry,) = json.loads(commongarden("cache", *arguments, check=0).stdout)["entries"]
     assert (entry["n_photos"], entry["height"], entry["width"]) == (60, 16, 16)
     assert json.loads(commongarden("cache", "--clear", *arguments, check=0).stdout)["freed_bytes"] >= 60 * 16 * 16 * 3

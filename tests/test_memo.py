@@ -361,28 +361,19 @@ def test_failures_are_not_kept_nor_networks_by_others(study, ground, tmp_path):
     assert memos.recalled(asked) == ([], asked)
 
 
-def test_a_second_study_makes_nothing_again_and_comes_to_the_same_bits(study_file, commongarden, tmp_path):
-    """Through the command: the first start with an empty cache, the second in another folder."""
-    runs = []
-    for name in ("one", "two"):
-        done = commongarden(
-            "run", study_file, "--arms", "plain", "--out", tmp_path / name, "--seeds", 1, "--epochs", 1,
-            "--workers", 1, "--cache-dir", tmp_path / "cache", check=0,
-        )  # fmt: skip
-        runs.append(done.stderr)
-    first, second = runs
-    assert first.startswith("starting: PyTorch and statistics are being loaded\n")
-    assert "fitting baselines" in first
+def test_a_second_study_makes_nothing_again_and_comes_to_the_same_bits(study_file, finished, commongarden, tmp_path):
+    """Through the command: what `finished` left in the cache serves a study in another folder."""
+    said = commongarden("run", study_file, "--out", tmp_path / "two", "--seeds", 1, check=0).stderr
+    assert said.startswith("starting: PyTorch and statistics are being loaded\n")
     for what in ("fitting baselines", "looking at photos", "decoding at"):
-        assert what in first
-        assert what not in second
-    assert "timed on this machine" not in first
-    assert "1 arm was timed on this machine for another study" in second
-    one, two = (stores.open_store(tmp_path / name) for name in ("one", "two"))
+        assert what not in said
+    assert "2 arms were timed on this machine for other studies" in said
+    one, two = stores.open_store(finished), stores.open_store(tmp_path / "two")
     assert one.audits() == two.audits()
-    assert set(one.audits()) == {"plain"}
+    assert set(one.audits()) == {"plain", "residual"}
     assert kept_baselines(one) == kept_baselines(two)
-    weights = [(store.directory("plain", 0) / "model.safetensors").read_bytes() for store in (one, two)]
-    assert weights[0] == weights[1]
+    for arm in ("plain", "residual"):
+        weights = [(store.directory(arm, 0) / "model.safetensors").read_bytes() for store in (one, two)]
+        assert weights[0] == weights[1]
     assert json.loads((two.root / "forecast.json").read_text())["seconds"] > 0
     assert np.isfinite(two.run("plain", 0).test_loss)
