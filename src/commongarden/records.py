@@ -194,12 +194,14 @@ class Photo:
 
     part: the part it was declared for ("train", "val", "test"), "" where the split is still to be made.
     sha256: of the file's bytes; equal for exact duplicates.
+    group: what the photo belongs to with others (a patient, a plant, a video), which stay in one part; "" for none.
     """
 
     path: str
     label: str
     part: str
     sha256: str
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -225,10 +227,11 @@ class Manifest:
 
     @property
     def hash(self) -> str:
-        """SHA-256 over (path, label, declared part, content) of every photo, wherever the folder stands."""
+        """SHA-256 over (path, label, declared part, content, group) of every photo, wherever the folder stands."""
         digest = hashlib.sha256()
         for photo in self.photos:
-            digest.update(f"{photo.path}\0{photo.label}\0{photo.part}\0{photo.sha256}\n".encode())
+            group = f"\0{photo.group}" if photo.group else ""
+            digest.update(f"{photo.path}\0{photo.label}\0{photo.part}\0{photo.sha256}{group}\n".encode())
         return digest.hexdigest()
 
 

@@ -44,7 +44,8 @@ class Store:
     def manifest(self) -> Manifest:
         """The photos that take part, with what was left out of them (kept in split.json)."""
         path = self.root / "manifest.csv"
-        rows = rows_of(path, checked(self.root, path.name), [field.name for field in dataclasses.fields(Photo)])
+        columns = [field.name for field in dataclasses.fields(Photo)]
+        rows = rows_of(path, checked(self.root, path.name), columns, optional=("group",))
         photos = tuple(Photo(**{key: cells.plain(cell) for key, cell in row.items()}) for row in rows)
         file = _read_split(self.root)
         return Manifest(file.root, photos, file.unreadable)

@@ -42,13 +42,15 @@ def text_of(path: Path, data: bytes) -> str:
         ) from None
 
 
-def rows_of(path: Path, data: bytes, columns: list[str]) -> list[dict[str, str]]:
-    """The rows of a CSV file that commongarden wrote, by column. Raises StoreError."""
+def rows_of(path: Path, data: bytes, columns: list[str], optional: tuple[str, ...] = ()) -> list[dict[str, str]]:
+    """The rows of a CSV file that commongarden wrote, by column. optional: columns that may be absent. Raises
+    StoreError."""
     try:
         header, *rows = [row for row in csv.reader(io.StringIO(text_of(path, data), newline="")) if row] or [[]]
     except csv.Error as error:
         raise StoreError(_("{path}: not a CSV file: {reason}").format(path=path, reason=error)) from None
-    if sorted(header) != sorted(columns):
+    wanted = [column for column in columns if column in header or column not in optional]
+    if sorted(header) != sorted(wanted):
         raise StoreError(_("{path}: found other columns than {columns}").format(path=path, columns=",".join(columns)))
     for line, row in enumerate(rows, 2):
         if len(row) != len(header):

@@ -34,8 +34,11 @@ def write_split(store: Store, manifest: Manifest, split: Split) -> None:
     """Writes manifest.csv and split.json."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([field.name for field in dataclasses.fields(Photo)])
-    writer.writerows(map(cells.safe, dataclasses.astuple(photo)) for photo in manifest.photos)
+    names = [field.name for field in dataclasses.fields(Photo)]
+    if not any(photo.group for photo in manifest.photos):
+        names.remove("group")
+    writer.writerow(names)
+    writer.writerows([cells.safe(getattr(photo, name)) for name in names] for photo in manifest.photos)
     keep(store.root, "manifest.csv", text.getvalue().encode())
     file = SplitFile(manifest.root, manifest.left_out, split)
     keep(store.root, "split.json", msgspec.json.format(msgspec.json.encode(file), indent=1))
