@@ -23,7 +23,7 @@ from commongarden.errors import ArchError, CommonGardenError, StudyError
 from commongarden.recipe import Recipe
 from commongarden.records import Epoch
 from commongarden.study import Arm, Contrast, Study
-from commongarden.train import checkpoint, external, loop, weights
+from commongarden.train import checkpoint, external, loop, state, weights
 from commongarden.train.classifier import Classifier
 from commongarden.train.head import last_layer
 from commongarden.train.measure import network_by_others
@@ -507,4 +507,4 @@ def test_going_on_from_a_checkpoint_equals_never_having_stopped(here, tmp_path):
     (tmp_path / "checkpoint.pt").write_bytes(checkpoint.to_bytes(stopped))
     checkpoint.restore(resumed, tmp_path / "checkpoint.pt")
     list(epochs(resumed))
-    assert checkpoint.weights_to_bytes(resumed.classifier) == checkpoint.weights_to_bytes(whole.classifier)
+    assert state.to_bytes(resumed.classifier) == state.to_bytes(whole.classifier)

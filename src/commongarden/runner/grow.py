@@ -22,6 +22,7 @@ from commongarden.runner.first import first_weights, own_pixels
 from commongarden.runner.hopeless import commonest_line, is_hopeless
 from commongarden.runner.saving import Saver
 from commongarden.runner.soil import Soil
+from commongarden.runner.storing import stored
 from commongarden.store import Store
 from commongarden.study import Study
 from commongarden.train import checkpoint, loop, measure, streams
@@ -158,8 +159,11 @@ def _grow(
         yield RunDone(job, looked_at)
         return
     start = time.perf_counter()
+    chance = streams.seed(study.seed, in_order, "evaluation")
+    streams.seed_all(chance, trainee.classifier)
     test = evaluate(trainee.classifier, part(soil.test), device)
-    stored = checkpoint.weights_to_bytes(trainee.classifier)
+    peak = memory.look()
+    weights = stored(trainee.classifier, record, next(iter(part(soil.test))), test, device, chance)
     few = soil.train[np.linspace(0, len(soil.train) - 1, min(REESTIMATED_FROM, len(soil.train))).astype(np.int64)]
     together = batches.in_order(held, soil.labels, few, REESTIMATED_FROM)
     anew = reestimated(trainee.classifier, together, lambda: part(soil.val), device)
@@ -174,13 +178,13 @@ def _grow(
         test_loss=test.loss,
         seconds_test=time.perf_counter() - start,
         inference_ms=measure.inference_ms(trainee.classifier, record.input, device),
-        peak_memory_bytes=memory.look(),
-        model_bytes=len(stored),
+        peak_memory_bytes=peak,
+        model_bytes=len(weights),
     )
     photos = np.array([soil.manifest.photos[i].path for i in soil.test], dtype=np.str_)
     predictions = Predictions(photos, test.labels, test.probabilities)
     signals = None if trainee.recorder is None else trainee.recorder.signals(anew)
-    store_files.write_run(store, finished, trainee.history, predictions, stored, signals)
+    store_files.write_run(store, finished, trainee.history, predictions, weights, signals)
     yield RunDone(job, finished)
 
 
