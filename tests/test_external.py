@@ -335,7 +335,11 @@ def test_mistakes_are_told(here, monkeypatch, text, options, message):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("mine.py:small", "ends.py:small", "nets/ends.py:small: the process that was to measure it ended"),
+        (
+            "mine.py:small",
+            "ends.py:small",
+            "nets/ends.py:small: the process of its preflight check crashed in measuring its cost",
+        ),
         ("lr = 3e-3", "origin = 3", "arms.own.origin: found 3, accepted: the table that commongarden wrote"),
         ("lr = 3e-3", "width = 2020-01-01", "arms.own: nets/mine.py:small: Object of type date is not JSON"),
     ],

@@ -14,6 +14,7 @@ from commongarden import store as store_files
 from commongarden.arch import read
 from commongarden.data import batches
 from commongarden.data.resident import resident
+from commongarden.errors import ArchError, CommonGardenError
 from commongarden.language import N_
 from commongarden.records import Epoch, Failure, Predictions, Run
 from commongarden.runner import plan
@@ -27,6 +28,7 @@ from commongarden.store import Store
 from commongarden.study import Study
 from commongarden.train import checkpoint, loop, measure, streams
 from commongarden.train.audit import tree_paths
+from commongarden.train.blame import describe_user_error, user_traceback
 from commongarden.train.evaluate import evaluate
 from commongarden.train.recording import Recorder
 from commongarden.train.reestimate import reestimated
@@ -50,8 +52,8 @@ def grow(
 
     stop_hopeless: a run that is not worth finishing (hopeless.py) is tested with what it has reached at its half.
 
-    Ends early, with the last checkpoint kept, once `stop()` is true. A run that diverges or breaks is stored as failed.
-    A tuning run is not tested.
+    Ends early, with the last checkpoint kept, once `stop()` is true. A run that diverges or breaks is stored as failed,
+    with the traceback of the code that broke. A tuning run is not tested.
     """
     soil = soil.of(job.seed)
     record = plan.record(study, soil, job, device_name)
@@ -61,8 +63,13 @@ def grow(
         yield from _grow(store, study, soil, job, record, stop, trainee, stop_hopeless)
     except loop.Diverged as error:
         failure = Failure(str(error), error.epoch, error.step)
-    except (RuntimeError, ValueError, MemoryError) as error:
-        failure = Failure(f"{type(error).__name__}: {error}", len(trainee[0].history) + 1 if trainee else 0)
+    except CommonGardenError as error:
+        if not isinstance(error, ArchError) or not trainee:  # nothing that a run could be blamed for
+            raise
+        failure = Failure(str(error), len(trainee[0].history) + 1)
+    except (Exception, SystemExit) as error:  # the code of a network may raise anything
+        epoch = len(trainee[0].history) + 1 if trainee else 0
+        failure = Failure(describe_user_error(error), epoch, traceback=user_traceback(error))
     else:
         return
     failed = dataclasses.replace(record, failure=failure, ended=plan.now())
