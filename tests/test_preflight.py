@@ -1,4 +1,4 @@
-"""The preflight check: networks of other people's code work as they are, or one sentence says why not before training."""
+"""The preflight check: networks of other people work as they are, or one sentence says why not before training."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ A shape is (height, width, channels) for images and (features,) behind the first
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from commongarden.arch.nodes import (
@@ -32,6 +33,7 @@ from commongarden.language import _
 
 Shape = tuple[int, ...]
 FLOAT_BYTES = 4
+UNKNOWN = -1  # multiply-adds and bytes of a network by others that could not be counted
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a network costs for one image. FLOPs would be 2 x macs."""
+    """What a network costs for one image. FLOPs would be 2 x macs. UNKNOWN where a layer's is."""
 
     n_params: int
     macs: int
@@ -82,9 +84,14 @@ def cost(network: Node, input: Shape) -> Cost:
     layers = trace(network, input)
     return Cost(
         sum(layer.n_params for layer in layers),
-        sum(layer.macs for layer in layers),
-        sum(layer.activation_bytes for layer in layers),
+        _sum_of_known(layer.macs for layer in layers),
+        _sum_of_known(layer.activation_bytes for layer in layers),
     )
+
+
+def _sum_of_known(values: Iterable[int]) -> int:
+    found = list(values)
+    return UNKNOWN if UNKNOWN in found else sum(found)
 
 
 def trunk(network: Serial, input: Shape) -> tuple[tuple[str, Shape], ...]:
