@@ -1,4 +1,5 @@
-"""Before an architecture is first trained on a machine, the gradients of its convolutions are compared with a reference.
+"""Before an architecture is first trained on a machine, the gradients of its convolutions are compared with a
+reference.
 
 What was compared is kept in the cache, by network, machine and version of torch. Networks of other people's code are
 compared in their preflight check.
