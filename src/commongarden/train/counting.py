@@ -80,7 +80,7 @@ class Macs(FlopCounterMode):
     def __init__(self) -> None:
         super().__init__(display=False)
         self._place = _Place()
-        self.mod_tracker: Any = self._place  # type: ignore[assignment]
+        self.mod_tracker: Any = self._place
         self.unknown = ""
 
     def within(self, name: str) -> None:
@@ -93,7 +93,7 @@ class Macs(FlopCounterMode):
 
     def _count_flops(self, func_packet: Any, out: Any, args: Any, kwargs: Any) -> Any:
         try:
-            return super()._count_flops(func_packet, out, args, kwargs)
+            return super()._count_flops(func_packet, out, args, kwargs)  # type: ignore[no-untyped-call]
         except Exception:  # the formula's assertions, or operands it does not expect; the operation itself is done
             self.unknown = self.unknown or str(func_packet)
             return out
