@@ -137,7 +137,8 @@ def mean_of(
     n_units, photo_df = units or (n_val, n_test - 1)
     seeds, photos = spread**2 / n, photo_sd**2 / n_units
     df = (seeds + photos) ** 2 / (seeds**2 / (n - 1) + photos**2 / max(photo_df, 1))
-    method = "seeds, and photos as on the test part, Satterthwaite"
+    unit = "photos" if units is None else "groups of photos"
+    method = f"seeds, and {unit} as on the test part, Satterthwaite"
     least = n - 1.0 if units is None else min(n - 1.0, max(photo_df, 1))
     return Mean(value, math.sqrt(seeds + photos), max(df, least), n, method, None, bounds)
 
