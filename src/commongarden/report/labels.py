@@ -206,6 +206,7 @@ ENGLISH: dict[str, str] = {
     "own": "an arm's own value",
     "split": "Split",
     "runs": "Every run",
+    "traceback": "Traceback",
     "status": "status",
     "epoch_tested": "epoch tested",
     "device": "device",

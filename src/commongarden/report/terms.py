@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from commongarden import contract, inspection, language, sentences
-from commongarden.language import _, ngettext
+from commongarden.language import _, ngettext, told
 from commongarden.recipe import FIELDS
 from commongarden.records import Manifest, Run, Split
 from commongarden.report import designs
@@ -167,4 +167,5 @@ def _warnings(runs: Sequence[Run]) -> list[str]:
                     package=package, versions=listed(versions)
                 )
             )
-    return said
+    notes = dict.fromkeys((run.arm, note) for run in runs for note in run.notes)
+    return [*said, *(_("{arm}: {what}.").format(arm=arm, what=told(note)) for arm, note in notes)]

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from commongarden.train.classifier import Classifier
+from commongarden.train.evaluate import without_gradient
 from commongarden.train.watch import tensors
 
 
@@ -138,7 +139,7 @@ def features(
     classifier.eval()
     hook = None if head is None else head.register_forward_pre_hook(keep, with_kwargs=True)
     try:
-        with torch.inference_mode():
+        with without_gradient(classifier):
             for pixels, _labels in batches:
                 given.clear()
                 logits.append(classifier(pixels.to(device)).float().cpu())
