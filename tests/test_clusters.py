@@ -242,10 +242,14 @@ def test_one_group_of_test_photos_has_no_interval():
 
 
 def test_arms_that_agree_everywhere_are_no_certainty():
-    """As if one group of 20 told them apart."""
-    _paths, names = grouped([5] * 20)
-    found = stats.crossed_interval(np.zeros((3, 100)), groups=clusters(_paths, names))
-    assert found.error == pytest.approx(1 / 20)
+    """As if one group of 20 told them apart; where photos of a group differ, as if one photo did."""
+    paths, names = grouped([5] * 20)
+    groups = clusters(paths, names)
+    assert stats.crossed_interval(np.zeros((3, 100)), groups=groups).error == pytest.approx(1 / 20)
+    one = np.zeros((3, 100))
+    one[0, 7] = 1
+    assert stats.crossed_interval(one, groups=groups).error == pytest.approx(1 / 100)
+    assert racing.evidence_of(np.zeros((3, 100)), groups).error == pytest.approx(1 / 20)
 
 
 def test_a_remedy_counts_groups():

@@ -10,8 +10,10 @@ deal is the same on every machine.
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 
 Room = Mapping[str, int]  # photos of each class
 DEALS, MOST_DRAWS = 20, 20_000
@@ -58,12 +60,8 @@ def _drawn(count: Room, rooms: Sequence[tuple[int, Room]], chance: bytes) -> int
     }
     if not weights:
         return max(fits, key=lambda part: (fits[part], -part))
-    at = int.from_bytes(chance, "big") % sum(weights.values())
-    for part, weight in weights.items():
-        if at < weight:
-            return part
-        at -= weight
-    raise AssertionError("a remainder is less than the sum")
+    ends = list(accumulate(weights.values()))
+    return list(weights)[bisect_right(ends, int.from_bytes(chance, "big") % ends[-1])]
 
 
 def _distance(counts: Sequence[Room], wanted: Sequence[Room], chosen: Sequence[int]) -> tuple[int, float]:

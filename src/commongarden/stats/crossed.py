@@ -38,7 +38,8 @@ METHOD = "seeds crossed with test photos, two-way random effects, Satterthwaite"
 class MeanSquares:
     """The analysis of variance of tables (..., seeds, photos): arrays of shape (...), and the table's two sizes.
 
-    Where groups of photos are the unit, n_photos is their number, and photo_df the degrees of freedom that they give.
+    Where groups of photos are the unit, n_photos is their number, photo_df the degrees of freedom that they give, and
+    n_grouped how many photos they have.
     """
 
     mean: Any
@@ -48,6 +49,7 @@ class MeanSquares:
     n_seeds: int
     n_photos: int
     photo_df: float | None = None
+    n_grouped: int = 0
 
     def error(self) -> Any:
         """The standard error of the mean over new seeds and new photos."""
@@ -67,6 +69,13 @@ class MeanSquares:
     def least_df(self) -> float:
         """What no luck takes away: the degrees of freedom of the seeds, or of groups where those are fewer."""
         return self.n_seeds - 1 if self.photo_df is None else min(self.n_seeds - 1, self.photo_df)
+
+    @property
+    def least_error(self) -> float:
+        """The error that a single photo makes; where groups are the unit and nothing at all differs, a whole group,
+        since photos of one group may agree because they are of one group."""
+        agree = not (self.seed or self.photo or self.rest)
+        return photo_error(self.n_grouped if self.n_grouped and not agree else self.n_photos)
 
 
 def mean_squares(tables: ArrayLike, groups: Clusters | None = None) -> MeanSquares:
@@ -101,6 +110,7 @@ def _by_group(x: np.ndarray, groups: Clusters) -> MeanSquares:
         n_seeds=n_seeds,
         n_photos=n,
         photo_df=groups.df,
+        n_grouped=x.shape[-1],
     )
 
 
@@ -116,7 +126,7 @@ def crossed_mean(
     least_error: the standard error is taken to be at least this, with the degrees of freedom of the seeds. Arms that
         agree on every photo in every seed show no spread, which must not read as certainty: `photo_error` is the error
         that a single photo makes.
-    groups: of the photos, where those are the unit.
+    groups: of the photos, where those are the unit. Where these agree too, the error is at least that of a whole group.
     """
     x = np.asarray(table, dtype=np.float64)
     if x.ndim != 2 or not x.size:
@@ -129,6 +139,8 @@ def crossed_mean(
         return Mean(float(x.mean()), None, None, n_seeds, ONE_GROUP, None, bounds)
     found = mean_squares(x, groups)
     error, df = float(found.error()), float(found.df())
+    if groups is not None and least_error:
+        least_error = max(least_error, found.least_error)
     if error < least_error:
         error, df = least_error, float(found.least_df)
     components = Components(
@@ -141,8 +153,7 @@ def crossed_mean(
 
 
 def photo_error(n_photos: float) -> float:
-    """The standard error of a share of `n_photos` photos that all but one agree on: one photo's weight. So it is of
-    groups."""
+    """The standard error of a share of `n_photos` photos that all but one agree on: one photo's weight."""
     return 1 / n_photos
 
 
@@ -162,7 +173,7 @@ def crossed_interval(
 ) -> CrossedEstimate:
     """The mean of paired differences (seeds, photos) of two arms' correctness (1, 0, -1), with the interval that
     carries seed noise and test-photo noise; no interval with one seed or one photo."""
-    n = np.asarray(differences).shape[-1] if groups is None else groups.n
-    mean = crossed_mean(differences, least_error=photo_error(n), bounds=(-1.0, 1.0), groups=groups)
+    n_photos = np.asarray(differences).shape[-1]
+    mean = crossed_mean(differences, least_error=photo_error(n_photos), bounds=(-1.0, 1.0), groups=groups)
     seed, photo = (mean.components.seed, mean.components.photo) if mean.components else (None, None)
     return CrossedEstimate(mean.interval(confidence), seed, photo, mean.error, mean.df)

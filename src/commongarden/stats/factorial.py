@@ -175,7 +175,7 @@ def _paired(
             means[term] = student_mean(by_seed, least_spread=least, bounds=bounds)
         else:
             table = np.stack([_sum(row, mine) for row in photos])
-            least_error = photo_error(n_test if units is None else units.n) if counted else 0.0
+            least_error = photo_error(n_test) if counted else 0.0
             means[term] = crossed_mean(table, least_error=least_error, bounds=bounds, groups=units)
     return means
 

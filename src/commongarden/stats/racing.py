@@ -21,7 +21,7 @@ from scipy import special
 
 from commongarden.stats import sequential
 from commongarden.stats.clusters import Clusters
-from commongarden.stats.crossed import MeanSquares, mean_squares, photo_error
+from commongarden.stats.crossed import MeanSquares, mean_squares
 
 Decision = Literal["better", "worse", "equivalent", "photos", "open"]
 PHOTO_Z, EQUIVALENCE_Z = 1.96, 1.645  # of the widest level that Holm's rule can come to
@@ -198,7 +198,7 @@ def evidence_of(differences: np.ndarray, groups: Clusters | None = None) -> Evid
 def of_mean_squares(found: MeanSquares) -> Evidence:
     """The evidence in the mean squares of one table."""
     size = found.n_seeds * found.n_photos
-    error, df, least = float(found.error()), float(found.df()), photo_error(found.n_photos)
+    error, df, least = float(found.error()), float(found.df()), found.least_error
     if error < least:  # arms that agree on every photo show no spread, which must not read as certainty
         error, df = least, float(found.least_df)
     photo = float(np.sqrt(max(found.photo - found.rest, 0.0) / size))

@@ -59,10 +59,8 @@ def mean_difference(metric: Metric, one: Sample, two: Sample) -> Mean:
 
 
 def _crossed(metric: Metric, sample: Sample, table: Sequence[np.ndarray], bounds: tuple[float, float]) -> Mean:
-    groups = sample.clusters
-    n = sample.n_test if groups is None else groups.n
-    least_error = photo_error(n) if metric.unit == "points" else 0.0
-    return crossed_mean(np.stack(table), least_error=least_error, bounds=bounds, groups=groups)
+    least_error = photo_error(sample.n_test) if metric.unit == "points" else 0.0
+    return crossed_mean(np.stack(table), least_error=least_error, bounds=bounds, groups=sample.clusters)
 
 
 def _over_runs(
