@@ -41,6 +41,7 @@ class Origin:
     activation_bytes: int = 0
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    unknown: str = ""  # why macs and activation_bytes are arch.UNKNOWN, where they are
 
     def fits(self, n_classes: int, input: tuple[int, int, int]) -> bool:
         """Whether it was measured for this many classes and this input."""

@@ -60,7 +60,9 @@ def work(study: Study, job: Job, n_train: int, n_classes: int) -> float:
     """A run's size in multiply-adds of its forward passes; what time left is reckoned in."""
     recipe = recipe_of(study, job)
     shape = (recipe.resolution, recipe.resolution, 3)
-    return float(arch.cost(study.arms[job.arm].network(n_classes), shape).macs) * n_train * recipe.epochs
+    cost = arch.cost(study.arms[job.arm].network(n_classes), shape)
+    macs = cost.macs if cost.macs != arch.UNKNOWN else cost.n_params  # each is used once at least
+    return float(macs) * n_train * recipe.epochs
 
 
 def n_workers(study: Study, n_jobs: int, n_classes: int, device: str, wanted: int | None = None) -> int:
@@ -86,7 +88,7 @@ def forecast_bytes(study: Study, arm: str, n_classes: int) -> int:
     """A run's peak: the process, weights with gradient and two moments, and each activation with its gradient."""
     recipe = study.recipe_of(arm)
     cost = arch.cost(study.arms[arm].network(n_classes), (recipe.resolution, recipe.resolution, 3))
-    return WORKER_BYTES + 4 * 4 * cost.n_params + 2 * recipe.batch_size * cost.activation_bytes
+    return WORKER_BYTES + 4 * 4 * cost.n_params + 2 * recipe.batch_size * max(cost.activation_bytes, 0)
 
 
 def check_precision(study: Study, device: str) -> None:
