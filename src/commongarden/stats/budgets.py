@@ -17,6 +17,7 @@ from typing import Literal
 
 import numpy as np
 
+from commongarden.arch import UNKNOWN
 from commongarden.records import Epoch, Estimate, Predictions, Run
 from commongarden.stats.clusters import Groups, clusters, n_units
 from commongarden.stats.crossed import crossed_interval
@@ -28,7 +29,7 @@ from commongarden.study import Contrast, Study
 
 Budget = Literal["epochs", "seconds", "macs"]
 BUDGETS: tuple[Budget, ...] = ("epochs", "seconds", "macs")
-ViewOutcome = Literal["better", "worse", "not resolved", "one seed", "too short"]
+ViewOutcome = Literal["better", "worse", "not resolved", "one seed", "too short", "not counted"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ class Track:
 class BudgetView:
     """A contrast at one budget. at: epochs, seconds or multiply-adds. arm_epochs, against_epochs: that were over by
     then, mean over seeds. difference: in validation accuracy, as a share; None where a run had not ended an epoch
-    ("too short"). The interval is by itself, without regard to other contrasts."""
+    ("too short"), or a network's multiply-adds could not be counted ("not counted"). The interval is by itself, without
+    regard to other contrasts."""
 
     budget: Budget
     at: float
@@ -75,12 +77,12 @@ class BudgetViews:
     @property
     def agree(self) -> bool:
         """Whether all three allow one to say the same."""
-        return len({view.outcome for view in self.views}) == 1
+        return len({view.outcome for view in self.views} - {"not counted"}) <= 1
 
 
 def track(run: Run, history: Sequence[Epoch]) -> Track:
     """A run's way from its history."""
-    each = float(run.macs) * run.n_train
+    each = float(run.macs) * run.n_train if run.macs != UNKNOWN else math.nan
     return Track(
         tuple(epoch.val_accuracy for epoch in history),
         tuple(accumulate(epoch.seconds for epoch in history)),
@@ -103,6 +105,8 @@ def view(
     validation photos of its own, the photos it learned from, else 0. units: where photo_sd is between groups of photos,
     how many of those validate, and the degrees of freedom of photo_sd.
     """
+    if any(math.isnan(one.spent(budget)[-1]) for pair in pairs for one in pair):
+        return BudgetView(budget, UNKNOWN, 0.0, 0.0, None, "not counted")
     at = min(one.spent(budget)[-1] for pair in pairs for one in pair)
     ended = [tuple(one.epochs_at(budget, at) for one in pair) for pair in pairs]
     arm_epochs, against_epochs = (float(np.mean(counts)) for counts in zip(*ended, strict=True))

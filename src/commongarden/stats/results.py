@@ -56,7 +56,7 @@ class ArmResult:
     peak_memory_mb: Estimate | None
     model_mb: float | None
     n_params: int
-    macs: int
+    macs: int | None
     published: Published | None
     balanced_accuracy: Estimate | None = None
     log_loss: Estimate | None = None

@@ -159,7 +159,7 @@ def _arm_result(
         peak_memory_mb=_over([run.peak_memory_bytes / 1e6 for run in done if run.peak_memory_bytes is not None]),
         model_mb=done[0].model_bytes / 1e6 if done and done[0].model_bytes else None,
         n_params=cost.n_params,
-        macs=cost.macs,
+        macs=cost.macs if cost.macs != arch.UNKNOWN else None,
         published=study.published.get(name),
         balanced_accuracy=reached["balanced_accuracy"],
         log_loss=reached["log_loss"],

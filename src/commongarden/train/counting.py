@@ -14,15 +14,16 @@ from torch.utils.flop_counter import FlopCounterMode, _FlopCounterMode
 
 from commongarden.arch import UNKNOWN
 from commongarden.errors import ArchError, CommonGardenError
-from commongarden.language import _, told
+from commongarden.language import N_, _, told
 from commongarden.train.blame import describe_user_error
 from commongarden.train.external import ExternalNetwork, user_file
 
+SCRIPTED = N_("what TorchScript puts out cannot be seen")
 EVERYTHING = "Global"  # torch's own name
 
 
 class Counted(NamedTuple):
-    """Of one image; UNKNOWN where it could not be counted, with the reason."""
+    """Of one image; UNKNOWN where it could not be counted, with the reason in English, as records have it."""
 
     macs: int
     activation_bytes: int
@@ -49,8 +50,12 @@ def cost(network: ExternalNetwork, input: tuple[int, int, int]) -> Counted:
                 raise
             except Exception as error:
                 reason = _alone(network, images, input, training, error)
-        unknown = Counted(UNKNOWN, UNKNOWN, reason)
-        found[training] = unknown if reason else Counted(macs.of() // n, outputs.bytes // n)
+        if reason:
+            found[training] = Counted(UNKNOWN, UNKNOWN, reason)
+        elif any(isinstance(part, torch.jit.ScriptModule) for part in network.modules()):
+            found[training] = Counted(macs.of() // n, UNKNOWN, SCRIPTED)
+        else:
+            found[training] = Counted(macs.of() // n, outputs.bytes // n)
     return found[bool(network.collect())]
 
 

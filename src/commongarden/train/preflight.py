@@ -165,7 +165,7 @@ def _tried(arm: Arm, kept: Origin, recipe: Recipe, device: torch.device, now: Sa
 
 def _check_memory(arm: Arm, kept: Origin, batch_size: int, memory: int) -> None:
     """Half of the activations' bytes are sure; how much longer their gradients are held depends on the network."""
-    needed = Cost(kept.n_params, 0, kept.activation_bytes // 2).training_bytes(batch_size)
+    needed = Cost(kept.n_params, 0, max(kept.activation_bytes, 0) // 2).training_bytes(batch_size)
     if needed > memory:
         raise ArchError(
             _(
