@@ -110,7 +110,7 @@ def _show(study: Study, found: TakenApart, as_json: bool) -> None:
     from commongarden import study as studies
     from commongarden.data import folder
 
-    n_classes = len(folder.scan(study.data, keep_going=True).classes)
+    n_classes = len(folder.scan(study.data, study.reading, keep_going=True).classes)
     said = {}
     for pair in study.contrasts:
         # as one takes the network apart: from the whole one to the arm
