@@ -207,7 +207,7 @@ def unicode_forms(root):
 def one_class_unread(root):
     made = Folder(root).photos("rose", "tulip", "daisy", n=20)
     for i in range(6):
-        made.file(f"peony/{i}.heic", UNREAD[".jxl"])
+        made.file(f"peony/{i}.jxl", UNREAD[".jxl"])
 
 
 def half_unread(root, ending=".psd"):

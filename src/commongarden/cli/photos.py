@@ -92,7 +92,7 @@ def check(
     """Read every photo of SOURCE and say what was found: its layout and classes, corrupt files, duplicates
     (re-encoded, resized, cropped a little, mirrored, brighter), photos under two labels, unusual files.
 
-    Nothing is changed. Ends with exit code 1 where files are left out.
+    Nothing is changed. Exit code 1 if files are left out, or if `run` would refuse these data without --keep-going.
     """
     import json
 
@@ -121,7 +121,7 @@ def check(
     if sheet is not None:
         checked.draw_sheet(manifest, inspection, sheet)
         click.echo(str(sheet), err=as_json)
-    if found["left_out"]:
+    if found["left_out"] or found["stops"]:
         sys.exit(1)
 
 

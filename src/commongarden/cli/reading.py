@@ -35,6 +35,11 @@ merge_classes = option(
 )
 
 
+def is_terminal() -> bool:
+    """Whether somebody can be asked."""
+    return sys.stdin.isatty()
+
+
 def ask_layout(error: AmbiguousError) -> str:
     """The layout that the person at the terminal chooses."""
     click.echo(error.found, err=True)
@@ -49,7 +54,7 @@ def of_study(wanted: Study, out: Path, keep_going: bool) -> tuple[Study, Listed]
     printed, and on a terminal asked about where it is not sure."""
     from commongarden.runner import sources
 
-    wanted, found = sources.chosen(wanted, out, keep_going, ask_layout if sys.stdin.isatty() else None)
+    wanted, found = sources.chosen(wanted, out, keep_going, ask_layout if is_terminal() else None)
     for text in sources.said(found):
         click.echo(text, err=True)
     return wanted, found
@@ -63,7 +68,7 @@ def of_source(source: str, options: DataOptions) -> tuple[DataOptions, Listed]:
     try:
         return options, finding.find(source, options, keep_going=True)
     except AmbiguousError as error:
-        if not sys.stdin.isatty():
+        if not is_terminal():
             raise
         options = dataclasses.replace(options, layout=ask_layout(error))
         return options, finding.find(source, options, keep_going=True)

@@ -50,13 +50,18 @@ def said(candidates: Sequence[Candidate], is_merged: bool) -> list[str]:
 
 
 def visible(label: str) -> str:
-    """The name with what cannot be seen in it: spaces at its ends, invisible letters, letters of another width."""
+    """The name in quotes, with what cannot be seen in it: spaces at its ends, several in a row, invisible letters."""
+    return f"'{shown(label)}'"
+
+
+def shown(label: str) -> str:
+    """The name with what cannot be seen in it."""
     text = INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", label)
     inner = text.strip()
     before, after = len(text) - len(text.lstrip()), len(text) - len(text.rstrip())
     if inner:
         text = "␣" * before + inner + "␣" * after
-    return f"'{text.replace('  ', '␣␣')}'"
+    return text.replace("  ", "␣␣")
 
 
 def _key(label: str) -> str:

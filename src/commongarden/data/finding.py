@@ -19,9 +19,7 @@ from commongarden.study.reading import DataOptions
 from commongarden.terminal import NOT_IN_NAMES
 
 DEFAULT = DataOptions()
-UNCHECKED = N_(
-    "class {label} has no photos in the validation set: the best epoch is chosen without it, its accuracy is measured"
-)
+UNCHECKED = N_("class {label} has no photos in the validation set: the best epoch is chosen without it")
 UNTESTED = N_("class {label} has no photos in the test set: it is learned, but nothing is measured of it")
 
 
@@ -117,8 +115,9 @@ def _in_parts(listed: Listed, keep_going: bool) -> tuple[list[Candidate], list[s
         elif label not in gone:
             text = UNCHECKED if part == "val" else UNTESTED
             notes.append(text.format(label=repr(label)))
-    reason = N_("its class has no photos in the training set")
-    return [replace(one, reason=reason) if one.label in gone and not one.reason else one for one in candidates], notes
+    return [
+        replace(one, reason=losses.NO_TRAINING) if one.label in gone and not one.reason else one for one in candidates
+    ], notes
 
 
 def _lacks(source: str, labels: Mapping[str, set[str]], lacking: Sequence[tuple[str, str]]) -> str:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from commongarden.data import image, losses, memo
+from commongarden.data import classes, image, losses, memo
 from commongarden.data.finding import DEFAULT, Listed, check_classes, checked, find
 from commongarden.data.listing import Candidate
 from commongarden.data.split import PARTS, duplicates
@@ -75,15 +75,15 @@ def summary(manifest: Manifest, listed: Listed | None = None) -> dict[str, Any]:
     the data were read, losses by class, stops: why `run` would refuse these data, "" where it takes them, and the
     number of groups.
     """
-    classes = Counter(photo.label for photo in manifest.photos)
+    counts = Counter(photo.label for photo in manifest.photos)
     groups = [group for group in duplicates(manifest.photos) if len(group) > 1]
     parts = {part: Counter(photo.label for photo in manifest.photos if photo.part == part) for part in PARTS}
-    sizes = sorted((n, label) for label, n in classes.items())
+    sizes = sorted((n, label) for label, n in counts.items())
     told_first = {} if listed is None else _understood(manifest, listed)
     return told_first | {
         "root": manifest.root,
         "n_photos": len(manifest.photos),
-        "classes": {label: classes[label] for label in manifest.classes},
+        "classes": {label: counts[label] for label in manifest.classes},
         "parts": {part: dict(sorted(labels.items())) for part, labels in parts.items() if labels},
         "smallest": {"label": sizes[0][1], "n_photos": sizes[0][0]} if sizes else None,
         "largest": {"label": sizes[-1][1], "n_photos": sizes[-1][0]} if sizes else None,
@@ -101,6 +101,7 @@ def _understood(manifest: Manifest, listed: Listed) -> dict[str, Any]:
     losing = lost(listed, manifest)
     out = {file.path: file.reason for file in manifest.left_out}
     again = [replace(one, reason=out.get(one.path, one.reason)) for one in listed.candidates]
+    again = [replace(one, reason="") if one.reason == losses.NO_TRAINING else one for one in again]
     strict = replace(listed, candidates=tuple(again), notes=())
     try:
         remarks, stops = checked(strict, True).notes, ""
@@ -130,10 +131,10 @@ def describe(found: dict[str, Any]) -> str:
             root=found["root"], n_photos=found["n_photos"], n_classes=len(found["classes"])
         )
     ]
-    width = max((len(label) for label in found["classes"]), default=0)
+    width = max((len(classes.shown(label)) for label in found["classes"]), default=0)
     for label, n in found["classes"].items():
         parts = ", ".join(f"{_(part)} {labels.get(label, 0):,}" for part, labels in found["parts"].items())
-        lines.append(f"  {label:<{width}} {n:>7,}" + (f"  ({parts})" if parts else ""))
+        lines.append(f"  {classes.shown(label):<{width}} {n:>7,}" + (f"  ({parts})" if parts else ""))
     if found["smallest"]:
         ratio = found["largest"]["n_photos"] / found["smallest"]["n_photos"]
         lines.append(

@@ -77,8 +77,9 @@ def suggested(candidates: Sequence[Candidate]) -> Suggested | None:
     found: defaultdict[str, list[Candidate]] = defaultdict(list)
     is_across = False
     for one in photos:
-        match = _NAME.fullmatch(posixpath.basename(one.path))
-        if match is not None and not _MOMENT.search(match["group"]):
+        name = posixpath.basename(one.path)
+        match = _NAME.fullmatch(name)
+        if match is not None and not _MOMENT.search(name):
             is_across |= ACROSS.search(match["group"]) is not None
             found[match["group"] if is_across else posixpath.join(posixpath.dirname(one.path), match["group"])].append(
                 one

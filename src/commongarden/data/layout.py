@@ -266,7 +266,9 @@ def _moved(found: Layout, to: str) -> Layout:
     if found.parts:
         said = found.said
     else:
-        said = N_("Layout: each folder in {folder} is a class").format(folder=f"{posixpath.join(to, found.at)}/")
+        said = N_("Layout: each folder in {folder} is a class").format(
+            folder=f"{posixpath.join(to, found.at).rstrip('/')}/"
+        )
     return replace(
         found,
         at=posixpath.join(to, found.at) if found.at else to,

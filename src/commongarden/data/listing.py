@@ -108,8 +108,8 @@ def _notes(tree: Tree, found: Layout) -> Iterator[str]:
     for place in found.unlabelled:
         n = sum(is_named_so(path) for path in tree.walk(place, {identity(tree.root)}))
         yield N_(
-            "{folder}/ holds {n} photos without class folders: unlabelled, they take no part. After training, classify "
-            "them: commongarden predict DIR/runs/ARM/SEED {path}"
+            "{folder}/: unlabelled photos in no class folder ({n}); they take no part. To classify them after "
+            "training: commongarden predict DIR/runs/ARM/SEED {path}"
         ).format(folder=place, n=n, path=(tree.root / place).as_posix())
     for place in found.beside:
         yield N_("{folder}/ is no class and no part of the data; its photos are left out").format(folder=place)

@@ -13,7 +13,7 @@ from commongarden.records import LeftOut
 
 MOST_UNREADABLE = 0.05
 MOST_LINES = 8
-NO_TRAINING = N_("class {label} has no photo in the training set, so nothing can learn it")
+NO_TRAINING = N_("its class has no photos in the training set")
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Loss:
 
 def by_class(candidates: Sequence[Candidate], left_out: Sequence[LeftOut]) -> list[Loss]:
     """The classes that lose photos, those that lose all first."""
-    reasons = {out.path: out.reason for out in left_out}
+    reasons = {out.path: out.reason for out in left_out if out.reason != NO_TRAINING}
     n: Counter[str] = Counter()
     lost: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for one in candidates:

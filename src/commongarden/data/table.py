@@ -29,6 +29,19 @@ GROUPS = ("group", "group_id", "patient", "patient_id", "subject", "subject_id",
           "plant_id", "video_id")  # fmt: skip
 BOXES = frozenset(("xmin", "ymin", "xmax", "ymax"))
 SEPARATORS = {",": N_("comma"), ";": N_("semicolon"), "\t": N_("tab")}
+SAID = {
+    (False, False): N_("Layout: the rows of {file}; paths in column {path}, classes in column {label}"),
+    (True, False): N_(
+        "Layout: the rows of {file}; paths in column {path}, classes in column {label}, parts in column {part}"
+    ),
+    (False, True): N_(
+        "Layout: the rows of {file}; paths in column {path}, classes in column {label}, groups in column {group}"
+    ),
+    (True, True): N_(
+        "Layout: the rows of {file}; paths in column {path}, classes in column {label}, parts in column {part}, groups "
+        "in column {group}"
+    ),
+}
 SAMPLE = 50  # rows that are looked at to tell what a column holds
 
 
@@ -66,14 +79,8 @@ class Table:
     def said(self) -> str:
         """How it is read, in one sentence, as a record."""
         found = self.columns
-        if found.group:
-            return N_(
-                "Layout: the rows of {file}; paths in column {path}, classes in column {label}, groups in column "
-                "{group}"
-            ).format(file=self.file.name, path=found.path, label=found.label, group=found.group)
-        return N_("Layout: the rows of {file}; paths in column {path}, classes in column {label}").format(
-            file=self.file.name, path=found.path, label=found.label
-        )
+        said = SAID[bool(found.part), bool(found.group)]
+        return said.format(file=self.file.name, **vars(found))
 
     def rows(self) -> Iterator[Row]:
         """Every row that is not empty. Raises DataError naming the line."""

@@ -64,8 +64,9 @@ def said(found: Listed) -> Iterator[str]:
 
 
 def keep(store: Store, found: Listed) -> None:
-    """Keeps beside the study how its data were understood."""
-    kept = msgspec.json.encode(Understood(found.layout, found.notes))
+    """Keeps beside the study how its data were understood, without the folders that the data lie in."""
+    notes = tuple(note.replace(f"{Path(found.source).as_posix()}/", "") for note in found.notes)
+    kept = msgspec.json.encode(Understood(found.layout, notes))
     store_files.keep(store.root, store_files.UNDERSTOOD, msgspec.json.format(kept, indent=1))
 
 
