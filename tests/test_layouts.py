@@ -220,7 +220,7 @@ def test_a_class_that_falls_away_stops(tmp_path):
     assert folder.scan(str(root), keep_going=True).classes == ("daisy", "rose", "tulip")
     output = said(root, code=1)
     assert "note: class 'peony' is left out: none of its 6 photos can be read (" in output
-    assert "`run` stops at these data: " in output
+    assert "`run` refuses these data: " in output
 
 
 def test_a_class_that_decoding_takes_away_stops_too(tmp_path):
@@ -308,7 +308,7 @@ def test_a_class_that_a_part_lacks(make, refused, note, kept, tmp_path):
     assert {label for _part, label in counts(listed)} == kept
     output = said(root, code=1)
     assert f"note: {note}" in output
-    assert f"`run` stops at these data: {root}: {refused}" in output
+    assert f"`run` refuses these data: {root}: {refused}" in output
     assert folder.scan(str(root), keep_going=True).classes == tuple(sorted(kept))
 
 
@@ -469,6 +469,26 @@ def study_of(root, **reading):
     return dataclasses.replace(study, recipe=recipe, reading=DataOptions(**reading), seeds=(0,))
 
 
+def test_a_layout_is_for_folders(with_csv):
+    with pytest.raises(DataError, match="found layout 'classes', which is for a folder of photos"):
+        found(with_csv(["path,label", *rows()]), layout="classes")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need rights on Windows")
+def test_a_link_back_to_a_nested_data_set_ends(tmp_path):
+    layouts.one_level(tmp_path)
+    (tmp_path / "flower_photos" / "rose" / "up").symlink_to(tmp_path / "flower_photos")
+    assert counts(found(tmp_path)) == of("")
+
+
+def test_ablations_take_the_same_options(tmp_path):
+    root = laid(layouts.plantvillage, tmp_path / "data")
+    command = ["ablate", "residual_flower", "--data", str(root), "--factors", "order", "--dry-run"]
+    assert CliRunner().invoke(main, command).exit_code == 2
+    text = CliRunner().invoke(main, [*command, "--layout", "only:color"]).stdout
+    assert 'layout = "only:color"' in text
+
+
 def test_study_files_hold_how_data_are_read():
     plain = studies.dump(study_of("photos"))
     assert not {"layout", "group_by", "merge_classes"} & studies.to_table(study_of("photos"))["study"].keys()
@@ -540,11 +560,14 @@ def test_a_run_from_data_to_report(tmp_path, commongarden):
     assert lines[0] == UNDERSTOOD[layouts.parts][0]
     notes = [line for line in lines if line.startswith("note: ")]
     assert "note: class 'lily' is left out: it has no photos in the training set, so nothing can learn it" in notes
-    assert "note: class 'daisy' has no photos in the test set: it is learned, but nothing is measured of it" in notes
+    assert (
+        "note: class 'daisy' has no photos in the test set: the models learn it, but its accuracy is not measured"
+        in notes
+    )
     assert lines.index("starting: PyTorch and statistics are being loaded") == len(notes) + 1
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert UNDERSTOOD[layouts.parts][0] in page
-    assert "nothing is measured of it" in page
+    assert "its accuracy is not measured" in page
     predicted = commongarden("predict", "out/runs/plain_flower/0", "data/pred", cwd=tmp_path, check=0).stdout
     assert predicted.count("pred/0.png") == 3
     commongarden(*command, "--keep-going", "--lang", "ko", cwd=tmp_path, check=0)

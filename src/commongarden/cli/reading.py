@@ -35,6 +35,13 @@ merge_classes = option(
 )
 
 
+keep_going = option(
+    "--keep-going",
+    is_flag=True,
+    help="Continue if more than 5 % of the photos or a whole class cannot be read, or if a part lacks a class.",
+)
+
+
 def is_terminal() -> bool:
     """Whether somebody can be asked."""
     return sys.stdin.isatty()
@@ -45,7 +52,7 @@ def ask_layout(error: AmbiguousError) -> str:
     click.echo(error.found, err=True)
     for number, (value, said) in enumerate(error.choices, 1):
         click.echo(f"  {number}  {said}  (--layout {value})", err=True)
-    number = click.prompt(_("Which is meant?"), type=click.IntRange(1, len(error.choices)), err=True)
+    number = click.prompt(_("Choose a layout"), type=click.IntRange(1, len(error.choices)), err=True)
     return error.choices[number - 1][0]
 
 

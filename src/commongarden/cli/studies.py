@@ -11,7 +11,7 @@ import click
 from commongarden import terminal
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, cache_budget, cache_dir, chain, no_code, no_maps, setting
-from commongarden.cli.reading import group_by, layout, merge_classes, of_study
+from commongarden.cli.reading import group_by, keep_going, layout, merge_classes, of_study
 from commongarden.errors import ArchError, StudyError
 from commongarden.language import N_, _, ngettext
 
@@ -59,12 +59,7 @@ STATES = {"finished": N_("finished"), "failed": N_("failed"), "under way": N_("u
     option("--out", type=click.Path(file_okay=False, path_type=Path), help="The study's folder [garden/NAME]."),
     option("--workers", type=click.IntRange(min=1), help="Runs at a time [physical cores, memory allowing]."),
     option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
-    option(
-        "--keep-going",
-        is_flag=True,
-        help="Continue if more than 5 % of the photos, or a whole class, cannot be read, or a class is missing from a "
-        "part.",
-    ),
+    keep_going,
     option("--retry", is_flag=True, help="Make failed runs again."),
     option("--log", type=click.Choice(["auto", "live", "plain", "classic"]), default="auto", show_default=True),
     option("--tensorboard", is_flag=True, help="Write event files to OUT/tensorboard."),

@@ -23,7 +23,7 @@ class AmbiguousError(DataError):
         width = max(len(value) for value, _said in choices)
         lines = "".join(f"\n  --layout {value:<{width}}  {said}" for value, said in choices)
         super().__init__(
-            _("{found}. Say which is meant (in a study file: layout = in its [study]):{choices}").format(
+            _("{found}. Choose one (in a study file: layout = ... in [study]):{choices}").format(
                 found=found, choices=lines
             )
         )
@@ -78,7 +78,7 @@ def _choices(outer: Sequence[str], common: Sequence[str]) -> list[tuple[str, str
     if choices and all(part_of(name) for name in common):
         return choices
     inner = _("{classes} are the classes, taken together from all of these folders").format(classes=few(common))
-    classes = _("{outer} are the classes, with all that is inside").format(outer=few(outer))
+    classes = _("{outer} are the classes, with everything inside them").format(outer=few(outer))
     return [*choices, ("inner", inner), ("classes", classes)]
 
 

@@ -20,7 +20,7 @@ from commongarden.terminal import NOT_IN_NAMES
 
 DEFAULT = DataOptions()
 UNCHECKED = N_("class {label} has no photos in the validation set: the best epoch is chosen without it")
-UNTESTED = N_("class {label} has no photos in the test set: it is learned, but nothing is measured of it")
+UNTESTED = N_("class {label} has no photos in the test set: the models learn it, but its accuracy is not measured")
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,12 @@ def find(source: str, options: DataOptions = DEFAULT, *, keep_going: bool = Fals
     than two classes, and unless `keep_going` for a class without photos, a class that a declared part lacks, and more
     than 5 % of files that cannot be photos.
     """
+    if options.layout and not Path(source).is_dir():
+        raise DataError(
+            _("{source}: found layout {layout!r}, which is for a folder of photos; accepted here: none").format(
+                source=source, layout=options.layout
+            )
+        )
     if source.startswith(image.BUILTIN):
         drawn = tuple(_grouped([Candidate(*place) for place in _drawn(source)], options))
         return Listed(source, source, drawn, N_("Layout: drawn photos, the classes built in"))
@@ -124,8 +130,8 @@ def _lacks(source: str, labels: Mapping[str, set[str]], lacking: Sequence[tuple[
     part, label = lacking[0]
     meaning = {
         "train": _("leaves the class out, with its photos"),
-        "val": _("goes on without it in the validation set: the best epoch is chosen without this class"),
-        "test": _("goes on without it in the test set: nothing is measured of this class"),
+        "val": _("continues and chooses the best epoch without this class"),
+        "test": _("continues and measures nothing on this class"),
     }
     more = _(" (and {n} more like it)").format(n=len(lacking) - 1) if len(lacking) > 1 else ""
     return _(
@@ -147,7 +153,7 @@ def _check_there(source: str, root: Path, candidates: Sequence[Candidate], keep_
         _("{source}: {k} of {n} photos cannot be found from {root}/:{lines}").format(
             source=source, k=len(missing), n=len(candidates), root=root.as_posix(), lines=lines
         )
-        + (_("\nwith --keep-going the study goes on with the others") if len(left) > 1 else "")
+        + (_("\nUse --keep-going to continue without them.") if len(left) > 1 else "")
     )
 
 

@@ -125,7 +125,7 @@ def describe(found: dict[str, Any]) -> str:
     lines = [found["layout"]] if "layout" in found else []
     lines += [_("note: {text}").format(text=text) for text in found.get("remarks", ())]
     if found.get("stops"):
-        lines.append(_("`run` stops at these data: {reason}").format(reason=found["stops"]))
+        lines.append(_("`run` refuses these data: {reason}").format(reason=found["stops"]))
     lines += [
         _("{root}: {n_photos:,} photos in {n_classes} classes").format(
             root=found["root"], n_photos=found["n_photos"], n_classes=len(found["classes"])

@@ -94,7 +94,7 @@ def _of_layout(tree: Tree, found: Layout) -> Iterator[Candidate]:
                 break
             place = posixpath.join(place, inside[len(place) + 1 :].partition("/")[0])
     for one in found.classes:
-        yield from _in_class(tree, one.path, one.label, one.part)
+        yield from _in_class(tree, found.at, one.path, one.label, one.part)
     for place in found.unlabelled:
         for path in sorted(tree.walk(place, {identity(tree.root)})):
             yield _stray(path)
@@ -147,8 +147,12 @@ def _lists_of(tree: Tree, found: Layout) -> Iterator[tuple[str, str]]:
                     yield posixpath.join(found.at, name), place
 
 
-def _in_class(tree: Tree, folder: str, label: str, part: str) -> Iterator[Candidate]:
-    files = sorted(tree.walk(folder, {identity(tree.root)})) if (tree.root / folder).is_dir() else []
+def _in_class(tree: Tree, at: str, folder: str, label: str, part: str) -> Iterator[Candidate]:
+    files = (
+        sorted(tree.walk(folder, {identity(tree.root), identity(tree.root / at)}))
+        if (tree.root / folder).is_dir()
+        else []
+    )
     if not files:
         yield Candidate(f"{folder}/", "", part, counts=False, reason=N_("an empty folder, not taken for a class"))
     for path in files:
@@ -196,9 +200,8 @@ def in_table(file: Path) -> Source:
             )
         )
     notes = [N_("{file} is {encoding} text").format(file=file.name, encoding=read.encoding)] if read.encoding else []
-    if read.separator != ",":
-        said = N_("{file} is separated by {separator}s")
-        notes.append(said.format(file=file.name, separator=table.SEPARATORS[read.separator]))
+    if said := table.SEPARATORS[read.separator]:
+        notes.append(said.format(file=file.name))
     return Source(file.parent, candidates, read.said, tuple(notes))
 
 

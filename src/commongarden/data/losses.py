@@ -1,4 +1,4 @@
-"""Photos that do not take part, counted by class: what stops a study, and what is noted where it goes on."""
+"""Photos that do not take part, counted by class: what stops a study, and what is noted if it continues."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def check(source: str, candidates: Sequence[Candidate], left_out: Sequence[LeftO
         raise DataError(
             _(
                 "{source}: no photo can be read of {k} of the {n} classes:{shown}\nConvert these photos or remove the "
-                "folders; with --keep-going the study goes on without these classes."
+                "folders; use --keep-going to continue without these classes."
             ).format(source=source, k=len(whole), n=n, shown=shown)
         )
     if len(unreadable) <= MOST_UNREADABLE * len(counted):

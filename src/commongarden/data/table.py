@@ -28,7 +28,7 @@ OTHER_PARTS = ("set", "data_set", "dataset", "subset", "partition", "phase")
 GROUPS = ("group", "group_id", "patient", "patient_id", "subject", "subject_id", "participant_id", "lesion_id",
           "plant_id", "video_id")  # fmt: skip
 BOXES = frozenset(("xmin", "ymin", "xmax", "ymax"))
-SEPARATORS = {",": N_("comma"), ";": N_("semicolon"), "\t": N_("tab")}
+SEPARATORS = {",": "", ";": N_("{file} is separated by semicolons"), "\t": N_("{file} is separated by tabs")}
 SAID = {
     (False, False): N_("Layout: the rows of {file}; paths in column {path}, classes in column {label}"),
     (True, False): N_(
@@ -248,7 +248,7 @@ def _sample(header: Sequence[str], text: str, separator: str) -> dict[str, list[
                 for name, cell in zip(header, cells, strict=False):
                     found[name].append(cell.strip())
     except csv.Error:
-        pass  # told where the rows are read
+        pass  # reported where the rows are read
     return found
 
 
