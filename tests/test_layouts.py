@@ -161,6 +161,37 @@ def test_each_answer_is_what_it_says(tmp_path):
         found(lungs, layout="only:image")
 
 
+def test_versions_and_masks_inside_part_folders(tmp_path):
+    versions = tmp_path / "versions"
+    Folder(versions).photos(*under(("train/color", "train/gray", "test/color", "test/gray"), CLASSES))
+    with pytest.raises(AmbiguousError) as caught:
+        found(versions)
+    assert [value for value, _said in caught.value.choices] == ["only:color", "only:gray", "parts"]
+    color = found(versions, layout="only:color")
+    assert counts(color) == of("train", "test")
+    assert color.layout == "Layout: training set in train/color/, test set in test/color/" + INSIDE
+    assert counts(found(versions, layout="parts")) == of("train", "test", classes=("color", "gray"), n=12)
+    inside = tmp_path / "inside"
+    Folder(inside).photos(*under(under(("train", "test"), CLASSES), ("images", "masks")))
+    images = found(inside, layout="only:images")
+    assert counts(images) == of("train", "test")
+    assert images.layout.endswith(INSIDE + ", of which only images/ is used")
+    segmentation = tmp_path / "segmentation"
+    Folder(segmentation).photos(*under(("train", "test"), ("images", "masks")))
+    with pytest.raises(AmbiguousError, match="look like images with their masks, which is segmentation"):
+        found(segmentation)
+
+
+def test_masks_beside_photos_are_noted(tmp_path):
+    """As in the breast ultrasound images of Kaggle."""
+    for suffix in ("", "_mask"):
+        Folder(tmp_path).photos("benign", "normal", n=4, name="benign ({i})" + suffix + ".png")
+    assert found(tmp_path).notes[0] == (
+        "files that look like masks of other photos, by their names: 8, such as benign/benign (0)_mask; they are used "
+        "as photos"
+    )
+
+
 def test_a_person_at_a_terminal_is_asked(tmp_path, monkeypatch):
     root = laid(layouts.plantvillage, tmp_path)
     monkeypatch.setattr(reading, "is_terminal", lambda: True)
@@ -215,7 +246,9 @@ def test_a_class_that_falls_away_stops(tmp_path):
     root = laid(layouts.one_class_unread, tmp_path / "data")
     with pytest.raises(DataError) as caught:
         folder.scan(str(root))
-    assert "no photo can be read of 1 of the 4 classes:\n  class 'peony': 6 of 6 (" in str(caught.value)
+    assert "no photo can be read of 1 of the 4 classes:\n  class 'peony': 6 of 6 photos cannot be read (" in str(
+        caught.value
+    )
     assert "--keep-going" in str(caught.value)
     assert folder.scan(str(root), keep_going=True).classes == ("daisy", "rose", "tulip")
     output = said(root, code=1)
@@ -229,7 +262,7 @@ def test_a_class_that_decoding_takes_away_stops_too(tmp_path):
     for i in range(3):
         made.file(f"daisy/{i}.png", drawn(i)[:200])
     assert len(found(root, keep_going=False).candidates) == 403
-    with pytest.raises(DataError, match=r"class 'daisy': 3 of 3 \(truncated"):
+    with pytest.raises(DataError, match=r"class 'daisy': 3 of 3 photos cannot be read \(truncated"):
         folder.scan(str(root))
     told = []
     assert folder.scan(str(root), keep_going=True, tell=told.append).classes == ("rose", "tulip")
@@ -243,7 +276,9 @@ def test_photos_in_formats_that_are_not_read_count(ending, tmp_path):
     layouts.half_unread(tmp_path, ending)
     with pytest.raises(DataError) as caught:
         found(tmp_path, keep_going=False)
-    assert "12 of 24 photos cannot be read, more than 5%:\n  class 'rose': 6 of 12 (" in str(caught.value)
+    assert "12 of 24 photos cannot be read, more than 5%:\n  class 'rose': 6 of 12 photos cannot be read (" in str(
+        caught.value
+    )
     result = CliRunner().invoke(main, ["run", "--data", str(tmp_path), "--out", str(tmp_path / "out")])
     assert result.exit_code == 2
 

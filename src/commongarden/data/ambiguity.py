@@ -29,8 +29,11 @@ class AmbiguousError(DataError):
         )
 
 
-def check_sure(tree: Tree, at: str, names: Sequence[str]) -> None:
-    """Refuses class folders that may be something else: versions of one data set, images and their masks, a copy."""
+def check_sure(tree: Tree, at: str, names: Sequence[str], whole: str = "classes") -> None:
+    """Refuses class folders that may be something else: versions of one data set, images and their masks, a copy.
+
+    whole: the layout by which they are classes after all, "parts" for those in a training set.
+    """
     where = (tree.root / at).as_posix()
     inner = {name: tree.holding(posixpath.join(at, name)) for name in names}
     pure = [name for name in names if len(inner[name]) > 0 and not tree.photos(posixpath.join(at, name))]
@@ -40,7 +43,7 @@ def check_sure(tree: Tree, at: str, names: Sequence[str]) -> None:
         found = _("{where}: the folders {outer} hold folders of the same names, {inner}").format(
             where=where, outer=few(pure), inner=few(common)
         )
-        raise AmbiguousError(found, _choices(pure, common))
+        raise AmbiguousError(found, _choices(pure, common, whole))
     pictures = [name for name in names if name.lower() in PICTURES]
     masks = [name for name in names if name.lower() in MASKS]
     if pictures and masks:
@@ -48,7 +51,7 @@ def check_sure(tree: Tree, at: str, names: Sequence[str]) -> None:
             where=where, pictures=few(pictures), masks=few(masks)
         )
         kept = [(f"{ONLY}{name}", _("only {name}/").format(name=name)) for name in pictures if len(inner[name]) > 1]
-        raise AmbiguousError(found, [*kept, ("classes", _("each of these folders is a class"))])
+        raise AmbiguousError(found, [*kept, (whole, _("each of these folders is a class"))])
     for name in names:
         again = [label for label in inner[name] if label in names and label != name]
         if len(again) > 1:
@@ -58,12 +61,12 @@ def check_sure(tree: Tree, at: str, names: Sequence[str]) -> None:
             alone = _("only {name}/, without the folders beside it").format(name=name)
             choices = [
                 (f"{ONLY}{name}", alone),
-                ("classes", _("each folder is a class, {name}/ too").format(name=name)),
+                (whole, _("each folder is a class, {name}/ too").format(name=name)),
             ]
             raise AmbiguousError(found, choices)
 
 
-def _choices(outer: Sequence[str], common: Sequence[str]) -> list[tuple[str, str]]:
+def _choices(outer: Sequence[str], common: Sequence[str], whole: str) -> list[tuple[str, str]]:
     choices = []
     are_inside = any(name.lower() in PICTURES | MASKS for name in common)
     if are_inside and len(common) <= MOST_CHOICES:
@@ -79,7 +82,7 @@ def _choices(outer: Sequence[str], common: Sequence[str]) -> list[tuple[str, str
         return choices
     inner = _("{classes} are the classes, taken together from all of these folders").format(classes=few(common))
     classes = _("{outer} are the classes, with everything inside them").format(outer=few(outer))
-    return [*choices, ("inner", inner), ("classes", classes)]
+    return [*choices, *([("inner", inner)] if whole == "classes" else []), (whole, classes)]
 
 
 def few(names: Sequence[str]) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import posixpath
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +21,8 @@ from commongarden.study.reading import DataOptions
 from commongarden.terminal import NOT_IN_NAMES
 
 DEFAULT = DataOptions()
+MASK_NAME = re.compile(r"(.*[^_\s-])[_ -]+(?:mask|seg|segmentation|label|gt)(?:[_ -]?\d+)?", re.IGNORECASE)
+FEWEST_MASKS = 3
 UNCHECKED = N_("class {label} has no photos in the validation set: the best epoch is chosen without it")
 UNTESTED = N_("class {label} has no photos in the test set: the models learn it, but its accuracy is not measured")
 
@@ -73,9 +77,30 @@ def find(source: str, options: DataOptions = DEFAULT, *, keep_going: bool = Fals
     candidates = list(image.in_threads(partial(looked_at, found.root), candidates))
     notes += _check_there(source, found.root, candidates, keep_going)
     candidates = _grouped(candidates, options)
+    notes += _masks(candidates)
     if not any(one.group for one in candidates) and (suggestion := groups.suggested(candidates)) is not None:
         notes.append(suggestion.said)
-    return checked(Listed(source, str(found.root), tuple(candidates), found.layout, tuple(notes)), keep_going)
+    return checked(
+        Listed(source, str(found.root), tuple(candidates), _printable(found.layout), tuple(map(_printable, notes))),
+        keep_going,
+    )
+
+
+def _masks(candidates: Sequence[Candidate]) -> list[str]:
+    """A note where files look like the masks of other photos, by their names."""
+    stems = {posixpath.splitext(one.path)[0] for one in candidates if one.label}
+    masks = [path for path in sorted(stems) if (found := MASK_NAME.fullmatch(path)) and found[1] in stems]
+    if len(masks) < FEWEST_MASKS:
+        return []
+    text = N_(
+        "files that look like masks of other photos, by their names: {n}, such as {path}; they are used as photos"
+    )
+    return [text.format(n=len(masks), path=masks[0])]
+
+
+def _printable(text: str) -> str:
+    """Text that names folders, without what could not be written or would act on a terminal."""
+    return NOT_IN_NAMES.sub("?", text.encode("utf-8", "replace").decode())
 
 
 def _grouped(candidates: list[Candidate], options: DataOptions) -> list[Candidate]:

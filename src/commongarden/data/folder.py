@@ -111,6 +111,7 @@ def _understood(manifest: Manifest, listed: Listed) -> dict[str, Any]:
     return {
         "layout": told(listed.layout),
         "remarks": [told(note) for note in dict.fromkeys((*listed.notes, *remarks))],
+        "by_class": losses.lines(losing),
         "losses": [
             {"label": loss.label, "n_photos": loss.n, "n_lost": loss.n_lost, "reason": told(loss.reason)}
             for loss in losing
@@ -148,6 +149,7 @@ def describe(found: dict[str, Any]) -> str:
     lines += [f"  {' = '.join(conflict['paths'])}" for conflict in found["conflicts"]]
     lines.append(_("left out: {n}").format(n=len(found["left_out"])))
     lines += _left_out(found["left_out"])
+    lines += [f"  {line}" for line in found.get("by_class", ())]
     return "\n".join(lines)
 
 

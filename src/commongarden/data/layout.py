@@ -74,7 +74,7 @@ def recognized(tree: Tree, chosen: str = "") -> Layout:
             )
         )
     if parts:
-        return _in_parts(tree, at, parts)
+        return _in_parts(tree, at, parts, is_sure=chosen == "parts")
     if not tree.holding(at):
         raise DataError(_nothing(tree, at))
     check_sure(tree, at, tree.holding(at))
@@ -182,35 +182,42 @@ def _unwrapped(tree: Tree, at: str, classes: set[str] | None = None) -> str:
         at = posixpath.join(at, holding[0])
 
 
-def _in_parts(tree: Tree, at: str, parts: Mapping[str, str], only: str = "") -> Layout:
+def _in_parts(tree: Tree, at: str, parts: Mapping[str, str], only: str = "", is_sure: bool = False) -> Layout:
     train = next(name for name, part in parts.items() if part == "train")
     place = _unwrapped(tree, posixpath.join(at, train))
-    known = set(tree.folders(place))
-    if not tree.holding(place) or (len(tree.holding(place)) == 1 and tree.holding(place)[0].lower() in PICTURES):
+    holding = tree.holding(place)
+    if not holding or (len(holding) == 1 and holding[0].lower() in PICTURES):
         raise DataError(
             _("{root}: found no class folders in {folder}/; {hint}").format(
                 root=tree.root / at, folder=train, hint=labels_elsewhere(tree, at) or _(ACCEPTED)
             )
         )
-    if not only:
-        check_sure(tree, place, tree.holding(place))
+    if not only and not is_sure:
+        check_sure(tree, place, holding, "parts")
+    is_version = only in tree.folders(place)
+    known = set(tree.folders(posixpath.join(place, only) if is_version else place))
     classes: list[ClassFolder] = []
     unlabelled: list[str] = []
     said: dict[str, str] = {}
     for name, part in parts.items():
         inside = place if name == train else _unwrapped(tree, posixpath.join(at, name), known)
+        if is_version and only in tree.folders(inside):
+            inside = posixpath.join(inside, only)
         names = tree.folders(inside)
         if name != train and not known & set(names) and len(tree.holding(inside)) < 2:
             unlabelled.append(posixpath.join(at, name))
             continue
         said[part] = f"{inside}/"
-        classes += (ClassFolder(posixpath.join(inside, label, only).rstrip("/"), label, part) for label in names)
+        below = "" if is_version else only
+        classes += (ClassFolder(posixpath.join(inside, label, below).rstrip("/"), label, part) for label in names)
     rest = [name for name in tree.holding(at) if name not in parts]
     flat = [name for name in rest if not tree.holding(posixpath.join(at, name)) or part_of(name) == "unlabelled"]
-    text = PARTS_SAID[tuple(part for part in ("train", "val", "test") if part in said)]
+    text = PARTS_SAID[tuple(part for part in ("train", "val", "test") if part in said)].format(**said)
     return Layout(
         at,
-        text.format(**said),
+        text
+        if is_version or not only
+        else N_("{layout}, of which only {name}/ is used").format(layout=text, name=only),
         tuple(classes),
         {name: part for name, part in parts.items() if part in said},
         (*unlabelled, *(posixpath.join(at, name) for name in flat if part_of(name) in ("unlabelled", "test", "val"))),
@@ -250,7 +257,7 @@ def _only(tree: Tree, at: str, name: str) -> Layout:
     said = N_("Layout: each folder is a class, and only {name}/ inside it is used")
     parts = _parts(tree, at, False)
     if parts:
-        return replace(_in_parts(tree, at, parts, name), said=said.format(name=name))
+        return _in_parts(tree, at, parts, name)
     having = [outer for outer in tree.folders(at) if name in tree.folders(posixpath.join(at, outer))]
     if not having:
         names = Counter(inner for outer in tree.holding(at) for inner in tree.folders(posixpath.join(at, outer)))

@@ -48,14 +48,18 @@ def by_class(candidates: Sequence[Candidate], left_out: Sequence[LeftOut]) -> li
     return sorted(found, key=lambda loss: (not loss.is_whole, -loss.n_lost / loss.n, loss.label))
 
 
-def lines(found: Sequence[Loss]) -> list[str]:
-    """A line for each class that loses photos."""
-    said = [
-        _("class {label}: {n_lost} of {n} ({reason})").format(
-            label=repr(loss.label), n_lost=f"{loss.n_lost:,}", n=f"{loss.n:,}", reason=told(loss.reason)
-        )
+def records(found: Sequence[Loss]) -> list[str]:
+    """A sentence for each class that loses photos, as a record."""
+    text = N_("class {label}: {n_lost} of {n} photos cannot be read ({reason})")
+    return [
+        text.format(label=repr(loss.label), n_lost=f"{loss.n_lost:,}", n=f"{loss.n:,}", reason=loss.reason)
         for loss in found
     ]
+
+
+def lines(found: Sequence[Loss]) -> list[str]:
+    """A line for each class that loses photos."""
+    said = [told(record) for record in records(found)]
     if len(said) > MOST_LINES:
         said[MOST_LINES:] = [_("and {n} classes more").format(n=len(said) - MOST_LINES)]
     return said

@@ -114,7 +114,7 @@ def prepare(
         store_files.keep(store.root, inspection.FILE, msgspec.json.encode(found))
     parts = own[study.seeds[0]]
     store_files.write_split(store, manifest, parts)  # anew each time: where the photos lie may have changed
-    sources.keep(store, listed)
+    sources.keep(store, listed, manifest)
     contract.write(store, contract.of(study, manifest, own))
     store_files.write_study(root, study)
     direct = {}

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from commongarden import store as store_files
-from commongarden.data import finding
+from commongarden.data import finding, folder, losses
 from commongarden.data.ambiguity import AmbiguousError
 from commongarden.data.finding import Listed
 from commongarden.errors import StoreError
@@ -23,7 +23,7 @@ Choose = Callable[[AmbiguousError], str]
 
 def listed(study: Study, root: Path, *, keep_going: bool = False) -> Listed:
     """The files of the study's data, as `data.finding.find` gives them, read as they were when the study in `root` was
-    begun: with the layout that is stored there, and by an earlier version with every folder for a class.
+    begun: with the layout that is stored there, and by an earlier version without recognizing any.
 
     Raises DataError.
     """
@@ -33,14 +33,15 @@ def listed(study: Study, root: Path, *, keep_going: bool = False) -> Listed:
         options = replace(options, layout=kept.reading.layout)
     if before is None:
         return finding.find(study.data, options, keep_going=keep_going)
+    as_it_was = replace(options, layout="parts" if any(photo.part for photo in before.photos) else "classes")
     try:
         found = _without_new_groups(finding.find(study.data, options, keep_going=keep_going), study, before)
     except AmbiguousError:
-        return finding.find(study.data, replace(options, layout="classes"), keep_going=keep_going)
-    if not options.layout and not _places(before) <= _places_of(found):
-        as_before = finding.find(study.data, replace(options, layout="classes"), keep_going=True)
-        if _places(before) <= _places_of(as_before):
-            return finding.find(study.data, replace(options, layout="classes"), keep_going=keep_going)
+        return finding.find(study.data, as_it_was, keep_going=keep_going)
+    if options.layout or not Path(study.data).is_dir() or _places(before) <= _places_of(found):
+        return found
+    if _places(before) <= _places_of(finding.find(study.data, as_it_was, keep_going=True)):
+        return finding.find(study.data, as_it_was, keep_going=keep_going)
     return found
 
 
@@ -63,15 +64,17 @@ def said(found: Listed) -> Iterator[str]:
         yield _("note: {text}").format(text=told(note))
 
 
-def keep(store: Store, found: Listed) -> None:
-    """Keeps beside the study how its data were understood, without the folders that the data lie in."""
-    notes = tuple(note.replace(f"{Path(found.source).as_posix()}/", "") for note in found.notes)
+def keep(store: Store, found: Listed, manifest: Manifest) -> None:
+    """Keeps beside the study how its data were understood and what each class loses, without the folders that the data
+    lie in."""
+    said = (*found.notes, *losses.records(folder.lost(found, manifest)))
+    notes = tuple(note.replace(f"{Path(found.source).as_posix()}/", "") for note in said)
     kept = msgspec.json.encode(Understood(found.layout, notes))
     store_files.keep(store.root, store_files.UNDERSTOOD, msgspec.json.format(kept, indent=1))
 
 
 def _stored(root: Path) -> tuple[Study | None, Manifest | None]:
-    """The study and the photos in a folder; None for what is not there, or cannot be read, which is reported elsewhere."""
+    """The study and the photos in a folder; None for what is not there or cannot be read; that is reported elsewhere."""
     try:
         store = store_files.open_store(root)
         study = store.study()
