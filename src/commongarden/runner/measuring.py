@@ -43,8 +43,8 @@ def measure(arm: Arm, n_classes: int, input: Input) -> Arm:
 
 
 def preflight(arm: Arm, n_classes: int, input: Input, recipe: Recipe | None = None, device: str = "cpu") -> Arm:
-    """The arm with the cost of its network, once it has passed the preflight check (train/preflight.py): everything that
-    a run by this recipe will ask of it. input: (height, width, 3).
+    """The arm with the cost of its network, once it has passed the preflight check (train/preflight.py), which does all
+    that a run by this recipe will do. input: (height, width, 3).
 
     One of commongarden's own is returned as it is. Raises ArchError where the network cannot be made or trained, also
     where it takes its process down.
