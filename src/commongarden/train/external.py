@@ -26,6 +26,7 @@ from commongarden.language import _, told
 from commongarden.recipe import FIELDS
 from commongarden.train.blame import describe_user_error
 
+is_exporting: Callable[[], bool] = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)  # since 2.7
 AUXILIARY_WEIGHT = 0.3  # of the losses of torchvision's auxiliary heads, as in their papers
 
 
@@ -42,6 +43,10 @@ class ExternalNetwork(nn.Module):
         self._auxiliary: list[Tensor] = []
 
     def forward(self, x: Tensor) -> Tensor:
+        if is_exporting():  # a graph must not depend on how many photos it is made with
+            output = self.inner(x)
+            first: Tensor = output[0] if isinstance(output, tuple) and output else getattr(output, "logits", output)
+            return first
         try:
             with unheard():
                 output = self.inner(x)
