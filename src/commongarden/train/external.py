@@ -49,7 +49,7 @@ class ExternalNetwork(nn.Module):
             return first
         try:
             with unheard():
-                output = self.inner(x)
+                output = self._work(x)
         except (RuntimeError, ValueError, MemoryError):
             raise
         except (Exception, SystemExit) as error:  # their code may raise anything: a failed run, no fault of the worker
@@ -77,6 +77,14 @@ class ExternalNetwork(nn.Module):
                 )
         result: Tensor = logits
         return result
+
+    def _work(self, x: Tensor) -> Any:
+        """Never in inference mode, whose tensors cannot be used in training later, as a network that keeps some would,
+        and allow no gradient to be taken inside."""
+        if not torch.is_inference_mode_enabled():
+            return self.inner(x)
+        with torch.inference_mode(False), torch.no_grad():
+            return self.inner(x.clone())
 
     def collect(self) -> list[tuple[float, Tensor]]:
         """For each auxiliary head the weight of its loss and the logits of the last batch, which are let go."""
