@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from commongarden.arm import Arm
-from commongarden.errors import RunnerError
-from commongarden.language import _, current, use
+from commongarden.errors import CommonGardenError, RunnerError
+from commongarden.language import _, current, told, use
 from commongarden.recipe import Recipe, override
 from commongarden.runner import allocator, limits, plan, processes
 from commongarden.runner.measuring import preflight
@@ -128,6 +128,7 @@ def _timed(
     operators: bool,
 ) -> Timing:
     from commongarden.train import measure, timing  # they load torch, in this process only
+    from commongarden.train.blame import describe_user_error
     from commongarden.train.loop import Diverged
 
     subjects = [
@@ -152,6 +153,12 @@ def _timed(
         )
     except Diverged as error:
         raise RunnerError(_("timing: {reason}; accepted: a smaller learning rate").format(reason=error)) from None
+    except CommonGardenError:
+        raise
+    except Exception as error:
+        if all(one.arm.origin is None for one in candidates.values()):
+            raise
+        raise RunnerError(_("timing: {reason}").format(reason=told(describe_user_error(error)))) from None
 
 
 def _peak(name: str, one: Candidate, n_classes: int, device: str) -> tuple[int, int]:
