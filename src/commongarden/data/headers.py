@@ -13,7 +13,7 @@ from commongarden.errors import DataError
 from commongarden.language import N_
 
 LENGTH = 256
-NOT_IMAGE = "not an image file"
+NOT_IMAGE = N_("not an image file")
 _KINDS = (
     ("HEIC", re.compile(rb"....ftyp(heic|heix|hevc|heim|heis|mif1|msf1)", re.DOTALL)),
     ("AVIF", re.compile(rb"....ftypavi[fs]", re.DOTALL)),
