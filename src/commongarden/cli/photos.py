@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from commongarden.cli.group import main, option
-from commongarden.cli.options import as_json, cache_dir, no_code
+from commongarden.cli.options import as_json, cache_dir, grey_range, no_code
 from commongarden.language import _, ngettext
 
 if TYPE_CHECKING:
@@ -73,9 +73,12 @@ def data() -> None:
 @data.command("check")
 @click.argument("source")
 @option("--sheet", type=click.Path(dir_okay=False, path_type=Path), help="Draw the pictures found twice into FILE.")
+@grey_range
 @cache_dir
 @as_json
-def check(source: str, sheet: Path | None, cache_dir: Path | None, as_json: bool) -> None:
+def check(
+    source: str, sheet: Path | None, grey_range: tuple[float, float] | None, cache_dir: Path | None, as_json: bool
+) -> None:
     """Read every photo of SOURCE and say what was found: classes, broken files, pictures that are there twice
     (re-encoded, resized, cropped a little, mirrored, brighter), pictures under two labels, unusual files.
 
@@ -98,6 +101,7 @@ def check(source: str, sheet: Path | None, cache_dir: Path | None, as_json: bool
             on_progress=lambda done, total: display.prepare(_("reading photos"), done, total),
             cache_folder=kept,
             tell=tell,
+            range=grey_range,
         )
         inspection = inspecting.inspect(manifest, kept, display.prepare, tell)
     found = folder.summary(manifest) | checked.summary(manifest, inspection)

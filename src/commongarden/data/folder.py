@@ -5,18 +5,21 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from commongarden.data import image, memo
+import msgspec
+
+from commongarden.data import greys, image, memo
+from commongarden.data.greys import Span
 from commongarden.data.listing import ACCEPTED, Candidate, in_folder, in_table
 from commongarden.data.split import PARTS, duplicates
 from commongarden.errors import DataError
 from commongarden.language import N_, _, told
-from commongarden.records import LeftOut, Manifest, Photo
+from commongarden.records import LeftOut, Manifest, Photo, Range
 from commongarden.terminal import NOT_IN_NAMES
 
 MOST_UNREADABLE = 0.05
@@ -29,11 +32,13 @@ def scan(
     on_progress: Callable[[int, int], None] | None = None,
     cache_folder: Path | None = None,
     tell: memo.Tell | None = None,
+    range: Range | None = None,
 ) -> Manifest:
     """Reads every photo of `source` to the last pixel and says which take part, and why the others do not.
 
     cache_folder: where it is kept which contents this version of Pillow could read; those are hashed, but not decoded
-    again. tell: hears where that was torn.
+    again. tell: hears where that was torn. range: of values of more than 8 bits, those that become 0 and 255; without
+    it, it is found from all photos together.
 
     source: a folder of class folders (folders inside one belong to the class), a folder of train, val and test
     folders with class folders in each, a CSV file (path,label[,split], paths from its own folder), or
@@ -58,17 +63,19 @@ def scan(
     key = memo.key("readable", [str(path.resolve())], ["pillow"])
     known = _readable(cache_folder, key, tell)
     judged = list(image.in_threads(partial(_judge, root, known), candidates, on_progress))
-    photos = tuple(one for one in judged if isinstance(one, Photo))
-    readable = frozenset(photo.sha256 for photo in photos)
+    read = [one for one in judged if not isinstance(one, LeftOut)]
+    photos = tuple(photo for photo, _span in read)
+    readable = {photo.sha256: span for photo, span in read}
     if cache_folder is not None and readable != known:
-        memo.keep(cache_folder, key, "\n".join(sorted(readable)).encode())
+        memo.keep(cache_folder, key, msgspec.json.encode(readable, order="sorted"))
     left_out = [one for one in judged if isinstance(one, LeftOut)]
     if not keep_going:
         counted = {candidate.path for candidate in candidates if candidate.counts}
         _check_readable(source, [out for out in left_out if out.path in counted], len(counted))
     _check_classes(source, {photo.label for photo in photos})
     _check_parts(source, photos)
-    return Manifest(str(root), photos, tuple(left_out))
+    found, deep = greys.together((span for _photo, span in read if span is not None), range)
+    return Manifest(str(root), photos, tuple(left_out), found, deep)
 
 
 def summary(manifest: Manifest) -> dict[str, Any]:
@@ -142,24 +149,30 @@ def _builtin(source: str) -> Manifest:
     return Manifest(source, tuple(sorted(photos, key=lambda photo: photo.path)))
 
 
-def _readable(cache_folder: Path | None, key: str, tell: memo.Tell | None) -> frozenset[str]:
-    """SHA-256 of contents that were decoded to the last pixel before. Under the source's place, not its contents,
-    since those are known only when all is read; what is believed is each photo's own hash."""
+def _readable(cache_folder: Path | None, key: str, tell: memo.Tell | None) -> dict[str, Span | None]:
+    """SHA-256 of contents that were decoded to the last pixel before, with their values where those have more than 8
+    bits. Under the source's place, not its contents, since those are known only when all is read; what is believed is
+    each photo's own hash."""
     kept = None if cache_folder is None else memo.recall(cache_folder, key, tell)
-    return frozenset() if kept is None else frozenset(kept.decode().split("\n"))
+    return {} if kept is None else msgspec.json.decode(kept, type=dict[str, Span | None])
 
 
-def _judge(root: Path, readable: frozenset[str], candidate: Candidate) -> Photo | LeftOut:
+def _judge(
+    root: Path, readable: Mapping[str, Span | None], candidate: Candidate
+) -> tuple[Photo, Span | None] | LeftOut:
     if candidate.reason:
         return LeftOut(candidate.path, candidate.reason)
     try:
         data = image.read_bytes(root / candidate.path)
         sha256 = hashlib.sha256(data).hexdigest()
-        if sha256 not in readable:
+        if sha256 in readable:
+            span = readable[sha256]
+        else:
             image.decode(data)
+            span = image.span(data)
     except DataError as error:
         return LeftOut(candidate.path, str(error))
-    return Photo(candidate.path, candidate.label, candidate.part, sha256)
+    return Photo(candidate.path, candidate.label, candidate.part, sha256), span
 
 
 def _valid_name(candidate: Candidate) -> Candidate:

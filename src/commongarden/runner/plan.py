@@ -172,6 +172,7 @@ def record(study: Study, soil: Soil, job: Job, device: str) -> Run:
         failure=Failure("not begun"),
         repeats=device == "cpu",
         git=git_state(),
+        range=soil.manifest.range,
     )
 
 

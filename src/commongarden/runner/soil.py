@@ -91,7 +91,12 @@ def prepare(
         on_progress=told(_("reading photos")),
         cache_folder=cache_folder,
         tell=tell,
+        range=study.range,
     )
+    if (root / "study.toml").is_file():  # of earlier versions perhaps, which had none
+        manifest = replace(manifest, range=study.range)
+    else:
+        study = replace(study, range=manifest.range)
     store = Store(root)
     study = measured(study, len(manifest.classes))
     if (root / "study.toml").is_file():

@@ -48,7 +48,8 @@ class Store:
         rows = rows_of(path, checked(self.root, path.name), columns, optional=("group",))
         photos = tuple(Photo(**{key: cells.plain(cell) for key, cell in row.items()}) for row in rows)
         file = _read_split(self.root)
-        return Manifest(file.root, photos, file.unreadable)
+        range = self.study().range if (self.root / "study.toml").is_file() else None
+        return Manifest(file.root, photos, file.unreadable, range)
 
     def split(self, seed: int | None = None) -> Split:
         """Which part each photo is in, in the runs with this seed; without one in those with the study's first seed."""

@@ -25,6 +25,8 @@ def conflicts(stored: Study, wanted: Study) -> list[str]:
         f"study.{key}": (before["study"].get(key, "none"), after["study"].get(key, "none"))
         for key in ("seed", "vary", "folds")
     }
+    if wanted.range is not None:
+        pairs["study.range"] = before["study"].get("range", "none"), after["study"]["range"]
     if (stored.split.near_duplicates, wanted.split.near_duplicates) == ("ignore", "together"):
         after["split"]["near_duplicates"] = "ignore"  # the default asks for nothing where a split is made already
     if _goes_on_without_rewrites(stored, wanted):
@@ -91,4 +93,5 @@ def extend(stored: Study, wanted: Study) -> Study:
         factors=factors,
         factor_base=wanted.factor_base or stored.factor_base,
         ablation=wanted.ablation or stored.ablation,
+        range=stored.range,
     )

@@ -97,7 +97,7 @@ def _check_text(value: object, place: tuple[str, ...]) -> None:
 
 
 SECTIONS = ("study", "recipe", "arms", "factors", "contrasts", "split", "published", "tuning")
-STUDY_KEYS = ("name", "data", "seeds", "seed", "vary", "folds", "description", "metric", "margin", "ablation")
+STUDY_KEYS = ("name", "data", "seeds", "seed", "vary", "folds", "description", "metric", "margin", "ablation", "range")
 
 
 def from_table(table: Mapping[str, Any]) -> Study:
@@ -136,6 +136,7 @@ def from_table(table: Mapping[str, Any]) -> Study:
         metric=_text(head, "metric", "accuracy"),
         margin=head.get("margin", 1.0),
         ablation=_text(head, "ablation", ""),
+        range=head.get("range"),
     )
 
 
@@ -152,6 +153,7 @@ def to_table(study: Study) -> dict[str, Any]:
             "metric": study.metric,
             "margin": study.margin,
             **({"ablation": study.ablation} if study.ablation else {}),
+            **({"range": list(study.range)} if study.range is not None else {}),
         },
         "recipe": msgspec.to_builtins(study.recipe),
         "split": {key: value for key, value in dataclasses.asdict(study.split).items() if value is not None},
