@@ -96,6 +96,11 @@ def tiff_whose_next_page_is_no_directory(seed: int) -> bytes:
     return tiff(np.asarray(picture(seed)), next_page=10)
 
 
+def tiff_with_rows_missing(seed: int) -> bytes:
+    """Its directory promises a thousand times the rows that it has strips for."""
+    return tiff(np.asarray(picture(seed)), {257: 20_000})
+
+
 def tiff_that_leads_back(seed: int) -> bytes:
     values = np.asarray(picture(seed))
     return tiff(values, next_page=8 + values.size)
@@ -254,6 +259,7 @@ KINDS = {
     "JPEG 2000 cut off": Kind("a.jp2", lambda seed: cut(encoded(picture(seed), "JPEG2000"), 0.3), "broken|truncated"),
     "PPM cut off": Kind("a.ppm", lambda seed: cut(encoded(picture(seed), "PPM")), "truncated: the file ends before"),
     "TIFF cut off": Kind("a.tif", lambda seed: cut(tiff(np.asarray(picture(seed)))), "broken, or a kind of TIFF"),
+    "TIFF with rows missing": Kind("a.tif", tiff_with_rows_missing, "truncated: the file ends before"),
     "TIFF with 13 channels": Kind("a.tif", thirteen_channels, "a TIFF with 13 channels of 16 bits, which is not read"),
     "enormous": Kind("a.png", pixel_bomb, "3,600,000,000 pixels, more than the 178,956,970 that a photo may have"),
     "empty": Kind("a.jpg", lambda seed: b"", r"empty file \(0 bytes\)"),

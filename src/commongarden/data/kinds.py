@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import re
 import threading
@@ -87,7 +86,9 @@ def formats(head: bytes) -> list[str]:
     found = kind(head)
     if found == "HEIC":
         with _registering:
-            importlib.import_module(HEIF_PACKAGE).register_heif_opener()
+            import pillow_heif
+
+            pillow_heif.register_heif_opener()
     return [FORMATS[found]] if found is not None else []
 
 

@@ -23,10 +23,11 @@ from commongarden.data import kinds
 from commongarden.errors import DataError
 from commongarden.language import N_
 
-_CUT = re.compile(r"truncated|unexpected end of file", re.IGNORECASE)
+_CUT = re.compile(r"truncated|unexpected\send\sof", re.IGNORECASE)
 Seen = TypeVar("Seen")
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # its complaints are in the reasons
 _OF_PIXELS = (b"tRNS", b"sBIT", b"eXIf")  # beside the critical chunks; eXIf holds the orientation
+_MOST_PIXELS = {"raw": 8, "zip": 8 * 1032, "jpeg": 8 * 1032}  # in a byte: 8 of 1 bit; deflate makes 1,032 of each
 _XMP = b"XML:com.adobe.xmp\0\0"  # not compressed; may hold the orientation
 
 
@@ -52,6 +53,8 @@ def _look(data: bytes, at: Callable[[Image.Image, bytes], Seen]) -> Seen:
     with _QUIET:
         try:
             with again(data) as picture:
+                if not _can_hold(data, picture):
+                    raise EOFError
                 return at(picture, data)
         except UnidentifiedImageError:
             raise DataError(_unidentified(data)) from None
@@ -73,6 +76,16 @@ def _look(data: bytes, at: Callable[[Image.Image, bytes], Seen]) -> Seen:
 def again(data: bytes) -> Image.Image:
     """The picture opened once more, by an `at` that needs it twice."""
     return Image.open(io.BytesIO(data), formats=kinds.formats(data[: kinds.HEAD]))
+
+
+def _can_hold(data: bytes, picture: Image.Image) -> bool:
+    """Whether a file has as many bytes and rows as its picture needs at the least, before memory is taken for it."""
+    tiles = getattr(picture, "tile", [])
+    codecs = {tile.codec_name for tile in tiles}
+    most = max((_MOST_PIXELS.get(codec, 0) for codec in codecs), default=0)
+    if len(codecs) == 1 and most and picture.width * picture.height > most * len(data):
+        return False
+    return picture.format != "TIFF" or not tiles or max(tile.extents[3] for tile in tiles) >= picture.height
 
 
 def chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
