@@ -84,7 +84,7 @@ def test_data_check_names_what_is_not_read_and_never_stops(kinds_of_files, tmp_p
     table = json.loads(done.stdout)
     assert_reasons({out["path"]: out["reason"] for out in table["left_out"]}, reasons)
     assert table["n_photos"] == sum(not reason for reason in reasons.values())
-    assert table["greys"]["n_photos"] == 10
+    assert table["greys"]["n_photos"] == 11
     assert sum(item["kind"] == "broken frames" for item in table["unusual"]) == 3
     assert sheet.is_file()
     korean = cli("--lang", "ko", "data", "check", root, "--cache-dir", tmp_path)
@@ -97,7 +97,7 @@ def test_a_run_leaves_out_what_is_not_read(kinds_of_files, run):
     garden = store.open_store(out / "garden")
     found = {left.path: left.reason for left in garden.manifest().left_out}
     assert_reasons(found, reasons)
-    assert "10 photos have more than 8 bits per channel" in done.stderr
+    assert "11 photos have more than 8 bits per channel" in done.stderr
 
 
 def test_predict_names_what_is_not_read(kinds_of_files, run, commongarden):
@@ -218,6 +218,8 @@ def test_a_study_without_a_range_goes_on_as_it_was(of_twelve_bits, tmp_path, mon
         ([images.tiff((images.greys(205, 16) / 4095).astype(np.float32))], (0, 1)),
         ([images.tiff((images.greys(101, 1) / 4 + 20).astype(np.float32))], (20, 45)),
         ([images.pgm16()], (0, 65535)),
+        ([images.pgm16(most=65535)], (0, 4095)),
+        ([images.encoded(Image.fromarray(images.greys()), "JPEG2000")], (0, 4095)),
         ([images.encoded(images.picture(), "PNG")], None),
     ],
 )
@@ -241,6 +243,36 @@ def test_heic_without_its_package_says_what_is_missing(monkeypatch, tmp_path):
     monkeypatch.setattr(kinds, "HEIF_PACKAGE", "no_such_package")
     with pytest.raises(DataError, match=r"a\.heic: a HEIC photo, which needs the package pillow-heif"):
         image.read(tmp_path / "a.heic")
+
+
+def test_what_was_left_out_when_a_study_was_begun_stays_out(of_twelve_bits, tmp_path, monkeypatch):
+    (of_twelve_bits / "a" / "phone.heic").write_bytes(images.heic())
+    study = studies.parse(STUDY.format(data=of_twelve_bits))
+    with monkeypatch.context() as patch:
+        patch.setattr(kinds, "HEIF_PACKAGE", "no_such_package")
+        _store, before = prepare(study, tmp_path / "out", tmp_path / "cache")
+    _store, after = prepare(study, tmp_path / "out", tmp_path / "cache")
+    assert after.manifest.hash == before.manifest.hash
+    assert [left.path for left in after.manifest.left_out] == ["a/phone.heic"]
+    assert len(folder.scan(str(of_twelve_bits)).photos) == len(after.manifest.photos) + 1
+
+
+def test_a_jpeg_without_its_end_mark_is_whole_or_truncated():
+    whole = images.encoded(images.picture(size=(90, 60)), "JPEG", quality=90)
+    assert np.array_equal(np.asarray(image.decode(whole[:-2])), np.asarray(image.decode(whole)))
+    for share in (0.5, 0.8, 0.95):
+        with pytest.raises(DataError, match="truncated"):
+            image.decode(whole[: int(share * len(whole))])
+    progressive = images.encoded(images.picture(size=(90, 60)), "JPEG", progressive=True)
+    with pytest.raises(DataError, match="truncated"):
+        image.decode(progressive[:-2])
+
+
+def test_where_white_is_zero_white_is_white():
+    values = images.greys()
+    film = np.asarray(image.decode(images.tiff(values, {262: 0}), range=(0, 4095)))
+    usual = np.asarray(image.decode(images.tiff(values), range=(0, 4095)))
+    assert np.array_equal(film, 255 - usual)
 
 
 @pytest.mark.parametrize("format", ["HEIF", "AVIF"])

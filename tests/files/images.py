@@ -171,6 +171,13 @@ def heic(seed: int = 0, **options: object) -> bytes:
     return encoded(picture(seed, size=(64, 48)), "HEIF", **options)
 
 
+def jpeg_with_broken_xmp(seed: int) -> bytes:
+    """XMP that is no UTF-8, as in a photo of ImageNet."""
+    data = encoded(picture(seed), "JPEG")
+    text = b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta \xa8\xa8>"
+    return data[:2] + b"\xff\xe1" + struct.pack(">H", len(text) + 2) + text + data[2:]
+
+
 def palette_png(seed: int) -> bytes:
     shown = picture(seed).quantize(16)
     return encoded(shown, "PNG", transparency=bytes(range(0, 256, 16)))
@@ -205,6 +212,8 @@ KINDS = {
     "JPEG, rotated": Kind("a.jpg", lambda seed: rotated(seed, "JPEG")),
     "JPEG with EXIF that is none": Kind("a.jpg", lambda seed: encoded(picture(seed), "JPEG", exif=b"Exif\0\0MM\0*")),
     "JPEG with bytes behind its end": Kind("a.jpg", lambda seed: encoded(picture(seed), "JPEG") + b"motion photo" * 99),
+    "JPEG without its end mark": Kind("a.jpg", lambda seed: encoded(picture(seed), "JPEG", quality=95)[:-2]),
+    "JPEG with text that is not UTF-8": Kind("a.jpg", jpeg_with_broken_xmp),
     "MPO": Kind("a.jpg", lambda seed: frames(seed, "MPO")),
     "MPO without its second picture": Kind("a.jpg", mpo_without_its_second_picture),
     "PNG": Kind("a.png", lambda seed: encoded(picture(seed), "PNG")),
@@ -232,6 +241,7 @@ KINDS = {
     "TIFF of 16 bits": Kind("a.tiff", lambda seed: tiff(greys(480, 136, seed))),
     "TIFF of 12 bits in 16, big-endian": Kind("a.tiff", lambda seed: tiff(greys(seed=seed), order=">")),
     "TIFF in colours of 16 bits": Kind("a.tiff", lambda seed: tiff(np.stack([greys(seed=seed)] * 3, 2))),
+    "TIFF of 16 bits, white is zero": Kind("a.tiff", lambda seed: tiff(greys(seed=seed), {262: 0})),
     "TIFF of signed values": Kind("a.tiff", lambda seed: tiff(greys(seed=seed).astype(np.int16) - 1024)),
     "TIFF of fractions": Kind("a.tiff", lambda seed: tiff((greys(seed=seed) / 4095).astype(np.float32))),
     "TIFF with pages": Kind("a.tif", lambda seed: frames(seed, "TIFF")),
@@ -260,11 +270,12 @@ KINDS = {
     "PPM cut off": Kind("a.ppm", lambda seed: cut(encoded(picture(seed), "PPM")), "truncated: the file ends before"),
     "TIFF cut off": Kind("a.tif", lambda seed: cut(tiff(np.asarray(picture(seed)))), "broken, or a kind of TIFF"),
     "TIFF with rows missing": Kind("a.tif", tiff_with_rows_missing, "truncated: the file ends before"),
-    "TIFF with 13 channels": Kind("a.tif", thirteen_channels, "a TIFF with 13 channels of 16 bits, which is not read"),
+    "TIFF with 13 channels": Kind("a.tif", thirteen_channels, "a TIFF with 13 x 16 bits per pixel, which is not read"),
     "enormous": Kind("a.png", pixel_bomb, "3,600,000,000 pixels, more than the 178,956,970 that a photo may have"),
     "empty": Kind("a.jpg", lambda seed: b"", r"empty file \(0 bytes\)"),
     "zeros": Kind("a.jpg", lambda seed: bytes(20_000), "not an image file"),
     "text": Kind("a.jpg", lambda seed: b"P5 is the name of a pin, and this is a note\n" * 9, "not an image file"),
     "web page": Kind("a.jpg", lambda seed: b"<!DOCTYPE html><html>404 not found</html>", "not an image file"),
+    "TIFF of 64 bits": Kind("a.tif", lambda seed: tiff(np.ones((9, 9))), "a TIFF of floating-point numbers of 64 bits"),
     "DICOM": Kind("a.png", lambda seed: DICOM, "a DICOM file, which is not read; accepted: .* 16-bit PNG or TIFF"),
 }  # fmt: skip

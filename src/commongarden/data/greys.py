@@ -6,6 +6,7 @@ white is found from all photos together, since a scale for each photo would hide
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from commongarden.data import opening
+from commongarden.data import mending
 from commongarden.records import Deep, Range
 
 LIMITS = (1, 255, 1023, 4095, 16383, 65535)  # white at a depth that cameras and scanners have; 1: a mask
@@ -21,7 +22,6 @@ FULL = (0.0, 65535.0)
 DARK = 16  # a photo with values only in so small a share of the range has few of the 256 levels
 _NATIVE = "L" if sys.byteorder == "little" else "B"
 _OTHER_BYTE = {"L": "B", "B": "L", "N": {"L": "B", "B": "L"}[_NATIVE]}
-_SCALED = ("JPEG2000", "PPM")  # Pillow scales these to 16 bits whatever their own depth is
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,10 @@ def eight_bits(picture: Image.Image, range: Range | None) -> Image.Image:
     """A picture of mode I or F as mode L, or LA where the file names a transparent value."""
     values = np.asarray(picture).astype(np.float64)
     low, high = _own_range(picture, values) if range is None else range
-    grey = Image.fromarray(scaled(values, (low, high)))
+    levels = scaled(values, (low, high))
+    if range is not None and _white_is_zero(picture):
+        levels = 255 - levels
+    grey = Image.fromarray(levels)
     transparent = picture.info.get("transparency")
     if not isinstance(transparent, int):
         return grey
@@ -110,6 +113,12 @@ def scaled(values: np.ndarray, range: Range) -> np.ndarray:
     low, high = range
     finite = np.nan_to_num(values.astype(np.float64), nan=low, posinf=high, neginf=low)
     return np.clip(np.rint((finite - low) * (255 / (high - low or 1))), 0, 255).astype(np.uint8)
+
+
+def _white_is_zero(picture: Image.Image) -> bool:
+    """Of a TIFF, as scanners of films write; Pillow turns such greys round where they have 8 bits, and no others."""
+    tags = getattr(picture, "tag_v2", None)
+    return tags is not None and tags.get(262) == 0
 
 
 def _smallest(low: float, high: float, whole: bool) -> Range:
@@ -133,8 +142,8 @@ def _own_range(picture: Image.Image, values: np.ndarray) -> Range:
 
 def _declared(picture: Image.Image, data: bytes, high: float) -> Range | None:
     """The range that a file names. All 16 bits are no declaration: programs write that of any 16-bit file."""
-    if picture.format in _SCALED and picture.mode.startswith("I"):
-        return FULL
+    if picture.format in ("JPEG2000", "PPM"):  # of another depth than 16 bits they were scaled to it
+        return FULL if picture.mode.startswith("I") and _own_limit(picture, data) != FULL[1] else None
     tags = getattr(picture, "tag_v2", None)
     if tags is not None:
         for least, most in ((340, 341), (280, 281)):  # SMinSampleValue, SMaxSampleValue; MinSampleValue, ...
@@ -147,6 +156,15 @@ def _declared(picture: Image.Image, data: bytes, high: float) -> Range | None:
     return (0.0, 2.0**bits - 1) if 8 < bits < 16 and high < 2**bits else None
 
 
+def _own_limit(picture: Image.Image, data: bytes) -> int:
+    """White as a JPEG 2000 or PGM file has it."""
+    if picture.format == "PPM":
+        return int(re.sub(rb"#[^\n]*", b"", data[:4096]).split(maxsplit=4)[3])
+    start = data.find(b"\xff\x4f\xff\x51")  # of the codestream; its size segment holds the precision
+    bits = data[start + 42] % 128 + 1
+    return (1 << bits) - 1
+
+
 def _number(value: object) -> float:
     first = value[0] if isinstance(value, tuple) else value
     return float(first)  # type: ignore[arg-type]
@@ -154,7 +172,7 @@ def _number(value: object) -> float:
 
 def _significant_bits(data: bytes) -> int:
     """Of a PNG's chunk sBIT; 0 where it has none."""
-    for name, chunk in opening.chunks(data):
+    for name, chunk in mending.chunks(data):
         if name == b"sBIT" and len(chunk) > 12:
             return chunk[8]
         if name == b"IDAT":

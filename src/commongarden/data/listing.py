@@ -32,7 +32,8 @@ PART_NAMES = {
 # a file that bears one of these was meant as a photo, so it counts where it cannot be read
 EXTENSIONS = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff",
-     ".heic", ".heif", ".avif")
+     ".heic", ".heif", ".hif", ".avif", ".avifs", ".apng", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx",
+     ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".tga")
 )  # fmt: skip
 IGNORED = frozenset(("thumbs.db", "desktop.ini", "__macosx", "@eadir"))
 
