@@ -129,6 +129,9 @@ def header(data: bytes) -> tuple[str, str, int, int, int]:
 def span(data: bytes) -> Span | None:
     """The values of a photo with more than 8 bits per channel; None for others. Raises DataError as `decode` does."""
 
+    if kinds.kind(data[: kinds.HEAD]) in kinds.EIGHT_BITS:
+        return None
+
     def seen(picture: Image.Image, data: bytes) -> Span | None:
         deep = greys.has_deep_colours(picture)
         if not deep and not picture.mode.startswith(("I", "F")):
