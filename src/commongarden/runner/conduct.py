@@ -24,7 +24,18 @@ from commongarden.errors import DataError
 from commongarden.findings import Audit
 from commongarden.language import _, ngettext, told
 from commongarden.records import LeftOut
-from commongarden.runner import baselines, budget, decoding, forecast, plan, processes, sights, sources, tuning
+from commongarden.runner import (
+    baselines,
+    budget,
+    decoding,
+    forecast,
+    gradients,
+    plan,
+    processes,
+    sights,
+    sources,
+    tuning,
+)
 from commongarden.runner.budget import Spending
 from commongarden.runner.display import Display
 from commongarden.runner.events import Audited, Job, Piloted, Sighted, Task
@@ -119,9 +130,14 @@ def conduct(
             on_progress=display.prepare,
             cache_budget=cache_budget,
             tell=display.note,
+            device=device,
             listed=listed,
         )
         study = store.study()
+        for arm in study.arms:
+            kept = study.arms[arm].origin
+            for note in kept.notes if kept is not None else ():
+                display.note(_("note: {arm}: {what}").format(arm=arm, what=told(note)))
         if soil.manifest.left_out:
             display.note(_left_out(soil.manifest.left_out, losses.lines(folder.lost(listed, soil.manifest))))
         if soil.split.left_out:
@@ -160,6 +176,8 @@ def conduct(
         looks = plan.unaudited(study, store, jobs, n_classes)
         n_workers = plan.n_workers(study, len(jobs), n_classes, device, n_workers)
         began = Began(jobs, known, n_workers, spending)
+        if jobs:
+            gradients.check(study, n_classes, cache_folder)
         for said in decoding.costs(study, soil, jobs, n_workers):
             display.note(said)
         if jobs:
@@ -314,7 +332,8 @@ def _left_out(files: Sequence[LeftOut], by_class: Sequence[str]) -> str:
 
 def _found_in_photos(store: Store, soil: Soil) -> list[str]:
     found = inspection.read(store.root / inspection.FILE)
-    return [] if found is None else inspection.warnings(found, soil.manifest, soil.split)
+    said = [] if found is None else inspection.warnings(found, soil.manifest, soil.split)
+    return [*said, *inspection.divided_warnings(soil.manifest, inspection.part_of(soil.split))]
 
 
 def _in_no_part(files: Sequence[LeftOut]) -> str:
