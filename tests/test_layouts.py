@@ -83,6 +83,10 @@ UNDERSTOOD = {
     layouts.dogs: ("Layout: each folder in images/Images/ is a class", of("", classes=("n1-Chihuahua", "n2-Pug"))),
     layouts.unlabelled_test: ("Layout: training set in train/" + INSIDE, of("train", n=12)),
     layouts.years_inside: (EACH, of("", n=12)),
+    layouts.rps: ("Layout: training set in rps/rps/, test set in rps-test-set/rps-test-set/" + INSIDE,
+                  of("train", "test")),
+    layouts.new_plant: ("Layout: training set in New Plant(Augmented)/New Plant(Augmented)/train/, validation set in "
+                        "New Plant(Augmented)/New Plant(Augmented)/valid/" + INSIDE, of("train", "val")),
 }  # fmt: skip
 
 
@@ -190,6 +194,36 @@ def test_masks_beside_photos_are_noted(tmp_path):
         "files that look like masks of other photos, by their names: 8, such as benign/benign (0)_mask; they are used "
         "as photos"
     )
+
+
+def test_masks_in_folders_beside_are_noted(tmp_path):
+    assert (
+        found(laid(layouts.fish, tmp_path)).notes[0].startswith("files that look like masks of other photos, by their ")
+    )
+
+
+def test_several_data_sets_are_asked_about(tmp_path):
+    inside = under(("original", "augmented"), ("train", "test"))
+    Folder(tmp_path).photos(*under(inside, CLASSES))
+    with pytest.raises(AmbiguousError, match="augmented/, original/ hold a training set each") as caught:
+        found(tmp_path)
+    assert [value for value, _said in caught.value.choices] == ["only:augmented", "only:original"]
+    assert counts(found(tmp_path, layout="only:original")) == of("train", "test")
+
+
+def test_folders_beside_the_data_are_named(tmp_path):
+    notes = found(laid(layouts.new_plant, tmp_path)).notes
+    assert notes[0] == "New Plant(Augmented)/New Plant(Augmented)/ holds the data; test/ beside it: not used"
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [("train", "bus", "car"), ("steam train", "bullet train", "subway"), ("test_positive", "test_negative"),
+     ("training", "running", "testing"), ("valid", "invalid"), ("mask", "no mask")],
+)  # fmt: skip
+def test_classes_that_are_called_like_parts(classes, tmp_path):
+    Folder(tmp_path).photos(*classes)
+    assert counts(found(tmp_path)) == of("", classes=classes)
 
 
 def test_a_person_at_a_terminal_is_asked(tmp_path, monkeypatch):

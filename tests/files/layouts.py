@@ -133,6 +133,22 @@ def masks(root):
     Folder(root).photos("images", "masks")
 
 
+def rps(root):
+    """TensorFlow, rock, paper, scissors: the training set's folder has a name of its own."""
+    Folder(root).photos(*under(("rps/rps", "rps-test-set/rps-test-set"), CLASSES)).photos("rps-validation")
+
+
+def new_plant(root):
+    """Kaggle, New Plant Diseases: the data set in a folder of its own name, beside photos to try."""
+    inside = under(("New Plant(Augmented)/New Plant(Augmented)",), ("train", "valid"))
+    Folder(root).photos(*under(inside, CLASSES)).photos("test/test")
+
+
+def fish(root):
+    """Kaggle, a large-scale fish data set: each class has its photos and their masks."""
+    Folder(root).photos(*(f"{name}/{name}{suffix}" for name in CLASSES for suffix in ("", " GT")))
+
+
 def patients(root):
     """Kaggle, breast histopathology: a folder for each patient, the classes inside."""
     Folder(root).photos(*under(("8863", "8864", "8865"), ("0", "1")))
@@ -235,6 +251,6 @@ def numbered(root, name):
 
 
 RECOGNIZED = (plain, parts, intel, seg, training_set, by_year, roboflow, gtsrb, gtsrb_official, nested, one_level,
-              imagenet, tiny_imagenet, fruits, dogs, unlabelled_test, years_inside)  # fmt: skip
+              imagenet, tiny_imagenet, fruits, dogs, unlabelled_test, years_inside, rps, new_plant)  # fmt: skip
 ASKED = (plantvillage, radiography, masks, patients, copied)
 REFUSED = (coco, yolo, roboflow_boxes, words_in_names, breeds)

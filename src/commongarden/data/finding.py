@@ -96,7 +96,13 @@ def find(
 def _masks(candidates: Sequence[Candidate]) -> list[str]:
     """A note where files look like the masks of other photos, by their names."""
     stems = {posixpath.splitext(one.path)[0] for one in candidates if one.label}
-    masks = [path for path in sorted(stems) if (found := MASK_NAME.fullmatch(path)) and found[1] in stems]
+    folders = {posixpath.dirname(one.path) for one in candidates if one.label}
+    masks = [
+        path
+        for path in sorted(stems)
+        if any((found := MASK_NAME.fullmatch(name)) and found[1] in beside
+               for name, beside in ((path, stems), (posixpath.dirname(path), folders)))
+    ]  # fmt: skip
     if len(masks) < FEWEST_MASKS:
         return []
     text = N_(

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from commongarden.data import image, layout, table
-from commongarden.data.layout import ACCEPTED as ACCEPTED
+from commongarden.data.ambiguity import few
 from commongarden.data.layout import Layout
+from commongarden.data.parts import ACCEPTED as ACCEPTED
 from commongarden.data.tree import EXTENSIONS as EXTENSIONS
 from commongarden.data.tree import IGNORED as IGNORED
 from commongarden.data.tree import Tree, identity, is_named_so
@@ -114,6 +115,9 @@ def _notes(tree: Tree, found: Layout) -> Iterator[str]:
         ).format(folder=place, n=n, path=(tree.root / place).as_posix())
     for place in found.beside:
         yield N_("{folder}/ is no class and no part of the data; its photos are left out").format(folder=place)
+    if found.outside:
+        text = N_("{at}/ holds the data; {folders} beside it: not used")
+        yield text.format(at=found.at, folders=few(found.outside))
     if found.kind == "inner":
         yield N_(
             "if the outer folders hold versions of the same photos, use one of them alone (--layout only:FOLDER); if "

@@ -90,7 +90,7 @@ def keep(store: Store, found: Listed, manifest: Manifest) -> None:
 
 
 def _stored(root: Path) -> tuple[Study | None, Manifest | None]:
-    """The study and the photos in a folder; None for what is not there, or cannot be read."""
+    """The study and the photos in a folder; None for what is missing or cannot be read, which is reported elsewhere."""
     try:
         store = store_files.open_store(root)
         study = store.study()

@@ -1,0 +1,110 @@
+"""Which folders are training, validation and test sets, by their names and by the class folders that they share."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping, Sequence
+
+from commongarden.data.ambiguity import few
+from commongarden.data.elsewhere import labels_elsewhere
+from commongarden.data.tree import Tree
+from commongarden.data.vocabulary import PART_NAMES, part_of
+from commongarden.errors import DataError
+from commongarden.language import N_, _
+
+ACCEPTED = N_(
+    "accepted: a folder with a folder of photos for each class, a folder with train/, val/, test/ and class folders "
+    "in each, a CSV file of path,label[,split], or builtin:flowers"
+)
+
+
+def parts_of(tree: Tree, at: str, is_chosen: bool) -> dict[str, str]:
+    """The part of each folder that is one; empty where they are classes ("train" may be a class, beside "bus")."""
+    folders, holding = tree.folders(at), tree.holding(at)
+    exact = {name: PART_NAMES[name.lower()] for name in folders if name.lower() in PART_NAMES}
+    if len(exact) == len(folders) and "train" in exact.values():
+        if len(set(exact.values())) == len(exact):
+            return exact
+        raise DataError(_one_for_each(tree, at, list(exact)))
+    found = {name: part for name in holding if (part := exact.get(name, part_of(name)))}
+    inside = {name: set(tree.holding(unwrapped(tree, posixpath.join(at, name)))) for name in holding}
+    trains = [name for name, part in found.items() if part == "train" and (len(inside[name]) > 1 or is_chosen)]
+    if len(trains) > 1:
+        trains = [name for name in trains if name in exact] or trains
+    others = [name for name in found if found[name] in ("val", "test")]
+    plain = [name for name in holding if name not in found]
+    if not trains and len(plain) == 1 and any(len(inside[plain[0]] & inside[name]) > 1 for name in others):
+        found[plain[0]] = "train"  # rps/ beside rps-test-set/
+        trains = plain
+    if not trains:
+        return _without_train(tree, at, found, others, inside, exact)
+    if len(trains) > 1:
+        raise DataError(_one_for_each(tree, at, trains))
+    train, classes = trains[0], inside[trains[0]]
+    second = [name for name in others if inside[name] & classes or len(inside[name]) < 2]
+    beside = [name for name in holding if name not in found]
+    if not second and not is_chosen and (train not in exact or beside):
+        return {}
+    mixed = [name for name in beside if inside[name] & classes]
+    if mixed and not is_chosen:
+        raise DataError(_mixed(tree, at, {train: "train", **dict.fromkeys(second)}, mixed))
+    parts = {train: "train"}
+    for part in ("val", "test"):
+        named = [name for name in second if found[name] == part]
+        named = [name for name in named if name in exact] or named
+        if len(named) > 1:
+            raise DataError(_one_for_each(tree, at, named))
+        parts |= dict.fromkeys(named, part)
+    return parts
+
+
+def _without_train(
+    tree: Tree,
+    at: str,
+    found: Mapping[str, str],
+    others: Sequence[str],
+    inside: Mapping[str, set[str]],
+    exact: Mapping[str, str],
+) -> dict[str, str]:
+    """No part, or a refusal: sets without class folders, or without one to learn from, are no classes either."""
+    trains = [name for name, part in found.items() if part == "train"]
+    holding = tree.holding(at)
+    if trains and others and set(holding) == set(found) and not any(inside[name] for name in others):
+        raise DataError(
+            _("{root}: found {parts} without class folders inside; {hint}").format(
+                root=tree.root / at, parts=few(list(found)), hint=labels_elsewhere(tree, at) or _(ACCEPTED)
+            )
+        )
+    if len(exact) > 1 and set.intersection(*(set(tree.folders(posixpath.join(at, name))) for name in exact)):
+        raise DataError(_mixed(tree, at, exact, [name for name in tree.folders(at) if name not in exact]))
+    return {}
+
+
+def _mixed(tree: Tree, at: str, parts: Mapping[str, str | None], others: Sequence[str]) -> str:
+    found = _("beside {others}").format(others=", ".join(others)) if others else _("but no train")
+    if not others:
+        return _(
+            "{root}: found the part folders {parts} {found}; accepted: train, val and test alone "
+            "(train at least), or class folders alone"
+        ).format(root=tree.root / at, parts=", ".join(sorted(parts)), found=found)
+    return _(
+        "{root}: found the part folders {parts} {found}, which hold the same classes; accepted: --layout parts, which "
+        "leaves {others} out, or --layout classes, by which each of these folders is a class"
+    ).format(root=tree.root / at, parts=", ".join(sorted(parts)), found=found, others=", ".join(others))
+
+
+def _one_for_each(tree: Tree, at: str, names: Sequence[str]) -> str:
+    return _("{root}: found {parts}; accepted: one folder for each of train, val, test").format(
+        root=tree.root / at, parts=", ".join(names)
+    )
+
+
+def unwrapped(tree: Tree, at: str, classes: set[str] | None = None) -> str:
+    """The folder that holds a part's class folders: that of seg_train/seg_train/buildings is seg_train/seg_train."""
+    while True:
+        holding = tree.holding(at)
+        if len(holding) != 1 or tree.photos(at) or (classes and holding[0] in classes):
+            return at
+        if not tree.holding(posixpath.join(at, holding[0])):
+            return at
+        at = posixpath.join(at, holding[0])
