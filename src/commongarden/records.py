@@ -47,11 +47,13 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a run has no result. epoch and step count from 1; 0 where that is not known."""
+    """Why a run has no result. epoch and step count from 1; 0 where that is not known. traceback: of the user's own
+    code, where that raised an error."""
 
     reason: str
     epoch: int = 0
     step: int = 0
+    traceback: str = ""
 
     def __str__(self) -> str:
         reason = told(self.reason)
@@ -109,6 +111,7 @@ class Run:
     git: of the folder where the command was given; None where that is in no repository, or was not looked at.
     range: the values that are black and white in photos with more than 8 bits per channel; None where the study has no
         such photos, and in records of earlier versions.
+    notes: in what its training departs from the recipe, or cannot be repeated, as English sentences.
     """
 
     schema: int
@@ -143,6 +146,7 @@ class Run:
     repeats: bool | None = None
     git: Git | None = None
     range: Range | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,6 +229,14 @@ class Deep:
     low: float
     high: float
     n_dark: int
+
+
+@dataclass(frozen=True)
+class Understood:
+    """How the data of a study were read: in one sentence, and what else a person should know of them."""
+
+    layout: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

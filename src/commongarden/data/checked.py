@@ -31,10 +31,15 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 def summary(manifest: Manifest, found: Inspection | None) -> dict[str, Any]:
     """What is added to `folder.summary`: pictures that are there more than once (groups with the labels and declared
-    parts of their photos, the confirmed pairs with their likeness), sizes, modes, formats, unusual photos, and notes
-    on photos and classes; greys where photos have more than 8 bits per channel. Without an inspection (drawn photos)
-    the notes alone."""
-    table: dict[str, Any] = {"notes": [*inspection.greys(manifest), *inspection.classes(manifest)]}
+    parts of their photos, the confirmed pairs with their likeness), sizes, modes, formats, unusual photos; notes on the
+    classes, on groups (patients, plants, videos) and on photos of more than 8 bits, the photos of each group, and the
+    groups that declared parts divide. Without an inspection (drawn photos) all but the first."""
+    parts = {photo.path: photo.part for photo in manifest.photos if photo.part}
+    table: dict[str, Any] = {
+        "notes": [*inspection.greys(manifest), *inspection.classes(manifest), *inspection.grouping(manifest)],
+        "groups": dict(sorted(inspection.groups(manifest).items())),
+        "divided_groups": {name: list(found) for name, found in inspection.divided(manifest, parts).items()},
+    }
     if manifest.deep is not None:
         table["greys"] = {**dataclasses.asdict(manifest.deep), "range": manifest.range}
     if found is None:
