@@ -48,7 +48,7 @@ def scan(
     if listed is None:
         listed = find(source, options, keep_going=keep_going)
     if source.startswith(image.BUILTIN):
-        return _builtin(listed)
+        return replace(_builtin(listed), range=range)
     key = memo.key("readable", [str(Path(source).resolve())], ["pillow"])
     known = _readable(cache_folder, key, tell)
     judged = list(image.in_threads(partial(_judge, Path(listed.root), known), listed.candidates, on_progress))

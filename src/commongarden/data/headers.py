@@ -12,7 +12,8 @@ from commongarden.data.listing import Candidate
 from commongarden.errors import DataError
 from commongarden.language import N_
 
-NOT_IMAGE = N_("not an image file")
+LENGTH = 256
+NOT_IMAGE = "not an image file"
 _KINDS = (
     ("CR3", re.compile(rb"....ftypcrx ", re.DOTALL)),
     ("JPEG XL", re.compile(rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n")),
@@ -22,13 +23,13 @@ _KINDS = (
     ("Radiance HDR", re.compile(rb"#\?RADIANCE|#\?RGBE")),
     ("DICOM", re.compile(rb".{128}DICM", re.DOTALL)),
     ("SVG", re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*|<!DOCTYPE svg[^>]*>\s*)*<svg", re.DOTALL)),
+    ("PAM", re.compile(rb"P7\s")),
 )  # fmt: skip
 # where the first bytes tell nothing: what the name's ending says
 _NAMED = {
-    ".svg": "SVG", ".psd": "PSD", ".dcm": "DICOM", ".dicom": "DICOM", ".heic": "HEIC", ".heif": "HEIC", ".hif": "HEIC",
-    ".avif": "AVIF", ".jxl": "JPEG XL", ".jp2": "JPEG 2000", ".j2k": "JPEG 2000", ".cr2": "CR2", ".cr3": "CR3",
+    ".svg": "SVG", ".psd": "PSD", ".dcm": "DICOM", ".dicom": "DICOM", ".jxl": "JPEG XL", ".cr2": "CR2", ".cr3": "CR3",
     ".nef": "NEF", ".arw": "ARW", ".dng": "DNG", ".orf": "ORF", ".rw2": "RW2", ".raf": "RAF", ".pef": "PEF",
-    ".srw": "SRW", ".tga": "TGA", ".pcx": "PCX", ".exr": "OpenEXR", ".hdr": "Radiance HDR",
+    ".srw": "SRW", ".pcx": "PCX", ".exr": "OpenEXR", ".hdr": "Radiance HDR",
 }  # fmt: skip
 
 
@@ -37,10 +38,9 @@ def looked_at(root: Path, candidate: Candidate) -> Candidate:
     if candidate.reason:
         return candidate
     path = root / candidate.path
-    head = _head(path)
-    if kinds.kind(head) is not None:
-        return replace(candidate, counts=True, reason=kinds.not_read(head))
-    kind = _kind(path, head)
+    if image.begins_as_photo(path):
+        return replace(candidate, counts=True, reason=image.not_read(path))
+    kind = _kind(path)
     counts = candidate.counts or kind in dict(_KINDS)
     try:
         image.read_bytes(path)
@@ -54,15 +54,12 @@ def looked_at(root: Path, candidate: Candidate) -> Candidate:
     return replace(candidate, counts=True)
 
 
-def _head(path: Path) -> bytes:
+def _kind(path: Path) -> str:
     try:
         with path.open("rb") as file:
-            return file.read(kinds.HEAD)
+            head = file.read(LENGTH)
     except OSError:
-        return b""
-
-
-def _kind(path: Path, head: bytes) -> str:
+        return ""
     if not head:
         return ""
     found = next((kind for kind, magic in _KINDS if magic.match(head)), "")

@@ -94,6 +94,15 @@ def begins_as_photo(path: Path) -> bool:
         return False
 
 
+def not_read(path: Path) -> str:
+    """Why files of its kind are not read, though they are known as images: a package is missing; "" where they are."""
+    try:
+        with path.open("rb") as file:
+            return kinds.not_read(file.read(kinds.HEAD))
+    except OSError:
+        return ""
+
+
 def decode(data: bytes, at_least: int | None = None, range: Range | None = None) -> Image.Image:
     """The photo in a file's bytes, as `read` gives it. Raises DataError as `read_bytes` does.
 

@@ -22,6 +22,7 @@ from PIL import (  # the plugins are named so that no thread meets a half-regist
 
 from commongarden.language import N_
 
+ACCEPTED = "JPEG, PNG, WebP, BMP, GIF, TIFF, HEIC, AVIF, JPEG 2000, PPM, PGM, TGA"
 HEAD = 264  # bytes that tell the kind of a file
 HEIF_PACKAGE = "pillow_heif"
 EIGHT_BITS = ("JPEG", "WebP", "GIF", "BMP", "TGA", "AVIF")  # never more per channel, as Pillow reads them
