@@ -23,7 +23,7 @@ from commongarden.errors import ArchError, CommonGardenError, StudyError
 from commongarden.recipe import Recipe
 from commongarden.records import Epoch
 from commongarden.study import Arm, Contrast, Study
-from commongarden.train import checkpoint, counting, external, loop, weights
+from commongarden.train import checkpoint, counting, external, loop, state, weights
 from commongarden.train.classifier import Classifier
 from commongarden.train.head import last_layer
 from commongarden.train.measure import network_by_others
@@ -335,7 +335,11 @@ def test_mistakes_are_told(here, monkeypatch, text, options, message):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("mine.py:small", "ends.py:small", "nets/ends.py:small: the process that was to measure it ended"),
+        (
+            "mine.py:small",
+            "ends.py:small",
+            "nets/ends.py:small: the process of its preflight check crashed in measuring its cost",
+        ),
         ("lr = 3e-3", "origin = 3", "arms.own.origin: found 3, accepted: the table that commongarden wrote"),
         ("lr = 3e-3", "width = 2020-01-01", "arms.own: nets/mine.py:small: Object of type date is not JSON"),
     ],
@@ -507,4 +511,4 @@ def test_going_on_from_a_checkpoint_equals_never_having_stopped(here, tmp_path):
     (tmp_path / "checkpoint.pt").write_bytes(checkpoint.to_bytes(stopped))
     checkpoint.restore(resumed, tmp_path / "checkpoint.pt")
     list(epochs(resumed))
-    assert checkpoint.weights_to_bytes(resumed.classifier) == checkpoint.weights_to_bytes(whole.classifier)
+    assert state.to_bytes(resumed.classifier) == state.to_bytes(whole.classifier)

@@ -15,7 +15,7 @@ from typing import Literal
 import msgspec
 
 from commongarden.language import _, ngettext
-from commongarden.records import Manifest, Split
+from commongarden.records import Manifest, Range, Split
 
 INSPECTION_SCHEMA = 1
 FILE = "inspection.json"
@@ -23,7 +23,14 @@ FEW_PHOTOS = 20  # of a class: 5 % of them validate with one photo
 LARGE_RATIO = 3.0
 
 Kind = Literal[
-    "wrong extension", "several frames", "nearly one colour", "small", "long and narrow", "huge", "rare mode"
+    "wrong extension",
+    "several frames",
+    "broken frames",
+    "nearly one colour",
+    "small",
+    "long and narrow",
+    "huge",
+    "rare mode",
 ]
 
 
@@ -92,6 +99,72 @@ def part_of(split: Split) -> dict[str, str]:
 
 def _both(pair: Pair, part: Mapping[str, str]) -> bool:
     return pair.one in part and pair.two in part
+
+
+def divided(manifest: Manifest, part: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """The groups (patients, plants, videos) whose photos are in more than one part, with those parts.
+
+    A split that is made here has none; declared parts are kept as they are. part: of each photo that is in one.
+    """
+    parts: dict[str, set[str]] = {}
+    for photo in manifest.photos:
+        if photo.group and photo.path in part:
+            parts.setdefault(photo.group, set()).add(part[photo.path])
+    order = ("train", "val", "test")
+    return {name: tuple(sorted(found, key=order.index)) for name, found in sorted(parts.items()) if len(found) > 1}
+
+
+def divided_warnings(manifest: Manifest, part: Mapping[str, str]) -> list[str]:
+    """What is to be said of groups in several parts; empty where there are none."""
+    found = divided(manifest, part)
+    if not found:
+        return []
+    leaked = Counter(
+        part[photo.path]
+        for photo in manifest.photos
+        if photo.group in found and photo.path in part and part[photo.path] != found[photo.group][0]
+    )
+    sizes = Counter(part.values())
+    shares = [
+        said.format(n=f"{leaked[name]:,}", all=f"{sizes[name]:,}")
+        for name, said in (("test", _("{n} of {all} test photos")), ("val", _("{n} of {all} validation photos")))
+        if leaked[name]
+    ]
+    name, parts = next(iter(found.items()))
+    text = ngettext(
+        "{n} group is in two or more parts ({group}: {parts}): {shares} are of groups that an earlier part has too, so "
+        "accuracy on them is probably too high",
+        "{n} groups are in two or more parts ({group}: {parts}): {shares} are of groups that an earlier part has too, "
+        "so accuracy on them is probably too high",
+        len(found),
+    )
+    where = ", ".join(map(_, parts)) + ("; ..." if len(found) > 1 else "")
+    return [text.format(n=f"{len(found):,}", group=name, parts=where, shares=", ".join(shares))]
+
+
+def groups(manifest: Manifest) -> Counter[str]:
+    """The photos of each group that a photo was given."""
+    return Counter(photo.group for photo in manifest.photos if photo.group)
+
+
+def grouping(manifest: Manifest) -> list[str]:
+    """How many groups there are, how large, and what is wrong with the parts that were declared for their photos."""
+    sizes = groups(manifest)
+    if not sizes:
+        return []
+    n_single = len(manifest.photos) - sizes.total()
+    text = ngettext(
+        "{n} group of photos that stay in one part (a patient, a plant, a video), {sizes} photos each",
+        "{n} groups of photos that stay in one part (a patient, a plant, a video), {sizes} photos each",
+        len(sizes),
+    )
+    least, most = f"{min(sizes.values()):,}", f"{max(sizes.values()):,}"
+    each = most if least == most else _("{low} to {high}").format(low=least, high=most)
+    said = text.format(n=f"{len(sizes):,}", sizes=each)
+    if n_single:
+        without = ngettext("{said}; {n} photo has no group", "{said}; {n} photos have no group", n_single)
+        said = without.format(said=said, n=f"{n_single:,}")
+    return [said, *divided_warnings(manifest, {photo.path: photo.part for photo in manifest.photos if photo.part})]
 
 
 def in_chains(found: Inspection) -> list[Pair]:
@@ -165,6 +238,58 @@ def _counts(of: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {n:,}" for name, n in ordered)
 
 
+def greys(manifest: Manifest) -> list[str]:
+    """What is done with photos of more than 8 bits per channel, where there are any."""
+    deep = manifest.deep
+    if manifest.range is None:
+        if deep is None:
+            return []
+        text = ngettext(
+            "{n} photo has more than 8 bits per channel, scaled by its own file type as when this study was begun; a "
+            "new folder (--out) finds one range for all photos",
+            "{n} photos have more than 8 bits per channel, each scaled by its own file type as when this study was "
+            "begun; a new folder (--out) finds one range for all photos",
+            deep.n_photos,
+        )
+        return [text.format(n=f"{deep.n_photos:,}")]
+    low, high = map(value, manifest.range)
+    if deep is None:
+        return [
+            _("range {low} to {high}: no effect, since no photo has more than 8 bits per channel").format(
+                low=low, high=high
+            )
+        ]
+    text = ngettext(
+        "{n} photo has more than 8 bits per channel, with values from {least} to {most}: {low} is black and {high} "
+        "white (--range LOW-HIGH sets other values)",
+        "{n} photos have more than 8 bits per channel, with values from {least} to {most}: {low} is black and {high} "
+        "white in all of them (--range LOW-HIGH sets other values)",
+        deep.n_photos,
+    )
+    said = [text.format(n=f"{deep.n_photos:,}", least=value(deep.low), most=value(deep.high), low=low, high=high)]
+    if deep.n_dark:
+        text = ngettext(
+            "{n} of these photos uses less than a sixteenth of the range {low} to {high} and is nearly black",
+            "{n} of these photos use less than a sixteenth of the range {low} to {high} and are nearly black",
+            deep.n_dark,
+        )
+        said.append(text.format(n=f"{deep.n_dark:,}", low=low, high=high))
+    return said
+
+
+def scaled(range: Range) -> str:
+    """How grey values became pixels, in a sentence for the report."""
+    low, high = map(value, range)
+    return _("Of photos with more than 8 bits per channel, the values {low} to {high} were scaled to 0 to 255.").format(
+        low=low, high=high
+    )
+
+
+def value(number: float) -> str:
+    """A grey value as people write it."""
+    return f"{number:,.0f}" if number == int(number) else f"{number:.4g}"
+
+
 def classes(manifest: Manifest) -> list[str]:
     """What is told of classes with few photos, and of classes of very different sizes."""
     counts = Counter(photo.label for photo in manifest.photos)
@@ -193,6 +318,7 @@ def says(unusual: Unusual) -> str:
     texts: dict[Kind, str] = {
         "wrong extension": _("its contents are {found}, whatever its name says"),
         "several frames": _("{found} frames, of which the first is used"),
+        "broken frames": _("the first frame is used; what follows it in the file is broken"),
         "nearly one colour": _("nearly one colour, nothing to be seen in it"),
         "small": _("only {found} pixels"),
         "long and narrow": _("{found} pixels; resized to a square it is distorted"),

@@ -15,7 +15,7 @@ from commongarden.errors import DataError, StoreError
 from commongarden.language import _, told
 from commongarden.records import Run
 from commongarden.store import checked, read_run
-from commongarden.train.checkpoint import load_weights
+from commongarden.train import state
 from commongarden.train.classifier import Classifier
 
 
@@ -46,7 +46,7 @@ class Predictor(nn.Module):
     def preprocess(self, photo: str | Path) -> Tensor:
         """A photo file as the run saw its photos: uint8 (1, 3, height, width). Raises DataError."""
         path = Path(photo)
-        array = image.pixels(str(path.parent), path.name, self.input[0], self.input[1])
+        array = image.pixels(str(path.parent), path.name, self.input[0], self.input[1], self.run.range)
         return torch.from_numpy(array.copy()).permute(2, 0, 1).unsqueeze(0)
 
 
@@ -67,7 +67,7 @@ def load(run: str | Path) -> Predictor:
             )
         )
     classifier = Classifier(read(record.arch), record.input, record.recipe, record.pixel_mean, record.pixel_std)
-    load_weights(classifier, checked(directory, "model.safetensors"))
+    state.from_bytes(classifier, checked(directory, "model.safetensors"))
     return Predictor(record, classifier).eval()
 
 

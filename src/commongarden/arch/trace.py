@@ -67,6 +67,10 @@ class Cost:
     macs: int
     activation_bytes: int
 
+    def training_bytes(self, batch_size: int) -> int:
+        """What training holds in memory: weights with gradient and two moments, each activation with its gradient."""
+        return 4 * 4 * self.n_params + 2 * batch_size * max(self.activation_bytes, 0)
+
 
 def trace(network: Node, input: Shape) -> tuple[Layer, ...]:
     """Every layer with its path, shapes and cost, in the order of work. Raises ArchError with the layer's path."""

@@ -134,12 +134,17 @@ def render(store: Store, results: Results) -> str:
             audits=sections.audit_rows(store, arms),
             duplicates=duplicates.section(store, study, manifest, split),
             data_name=sections.data_name(study),
+            understood=store.understood(),
             counts=sections.class_counts(manifest, split),
             left_out=sections.left_out(manifest, split),
             recipe=sections.recipe_rows(study),
             arms=sections.arm_rows(study),
             runs=sections.run_rows(runs, histories),
-            failures=[words.failure(run) for run in runs if run.status == "failed"],
+            failures=[
+                (words.failure(run), run.failure.traceback if run.failure else "")
+                for run in runs
+                if run.status == "failed"
+            ],
             machines=sections.machine_lines(runs),
             versions=sections.versions(runs),
             fingerprints=sections.fingerprints(runs),

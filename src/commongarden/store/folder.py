@@ -20,13 +20,14 @@ from commongarden.errors import StoreError
 from commongarden.findings import AUDIT_SCHEMA, Audit
 from commongarden.language import N_, _
 from commongarden.recipe import of_its_time
-from commongarden.records import SCHEMA, Baseline, Epoch, LeftOut, Manifest, Photo, Predictions, Run, Split
+from commongarden.records import SCHEMA, Baseline, Epoch, LeftOut, Manifest, Photo, Predictions, Run, Split, Understood
 from commongarden.signals import Signals
 from commongarden.store.checksums import checked
 from commongarden.store.parsing import decoded, predictions_of, rows_of, text_of
 from commongarden.study import Study
 
 Read = TypeVar("Read")
+UNDERSTOOD = "layout.json"
 BASELINES_VERSION = 1  # rises whenever the same photos would give other baselines
 
 
@@ -48,7 +49,15 @@ class Store:
         rows = rows_of(path, checked(self.root, path.name), columns, optional=("group",))
         photos = tuple(Photo(**{key: cells.plain(cell) for key, cell in row.items()}) for row in rows)
         file = _read_split(self.root)
-        return Manifest(file.root, photos, file.unreadable)
+        range = self.study().range if (self.root / "study.toml").is_file() else None
+        return Manifest(file.root, photos, file.unreadable, range)
+
+    def understood(self) -> Understood | None:
+        """How the data were read; None in a study of an earlier version."""
+        path = self.root / UNDERSTOOD
+        if not path.is_file():
+            return None
+        return decoded(path, checked(self.root, path.name), Understood, N_("how a study's data were read"))
 
     def split(self, seed: int | None = None) -> Split:
         """Which part each photo is in, in the runs with this seed; without one in those with the study's first seed."""

@@ -13,8 +13,11 @@ from commongarden.arm import Arm
 from commongarden.errors import StudyError, unknown
 from commongarden.language import _
 from commongarden.recipe import Recipe, override
+from commongarden.records import Range
 from commongarden.study import design, factorial, tuning
 from commongarden.study.design import DEFAULT_SEEDS, Source
+from commongarden.study.reading import DataOptions
+from commongarden.study.span import grey_range
 from commongarden.study.tuning import Tuning
 
 MOST_SEEDS = 10_000  # and folds: more is a slip of the hand, and would fill the memory before it fails
@@ -95,6 +98,9 @@ class Study:
     factors: options and recipe values whose combinations are arms, beside those in `arms`; factor_base: what these
         arms have in common.
     ablation: the arm that is taken apart: its contrasts say what each of its parts is worth. Empty for none.
+    reading: how `data` is read, where more than one way is possible.
+    range: the values that are black and white in photos with more than 8 bits per channel; None until it is found from
+        the photos.
     """
 
     name: str
@@ -116,10 +122,14 @@ class Study:
     factors: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     factor_base: dict[str, Any] = field(default_factory=dict)
     ablation: str = ""
+    reading: DataOptions = field(default_factory=DataOptions)
+    range: Range | None = None
 
     def __post_init__(self) -> None:
         for key in ("name", "data", "description", "published_source"):
             plain_text(getattr(self, key), f"study.{key}")
+        for key in ("layout", "group_by"):
+            plain_text(getattr(self.reading, key), f"study.{key}")
         if self.factors or self.factor_base:
             self._span()
         if not self.arms:
@@ -146,6 +156,7 @@ class Study:
         if self.metric not in METRICS:
             raise StudyError(unknown("metric", str(self.metric), METRICS, where="study"))
         object.__setattr__(self, "margin", margin_in_points(self.margin))
+        object.__setattr__(self, "range", grey_range(self.range))
         for contrast in self.contrasts:
             for name in (contrast.arm, contrast.against):
                 if name not in self.arms:
@@ -163,8 +174,11 @@ class Study:
             self._check_tuning(self.tuning)
 
     def recipe_of(self, arm: str) -> Recipe:
-        """The shared recipe with the arm's own values in it."""
-        return override(self.recipe, self.arms[arm].overrides, where=f"arms.{arm}")
+        """The shared recipe with the arm's own values in it, and the memory layout that its network works in."""
+        found, kept = self.arms[arm].overrides, self.arms[arm].origin
+        if kept is not None and kept.layout:
+            found = {**found, "layout": kept.layout}
+        return override(self.recipe, found, where=f"arms.{arm}")
 
     def trial_recipe(self, arm: str, number: int) -> Recipe:
         """The recipe of an arm's tuning run. Raises StudyError where the study tunes nothing."""

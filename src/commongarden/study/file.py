@@ -18,7 +18,7 @@ from commongarden.errors import ArchError, StudyError, unknown
 from commongarden.fields import convert
 from commongarden.language import _
 from commongarden.recipe import Recipe, of_its_time
-from commongarden.study import tuning
+from commongarden.study import reading, tuning
 from commongarden.study.declared import Contrast, Published, SplitPlan, Study, plain_text, whole_number
 from commongarden.study.design import both
 from commongarden.study.factorial import BASE
@@ -97,7 +97,10 @@ def _check_text(value: object, place: tuple[str, ...]) -> None:
 
 
 SECTIONS = ("study", "recipe", "arms", "factors", "contrasts", "split", "published", "tuning")
-STUDY_KEYS = ("name", "data", "seeds", "seed", "vary", "folds", "description", "metric", "margin", "ablation")
+STUDY_KEYS = (
+    "name", "data", *reading.KEYS, "seeds", "seed", "vary", "folds", "description", "metric", "margin", "ablation",
+    "range",
+)  # fmt: skip
 
 
 def from_table(table: Mapping[str, Any]) -> Study:
@@ -136,6 +139,10 @@ def from_table(table: Mapping[str, Any]) -> Study:
         metric=_text(head, "metric", "accuracy"),
         margin=head.get("margin", 1.0),
         ablation=_text(head, "ablation", ""),
+        reading=reading.DataOptions(
+            _text(head, "layout", ""), _text(head, "group_by", ""), head.get("merge_classes", False)
+        ),
+        range=head.get("range"),
     )
 
 
@@ -146,12 +153,14 @@ def to_table(study: Study) -> dict[str, Any]:
             "name": study.name,
             "description": study.description,
             "data": study.data,
+            **reading.to_table(study.reading),
             **({"folds": study.folds} if study.folds else {"seeds": list(study.seeds)}),
             "seed": study.seed,
             "vary": list(study.vary),
             "metric": study.metric,
             "margin": study.margin,
             **({"ablation": study.ablation} if study.ablation else {}),
+            **({"range": list(study.range)} if study.range is not None else {}),
         },
         "recipe": msgspec.to_builtins(study.recipe),
         "split": {key: value for key, value in dataclasses.asdict(study.split).items() if value is not None},

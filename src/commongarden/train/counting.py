@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, _FlopCounterMode
 
 from commongarden.arch import UNKNOWN
 from commongarden.errors import ArchError, CommonGardenError
@@ -88,6 +89,16 @@ class Macs(FlopCounterMode):
         self.mod_tracker: Any = self._place
         self.unknown = ""
 
+    def __enter__(self) -> Macs:
+        self.flop_counts.clear()
+        self.mode: Any = Uncompiled(self)
+        self.mode.__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.mode.__exit__(*raised)
+        self.mode = None
+
     def within(self, name: str) -> None:
         """What is done from now on counts for this name."""
         self._place.parents = {name}
@@ -102,6 +113,17 @@ class Macs(FlopCounterMode):
         except Exception:  # the formula's assertions, or operands it does not expect; the operation itself is done
             self.unknown = self.unknown or str(func_packet)
             return out
+
+
+class Uncompiled(_FlopCounterMode):  # type: ignore[no-untyped-call]
+    """torch's mode without the mark that its method is not to be compiled, which would load torch's compiler
+    (uncompiled.py): four seconds for nothing."""
+
+    __torch_dispatch__ = inspect.unwrap(_FlopCounterMode.__torch_dispatch__)
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
 
 
 class _Place:

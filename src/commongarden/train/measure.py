@@ -92,7 +92,7 @@ def network_by_others(arm: Arm, n_classes: int, input: tuple[int, int, int]) -> 
     macs, activation_bytes = counted.macs, counted.activation_bytes
     n_params = sum(parameter.numel() for parameter in network.parameters())
     return Origin(
-        arm.origin.code, digest, n_classes, input, n_params, macs, activation_bytes, mean, std, counted.unknown
+        arm.origin.code, digest, n_classes, input, n_params, macs, activation_bytes, mean, std, unknown=counted.unknown
     )
 
 
