@@ -17,7 +17,7 @@ from commongarden.errors import RunnerError
 from commongarden.recipe import Recipe
 from commongarden.runner import plan
 from commongarden.study import Arm, Study
-from commongarden.train import checkpoint, loop, measure
+from commongarden.train import loop, measure, state
 from commongarden.train.build import build
 from commongarden.train.recording import Recorder
 from commongarden.train.step import GRAPHS, WARM_UP, Captured, Learned, capturable, learner
@@ -254,5 +254,5 @@ def test_a_run_on_cuda_with_its_photos_there_equals_one_whose_batches_are_moved(
 
         for _ in loop.train(trainee, pass_over, lambda: batches(18, seed=9), 6, 0, 0):
             pass
-        found.append(checkpoint.weights_to_bytes(trainee.classifier))
+        found.append(state.to_bytes(trainee.classifier))
     assert found[0] == found[1]

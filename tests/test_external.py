@@ -23,7 +23,7 @@ from commongarden.errors import ArchError, CommonGardenError, StudyError
 from commongarden.recipe import Recipe
 from commongarden.records import Epoch
 from commongarden.study import Arm, Contrast, Study
-from commongarden.train import checkpoint, external, loop, weights
+from commongarden.train import checkpoint, counting, external, loop, state, weights
 from commongarden.train.classifier import Classifier
 from commongarden.train.head import last_layer
 from commongarden.train.measure import network_by_others
@@ -159,7 +159,7 @@ def test_auxiliary_heads_count_and_learn():
 
 def test_an_output_that_is_changed_in_place_counts_and_a_view_does_not():
     x = torch.zeros(1, 2, 4, 4)
-    with external.Outputs() as outputs:
+    with counting.Outputs() as outputs:
         nn.functional.relu(x, inplace=True)
         x += 1
         x.flatten(1)
@@ -302,11 +302,11 @@ def test_given_weights_want_their_own_pixels_and_that_is_a_difference(here):
         ("no.such.module:small", {}, "no module 'no.such.module' where Python looks for modules"),
         ("nets/mine.py:smal", {}, "unknown factory 'smal'; did you mean 'small'? Accepted: small, raises, "),
         ("nets/mine.py:small", {"widht": 3}, "unknown option 'widht'; did you mean 'width'?"),
-        ("nets/mine.py:raises", {}, "it could not be made: KeyError: 'no such thing' (mine.py, line 16)"),
+        ("nets/mine.py:raises", {}, "it could not be made: KeyError: 'no such thing' (mine.py, line 16, in raises)"),
         ("nets/mine.py:nothing", {}, "the factory gave str, accepted: a torch.nn.Module"),
         ("nets/mine.py:wide", {}, "found (1, 4) for 1 photos and 3 classes, accepted: (1, 3)"),
         ("nets/mine.py:Lists", {}, "found list for 1 photos and 3 classes"),
-        ("nets/mine.py:Breaks", {}, "evaluation: nets/mine.py:Breaks: KeyError: 'missing' (mine.py, line "),
+        ("nets/mine.py:Breaks", {}, "evaluation: KeyError: 'missing' (mine.py, line "),
         ("nets/mine.py:Flat", {}, "nets/mine.py:Flat: at 16x16x3, evaluation: "),
         ("nets/torn.py:small", {}, "nets/torn.py cannot be loaded: SyntaxError: "),
         ("nets/leaves.py:small", {}, "nets/leaves.py cannot be loaded: SystemExit: "),
@@ -335,7 +335,11 @@ def test_mistakes_are_told(here, monkeypatch, text, options, message):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("mine.py:small", "ends.py:small", "nets/ends.py:small: the process that was to measure it ended"),
+        (
+            "mine.py:small",
+            "ends.py:small",
+            "nets/ends.py:small: the process of its preflight check crashed in measuring its cost",
+        ),
         ("lr = 3e-3", "origin = 3", "arms.own.origin: found 3, accepted: the table that commongarden wrote"),
         ("lr = 3e-3", "width = 2020-01-01", "arms.own: nets/mine.py:small: Object of type date is not JSON"),
     ],
@@ -507,4 +511,4 @@ def test_going_on_from_a_checkpoint_equals_never_having_stopped(here, tmp_path):
     (tmp_path / "checkpoint.pt").write_bytes(checkpoint.to_bytes(stopped))
     checkpoint.restore(resumed, tmp_path / "checkpoint.pt")
     list(epochs(resumed))
-    assert checkpoint.weights_to_bytes(resumed.classifier) == checkpoint.weights_to_bytes(whole.classifier)
+    assert state.to_bytes(resumed.classifier) == state.to_bytes(whole.classifier)

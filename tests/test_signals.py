@@ -15,7 +15,7 @@ from commongarden.errors import StoreError
 from commongarden.recipe import Recipe
 from commongarden.records import Epoch
 from commongarden.signals import Reestimated
-from commongarden.train import checkpoint, loop, measure, streams
+from commongarden.train import checkpoint, loop, measure, state, streams
 from commongarden.train.audit import tree_paths
 from commongarden.train.classifier import Classifier
 from commongarden.train.evaluate import evaluate
@@ -79,7 +79,7 @@ RECIPES = [
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_recording_changes_no_bit(recipe):
     plain, watched = train(new(recipe, False)), train(new(recipe, True))
-    assert checkpoint.weights_to_bytes(plain.classifier) == checkpoint.weights_to_bytes(watched.classifier)
+    assert state.to_bytes(plain.classifier) == state.to_bytes(watched.classifier)
     for one, two in zip(plain.history, watched.history, strict=True):
         assert (one.train_loss, one.val_loss) == (two.train_loss, two.val_loss)
     assert len(watched.recorder.signals().epochs) == recipe.epochs
@@ -212,9 +212,9 @@ def test_lagging_statistics_are_put_right_by_the_training_part_and_left_as_they_
     network = serial(conv(6, 3, order="L"), batch_norm(momentum=0.001), arch.activation(), global_avg_pool(), dense(3))
     recipe = Recipe(resolution=SIZE, epochs=6, batch_size=12, lr=1e-2)
     trainee = train(new(recipe, True, network, (-200.0, 90.0, 500.0)))
-    before = checkpoint.weights_to_bytes(trainee.classifier)
+    before = state.to_bytes(trainee.classifier)
     found = reestimated(trainee.classifier, [batch(64, 70), batch(1, 71)], lambda: [batch(90, 9)], CPU)
-    assert checkpoint.weights_to_bytes(trainee.classifier) == before
+    assert state.to_bytes(trainee.classifier) == before
     assert found.n_photos == 64
     assert found.n_val == 90
     assert found.accuracy == evaluate(trainee.classifier, [batch(90, 9)], CPU).accuracy

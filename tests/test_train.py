@@ -14,7 +14,7 @@ from commongarden.arch import conv, dense, global_avg_pool, serial
 from commongarden.errors import RunnerError, StudyError
 from commongarden.recipe import Recipe
 from commongarden.records import Epoch
-from commongarden.train import checkpoint, loop, measure, streams
+from commongarden.train import checkpoint, loop, measure, state, streams
 from commongarden.train.build import auxiliary_logits
 from commongarden.train.classifier import Classifier
 from commongarden.train.evaluate import evaluate
@@ -64,7 +64,7 @@ def trained(recipe, run_seed=0, trainee=None):
 
 
 def weights(trainee):
-    return checkpoint.weights_to_bytes(trainee.classifier)
+    return state.to_bytes(trainee.classifier)
 
 
 def without_seconds(history):
@@ -202,7 +202,7 @@ def test_the_stored_weights_give_the_same_logits(tmp_path):
     trainee = trained(RECIPES[0])
     (tmp_path / "model.safetensors").write_bytes(weights(trainee))
     fresh = new(RECIPES[0], run_seed=5)
-    checkpoint.load_weights(fresh.classifier, (tmp_path / "model.safetensors").read_bytes())
+    state.from_bytes(fresh.classifier, (tmp_path / "model.safetensors").read_bytes())
     pixels, _ = photos(5)
     assert torch.equal(fresh.classifier.eval()(pixels), trainee.classifier.eval()(pixels))
 
@@ -231,7 +231,7 @@ def test_a_network_with_an_auxiliary_head_goes_on_and_predicts_like_any(tmp_path
     trainee = trained(RECIPES[0], trainee=new(RECIPES[0], network=network))
     (tmp_path / "model.safetensors").write_bytes(weights(trainee))
     fresh = new(RECIPES[0], run_seed=5, network=network)
-    checkpoint.load_weights(fresh.classifier, (tmp_path / "model.safetensors").read_bytes())
+    state.from_bytes(fresh.classifier, (tmp_path / "model.safetensors").read_bytes())
     pixels, _ = photos(5)
     assert torch.equal(fresh.classifier.eval()(pixels), trainee.classifier.eval()(pixels))
 

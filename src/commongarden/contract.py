@@ -120,8 +120,14 @@ def declared(study: Study, contrast: Contrast) -> tuple[Declared, ...]:
     return tuple(
         (field, shown(getattr(one, field)), shown(getattr(two, field)))
         for field in FIELDS
-        if getattr(one, field) != getattr(two, field)
+        if getattr(one, field) != getattr(two, field) and not (field == "layout" and _has_layout(study, contrast))
     )
+
+
+def _has_layout(study: Study, contrast: Contrast) -> bool:
+    """Whether a memory layout was chosen because a network works in no other: last bits, and no choice of training."""
+    kept = [study.arms[name].origin for name in (contrast.arm, contrast.against)]
+    return any(found is not None and found.layout for found in kept)
 
 
 def together(study: Study, contrast: Contrast, n_classes: int) -> tuple[Declared, ...]:

@@ -14,10 +14,21 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 
 from commongarden.errors import ArchError, unknown
-from commongarden.language import _
+from commongarden.language import N_, _
 
 LIBRARIES = ("torchvision", "timm")
 WEIGHT_FILES = (".safetensors", ".pth", ".pt", ".bin")
+PREFLIGHT = 1  # version of the preflight check (train/preflight.py)
+PHASES = {
+    "measuring": N_("measuring its cost"),
+    "building": N_("building it"),
+    "forward": N_("the forward pass"),
+    "backward": N_("the backward pass"),
+    "optimizer": N_("the optimizer step"),
+    "evaluation": N_("evaluation"),
+    "storing": N_("storing and loading"),
+    "resuming": N_("resuming from a checkpoint"),
+}
 NO_CODE = "COMMONGARDEN_NO_CODE"  # set where no code of the user's may be run; worker processes inherit it
 SPELLINGS = '"torchvision:NAME", "timm:NAME", "path/to/FILE.py:FACTORY", "package.module:FACTORY"'
 
@@ -30,6 +41,10 @@ class Origin:
     The rest was measured on the network itself: for how many classes (0: not measured yet), at which input (height,
     width, channels), its cost as the folds would tell it, and the pixels' normalization (per channel, in 0..255) that
     its published weights were made with, where it names one.
+
+    preflight: version of the preflight check that it passed; 0 in studies of earlier versions. layout: the memory
+    layout that it is trained in where the recipe's does not work with it, else "". repeats: whether two identical steps
+    gave the same bits. notes: what the check found, as English sentences.
     """
 
     code: str = ""
@@ -41,6 +56,10 @@ class Origin:
     activation_bytes: int = 0
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    preflight: int = 0
+    layout: str = ""
+    repeats: bool = True
+    notes: tuple[str, ...] = ()
 
     def fits(self, n_classes: int, input: tuple[int, int, int]) -> bool:
         """Whether it was measured for this many classes and this input."""

@@ -15,8 +15,9 @@ from commongarden.errors import DataError, StoreError
 from commongarden.language import _, told
 from commongarden.records import Run
 from commongarden.store import checked, read_run
-from commongarden.train.checkpoint import load_weights
+from commongarden.train import state
 from commongarden.train.classifier import Classifier
+from commongarden.train.evaluate import without_gradient
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def load(run: str | Path) -> Predictor:
             )
         )
     classifier = Classifier(read(record.arch), record.input, record.recipe, record.pixel_mean, record.pixel_std)
-    load_weights(classifier, checked(directory, "model.safetensors"))
+    state.from_bytes(classifier, checked(directory, "model.safetensors"))
     return Predictor(record, classifier).eval()
 
 
@@ -79,7 +80,7 @@ def predict(predictor: Predictor, photos: Sequence[str | Path], *, top: int = 3)
         except DataError as error:
             yield Prediction(str(path), (), str(error))
             continue
-        with torch.inference_mode():
+        with without_gradient(predictor):
             probabilities = predictor(pixels).softmax(1)[0]
         values, places = probabilities.topk(min(top, len(predictor.classes)))
         pairs = zip(places.tolist(), values.tolist(), strict=True)

@@ -46,11 +46,13 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a run has no result. epoch and step count from 1; 0 where that is not known."""
+    """Why a run has no result. epoch and step count from 1; 0 where that is not known. traceback: of the user's own
+    code, where that raised an error."""
 
     reason: str
     epoch: int = 0
     step: int = 0
+    traceback: str = ""
 
     def __str__(self) -> str:
         reason = told(self.reason)
@@ -106,6 +108,7 @@ class Run:
     stopped_as_hopeless: it was ended before its last epoch, as was asked for, and tested with what it had reached.
     repeats: whether the device promises that it can be repeated bit for bit; None in records of earlier versions.
     git: of the folder where the command was given; None where that is in no repository, or was not looked at.
+    notes: in what its training departs from the recipe, or cannot be repeated, as English sentences.
     """
 
     schema: int
@@ -139,6 +142,7 @@ class Run:
     stopped_as_hopeless: bool = False
     repeats: bool | None = None
     git: Git | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -56,6 +56,8 @@ class Signals:
     square over channels, of the mean's and of the logarithm of the deviation's).
     square, product: (epochs,) squared norm of a batch's gradient over all weights, and its product with the next
     batch's, which estimates the squared norm of the gradient that all batches share (McCandlish et al. 2018).
+    A module called several times in a pass is several layers, "relu" and "relu (2)"; its weight is the first one's.
+    notes: why there are no figures of later epochs, where recording ended before training did.
     """
 
     layers: tuple[WatchedLayer, ...]
@@ -69,6 +71,7 @@ class Signals:
     square: np.ndarray
     product: np.ndarray
     reestimated: Reestimated | None = None
+    notes: tuple[str, ...] = ()
 
     def of(self, signal: Signal) -> tuple[tuple[WatchedLayer, ...], np.ndarray]:
         """The layers that have this figure in some epoch, and theirs: (epochs, those layers)."""
@@ -86,6 +89,8 @@ def to_bytes(signals: Signals) -> bytes:
     arrays["depths"] = np.array([layer.depth for layer in signals.layers], np.int32)
     if signals.reestimated is not None:
         arrays["reestimated"] = np.array(dataclasses.astuple(signals.reestimated), np.float64)
+    if signals.notes:
+        arrays["notes"] = _text(signals.notes)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
@@ -104,6 +109,7 @@ def from_bytes(data: bytes) -> Signals:
         return Signals(
             layers=tuple(WatchedLayer(path, kind, depth) for path, kind, depth in layers),
             reestimated=anew,
+            notes=tuple(arrays["notes"].tolist()) if "notes" in arrays else (),
             **{name: arrays[name] for name in (*SIGNALS, "epochs", "square", "product")},
         )
 

@@ -47,13 +47,14 @@ from commongarden.arch.nodes import (
 from commongarden.arch.reach import depth, receptive_fields
 from commongarden.arch.rewrites import REWRITES, Rewrite, rewritten
 from commongarden.arch.text import hash, read, write
-from commongarden.arch.trace import Cost, Layer, Shape, cost, output_shape, show_shape, trace, trunk, window
+from commongarden.arch.trace import UNKNOWN, Cost, Layer, Shape, cost, output_shape, show_shape, trace, trunk, window
 
 __all__ = [
     "BLOCKS",
     "FAMILIES",
     "PART_FACTORS",
     "REWRITES",
+    "UNKNOWN",
     "Activation",
     "AdaptiveAvgPool",
     "Add",

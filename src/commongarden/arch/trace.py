@@ -5,6 +5,7 @@ A shape is (height, width, channels) for images and (features,) behind the first
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from commongarden.arch.nodes import (
@@ -32,6 +33,7 @@ from commongarden.language import _
 
 Shape = tuple[int, ...]
 FLOAT_BYTES = 4
+UNKNOWN = -1  # multiply-adds and bytes of a network by others that could not be counted
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,15 @@ class Layer:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a network costs for one image. FLOPs would be 2 x macs."""
+    """What a network costs for one image. FLOPs would be 2 x macs. UNKNOWN where a layer's is."""
 
     n_params: int
     macs: int
     activation_bytes: int
+
+    def training_bytes(self, batch_size: int) -> int:
+        """What training holds in memory: weights with gradient and two moments, each activation with its gradient."""
+        return 4 * 4 * self.n_params + 2 * batch_size * self.activation_bytes
 
 
 def trace(network: Node, input: Shape) -> tuple[Layer, ...]:
@@ -78,9 +84,14 @@ def cost(network: Node, input: Shape) -> Cost:
     layers = trace(network, input)
     return Cost(
         sum(layer.n_params for layer in layers),
-        sum(layer.macs for layer in layers),
-        sum(layer.activation_bytes for layer in layers),
+        _sum_of_known(layer.macs for layer in layers),
+        _sum_of_known(layer.activation_bytes for layer in layers),
     )
+
+
+def _sum_of_known(values: Iterable[int]) -> int:
+    found = list(values)
+    return UNKNOWN if UNKNOWN in found else sum(found)
 
 
 def trunk(network: Serial, input: Shape) -> tuple[tuple[str, Shape], ...]:

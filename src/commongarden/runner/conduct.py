@@ -23,7 +23,7 @@ from commongarden.errors import DataError
 from commongarden.findings import Audit
 from commongarden.language import _, ngettext, told
 from commongarden.records import LeftOut
-from commongarden.runner import baselines, budget, decoding, forecast, plan, processes, sights, tuning
+from commongarden.runner import baselines, budget, decoding, forecast, gradients, plan, processes, sights, tuning
 from commongarden.runner.budget import Spending
 from commongarden.runner.display import Display
 from commongarden.runner.events import Audited, Job, Piloted, Sighted, Task
@@ -111,8 +111,13 @@ def conduct(
             on_progress=display.prepare,
             cache_budget=cache_budget,
             tell=display.note,
+            device=device,
         )
         study = store.study()
+        for arm in study.arms:
+            kept = study.arms[arm].origin
+            for note in kept.notes if kept is not None else ():
+                display.note(_("note: {arm}: {what}").format(arm=arm, what=told(note)))
         if soil.manifest.left_out:
             display.note(_unreadable(soil.manifest.left_out))
         if soil.split.left_out:
@@ -151,6 +156,8 @@ def conduct(
         looks = plan.unaudited(study, store, jobs, n_classes)
         n_workers = plan.n_workers(study, len(jobs), n_classes, device, n_workers)
         began = Began(jobs, known, n_workers, spending)
+        if jobs:
+            gradients.check(study, n_classes, cache_folder)
         for said in decoding.costs(study, soil, jobs, n_workers):
             display.note(said)
         if jobs:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import torch
-
 from commongarden.arch import External, Node, children
 from commongarden.errors import StudyError
 from commongarden.language import _
@@ -26,7 +24,7 @@ def first_weights(
     Raises ArchError where somebody else's network or its weights cannot be had.
     """
     seed = study.stream_seed(job.seed, "init")
-    torch.manual_seed(streams.seed(study.seed, seed, "initialization"))  # for networks that draw their own
+    streams.seed_all(streams.seed(study.seed, seed, "initialization"))  # for networks that draw their own
     classifier = Classifier(network, input, recipe, mean, std)
     initialize(classifier, recipe, streams.generator(study.seed, seed, "initialization"))
     arm = study.arms[job.arm]

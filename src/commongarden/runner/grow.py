@@ -14,6 +14,7 @@ from commongarden import store as store_files
 from commongarden.arch import read
 from commongarden.data import batches
 from commongarden.data.resident import resident
+from commongarden.errors import ArchError, CommonGardenError
 from commongarden.language import N_
 from commongarden.records import Epoch, Failure, Predictions, Run
 from commongarden.runner import plan
@@ -22,10 +23,12 @@ from commongarden.runner.first import first_weights, own_pixels
 from commongarden.runner.hopeless import commonest_line, is_hopeless
 from commongarden.runner.saving import Saver
 from commongarden.runner.soil import Soil
+from commongarden.runner.storing import stored
 from commongarden.store import Store
 from commongarden.study import Study
 from commongarden.train import checkpoint, loop, measure, streams
 from commongarden.train.audit import tree_paths
+from commongarden.train.blame import describe_user_error, user_traceback
 from commongarden.train.evaluate import evaluate
 from commongarden.train.recording import Recorder
 from commongarden.train.reestimate import reestimated
@@ -49,8 +52,8 @@ def grow(
 
     stop_hopeless: a run that is not worth finishing (hopeless.py) is tested with what it has reached at its half.
 
-    Ends early, with the last checkpoint kept, once `stop()` is true. A run that diverges or breaks is stored as failed.
-    A tuning run is not tested.
+    Ends early, with the last checkpoint kept, once `stop()` is true. A run that diverges or breaks is stored as failed,
+    with the traceback of the code that broke. A tuning run is not tested.
     """
     soil = soil.of(job.seed)
     record = plan.record(study, soil, job, device_name)
@@ -60,8 +63,13 @@ def grow(
         yield from _grow(store, study, soil, job, record, stop, trainee, stop_hopeless)
     except loop.Diverged as error:
         failure = Failure(str(error), error.epoch, error.step)
-    except (RuntimeError, ValueError, MemoryError) as error:
-        failure = Failure(f"{type(error).__name__}: {error}", len(trainee[0].history) + 1 if trainee else 0)
+    except CommonGardenError as error:
+        if not isinstance(error, ArchError) or not trainee:  # nothing that a run could be blamed for
+            raise
+        failure = Failure(str(error), len(trainee[0].history) + 1)
+    except (Exception, SystemExit) as error:  # the code of a network may raise anything
+        epoch = len(trainee[0].history) + 1 if trainee else 0
+        failure = Failure(describe_user_error(error), epoch, traceback=user_traceback(error))
     else:
         return
     failed = dataclasses.replace(record, failure=failure, ended=plan.now())
@@ -158,8 +166,11 @@ def _grow(
         yield RunDone(job, looked_at)
         return
     start = time.perf_counter()
+    chance = streams.seed(study.seed, in_order, "evaluation")
+    streams.seed_all(chance, trainee.classifier)
     test = evaluate(trainee.classifier, part(soil.test), device)
-    stored = checkpoint.weights_to_bytes(trainee.classifier)
+    peak = memory.look()
+    weights = stored(trainee.classifier, record, next(iter(part(soil.test))), test, device, chance)
     few = soil.train[np.linspace(0, len(soil.train) - 1, min(REESTIMATED_FROM, len(soil.train))).astype(np.int64)]
     together = batches.in_order(held, soil.labels, few, REESTIMATED_FROM)
     anew = reestimated(trainee.classifier, together, lambda: part(soil.val), device)
@@ -174,13 +185,13 @@ def _grow(
         test_loss=test.loss,
         seconds_test=time.perf_counter() - start,
         inference_ms=measure.inference_ms(trainee.classifier, record.input, device),
-        peak_memory_bytes=memory.look(),
-        model_bytes=len(stored),
+        peak_memory_bytes=peak,
+        model_bytes=len(weights),
     )
     photos = np.array([soil.manifest.photos[i].path for i in soil.test], dtype=np.str_)
     predictions = Predictions(photos, test.labels, test.probabilities)
     signals = None if trainee.recorder is None else trainee.recorder.signals(anew)
-    store_files.write_run(store, finished, trainee.history, predictions, stored, signals)
+    store_files.write_run(store, finished, trainee.history, predictions, weights, signals)
     yield RunDone(job, finished)
 
 

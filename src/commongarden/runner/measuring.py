@@ -1,74 +1,141 @@
-"""Networks by others are measured before a study knows them: in a process of its own, since it runs their code and
-loads torch, which this one does not.
+"""Networks of other people's code are measured and checked before a study knows them: in a process of its own, since
+their code may crash and loads torch, which this process does not.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import os
-from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING
 
 from commongarden import origin
 from commongarden.arm import Arm
-from commongarden.errors import RunnerError
-from commongarden.language import _, current
+from commongarden.errors import ArchError
+from commongarden.language import N_, _, told
 from commongarden.origin import Origin
-from commongarden.runner import processes
+from commongarden.recipe import Recipe, override
+from commongarden.runner import limits
+from commongarden.runner.isolated import Calls, Died, Progress, calls
 from commongarden.study import Study
 
+if TYPE_CHECKING:
+    from commongarden.store import Store
+
 Input = tuple[int, int, int]
+PLAIN = "channels-first"  # torch's own memory layout, which every network is written for
+CRASHED = N_("trained in the memory layout {layout}: with {wanted}, the process crashed in {phase} ({reason})")
 
 
 def measure(arm: Arm, n_classes: int, input: Input) -> Arm:
     """The arm with the cost of its network for so many classes and images of (height, width, channels).
 
-    One of commongarden's own is returned as it is. Raises ArchError where the network cannot be made, RunnerError
-    where making it takes the process down.
+    One of commongarden's own is returned as it is. Raises ArchError where the network cannot be made or trained, also
+    where it takes its process down.
     """
-    return _measured({"": (arm, input)}, n_classes)[""]
+    return _measured({"": (arm, input, override(Recipe(), arm.overrides))}, n_classes)[""]
 
 
-def measured(study: Study, n_classes: int) -> Study:
-    """The study with every network by others measured at its arm's resolution; see `measure`."""
+def measured(
+    study: Study,
+    n_classes: int,
+    *,
+    store: Store | None = None,
+    device: str = "cpu",
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Study:
+    """The study with every network of other people's code measured at its arm's image size and checked
+    (train/preflight.py).
+
+    store: an arm that was measured by an earlier version is checked too, unless it has finished runs there.
+    on_progress(done, total) is called after each network.
+    """
     wanted = {}
     for name, arm in study.arms.items():
-        resolution = study.recipe_of(name).resolution
-        wanted[name] = (arm, (resolution, resolution, 3))
-    return dataclasses.replace(study, arms=_measured(wanted, n_classes))
+        recipe = override(study.recipe, arm.overrides)
+        wanted[name] = (arm, (recipe.resolution, recipe.resolution, 3), recipe)
+    finished = {run.arm for run in store.runs() if run.status == "finished"} if store is not None else set()
+    return dataclasses.replace(study, arms=_measured(wanted, n_classes, finished, device, on_progress))
 
 
-def _measured(wanted: Mapping[str, tuple[Arm, Input]], n_classes: int) -> dict[str, Arm]:
-    arms = {name: arm for name, (arm, _) in wanted.items()}
-    lacking = {
-        name: (arm, input)
-        for name, (arm, input) in wanted.items()
-        if arm.origin is not None and not arm.origin.fits(n_classes, input)
-    }
+def _measured(
+    wanted: Mapping[str, tuple[Arm, Input, Recipe]],
+    n_classes: int,
+    finished: Collection[str] = (),
+    device: str = "cpu",
+    on_progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Arm]:
+    arms = {name: arm for name, (arm, *_rest) in wanted.items()}
+    lacking = [
+        name
+        for name, (arm, input, _recipe) in wanted.items()
+        if arm.origin is not None and not _is_known(arm.origin, n_classes, input, name in finished)
+    ]
     if not lacking:
         return arms
-    for arm, _input in lacking.values():
-        origin.check_allowed(arm.arch)
-    begun = (dict(os.environ), current())
-    with ProcessPoolExecutor(1, processes.context(), processes.begin, begun) as pool:
-        for name, (arm, input) in lacking.items():
-            with processes.quiet_start():  # the first one starts the process
-                found = pool.submit(_measure, arm, n_classes, input)
-            try:
-                kept = found.result()
-            except BrokenProcessPool:
-                raise RunnerError(
-                    _(
-                        "{arch}: the process that was to measure it ended; what it printed says why. A script must be "
-                        'a file, with its calls under `if __name__ == "__main__":`, because such processes import it.'
-                    ).format(arch=arm.arch)
-                ) from None
-            arms[name] = dataclasses.replace(arm, origin=kept)
+    for name in lacking:
+        origin.check_allowed(arms[name].arch)
+    with calls() as made:
+        for done, name in enumerate(lacking):
+            if on_progress is not None:
+                on_progress(done, len(lacking))
+            arms[name] = dataclasses.replace(arms[name], origin=_checked(made, *wanted[name], n_classes, device))
+    if on_progress is not None:
+        on_progress(len(lacking), len(lacking))
     return arms
 
 
-def _measure(arm: Arm, n_classes: int, input: Input) -> Origin:
-    from commongarden.train.measure import network_by_others  # loads torch, in this process only
+def _is_known(kept: Origin, n_classes: int, input: Input, has_runs: bool) -> bool:
+    return kept.fits(n_classes, input) and (has_runs or kept.preflight == origin.PREFLIGHT)
 
-    return network_by_others(arm, n_classes, input)
+
+def _checked(made: Calls, arm: Arm, input: Input, recipe: Recipe, n_classes: int, device: str) -> Origin:
+    """What the check finds; where the process dies, it is done again in torch's own memory layout."""
+    layouts = tuple(dict.fromkeys((recipe.layout, PLAIN)))
+    first: Died | None = None
+    for tried in (layouts, layouts[1:]):
+        if not tried:
+            break
+        try:
+            memory = limits.memory() if device == "cpu" else 0
+            found = made.call(_preflight, arm, n_classes, input, recipe, tried, device, memory)
+        except Died as died:
+            if first is not None or len(layouts) == 1 or not died.phase:
+                raise _crashed(arm, died) from None
+            first = died
+        else:
+            return found if first is None else _noted(found, first, layouts)
+    assert first is not None
+    raise _crashed(arm, first) from None
+
+
+def _noted(found: Origin, died: Died, layouts: tuple[str, ...]) -> Origin:
+    note = CRASHED.format(layout=layouts[1], wanted=layouts[0], phase=_phase(died), reason=died.cause)
+    return dataclasses.replace(found, notes=(note, *found.notes))
+
+
+def _crashed(arm: Arm, died: Died) -> ArchError:
+    message = _("{arch}: the process of its preflight check crashed in {phase}: {cause}").format(
+        arch=arm.arch, phase=told(_phase(died)), cause=told(died.cause)
+    )
+    if not died.phase:  # not one line of it was run
+        message += _('. In a script, calls must be under `if __name__ == "__main__":`, since processes import it.')
+    return ArchError(message)
+
+
+def _phase(died: Died) -> str:
+    return origin.PHASES.get(died.phase, N_("its start"))
+
+
+def _preflight(
+    arm: Arm,
+    n_classes: int,
+    input: Input,
+    recipe: Recipe,
+    layouts: tuple[str, ...],
+    device: str,
+    memory: int,
+    say: Progress,
+) -> Origin:
+    from commongarden.train.preflight import preflight  # loads torch, in this process only
+
+    return preflight(arm, n_classes, input, recipe, layouts, device, memory, say)

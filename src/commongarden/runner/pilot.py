@@ -29,7 +29,8 @@ from commongarden.runner.saving import seconds_of_saving
 from commongarden.runner.soil import Soil
 from commongarden.store import Store
 from commongarden.study import Study
-from commongarden.train import checkpoint, loop, measure, streams
+from commongarden.train import checkpoint, loop, measure, state, streams
+from commongarden.train.blame import describe_user_error
 from commongarden.train.evaluate import evaluate
 
 WARM_UP_STEPS, FEWEST_STEPS, MOST_STEPS = 3, 4, 200
@@ -44,8 +45,8 @@ def pilot(store: Store, study: Study, soil: Soil, arm: str, device_name: str) ->
         return _pilot(store, study, soil, arm, device_name)
     except (CommonGardenError, loop.Diverged) as error:
         return Piloted(arm, None, cause=str(error))
-    except (RuntimeError, ValueError, MemoryError) as error:
-        return Piloted(arm, None, cause=f"{type(error).__name__}: {error}")
+    except (Exception, SystemExit) as error:  # the code of a network may raise anything
+        return Piloted(arm, None, cause=describe_user_error(error))
 
 
 def _pilot(store: Store, study: Study, soil: Soil, arm: str, device_name: str) -> Piloted:
@@ -92,7 +93,7 @@ def _pilot(store: Store, study: Study, soil: Soil, arm: str, device_name: str) -
     a_checkpoint = _timed(lambda: store_files.write_atomically(path, checkpoint.to_bytes(trainee)))
     seconds += seconds_of_saving(recipe.epochs, seconds, a_checkpoint)
     path.unlink()
-    stored = len(checkpoint.weights_to_bytes(trainee.classifier))
+    stored = len(state.to_bytes(trainee.classifier))
     answers = len(soil.test) * (4 * len(soil.manifest.classes) + 8)
     return Piloted(arm, seconds, memory.look(), stored + answers)
 

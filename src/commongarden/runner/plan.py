@@ -83,10 +83,10 @@ def n_decoding(study: Study, n_workers: int) -> int:
 
 
 def forecast_bytes(study: Study, arm: str, n_classes: int) -> int:
-    """A run's peak: the process, weights with gradient and two moments, and each activation with its gradient."""
+    """A run's peak: the process, and what training holds."""
     recipe = study.recipe_of(arm)
     cost = arch.cost(study.arms[arm].network(n_classes), (recipe.resolution, recipe.resolution, 3))
-    return WORKER_BYTES + 4 * 4 * cost.n_params + 2 * recipe.batch_size * cost.activation_bytes
+    return WORKER_BYTES + cost.training_bytes(recipe.batch_size)
 
 
 def check_precision(study: Study, device: str) -> None:
@@ -146,7 +146,7 @@ def record(study: Study, soil: Soil, job: Job, device: str) -> Run:
     """What is known of a run before it begins; its results are filled in with dataclasses.replace."""
     recipe, soil = recipe_of(study, job), soil.of(job.seed)
     shape = (recipe.resolution, recipe.resolution, 3)
-    network = study.arms[job.arm].network(len(soil.manifest.classes))
+    network, kept = study.arms[job.arm].network(len(soil.manifest.classes)), study.arms[job.arm].origin
     cost = arch.cost(network, shape)
     return Run(
         schema=SCHEMA,
@@ -170,8 +170,9 @@ def record(study: Study, soil: Soil, job: Job, device: str) -> Run:
         pixel_mean=(0.0, 0.0, 0.0),
         pixel_std=(1.0, 1.0, 1.0),
         failure=Failure("not begun"),
-        repeats=device == "cpu",
+        repeats=device == "cpu" and (kept is None or kept.repeats),
         git=git_state(),
+        notes=() if kept is None else kept.notes,
     )
 
 

@@ -85,3 +85,11 @@ def begin(environment: Mapping[str, str], language: str) -> None:
     os.environ.update(changed)
     use(language)
     allocator.hold()
+    print_aside()
+
+
+def print_aside() -> None:
+    """What this process prints goes to the error stream: output is the parent's, and others' code prints, C too."""
+    with suppress(OSError, ValueError):  # a stream that is closed
+        sys.stdout.flush()
+        os.dup2(2, 1)

@@ -62,15 +62,15 @@ def _sight(store: Store, soil: Soil, task: Sighting, device_name: str) -> Sight:
     from commongarden.data import batches
     from commongarden.runner.grow import EVALUATION_BATCH
     from commongarden.train import measure, sight
-    from commongarden.train.checkpoint import load_weights
     from commongarden.train.classifier import Classifier
+    from commongarden.train.state import from_bytes
 
     soil = soil.of(task.seed)
     run = store.run(task.arm, task.seed)
     measure.settle(run.recipe.threads, run.recipe.precision)
     device = measure.pick_device(device_name)
     classifier = Classifier(read(run.arch), run.input, run.recipe, run.pixel_mean, run.pixel_std)
-    load_weights(classifier, checked(store.directory(task.arm, task.seed), "model.safetensors"))
+    from_bytes(classifier, checked(store.directory(task.arm, task.seed), "model.safetensors"))
     classifier.to(device).eval()
     images = soil.images(run.recipe.resolution)
     place = {photo.path: i for i, photo in enumerate(soil.manifest.photos)}

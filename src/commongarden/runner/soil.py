@@ -68,6 +68,7 @@ def prepare(
     on_progress: OnProgress | None = None,
     cache_budget: int | None = None,
     tell: memo.Tell | None = None,
+    device: str = "cpu",
 ) -> tuple[Store, Soil]:
     """Judges the photos, measures networks by others, makes or reads the split, decodes what is missing, and writes the
     effective study. cache_budget: bytes that the cache's images may take; those that do not fit there, or on the disk,
@@ -93,7 +94,13 @@ def prepare(
         tell=tell,
     )
     store = Store(root)
-    study = measured(study, len(manifest.classes))
+    study = measured(
+        study,
+        len(manifest.classes),
+        store=store if (root / "study.toml").is_file() else None,
+        device=device,
+        on_progress=told(_("checking networks")),
+    )
     if (root / "study.toml").is_file():
         if (root / "manifest.csv").is_file():  # one that was set aside is held against the runs below
             _check_same_photos(root, store.manifest(), manifest)

@@ -16,7 +16,7 @@ from commongarden.arm import Arm
 from commongarden.errors import RunnerError
 from commongarden.language import _, current, use
 from commongarden.recipe import Recipe
-from commongarden.runner import allocator, limits, plan
+from commongarden.runner import allocator, limits, plan, processes
 from commongarden.runner.measuring import measure
 from commongarden.timings import Memory, Timing
 
@@ -105,6 +105,7 @@ def _apart(work: Any, *given: Any) -> Any:
 def _begin(language: str) -> None:
     use(language)
     allocator.hold()  # as where networks are trained
+    processes.print_aside()
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's profiler tells what it starts; read when it is loaded
 
 

@@ -163,8 +163,11 @@ class Study:
             self._check_tuning(self.tuning)
 
     def recipe_of(self, arm: str) -> Recipe:
-        """The shared recipe with the arm's own values in it."""
-        return override(self.recipe, self.arms[arm].overrides, where=f"arms.{arm}")
+        """The shared recipe with the arm's own values in it, and the memory layout that its network works in."""
+        found, kept = self.arms[arm].overrides, self.arms[arm].origin
+        if kept is not None and kept.layout:
+            found = {**found, "layout": kept.layout}
+        return override(self.recipe, found, where=f"arms.{arm}")
 
     def trial_recipe(self, arm: str, number: int) -> Recipe:
         """The recipe of an arm's tuning run. Raises StudyError where the study tunes nothing."""

@@ -19,6 +19,7 @@ from commongarden.arch import Node, Shape
 from commongarden.errors import ArchError
 from commongarden.language import _
 from commongarden.train import external
+from commongarden.train.convolutions import overruns
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -275,7 +276,8 @@ def _conv(node: arch.Conv, shape: Shape) -> nn.Module:
     (top, bottom, even_height), (left, right, even_width) = _windows(node, shape)
     sizes = (shape[2], node.channels, node.kernel, node.stride)
     rest = (node.dilation, node.groups, node.bias)
-    if even_height and even_width:
+    unsafe = top == left == 0 and overruns((shape[0], shape[1], shape[2]), node.kernel, node.stride, node.groups)
+    if even_height and even_width and not unsafe:
         return nn.Conv2d(*sizes, (top, left), *rest)
     return PaddedConv2d((left, right, top, bottom), *sizes, 0, *rest)
 

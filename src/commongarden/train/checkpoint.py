@@ -7,12 +7,12 @@ import hashlib
 import io
 from pathlib import Path
 
-import safetensors.torch
 import torch
 
 from commongarden.language import N_
 from commongarden.records import Epoch
 from commongarden.train.loop import Trainee
+from commongarden.train.state import hidden, put, put_hidden, state_of
 
 HEADER = b"commongarden checkpoint 1"  # and the SHA-256 of what follows on the next line
 
@@ -26,11 +26,13 @@ def to_bytes(trainee: Trainee) -> bytes:
     buffer = io.BytesIO()
     torch.save(
         {
-            "weights": trainee.classifier.state_dict(),
+            "weights": state_of(trainee.classifier),
+            "hidden": {name: value.detach() for name, value in hidden(trainee.classifier).items()},
             "optimizer": trainee.optimizer.state_dict(),
             "history": [dataclasses.asdict(epoch) for epoch in trainee.history],
             "best_epoch": trainee.best_epoch,
             "best_weights": trainee.best_weights,
+            "best_hidden": trainee.best_hidden,
             "signals": None if trainee.recorder is None else trainee.recorder.state(),
         },
         buffer,
@@ -49,9 +51,11 @@ def restore(trainee: Trainee, path: Path) -> None:
             raise Unreadable(N_("{name} cannot be read ({kind})").format(name=path.name, kind=kind))
         state = torch.load(io.BytesIO(packed), map_location=trainee.device, weights_only=True)
         history = [Epoch(**epoch) for epoch in state["history"]]
-        trainee.classifier.load_state_dict(state["weights"])
+        put(trainee.classifier, state["weights"])
+        put_hidden(trainee.classifier, state.get("hidden", {}))
         trainee.optimizer.load_state_dict(state["optimizer"])
         trainee.best_epoch, trainee.best_weights = state["best_epoch"], state["best_weights"]
+        trainee.best_hidden = state.get("best_hidden", {})
         if trainee.recorder is not None and state.get("signals") is not None:
             trainee.recorder.load(state["signals"])
     except (FileNotFoundError, Unreadable):
@@ -61,14 +65,3 @@ def restore(trainee: Trainee, path: Path) -> None:
             N_("{name} cannot be read ({kind})").format(name=path.name, kind=type(error).__name__)
         ) from error
     trainee.history = history
-
-
-def weights_to_bytes(classifier: torch.nn.Module) -> bytes:
-    """Parameters and buffers in the safetensors form, plain layout."""
-    tensors = {key: value.detach().cpu().contiguous() for key, value in classifier.state_dict().items()}
-    return safetensors.torch.save(tensors)
-
-
-def load_weights(classifier: torch.nn.Module, stored: bytes) -> None:
-    """Puts a stored run's weights (the bytes of its model.safetensors) into its classifier."""
-    classifier.load_state_dict(safetensors.torch.load(stored))

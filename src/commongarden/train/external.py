@@ -7,24 +7,24 @@ import importlib
 import importlib.util
 import inspect
 import json
-import math
 import sys
-import traceback
-from collections.abc import Callable, Iterable, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
-from torch.utils.flop_counter import FlopCounterMode
+from torch.nn.parameter import is_lazy
 
 from commongarden import origin
 from commongarden.arch import External
 from commongarden.errors import ArchError, unknown
-from commongarden.language import _
+from commongarden.language import _, told
 from commongarden.recipe import FIELDS
+from commongarden.train.blame import describe_user_error
 
 AUXILIARY_WEIGHT = 0.3  # of the losses of torchvision's auxiliary heads, as in their papers
 
@@ -43,12 +43,14 @@ class ExternalNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         try:
-            output = self.inner(x)
+            with unheard():
+                output = self.inner(x)
         except (RuntimeError, ValueError, MemoryError):
             raise
-        except Exception as error:  # their code may raise anything, which is a failed run and no fault of the worker
-            raise RuntimeError(f"{self.node.source}: {_told(error)}") from error
-        logits, *others = output if isinstance(output, tuple) and output else (output,)
+        except (Exception, SystemExit) as error:  # their code may raise anything: a failed run, no fault of the worker
+            place = user_file(self.node.source)
+            raise RuntimeError(f"{self.node.source}: {describe_user_error(error, place)}") from error
+        logits, *others = output if isinstance(output, tuple) and output else (getattr(output, "logits", output),)
         self._auxiliary = [other for other in others if isinstance(other, Tensor)] if self.training else []
         wanted = (len(x), self.node.classes)
         for found in (logits, *self._auxiliary):
@@ -60,6 +62,12 @@ class ExternalNetwork(nn.Module):
                         "{wanted}, one logit for each class"
                     ).format(
                         source=self.node.source, shape=shape, n_photos=wanted[0], n_classes=wanted[1], wanted=wanted
+                    )
+                )
+            if not found.is_floating_point():
+                raise ArchError(
+                    _("{source}: found logits of type {found}, accepted: floating-point numbers").format(
+                        source=self.node.source, found=str(found.dtype).removeprefix("torch.")
                     )
                 )
         result: Tensor = logits
@@ -82,6 +90,7 @@ def make(node: External) -> ExternalNetwork:
         inner = _of_library(node, place, name, options)
     else:
         inner = _of_user(node, place, name, options)
+    materialize(inner, node)
     n_params = sum(parameter.numel() for parameter in inner.parameters())
     if node.n_params and n_params != node.n_params:
         raise ArchError(
@@ -94,6 +103,36 @@ def make(node: External) -> ExternalNetwork:
     return ExternalNetwork(node, inner.float())
 
 
+def materialize(inner: nn.Module, node: External) -> None:
+    """Lets lazy layers (nn.LazyLinear) take their shapes from a first batch. Raises ArchError where that fails."""
+    held = [*inner.parameters(), *inner.buffers()]
+    if not any(is_lazy(each) for each in held):
+        return
+    modes = [(part, part.training) for part in inner.modules()]
+    height, width, channels = node.input
+    try:
+        with unheard(), torch.no_grad():
+            inner.eval()(torch.zeros(2, channels, height, width))
+        lacking = [name for name, each in [*inner.named_parameters(), *inner.named_buffers()] if is_lazy(each)]
+        if lacking:
+            raise ArchError(
+                _("{source}: the first pass did not reach these lazy layers: {names}; accepted: layers in use").format(
+                    source=node.source, names=", ".join(lacking)
+                )
+            )
+    except ArchError:
+        raise
+    except Exception as error:
+        raise ArchError(
+            _("{source}: its lazy layers take their shapes from a first pass, which failed: {reason}").format(
+                source=node.source, reason=told(describe_user_error(error, user_file(node.source)))
+            )
+        ) from None
+    finally:
+        for part, training in modes:
+            part.training = training
+
+
 def library(name: str) -> ModuleType:
     """torchvision or timm. Raises ArchError where it is not installed."""
     try:
@@ -102,6 +141,14 @@ def library(name: str) -> ModuleType:
         raise ArchError(
             _("{name} cannot be loaded ({reason}); accepted: pip install {name}").format(name=name, reason=error)
         ) from None
+
+
+def user_file(source: str) -> Path:
+    """The file of the user's factory; the current folder, which is no file, where there is none."""
+    try:
+        return Path() if origin.is_of_library(source) else origin.code_file(source)
+    except ArchError:
+        return Path()
 
 
 def normalization(inner: nn.Module, source: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -115,58 +162,6 @@ def normalization(inner: nn.Module, source: str) -> tuple[tuple[float, ...], tup
         return (), ()
     mean, std = (tuple(255.0 * value for value in found[key]) for key in ("mean", "std"))
     return mean, std
-
-
-def cost(network: ExternalNetwork, input: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Parameters, MACs and activation bytes of one image, as `arch.cost` reckons them for our own networks.
-
-    Counted while the network works on one image; where it has auxiliary heads, on two in training, for these work
-    then only. Raises ArchError where it cannot work so.
-    """
-    height, width, channels = input
-    found = {}
-    for training, n in ((False, 1), (True, 2)):
-        network.train(training)
-        images = torch.zeros(n, channels, height, width)
-        with torch.no_grad(), FlopCounterMode(display=False) as flops, Outputs() as outputs:
-            try:
-                network(images)
-            except (RuntimeError, ValueError) as error:
-                told = (
-                    _("{source}: at {size}, training: {reason}")
-                    if training
-                    else _("{source}: at {size}, evaluation: {reason}")
-                )
-                size = f"{height}x{width}x{channels}"
-                raise ArchError(told.format(source=network.node.source, size=size, reason=error)) from None
-        found[training] = (flops.get_total_flops() // (2 * n), outputs.bytes // n)
-    macs, activation_bytes = found[bool(network.collect())]
-    return sum(parameter.numel() for parameter in network.parameters()), macs, activation_bytes
-
-
-class Outputs(TorchFunctionMode):
-    """Counts the bytes that layers put out: each tensor that an operation makes or changes in place, in float32.
-
-    Another view of the same numbers (flatten, reshape, permute) is none; neither is what happens inside an operation.
-    """
-
-    PASSING = frozenset({"to", "float", "contiguous", "detach", "requires_grad_", "type_as", "clone"})
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.bytes = 0
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: Iterable[Any] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        result = func(*args, **(kwargs or {}))
-        if isinstance(result, Tensor) and result.is_floating_point() and func.__name__ not in self.PASSING:
-            given = [arg for arg in args if isinstance(arg, Tensor)]
-            same = any(result is arg for arg in given)
-            view = any(result.untyped_storage().data_ptr() == arg.untyped_storage().data_ptr() for arg in given)
-            if same or not view:
-                self.bytes += 4 * math.prod(result.shape)
-        return result
 
 
 def _of_library(node: External, place: str, name: str, options: dict[str, Any]) -> nn.Module:
@@ -226,7 +221,8 @@ def _load(node: External, place: str, file: Path, digest: str) -> ModuleType:
         sys.path.append(folder)
     try:
         if not place.endswith(".py"):
-            return importlib.import_module(place)
+            with unheard():
+                return importlib.import_module(place)
         name = f"{file.stem}_{digest[:12]}"
         if name not in sys.modules:
             spec = importlib.util.spec_from_file_location(name, file)
@@ -234,14 +230,17 @@ def _load(node: External, place: str, file: Path, digest: str) -> ModuleType:
             assert spec.loader is not None
             sys.modules[name] = importlib.util.module_from_spec(spec)
             try:
-                spec.loader.exec_module(sys.modules[name])
+                with unheard():
+                    spec.loader.exec_module(sys.modules[name])
             except BaseException:
                 del sys.modules[name]
                 raise
         return sys.modules[name]
     except (Exception, SystemExit) as error:
         raise ArchError(
-            _("{source}: {file} cannot be loaded: {reason}").format(source=node.source, file=file, reason=_told(error))
+            _("{source}: {file} cannot be loaded: {reason}").format(
+                source=node.source, file=file, reason=told(describe_user_error(error, file))
+            )
         ) from None
 
 
@@ -251,7 +250,8 @@ def _made(
     if factory is not None:
         _check_options(node, factory, options)
     try:
-        inner = build()
+        with unheard():
+            inner = build()
     except (Exception, SystemExit) as error:
         hint = ""
         for key in options:
@@ -260,7 +260,7 @@ def _made(
                 hint = _("; did you mean the recipe's {near!r}?").format(near=near[0]) if near else ""
         raise ArchError(
             _("{source}: it could not be made: {reason}{hint}").format(
-                source=node.source, reason=_told(error), hint=hint
+                source=node.source, reason=told(describe_user_error(error, user_file(node.source))), hint=hint
             )
         ) from None
     if not isinstance(inner, nn.Module):
@@ -286,12 +286,10 @@ def _check_options(node: External, factory: Callable[..., Any], options: Mapping
             raise ArchError(unknown("option", key, [*names, "weights", *FIELDS], where=node.source))
 
 
-def _told(error: BaseException) -> str:
-    """The error in one line, with the place in the code that raised it."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = (
-        _(" ({file}, line {line})").format(file=Path(frames[-1].filename).name, line=frames[-1].lineno)
-        if frames
-        else ""
-    )
-    return f"{type(error).__name__}: {error}{place}"
+@contextmanager
+def unheard() -> Iterator[None]:
+    """What others' code prints is not mixed with what we print (`--json`): it goes to the error stream. Its warnings
+    are for its authors."""
+    with redirect_stdout(sys.stderr), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -15,7 +15,8 @@ def initialize(module: nn.Module, recipe: Recipe, generator: torch.Generator) ->
 
     "fan-in": N(0, sqrt(2 / fan-in)), He et al. 2015, eq. 10; "fixed": N(0, init_std) whatever the fan-in; "own": leaves
     what the network was made with.
-    Normalizations keep the scale that their node gives them (1 unless it says otherwise) and shift 0.
+    What the network's author froze keeps its values. Normalizations keep the scale that their node gives them (1 unless
+    it says otherwise) and shift 0.
     """
     if recipe.init == "own":
         return
@@ -24,6 +25,7 @@ def initialize(module: nn.Module, recipe: Recipe, generator: torch.Generator) ->
             if isinstance(layer, nn.Conv2d | nn.Linear):
                 fan_in = layer.weight[0].numel()
                 std = math.sqrt(2 / fan_in) if recipe.init == "fan-in" else recipe.init_std
-                layer.weight.normal_(0.0, std, generator=generator)
-                if layer.bias is not None:
+                if layer.weight.requires_grad:
+                    layer.weight.normal_(0.0, std, generator=generator)
+                if layer.bias is not None and layer.bias.requires_grad:
                     layer.bias.zero_()

@@ -10,12 +10,12 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from commongarden.language import N_
 from commongarden.recipe import Recipe
 from commongarden.records import Epoch
-from commongarden.train import streams
+from commongarden.train import state, streams
 from commongarden.train.classifier import Classifier
 from commongarden.train.evaluate import evaluate
 from commongarden.train.move import Move, mover
@@ -54,7 +54,7 @@ class Diverged(Exception):
 @dataclass
 class Trainee:
     """A network in training: all that changes, and all that a checkpoint holds. learn: the passes of one step.
-    recorder: of its signals, if any."""
+    trainable: parameters that the network's own code does not freeze. recorder: of its signals, if any."""
 
     classifier: Classifier
     recipe: Recipe
@@ -62,9 +62,11 @@ class Trainee:
     optimizer: torch.optim.Optimizer
     learn: Learn
     move: Move
+    trainable: tuple[nn.Parameter, ...]
     history: list[Epoch] = field(default_factory=list)
     best_epoch: int = 0
-    best_weights: dict[str, Tensor] | None = None
+    best_weights: state.State | None = None
+    best_hidden: dict[str, Tensor] = field(default_factory=dict)
     recorder: Recorder | None = None
 
 
@@ -73,7 +75,8 @@ def new_trainee(classifier: Classifier, recipe: Recipe, device: torch.device) ->
     classifier.to(device)
     optimizer = make_optimizer(classifier, recipe)
     learn, move = learner(classifier, optimizer, recipe, device), mover(optimizer, device)
-    return Trainee(classifier, recipe, device, optimizer, learn, move)
+    trainable = tuple(parameter for parameter in classifier.parameters() if parameter.requires_grad)
+    return Trainee(classifier, recipe, device, optimizer, learn, move, trainable)
 
 
 def train(
@@ -89,12 +92,13 @@ def train(
     train_batches(epoch) gives the epoch's batches in its order, val_batches() the validation part. Raises Diverged.
     """
     for epoch in range(len(trainee.history) + 1, trainee.recipe.epochs + 1):
-        torch.manual_seed(streams.seed(study_seed, run_seed, "dropout", epoch))
+        streams.seed_all(streams.seed(study_seed, run_seed, "dropout", epoch), trainee.classifier)
         record = yield from _epoch(trainee, epoch, train_batches(epoch), val_batches, steps_per_epoch)
         trainee.history.append(record)
         if trainee.recipe.select == "best-val" and _is_best(trainee):
             trainee.best_epoch = epoch
-            trainee.best_weights = {key: value.clone() for key, value in trainee.classifier.state_dict().items()}
+            trainee.best_weights = state.copied(state.state_of(trainee.classifier))
+            trainee.best_hidden = state.copied(state.hidden(trainee.classifier))
         yield record
 
 
@@ -108,7 +112,7 @@ def _epoch(
     classifier, recipe, recorder = trainee.classifier, trainee.recipe, trainee.recorder
     clock = Clock(trainee.device)
     seen, right, loss_sum, rate = 0, 0, 0.0, 0.0
-    begin_epoch(classifier, recipe, epoch)
+    begin_epoch(classifier, recipe, epoch, trainee.trainable)
     for step, (pixels, labels) in enumerate(batches, 1):
         pixels, labels = pixels.to(trainee.device), labels.to(trainee.device)
         clock.mark("data")
@@ -161,7 +165,8 @@ def _is_best(trainee: Trainee) -> bool:
 def selected(trainee: Trainee) -> int:
     """Puts the weights that the recipe selects into the classifier; returns the epoch they are of."""
     if trainee.recipe.select == "best-val" and trainee.best_weights is not None:
-        trainee.classifier.load_state_dict(trainee.best_weights)
+        state.put(trainee.classifier, trainee.best_weights)
+        state.put_hidden(trainee.classifier, trainee.best_hidden)
         return trainee.best_epoch
     return len(trainee.history)
 

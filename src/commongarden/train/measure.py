@@ -19,7 +19,8 @@ from commongarden.arm import Arm
 from commongarden.errors import RunnerError
 from commongarden.language import _
 from commongarden.origin import Origin
-from commongarden.train import external, weights
+from commongarden.train import counting, external, weights
+from commongarden.train.evaluate import without_gradient
 
 
 def pick_device(wanted: str = "auto") -> torch.device:
@@ -66,7 +67,7 @@ def inference_ms(classifier: nn.Module, input: tuple[int, int, int], device: tor
     photo = torch.zeros(1, channels, height, width, dtype=torch.uint8, device=device)
     times = []
     classifier.eval()
-    with torch.inference_mode():
+    with without_gradient(classifier):
         for i in range(repeats + 5):
             start = time.perf_counter()
             classifier(photo).cpu()
@@ -86,9 +87,11 @@ def network_by_others(arm: Arm, n_classes: int, input: tuple[int, int, int]) -> 
     wants = "asked for" if arm.wants_weights else ""
     options = json.dumps(arm.maker_options, sort_keys=True)
     network = external.make(External(arm.arch, options, n_classes, input, 0, 0, 0, arm.origin.code, wants))
-    n_params, macs, activation_bytes = external.cost(network, input)
+    counted = counting.cost(network, input)
     digest = weights.load(network, arm, arm.origin.weights) if arm.wants_weights else ""
     mean, std = external.normalization(network.inner, arm.arch)
+    macs, activation_bytes = counted.macs, counted.activation_bytes
+    n_params = sum(parameter.numel() for parameter in network.parameters())
     return Origin(arm.origin.code, digest, n_classes, input, n_params, macs, activation_bytes, mean, std)
 
 

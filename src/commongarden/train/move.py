@@ -18,8 +18,9 @@ class Move(Protocol):
 
 
 def mover(optimizer: Optimizer, device: torch.device) -> Move:
-    """How an optimizer in torch's fused form moves weights on this device."""
-    return TapedMove(optimizer) if device.type == "cpu" else as_it_is(optimizer)
+    """How an optimizer moves weights on this device. Only torch's fused form does the same operations in each step."""
+    fused = optimizer.defaults.get("fused")
+    return TapedMove(optimizer) if fused and device.type == "cpu" else as_it_is(optimizer)
 
 
 def as_it_is(optimizer: Optimizer) -> Move:

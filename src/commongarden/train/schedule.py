@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -16,12 +17,13 @@ from commongarden.train.uncompiled import uncompiled
 
 
 def make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimizer in torch's fused form, with torch's betas (0.9, 0.999) and epsilon 1e-8.
+    """The recipe's optimizer, with torch's betas (0.9, 0.999) and epsilon 1e-8: in torch's fused form, but parameter by
+    parameter where the network has complex parameters or sparse gradients, for which there is none.
 
     Weight decay takes every parameter, as torch's own default does. Each group's share of the learning rate is its
     "share": 1, or where the body learns later or slower, the body's in a first group. Raises StudyError.
     """
-    parameters = _groups(module, recipe)
+    parameters, fused = _groups(module, recipe), can_be_fused(module)
     if recipe.optimizer == "sgd":
         return uncompiled(torch.optim.SGD)(
             parameters,
@@ -29,10 +31,19 @@ def make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
             momentum=recipe.momentum,
             nesterov=recipe.nesterov,
             weight_decay=recipe.weight_decay,
-            fused=True,
+            fused=fused,
+            foreach=None if fused else False,
         )
     kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
-    return uncompiled(kind)(parameters, recipe.lr, weight_decay=recipe.weight_decay, fused=True)
+    return uncompiled(kind)(
+        parameters, recipe.lr, weight_decay=recipe.weight_decay, fused=fused, foreach=None if fused else False
+    )
+
+
+def can_be_fused(module: nn.Module) -> bool:
+    """Whether torch's fused optimizers take the module's parameters."""
+    sparse = any(getattr(part, "sparse", False) is True for part in module.modules())
+    return not sparse and all(parameter.is_floating_point() for parameter in module.parameters())
 
 
 def _groups(module: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
@@ -55,16 +66,18 @@ def _head(module: nn.Module) -> nn.Module:
     return head
 
 
-def begin_epoch(module: nn.Module, recipe: Recipe, epoch: int) -> None:
+def begin_epoch(module: nn.Module, recipe: Recipe, epoch: int, trainable: Sequence[nn.Parameter]) -> None:
     """Puts the module into training for an epoch (from 1). In the recipe's first `head_epochs` its last layer alone
     learns: no other parameter has a gradient, no batch norm sees the batch. Raises StudyError.
+
+    trainable: the parameters that have gradients by the network's own code; what its author froze stays frozen.
     """
     module.train()
     if not recipe.head_epochs:
         return
     alone = epoch <= recipe.head_epochs
     head = set(_head(module).parameters())
-    for parameter in module.parameters():
+    for parameter in trainable:
         parameter.requires_grad_(not alone or parameter in head)
     if alone:
         for layer in module.modules():

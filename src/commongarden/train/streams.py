@@ -7,11 +7,17 @@ Each epoch has streams of its own: a run that goes on after a stop needs no save
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
+import random
+import sys
+from collections.abc import Iterator
+from typing import Any, Literal
 
+import numpy as np
 import torch
+from torch import nn
 
-Stream = Literal["initialization", "order", "augmentation", "dropout"]
+Stream = Literal["initialization", "order", "augmentation", "dropout", "evaluation"]
+LIBRARIES = ("torch", "torchvision", "timm", "commongarden", "builtins")  # none of which keeps a generator of its own
 
 
 def seed(study_seed: int, run_seed: int, stream: Stream, epoch: int = 0) -> int:
@@ -23,3 +29,39 @@ def seed(study_seed: int, run_seed: int, stream: Stream, epoch: int = 0) -> int:
 def generator(study_seed: int, run_seed: int, stream: Stream, epoch: int = 0) -> torch.Generator:
     """A CPU generator at the start of the stream."""
     return torch.Generator().manual_seed(seed(study_seed, run_seed, stream, epoch))
+
+
+def seed_all(number: int, module: nn.Module | None = None) -> None:
+    """Seeds every generator that a network's code may draw from: torch's on every device, Python's `random`, numpy's
+    global one, and generators that the module's parts, or the files they are defined in, keep as attributes."""
+    torch.manual_seed(number)
+    random.seed(number)
+    np.random.seed(number % 2**32)  # noqa: NPY002 (the one that other code draws from)
+    for i, own in enumerate(_generators(module) if module is not None else ()):
+        _seed(own, (number + i + 1) % 2**63)
+
+
+def _generators(module: nn.Module) -> Iterator[Any]:
+    """Each generator once, in the order of the modules."""
+    found: dict[int, Any] = {}
+    files: dict[str, None] = {}
+    for part in module.modules():
+        files[type(part).__module__] = None
+        found |= {id(value): value for value in vars(part).values() if isinstance(value, GENERATORS)}
+    for name in files:
+        if name.partition(".")[0] not in LIBRARIES:
+            names = vars(sys.modules[name]) if name in sys.modules else {}
+            found |= {id(value): value for value in names.values() if isinstance(value, GENERATORS)}
+    return iter(found.values())
+
+
+GENERATORS = (torch.Generator, random.Random, np.random.Generator, np.random.RandomState)
+
+
+def _seed(generator: Any, number: int) -> None:
+    if isinstance(generator, torch.Generator):
+        generator.manual_seed(number)
+    elif isinstance(generator, np.random.Generator):
+        generator.bit_generator.state = type(generator.bit_generator)(number).state
+    else:
+        generator.seed(number % 2**32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -87,8 +88,8 @@ def watched(network: nn.Module) -> Iterator[Watch]:
     names = {module: name for name, module in network.named_modules()}
 
     def hook(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-        result = _first(output)
-        given = _first(inputs)
+        result = first(output)
+        given = first(inputs)
         if result is not None and given is not None:
             watch.seen.append(_look(watch, names[module], module, inputs, given, result))
 
@@ -144,14 +145,24 @@ def spread(x: Tensor) -> float:
 
 
 def tensors(value: Any) -> list[Tensor]:
-    """The floating tensors in what a module takes or gives: a tensor, a tuple, a dictionary."""
+    """The floating tensors in what a module takes or gives: a tensor, or a tuple, dictionary or dataclass of some.
+
+    Without those that hold no numbers of their own to be looked at: sparse and nested ones, and those under vmap.
+    """
     if isinstance(value, Tensor):
-        return [value] if value.is_floating_point() and value.dim() > 0 else []
+        return [value] if value.is_floating_point() and value.dim() > 0 and _is_plain(value) else []
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = vars(value)
     values = value.values() if isinstance(value, dict) else value if isinstance(value, tuple | list) else ()
     return [tensor for item in values for tensor in tensors(item)]
 
 
-def _first(value: Any) -> Tensor | None:
+def _is_plain(x: Tensor) -> bool:
+    return x.layout == torch.strided and not x.is_nested and not torch._C._functorch.is_functorch_wrapped_tensor(x)
+
+
+def first(value: Any) -> Tensor | None:
+    """The first one of `tensors`."""
     return next(iter(tensors(value)), None)
 
 
@@ -187,7 +198,7 @@ def _noise(module: nn.Module, inputs: tuple[Any, ...], x: Tensor, y: Tensor) -> 
     module.training = False
     try:
         with torch.no_grad():
-            still = _first(module.forward(*inputs))
+            still = first(module.forward(*inputs))
     finally:
         module.training = True
     if still is None or still.shape != y.shape:

@@ -1,0 +1,64 @@
+"""Before an architecture is first trained on a machine, the gradients of its convolutions are compared with a reference.
+
+What was compared is kept in the cache, by network, machine and version of torch. Networks of other people's code are
+compared in their preflight check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from commongarden import arch
+from commongarden.arch import Node
+from commongarden.data import memo
+from commongarden.errors import RunnerError
+from commongarden.language import _
+from commongarden.recipe import Recipe
+from commongarden.runner import plan
+from commongarden.runner.isolated import Died, Progress, calls
+from commongarden.study import Study
+
+SECONDS = 3.0  # for a study; what is left over waits for the next one
+Subject = tuple[Node, Recipe]
+
+
+def check(study: Study, n_classes: int, cache_folder: Path) -> None:
+    """Raises RunnerError for a convolution whose output or gradients are wrong on this machine."""
+    subjects = {
+        name: (arm.network(n_classes), study.recipe_of(name)) for name, arm in study.arms.items() if arm.origin is None
+    }
+    keys = {name: _key(*subject) for name, subject in subjects.items()}
+    lacking = {name: subjects[name] for name, key in keys.items() if memo.recall(cache_folder, key) is None}
+    if not lacking:
+        return
+    try:
+        with calls() as made:
+            found = made.call(_compared, lacking, SECONDS)
+    except Died as died:
+        raise RunnerError(
+            _("comparing the gradients of convolutions crashed: {cause}; accepted: {accepted}").format(
+                cause=died.cause, accepted='layout = "channels-first"'
+            )
+        ) from None
+    for name, wrong in found.items():
+        if wrong:
+            raise RunnerError(
+                _(
+                    "{arm}: on this machine, torch computes a wrong gradient of the convolution {convolution}; "
+                    "accepted: {accepted} in the recipe, or another version of torch"
+                ).format(arm=name, convolution=wrong, accepted='layout = "channels-first"')
+            )
+        memo.keep(cache_folder, keys[name], b"equal")
+
+
+def _key(network: Node, recipe: Recipe) -> str:
+    made_from = [arch.write(network), str(recipe.resolution), recipe.layout, *recipe.rewrites]
+    return memo.key("convolutions", made_from, ("torch",), machine=plan.machine().processor)
+
+
+def _compared(subjects: Mapping[str, Subject], seconds: float, say: Progress) -> dict[str, str]:
+    """For each network that there was time for, the first convolution that is wrong, "" for none."""
+    from commongarden.train.preflight import compared  # loads torch, in this process only
+
+    return compared(subjects, seconds, say)

@@ -1,0 +1,108 @@
+"""Calls in a process of their own, for code that may take its process down. The process says how far it has come."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any, TypeVar
+
+from commongarden.errors import CommonGardenError
+from commongarden.language import current
+from commongarden.runner import processes
+from commongarden.runner.watching import Watch
+
+Result = TypeVar("Result")
+Progress = Callable[[str], None]
+
+
+class Died(Exception):
+    """The process ended in the middle of a call. phase: what the call was doing; cause: why, as an English sentence."""
+
+    def __init__(self, phase: str, cause: str) -> None:
+        super().__init__(f"{phase}: {cause}")
+        self.phase, self.cause = phase, cause
+
+
+class Calls:
+    """Calls functions in one process after another: a process that dies is replaced for the next call."""
+
+    def __init__(self) -> None:
+        self._process: BaseProcess | None = None
+        self._connection: Connection | None = None
+
+    def call(self, function: Callable[..., Result], *arguments: object) -> Result:
+        """`function(*arguments, say)` in the process; say(phase) names what it does from then on.
+
+        Raises Died where the process ends, and the CommonGardenError that the function raises.
+        """
+        if self._process is None or self._connection is None:
+            self._start()
+        process, connection = self._process, self._connection
+        assert process is not None
+        assert connection is not None
+        watch, phase = Watch(process.pid or 0), ""
+        try:
+            connection.send((function, arguments))
+            while True:
+                while not connection.poll(0.2):
+                    watch.look()
+                kind, value = connection.recv()
+                if kind == "phase":
+                    phase = value
+                elif kind == "error":
+                    raise value
+                else:
+                    result: Result = value
+                    return result
+        except (EOFError, ConnectionResetError, BrokenPipeError):
+            process.join(timeout=10)
+            code = process.exitcode
+            self.close()
+            raise Died(phase, watch.cause(code, None)) from None
+
+    def _start(self) -> None:
+        context: Any = processes.context()
+        here, there = context.Pipe()
+        with processes.quiet_start():
+            process = context.Process(target=_serve, args=(there, (dict(os.environ), current())), daemon=True)
+            process.start()
+        there.close()
+        self._process, self._connection = process, here
+
+    def close(self) -> None:
+        """Ends the process."""
+        if self._connection is not None:
+            self._connection.close()
+        if self._process is not None:
+            self._process.join(timeout=2)
+            self._process.kill()
+            self._process.join()
+        self._process = self._connection = None
+
+
+@contextmanager
+def calls() -> Iterator[Calls]:
+    """Calls whose process ends with the block."""
+    made = Calls()
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def _serve(connection: Connection, begun: tuple[dict[str, str], str]) -> None:
+    processes.begin(*begun)
+    try:
+        while True:
+            function, arguments = connection.recv()
+            try:
+                result = function(*arguments, lambda phase: connection.send(("phase", phase)))
+            except CommonGardenError as error:
+                connection.send(("error", error))
+            else:
+                connection.send(("result", result))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return  # the parent is gone, or needs no more

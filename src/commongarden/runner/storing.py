@@ -1,0 +1,41 @@
+"""What is stored of a trained network, compared with the network that was tested. Only workers import this module: it
+loads torch."""
+
+from __future__ import annotations
+
+import torch
+
+from commongarden.arch import read
+from commongarden.language import N_
+from commongarden.records import Run
+from commongarden.train import loop, state, streams
+from commongarden.train.classifier import Classifier
+from commongarden.train.evaluate import Evaluation, evaluate
+
+
+class NotAsTested(RuntimeError):
+    """The stored network gives other outputs than the tested one."""
+
+
+def stored(
+    classifier: Classifier, record: Run, batch: loop.Batch, tested: Evaluation, device: torch.device, seed: int
+) -> bytes:
+    """The network's model.safetensors, loaded into a network that was just made and compared with what was tested.
+
+    batch: the first one of the test; seed: what was seeded before it, for networks that draw in evaluation. Raises
+    NotAsTested where a probability differs by one bit, ArchError where the network's state cannot be stored.
+    """
+    fresh = Classifier(read(record.arch), record.input, record.recipe, record.pixel_mean, record.pixel_std)
+    data = state.to_bytes(classifier, fresh)
+    state.from_bytes(fresh, data)
+    streams.seed_all(seed, fresh)
+    again = evaluate(fresh.to(device), [batch], device).probabilities
+    if again.tobytes() != tested.probabilities[: len(again)].tobytes():
+        raise NotAsTested(
+            N_(
+                "the stored network gives other outputs than the trained one: its code keeps something that is neither "
+                "a parameter nor a tensor; accepted: register it with register_buffer, or return it from "
+                "get_extra_state"
+            )
+        )
+    return data

@@ -1,0 +1,249 @@
+"""The preflight check of a network of other people's code: everything that a run will ask of it, once, on a few drawn
+images: forward and backward pass, optimizer step, evaluation, storing, loading, resuming.
+
+It runs in a process of its own, since that code may crash. What works in plain torch but not in a faster form of ours
+(memory layout channels-last) is done in the plain form, with a note in the record of each run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from commongarden.arch import Cost, Node
+from commongarden.arm import Arm
+from commongarden.errors import ArchError
+from commongarden.language import N_, _
+from commongarden.origin import PHASES, PREFLIGHT, Origin
+from commongarden.recipe import Recipe, override
+from commongarden.train import checkpoint, loop, measure, state, streams, weights
+from commongarden.train.blame import describe_user_error
+from commongarden.train.classifier import Classifier
+from commongarden.train.convolutions import Convolution, convolutions, wrong
+from commongarden.train.evaluate import evaluate
+from commongarden.train.external import ExternalNetwork
+from commongarden.train.initialize import initialize
+from commongarden.train.schedule import begin_epoch, can_be_fused
+
+IMAGES = 4  # of a batch
+SECONDS = 3.0  # for the gradients of a network's convolutions
+Say = Callable[[str], None]  # hears what is done from now on, so that a crash can be reported by name
+OTHER_LAYOUT = N_("trained in the memory layout {layout}: with {wanted}, {phase} fails ({reason})")
+NOT_FUSED = N_(
+    "the optimizer updates parameter by parameter: torch's fused form does not take this network's parameters"
+)
+NOT_REPEATED = N_("two identical training steps differ ({what}): its runs cannot be reproduced bit for bit")
+
+
+def preflight(
+    arm: Arm,
+    n_classes: int,
+    input: tuple[int, int, int],
+    recipe: Recipe,
+    layouts: Sequence[str],
+    device: str,
+    memory: int,
+    say: Say,
+) -> Origin:
+    """What a study keeps of the network, once it has passed. layouts: memory layouts to try, in this order. memory:
+    bytes that training may take, 0 where that is not known.
+
+    Raises ArchError with the phase that fails and the place in the user's code.
+    """
+    say("measuring")
+    kept = measure.network_by_others(arm, n_classes, input)
+    if memory:
+        _check_memory(arm, kept, recipe.batch_size, memory)
+    notes: list[str] = []
+    for layout in layouts:
+        at: list[str] = []
+
+        def now(phase: str, at: list[str] = at) -> None:
+            at.append(phase)
+            say(phase)
+
+        try:
+            found = _tried(arm, kept, override(recipe, {"layout": layout}), measure.pick_device(device), now)
+        except (Exception, SystemExit) as error:  # the code of a network may raise anything
+            phase, reason = PHASES[at[-1]], describe_user_error(error)
+            if layout == layouts[-1]:
+                if isinstance(error, ArchError):
+                    raise
+                raise ArchError(
+                    _("{source}: {phase} fails: {reason}").format(source=arm.arch, phase=_(phase), reason=reason)
+                ) from None
+            notes.append(OTHER_LAYOUT.format(layout=layouts[-1], wanted=layout, phase=phase, reason=reason))
+        else:
+            break
+    return dataclasses.replace(
+        kept,
+        preflight=PREFLIGHT,
+        layout="" if layout == recipe.layout else layout,
+        repeats=not found.differs,
+        notes=(*notes, *found.notes),
+    )
+
+
+class WrongGradient(RuntimeError):
+    """A convolution of the network has a wrong gradient in this memory layout."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Found:
+    """differs: the first thing in which two identical steps differ, "" for none."""
+
+    differs: str
+    notes: tuple[str, ...]
+
+
+def _tried(arm: Arm, kept: Origin, recipe: Recipe, device: torch.device, now: Say) -> _Found:
+    input, network = kept.input, dataclasses.replace(arm, origin=kept).network(kept.classes)
+
+    def made() -> Classifier:
+        return Classifier(network, input, recipe, (127.5,) * 3, (64.0,) * 3)
+
+    now("building")
+    streams.seed_all(0)
+    classifier = made()
+    initialize(classifier, recipe, streams.generator(0, 0, "initialization"))
+    if arm.wants_weights:
+        inner = next(part for part in classifier.modules() if isinstance(part, ExternalNetwork))
+        weights.load(inner, arm, kept.weights)
+    trainee = loop.new_trainee(classifier, recipe, device)
+    pixels, labels = (tensor.to(device) for tensor in _batch(kept.classes, input, recipe))
+
+    now("forward")
+    _begin(trainee)
+    classifier(pixels)
+    _check_convolutions(classifier, pixels)
+    now("backward")
+    trainee.learn(pixels, labels)  # one step that counts for nothing: modules may set themselves up in it
+    differs = _difference(trainee, pixels, labels)
+    now("optimizer")
+    trainee.move(recipe.lr)
+
+    now("evaluation")
+    tested = _evaluated(classifier, pixels, labels, device)
+    _evaluated(classifier, pixels[:1], labels[:1], device)
+    if _evaluated(classifier, pixels, labels, device) != tested:
+        raise ArchError(
+            _("{source}: in evaluation, it gives other outputs for the same images each time").format(source=arm.arch)
+        )
+    now("storing")
+    fresh = made()
+    state.from_bytes(fresh, state.to_bytes(classifier, fresh))
+    if _evaluated(fresh.to(device), pixels, labels, device) != tested:
+        raise ArchError(
+            _(
+                "{source}: once stored and loaded, it gives other outputs: its code keeps something that is neither a "
+                "parameter nor a tensor; accepted: register it with register_buffer, or return it from "
+                "get_extra_state"
+            ).format(source=arm.arch)
+        )
+    now("resuming")
+    resumed = loop.new_trainee(made(), recipe, device)
+    with tempfile.TemporaryDirectory(prefix="commongarden-preflight-") as folder:
+        path = Path(folder, "checkpoint.pt")
+        path.write_bytes(checkpoint.to_bytes(trainee))
+        checkpoint.restore(resumed, path)
+    if not differs:
+        one, two = (_step(each, pixels, labels) for each in (trainee, resumed))
+        if one != two:
+            differs = N_("after resuming from a checkpoint")
+    notes = [] if can_be_fused(classifier) else [NOT_FUSED]
+    if differs:
+        notes.append(NOT_REPEATED.format(what=differs))
+    return _Found(differs, tuple(notes))
+
+
+def _check_memory(arm: Arm, kept: Origin, batch_size: int, memory: int) -> None:
+    """Half of the activations' bytes are sure; how much longer their gradients are held depends on the network."""
+    needed = Cost(kept.n_params, 0, kept.activation_bytes // 2).training_bytes(batch_size)
+    if needed > memory:
+        raise ArchError(
+            _(
+                "{source}: training with batches of {batch_size} images needs at least {needed:.1f} GiB of memory, and "
+                "there are {memory:.1f} GiB; accepted: a smaller batch_size or image size, or a smaller network"
+            ).format(source=arm.arch, batch_size=batch_size, needed=needed / 2**30, memory=memory / 2**30)
+        )
+
+
+def _check_convolutions(classifier: Classifier, pixels: Tensor) -> None:
+    found = convolutions(classifier, pixels)
+    unsafe = [one for one in found if one.is_unsafe]
+    bad, _right = wrong(found, SECONDS) if pixels.device.type == "cpu" and not unsafe else (unsafe, [])
+    if bad:
+        raise WrongGradient(N_("torch computes a wrong gradient of the convolution {one}").format(one=bad[0]))
+
+
+def _batch(n_classes: int, input: tuple[int, int, int], recipe: Recipe) -> tuple[Tensor, Tensor]:
+    """Drawn pixels, uint8 (n, 3, height, width), and labels as a run has them: channels last in memory."""
+    n = max(2, min(recipe.batch_size, IMAGES))
+    height, width, channels = input
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (n, height, width, channels), dtype=torch.uint8, generator=generator)
+    return pixels.permute(0, 3, 1, 2), torch.arange(n) % n_classes
+
+
+def _begin(trainee: loop.Trainee) -> None:
+    begin_epoch(trainee.classifier, trainee.recipe, trainee.recipe.head_epochs + 1, trainee.trainable)
+
+
+def _step(trainee: loop.Trainee, pixels: Tensor, labels: Tensor) -> dict[str, str]:
+    """Hashes of what a training step leaves: the loss, and each gradient by its parameter's name."""
+    _begin(trainee)
+    streams.seed_all(1, trainee.classifier)
+    learned = trainee.learn(pixels, labels)
+    found = {"loss": _digest(learned.whole)}
+    for name, parameter in trainee.classifier.named_parameters():
+        found[name] = "" if parameter.grad is None else _digest(parameter.grad)
+    return found
+
+
+def _difference(trainee: loop.Trainee, pixels: Tensor, labels: Tensor) -> str:
+    """The first thing in which a step differs from the same step done again; "" for none."""
+    kept, left_out = (
+        state.copied(values) for values in (state.state_of(trainee.classifier), state.hidden(trainee.classifier))
+    )
+    first = _step(trainee, pixels, labels)
+    state.put(trainee.classifier, kept)
+    state.put_hidden(trainee.classifier, left_out)
+    second = _step(trainee, pixels, labels)
+    return next((name for name in first if first[name] != second[name]), "")
+
+
+def _evaluated(classifier: Classifier, pixels: Tensor, labels: Tensor, device: torch.device) -> bytes:
+    streams.seed_all(2, classifier)
+    return evaluate(classifier, [(pixels, labels)], device).probabilities.tobytes()
+
+
+def _digest(tensor: Tensor) -> str:
+    values = tensor.detach().cpu().contiguous()
+    if values.is_sparse:
+        values = values.to_dense()
+    return hashlib.sha256(values.flatten().view(torch.uint8).numpy().tobytes()).hexdigest()
+
+
+def compared(subjects: Mapping[str, tuple[Node, Recipe]], seconds: float, say: Say) -> dict[str, str]:
+    """For each network of our own that there is time for, the first convolution that has a wrong gradient, as text; ""
+    for none."""
+    until = time.monotonic() + seconds
+    right: set[Convolution] = set()
+    found = {}
+    for name, (network, recipe) in subjects.items():
+        say(name)
+        size = recipe.resolution
+        classifier = Classifier(network, (size, size, 3), recipe, (127.5,) * 3, (64.0,) * 3)
+        called = convolutions(classifier, torch.zeros(2, 3, size, size, dtype=torch.uint8))
+        bad, good = wrong(set(called) - right, until - time.monotonic())
+        right.update(good)
+        if bad or right.issuperset(called):
+            found[name] = str(bad[0]) if bad else ""
+    return found

@@ -1,0 +1,343 @@
+"""The preflight check: networks of other people work as they are, or one sentence says why not before training."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import commongarden as cg
+from commongarden import store as stores
+from commongarden.errors import ArchError
+from commongarden.study import Arm
+from commongarden.train import build, convolutions
+
+NETS = '''
+import os
+import random
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Cifar(nn.Module):
+    """`view` in place of `flatten`, as in the CIFAR-10 tutorial of 2017."""
+
+    def __init__(self, n_classes):
+        super().__init__()
+        self.conv1, self.conv2, self.pool = nn.Conv2d(3, 6, 5), nn.Conv2d(6, 16, 5), nn.MaxPool2d(2, 2)
+        self.fc1, self.fc2 = nn.Linear(400, 12), nn.Linear(12, n_classes)
+
+    def forward(self, x):
+        x = self.pool(F.relu(self.conv1(x)))
+        x = self.pool(F.relu(self.conv2(x)))
+        return self.fc2(F.relu(self.fc1(x.view(-1, 400))))
+
+
+class Small(nn.Module):
+    def __init__(self, n_classes):
+        super().__init__()
+        self.conv, self.norm, self.fc = nn.Conv2d(3, 8, 3, 2), nn.BatchNorm2d(8), nn.Linear(8, n_classes)
+
+    def features(self, x):
+        return F.relu(self.norm(self.conv(x))).mean((2, 3))
+
+    def forward(self, x):
+        return self.fc(self.features(x))
+
+
+class Volume(Small):
+    def __init__(self, n_classes):
+        super().__init__(n_classes)
+        self.conv3 = nn.Conv3d(1, 2, 3, padding=1)
+
+    def forward(self, x):
+        return super().forward(self.conv3(x[:, None]).mean(1))
+
+
+class Crashes(Small):
+    """SIGSEGV with channels-last, as oneDNN gives for some convolutions."""
+
+    def forward(self, x):
+        if x.stride(1) == 1:
+            os.kill(os.getpid(), 11)
+        return super().forward(x)
+
+
+class CrashesAlways(Small):
+    def features(self, x):
+        if self.training and x.requires_grad is False and torch.is_grad_enabled():
+            os.kill(os.getpid(), 6)
+        return super().features(x)
+
+
+class Overruns(Small):
+    def __init__(self, n_classes):
+        super().__init__(n_classes)
+        self.conv = nn.Conv2d(3, 8, 1, 2)
+
+
+class Depth(Small):
+    """Stochastic depth by Python's random and numpy's generators, drawn in the factory and in training."""
+
+    def __init__(self, n_classes):
+        super().__init__(n_classes)
+        self.own = np.random.default_rng()
+        self.fc.weight.data.mul_(1 + np.random.rand())
+
+    def forward(self, x):
+        y = self.features(x)
+        if self.training and random.random() < 0.5:
+            y = y * (np.random.rand() + self.own.random())
+        return self.fc(y)
+
+
+class Entropy(Small):
+    def forward(self, x):
+        y = self.features(x)
+        return self.fc(y * (1 + os.urandom(1)[0] / 256) if self.training else y)
+
+
+class Kept(Small):
+    """Tied layers, a buffer with persistent=False that training changes, extra state that is no tensor."""
+
+    def __init__(self, n_classes):
+        super().__init__(n_classes)
+        self.mix = nn.Linear(8, 8)
+        self.again = self.mix
+        self.register_buffer("mean", torch.zeros(8), persistent=False)
+        self.calls = 0
+
+    def forward(self, x):
+        y = self.again(self.mix(self.features(x)))
+        if self.training:
+            self.calls += 1
+            with torch.no_grad():
+                self.mean.add_(y.mean(0))
+        return self.fc(y - self.mean) / (1 + self.calls)
+
+    def get_extra_state(self):
+        return {"calls": self.calls}
+
+    def set_extra_state(self, kept):
+        self.calls = kept["calls"]
+
+
+class Forgets(Small):
+    def __init__(self, n_classes):
+        super().__init__(n_classes)
+        self.scale = 1.0
+
+    def forward(self, x):
+        if self.training:
+            self.scale *= 1.1
+        return super().forward(x) * self.scale
+
+
+class Drifts(Small):
+    def __init__(self, n_classes):
+        super().__init__(n_classes)
+        self.scale = 1.0
+
+    def forward(self, x):
+        self.scale *= 1.1
+        return super().forward(x) * self.scale
+
+
+class Handle(Small):
+    def get_extra_state(self):
+        return {"file": object}
+
+    def set_extra_state(self, kept):
+        pass
+
+
+class Complex(nn.Module):
+    def __init__(self, n_classes):
+        super().__init__()
+        self.weight, self.fc = nn.Parameter(torch.randn(3, 8, dtype=torch.cfloat)), nn.Linear(8, n_classes)
+
+    def forward(self, x):
+        return self.fc((x.mean((2, 3)).to(torch.cfloat) @ self.weight).abs())
+
+
+class Late(Small):
+    """Its 40th pass raises: behind the check, in training."""
+
+    def __init__(self, n_classes):
+        super().__init__(n_classes)
+        self.register_buffer("passes", torch.zeros(()))
+
+    def forward(self, x):
+        self.passes += self.training
+        return self.fc(self.chosen(self.features(x)))
+
+    def chosen(self, y):
+        return {True: y}[bool(self.passes < 40)]
+
+
+def frozen(n_classes):
+    network = Small(n_classes)
+    network.conv.requires_grad_(False)
+    network.conv.weight.data.fill_(0.125)
+    return network
+'''
+SIZE = (32, 32, 3)
+
+
+@pytest.fixture
+def nets(tmp_path, monkeypatch):
+    (tmp_path / "nets.py").write_text(NETS, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def checked(name):
+    return cg.measure(Arm(f"nets.py:{name}"), 3, SIZE).origin
+
+
+def test_the_memory_layout_falls_back_with_a_note(nets):
+    for name, reason in (
+        ("Cifar", "the forward pass fails (RuntimeError: view size is not compatible"),
+        ("Volume", "building it fails (RuntimeError: required rank 4 tensor"),
+        ("Crashes", "the process crashed in the forward pass (the worker was killed by signal 11 (SIGSEGV))"),
+        ("Overruns", "torch computes a wrong gradient of the convolution 1x1, stride 2, 3 to 8 channels at 32x32"),
+    ):
+        kept = checked(name)
+        assert kept.layout == "channels-first", name
+        assert kept.notes[0].startswith("trained in the memory layout channels-first: with channels-last, "), name
+        assert reason in kept.notes[0], (name, kept.notes)
+        assert kept.repeats
+    assert checked("Small").notes == ()
+    assert checked("Small").layout == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("CrashesAlways", "crashed in the forward pass: the worker was killed by signal 6 (SIGABRT)"),
+        ("Forgets", "once stored and loaded, it gives other outputs"),
+        ("Drifts", "in evaluation, it gives other outputs for the same images each time"),
+        ("Handle", "get_extra_state() gives dict, which cannot be stored safely"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_training(nets, name, message):
+    with pytest.raises(ArchError) as refused:
+        checked(name)
+    assert f"nets.py:{name}" in str(refused.value) or name == "Handle"
+    assert message in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_what_cannot_be_repeated_is_noted(nets):
+    kept = checked("Entropy")
+    assert not kept.repeats
+    assert "two identical training steps differ" in kept.notes[0]
+    for name in ("Depth", "Kept"):
+        assert checked(name).repeats, name
+        assert checked(name).notes == (), name
+    assert "parameter by parameter" in checked("Complex").notes[0]
+
+
+STUDY = """
+[study]
+name = "odd networks"
+data = "builtin:flowers/60"
+seeds = 1
+[recipe]
+resolution = 32
+epochs = 6
+batch_size = 6
+{arms}
+"""
+
+
+def test_odd_networks_are_trained_stored_and_resumed_as_they_are(nets, commongarden):
+    names = ("Cifar", "Depth", "Kept", "Late", "frozen")
+    arms = "".join(f'[arms.{name}]\narch = "nets.py:{name}"\n' for name in names)
+    arms += "head_epochs = 1\nweight_decay = 0.5\n"  # of the last one, whose author froze a layer
+    (nets / "study.toml").write_text(STUDY.format(arms=arms), encoding="utf-8")
+    commongarden("run", "study.toml", "--out", "out", check=1, cwd=nets)
+    store = stores.open_store(nets / "out")
+    failed = store.run("Late", 0)
+    assert failed.failure.reason == "KeyError: False (nets.py, line 164, in Late.chosen)"
+    assert failed.failure.epoch == 5
+    assert "return {True: y}[bool(self.passes < 40)]" in failed.failure.traceback
+    assert "commongarden" not in failed.failure.traceback
+    assert store.run("Cifar", 0).recipe.layout == "channels-first"
+    assert "channels-first" in store.run("Cifar", 0).notes[0]
+    assert cg.load(nets / "out/runs/frozen/0").classifier.body.network.inner.conv.weight.unique().tolist() == [0.125]
+    for name in ("Depth", "Kept"):
+        folder = nets / "out" / "runs" / name / "0"
+        predictions = stores.read_predictions(folder)
+        pixels = _pixels(folder, predictions.photos)
+        found = cg.load(folder)(pixels).softmax(1).detach().numpy()
+        assert np.abs(found - predictions.probabilities).max() < 1e-6
+        result = commongarden("replay", str(folder), "--json", cwd=nets)
+        assert json.loads(result.stdout)["is_equal"], (name, result.stdout)
+
+
+def _pixels(folder, photos):
+    import torch
+
+    from commongarden.data import image
+
+    run = stores.read_run(folder)
+    arrays = [image.pixels("builtin:flowers/60", str(photo), *run.input[:2]) for photo in photos]
+    return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2)
+
+
+def test_a_network_that_needs_too_much_memory_says_how_much(nets, monkeypatch):
+    from commongarden.runner import limits
+
+    monkeypatch.setattr(limits, "memory", lambda: 50_000)
+    with pytest.raises(ArchError, match=r"needs at least 0\.0 GiB of memory, and there are 0\.0 GiB"):
+        checked("Small")
+
+
+def test_our_own_networks_avoid_the_convolution_that_overruns():
+    import torch
+
+    from commongarden.arch import conv, serial
+
+    for stride, size in ((2, 32), (3, 48), (2, 33)):
+        network = serial(conv(16, 1, stride=stride, order="L"), name="n")
+        built = build.build(network, (size, size, 8)).to(memory_format=torch.channels_last)
+        x = torch.randn(2, 8, size, size).contiguous(memory_format=torch.channels_last)
+        found = convolutions.convolutions(built, x)
+        assert not any(one.is_unsafe for one in found)
+        plain = torch.nn.Conv2d(8, 16, 1, stride)
+        plain.load_state_dict(dict(zip(plain.state_dict(), built.state_dict().values(), strict=True)))
+        first = (stride - 1) // 2
+        wanted = plain(x.contiguous()[:, :, first:, first:])
+        assert torch.allclose(built(x), wanted[:, :, : size // stride, : size // stride], atol=1e-5)
+
+
+def test_a_wrong_gradient_is_found(monkeypatch):
+    import torch
+    import torch.nn.functional as F
+
+    one = convolutions.Convolution((4, 9, 9), (6, 4, 3, 3), (1, 1), (1, 1), (1, 1), 1, True)
+    assert convolutions.wrong([one], 10) == ([], [one])
+    right = F.conv2d
+
+    class Torn(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, y):
+            return y.clone()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            torn = gradient.clone()
+            torn[0, 0] = 0
+            return torn
+
+    def broken(x, *rest):
+        y = right(x, *rest)
+        return Torn.apply(y) if x.dtype == torch.float32 else y
+
+    monkeypatch.setattr(convolutions.F, "conv2d", broken)
+    assert convolutions.wrong([one], 10) == ([one], [])
