@@ -87,6 +87,7 @@ def begin(out: Path) -> None:
     """The fork server, with everything loaded that a visit needs; all it and its processes keep lies below `out`."""
     os.environ["COMMONGARDEN_CACHE"] = str(out / "cache")
     os.environ["COMMONGARDEN_LANG"] = "en"
+    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:2])  # where the server finds what it loads
     processes.context().set_forkserver_preload(list(PRELOADED))
     processes.PRELOADED = PRELOADED
     processes.prepare()

@@ -21,8 +21,9 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -72,6 +73,7 @@ class Visit:
     cache: Path
     memory: int = 0  # bytes that it may take; 0: any
     large: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
     arm: cg.Arm | None = None
 
     @property
@@ -139,7 +141,7 @@ def place_of(error: BaseException) -> str:
 
 
 def _trial(visit: Visit) -> str:
-    visit.arm = cg.measure(cg.Arm(visit.model), CLASSES, visit.input)
+    visit.arm = cg.measure(cg.Arm(visit.model, visit.options), CLASSES, visit.input)
     origin = visit.arm.origin
     assert origin is not None
     needed = plan.forecast_bytes(visit.study(), "zoo", CLASSES) + STORING_BYTES * origin.n_params
