@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -32,12 +33,13 @@ def grown(
     study: Study | None = None,
     arms: dict[str, Arm] | None = None,
     contrasts: tuple[Contrast, ...] = (),
+    group: Callable[[Photo], str] = lambda photo: "",
 ) -> stores.Store:
     """The store of a study whose arms reached these test accuracies, one a seed; a Failure is a run that failed.
 
     Arms with fewer entries than the longest one have runs missing (two seeds are planned where none has any).
     study: takes the place of the one that is made up; an entry of None is a run that is missing. Where its splits vary,
-    each seed's test part is another piece of the photos.
+    each seed's test part is another piece of the photos. group: of each photo.
     """
     root.mkdir(parents=True, exist_ok=True)
     seeds = tuple(range(max(map(len, accuracies.values()), default=0) or 2))
@@ -59,6 +61,7 @@ def grown(
         for i in range(10 + N_TEST // len(classes) + 1)
     )
     paths = [photo.path for photo in sorted(photos, key=lambda photo: photo.path[-7:])]
+    photos = tuple(dataclasses.replace(photo, group=group(photo)) for photo in photos)
     splits = {}
     for seed in study.seeds:
         turned = [*paths[11 * seed :], *paths[: 11 * seed]] if study.splits_vary else paths

@@ -107,7 +107,11 @@ def test_an_arm_that_cannot_be_audited_is_trained_all_the_same(finished, cache_f
         raise RuntimeError("no room")
 
     monkeypatch.setattr(looking, "audit_built", breaks)
-    assert look(store.study(), soil, "plain") == Audited("plain", None, "RuntimeError: no room")
+    assert look(store.study(), soil, "plain") == Audited(
+        "plain",
+        None,
+        f"RuntimeError: no room (test_audit_study.py, line {breaks.__code__.co_firstlineno + 1}, in breaks)",
+    )
     assert np.array_equal(soil.labels, reopen(store, cache_folder).labels)
 
 

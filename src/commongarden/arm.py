@@ -230,6 +230,8 @@ def to_table(arm: Arm) -> dict[str, Any]:
     """The arm as a study file holds it."""
     if arm.origin is not None:
         kept = {key: list(value) if isinstance(value, tuple) else value for key, value in vars(arm.origin).items()}
+        if not arm.origin.unknown:  # as studies always were
+            del kept["unknown"]
         return {"arch": arm.arch, **arm.options, **arm.overrides, "origin": kept}
     list_form = {"list_form": arm.list_form} if arm.list_form else {}
     parts = {"ablated": list(arm.ablated)} if arm.ablated else {}

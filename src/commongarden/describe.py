@@ -16,6 +16,7 @@ from commongarden.language import N_, _, current, pgettext
 from commongarden.recipe import Recipe
 
 PATH = " / "
+DASH = "\N{EN DASH}"  # of a figure that is not known
 ACTIONS = {"add": N_("add"), "remove": N_("remove"), "change": N_("change"), "move": N_("move")}
 
 
@@ -32,16 +33,18 @@ def arm_of(text: str, order: str | None = None, options: Mapping[str, Any] | Non
     return Arm(arm.arch, {**arm.options, **given}) if given else arm
 
 
-def table(arm: str, network: Serial, shape: Shape, n_classes: int) -> dict[str, Any]:
-    """Everything that is known of a network without building it, ready for JSON."""
+def table(arm: str, network: Serial, shape: Shape, n_classes: int, unknown: str = "") -> dict[str, Any]:
+    """Everything that is known of a network without building it, ready for JSON. unknown: why some of one by others
+    could not be counted."""
     layers, cost, fields = arch.trace(network, shape), arch.cost(network, shape), arch.receptive_fields(network, shape)
     return {
         "arch": arm,
         "input": list(shape),
         "classes": n_classes,
         "n_params": cost.n_params,
-        "macs": cost.macs,
-        "activation_bytes": cost.activation_bytes,
+        "macs": _counted(cost.macs),
+        "activation_bytes": _counted(cost.activation_bytes),
+        **({"not_counted_because": unknown} if unknown else {}),
         "depth": arch.depth(network) or None,  # a network by others is one layer to us
         "hash": arch.hash(network),
         "trunk": [{"layer": name, "output": list(output)} for name, output in arch.trunk(network, shape)],
@@ -51,15 +54,19 @@ def table(arm: str, network: Serial, shape: Shape, n_classes: int) -> dict[str, 
                 "kind": type(layer.node).__name__,
                 "output": list(layer.output),
                 "n_params": layer.n_params,
-                "macs": layer.macs,
-                "activation_bytes": layer.activation_bytes,
+                "macs": _counted(layer.macs),
+                "activation_bytes": _counted(layer.activation_bytes),
                 "receptive_field": list(fields[layer.path]),
                 "share_of_params": layer.n_params / cost.n_params if cost.n_params else 0.0,
-                "share_of_macs": layer.macs / cost.macs if cost.macs else 0.0,
+                "share_of_macs": layer.macs / cost.macs if cost.macs > 0 else 0.0,
             }
             for layer in layers
         ],
     }
+
+
+def _counted(value: int) -> int | None:
+    return None if value == arch.UNKNOWN else value
 
 
 def rewritten_table(
@@ -109,9 +116,14 @@ def print_table(found: dict[str, Any]) -> None:
         "input": arch.show_shape(tuple(found["input"])),
         "n_params": found["n_params"],
         "macs": found["macs"],
-        "megabytes": found["activation_bytes"] / 1e6,
+        "megabytes": (found["activation_bytes"] or 0) / 1e6,
     }
-    if found["depth"]:
+    if None in (found["macs"], found["activation_bytes"]):
+        cost = _(
+            "{arch} at {input}: {n_params:,} parameters, {macs} MACs, {megabytes} MB of activations a photo. Not "
+            "everything could be counted: {reason}."
+        ).format(**{**size, **_with_dashes(found)}, reason=found.get("not_counted_because", ""))
+    elif found["depth"]:
         cost = _(
             "{arch} at {input}: {n_params:,} parameters, {macs:,} MACs (FLOPs = 2 x MACs), {megabytes:,.2f} MB of "
             "activations a photo, depth {depth}."
@@ -147,8 +159,8 @@ def difference_table(names: tuple[str, str], found: Difference, shape: Shape, n_
         "classes": n_classes,
         "n_edits": found.n_edits,
         "edits": [_edit(edit) for edit in found.edits],
-        "before": dataclasses.asdict(found.before),
-        "after": dataclasses.asdict(found.after),
+        "before": _size(found.before),
+        "after": _size(found.after),
         "sentence": {lang: sentences.difference(found, lang) for lang in sentences.LANGUAGES},
     }
 
@@ -162,6 +174,9 @@ def print_difference(names: tuple[str, str], found: Difference) -> None:
     for name in ("", _("before"), _("after"), pgettext("in cost", "change")):
         sizes.add_column(name, justify="left" if not name else "right")
     for row, (one, two) in zip(rows, _pairs(found), strict=True):
+        if arch.UNKNOWN in (one, two):
+            sizes.add_row(row, *(DASH if value == arch.UNKNOWN else f"{value:,}" for value in (one, two)), DASH)
+            continue
         sizes.add_row(row, f"{one:,}", f"{two:,}", f"{two - one:+,}" + (f" ({(two - one) / one:+.1%})" if one else ""))
     edits = Table(box=None, pad_edge=False, show_header=False)
     for edit in found.edits:
@@ -236,7 +251,21 @@ def _pairs(found: Difference) -> Iterator[tuple[int, int]]:
         yield getattr(found.before, field), getattr(found.after, field)
 
 
-def _with_share(count: int, share: float) -> tuple[str, str]:
+def _size(size: Any) -> dict[str, Any]:
+    return {key: None if value == arch.UNKNOWN else value for key, value in dataclasses.asdict(size).items()}
+
+
+def _with_dashes(found: dict[str, Any]) -> dict[str, str]:
+    macs, n_bytes = found["macs"], found["activation_bytes"]
+    return {
+        "macs": DASH if macs is None else f"{macs:,}",
+        "megabytes": DASH if n_bytes is None else f"{n_bytes / 1e6:,.2f}",
+    }
+
+
+def _with_share(count: int | None, share: float) -> tuple[str, str]:
+    if count is None:
+        return DASH, DASH
     return (f"{count:,}", f"{100 * share:.1f}") if count else ("", "")
 
 
@@ -261,6 +290,6 @@ def _short(part: object) -> str:
     values = [
         f"{field.name}={getattr(part, field.name)!r}"
         for field in dataclasses.fields(part)
-        if getattr(part, field.name) != field.default
+        if getattr(part, field.name) != field.default and getattr(part, field.name) != arch.UNKNOWN
     ]
     return f"{type(part).__name__}({', '.join(values)})"

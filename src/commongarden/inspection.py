@@ -94,6 +94,70 @@ def _both(pair: Pair, part: Mapping[str, str]) -> bool:
     return pair.one in part and pair.two in part
 
 
+def divided(manifest: Manifest, part: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """The groups (patients, plants, videos) whose photos are in more than one part, with those parts.
+
+    A split that is made here has none; declared parts are kept as they are. part: of each photo that is in one.
+    """
+    parts: dict[str, set[str]] = {}
+    for photo in manifest.photos:
+        if photo.group and photo.path in part:
+            parts.setdefault(photo.group, set()).add(part[photo.path])
+    order = ("train", "val", "test")
+    return {name: tuple(sorted(found, key=order.index)) for name, found in sorted(parts.items()) if len(found) > 1}
+
+
+def divided_warnings(manifest: Manifest, part: Mapping[str, str]) -> list[str]:
+    """What is to be said of groups in several parts; empty where there are none."""
+    found = divided(manifest, part)
+    if not found:
+        return []
+    leaked = Counter(
+        part[photo.path]
+        for photo in manifest.photos
+        if photo.group in found and photo.path in part and part[photo.path] != found[photo.group][0]
+    )
+    sizes = Counter(part.values())
+    shares = [
+        said.format(n=f"{leaked[name]:,}", all=f"{sizes[name]:,}")
+        for name, said in (("test", _("{n} of {all} test photos")), ("val", _("{n} of {all} validation photos")))
+        if leaked[name]
+    ]
+    name, parts = next(iter(found.items()))
+    text = ngettext(
+        "{n} group is in two or more parts ({group}: {parts}): {shares} are of groups that an earlier part has too, so "
+        "accuracy on them is probably too high",
+        "{n} groups are in two or more parts ({group}: {parts}): {shares} are of groups that an earlier part has too, "
+        "so accuracy on them is probably too high",
+        len(found),
+    )
+    where = ", ".join(map(_, parts)) + ("; ..." if len(found) > 1 else "")
+    return [text.format(n=f"{len(found):,}", group=name, parts=where, shares=", ".join(shares))]
+
+
+def groups(manifest: Manifest) -> Counter[str]:
+    """The photos of each group that a photo was given."""
+    return Counter(photo.group for photo in manifest.photos if photo.group)
+
+
+def grouping(manifest: Manifest) -> list[str]:
+    """How many groups there are, how large, and what is wrong with the parts that were declared for their photos."""
+    sizes = groups(manifest)
+    if not sizes:
+        return []
+    n_single = len(manifest.photos) - sizes.total()
+    text = ngettext(
+        "{n} group of photos that stay in one part (a patient, a plant, a video), {least} to {most} photos each",
+        "{n} groups of photos that stay in one part (a patient, a plant, a video), {least} to {most} photos each",
+        len(sizes),
+    )
+    said = text.format(n=f"{len(sizes):,}", least=f"{min(sizes.values()):,}", most=f"{max(sizes.values()):,}")
+    if n_single:
+        without = ngettext("{said}; {n} photo has no group", "{said}; {n} photos have no group", n_single)
+        said = without.format(said=said, n=f"{n_single:,}")
+    return [said, *divided_warnings(manifest, {photo.path: photo.part for photo in manifest.photos if photo.part})]
+
+
 def in_chains(found: Inspection) -> list[Pair]:
     """The pairs that are in no group together, because others of their groups are not confirmed to be the same."""
     group = {path: number for number, paths in enumerate(found.groups) for path in paths}

@@ -60,6 +60,7 @@ class Origin:
     layout: str = ""
     repeats: bool = True
     notes: tuple[str, ...] = ()
+    unknown: str = ""  # why macs and activation_bytes are arch.UNKNOWN, where they are
 
     def fits(self, n_classes: int, input: tuple[int, int, int]) -> bool:
         """Whether it was measured for this many classes and this input."""

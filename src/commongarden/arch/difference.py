@@ -18,6 +18,7 @@ from commongarden.arch.nodes import (
     Conv,
     Dense,
     Dropout,
+    External,
     MaxPool,
     Node,
     Noise,
@@ -27,7 +28,7 @@ from commongarden.arch.nodes import (
     label,
 )
 from commongarden.arch.reach import depth
-from commongarden.arch.trace import Shape, cost
+from commongarden.arch.trace import UNKNOWN, Shape, cost
 
 Action = Literal["add", "remove", "change", "move"]
 Place = Literal["", "after", "between", "before", "around"]
@@ -96,7 +97,8 @@ class Edit:
             return ()
         names = [field.name for field in dataclasses.fields(before)]
         pairs = [(name, getattr(before, name), getattr(after, name)) for name in names]
-        return tuple(row for row in pairs if row[1] != row[2])
+        unknown = {"macs", "activation_bytes"} if isinstance(before, External) else set()
+        return tuple(row for row in pairs if row[1] != row[2] and not (row[0] in unknown and UNKNOWN in row[1:]))
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ class Cost:
 
     def training_bytes(self, batch_size: int) -> int:
         """What training holds in memory: weights with gradient and two moments, each activation with its gradient."""
-        return 4 * 4 * self.n_params + 2 * batch_size * self.activation_bytes
+        return 4 * 4 * self.n_params + 2 * batch_size * max(self.activation_bytes, 0)
 
 
 def trace(network: Node, input: Shape) -> tuple[Layer, ...]:

@@ -10,10 +10,11 @@ import click
 
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, chain, no_code, print_json, setting, shape_of, write
-from commongarden.language import _
+from commongarden.language import _, told
 
 if TYPE_CHECKING:
     from commongarden.arch import Serial
+    from commongarden.arm import Arm
 
 size = option("--input", "size", default="64x64x3", show_default=True, help="Height x width x channels.")
 n_classes = option("--classes", default=5, show_default=True, type=click.IntRange(min=1), help="How many classes.")
@@ -51,8 +52,10 @@ def describe(
     from commongarden import describe as describing
 
     shape = shape_of(size)
-    network = _network(arm, classes, order, shape, dict(map(setting, settings)))
-    found = describing.table(arm, network, shape, classes)
+    known = _known(arm, classes, order, shape, dict(map(setting, settings)))
+    network = known.network(classes)
+    unknown = told(known.origin.unknown) if known.origin is not None else ""
+    found = describing.table(arm, network, shape, classes, unknown)
     if rewritten:
         network, found = describing.rewritten_table(found, network, shape, classes)
     if svg is not None:
@@ -223,10 +226,15 @@ def list_architectures(pattern: str, as_json: bool) -> None:
         click.echo(f"{row['name']:<{width}}  {row['n_params']:>11,}  {row['source']}")
 
 
-def _network(
+def _network(text: str, classes: int, order: str | None, shape: tuple[int, int, int]) -> Serial:
+    """The network of an arm as people type it."""
+    return _known(text, classes, order, shape).network(classes)
+
+
+def _known(
     text: str, classes: int, order: str | None, shape: tuple[int, int, int], options: dict[str, Any] | None = None
-) -> Serial:
-    """The network of an arm as people type it; one by others is measured first, which runs its code."""
+) -> Arm:
+    """An arm as people type it; one by others is measured first, which runs its code."""
     from commongarden.describe import arm_of
 
     arm = arm_of(text, order, options)
@@ -234,4 +242,4 @@ def _network(
         from commongarden.runner.measuring import measure
 
         arm = measure(arm, classes, shape)
-    return arm.network(classes)
+    return arm

@@ -30,9 +30,15 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 def summary(manifest: Manifest, found: Inspection | None) -> dict[str, Any]:
     """What is added to `folder.summary`: pictures that are there more than once (groups with the labels and declared
-    parts of their photos, the confirmed pairs with their likeness), sizes, modes, formats, unusual photos, and notes
-    on the classes. Without an inspection (drawn photos) the notes alone."""
-    table: dict[str, Any] = {"notes": inspection.classes(manifest)}
+    parts of their photos, the confirmed pairs with their likeness), sizes, modes, formats, unusual photos; notes on the
+    classes and on groups (patients, plants, videos), the photos of each group, and the groups that declared parts
+    divide. Without an inspection (drawn photos) all but the first."""
+    parts = {photo.path: photo.part for photo in manifest.photos if photo.part}
+    table: dict[str, Any] = {
+        "notes": [*inspection.classes(manifest), *inspection.grouping(manifest)],
+        "groups": dict(sorted(inspection.groups(manifest).items())),
+        "divided_groups": {name: list(found) for name, found in inspection.divided(manifest, parts).items()},
+    }
     if found is None:
         return table
     of = {photo.path: photo for photo in manifest.photos}

@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from math import floor
 from typing import TYPE_CHECKING
 
+from commongarden.data.dealing import deal
+from commongarden.data.together import Alike as Alike
+from commongarden.data.together import Unit, joined, units, without_copies
+from commongarden.data.together import duplicates as duplicates
 from commongarden.errors import DataError
-from commongarden.language import N_, _
-from commongarden.records import LeftOut, Manifest, Photo, Split
+from commongarden.language import N_, _, ngettext
+from commongarden.records import Manifest, Split
 
 if TYPE_CHECKING:
     from commongarden.study import SplitPlan, Study
 
 PARTS = (N_("train"), N_("val"), N_("test"))
-Alike = Iterable[Collection[str]]
-
-
-@dataclass(frozen=True)
-class _Group:
-    """Photos that go into a part together: those with the same bytes, and those that are nearly the same. rank: the
-    place in the shuffle."""
-
-    photos: tuple[Photo, ...]
-    rank: bytes
-
-    @property
-    def size(self) -> int:
-        return len(self.photos)
-
-    @property
-    def label(self) -> str:
-        """The class it is counted in (a group kept in spite of two labels has two)."""
-        return self.photos[0].label
 
 
 def of_run_seed(manifest: Manifest, study: Study, run_seed: int, alike: Alike = ()) -> Split:
@@ -64,18 +47,33 @@ def fold(manifest: Manifest, plan: SplitPlan, seed: int, number: int, n: int, al
 
     The photos, in the order of `split`, go one after another to the fold that has fewest of their class (where the plan
     is not stratified: fewest photos), so folds differ by a photo a class, but for duplicates, which stay
-    together. The rest is divided into train and val in the plan's proportions. Raises DataError as `split` does.
+    together. The rest is divided into train and val in the plan's proportions. Where photos are of groups (a patient),
+    folds are as alike as whole groups allow. Raises DataError as `split` does.
     """
-    groups, left_out = _groups(manifest.photos, plan, seed, alike)
-    folds: list[list[_Group]] = [[] for _number in range(n)]
+    found, left_out = units(manifest.photos, plan, seed, alike)
+    if any(unit.groups for unit in found):
+        where = _("{n} folds").format(n=n)
+        folds = _divide_whole(joined(found, seed), [Fraction(1, n)] * n, plan.stratified, 1, where)
+    else:
+        folds = _dealt(found, plan, n)
+    rest = [unit for i, members in enumerate(folds) if i != number for unit in members]
+    rest.sort(key=lambda unit: unit.rank)
+    parts = {"test": folds[number], **_divide(rest, ["train", "val"], plan)}
+    _check_parts(manifest, parts, len(found))
+    train, val, test = (_paths(parts[part]) for part in PARTS)
+    return Split(train, val, test, tuple(sorted(left_out, key=lambda out: out.path)))
+
+
+def _dealt(found: Sequence[Unit], plan: SplitPlan, n: int) -> list[list[Unit]]:
+    folds: list[list[Unit]] = [[] for _number in range(n)]
     in_class: defaultdict[str, list[int]] = defaultdict(lambda: [0] * n)
     sizes = [0] * n
-    for group in groups:
-        counts = in_class[group.label] if plan.stratified else sizes
+    for unit in found:
+        counts = in_class[unit.label] if plan.stratified else sizes
         chosen = min(range(n), key=lambda i: (counts[i], sizes[i], i))
-        folds[chosen].append(group)
-        in_class[group.label][chosen] += group.size
-        sizes[chosen] += group.size
+        folds[chosen].append(unit)
+        in_class[unit.label][chosen] += unit.size
+        sizes[chosen] += unit.size
     if plan.stratified:
         for label, counts in in_class.items():
             if 0 in counts:
@@ -85,12 +83,7 @@ def fold(manifest: Manifest, plan: SplitPlan, seed: int, number: int, n: int, al
                         "accepted: fewer folds, or more photos of it"
                     ).format(label=label, n=n)
                 )
-    rest = [group for i, members in enumerate(folds) if i != number for group in members]
-    rest.sort(key=lambda group: group.rank)
-    parts = {"test": folds[number], **_divide(rest, ["train", "val"], plan)}
-    _check_parts(manifest, parts, len(groups))
-    train, val, test = (_paths(parts[part]) for part in PARTS)
-    return Split(train, val, test, tuple(sorted(left_out, key=lambda out: out.path)))
+    return folds
 
 
 def split(manifest: Manifest, plan: SplitPlan, seed: int | str, alike: Alike = ()) -> Split:
@@ -107,28 +100,33 @@ def split(manifest: Manifest, plan: SplitPlan, seed: int | str, alike: Alike = (
     Otherwise all photos at once: train = floor(share x n), rounded down to `multiple`; val = floor(share x n); test
     has the rest. Sizes are exact as long as single photos are left to fill a part up with.
 
-    Declared parts are kept as they are. A photo with copies in two of them stays in test, else in val, and is left
-    out of the others. Where no val (or test) part is declared, it is carved from train in the plan's proportions
-    (val to train as `plan.val` to `plan.train`); `multiple` then holds for what is left in train, and is ignored
-    where nothing is carved.
+    Photos of one group (a patient, a plant, a video) stay together too, with the copies of any of them; sizes and the
+    shares of classes are then as near to the plan as whole groups allow.
+
+    Declared parts are kept as they are, also where they divide a group (`inspection.divided` finds that). A photo with
+    copies in two of them stays in test, else in val, and is left out of the others. Where no val (or test) part is
+    declared, it is carved from train in the plan's proportions (val to train as `plan.val` to `plan.train`);
+    `multiple` then holds for what is left in train, and is ignored where nothing is carved.
 
     Raises DataError where a class or the whole has too few photos for the parts.
     """
-    groups, left_out = _groups(manifest.photos, plan, seed, alike)
+    found, left_out = units(manifest.photos, plan, seed, alike)
     declared = {photo.part for photo in manifest.photos} - {""}
-    parts: dict[str, list[_Group]] = {part: [] for part in PARTS}
-    for group in groups:
-        kept, copies = _without_copies(group) if declared else (group, [])
+    parts: dict[str, list[Unit]] = {part: [] for part in PARTS}
+    for unit in found:
+        kept, copies = without_copies(unit) if declared else (unit, [])
         left_out += copies
         parts[kept.photos[0].part or "train"].append(kept)
+    if any(unit.groups for unit in parts["train"]):
+        parts["train"] = joined(parts["train"], seed)
     names = ["train", *(part for part in ("val", "test") if part not in declared)]
     parts |= _divide(parts["train"], names, plan)
-    _check_parts(manifest, parts, len(groups))
+    _check_parts(manifest, parts, len(found))
     train, val, test = (_paths(parts[part]) for part in PARTS)
     return Split(train, val, test, tuple(sorted(left_out, key=lambda out: out.path)))
 
 
-def _check_parts(manifest: Manifest, parts: dict[str, list[_Group]], n_groups: int) -> None:
+def _check_parts(manifest: Manifest, parts: dict[str, list[Unit]], n_groups: int) -> None:
     """No part is empty; and a class without a photo to learn from would be an answer that nothing teaches."""
     for part, members in parts.items():
         if not members:
@@ -149,65 +147,7 @@ def _check_parts(manifest: Manifest, parts: dict[str, list[_Group]], n_groups: i
             )
 
 
-def duplicates(photos: Iterable[Photo]) -> list[tuple[Photo, ...]]:
-    """Photos grouped by their bytes: one group for each different photo, sorted by path within and among them."""
-    found: defaultdict[str, list[Photo]] = defaultdict(list)
-    for photo in sorted(photos, key=lambda photo: photo.path):
-        found[photo.sha256].append(photo)
-    return [tuple(group) for group in found.values()]
-
-
-def _groups(
-    photos: Sequence[Photo], plan: SplitPlan, seed: int | str, alike: Alike
-) -> tuple[list[_Group], list[LeftOut]]:
-    """The groups in shuffled order, and the photos whose copies have other labels."""
-    together: dict[str, str] = {}
-    if plan.near_duplicates == "together":
-        together = {path: f"alike {number}" for number, paths in enumerate(alike) for path in paths}
-    groups: defaultdict[str, list[Photo]] = defaultdict(list)
-    left_out: list[LeftOut] = []
-    for group in duplicates(photos):
-        if plan.keep_conflicts or len({photo.label for photo in group}) == 1:
-            own = group[0].sha256
-            groups[next((together[photo.path] for photo in group if photo.path in together), own)] += group
-        else:
-            left_out += [LeftOut(photo.path, _conflict(photo, group)) for photo in group]
-    return sorted((_group(members, seed) for members in groups.values()), key=lambda group: group.rank), left_out
-
-
-def _group(photos: Iterable[Photo], seed: int | str) -> _Group:
-    """Its place in the shuffle depends on its contents alone."""
-    ordered = tuple(sorted(photos, key=lambda photo: (photo.sha256, photo.path)))
-    return _Group(ordered, hashlib.sha256(f"{seed}:{ordered[0].sha256}".encode()).digest())
-
-
-def _conflict(photo: Photo, group: Sequence[Photo]) -> str:
-    others = [f"{other.label} ({other.path})" for other in group if other.label != photo.label]
-    return N_("conflicting labels: labelled {label} here, the same photo is labelled {others}").format(
-        label=photo.label, others=", ".join(others)
-    )
-
-
-def _without_copies(group: _Group) -> tuple[_Group, list[LeftOut]]:
-    """The copies in the last declared part, test before val before train; the others are left out."""
-    part = next(part for part in ("test", "val", "train", "") if any(photo.part == part for photo in group.photos))
-    kept = tuple(photo for photo in group.photos if photo.part == part)
-    others = [LeftOut(photo.path, _copied(photo, kept, part)) for photo in group.photos if photo.part != part]
-    return _Group(kept, group.rank), others
-
-
-def _copied(photo: Photo, kept: Sequence[Photo], part: str) -> str:
-    for other in kept:
-        if other.sha256 == photo.sha256:
-            return N_("the same photo is in the {part} part ({path}), where it stays").format(
-                part=part, path=other.path
-            )
-    return N_("nearly the same photo is in the {part} part ({path}), where it stays").format(
-        part=part, path=kept[0].path
-    )
-
-
-def _divide(groups: Sequence[_Group], names: Sequence[str], plan: SplitPlan) -> dict[str, list[_Group]]:
+def _divide(groups: Sequence[Unit], names: Sequence[str], plan: SplitPlan) -> dict[str, list[Unit]]:
     """The groups divided among some of the parts, train first, in the proportions that the plan has for those."""
     if len(names) == 1:
         return {names[0]: list(groups)}
@@ -215,6 +155,9 @@ def _divide(groups: Sequence[_Group], names: Sequence[str], plan: SplitPlan) -> 
     shares = {"train": Fraction(repr(plan.train)), "val": Fraction(repr(plan.val))}
     shares["test"] = 1 - shares["train"] - shares["val"]
     wanted = [shares[name] / sum(shares[name] for name in names) for name in names]
+    if any(unit.groups for unit in groups):
+        where = ", ".join(names)
+        return dict(zip(names, _divide_whole(groups, wanted, plan.stratified, plan.multiple, where), strict=True))
     if plan.stratified:
         return _divide_by_class(groups, names, wanted, plan.multiple)
     n = sum(group.size for group in groups)
@@ -231,10 +174,48 @@ def _divide(groups: Sequence[_Group], names: Sequence[str], plan: SplitPlan) -> 
     return dict(zip(names, _fill(groups, sizes), strict=True))
 
 
+def _divide_whole(
+    found: Sequence[Unit], shares: Sequence[Fraction], stratified: bool, multiple: int, where: str
+) -> list[list[Unit]]:
+    """Units that hold whole groups, divided as near to the shares as they allow: of each class, where stratified.
+    where: the parts, in words."""
+    counts = [Counter(photo.label if stratified else "" for photo in unit.photos) for unit in found]
+    n_units, n_photos = Counter[str](), Counter[str]()
+    for count in counts:
+        n_units.update(count.keys())
+        n_photos.update(count)
+    for label in sorted(n_units):
+        if n_units[label] < len(shares):
+            raise DataError(_too_few_groups(label, n_units[label], len(shares), where))
+    sizes = {label: _largest_remainder(n_photos[label], shares) for label in sorted(n_photos)}
+    _round_train(sizes, shares[0], multiple)
+    wanted = [{label: sizes[label][place] for label in sizes} for place in range(len(shares))]
+    parts: list[list[Unit]] = [[] for _share in shares]
+    for unit, place in zip(found, deal(counts, [unit.rank for unit in found], wanted), strict=True):
+        parts[place].append(unit)
+    return parts
+
+
+def _too_few_groups(label: str, n: int, least: int, where: str) -> str:
+    if not label:
+        return ngettext(
+            "split: all photos belong to {n} group; accepted: at least {least} groups, one for each of {parts}",
+            "split: all photos belong to {n} groups; accepted: at least {least} groups, one for each of {parts}",
+            n,
+        ).format(n=n, least=least, parts=where)
+    return ngettext(
+        "split: the photos of class {label!r} belong to {n} group; a stratified split needs at least {least} groups "
+        "of each class, one for each of {parts}. Add groups, or set stratified = false in [split].",
+        "split: the photos of class {label!r} belong to {n} groups; a stratified split needs at least {least} groups "
+        "of each class, one for each of {parts}. Add groups, or set stratified = false in [split].",
+        n,
+    ).format(label=label, n=n, least=least, parts=where)
+
+
 def _divide_by_class(
-    groups: Sequence[_Group], names: Sequence[str], shares: Sequence[Fraction], multiple: int
-) -> dict[str, list[_Group]]:
-    classes: defaultdict[str, list[_Group]] = defaultdict(list)
+    groups: Sequence[Unit], names: Sequence[str], shares: Sequence[Fraction], multiple: int
+) -> dict[str, list[Unit]]:
+    classes: defaultdict[str, list[Unit]] = defaultdict(list)
     for group in groups:
         classes[group.label].append(group)
     for label, members in classes.items():
@@ -247,7 +228,7 @@ def _divide_by_class(
             )
     sizes = {label: _largest_remainder(_n_photos(classes[label]), shares) for label in sorted(classes)}
     _round_train(sizes, shares[0], multiple)
-    parts: dict[str, list[_Group]] = {name: [] for name in names}
+    parts: dict[str, list[Unit]] = {name: [] for name in names}
     for label, counts in sizes.items():
         for name, members in zip(names, _fill(classes[label], counts[:-1]), strict=True):
             parts[name] += members
@@ -284,15 +265,15 @@ def _round_train(sizes: dict[str, list[int]], share: Fraction, multiple: int) ->
         sizes[label][-1] += 1
 
 
-def _fill(groups: Sequence[_Group], sizes: Sequence[int]) -> list[list[_Group]]:
+def _fill(groups: Sequence[Unit], sizes: Sequence[int]) -> list[list[Unit]]:
     """Groups in their order into parts of these sizes, the rest into one more. A group that is too large for the
     room left in a part waits for the next part; while there are groups enough, each part gets one."""
-    parts: list[list[_Group]] = []
+    parts: list[list[Unit]] = []
     waiting = list(groups)
     for i, size in enumerate(sizes):
         parts_after = len(sizes) - i
-        taken: list[_Group] = []
-        passed: list[_Group] = []
+        taken: list[Unit] = []
+        passed: list[Unit] = []
         room = size
         for place, group in enumerate(waiting):
             if len(passed) + len(waiting) - place <= parts_after:  # those after this one need what is left
@@ -312,10 +293,10 @@ def _fill(groups: Sequence[_Group], sizes: Sequence[int]) -> list[list[_Group]]:
     return [*parts, waiting]
 
 
-def _n_photos(groups: Iterable[_Group]) -> int:
+def _n_photos(groups: Iterable[Unit]) -> int:
     return sum(group.size for group in groups)
 
 
-def _paths(groups: Iterable[_Group]) -> tuple[str, ...]:
+def _paths(groups: Iterable[Unit]) -> tuple[str, ...]:
     ordered = sorted(groups, key=lambda group: group.rank)
     return tuple(photo.path for group in ordered for photo in group.photos)

@@ -156,7 +156,8 @@ def accuracy_difference(store: Store, one: str, two: str, planned: Sequence[Cont
     if not seeds:
         return None
     n_train = store.run(one, seeds[0]).n_train
-    samples = [Sample(tuple(store.predictions(arm, seed) for seed in seeds), n_train) for arm in (one, two)]
+    groups = {photo.path: photo.group for photo in store.manifest().photos if photo.group}
+    samples = [Sample(tuple(store.predictions(arm, seed) for seed in seeds), n_train, groups) for arm in (one, two)]
     return mean_difference(METRICS["accuracy"], *samples).interval()
 
 

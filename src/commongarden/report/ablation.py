@@ -34,7 +34,7 @@ def section(results: Results) -> Section | None:
         return None
     settled = [part for part in found.parts if part.outcome in ("better", "worse", "equivalent")]
     rest = [name(part) for part in found.parts if part.outcome == "not resolved"]
-    waiting = [name(part) for part in found.parts if part.outcome in ("one seed", "one photo", "no pairs")]
+    waiting = [name(part) for part in found.parts if part.outcome in ("one seed", "one photo", "one group", "no pairs")]
     said = [_("Not resolved: {parts}.").format(parts=numbers.listed(rest))] if rest else []
     if waiting:
         said.append(_("Not judged yet, for want of runs: {parts}.").format(parts=numbers.listed(waiting)))

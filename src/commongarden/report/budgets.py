@@ -8,6 +8,7 @@ from typing import Any
 import altair as alt
 
 from commongarden.language import _, ngettext
+from commongarden.report import numbers
 from commongarden.report.charts import INK, PAPER, SOFT, Chart, at, colour, domain_of, finished, in_hundredths, inline
 from commongarden.report.numbers import hundredths, number, short, signed_points, span, whole
 from commongarden.stats import Budget, BudgetView, BudgetViews, Results
@@ -61,6 +62,8 @@ def _cell(item: BudgetViews, view: BudgetView) -> Cell:
     )
     where = amount(view) if view.budget == "epochs" else f"{amount(view)}: {ended}"
     found = view.difference
+    if view.outcome == "not counted":
+        return Cell(numbers.DASH, "", "")
     if found is None:
         return Cell(_("no epoch had ended"), "", where)
     below = "" if found.low is None or found.high is None else span(found.low, found.high)
@@ -70,6 +73,7 @@ def _cell(item: BudgetViews, view: BudgetView) -> Cell:
         "not resolved": _("not resolved: {value}"),
         "one seed": "{value}",
         "too short": "",
+        "not counted": "",
     }[view.outcome]
     return Cell(said.format(arm=item.arm, value=signed_points(found.value)), below, where)
 
@@ -82,6 +86,8 @@ def verdict(item: BudgetViews, view: BudgetView) -> str:
     """What one budget allows one to say."""
     names = {"arm": item.arm, "against": item.against, "budget": heading(view.budget), "amount": amount(view)}
     found = view.difference
+    if view.outcome == "not counted":
+        return _("The multiply-adds of {arm} or {against} could not be counted.").format(**names)
     if found is None:
         return _(
             "At {budget} ({amount}) {arm} and {against} cannot be compared: a run of one had not ended an epoch."

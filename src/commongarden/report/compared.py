@@ -134,6 +134,7 @@ def outcome(contrast: ContrastResult) -> str:
         "not resolved": _("not resolved"),
         "one seed": _("one seed"),
         "one photo": _("one photo"),
+        "one group": _("one group"),
         "no pairs": _("no pairs"),
     }
     return said.get(contrast.outcome, contrast.outcome)

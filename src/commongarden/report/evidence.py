@@ -13,7 +13,7 @@ from commongarden.stats import METRICS, ContrastResult, Results
 
 CONTRAST_COLUMNS = (
     "difference", "interval_95", "interval_adjusted", "interval_90", "p_t", "p_holm", "p_signflip", "beats",
-    "p_mcnemar", "sd_seed", "sd_photo",
+    "p_mcnemar", "sd_seed", "sd_photo", "sd_group",
 )  # fmt: skip
 METRIC_COLUMNS = ("test_accuracy", "balanced_accuracy", "log_loss", "calibration_error")
 
@@ -21,7 +21,7 @@ METRIC_COLUMNS = ("test_accuracy", "balanced_accuracy", "log_loss", "calibration
 @dataclass(frozen=True)
 class Section:
     """contrasts: (arm, against, cells). standings: (arm, cells). metrics: (arm, cells of value and interval).
-    recalls: class names with their photos, and (arm, cells)."""
+    recalls: class names with their photos, and (arm, cells). grouped: groups of photos are the unit."""
 
     contrast_columns: tuple[str, ...]
     contrasts: list[tuple[str, str, dict[str, str]]]
@@ -30,6 +30,7 @@ class Section:
     metrics: list[tuple[str, list[tuple[str, str]]]]
     classes: list[str]
     recalls: list[tuple[str, list[tuple[str, str]]]]
+    grouped: bool = False
 
 
 def section(results: Results) -> Section:
@@ -39,6 +40,7 @@ def section(results: Results) -> Section:
     columns = [
         name for name in CONTRAST_COLUMNS if any(row[name] for _, _, row in contrasts)
         and (several or name not in ("interval_adjusted", "p_holm"))
+        and name != ("sd_photo" if results.n_test_groups else "sd_group")
     ]  # fmt: skip
     reached = [arm for arm in results.arms if arm.test_accuracy is not None]
     with_recalls = [arm for arm in reached if arm.recalls]
@@ -55,12 +57,14 @@ def section(results: Results) -> Section:
             for arm in with_recalls
             if len(arm.recalls) == len(first)
         ],
+        bool(results.n_test_groups),
     )
 
 
 def cells(found: ContrastResult) -> dict[str, str]:
     """One contrast's numbers as text, by column; empty where there is none."""
     metric, parts = found.metric, found.components
+    sd_photo = "" if parts is None or parts.photo is None else figure(metric, parts.photo)
     return {
         "difference": _signed(metric, found.difference.value if found.difference else None),
         "interval_95": _span(metric, found.difference),
@@ -72,7 +76,8 @@ def cells(found: ContrastResult) -> dict[str, str]:
         "beats": "" if found.probability is None else _share(found.probability.value),
         "p_mcnemar": _p(found.p_mcnemar),
         "sd_seed": "" if parts is None else figure(metric, parts.seed),
-        "sd_photo": "" if parts is None or parts.photo is None else figure(metric, parts.photo),
+        "sd_photo": sd_photo,
+        "sd_group": sd_photo,
     }
 
 

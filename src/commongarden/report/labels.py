@@ -45,6 +45,10 @@ ENGLISH: dict[str, str] = {
     "sd_caption": "Between seeds and between photos: standard deviations of the true difference from one seed to the "
     "next and from one photo to the next; the first narrows with more seeds only, the second with more test photos "
     "only.",
+    "sd_group": "between groups",
+    "sd_group_caption": "Between seeds and between groups: standard deviations of the true difference from one seed to "
+    "the next and from one group of photos to the next; the first narrows with more seeds only, the second with more "
+    "groups only. McNemar: in its exact form for groups, which change sides as a whole (Durkalski et al. 2003).",
     "standings": "All arms, best first",
     "standings_caption": "Behind the best: the difference to the arm that looks best, paired, each with a 95 % "
     "interval by itself. Probability of being best: by simulating what the means over new seeds and new photos may "
@@ -202,6 +206,7 @@ ENGLISH: dict[str, str] = {
     "own": "an arm's own value",
     "split": "Split",
     "runs": "Every run",
+    "traceback": "Traceback",
     "status": "status",
     "epoch_tested": "epoch tested",
     "device": "device",

@@ -198,7 +198,14 @@ def _statistics(results: Results, cite: Citations, *, raced: bool) -> Iterator[s
         yield _("With one seed no interval can be given, and none is.")
         return
     yield _("Results are means with 95 % intervals ({works}).").format(works=cite("agarwal"))
-    if any("Satterthwaite" in kind for kind in kinds):
+    if any("groups of test photos" in kind for kind in kinds):
+        yield _(
+            "The test photos belong to {n} groups, and photos of one group are not independent. So seeds are crossed "
+            "with groups, not with photos: the intervals come from two-way variance components, cluster-robust for "
+            "groups of unequal size ({robust}), with Satterthwaite's degrees of freedom ({works}). Accuracy itself is "
+            "the mean over photos."
+        ).format(n=whole(results.n_test_groups), robust=cite("bell", "cameron"), works=cite("satterthwaite"))
+    elif any("Satterthwaite" in kind for kind in kinds):
         yield _(
             "All seeds are tested on the same photos, so seeds and photos are crossed: the intervals come from two-way "
             "variance components with Satterthwaite's degrees of freedom ({works}) and carry the noise of both."

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 from commongarden.language import _
 
+DASH = "\N{EN DASH}"  # of a figure that is not known
+
 
 def signed_points(share: float) -> str:
     """
@@ -54,12 +56,14 @@ def whole(value: int) -> str:
     return f"{value:,}"
 
 
-def short(value: int) -> str:
-    """A count in three figures: 43.9 k, 1.20 M.
+def short(value: int | None) -> str:
+    """A count in three figures: 43.9 k, 1.20 M. A dash for what could not be counted (None, or below 0).
 
-    >>> short(43885), short(8896832), short(512)
-    ('43.9 k', '8.90 M', '512')
+    >>> short(43885), short(8896832), short(512), short(-1)
+    ('43.9 k', '8.90 M', '512', '–')
     """
+    if value is None or value < 0:
+        return DASH
     for size, letter in ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k")):
         if value >= size:
             return f"{number(value / size)} {letter}"

@@ -139,7 +139,11 @@ def render(store: Store, results: Results) -> str:
             recipe=sections.recipe_rows(study),
             arms=sections.arm_rows(study),
             runs=sections.run_rows(runs, histories),
-            failures=[words.failure(run) for run in runs if run.status == "failed"],
+            failures=[
+                (words.failure(run), run.failure.traceback if run.failure else "")
+                for run in runs
+                if run.status == "failed"
+            ],
             machines=sections.machine_lines(runs),
             versions=sections.versions(runs),
             fingerprints=sections.fingerprints(runs),

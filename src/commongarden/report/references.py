@@ -11,10 +11,20 @@ WORKS: dict[str, tuple[str, str]] = {
         "Agarwal, R., Schwarzer, M., Castro, P. S., Courville, A., & Bellemare, M. G. (2021). Deep reinforcement "
         "learning at the edge of the statistical precipice. NeurIPS 34. arXiv:2108.13264.",
     ),
+    "bell": (
+        "Bell & McCaffrey 2002",
+        "Bell, R. M., & McCaffrey, D. F. (2002). Bias reduction in standard errors for linear regression with "
+        "multi-stage samples. Survey Methodology, 28(2), 169-181.",
+    ),
     "bouthillier": (
         "Bouthillier et al. 2021",
         "Bouthillier, X., et al. (2021). Accounting for variance in machine learning benchmarks. MLSys 3. "
         "arXiv:2103.03098.",
+    ),
+    "cameron": (
+        "Cameron & Miller 2015",
+        "Cameron, A. C., & Miller, D. L. (2015). A practitioner's guide to cluster-robust inference. Journal of Human "
+        "Resources, 50(2), 317-372.",
     ),
     "fisher": ("Fisher 1935", "Fisher, R. A. (1935). The design of experiments. Oliver & Boyd."),
     "guo": (

@@ -78,7 +78,7 @@ def values(arm: ArmResult) -> dict[str, Value]:
         "peak_memory_mb": arm.peak_memory_mb,
         "model_mb": arm.model_mb,
         "n_params": arm.n_params,
-        "macs": arm.macs,
+        "macs": numbers.DASH if arm.macs is None else arm.macs,
     }
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from commongarden import contract, language, sentences
-from commongarden.language import _, ngettext
+from commongarden import contract, inspection, language, sentences
+from commongarden.language import _, ngettext, told
 from commongarden.recipe import FIELDS
 from commongarden.records import Manifest, Run, Split
 from commongarden.report import designs
@@ -18,7 +18,8 @@ from commongarden.study.factorial import shown
 @dataclass(frozen=True)
 class Terms:
     """equal: (what, in words). differs: a sentence or more for each contrast. declared: arms with recipe values of
-    their own. warnings: what is not the same in all runs, and was not meant to differ. hash: of the contract."""
+    their own. warnings: groups in several parts; what is not the same in all runs, and was not meant to differ. hash:
+    of the contract."""
 
     equal: tuple[tuple[str, str], ...]
     differs: tuple[str, ...]
@@ -37,7 +38,7 @@ def terms(study: Study, manifest: Manifest, splits: Mapping[int, Split], runs: S
             *(differs(study, contrast, n_classes) for contrast in study.planned_contrasts()),
         ),
         declared=tuple(_own(study)),
-        warnings=tuple(_warnings(runs)),
+        warnings=(*_divided(manifest, splits[study.seeds[0]]), *_warnings(runs)),
         hash=contract.of(study, manifest, splits).hash,
     )
 
@@ -61,6 +62,13 @@ def _equal(study: Study, manifest: Manifest, splits: Mapping[int, Split]) -> lis
         split = _("One for all arms and seeds: {train} photos to train on, {val} to validate, {test} to test.").format(
             **sizes
         )
+    if n_groups := len(inspection.groups(manifest)):
+        n_divided = len(inspection.divided(manifest, inspection.part_of(first)))
+        split += " " + (
+            _("The photos belong to {n} groups, {divided} of them in more than one part.")
+            if n_divided
+            else _("The photos belong to {n} groups, each in one part.")
+        ).format(n=whole(n_groups), divided=whole(n_divided))
     own = [field for field in FIELDS if any(field in arm.overrides for arm in study.arms.values())]
     recipe = _("Every training choice but {fields}.").format(fields=listed(own)) if own else _("Every training choice.")
     return [
@@ -136,6 +144,11 @@ def _own(study: Study) -> list[str]:
     ]
 
 
+def _divided(manifest: Manifest, split: Split) -> list[str]:
+    found = inspection.divided_warnings(manifest, inspection.part_of(split))
+    return [f"{said}." for said in found]
+
+
 def _warnings(runs: Sequence[Run]) -> list[str]:
     """Bits and seconds may differ where these do; accuracies are still those of one protocol."""
     machines = {(run.machine.processor, run.machine.system, run.device) for run in runs}
@@ -154,4 +167,5 @@ def _warnings(runs: Sequence[Run]) -> list[str]:
                     package=package, versions=listed(versions)
                 )
             )
-    return said
+    notes = dict.fromkeys((run.arm, note) for run in runs for note in run.notes)
+    return [*said, *(_("{arm}: {what}.").format(arm=arm, what=told(note)) for arm, note in notes)]

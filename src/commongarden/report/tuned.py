@@ -152,7 +152,7 @@ def contrast_rows(results: Results) -> list[ContrastRow]:
 
 def changed(row: TunedContrast) -> str:
     """Whether tuning changes the verdict."""
-    if {row.outcome, row.tuned_outcome} & {"one seed", "one photo", "no pairs"}:
+    if {row.outcome, row.tuned_outcome} & {"one seed", "one photo", "one group", "no pairs"}:
         return _("Whether the verdict changes cannot be said yet.")
     if row.changed:
         return _("The verdict changes: it hangs on the recipe.")

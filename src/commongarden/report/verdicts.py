@@ -6,7 +6,7 @@ import math
 
 from commongarden.language import _, ngettext
 from commongarden.records import Estimate
-from commongarden.report import designs
+from commongarden.report import designs, grouped
 from commongarden.report.numbers import hundredths, whole
 from commongarden.stats import METRICS, ContrastResult, Effort, Imbalance, Remedy, Results, least_p, pairs_needed
 
@@ -71,6 +71,8 @@ def _without_interval(contrast: ContrastResult, difference: Estimate) -> str:
     names = {"arm": contrast.arm, "against": contrast.against}
     if contrast.outcome == "one photo":
         return _("{arm} and {against} were tested on one photo: no interval can be given.").format(**names)
+    if contrast.outcome == "one group":
+        return _("{arm} and {against} were tested on one group of photos: no interval can be given.").format(**names)
     size = amount(contrast.metric, abs(difference.value))
     if float(figure(contrast.metric, abs(difference.value))) == 0:
         said = _("{arm} scored the same as {against} in one run of each. With one seed no interval can be given.")
@@ -108,6 +110,9 @@ def in_full(contrast: ContrastResult) -> str:
 
 def _settling(contrast: ContrastResult, found: Remedy) -> str:
     size = margin(contrast.metric, found.margin)
+    if found.settle is None and found.n_groups:
+        seeds = None if found.photos_seeds is None else counted_seeds(found.photos_seeds)
+        return grouped.more_photos(found, size, seeds, None if found.groups is None else rounded(found.groups))
     if found.settle is None:
         photos = counted_photos(found.n_photos)
         if found.photos is None or found.photos_seeds is None:
@@ -198,7 +203,7 @@ def headline(results: Results) -> str | None:
     """How many of several contrasts are settled, and how: the answer in one sentence."""
     n = len(results.contrasts)
     outcomes = [contrast.outcome for contrast in results.contrasts]
-    if n < 2 or all(outcome in ("one seed", "one photo", "no pairs") for outcome in outcomes):
+    if n < 2 or all(outcome in ("one seed", "one photo", "one group", "no pairs") for outcome in outcomes):
         return None
     established = sum(outcome in ESTABLISHED for outcome in outcomes)
     equivalent = outcomes.count("equivalent")
@@ -226,7 +231,14 @@ def headline(results: Results) -> str | None:
 
 def verdicts(results: Results) -> list[ContrastResult]:
     """The contrasts, most telling first: established differences by size, then the rest in the order planned."""
-    rank = {"better": 0, "worse": 0, "equivalent": 1, "not resolved": 2, "one seed": 3, "one photo": 3, "no pairs": 4}
+    ranks = (
+        ("better", "worse"),
+        ("equivalent",),
+        ("not resolved",),
+        ("one seed", "one photo", "one group"),
+        ("no pairs",),
+    )
+    rank = {outcome: place for place, outcomes in enumerate(ranks) for outcome in outcomes}
 
     def key(contrast: ContrastResult) -> tuple[int, float]:
         established = contrast.outcome in ESTABLISHED and contrast.difference is not None
@@ -254,6 +266,8 @@ def intervals(results: Results) -> str:
                 "(corrected for photos that splits share, Nadeau & Bengio 2003); differences are paired by seed."
             )
         ]
+    elif results.n_test_groups:
+        said = [grouped.intervals(results)]
     else:
         said = [
             _(
@@ -261,6 +275,8 @@ def intervals(results: Results) -> str:
                 "each other; differences are paired by seed and photo."
             ).format(sources=designs.varied(results.vary), photos=counted_photos(results.n_test))
         ]
+    if results.n_groups and results.design == "resampled":
+        said.append(grouped.splits())
     if METRICS[results.metric].by_photo is None and results.design == "crossed":
         said.append(_("Intervals of the calibration error carry the chance of seeds alone."))
     n = sum(contrast.level is not None for contrast in results.contrasts)

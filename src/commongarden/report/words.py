@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from commongarden.language import N_, _, ngettext, told
 from commongarden.records import Estimate, Machine, Run
-from commongarden.report import baselines, designs
+from commongarden.report import baselines, designs, grouped
 from commongarden.report.labels import TEXT
 from commongarden.report.numbers import hundredths, listed, percent, whole
 from commongarden.report.verdicts import headline as headline
@@ -278,7 +278,7 @@ def limits(results: Results, select: Iterable[str]) -> list[str]:
         ),
     ]
     if n:
-        photos = ngettext("{n} test photo", "{n} test photos", n).format(n=whole(n))
+        photos = grouped.counted(n, results.n_test_groups)
         said.insert(
             2,
             _(

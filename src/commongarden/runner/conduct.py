@@ -303,7 +303,8 @@ def _unreadable(files: Sequence[LeftOut]) -> str:
 
 def _found_in_photos(store: Store, soil: Soil) -> list[str]:
     found = inspection.read(store.root / inspection.FILE)
-    return [] if found is None else inspection.warnings(found, soil.manifest, soil.split)
+    said = [] if found is None else inspection.warnings(found, soil.manifest, soil.split)
+    return [*said, *inspection.divided_warnings(soil.manifest, inspection.part_of(soil.split))]
 
 
 def _in_no_part(files: Sequence[LeftOut]) -> str:

@@ -1,4 +1,5 @@
-"""Before an architecture is first trained on a machine, the gradients of its convolutions are compared with a reference.
+"""Before an architecture is first trained on a machine, the gradients of its convolutions are compared with a
+reference.
 
 What was compared is kept in the cache, by network, machine and version of torch. Networks of other people's code are
 compared in their preflight check.
@@ -13,13 +14,14 @@ from commongarden import arch
 from commongarden.arch import Node
 from commongarden.data import memo
 from commongarden.errors import RunnerError
-from commongarden.language import _
+from commongarden.language import _, told
 from commongarden.recipe import Recipe
 from commongarden.runner import plan
 from commongarden.runner.isolated import Died, Progress, calls
 from commongarden.study import Study
 
 SECONDS = 3.0  # for a study; what is left over waits for the next one
+ACCEPTED = 'layout = "channels-first"'
 Subject = tuple[Node, Recipe]
 
 
@@ -32,13 +34,16 @@ def check(study: Study, n_classes: int, cache_folder: Path) -> None:
     lacking = {name: subjects[name] for name, key in keys.items() if memo.recall(cache_folder, key) is None}
     if not lacking:
         return
+    machine = plan.machine().processor
+    shapes = memo.key("convolution shapes", [], ("torch",), machine=machine)
+    known = (memo.recall(cache_folder, shapes) or b"").decode().split("\n")
     try:
         with calls() as made:
-            found = made.call(_compared, lacking, SECONDS)
+            found, right = made.call(_compared, lacking, frozenset(known), SECONDS)
     except Died as died:
         raise RunnerError(
-            _("comparing the gradients of convolutions crashed: {cause}; accepted: {accepted}").format(
-                cause=died.cause, accepted='layout = "channels-first"'
+            _("{arm}: comparing the gradients of its convolutions crashed: {cause}; accepted: {accepted}").format(
+                arm=died.phase, cause=told(died.cause), accepted=ACCEPTED
             )
         ) from None
     for name, wrong in found.items():
@@ -47,9 +52,10 @@ def check(study: Study, n_classes: int, cache_folder: Path) -> None:
                 _(
                     "{arm}: on this machine, torch computes a wrong gradient of the convolution {convolution}; "
                     "accepted: {accepted} in the recipe, or another version of torch"
-                ).format(arm=name, convolution=wrong, accepted='layout = "channels-first"')
+                ).format(arm=name, convolution=wrong, accepted=ACCEPTED)
             )
         memo.keep(cache_folder, keys[name], b"equal")
+    memo.keep(cache_folder, shapes, "\n".join(sorted(right)).encode())
 
 
 def _key(network: Node, recipe: Recipe) -> str:
@@ -57,8 +63,9 @@ def _key(network: Node, recipe: Recipe) -> str:
     return memo.key("convolutions", made_from, ("torch",), machine=plan.machine().processor)
 
 
-def _compared(subjects: Mapping[str, Subject], seconds: float, say: Progress) -> dict[str, str]:
-    """For each network that there was time for, the first convolution that is wrong, "" for none."""
+def _compared(
+    subjects: Mapping[str, Subject], known: frozenset[str], seconds: float, say: Progress
+) -> tuple[dict[str, str], frozenset[str]]:
     from commongarden.train.preflight import compared  # loads torch, in this process only
 
-    return compared(subjects, seconds, say)
+    return compared(subjects, known, seconds, say)

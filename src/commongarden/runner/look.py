@@ -14,6 +14,7 @@ from commongarden.runner.soil import Soil
 from commongarden.study import Study
 from commongarden.train import measure
 from commongarden.train.audit import audit_built, n_photos
+from commongarden.train.blame import describe_user_error
 
 
 def look(study: Study, soil: Soil, arm: str) -> Audited:
@@ -23,8 +24,8 @@ def look(study: Study, soil: Soil, arm: str) -> Audited:
         return Audited(arm, _look(study, soil, arm))
     except CommonGardenError as error:
         return Audited(arm, None, str(error))
-    except (RuntimeError, ValueError, MemoryError) as error:
-        return Audited(arm, None, f"{type(error).__name__}: {error}")
+    except Exception as error:
+        return Audited(arm, None, describe_user_error(error))
 
 
 def _look(study: Study, soil: Soil, arm: str) -> Audit:

@@ -60,7 +60,9 @@ def work(study: Study, job: Job, n_train: int, n_classes: int) -> float:
     """A run's size in multiply-adds of its forward passes; what time left is reckoned in."""
     recipe = recipe_of(study, job)
     shape = (recipe.resolution, recipe.resolution, 3)
-    return float(arch.cost(study.arms[job.arm].network(n_classes), shape).macs) * n_train * recipe.epochs
+    cost = arch.cost(study.arms[job.arm].network(n_classes), shape)
+    macs = cost.macs if cost.macs != arch.UNKNOWN else cost.n_params  # each is used once at least
+    return float(macs) * n_train * recipe.epochs
 
 
 def n_workers(study: Study, n_jobs: int, n_classes: int, device: str, wanted: int | None = None) -> int:

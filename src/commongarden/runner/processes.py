@@ -91,5 +91,6 @@ def begin(environment: Mapping[str, str], language: str) -> None:
 def print_aside() -> None:
     """What this process prints goes to the error stream: output is the parent's, and others' code prints, C too."""
     with suppress(OSError, ValueError):  # a stream that is closed
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         os.dup2(2, 1)

@@ -6,6 +6,7 @@ The parent asks `pending`; only workers call `look_at`, which loads torch.
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,8 +51,10 @@ def look_at(store: Store, soil: Soil, task: Sighting, device_name: str) -> Sight
         return Sighted(task.arm, _sight(store, soil, task, device_name))
     except CommonGardenError as error:
         return Sighted(task.arm, None, str(error))
-    except (OSError, RuntimeError, ValueError, MemoryError) as error:
-        return Sighted(task.arm, None, f"{type(error).__name__}: {error}")
+    except Exception as error:
+        from commongarden.train.blame import describe_user_error
+
+        return Sighted(task.arm, None, describe_user_error(error))
 
 
 def _sight(store: Store, soil: Soil, task: Sighting, device_name: str) -> Sight:
@@ -63,6 +66,7 @@ def _sight(store: Store, soil: Soil, task: Sighting, device_name: str) -> Sight:
     from commongarden.runner.grow import EVALUATION_BATCH
     from commongarden.train import measure, sight
     from commongarden.train.classifier import Classifier
+    from commongarden.train.evaluate import without_gradient
     from commongarden.train.state import from_bytes
 
     soil = soil.of(task.seed)
@@ -84,12 +88,13 @@ def _sight(store: Store, soil: Soil, task: Sighting, device_name: str) -> Sight:
     evidence: tuple[Evidence, ...] = ()
     if len(chosen):
         pixels = photos_of(chosen)
-        with torch.inference_mode():
+        with without_gradient(classifier):
             probabilities = classifier(pixels).float().softmax(1).cpu()
         called = probabilities.argmax(1)
         maps = None
         if parts.mapped is not None:
-            maps = sight.evidence(classifier, parts.mapped[1], pixels, called.to(device))
+            with suppress(Exception):  # others' code may not let a gradient come to this layer; the rest is shown
+                maps = sight.evidence(classifier, parts.mapped[1], pixels, called.to(device))
         evidence = tuple(
             Evidence(
                 path,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from commongarden.arch import BatchNorm, Conv, Dense, Difference, Dropout, Edit, MaxPool, Noise
+from commongarden.arch import UNKNOWN, BatchNorm, Conv, Dense, Difference, Dropout, Edit, MaxPool, Noise
 from commongarden.arch.difference import BESIDE, Part, kind
 from commongarden.arch.nodes import Activation, AdaptiveAvgPool, AvgPool
 from commongarden.sentences.phrases import Phrase, contents, is_joint, phrases
@@ -33,8 +33,11 @@ def sentence(found: Difference) -> str:
     if rest:
         parts.append(f"makes {rest} other edit{'s' if rest > 1 else ''}")
     before, after = found.before, found.after
-    costs = [f"{after.n_params - before.n_params:+,} parameters", f"{after.macs - before.macs:+,} MACs"]
-    costs.append(f"{growth(before.activation_bytes, after.activation_bytes)} % activation bytes")
+    costs = [f"{after.n_params - before.n_params:+,} parameters"]
+    if UNKNOWN not in (before.macs, after.macs):
+        costs.append(f"{after.macs - before.macs:+,} MACs")
+    if before.activation_bytes > 0 and after.activation_bytes != UNKNOWN:
+        costs.append(f"{growth(before.activation_bytes, after.activation_bytes)} % activation bytes")
     if after.depth != before.depth:
         costs.append(f"depth {before.depth} to {after.depth}")
     return f"{listed(parts) or 'changes nothing'}: {', '.join(costs)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from commongarden.arch import BatchNorm, Conv, Dense, Difference, Dropout, Edit, MaxPool, Noise
+from commongarden.arch import UNKNOWN, BatchNorm, Conv, Dense, Difference, Dropout, Edit, MaxPool, Noise
 from commongarden.arch.difference import BESIDE, Part, kind
 from commongarden.arch.nodes import Activation, AdaptiveAvgPool, AvgPool
 from commongarden.particles import with_particle
@@ -34,8 +34,11 @@ def sentence(found: Difference) -> str:
     if rest:
         parts.append((f"그 밖에 {rest}곳을", EDITS))
     before, after = found.before, found.after
-    costs = [f"파라미터 {after.n_params - before.n_params:+,}개", f"MAC {after.macs - before.macs:+,}회"]
-    costs.append(f"활성값 메모리 {growth(before.activation_bytes, after.activation_bytes)}%")
+    costs = [f"파라미터 {after.n_params - before.n_params:+,}개"]
+    if UNKNOWN not in (before.macs, after.macs):
+        costs.append(f"MAC {after.macs - before.macs:+,}회")
+    if before.activation_bytes > 0 and after.activation_bytes != UNKNOWN:
+        costs.append(f"활성값 메모리 {growth(before.activation_bytes, after.activation_bytes)}%")
     if after.depth != before.depth:
         costs.append(f"깊이 {before.depth} → {after.depth}")
     return f"{_joined(parts) or '달라지는 것이 없다'}: {', '.join(costs)}"

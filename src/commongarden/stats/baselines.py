@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from commongarden.records import Baseline, Estimate, Predictions, Run, Split
+from commongarden.stats.clusters import Groups, clusters
 from commongarden.stats.crossed import crossed_interval
 from commongarden.stats.resampled import resampled_interval
 from commongarden.store import Store
@@ -65,9 +66,10 @@ def best_baseline(found: Iterable[Baseline]) -> Baseline | None:
 
 
 def beside_baselines(
-    store: Store, arms: Sequence[str], runs: Sequence[Run], found: BySplit
+    store: Store, arms: Sequence[str], runs: Sequence[Run], found: BySplit, groups: Groups | None = None
 ) -> tuple[BesideBaseline, ...]:
-    """Every arm with a finished run beside the best baseline, which each run meets on its own split."""
+    """Every arm with a finished run beside the best baseline, which each run meets on its own split. groups: of the
+    photos that have one."""
     best = best_baseline(over_splits(found))
     if best is None:
         return ()
@@ -82,9 +84,11 @@ def beside_baselines(
         mine = [run for run in runs if run.arm == arm and run.status == "finished" and run.hashes.split in lines]
         if not mine:
             continue
-        tables = [_right(store.predictions(run.arm, run.seed)) - lines[run.hashes.split] for run in mine]
+        tested = [store.predictions(run.arm, run.seed) for run in mine]
+        tables = [_right(said) - lines[run.hashes.split] for said, run in zip(tested, mine, strict=True)]
         if len({run.hashes.split for run in mine}) == 1:
-            difference = crossed_interval(np.array(tables)).estimate
+            units = clusters(np.sort(tested[0].photos), groups or {})
+            difference = crossed_interval(np.array(tables), groups=units).estimate
         else:
             n_train = float(np.mean([run.n_train for run in mine]))
             n_test = float(np.mean([run.n_test for run in mine]))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from commongarden.records import Estimate
+from commongarden.stats.clusters import Clusters
 from commongarden.stats.metrics import Metric
 from commongarden.stats.scores import Sample, mean_difference, shared_photos
 
@@ -47,14 +48,16 @@ def standings(metric: Metric, tested: Mapping[str, Sample]) -> tuple[Standing, .
 
 
 def probabilities(metric: Metric, tested: Mapping[str, Sample]) -> dict[str, float] | None:
-    """For each arm, how probable it is that its mean over new seeds and new photos is the best; None with one seed.
+    """For each arm, how probable it is that its mean over new seeds and new photos is the best; None with one seed, or
+    one group of test photos.
 
     By simulation of what the arms' means may be (20,000 draws, the same ones every time). The joint noise of all arms
     is estimated as in `stats.crossed`, with matrices of products between arms in place of squares: a seed part,
     M_seed / (seeds x photos), drawn as a multivariate t with the seeds' degrees of freedom, since so few seeds
     tell it, and a photo part, (M_photo - M_rest) / (seeds x photos) without its negative directions, drawn as normal.
-    Where test photos differ between seeds or the metric has no figure by photo, the seed part alone, corrected as in
-    `stats.resampled`. With a flat prior this is the posterior probability; it is no test.
+    Where groups of photos are the unit, the photo part is that of groups and is a multivariate t as well, since it may
+    rest on few. Where test photos differ between seeds or the metric has no figure by photo, the seed part alone,
+    corrected as in `stats.resampled`. With a flat prior this is the posterior probability; it is no test.
     """
     arms = list(tested)
     n_seeds = len(tested[arms[0]].runs)
@@ -65,17 +68,22 @@ def probabilities(metric: Metric, tested: Mapping[str, Sample]) -> dict[str, flo
     means = wholes.mean(axis=1)
     first = tested[arms[0]]
     shared = shared_photos(first.runs)
-    photo = None
+    photo, groups = None, None
     if shared and metric.by_photo is not None:
         table = np.stack([[metric.by_photo(run) for run in tested[arm].runs] for arm in arms])  # (arms, seeds, photos)
-        seed, photo = _crossed_parts(table)
+        groups = first.clusters
+        if groups is not None and groups.n == 1:
+            return None
+        seed, photo = _crossed_parts(table) if groups is None else _grouped_parts(table, groups)
     else:
         share = 1 / n_seeds + (0.0 if shared else first.n_test / first.n_train)
         seed = np.atleast_2d(np.cov(wholes)) * share
     df = n_seeds - 1
     scale = np.sqrt(df / generator.chisquare(df, (DRAWS, 1)))
     drawn = means + scale * _normal(generator, seed)
-    if photo is not None:
+    if groups is not None and photo is not None:
+        drawn = drawn + _normal(generator, photo) * np.sqrt(groups.df / generator.chisquare(groups.df, (DRAWS, 1)))
+    elif photo is not None:
         drawn = drawn + _normal(generator, photo)
     drawn = drawn if metric.higher_is_better else -drawn
     top = drawn >= drawn.max(axis=1, keepdims=True)  # arms that agree to the last bit share a draw
@@ -92,6 +100,17 @@ def _crossed_parts(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     m_seed, m_photo = p * one @ one.T / (s - 1), s * two @ two.T / max(p - 1, 1)
     m_rest = np.einsum("asp,bsp->ab", rest, rest) / ((s - 1) * max(p - 1, 1))
     return m_seed / (s * p), (m_photo - m_rest) / (s * p)
+
+
+def _grouped_parts(table: np.ndarray, groups: Clusters) -> tuple[np.ndarray, np.ndarray]:
+    """The same where groups of photos are the unit."""
+    scores, one = groups.deviations(table), table.mean(axis=2) - table.mean(axis=(1, 2), keepdims=True)[:, :, 0]
+    _, s, n = scores.shape
+    two = scores.mean(axis=1)
+    rest = scores - two[:, None, :]
+    m_seed, m_group = n * one @ one.T / (s - 1), s * two @ two.T / (n - 1)
+    m_rest = np.einsum("asg,bsg->ab", rest, rest) / ((s - 1) * (n - 1))
+    return m_seed / (s * n), (m_group - m_rest) / (s * n)
 
 
 def _normal(generator: np.random.Generator, covariance: np.ndarray) -> np.ndarray:

@@ -17,7 +17,9 @@ from typing import Literal
 
 import numpy as np
 
+from commongarden.arch import UNKNOWN
 from commongarden.records import Epoch, Estimate, Predictions, Run
+from commongarden.stats.clusters import Groups, clusters, n_units
 from commongarden.stats.crossed import crossed_interval
 from commongarden.stats.estimates import rounding_spread
 from commongarden.stats.means import Mean
@@ -27,7 +29,7 @@ from commongarden.study import Contrast, Study
 
 Budget = Literal["epochs", "seconds", "macs"]
 BUDGETS: tuple[Budget, ...] = ("epochs", "seconds", "macs")
-ViewOutcome = Literal["better", "worse", "not resolved", "one seed", "too short"]
+ViewOutcome = Literal["better", "worse", "not resolved", "one seed", "too short", "not counted"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class Track:
 class BudgetView:
     """A contrast at one budget. at: epochs, seconds or multiply-adds. arm_epochs, against_epochs: that were over by
     then, mean over seeds. difference: in validation accuracy, as a share; None where a run had not ended an epoch
-    ("too short"). The interval is by itself, without regard to other contrasts."""
+    ("too short"), or a network's multiply-adds could not be counted ("not counted"). The interval is by itself, without
+    regard to other contrasts."""
 
     budget: Budget
     at: float
@@ -74,12 +77,12 @@ class BudgetViews:
     @property
     def agree(self) -> bool:
         """Whether all three allow one to say the same."""
-        return len({view.outcome for view in self.views}) == 1
+        return len({view.outcome for view in self.views} - {"not counted"}) <= 1
 
 
 def track(run: Run, history: Sequence[Epoch]) -> Track:
     """A run's way from its history."""
-    each = float(run.macs) * run.n_train
+    each = float(run.macs) * run.n_train if run.macs != UNKNOWN else math.nan
     return Track(
         tuple(epoch.val_accuracy for epoch in history),
         tuple(accumulate(epoch.seconds for epoch in history)),
@@ -94,12 +97,16 @@ def view(
     photo_sd: float,
     n_test: float,
     n_train: float = 0,
+    units: tuple[float, float] | None = None,
 ) -> BudgetView:
     """One budget's view of paired runs (arm, against).
 
     photo_sd: the standard deviation between photos of the difference in correctness. n_train: where each pair has
-    validation photos of its own, the photos it learned from, else 0.
+    validation photos of its own, the photos it learned from, else 0. units: where photo_sd is between groups of photos,
+    how many of those validate, and the degrees of freedom of photo_sd.
     """
+    if any(math.isnan(one.spent(budget)[-1]) for pair in pairs for one in pair):
+        return BudgetView(budget, UNKNOWN, 0.0, 0.0, None, "not counted")
     at = min(one.spent(budget)[-1] for pair in pairs for one in pair)
     ended = [tuple(one.epochs_at(budget, at) for one in pair) for pair in pairs]
     arm_epochs, against_epochs = (float(np.mean(counts)) for counts in zip(*ended, strict=True))
@@ -112,23 +119,32 @@ def view(
     if n_train:
         difference = resampled_interval(differences, n_train, n_val)
     else:
-        difference = mean_of(differences, n_val, photo_sd, n_test).interval()
+        difference = mean_of(differences, n_val, photo_sd, n_test, units).interval()
     return BudgetView(budget, float(at), arm_epochs, against_epochs, difference, _outcome(difference))
 
 
-def mean_of(differences: Sequence[float], n_val: float, photo_sd: float, n_test: float) -> Mean:
+def mean_of(
+    differences: Sequence[float],
+    n_val: float,
+    photo_sd: float,
+    n_test: float,
+    units: tuple[float, float] | None = None,
+) -> Mean:
     """The mean over seeds, with the noise between seeds and that of the photos, and Satterthwaite's degrees of freedom.
 
-    The seeds' spread is taken to be at least that of counting whole photos.
+    The seeds' spread is taken to be at least that of counting whole photos. units: as in `view`.
     """
     n, value, bounds = len(differences), float(np.mean(differences)), (-1.0, 1.0)
     if n == 1:
         return Mean(value, None, None, 1, "one run: no interval", None, bounds)
     spread = max(float(np.std(differences, ddof=1)), math.sqrt(2) * rounding_spread(round(n_val)))
-    seeds, photos = spread**2 / n, photo_sd**2 / n_val
-    df = (seeds + photos) ** 2 / (seeds**2 / (n - 1) + photos**2 / max(n_test - 1, 1))
-    method = "seeds, and photos as on the test part, Satterthwaite"
-    return Mean(value, math.sqrt(seeds + photos), max(df, n - 1.0), n, method, None, bounds)
+    n_units, photo_df = units or (n_val, n_test - 1)
+    seeds, photos = spread**2 / n, photo_sd**2 / n_units
+    df = (seeds + photos) ** 2 / (seeds**2 / (n - 1) + photos**2 / max(photo_df, 1))
+    unit = "photos" if units is None else "groups of photos"
+    method = f"seeds, and {unit} as on the test part, Satterthwaite"
+    least = n - 1.0 if units is None else min(n - 1.0, max(photo_df, 1))
+    return Mean(value, math.sqrt(seeds + photos), max(df, least), n, method, None, bounds)
 
 
 def _outcome(difference: Estimate) -> ViewOutcome:
@@ -139,15 +155,18 @@ def _outcome(difference: Estimate) -> ViewOutcome:
     return "worse" if difference.high < 0 else "not resolved"
 
 
-def budget_views(store: Store, study: Study, runs: Sequence[Run]) -> tuple[BudgetViews, ...]:
-    """Every planned contrast that has a seed with both arms, at the three budgets."""
+def budget_views(
+    store: Store, study: Study, runs: Sequence[Run], groups: Groups | None = None
+) -> tuple[BudgetViews, ...]:
+    """Every planned contrast that has a seed with both arms, at the three budgets. groups: of the photos that have
+    one."""
     done = {(run.arm, run.seed): run for run in runs if run.status == "finished"}
     tracks = {key: track(run, store.history(*key)) for key, run in done.items()}
     found = []
     for contrast in study.planned_contrasts():
         seeds = [seed for seed in study.seeds if {(contrast.arm, seed), (contrast.against, seed)} <= done.keys()]
         if seeds:
-            views = _views(store, contrast, seeds, done, tracks)
+            views = _views(store, contrast, seeds, done, tracks, groups or {})
             found.append(BudgetViews(contrast.arm, contrast.against, views))
     return tuple(found)
 
@@ -158,12 +177,13 @@ def _views(
     seeds: Sequence[int],
     done: Mapping[tuple[str, int], Run],
     tracks: Mapping[tuple[str, int], Track],
+    groups: Groups,
 ) -> tuple[BudgetView, ...]:
     mine = [done[contrast.arm, seed] for seed in seeds]
     n_val, n_test = (float(np.mean(sizes)) for sizes in zip(*((run.n_val, run.n_test) for run in mine), strict=True))
     pairs = [(tracks[contrast.arm, seed], tracks[contrast.against, seed]) for seed in seeds]
     own = len({run.hashes.split for run in mine}) > 1
-    photo_sd, n_train = 0.0, 0.0
+    photo_sd, n_train, units = 0.0, 0.0, None
     if own:
         n_train = float(np.mean([run.n_train for run in mine]))
     elif len(seeds) > 1:
@@ -171,8 +191,11 @@ def _views(
             _right(store.predictions(contrast.arm, seed)) - _right(store.predictions(contrast.against, seed))
             for seed in seeds
         ]
-        photo_sd = crossed_interval(np.array(table)).photo_sd or 0.0
-    return tuple(view(budget, pairs, n_val, photo_sd, n_test, n_train) for budget in BUDGETS)
+        found = clusters(store.predictions(contrast.arm, seeds[0]).photos, groups)
+        photo_sd = crossed_interval(np.array(table), groups=found).photo_sd or 0.0
+        if found is not None:
+            units = n_units(np.array(store.split().val), groups), found.df
+    return tuple(view(budget, pairs, n_val, photo_sd, n_test, n_train, units) for budget in BUDGETS)
 
 
 def _right(predictions: Predictions) -> np.ndarray:

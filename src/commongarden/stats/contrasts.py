@@ -9,6 +9,8 @@ import numpy as np
 
 from commongarden import contract
 from commongarden.records import Estimate, Predictions
+from commongarden.stats.clusters import Groups, clusters
+from commongarden.stats.crossed import ONE_GROUP
 from commongarden.stats.differs import differences_of
 from commongarden.stats.holm import holm_levels, holm_p
 from commongarden.stats.means import Mean
@@ -40,14 +42,16 @@ def contrast_results(
     seconds: Mapping[str, float],
     n_classes: int,
     raced: Raced | None = None,
+    groups: Groups | None = None,
 ) -> tuple[ContrastResult, ...]:
     """Every planned contrast by the study's metric. tested: by arm and seed. seconds: of one run, by arm.
-    raced: each contrast is then judged at the look that settled it, at that look's level."""
+    raced: each contrast is then judged at the look that settled it, at that look's level. groups: of the photos that
+    have one."""
     metric, margin = METRICS[study.metric], study.margin / 100
     planned = study.planned_contrasts()
     looks = [None if raced is None else raced.verdict_look(contrast.arm, contrast.against) for contrast in planned]
     pairs = [
-        paired(tested if look is None else _at(look[1], study, tested), contrast, n_train)
+        paired(tested if look is None else _at(look[1], study, tested), contrast, n_train, groups)
         for contrast, look in zip(planned, looks, strict=True)
     ]
     means = [mean_difference(metric, pair.one, pair.two) if pair is not None else None for pair in pairs]
@@ -123,13 +127,15 @@ def _at(
     return {arm: {seed: run for seed, run in by_seed.items() if seed in seen} for arm, by_seed in tested.items()}
 
 
-def paired(tested: Mapping[str, Mapping[int, Predictions]], contrast: Contrast, n_train: int) -> Pair | None:
+def paired(
+    tested: Mapping[str, Mapping[int, Predictions]], contrast: Contrast, n_train: int, groups: Groups | None = None
+) -> Pair | None:
     """The runs of both arms with the seeds that both finished; None where there is no such seed."""
     one, two = tested[contrast.arm], tested[contrast.against]
     seeds = sorted(one.keys() & two.keys())
     if not seeds:
         return None
-    return Pair(*(Sample(tuple(side[seed] for seed in seeds), n_train) for side in (one, two)))
+    return Pair(*(Sample(tuple(side[seed] for seed in seeds), n_train, groups or {}) for side in (one, two)))
 
 
 def outcome(
@@ -139,7 +145,9 @@ def outcome(
     if difference is None:
         return "no pairs"
     if adjusted is None or adjusted.low is None or adjusted.high is None:
-        return "one seed" if difference.n == 1 else "one photo"
+        if difference.n == 1:
+            return "one seed"
+        return "one group" if difference.method == ONE_GROUP else "one photo"
     if adjusted.low > 0 or adjusted.high < 0:
         return "better" if (adjusted.low > 0) == higher_is_better else "worse"
     return "equivalent" if within_margin else "not resolved"
@@ -158,11 +166,11 @@ def _probability(metric: Metric, one: Sequence[float], two: Sequence[float]) -> 
 def _mcnemar(pair: Pair) -> float | None:
     """None where a photo was tested by some seeds and not by others."""
     if shared_photos(pair.one.runs):
-        return mcnemar_p(pair.one.runs, pair.two.runs)
+        return mcnemar_p(pair.one.runs, pair.two.runs, pair.one.clusters)
     photos = np.concatenate([run.photos for run in pair.one.runs])
     if len(np.unique(photos)) < len(photos):
         return None
-    return mcnemar_p([_joined(pair.one.runs)], [_joined(pair.two.runs)])
+    return mcnemar_p([_joined(pair.one.runs)], [_joined(pair.two.runs)], clusters(photos, pair.one.groups))
 
 
 def _joined(runs: Sequence[Predictions]) -> Predictions:
@@ -177,5 +185,7 @@ def _remedy(
     if level is None:
         return None
     both = [seconds[arm] for arm in (contrast.arm, contrast.against) if arm in seconds]
-    floor = None if shared_photos(pair.one.runs) else pair.one.n_test / pair.one.n_train
-    return remedy(mean, margin, level, round(pair.one.n_test), sum(both) if len(both) == 2 else None, floor)
+    shared = shared_photos(pair.one.runs)
+    floor = None if shared else pair.one.n_test / pair.one.n_train
+    units = pair.one.clusters if shared else None
+    return remedy(mean, margin, level, round(pair.one.n_test), sum(both) if len(both) == 2 else None, floor, units)

@@ -11,6 +11,9 @@ counted with both at least MS_rest. And a MS_seed that is small by luck would cl
 little it adds is known well: there it counts (df + 2) / df times, which is what chance adds to the expectation of its
 square, so that with few seeds the degrees of freedom err on the side of fewer; never fewer than those of the seeds.
 tests/test_crossed.py holds the coverage that follows, at the levels of one contrast and of several.
+
+Where photos are of groups (a patient, a plant, a video), groups take the place of photos: `stats.clusters` gives the
+groups' scores, and the rest is the same. tests/test_clusters.py holds the coverage of that.
 """
 
 from __future__ import annotations
@@ -23,14 +26,21 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from commongarden.records import Estimate
+from commongarden.stats.clusters import Clusters
 from commongarden.stats.means import Components, Mean
 
+ONE_GROUP = "one test group: no interval"
+METHOD_GROUPS = "seeds crossed with groups of test photos, cluster-robust, two-way random effects, Satterthwaite"
 METHOD = "seeds crossed with test photos, two-way random effects, Satterthwaite"
 
 
 @dataclass(frozen=True)
 class MeanSquares:
-    """The analysis of variance of tables (..., seeds, photos): arrays of shape (...), and the table's two sizes."""
+    """The analysis of variance of tables (..., seeds, photos): arrays of shape (...), and the table's two sizes.
+
+    Where groups of photos are the unit, n_photos is their number, photo_df the degrees of freedom that they give, and
+    n_grouped how many photos they have.
+    """
 
     mean: Any
     seed: Any
@@ -38,6 +48,8 @@ class MeanSquares:
     rest: Any
     n_seeds: int
     n_photos: int
+    photo_df: float | None = None
+    n_grouped: int = 0
 
     def error(self) -> Any:
         """The standard error of the mean over new seeds and new photos."""
@@ -46,17 +58,32 @@ class MeanSquares:
 
     def df(self) -> Any:
         """Satterthwaite's degrees of freedom of that error, cautious of small mean squares (see the module)."""
-        s, p = self.n_seeds - 1, self.n_photos - 1
+        s, p = self.n_seeds - 1, self.n_photos - 1 if self.photo_df is None else self.photo_df
         seed, photo = np.maximum(self.seed * (s + 2) / s, self.rest), np.maximum(self.photo, self.rest)
         spread = seed**2 / s + photo**2 / p + self.rest**2 / (s * p)
         with np.errstate(invalid="ignore", divide="ignore"):
             found = np.where(spread > 0, (seed + photo - self.rest) ** 2 / spread, s)
-        return np.maximum(found, s)
+        return np.maximum(found, self.least_df)
+
+    @property
+    def least_df(self) -> float:
+        """What no luck takes away: the degrees of freedom of the seeds, or of groups where those are fewer."""
+        return self.n_seeds - 1 if self.photo_df is None else min(self.n_seeds - 1, self.photo_df)
+
+    @property
+    def least_error(self) -> float:
+        """The error that a single photo makes; where groups are the unit and nothing at all differs, a whole group,
+        since photos of one group may agree because they are of one group."""
+        agree = not (self.seed or self.photo or self.rest)
+        return photo_error(self.n_grouped if self.n_grouped and not agree else self.n_photos)
 
 
-def mean_squares(tables: ArrayLike) -> MeanSquares:
-    """The mean squares of one table (seeds, photos) or many (..., seeds, photos), at least 2 x 2."""
+def mean_squares(tables: ArrayLike, groups: Clusters | None = None) -> MeanSquares:
+    """The mean squares of one table (seeds, photos) or many (..., seeds, photos), at least 2 x 2. groups: of the
+    photos, at least 2, where those are the unit."""
     x = np.asarray(tables, dtype=np.float64)
+    if groups is not None:
+        return _by_group(x, groups)
     n_seeds, n_photos = x.shape[-2:]
     by_seed, by_photo = x.mean(axis=-1, keepdims=True), x.mean(axis=-2, keepdims=True)
     mean = by_seed.mean(axis=-2, keepdims=True)
@@ -71,14 +98,35 @@ def mean_squares(tables: ArrayLike) -> MeanSquares:
     )
 
 
+def _by_group(x: np.ndarray, groups: Clusters) -> MeanSquares:
+    by_seed, scores = x.mean(axis=-1), groups.deviations(x)
+    mean, by_group = by_seed.mean(axis=-1, keepdims=True), scores.mean(axis=-2, keepdims=True)
+    n_seeds, n = scores.shape[-2:]
+    return MeanSquares(
+        mean=mean[..., 0],
+        seed=n * ((by_seed - mean) ** 2).sum(axis=-1) / (n_seeds - 1),
+        photo=n_seeds * (by_group**2).sum(axis=(-2, -1)) / (n - 1),
+        rest=((scores - by_group) ** 2).sum(axis=(-2, -1)) / ((n_seeds - 1) * (n - 1)),
+        n_seeds=n_seeds,
+        n_photos=n,
+        photo_df=groups.df,
+        n_grouped=x.shape[-1],
+    )
+
+
 def crossed_mean(
-    table: ArrayLike, *, least_error: float = 0.0, bounds: tuple[float, float] = (-math.inf, math.inf)
+    table: ArrayLike,
+    *,
+    least_error: float = 0.0,
+    bounds: tuple[float, float] = (-math.inf, math.inf),
+    groups: Clusters | None = None,
 ) -> Mean:
-    """The mean over a table (seeds, photos); without an error where there is one seed or one photo.
+    """The mean over a table (seeds, photos); without an error where there is one seed, one photo or one group.
 
     least_error: the standard error is taken to be at least this, with the degrees of freedom of the seeds. Arms that
         agree on every photo in every seed show no spread, which must not read as certainty: `photo_error` is the error
         that a single photo makes.
+    groups: of the photos, where those are the unit. Where these agree too, the error is at least that of a whole group.
     """
     x = np.asarray(table, dtype=np.float64)
     if x.ndim != 2 or not x.size:
@@ -87,16 +135,21 @@ def crossed_mean(
     if n_seeds == 1 or n_photos == 1:
         why = "one run: no interval" if n_seeds == 1 else "one test photo: no interval"
         return Mean(float(x.mean()), None, None, n_seeds, why, None, bounds)
-    found = mean_squares(x)
+    if groups is not None and groups.n == 1:
+        return Mean(float(x.mean()), None, None, n_seeds, ONE_GROUP, None, bounds)
+    found = mean_squares(x, groups)
     error, df = float(found.error()), float(found.df())
+    if groups is not None and least_error:
+        least_error = max(least_error, found.least_error)
     if error < least_error:
-        error, df = least_error, float(n_seeds - 1)
+        error, df = least_error, float(found.least_df)
     components = Components(
-        seed=math.sqrt(max(float(found.seed - found.rest), 0.0) / n_photos),
+        seed=math.sqrt(max(float(found.seed - found.rest), 0.0) / found.n_photos),
         photo=math.sqrt(max(float(found.photo - found.rest), 0.0) / n_seeds),
         rest=math.sqrt(float(found.rest)),
     )
-    return Mean(float(found.mean), error, df, n_seeds, METHOD, components, bounds)
+    method = METHOD if groups is None else METHOD_GROUPS
+    return Mean(float(found.mean), error, df, n_seeds, method, components, bounds)
 
 
 def photo_error(n_photos: float) -> float:
@@ -115,10 +168,12 @@ class CrossedEstimate:
     df: float | None
 
 
-def crossed_interval(differences: ArrayLike, confidence: float = 0.95) -> CrossedEstimate:
+def crossed_interval(
+    differences: ArrayLike, confidence: float = 0.95, groups: Clusters | None = None
+) -> CrossedEstimate:
     """The mean of paired differences (seeds, photos) of two arms' correctness (1, 0, -1), with the interval that
     carries seed noise and test-photo noise; no interval with one seed or one photo."""
     n_photos = np.asarray(differences).shape[-1]
-    mean = crossed_mean(differences, least_error=photo_error(n_photos), bounds=(-1.0, 1.0))
+    mean = crossed_mean(differences, least_error=photo_error(n_photos), bounds=(-1.0, 1.0), groups=groups)
     seed, photo = (mean.components.seed, mean.components.photo) if mean.components else (None, None)
     return CrossedEstimate(mean.interval(confidence), seed, photo, mean.error, mean.df)

@@ -34,5 +34,6 @@ def differences_of(study: Study, contrast: Contrast, n_classes: int) -> tuple[tu
         for arm, recipe in zip((one, two), recipes, strict=True)
     ]
     rows += [("parameters", f"{costs[0].n_params:,}", f"{costs[1].n_params:,}")]
-    rows += [("MACs", f"{costs[0].macs:,}", f"{costs[1].macs:,}")]
+    before, after = (f"{cost.macs:,}" if cost.macs != arch.UNKNOWN else "\N{EN DASH}" for cost in costs)
+    rows += [("MACs", before, after)]
     return tuple(row for row in rows if row[1] != row[2])

@@ -23,7 +23,8 @@ from typing import Literal
 import numpy as np
 
 from commongarden.records import Estimate, Predictions, Split
-from commongarden.stats.crossed import crossed_mean, photo_error
+from commongarden.stats.clusters import Clusters, Groups, clusters
+from commongarden.stats.crossed import ONE_GROUP, crossed_mean, photo_error
 from commongarden.stats.estimates import rounding_spread
 from commongarden.stats.holm import holm_levels, holm_p
 from commongarden.stats.means import Mean, student_mean
@@ -83,9 +84,13 @@ class Factorial:
 
 
 def effects_of(
-    study: Study, tested: Mapping[str, Mapping[int, Predictions]], splits: Mapping[int, Split]
+    study: Study,
+    tested: Mapping[str, Mapping[int, Predictions]],
+    splits: Mapping[int, Split],
+    groups: Groups | None = None,
 ) -> Factorial | None:
-    """The effects of a study's factors on its metric; None where it has none. tested: by arm and seed."""
+    """The effects of a study's factors on its metric; None where it has none. tested: by arm and seed. groups: of the
+    photos that have one."""
     if not study.factors:
         return None
     grid = names(study.factors)
@@ -95,10 +100,13 @@ def effects_of(
     weights = {term: _weights(study, term) for term in found}
     kind: Kind = "paired"
     means: dict[Term, Mean | None]
+    units = None
+    if done and not study.splits_vary:
+        units = clusters(next(iter(done.values())).photos, groups or {})
     if len(done) == len(grid) * len(seeds):
-        means = dict.fromkeys(found) if not done else _paired(study, done, seeds, weights, splits)
+        means = dict.fromkeys(found) if not done else _paired(study, done, seeds, weights, splits, units)
     else:
-        kind, means = _unbalanced(study, done, weights, splits)
+        kind, means = _unbalanced(study, done, weights, splits, units)
     factors = tuple((name, tuple(map(shown, levels))) for name, levels in study.factors.items())
     effects = tuple(_effects(study, means))
     return Factorial(factors, kind, len(seeds), effects, study.metric, study.margin / 100, study.folds)
@@ -147,6 +155,7 @@ def _paired(
     seeds: Sequence[int],
     weights: Mapping[Term, Weights],
     splits: Mapping[int, Split],
+    units: Clusters | None,
 ) -> dict[Term, Mean | None]:
     metric, arms = METRICS[study.metric], list(names(study.factors))
     counted = metric.unit == "points"
@@ -166,7 +175,8 @@ def _paired(
             means[term] = student_mean(by_seed, least_spread=least, bounds=bounds)
         else:
             table = np.stack([_sum(row, mine) for row in photos])
-            means[term] = crossed_mean(table, least_error=photo_error(n_test) if counted else 0.0, bounds=bounds)
+            least_error = photo_error(n_test) if counted else 0.0
+            means[term] = crossed_mean(table, least_error=least_error, bounds=bounds, groups=units)
     return means
 
 
@@ -187,6 +197,7 @@ def _unbalanced(
     done: Mapping[tuple[str, int], Predictions],
     weights: Mapping[Term, Weights],
     splits: Mapping[int, Split],
+    units: Clusters | None,
 ) -> tuple[Kind, dict[Term, Mean | None]]:
     metric = METRICS[study.metric]
     values = {key: metric.whole(run) for key, run in done.items()}
@@ -200,7 +211,7 @@ def _unbalanced(
         for arm in arms:
             photos[arm] = np.mean([metric.by_photo(run) for (name, _), run in done.items() if name == arm], axis=0)
     known = {term: mine for term, mine in weights.items() if set(mine) <= set(arms)}
-    kind, found = mixed_means(values, list(known.values()), photos, overlap)
+    kind, found = mixed_means(values, list(known.values()), photos, overlap, units)
     means: dict[Term, Mean | None] = dict.fromkeys(weights)
     for (term, mine), mean in zip(known.items(), found, strict=True):
         means[term] = dataclasses.replace(mean, bounds=_bounds(metric, mine))
@@ -212,6 +223,7 @@ def mixed_means(
     weights: Sequence[Weights],
     photos: Mapping[str, np.ndarray],
     overlap: float = 0.0,
+    units: Clusters | None = None,
 ) -> tuple[Kind, list[Mean]]:
     """Weighted sums of arms' figures (by arm and seed) from a linear mixed model: a mean for each arm, a random
     intercept for each seed, restricted maximum likelihood (Laird & Ware 1982; statsmodels MixedLM).
@@ -219,7 +231,8 @@ def mixed_means(
     photos: each arm's mean score on every test photo, where all runs share them; the noise between photos is
     added to the error. It holds some of the rest between runs once more, which errs to the safe side. The degrees of
     freedom of the model's part are those of the residual, N - arms - (seeds - 1), joined by Satterthwaite's rule.
-    overlap: J x n_test / n_train over J splits, by which their variance grows (Nadeau & Bengio 2003).
+    overlap: J x n_test / n_train over J splits, by which their variance grows (Nadeau & Bengio 2003). units: the groups
+    of the photos, where those are the unit.
     Where the model does not converge, or no degree of freedom is left, the sums come without an error.
     """
     from statsmodels.regression.mixed_linear_model import MixedLM
@@ -257,10 +270,17 @@ def mixed_means(
         variance, spread = between, between**2 / n_left
         if photos:
             shares = _sum(photos, mine)
-            photo = float(np.var(shares, ddof=1)) / len(shares) if len(shares) > 1 else 0.0
-            variance, spread = between + photo, spread + photo**2 / max(len(shares) - 1, 1)
+            if units is None:
+                photo = float(np.var(shares, ddof=1)) / len(shares) if len(shares) > 1 else 0.0
+                photo_df = float(len(shares) - 1)
+            else:
+                photo, photo_df = units.variance(shares), units.df
+            variance, spread = between + photo, spread + photo**2 / max(photo_df, 1)
         df = variance**2 / spread if spread > 0 else float(n_left)
         method = "mixed model, random intercept for each seed (REML)"
+        if photos and units is not None and units.n == 1:
+            found.append(Mean(float(row @ estimates), None, None, len(seeds), ONE_GROUP))
+            continue
         error = math.sqrt(variance)
         found.append(Mean(float(row @ estimates), error, df, len(seeds), method))
     return "mixed model", found

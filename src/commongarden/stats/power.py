@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from commongarden.stats.clusters import Clusters
 from commongarden.stats.crossed import MeanSquares
 from commongarden.stats.means import Components, Mean
 
@@ -36,6 +37,9 @@ class Remedy:
     finds it, because the test photos alone carry too much noise. Then photos: about how many test photos would do,
     with photos_seeds seeds (None: the design cannot tell). show: the seeds with which a difference as large as the one
     seen, `seen`, would be found, where that is larger than the margin and cheaper.
+
+    Where groups of photos are the unit (a patient, a plant, a video), n_groups is how many there are and groups how
+    many would do; the photos are then those of so many groups of the same size. n_groups is 0 elsewhere.
     """
 
     margin: float
@@ -45,6 +49,8 @@ class Remedy:
     photos_seeds: int | None
     seen: float
     show: Effort | None
+    n_groups: int = 0
+    groups: int | None = None
 
 
 def power(difference: float, error: float, df: float, alpha: float) -> float:
@@ -62,8 +68,9 @@ def power(difference: float, error: float, df: float, alpha: float) -> float:
     return found
 
 
-def expected(components: Components, seeds: int, photos: int) -> tuple[float, float]:
-    """The standard error and its degrees of freedom that a study of this size would have, photos crossed with seeds."""
+def expected(components: Components, seeds: int, photos: int, share: float | None = None) -> tuple[float, float]:
+    """The standard error and its degrees of freedom that a study of this size would have, photos crossed with seeds.
+    share: where `photos` are groups, the part of their number that counts as degrees of freedom."""
     rest = (components.rest or 0.0) ** 2
     squares = MeanSquares(
         0.0,
@@ -72,21 +79,31 @@ def expected(components: Components, seeds: int, photos: int) -> tuple[float, fl
         rest,
         seeds,
         photos,
+        None if share is None else share * (photos - 1),
     )
     return float(squares.error()), float(squares.df())
 
 
 def remedy(
-    mean: Mean, margin: float, alpha: float, n_photos: int, seconds: float | None, floor: float | None = None
+    mean: Mean,
+    margin: float,
+    alpha: float,
+    n_photos: int,
+    seconds: float | None,
+    floor: float | None = None,
+    units: Clusters | None = None,
 ) -> Remedy | None:
     """What would settle a contrast; None where it has no error to plan with.
 
     alpha: the level that the contrast is tested at. seconds: of one run of each of the two arms together. floor: for
     test photos that differ between seeds, n_test / n_train of the resampled design; None for crossed or seeds alone.
+    units: the groups of the test photos, where those are the unit.
     """
     if mean.error is None or mean.components is None:
         return None
     parts = mean.components
+    n_units = n_photos if units is None else units.n
+    share = None if units is None else units.df / max(units.n - 1, 1)
 
     def spent(seeds: int | None) -> Effort | None:
         if seeds is None:
@@ -96,28 +113,31 @@ def remedy(
 
     def noise(seeds: int, photos: int) -> tuple[float, float]:
         if parts.photo is not None:
-            return expected(parts, seeds, photos)
+            return expected(parts, seeds, photos, share)
         return parts.seed * math.sqrt(1 / seeds + (floor or 0.0)), float(seeds - 1)
 
     def found(difference: float, seeds: int, photos: int) -> bool:
         return power(difference, *noise(seeds, photos), alpha) >= POWER
 
     def seeds_for(difference: float) -> int | None:
-        return least(lambda seeds: found(difference, seeds, n_photos), max(mean.n, 2), MOST_SEEDS)
+        return least(lambda seeds: found(difference, seeds, n_units), max(mean.n, 2), MOST_SEEDS)
 
     settle = spent(seeds_for(margin))
     photos = photos_seeds = None
     if settle is None and parts.photo is not None:
         for factor in (1, 2, 4, 8, 16):
             photos_seeds = factor * mean.n
-            photos = least(lambda n, seeds=photos_seeds: found(margin, seeds, n), n_photos, MOST_PHOTOS)  # type: ignore[misc]
+            photos = least(lambda n, seeds=photos_seeds: found(margin, seeds, n), n_units, MOST_PHOTOS)  # type: ignore[misc]
             if photos is not None:
                 break
         else:
             photos_seeds = None
     seen = abs(mean.value)
     show = spent(seeds_for(seen)) if seen > margin and (settle is None or settle.runs) else None
-    return Remedy(margin, n_photos, settle, photos, photos_seeds, seen, show)
+    if units is None:
+        return Remedy(margin, n_photos, settle, photos, photos_seeds, seen, show)
+    more = None if photos is None else round(photos * n_photos / units.n)
+    return Remedy(margin, n_photos, settle, more, photos_seeds, seen, show, units.n, photos)
 
 
 def least(enough: Callable[[int], bool], start: int, most: int) -> int | None:

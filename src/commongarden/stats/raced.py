@@ -11,6 +11,7 @@ import numpy as np
 
 from commongarden.errors import StoreError
 from commongarden.stats import racing
+from commongarden.stats.clusters import Clusters, clusters
 from commongarden.stats.racing import Looked, Plan, Race
 from commongarden.store import Store, keep
 from commongarden.study import Study
@@ -66,7 +67,14 @@ def replay(study: Study, store: Store, plan: Plan, seeds: tuple[int, ...]) -> Ra
         return np.asarray(found.probabilities.argmax(axis=1) == found.labels)
 
     pairs = [(contrast.arm, contrast.against) for contrast in study.planned_contrasts()]
-    return racing.race(pairs, list(study.arms), seeds, right, store.has, plan)
+    return racing.race(pairs, list(study.arms), seeds, right, store.has, plan, _groups(store))
+
+
+def _groups(store: Store) -> Clusters | None:
+    """Of the test photos, in the order in which the runs have them."""
+    groups = {photo.path: photo.group for photo in store.manifest().photos if photo.group}
+    done = next((run for run in store.runs() if run.status == "finished"), None) if groups else None
+    return None if done is None else clusters(store.predictions(done.arm, done.seed).photos, groups)
 
 
 def read(store: Store) -> Raced | None:

@@ -20,7 +20,8 @@ import numpy as np
 from scipy import special
 
 from commongarden.stats import sequential
-from commongarden.stats.crossed import MeanSquares, mean_squares, photo_error
+from commongarden.stats.clusters import Clusters
+from commongarden.stats.crossed import MeanSquares, mean_squares
 
 Decision = Literal["better", "worse", "equivalent", "photos", "open"]
 PHOTO_Z, EQUIVALENCE_Z = 1.96, 1.645  # of the widest level that Holm's rule can come to
@@ -101,11 +102,13 @@ def race(
     right: Callable[[str, int], np.ndarray | None],
     is_there: Callable[[str, int], bool],
     plan: Plan,
+    groups: Clusters | None = None,
 ) -> Race:
     """Replays the race over the runs that are there.
 
     pairs: contrasts as (arm, against); seeds: the first plan.most are used, in their order. right: for each test photo
-    whether the run called it by its name, None for a failed run; is_there: whether the run is in the store.
+    whether the run called it by its name, None for a failed run; is_there: whether the run is in the store. groups: of
+    the test photos, where those are the unit.
     """
     if len(seeds) < plan.most:
         raise ValueError(f"seeds: found {len(seeds)}, accepted: at least as many as the plan's most ({plan.most})")
@@ -119,7 +122,7 @@ def race(
         if needed:
             break
         was_open = [i for i, decision in enumerate(decisions) if decision == "open"]
-        evidence = {i: evidence_of(_differences(*pairs[i], seeds[:n_seeds], right)) for i in was_open}
+        evidence = {i: evidence_of(_differences(*pairs[i], seeds[:n_seeds], right), groups) for i in was_open}
         at = settle(evidence, decisions, k, plan)
         found.append(
             Look(n_seeds, tuple(_looked(pairs[i], evidence[i], at[i], decisions[i]) for i in was_open)),
@@ -185,19 +188,19 @@ def only_photos(seen: Evidence, margin: float) -> bool:
     return limit < PHOTO_Z * seen.photo_error and EQUIVALENCE_Z * seen.photo_error > margin
 
 
-def evidence_of(differences: np.ndarray) -> Evidence | None:
-    """From a table (seeds, photos) of 1, 0 and -1; None with fewer than two seeds or photos."""
-    if min(differences.shape, default=0) < 2:
+def evidence_of(differences: np.ndarray, groups: Clusters | None = None) -> Evidence | None:
+    """From a table (seeds, photos) of 1, 0 and -1; None with fewer than two seeds, photos or groups of photos."""
+    if min(differences.shape, default=0) < 2 or (groups is not None and groups.n < 2):
         return None
-    return of_mean_squares(mean_squares(differences))
+    return of_mean_squares(mean_squares(differences, groups))
 
 
 def of_mean_squares(found: MeanSquares) -> Evidence:
     """The evidence in the mean squares of one table."""
     size = found.n_seeds * found.n_photos
-    error, df, least = float(found.error()), float(found.df()), photo_error(found.n_photos)
+    error, df, least = float(found.error()), float(found.df()), found.least_error
     if error < least:  # arms that agree on every photo show no spread, which must not read as certainty
-        error, df = least, float(found.n_seeds - 1)
+        error, df = least, float(found.least_df)
     photo = float(np.sqrt(max(found.photo - found.rest, 0.0) / size))
     return Evidence(found.n_seeds, float(found.mean), error, df, float(np.sqrt(found.seed / size)), photo)
 

@@ -18,7 +18,7 @@ from commongarden.stats.tuned import Tuned
 from commongarden.stats.worth import Worths
 from commongarden.study import Published
 
-Outcome = Literal["better", "worse", "equivalent", "not resolved", "one seed", "one photo", "no pairs"]
+Outcome = Literal["better", "worse", "equivalent", "not resolved", "one seed", "one photo", "one group", "no pairs"]
 Design = Literal["crossed", "resampled"]
 
 
@@ -56,7 +56,7 @@ class ArmResult:
     peak_memory_mb: Estimate | None
     model_mb: float | None
     n_params: int
-    macs: int
+    macs: int | None
     published: Published | None
     balanced_accuracy: Estimate | None = None
     log_loss: Estimate | None = None
@@ -117,6 +117,8 @@ class Results:
     vary, folds: what makes runs of one arm differ; with folds, `seeds` are their numbers.
     contract: the hash of the terms on which the arms are compared.
     worth: what the parts of a network are worth that the study takes apart.
+    n_groups, n_test_groups: to how many groups (patients, plants, videos) all photos and the test photos belong, a
+        photo without one counted by itself; groups are then the unit of the intervals. 0 where photos are.
     """
 
     study: str
@@ -142,3 +144,5 @@ class Results:
     folds: int = 0
     contract: str = ""
     worth: Worths | None = None
+    n_groups: int = 0
+    n_test_groups: int = 0

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from commongarden.records import Predictions
+from commongarden.stats.clusters import Clusters, Groups, clusters
 from commongarden.stats.crossed import crossed_mean, photo_error
 from commongarden.stats.estimates import rounding_spread
 from commongarden.stats.means import Mean, student_mean
@@ -18,15 +19,22 @@ from commongarden.stats.resampled import resampled_mean
 
 @dataclass(frozen=True)
 class Sample:
-    """What some runs of one arm said, one Predictions a seed. n_train: photos that each was trained on."""
+    """What some runs of one arm said, one Predictions a seed. n_train: photos that each was trained on. groups: of the
+    photos that have one (a patient, a plant, a video)."""
 
     runs: tuple[Predictions, ...]
     n_train: int
+    groups: Groups = field(default_factory=dict)
 
     @property
     def n_test(self) -> float:
         """Test photos of a run, on average."""
         return float(np.mean([len(run.labels) for run in self.runs]))
+
+    @property
+    def clusters(self) -> Clusters | None:
+        """The groups of the test photos that all runs share; None where photos are the unit."""
+        return clusters(self.runs[0].photos, self.groups)
 
 
 def shared_photos(runs: Sequence[Predictions]) -> bool:
@@ -52,7 +60,7 @@ def mean_difference(metric: Metric, one: Sample, two: Sample) -> Mean:
 
 def _crossed(metric: Metric, sample: Sample, table: Sequence[np.ndarray], bounds: tuple[float, float]) -> Mean:
     least_error = photo_error(sample.n_test) if metric.unit == "points" else 0.0
-    return crossed_mean(np.stack(table), least_error=least_error, bounds=bounds)
+    return crossed_mean(np.stack(table), least_error=least_error, bounds=bounds, groups=sample.clusters)
 
 
 def _over_runs(

@@ -13,6 +13,7 @@ from commongarden.stats import raced
 from commongarden.stats.baselines import baselines_of, beside_baselines, over_splits
 from commongarden.stats.best import Standing, standings
 from commongarden.stats.budgets import budget_views
+from commongarden.stats.clusters import Groups, clusters
 from commongarden.stats.commonest import Commonest, at_commonest, commonest_class
 from commongarden.stats.contrasts import contrast_results
 from commongarden.stats.estimates import mean_interval
@@ -33,6 +34,7 @@ def summarize(store: Store) -> Results:
     """
     study, split, manifest, runs = store.study(), store.split(), store.manifest(), store.runs()
     label = {photo.path: photo.label for photo in manifest.photos}
+    groups = {photo.path: photo.group for photo in manifest.photos if photo.group}
     splits = store.splits()
     contract.check(store, study, manifest, splits, runs)
     parts = list(splits.values()) if study.splits_vary else [split]  # over all splits where they vary
@@ -42,11 +44,11 @@ def summarize(store: Store) -> Results:
     )
     tested = predictions_by_arm(store, study, runs)
     arms = tuple(
-        _arm_result(store, study, name, runs, tested[name], commonest, manifest.classes) for name in study.arms
+        _arm_result(store, study, name, runs, tested[name], commonest, manifest.classes, groups) for name in study.arms
     )
     seconds = {arm.arm: arm.seconds.value for arm in arms if arm.seconds is not None}
     n_train = len(split.train)
-    contrasts = contrast_results(study, tested, n_train, seconds, len(manifest.classes), raced.read(store))
+    contrasts = contrast_results(study, tested, n_train, seconds, len(manifest.classes), raced.read(store), groups)
     outcomes = {(contrast.arm, contrast.against): str(contrast.outcome) for contrast in contrasts}
     every = [run for by_seed in tested.values() for run in by_seed.values()]
     return Results(
@@ -59,21 +61,28 @@ def summarize(store: Store) -> Results:
         commonest=commonest,
         contrasts=contrasts,
         baselines=over_splits(baselines),
-        beside_baselines=beside_baselines(store, list(study.arms), runs, baselines),
-        budgets=budget_views(store, study, runs),
+        beside_baselines=beside_baselines(store, list(study.arms), runs, baselines, groups),
+        budgets=budget_views(store, study, runs, groups),
         tuned=tuning_found(store, study, outcomes, len(split.val)),
         arms=arms,
         metric=study.metric,
         margin=study.margin / 100,
         design="crossed" if not every or shared_photos(every) else "resampled",
-        standings=_standings(study, tested, n_train),
+        standings=_standings(study, tested, n_train, groups),
         imbalance=imbalance(Counter(label[path] for path in split.test)),
-        factorial=effects_of(study, tested, splits),
+        factorial=effects_of(study, tested, splits, groups),
         vary=study.vary,
         folds=study.folds,
         contract=contract.of(study, manifest, splits).hash,
         worth=worths_of(study, arms, contrasts, _seconds(store, study, runs)) if study.ablation else None,
+        n_groups=_n_groups([photo.path for photo in manifest.photos], groups),
+        n_test_groups=_n_groups(split.test, groups),
     )
+
+
+def _n_groups(paths: Sequence[str], groups: Groups) -> int:
+    found = clusters(np.array(paths), groups)
+    return 0 if found is None else found.n
 
 
 def predictions_by_arm(store: Store, study: Study, runs: Sequence[Run]) -> dict[str, dict[int, Predictions]]:
@@ -94,14 +103,16 @@ def _seconds(store: Store, study: Study, runs: Sequence[Run]) -> dict[str, dict[
     return found
 
 
-def _standings(study: Study, tested: Mapping[str, Mapping[int, Predictions]], n_train: int) -> tuple[Standing, ...]:
+def _standings(
+    study: Study, tested: Mapping[str, Mapping[int, Predictions]], n_train: int, groups: Groups
+) -> tuple[Standing, ...]:
     found = {arm: by_seed for arm, by_seed in tested.items() if by_seed}
     shared = sorted(set.intersection(*(set(by_seed) for by_seed in found.values()))) if found else []
     if not shared:
         return ()
     return standings(
         METRICS[study.metric],
-        {arm: Sample(tuple(by_seed[seed] for seed in shared), n_train) for arm, by_seed in found.items()},
+        {arm: Sample(tuple(by_seed[seed] for seed in shared), n_train, groups) for arm, by_seed in found.items()},
     )
 
 
@@ -113,6 +124,7 @@ def _arm_result(
     predictions: Mapping[int, Predictions],
     commonest: Commonest,
     classes: Sequence[str],
+    groups: Groups,
 ) -> ArmResult:
     mine = [run for run in runs if run.arm == name]
     done = [run for run in mine if run.status == "finished"]
@@ -127,10 +139,10 @@ def _arm_result(
         run.n_train * len(history) / sum(epoch.seconds_train for epoch in history)
         for run, history in zip(done, histories, strict=True)
     ]
-    tested = _tested(predictions, done)
+    tested = _tested(predictions, done, groups)
     reached = {key: None if tested is None else mean_score(METRICS[key], tested).interval() for key in METRICS}
     accuracy = reached["accuracy"]
-    kept = _tested(predictions, learned) if stuck else None
+    kept = _tested(predictions, learned, groups) if stuck else None
     return ArmResult(
         arm=name,
         arch=study.arms[name].arch,
@@ -147,7 +159,7 @@ def _arm_result(
         peak_memory_mb=_over([run.peak_memory_bytes / 1e6 for run in done if run.peak_memory_bytes is not None]),
         model_mb=done[0].model_bytes / 1e6 if done and done[0].model_bytes else None,
         n_params=cost.n_params,
-        macs=cost.macs,
+        macs=cost.macs if cost.macs != arch.UNKNOWN else None,
         published=study.published.get(name),
         balanced_accuracy=reached["balanced_accuracy"],
         log_loss=reached["log_loss"],
@@ -156,10 +168,10 @@ def _arm_result(
     )
 
 
-def _tested(predictions: Mapping[int, Predictions], runs: Sequence[Run]) -> Sample | None:
+def _tested(predictions: Mapping[int, Predictions], runs: Sequence[Run], groups: Groups) -> Sample | None:
     if not runs:
         return None
-    return Sample(tuple(predictions[run.seed] for run in runs), round(np.mean([run.n_train for run in runs])))
+    return Sample(tuple(predictions[run.seed] for run in runs), round(np.mean([run.n_train for run in runs])), groups)
 
 
 def _recalls(tested: Sample, classes: Sequence[str]) -> tuple[Recall, ...]:
@@ -175,7 +187,7 @@ def _recalls(tested: Sample, classes: Sequence[str]) -> tuple[Recall, ...]:
         )
         n_photos = float(np.mean([rows.sum() for rows in inside]))
         # the share of the photos that is tested on, not its size, is what makes splits depend on each other
-        part = Sample(own, round(tested.n_train * n_photos / tested.n_test))
+        part = Sample(own, round(tested.n_train * n_photos / tested.n_test), tested.groups)
         found.append(Recall(label, round(n_photos), mean_score(METRICS["accuracy"], part).interval()))
     return tuple(found)
 

@@ -86,13 +86,13 @@ def worths_of(
                 result.within_margin,
                 _paired(seconds[study.ablation], seconds[name]),
                 whole.n_params - arm.n_params,
-                whole.macs - arm.macs,
+                (whole.macs or 0) - (arm.macs or 0),  # of our own networks, whose parts are known, and so they are
             )
         )
     sign = 1 if METRICS[study.metric].higher_is_better else -1
     found.sort(key=lambda part: (part.difference is None, -sign * part.difference.value if part.difference else 0))
     time = None if whole.seconds is None else whole.seconds.value
-    return Worths(study.ablation, tuple(found), whole.n_params, whole.macs, time)
+    return Worths(study.ablation, tuple(found), whole.n_params, whole.macs or 0, time)
 
 
 def turned(found: Estimate | None) -> Estimate | None:

@@ -5,19 +5,25 @@ from __future__ import annotations
 import dataclasses
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from commongarden import arch
-from commongarden.arch import Node, Shape
+from commongarden.arch import External, Node, Shape
+from commongarden.errors import ArchError, CommonGardenError
 from commongarden.findings import AUDIT_SCHEMA, Audit, Scale
+from commongarden.language import _, told
 from commongarden.recipe import Recipe
 from commongarden.train import measure, streams
+from commongarden.train.blame import describe_user_error
 from commongarden.train.build import auxiliary_logits, build, module_name
+from commongarden.train.external import ExternalNetwork, user_file
 from commongarden.train.initialize import initialize
+from commongarden.train.recording import path_of
 from commongarden.train.symptoms import Passes, Plan, symptoms
 from commongarden.train.watch import Watch, fresh_statistics, linear_calls, tensors, watched
 
@@ -36,12 +42,16 @@ def audit(
     under. The network's weights, running statistics and mode are left as they were; gradients are cleared.
     """
 
-    def path(name: str) -> str:
-        while paths and name not in paths:  # a part of a layer's module, of which the tree knows nothing
-            name = name.rpartition(".")[0]
-        return paths[name] if paths else name or type(network).__name__
+    by_others = {name for name, part in network.named_modules() if isinstance(part, ExternalNetwork)}
 
-    was_training = network.training
+    def path(name: str) -> str:
+        known = name
+        while paths and known not in paths:  # a part of a layer's module, of which the tree knows nothing
+            known = known.rpartition(".")[0]
+        if paths and known in by_others:
+            return path_of(name, paths)  # its author knows it by its dotted name
+        return paths[known] if paths else name or type(network).__name__
+
     with fresh_statistics(network), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         watch, logits, loss = _training_pass(network, x, labels)
@@ -50,7 +60,6 @@ def audit(
             calm = tensors(network(x))[0].float()
     found = symptoms(Passes(network, watch, logits, calm, loss), plan)
     network.zero_grad(set_to_none=True)
-    network.train(was_training)
     return Audit(
         AUDIT_SCHEMA,
         key,
@@ -106,12 +115,13 @@ def audit_arm(
 
     pixels: (n, channels, height, width), 0..255; labels: (n,) int64. n_train: photos in the training part.
     """
-    module = build(network, input)
-    initialize(module, recipe, streams.generator(0, 0, "initialization"))
+    with blaming(network):
+        module = build(network, input)
+        initialize(module, recipe, streams.generator(0, 0, "initialization"))
     x = pixels.float()
     if recipe.pixels == "standardized":
         x = (x - x.mean((0, 2, 3), keepdim=True)) / x.std((0, 2, 3), keepdim=True).clamp_min(1e-6)
-    if recipe.layout == "channels-last":
+    if recipe.layout == "channels-last" and not source_of(network):  # which others' code need not be able to take
         module.to(memory_format=torch.channels_last)
         x = x.to(memory_format=torch.channels_last)
     return audit_built(module, network, recipe, n_classes, n_train, x, labels)
@@ -123,7 +133,27 @@ def audit_built(
     """The audit of a module that was built of `network`, at the weights it has. x: (n, channels, height, width), as
     the recipe gives them to the network."""
     plan = Plan(recipe.batch_size, -(-n_train // recipe.batch_size), recipe.epochs, n_classes)
-    return audit(module, x, labels, plan, paths=tree_paths(network), key=arch.hash(network))
+    with blaming(network):
+        return audit(module, x, labels, plan, paths=tree_paths(network), key=arch.hash(network))
+
+
+def source_of(network: Node) -> str:
+    """The name of the network by others in a tree; "" where all of it is ours."""
+    return next((node.source for _label, node in arch.children(network) if isinstance(node, External)), "")
+
+
+@contextmanager
+def blaming(network: Node) -> Iterator[None]:
+    """What others' code raises is an error that names their file and line. Raises ArchError."""
+    try:
+        yield
+    except CommonGardenError:
+        raise
+    except Exception as error:
+        if not (source := source_of(network)):
+            raise
+        reason = told(describe_user_error(error, user_file(source)))
+        raise ArchError(_("{source}: it cannot be audited: {reason}").format(source=source, reason=reason)) from error
 
 
 def audit_drawn(network: Node, input: Shape, n_classes: int, recipe: Recipe, n_train: int) -> Audit:

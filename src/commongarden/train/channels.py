@@ -167,4 +167,4 @@ MOVING: dict[str, Callable[[Any, int, tuple[int, ...]], int | None]] = {
 
 def by_channel(x: Tensor, axis: int) -> Tensor:
     """(numbers of one channel, channels)."""
-    return x.movedim(axis, -1).flatten(0, -2)
+    return x.movedim(axis, -1).reshape(-1, x.shape[axis])

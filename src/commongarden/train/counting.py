@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -9,19 +10,20 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, _FlopCounterMode
 
 from commongarden.arch import UNKNOWN
 from commongarden.errors import ArchError, CommonGardenError
-from commongarden.language import _, told
+from commongarden.language import N_, _, told
 from commongarden.train.blame import describe_user_error
 from commongarden.train.external import ExternalNetwork, user_file
 
+SCRIPTED = N_("what TorchScript puts out cannot be seen")
 EVERYTHING = "Global"  # torch's own name
 
 
 class Counted(NamedTuple):
-    """Of one image; UNKNOWN where it could not be counted, with the reason."""
+    """Of one image; UNKNOWN where it could not be counted, with the reason in English, as records have it."""
 
     macs: int
     activation_bytes: int
@@ -48,8 +50,12 @@ def cost(network: ExternalNetwork, input: tuple[int, int, int]) -> Counted:
                 raise
             except Exception as error:
                 reason = _alone(network, images, input, training, error)
-        unknown = Counted(UNKNOWN, UNKNOWN, reason)
-        found[training] = unknown if reason else Counted(macs.of() // n, outputs.bytes // n)
+        if reason:
+            found[training] = Counted(UNKNOWN, UNKNOWN, reason)
+        elif any(isinstance(part, torch.jit.ScriptModule) for part in network.modules()):
+            found[training] = Counted(macs.of() // n, UNKNOWN, SCRIPTED)
+        else:
+            found[training] = Counted(macs.of() // n, outputs.bytes // n)
     return found[bool(network.collect())]
 
 
@@ -80,8 +86,18 @@ class Macs(FlopCounterMode):
     def __init__(self) -> None:
         super().__init__(display=False)
         self._place = _Place()
-        self.mod_tracker: Any = self._place  # type: ignore[assignment]
+        self.mod_tracker: Any = self._place
         self.unknown = ""
+
+    def __enter__(self) -> Macs:
+        self.flop_counts.clear()
+        self.mode: Any = Uncompiled(self)
+        self.mode.__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.mode.__exit__(*raised)
+        self.mode = None
 
     def within(self, name: str) -> None:
         """What is done from now on counts for this name."""
@@ -93,10 +109,21 @@ class Macs(FlopCounterMode):
 
     def _count_flops(self, func_packet: Any, out: Any, args: Any, kwargs: Any) -> Any:
         try:
-            return super()._count_flops(func_packet, out, args, kwargs)
+            return super()._count_flops(func_packet, out, args, kwargs)  # type: ignore[no-untyped-call]
         except Exception:  # the formula's assertions, or operands it does not expect; the operation itself is done
             self.unknown = self.unknown or str(func_packet)
             return out
+
+
+class Uncompiled(_FlopCounterMode):  # type: ignore[no-untyped-call]
+    """torch's mode without the mark that its method is not to be compiled, which would load torch's compiler
+    (uncompiled.py): four seconds for nothing."""
+
+    __torch_dispatch__ = inspect.unwrap(_FlopCounterMode.__torch_dispatch__)
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
 
 
 class _Place:

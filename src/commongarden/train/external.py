@@ -52,7 +52,7 @@ class ExternalNetwork(nn.Module):
             raise RuntimeError(f"{self.node.source}: {describe_user_error(error, place)}") from error
         logits, *others = output if isinstance(output, tuple) and output else (getattr(output, "logits", output),)
         self._auxiliary = [other for other in others if isinstance(other, Tensor)] if self.training else []
-        wanted = (len(x), self.node.classes)
+        wanted = (x.shape[0], self.node.classes)  # a size that an exporter may leave open
         for found in (logits, *self._auxiliary):
             if not isinstance(found, Tensor) or tuple(found.shape) != wanted:
                 shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__

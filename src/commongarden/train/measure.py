@@ -92,7 +92,9 @@ def network_by_others(arm: Arm, n_classes: int, input: tuple[int, int, int]) -> 
     mean, std = external.normalization(network.inner, arm.arch)
     macs, activation_bytes = counted.macs, counted.activation_bytes
     n_params = sum(parameter.numel() for parameter in network.parameters())
-    return Origin(arm.origin.code, digest, n_classes, input, n_params, macs, activation_bytes, mean, std)
+    return Origin(
+        arm.origin.code, digest, n_classes, input, n_params, macs, activation_bytes, mean, std, counted.unknown
+    )
 
 
 class PeakMemory:

@@ -23,10 +23,7 @@ def compare_gradient(module: nn.Module, inputs: Sequence[Any], seed: int = 0) ->
     gradient is 0 too.
     """
     generator = torch.Generator().manual_seed(seed)
-    alone = copy.deepcopy(module).train()  # a normalization works otherwise in evaluation
-    for part in alone.modules():
-        for hooks in (part._forward_hooks, part._forward_hooks_with_kwargs):
-            hooks.clear()
+    alone = copied(module).train()  # a normalization works otherwise in evaluation
     first, *others = inputs
     x = first[:N_PHOTOS].detach().cpu().double().contiguous()  # a view of a layout of channels last fails
     x = x + 0.1 * max(float(x.std()), 1e-6) * torch.randn(x.shape, generator=generator, dtype=torch.float64)
@@ -35,6 +32,23 @@ def compare_gradient(module: nn.Module, inputs: Sequence[Any], seed: int = 0) ->
         return _compare(alone.double(), x, others, 1e-6, generator)
     except (RuntimeError, TypeError):  # written for float32
         return _compare(alone.float(), x.float(), others, 1e-2, generator)
+
+
+def copied(module: nn.Module) -> nn.Module:
+    """A copy with parameters, buffers and hooks of its own. Results that a module keeps between passes, which Python
+    cannot copy (old weight norms keep their weight so), are copied without their graph."""
+    kept: dict[int, Any] = {}
+    for part in module.modules():
+        held = [value for values in vars(part).values() for value in (values if isinstance(values, list) else [values])]
+        for value in held:
+            if isinstance(value, Tensor) and value.grad_fn is not None:
+                kept[id(value)] = value.detach().clone()
+    with torch.no_grad():  # TorchScript copies a parameter by an operation
+        alone = copy.deepcopy(module, kept)
+    for mine, theirs in zip(alone.parameters(), module.parameters(), strict=True):
+        if mine.requires_grad != theirs.requires_grad:
+            mine.requires_grad_(theirs.requires_grad)
+    return alone
 
 
 def _compare(

@@ -26,7 +26,7 @@ from commongarden.recipe import Recipe, override
 from commongarden.train import checkpoint, loop, measure, state, streams, weights
 from commongarden.train.blame import describe_user_error
 from commongarden.train.classifier import Classifier
-from commongarden.train.convolutions import Convolution, convolutions, wrong
+from commongarden.train.convolutions import convolutions, wrong
 from commongarden.train.evaluate import evaluate
 from commongarden.train.external import ExternalNetwork
 from commongarden.train.initialize import initialize
@@ -165,7 +165,7 @@ def _tried(arm: Arm, kept: Origin, recipe: Recipe, device: torch.device, now: Sa
 
 def _check_memory(arm: Arm, kept: Origin, batch_size: int, memory: int) -> None:
     """Half of the activations' bytes are sure; how much longer their gradients are held depends on the network."""
-    needed = Cost(kept.n_params, 0, kept.activation_bytes // 2).training_bytes(batch_size)
+    needed = Cost(kept.n_params, 0, max(kept.activation_bytes, 0) // 2).training_bytes(batch_size)
     if needed > memory:
         raise ArchError(
             _(
@@ -231,19 +231,21 @@ def _digest(tensor: Tensor) -> str:
     return hashlib.sha256(values.flatten().view(torch.uint8).numpy().tobytes()).hexdigest()
 
 
-def compared(subjects: Mapping[str, tuple[Node, Recipe]], seconds: float, say: Say) -> dict[str, str]:
-    """For each network of our own that there is time for, the first convolution that has a wrong gradient, as text; ""
-    for none."""
+def compared(
+    subjects: Mapping[str, tuple[Node, Recipe]], known: frozenset[str], seconds: float, say: Say
+) -> tuple[dict[str, str], frozenset[str]]:
+    """For each network of our own that there is time for, the first convolution that has a wrong gradient, as text, ""
+    for none; and the convolutions that are right. known: those that were right before."""
     until = time.monotonic() + seconds
-    right: set[Convolution] = set()
+    right = set(known)
     found = {}
     for name, (network, recipe) in subjects.items():
         say(name)
         size = recipe.resolution
         classifier = Classifier(network, (size, size, 3), recipe, (127.5,) * 3, (64.0,) * 3)
         called = convolutions(classifier, torch.zeros(2, 3, size, size, dtype=torch.uint8))
-        bad, good = wrong(set(called) - right, until - time.monotonic())
-        right.update(good)
-        if bad or right.issuperset(called):
+        bad, good = wrong([one for one in called if repr(one) not in right], until - time.monotonic())
+        right.update(map(repr, good))
+        if bad or all(repr(one) in right for one in called):
             found[name] = str(bad[0]) if bad else ""
-    return found
+    return found, frozenset(right)

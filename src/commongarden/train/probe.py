@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Iterator, Mapping
 
@@ -16,13 +15,14 @@ from commongarden.arch import Node, Shape
 from commongarden.findings import Probe
 from commongarden.recipe import Recipe
 from commongarden.train import measure, streams
-from commongarden.train.audit import audit, drawn_pixels, n_photos, tree_paths
+from commongarden.train.audit import audit, blaming, drawn_pixels, n_photos, tree_paths
 from commongarden.train.build import Concatenated, Summed, auxiliary_logits, build
 from commongarden.train.initialize import initialize
+from commongarden.train.numerical import copied
 from commongarden.train.recording import path_of
 from commongarden.train.symptoms import CONSTANT, Plan
 from commongarden.train.uncompiled import uncompiled
-from commongarden.train.watch import Linear, fresh_statistics, spread, tensors
+from commongarden.train.watch import Linear, first, fresh_statistics, spread, tensors
 
 STEPS = 4
 LR = 1e-3
@@ -43,7 +43,7 @@ def probe(
     """
     names = dict(paths or {})
     found = audit(network, x, labels, plan, paths=paths, key=key)
-    tried = copy.deepcopy(network)
+    tried = copied(network)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         before = _dead(tried, x, labels)
@@ -65,15 +65,17 @@ def probe_drawn(network: Node, input: Shape, n_classes: int, recipe: Recipe, n_t
     """The probe of a tree of nodes as the recipe would first have it, on drawn pixels; n_train: photos to train on."""
     measure.settle(recipe.threads, recipe.precision)
     torch.manual_seed(streams.seed(0, 0, "initialization"))  # for networks that draw their own
-    module = build(network, input)
-    initialize(module, recipe, streams.generator(0, 0, "initialization"))
+    with blaming(network):
+        module = build(network, input)
+        initialize(module, recipe, streams.generator(0, 0, "initialization"))
     n = n_photos(network, input)
     x = drawn_pixels(input, n)
     if recipe.pixels == "standardized":
         x = (x - x.mean((0, 2, 3), keepdim=True)) / x.std((0, 2, 3), keepdim=True).clamp_min(1e-6)
     plan = Plan(recipe.batch_size, -(-n_train // recipe.batch_size), recipe.epochs, n_classes)
     labels = torch.arange(n) % n_classes
-    return probe(module, x, labels, plan, paths=tree_paths(network), key=arch.hash(network))
+    with blaming(network):
+        return probe(module, x, labels, plan, paths=tree_paths(network), key=arch.hash(network))
 
 
 def _learn(network: nn.Module, x: Tensor, labels: Tensor) -> None:
@@ -101,8 +103,8 @@ def _dead(network: nn.Module, x: Tensor, labels: Tensor) -> list[str]:
     flat: set[str] = set()
 
     def hook(name: str) -> object:
-        def look(module: nn.Module, inputs: object, output: object) -> None:
-            given, result = next(iter(tensors(inputs)), None), next(iter(tensors(output)), None)
+        def look(module: nn.Module, inputs: object, named: object, output: object) -> None:
+            given, result = first((inputs, named)), first(output)
             if given is None or result is None or not torch.isfinite(result).all():
                 return
             if spread(given) > CONSTANT >= spread(result):
@@ -110,7 +112,10 @@ def _dead(network: nn.Module, x: Tensor, labels: Tensor) -> list[str]:
 
         return look
 
-    handles = [module.register_forward_hook(hook(name)) for name, module in branches.items()]  # type: ignore[arg-type]
+    handles = [
+        module.register_forward_hook(hook(name), with_kwargs=True)  # type: ignore[arg-type]
+        for name, module in branches.items()
+    ]
     try:
         network.train()
         network.zero_grad(set_to_none=True)
@@ -144,8 +149,8 @@ def _has_gradient(module: nn.Module) -> bool:
 
 def _weights(network: nn.Module) -> Iterator[tuple[str, float]]:
     for name, module in network.named_modules():
-        if isinstance(module, Linear) and isinstance(module.weight, Tensor):
-            weight = module.weight.detach().float()
+        if isinstance(module, Linear) and (found := module._parameters.get("weight")) is not None:
+            weight = found.detach().float()
             yield name, float(weight.square().mean().sqrt()) * math.sqrt(weight[0].numel())
 
 

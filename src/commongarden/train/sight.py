@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from commongarden.train.classifier import Classifier
+from commongarden.train.evaluate import without_gradient
+from commongarden.train.watch import tensors
 
 
 @dataclass(frozen=True)
@@ -31,23 +33,31 @@ class Anatomy:
 def anatomy(classifier: Classifier, photo: Tensor) -> Anatomy:
     """From one pass of one photo (1, 3, height, width), uint8, in evaluation mode."""
     done: list[tuple[str, nn.Module, tuple[int, ...]]] = []  # in the order in which modules end
+    outputs: dict[str, Tensor] = {}
 
     def note(name: str) -> Any:
         def hook(module: nn.Module, given: Any, output: Any) -> None:
             if isinstance(output, Tensor):
                 done.append((name, module, tuple(output.shape)))
+                if torch.is_grad_enabled():
+                    outputs[name] = output
 
         return hook
 
-    hooks = [module.register_forward_hook(note(name)) for name, module in classifier.body.named_modules() if name]
+    hooks = [
+        module.register_forward_hook(note(name))
+        for name, module in classifier.body.named_modules()
+        if name and not isinstance(module, torch.jit.ScriptModule)  # which takes no hooks
+    ]
     try:
-        with torch.inference_mode():
-            classifier(photo)
+        with torch.enable_grad():
+            reached = _reached(classifier(photo), outputs)
     finally:
         for hook in hooks:
             hook.remove()
     convolutions = [(module, shape) for _name, module, shape in done if isinstance(module, nn.Conv2d)]
     linear = [module for _name, module, _shape in done if isinstance(module, nn.Linear)]
+    head = linear[-1] if linear else None
     first = convolutions[0][0] if convolutions else None
     colours = isinstance(first, nn.Conv2d) and first.in_channels == 3
     mapped = None
@@ -57,10 +67,25 @@ def anatomy(classifier: Classifier, photo: Tensor) -> Anatomy:
         fits = [
             (name, module)
             for name, module, shape in done
-            if len(shape) == 4 and shape[2:] == size and max(size) > 1 and times.count(name) == 1
+            if len(shape) == 4 and shape[2:] == size and max(size, default=0) > 1 and times.count(name) == 1
+            if name in reached
         ]
         mapped = fits[-1] if fits else None
-    return Anatomy(mapped, linear[-1] if linear else None, first if colours and isinstance(first, nn.Conv2d) else None)
+    return Anatomy(mapped, head, first if colours and isinstance(first, nn.Conv2d) else None)
+
+
+def _reached(logits: Tensor, outputs: dict[str, Tensor]) -> set[str]:
+    """The modules whose output the logits can be traced back to. What was done without gradients, or belongs to a view
+    that was changed, cannot; nothing is known of what is frozen."""
+    asked = {name: output for name, output in outputs.items() if output.requires_grad}
+    if not asked or not logits.requires_grad:
+        return set(outputs)
+    try:
+        gradients = torch.autograd.grad(logits.sum(), list(asked.values()), allow_unused=True)
+    except Exception:  # others' code may forbid it (torch.utils.checkpoint in its older form), and captum asks so too
+        return set()
+    cut = {name for name, gradient in zip(asked, gradients, strict=True) if gradient is None}
+    return set(outputs) - cut
 
 
 def evidence(classifier: Classifier, layer: nn.Module, photos: Tensor, targets: Tensor) -> np.ndarray:
@@ -101,27 +126,32 @@ def _separate(classifier: nn.Module) -> Iterator[None]:
 def features(
     classifier: Classifier, head: nn.Module | None, batches: Iterable[tuple[Tensor, Tensor]], device: torch.device
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What the head is given for each photo, (n, features) float32, or the logits where there is no head; and the
-    class that each photo is called, (n,) int64."""
-    rows: list[Tensor] = []
-    called: list[Tensor] = []
+    """What the head is given for each photo, (n, features) float32, at its last call; the logits where there is no
+    head, or it is given something else than a row for each photo. And the class that each photo is called, (n,)
+    int64."""
+    rows: list[Tensor | None] = []
+    logits: list[Tensor] = []
+    given: list[Tensor] = []
 
-    def keep(module: nn.Module, given: tuple[Tensor, ...]) -> None:
-        rows.append(given[0].detach().float().flatten(1).cpu())
+    def keep(module: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> None:
+        given[:] = tensors([*args, *named.values()])[:1]
 
     classifier.eval()
-    hook = None if head is None else head.register_forward_pre_hook(keep)
+    hook = None if head is None else head.register_forward_pre_hook(keep, with_kwargs=True)
     try:
-        with torch.inference_mode():
+        with without_gradient(classifier):
             for pixels, _labels in batches:
-                logits = classifier(pixels.to(device)).float().cpu()
-                called.append(logits.argmax(1))
-                if head is None:
-                    rows.append(logits)
+                given.clear()
+                logits.append(classifier(pixels.to(device)).float().cpu())
+                fits = bool(given) and len(given[0]) == len(pixels)
+                rows.append(given[0].detach().float().flatten(1).cpu() if fits else None)
     finally:
         if hook is not None:
             hook.remove()
-    return torch.cat(rows).numpy(), torch.cat(called).numpy()
+    called = torch.cat([part.argmax(1) for part in logits]).numpy()
+    kept = [row for row in rows if row is not None]
+    alike = len(kept) == len(logits) and len({row.shape[1:] for row in kept}) == 1
+    return torch.cat(kept if alike else logits).numpy(), called
 
 
 def kernels(first: nn.Conv2d) -> np.ndarray:

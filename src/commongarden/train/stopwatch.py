@@ -8,6 +8,7 @@ are written in between and belong to the module. What making a stamp takes is le
 
 from __future__ import annotations
 
+import functools
 import itertools
 import time
 from collections.abc import Callable, Iterator
@@ -62,7 +63,13 @@ class Stopwatch:
         self._seen: set[Any] = set()
         self._open: list[int] = []
         self._watching = False
-        self._wrapped = {module: self._timed(place, module.forward) for place, (_, module) in enumerate(self.modules)}
+        self._is_forward = False
+        # with what an object has in place of its class's forward pass, such as its author's own
+        self._wrapped = {
+            module: (self._timed(place, module.forward), module.__dict__.get("forward"))
+            for place, (_, module) in enumerate(self.modules)
+            if not isinstance(module, torch.jit.ScriptModule)  # TorchScript cannot be looked into
+        }
         self._forward = classifier.forward
         classifier.__dict__["forward"] = self._whole
         optimizer.register_step_pre_hook(lambda *_: self.mark("optimizer_begins"))
@@ -77,7 +84,7 @@ class Stopwatch:
         self._watching = watched
         self._events, self._steps_back, self._seen, self._open = [], [], set(), [len(self.names)]
         if watched:
-            for module, timed in self._wrapped.items():
+            for module, (timed, _before) in self._wrapped.items():
                 module.__dict__["forward"] = timed
         try:
             self.mark("begins")
@@ -85,14 +92,21 @@ class Stopwatch:
             self.mark("ends")
         finally:
             if watched:
-                for module in self._wrapped:
-                    del module.__dict__["forward"]
+                for module, (_timed, before) in self._wrapped.items():
+                    if before is None:
+                        del module.__dict__["forward"]
+                    else:
+                        module.__dict__["forward"] = before
         self._seen = set()
         self._account()
 
     def _whole(self, *args: Any, **kwargs: Any) -> Any:
         self.mark("forward_begins")
-        result = self._forward(*args, **kwargs)
+        self._is_forward = True
+        try:
+            result = self._forward(*args, **kwargs)
+        finally:
+            self._is_forward = False
         self.mark("forward_ends")
         logits = tensors(result)[0]
         if logits.requires_grad:
@@ -106,9 +120,12 @@ class Stopwatch:
     def _timed(self, place: int, forward: Callable[..., Any]) -> Callable[..., Any]:
         now = self.now
 
+        @functools.wraps(forward)
         def timed(*args: Any, **kwargs: Any) -> Any:
+            if not self._is_forward:  # a repetition in the backward pass, whose time is the backward pass's
+                return forward(*args, **kwargs)
             begun = now()
-            for given in args:
+            for given in (*args, *kwargs.values()):
                 if isinstance(given, Tensor):
                     self._mark_node(given.grad_fn, self._open[-1])
             self._open.append(place)

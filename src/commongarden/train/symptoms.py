@@ -101,7 +101,7 @@ def _dead(watch: Watch) -> Iterator[Finding]:
     """Rectifiers that let nothing through of most channels, where something came in."""
     for call in watch.seen:
         if isinstance(call.module, RECTIFIERS) and call.input_spread > CONSTANT and call.dead >= DEAD_SHARE:
-            yield Finding("dead units", call.name, call.dead, {"units": float(call.output_shape[0])})
+            yield Finding("dead units", call.name, call.dead, {"units": float(call.channels)})
 
 
 def _constant(watch: Watch) -> Iterator[Finding]:
@@ -184,7 +184,7 @@ def _logits(passes: Passes, plan: Plan, found: list[Finding]) -> Iterator[Findin
     if sure > SURE and rms(logits - logits.mean(1, keepdim=True)) > LARGE_LOGITS:
         yield Finding("saturated logits", name, sure, {"loss": passes.loss, "guessing": guessing})
     differing = spread(logits) * rms(logits)
-    if passes.watch.seen[-1].input_spread <= CONSTANT:
+    if not passes.watch.seen or passes.watch.seen[-1].input_spread <= CONSTANT:
         return  # photos that do not differ
     if spread(logits) <= CONSTANT and not found:
         yield Finding("constant output", name, differing)
@@ -247,8 +247,8 @@ def _custom(watch: Watch) -> Iterator[Finding]:
         if call.custom:
             try:
                 cosine, error = compare_gradient(call.module, call.inputs)
-            except (RuntimeError, TypeError, ValueError):
-                continue  # it cannot work by itself, such as with arguments by name
+            except Exception:
+                continue  # it cannot work by itself, such as with arguments by name; or it cannot be copied
             if cosine < WRONG_COSINE or error > WRONG_ERROR:
                 yield Finding("wrong gradient", call.name, cosine, {"error": error})
 

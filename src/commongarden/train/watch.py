@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch.autograd.function import BackwardCFunction
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from commongarden.train.build import Summed
+from commongarden.train.channels import Channels, by_channel
 
 Linear = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
 RECTIFIERS = (nn.ReLU, nn.ReLU6, nn.Hardswish)
@@ -33,6 +34,7 @@ class Seen:
     depth: linear layers on the longest way through the graph to the output.
     gradient: of the loss at the output, None until one arrives. zero_gradient: share of channels where it is 0.
     custom: a custom autograd function works in the module and in none of its parts.
+    channels: how many there are, 0 where it is not known which dimension they are.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Seen:
     zero_gradient: float = 0.0
     inputs: tuple[Any, ...] = ()  # kept only where the gradient is to be checked
     custom: bool = False
+    channels: int = 0
 
     @property
     def gain(self) -> float:
@@ -74,6 +77,8 @@ class Watch:
 
     seen: list[Seen] = field(default_factory=list)
     depths: dict[Any, int] = field(default_factory=dict)
+    channels: Channels = field(default_factory=Channels)
+    under_way: bool = False
 
 
 def linear_calls(watch: Watch) -> list[Seen]:
@@ -83,36 +88,76 @@ def linear_calls(watch: Watch) -> list[Seen]:
 
 @contextmanager
 def watched(network: nn.Module) -> Iterator[Watch]:
-    """While open, every module call of a pass is noted; close it before another pass."""
+    """While open, every module call of a pass is noted; close it before another pass.
+
+    A call that cannot be looked into is left out. Modules of TorchScript take no hooks, and neither do their parts.
+    """
     watch = Watch()
     names = {module: name for name, module in network.named_modules()}
 
-    def hook(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-        result = first(output)
-        given = first(inputs)
-        if result is not None and given is not None:
-            watch.seen.append(_look(watch, names[module], module, inputs, given, result))
+    def begins(module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
+        watch.under_way = True
+        given = first((inputs, named))
+        if given is not None:
+            watch.channels.image(given)
 
-    handles = [module.register_forward_hook(hook) for module in network.modules()]
+    def ends(*_: Any) -> None:
+        watch.under_way = False
+        watch.channels.forget()
+
+    def hook(module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], output: Any) -> None:
+        result, given = first(output), first((inputs, named))
+        if result is None or given is None:
+            return
+        if not watch.under_way:
+            _again(watch, names[module], result)
+            return
+        with suppress(Exception):
+            watch.seen.append(_look(watch, names[module], module, (inputs, named), given, result))
+
+    handles = [
+        network.register_forward_pre_hook(begins, with_kwargs=True),
+        *(
+            module.register_forward_hook(hook, with_kwargs=True)
+            for module in names
+            if not isinstance(module, torch.jit.ScriptModule)
+        ),
+        network.register_forward_hook(ends),
+    ]
     try:
         yield watch
     finally:
         for handle in handles:
             handle.remove()
+        ends()
 
 
-def _look(watch: Watch, name: str, module: nn.Module, inputs: tuple[Any, ...], given: Tensor, result: Tensor) -> Seen:
+def _again(watch: Watch, name: str, result: Tensor) -> None:
+    """A call in the backward pass repeats one of the forward pass (torch.utils.checkpoint), which may have been without
+    gradients then."""
+    if result.requires_grad:
+        for call in watch.seen:
+            if call.name == name:
+                call.is_cut = False
+
+
+Inputs = tuple[tuple[Any, ...], dict[str, Any]]  # by place and by name
+
+
+def _look(watch: Watch, name: str, module: nn.Module, inputs: Inputs, given: Tensor, result: Tensor) -> Seen:
     x, y = given.detach(), result.detach()
     call = Seen(
         name, module, len(y), x[0, 0].numel() if x.dim() > 1 else 1, tuple(x.shape[1:]), tuple(y.shape[1:]),
         rms(x), rms(y), spread(x), spread(y),
     )  # fmt: skip
+    axis = watch.channels.ended(module, given, result)
+    call.channels = 0 if axis is None else y.shape[axis]
     if isinstance(module, Linear):
-        call.linear_rms = rms(_without_bias(y, module))
+        call.linear_rms = rms(_without_bias(y, module, axis))
     if isinstance(module, RECTIFIERS):
-        call.dead = _share_of_zeros(y)
+        call.dead = _share_of_zeros(y, axis)
     if _may_be_random(module):
-        call.noise = _noise(module, inputs, x, y)
+        call.noise = _noise(module, inputs, y)
     trained = any(parameter.requires_grad for parameter in module.parameters())
     call.is_cut = (given.requires_grad or trained) and not result.requires_grad
     if result.requires_grad:
@@ -120,12 +165,14 @@ def _look(watch: Watch, name: str, module: nn.Module, inputs: tuple[Any, ...], g
             custom, call.depth = walk(result.grad_fn, watch.depths)
             if custom:
                 call.custom = True
-                call.inputs = tuple(value.detach() if isinstance(value, Tensor) else value for value in inputs)
+                call.inputs = tuple(value.detach() if isinstance(value, Tensor) else value for value in inputs[0])
 
         def arrived(gradient: Tensor) -> None:
-            per_photo = gradient.detach().flatten(1).double().norm(dim=1)
+            if len(gradient) != len(y) or not gradient.numel():
+                return
+            per_photo = gradient.detach().reshape(len(gradient), -1).double().norm(dim=1)
             call.gradient = (call.gradient or 0.0) + float(per_photo.mean()) * len(y)  # the loss is a mean over photos
-            call.zero_gradient = _share_of_zeros(gradient.detach())
+            call.zero_gradient = _share_of_zeros(gradient.detach(), axis)
 
         result.register_hook(arrived)  # type: ignore[no-untyped-call]
     return call
@@ -166,22 +213,16 @@ def first(value: Any) -> Tensor | None:
     return next(iter(tensors(value)), None)
 
 
-def _without_bias(y: Tensor, module: nn.Module) -> Tensor:
+def _without_bias(y: Tensor, module: nn.Module, axis: int | None) -> Tensor:
     bias = module.bias
-    if not isinstance(bias, Tensor):
+    if not isinstance(bias, Tensor) or axis is None:
         return y
-    if isinstance(module, nn.Linear):
-        return y - bias.detach()
-    return y - bias.detach().view(-1, *(1,) * (y.dim() - 2))
+    return y - bias.detach().view(-1, *(1,) * (-axis - 1))
 
 
-def _channels_last(x: Tensor) -> Tensor:
-    """(numbers of one channel, channels): channels are dimension 1, but in sequences of tokens the last one."""
-    return (x if x.dim() == 3 else x.movedim(1, -1)).flatten(0, -2) if x.dim() > 1 else x[:, None]
-
-
-def _share_of_zeros(x: Tensor) -> float:
-    return float((_channels_last(x) == 0).all(0).float().mean())
+def _share_of_zeros(x: Tensor, axis: int | None) -> float:
+    """Of the channels; 0 where it is not known which dimension they are."""
+    return 0.0 if axis is None else float((by_channel(x, axis) == 0).all(0).float().mean())
 
 
 def _may_be_random(module: nn.Module) -> bool:
@@ -193,12 +234,12 @@ def _may_be_random(module: nn.Module) -> bool:
     )
 
 
-def _noise(module: nn.Module, inputs: tuple[Any, ...], x: Tensor, y: Tensor) -> float:
+def _noise(module: nn.Module, inputs: Inputs, y: Tensor) -> float:
     """The same call in evaluation, past the hooks."""
     module.training = False
     try:
         with torch.no_grad():
-            still = first(module.forward(*inputs))
+            still = first(module.forward(*inputs[0], **inputs[1]))
     finally:
         module.training = True
     if still is None or still.shape != y.shape:
@@ -230,15 +271,21 @@ def walk(node: Any, depths: dict[Any, int]) -> tuple[bool, int]:
 @contextmanager
 def fresh_statistics(network: nn.Module) -> Iterator[None]:
     """While open, a training pass sets a batch norm's running statistics to those of its batch, so that evaluation
-    differs from training by what is random only. Afterwards they are as before."""
+    differs from training by what is random only. Afterwards they, and all other buffers and modes, are as before."""
     norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
-    kept = [(norm.momentum, [buffer.clone() for buffer in norm.buffers()]) for norm in norms]
+    momenta = [norm.momentum for norm in norms]
+    buffers = [(buffer, buffer.clone()) for buffer in network.buffers()]
+    modes = [(module, module.training) for module in network.modules()]
     for norm in norms:
         norm.momentum = 1.0
     try:
         yield
     finally:
-        for norm, (momentum, buffers) in zip(norms, kept, strict=True):
+        for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
-            for buffer, before in zip(norm.buffers(), buffers, strict=True):
+        with torch.no_grad():
+            for buffer, before in buffers:
                 buffer.copy_(before)
+        for module, training in modes:
+            if module.training != training:
+                module.training = training

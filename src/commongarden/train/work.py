@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,9 +13,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.modules.pooling import _AdaptiveAvgPoolNd, _AvgPoolNd, _MaxPoolNd
-from torch.utils.flop_counter import FlopCounterMode
 
 from commongarden.train.build import ACTIVATIONS, Concatenated, Noise, Summed, auxiliary_logits
+from commongarden.train.counting import Macs
 from commongarden.train.watch import tensors
 
 FLOAT_BYTES = 4
@@ -31,39 +31,65 @@ class Work:
     n_bytes: int
 
 
+@dataclass
+class _Inside:
+    """A call under way: its module's name, and the multiply-adds under that name before it."""
+
+    name: str
+    before: int
+
+
 def work(classifier: nn.Module, pixels: Tensor) -> dict[str, Work]:
-    """By dotted name, for every module that is called. The network's mode stays.
+    """By dotted name, for every module that is called; of one called several times, all its calls together, with the
+    last one's shape. The network's mode stays.
 
     MACs of the forward pass are counted by torch while it works; the backward pass takes as many for the gradient of
     the weights and as many for that of the input, where each is wanted. Bytes are reckoned from shapes: what a module
     reads and writes if every number passes between processor and memory once, in the forward pass (input, weights,
     output) and in the backward pass (gradient of the output, what was kept, gradients of input and weights).
+    Modules of TorchScript take no hooks: their work counts for the module that holds them.
     """
-    seen: dict[str, tuple[nn.Module, list[Tensor], list[Tensor]]] = {}
+    found: dict[str, Work] = {}
+    open_calls: list[_Inside] = []
+    counter = Macs()
+
+    def begins(name: str) -> Any:
+        def hook(module: nn.Module, given: Any) -> None:
+            open_calls.append(_Inside(name, counter.of(name)))
+            counter.within(name)
+
+        return hook
+
+    def ends(module: nn.Module, given: Any, named: Any, output: Any) -> None:
+        call = open_calls.pop()
+        own = counter.of(call.name) - call.before
+        if open_calls:
+            counter.within(open_calls[-1].name)
+        inputs, outputs = tensors([*given, *named.values()]), tensors(output)
+        n_bytes = 0 if _holds(module) else _bytes(module, inputs, outputs)
+        done = Work(
+            kind(module),
+            tuple(outputs[0].shape[1:]) if outputs else (),
+            own * (1 + _gradients(module, inputs)),
+            n_bytes,
+        )
+        before = found.pop(call.name, None)
+        if before is not None:
+            done = replace(done, macs=done.macs + before.macs, n_bytes=done.n_bytes + before.n_bytes)
+        found[call.name] = done
+
     handles = []
     for name, module in classifier.named_modules():
-
-        def look(module: nn.Module, inputs: Any, outputs: Any, name: str = name) -> None:
-            seen[name] = (module, tensors(list(inputs)), tensors(outputs))
-
-        handles.append(module.register_forward_hook(look))
+        if not isinstance(module, torch.jit.ScriptModule):
+            handles.append(module.register_forward_pre_hook(begins(name)))
+            handles.append(module.register_forward_hook(ends, with_kwargs=True))
     try:
-        with torch.enable_grad(), FlopCounterMode(display=False) as counter:
+        with torch.enable_grad(), counter:
             classifier(pixels)
     finally:
         for handle in handles:
             handle.remove()
     auxiliary_logits(classifier)  # so that they are not kept
-    prefix = type(classifier).__name__
-    totals = {name: sum(counts.values()) // 2 for name, counts in counter.flop_counts.items()}
-    inside = {name: totals.get(f"{prefix}.{name}" if name else prefix, 0) for name in seen}
-    found = {}
-    for name, (module, inputs, outputs) in seen.items():
-        below = sum(macs for other, macs in inside.items() if other.rpartition(".")[0] == name and other != name)
-        shape = tuple(outputs[0].shape[1:]) if outputs else ()
-        n_bytes = 0 if _holds(module) else _bytes(module, inputs, outputs)
-        own = max(inside[name] - below, 0)
-        found[name] = Work(kind(module), shape, own * (1 + _gradients(module, inputs)), n_bytes)
     return found
 
 
