@@ -54,14 +54,18 @@ def passing(rows: list[dict]) -> list[str]:
     found = []
     whole = [row for row in rows if row["outcome"] == "passes" and not row["large"]]
     for library in ("torchvision", "timm"):
-        names = [f"{row['model'].partition(':')[2]} ({row['size']})" for row in whole if row["model"].startswith(library)]
+        names = [
+            f"{row['model'].partition(':')[2]} ({row['size']})" for row in whole if row["model"].startswith(library)
+        ]
         found += [f"Pass, {library} (image size): {', '.join(names)}."] if names else []
     large = [f"{row['model']} ({row['size']}, {row['n_params'] / 1e6:.0f} M parameters)" for row in rows
              if row["outcome"] == "passes" and row["large"]]  # fmt: skip
     found += [f"Pass, by one step of training: {', '.join(large)}."] if large else []
     lines = [[f"`{row['model']}`", cell(step["note"].removeprefix(NO_ONNX))] for row in whole
              for step in row["steps"] if step["note"].startswith(NO_ONNX)]  # fmt: skip
-    return found + ([f"Without ONNX: {len(lines)}", markdown(["model", "reason of torch's exporter"], lines)] if lines else [])
+    return found + (
+        [f"Without ONNX: {len(lines)}", markdown(["model", "reason of torch's exporter"], lines)] if lines else []
+    )
 
 
 def reason(row: dict, outcome: str) -> list[str]:
@@ -82,4 +86,6 @@ def cell(text: str) -> str:
 
 
 def markdown(header: list[str], lines: list[list[str]]) -> str:
-    return "\n".join([f"| {' | '.join(header)} |", "|---" * len(header) + "|", *(f"| {' | '.join(line)} |" for line in lines)])
+    return "\n".join(
+        [f"| {' | '.join(header)} |", "|---" * len(header) + "|", *(f"| {' | '.join(line)} |" for line in lines)]
+    )

@@ -11,7 +11,8 @@ from commongarden.train import streams
 from commongarden.train.build import auxiliary_logits, build
 from commongarden.train.initialize import initialize
 
-TOLERANCE = 0.05  # of each gradient's norm: where a max pooling chooses, the last bits of a sum decide; a wrong one is off by 0.3 or more
+# of each gradient's norm: in a max pooling the last bits of a sum may decide; a wrong one is off by 0.3 or more
+TOLERANCE = 0.05
 EXACT_BELOW = 1e9  # MACs of one image, up to which the reference is in float64: oneDNN has no part in that
 
 
@@ -27,7 +28,9 @@ def gradients(network, shape, n_classes, layout, dtype):
         if isinstance(part, torch.nn.ReLU):  # at 0 the last bits of a sum decide about a whole gradient
             module.set_submodule(name, torch.nn.GELU())
     height, width, channels = shape
-    x = torch.randn(2, channels, height, width, generator=torch.Generator().manual_seed(1)).to(dtype, memory_format=layout)
+    x = torch.randn(2, channels, height, width, generator=torch.Generator().manual_seed(1)).to(
+        dtype, memory_format=layout
+    )
     labels = torch.arange(2) % n_classes
     heads = [(1.0, module(x)), *auxiliary_logits(module)]
     sum(weight * F.cross_entropy(logits, labels) for weight, logits in heads).backward()

@@ -73,6 +73,7 @@ class Visit:
     cache: Path
     memory: int = 0  # bytes that it may take; 0: any
     large: bool = False
+    epochs: int = 2
     options: dict[str, Any] = field(default_factory=dict)
     arm: cg.Arm | None = None
 
@@ -83,7 +84,10 @@ class Visit:
     def study(self) -> Study:
         assert self.arm is not None
         recipe = Recipe(
-            resolution=self.size, epochs=1 if self.large else 2, batch_size=(9 if self.large else BATCH), lr=1e-4
+            resolution=self.size,
+            epochs=1 if self.large else self.epochs,
+            batch_size=CLASSES * PHOTOS if self.large else BATCH,
+            lr=1e-4,
         )
         return Study("zoo", str(self.photos), {"zoo": self.arm}, recipe, (0,), split=SplitPlan(0.6, 0.2))
 
@@ -105,7 +109,7 @@ def draw_photos(folder: Path) -> Path:
 
 
 def go_through(visit: Visit, steps: tuple[str, ...]) -> Iterator[str | Step]:
-    """Each step's name before it begins, and how it ended. A refused trial, and a run that could not be trained, end it."""
+    """Each step's name before it begins, and how it ended. It stops where there is nothing to do the next step with."""
     for name in steps:
         yield name
         begun = time.monotonic()
@@ -146,7 +150,9 @@ def _trial(visit: Visit) -> str:
     assert origin is not None
     needed = plan.forecast_bytes(visit.study(), "zoo", CLASSES) + STORING_BYTES * origin.n_params
     if visit.memory and needed > visit.memory:
-        raise CommonGardenError(f"needs {needed / 1e9:.1f} GB of memory, of which {visit.memory / 1e9:.1f} GB were given")
+        raise CommonGardenError(
+            f"needs {needed / 1e9:.1f} GB of memory, of which {visit.memory / 1e9:.1f} GB were given"
+        )
     return ""
 
 
@@ -175,11 +181,15 @@ def _predict(visit: Visit) -> str:
     predictor = cg.load(store.directory("zoo", 0))
     test = batches.in_order(soil.images(visit.size), soil.labels, soil.test, 32)
     again = evaluate(predictor.classifier, test, torch.device("cpu")).probabilities
-    found = [dict(one.top) for one in cg.predict(predictor, [visit.photos / str(name) for name in tested.photos], top=99)]
+    found = [
+        dict(one.top) for one in cg.predict(predictor, [visit.photos / str(name) for name in tested.photos], top=99)
+    ]
     alone = np.array([[one[name] for name in predictor.classes] for one in found])
     gap, gap_alone = (float(np.abs(each - tested.probabilities).max()) for each in (again, alone))
     if not gap <= NEAR or not gap_alone <= NEAR:
-        raise Fails(f"probabilities of the loaded run differ from the tested ones by {gap:.1e}, predicted by {gap_alone:.1e}")
+        raise Fails(
+            f"probabilities of the loaded run differ from the tested ones by {gap:.1e}, predicted by {gap_alone:.1e}"
+        )
     return "" if np.array_equal(again, tested.probabilities) else f"not the same bits: {gap:.1e}"
 
 
@@ -283,7 +293,7 @@ def in_own_process(visit: Visit, rows: Path, log: Path) -> None:
 
 
 def soon_on_tape() -> None:
-    """Steps are recorded and replayed behind the second one, as else behind the twentieth."""
+    """The second step is recorded and those behind it are replayed, as in a longer run from the twentieth."""
     from commongarden.train import tape
 
-    tape.AS_EVER = 2
+    tape.AS_EVER = 1
