@@ -555,6 +555,53 @@ def clipped(n_classes):
     return _Sensitive(n_classes)
 
 
+class _Inferring(Body):
+    def parts(self):
+        self.teacher = nn.Conv2d(8, 8, 1).requires_grad_(False)
+
+    def middle(self, x):
+        with torch.inference_mode():
+            weights = self.teacher(x.detach()).mean(1, keepdim=True).sigmoid()
+        return (x * weights.clone()).mean((2, 3))
+
+
+def inferring(n_classes):
+    """A frozen part under torch.inference_mode, where torch's FlopCounterMode counts nothing: frozen backbones."""
+    return _Inferring(n_classes)
+
+
+class _Energy(Body):
+    def parts(self):
+        self.energy = nn.Linear(8, 1)
+
+    def middle(self, x):
+        pooled = x.mean((2, 3))
+        with torch.enable_grad():
+            moved = pooled if pooled.requires_grad else pooled.detach().requires_grad_()
+            (slope,) = torch.autograd.grad(self.energy(moved).square().sum(), moved, create_graph=True)
+        return pooled - 0.1 * slope
+
+
+def energy(n_classes):
+    """A gradient taken in the forward pass, also in evaluation: energy-based models, meta-learning, force fields."""
+    return _Energy(n_classes)
+
+
+class _Caching(Body):
+    def parts(self):
+        self.places = {}
+
+    def middle(self, x):
+        if x.shape[2:] not in self.places:
+            self.places[x.shape[2:]] = torch.linspace(0, 1, x.shape[-1]).expand_as(x[0]) * x.detach().mean()
+        return (x * self.places[x.shape[2:]]).mean((2, 3))
+
+
+def caching(n_classes):
+    """A table made in the first pass and kept, be that in evaluation: masks of Swin, positions of rotary embeddings."""
+    return _Caching(n_classes)
+
+
 class _Breaks(Body):
     def middle(self, x):
         return {}["no such part"]
@@ -568,4 +615,5 @@ def breaks(n_classes):
 WORKING = (one_relu, token_counts, channels_last, old_cifar, learned_query, lazy, one_dimensional, keywords,
            complex_filter, structured, model_output, printing, warning, seeding, hooked, unused, without_gradient,
            checkpointed, scripted, all_scripted, parametrized, old_weight_norm, attention, lstm_on_rows, traced, mapped,
-           in_place_views, two_names, patched, reused_head, distribution, clipped)  # fmt: skip
+           in_place_views, two_names, patched, reused_head, distribution, clipped, inferring, energy,
+           caching)  # fmt: skip

@@ -70,7 +70,7 @@ def grouped(draw):
     return of(photos)
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(photos=grouped(), plan=plans, seed=seeds, n=st.integers(2, 4), near=st.data())
 def test_no_group_is_in_two_parts_and_every_photo_in_one(photos, plan, seed, n, near):
     paths = [photo.path for photo in photos.photos]
@@ -147,12 +147,12 @@ def test_neither_the_order_of_files_nor_the_names_of_groups_matter(photos, plan,
 
 
 def test_a_group_comes_into_a_part_as_often_as_the_share_says_whatever_its_size():
-    photos, n = of(patients([20, 20, 20, *[8] * 10, *[3] * 40])), 100
+    photos, n = of(patients([20, 20, 20, *[8] * 10, *[3] * 40])), 40
     found = Counter()
     for seed in range(n):
         for name, where in groups_in(photos, split(photos, SplitPlan(0.6, 0.2), seed)).items():
             found[name] += where == {"test"}
-    assert (found["p1"] + found["p2"]) / n / 2 == pytest.approx(0.2, abs=0.1)
+    assert (found["p1"] + found["p2"]) / n / 2 == pytest.approx(0.2, abs=0.12)
     assert sum(found[f"p{i}"] for i in range(3, 13)) / n / 10 == pytest.approx(0.2, abs=0.05)
 
 
@@ -161,7 +161,7 @@ def test_folds_are_as_even_as_those_of_scikit_learn():
     from sklearn.model_selection import StratifiedGroupKFold
 
     generator, ours, theirs = np.random.default_rng(0), [], []
-    for trial in range(6):
+    for trial in range(4):
         sizes = generator.geometric(0.12, 60)
         photos = of(patients(sizes.tolist(), "aab"))
         labels = np.array([photo.label for photo in photos.photos])

@@ -196,7 +196,7 @@ def nets(tmp_path, monkeypatch):
 
 
 def checked(name):
-    return cg.measure(Arm(f"nets.py:{name}"), 3, SIZE).origin
+    return cg.preflight(Arm(f"nets.py:{name}"), 3, SIZE).origin
 
 
 def test_the_memory_layout_falls_back_with_a_note(nets):

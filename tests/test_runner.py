@@ -358,6 +358,6 @@ def test_photos_that_take_no_part_are_told(study_file, photos, tmp_path, commong
     result = commongarden(
         "run", study_file, "--data", own, "--out", tmp_path / "out", "--epochs", 1, "--seeds", 1, check=0
     )
-    assert "warning: 1 file is left out, unreadable:\n  rose/broken.jpg: " in result.stderr
+    assert "warning: 1 file is left out:\n  rose/broken.jpg: " in result.stderr
     assert "warning: 2 files are left out, in no part:\n  rose/05.png: conflicting labels" in result.stderr
     assert (own / "rose" / "broken.jpg").is_file()

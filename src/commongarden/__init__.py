@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from commongarden.report import verdict as verdict
     from commongarden.report import write as write_report  # noqa: F401
     from commongarden.runner.measuring import measure as measure
+    from commongarden.runner.measuring import preflight as preflight
     from commongarden.stats import summarize as summarize
     from commongarden.store import open_store as open_store
     from commongarden.study import Contrast as Contrast
@@ -50,6 +51,7 @@ _PUBLIC = {
     "load": ("predictor", "load"),
     "measure": ("runner.measuring", "measure"),
     "open_store": ("store", "open_store"),
+    "preflight": ("runner.measuring", "preflight"),
     "predict": ("predictor", "predict"),
     "read_study": ("study", "read"),
     "run": ("garden", "run"),

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 
 from commongarden.arch import Serial, Shape
 from commongarden.errors import StudyError
-from commongarden.language import _
+from commongarden.language import _, told
 from commongarden.predictor import load
 from commongarden.recipe import Recipe
 from commongarden.train import streams
+from commongarden.train.blame import describe_user_error
 from commongarden.train.build import build
 from commongarden.train.initialize import initialize
 
@@ -117,15 +118,21 @@ def _export(module: nn.Module, images: Tensor, path: Path, said: tuple[str, str,
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own, about its libraries
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-        program = torch.onnx.export(
-            module,
-            (images[:2],),
-            input_names=[name],
-            output_names=["logits"],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
-            dynamo=True,
-            verbose=False,
-        )
+        try:
+            program = torch.onnx.export(
+                module,
+                (images[:2],),
+                input_names=[name],
+                output_names=["logits"],
+                dynamic_shapes=({0: torch.export.Dim("batch")},),
+                dynamo=True,
+                verbose=False,
+            )
+        except Exception as error:  # it has a kind of error for every step, and networks raise their own
+            reason = told(describe_user_error(_first_cause(error)))
+            raise StudyError(
+                _("{path}: torch's ONNX exporter cannot write this network: {reason}").format(path=path, reason=reason)
+            ) from error
     if program is None:
         raise StudyError(_("{path}: torch made no ONNX program of this network").format(path=path))
     try:
@@ -135,10 +142,25 @@ def _export(module: nn.Module, images: Tensor, path: Path, said: tuple[str, str,
     model = onnx.load(str(path))
     onnx.checker.check_model(model)
     opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
-    difference, largest = compare(module, path, images)
+    try:
+        difference, largest = compare(module, path, images)
+    except Exception as error:  # onnxruntime's own kinds
+        first_line = str(error).strip().partition("\n")[0]
+        raise StudyError(
+            _("{path}: was written, but onnxruntime cannot run it: {reason}").format(path=path, reason=first_line)
+        ) from error
     return Exported(
         path, f"{name} {kind}, {meaning}", f"logits float32 {outputs}", opset, path.stat().st_size, difference, largest
     )
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """The exporter reports on all its attempts; what stopped it comes first in the chain."""
+    known = {id(error)}
+    while error.__cause__ is not None and id(error.__cause__) not in known:
+        error = error.__cause__
+        known.add(id(error))
+    return error
 
 
 def compare(module: nn.Module, path: Path, images: Tensor) -> tuple[float, float]:

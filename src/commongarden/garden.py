@@ -7,6 +7,7 @@ from pathlib import Path
 
 from commongarden import report, stats
 from commongarden.data import cache
+from commongarden.data.finding import Listed
 from commongarden.report import audits, race
 from commongarden.runner import budget as budgets
 from commongarden.runner.conduct import Conducted, conduct
@@ -36,6 +37,7 @@ def run(
     confirm: Callable[[Forecast], bool] | None = None,
     maps: bool = True,
     cache_budget: int | None = None,
+    listed: Listed | None = None,
 ) -> tuple[Results, Conducted]:
     """Makes the study's missing runs in `out`, writes results.csv, results.json and report.html, and gives the results.
 
@@ -49,6 +51,8 @@ def run(
 
     cache_budget: bytes that all decoded images in cache_dir may take together (by default what the disk has). Photos
     that do not fit are decoded each time, to the same bits; what that costs is told.
+
+    listed: the data's files, where they were listed before and that was reported (runner/sources.py).
 
     Worker processes import the calling script: keep the call under `if __name__ == "__main__":`. Raises
     CommonGardenError for anything that the user can mend.
@@ -71,6 +75,7 @@ def run(
         stop_hopeless=stop_hopeless,
         maps=maps,
         cache_budget=cache_budget,
+        listed=listed,
     )
     store = ReadOnce(conducted.store.root)
     results = stats.summarize(store)

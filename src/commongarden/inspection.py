@@ -147,11 +147,13 @@ def grouping(manifest: Manifest) -> list[str]:
         return []
     n_single = len(manifest.photos) - sizes.total()
     text = ngettext(
-        "{n} group of photos that stay in one part (a patient, a plant, a video), {least} to {most} photos each",
-        "{n} groups of photos that stay in one part (a patient, a plant, a video), {least} to {most} photos each",
+        "{n} group of photos that stay in one part (a patient, a plant, a video), {sizes} photos each",
+        "{n} groups of photos that stay in one part (a patient, a plant, a video), {sizes} photos each",
         len(sizes),
     )
-    said = text.format(n=f"{len(sizes):,}", least=f"{min(sizes.values()):,}", most=f"{max(sizes.values()):,}")
+    least, most = f"{min(sizes.values()):,}", f"{max(sizes.values()):,}"
+    each = most if least == most else _("{low} to {high}").format(low=least, high=most)
+    said = text.format(n=f"{len(sizes):,}", sizes=each)
     if n_single:
         without = ngettext("{said}; {n} photo has no group", "{said}; {n} photos have no group", n_single)
         said = without.format(said=said, n=f"{n_single:,}")

@@ -17,7 +17,6 @@ from commongarden.records import Run
 from commongarden.store import checked, read_run
 from commongarden.train import state
 from commongarden.train.classifier import Classifier
-from commongarden.train.evaluate import without_gradient
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def predict(predictor: Predictor, photos: Sequence[str | Path], *, top: int = 3)
         except DataError as error:
             yield Prediction(str(path), (), str(error))
             continue
-        with without_gradient(predictor):
+        with torch.inference_mode():
             probabilities = predictor(pixels).softmax(1)[0]
         values, places = probabilities.topk(min(top, len(predictor.classes)))
         pairs = zip(places.tolist(), values.tolist(), strict=True)

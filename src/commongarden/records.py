@@ -217,6 +217,14 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
+class Understood:
+    """How the data of a study were read: in one sentence, and what else a person should know of them."""
+
+    layout: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Manifest:
     """The files found and judged, sorted by path. root: the folder, or the name of a built-in data set."""
 

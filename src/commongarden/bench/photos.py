@@ -72,7 +72,7 @@ def sample(source: Path, root: Path, n: int, seed: int = 0) -> Folder:
         paths = [photo.path for photo in manifest.photos if photo.label == label]
         (root / label).mkdir(parents=True)
         for i, place in enumerate(sorted(dice.permutation(len(paths))[: max(2, round(share * len(paths)))])):
-            path = source / paths[place]
+            path = Path(manifest.root, paths[place])
             shutil.copyfile(path, root / label / f"{i:05}{path.suffix.lower()}")
             size, taken = size + path.stat().st_size, taken + 1
     return Folder(source.resolve().name, taken, len(manifest.classes), size / taken)

@@ -9,6 +9,7 @@ import click
 
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, cache_budget, cache_dir, chain, no_maps, print_json, setting
+from commongarden.cli.reading import group_by, keep_going, layout, merge_classes
 from commongarden.cli.studies import carry_out
 from commongarden.language import _, current
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 @click.argument("arm")
 @chain(
     option("--data", required=True, help="Folder of class folders, or CSV of path,label."),
+    layout,
+    group_by,
+    merge_classes,
     option(
         "--factors",
         help="What to change, one thing at a time: some of order,init,shortcut,branches,reductions,normalization,pool,"
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
     option("--workers", type=click.IntRange(min=1), help="Runs at a time [physical cores, memory allowing]."),
     option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
     option("--log", type=click.Choice(["auto", "live", "plain", "classic"]), default="auto", show_default=True),
+    keep_going,
     no_maps,
     option("--dry-run", is_flag=True, help="Print the study file with each arm's computed difference and stop."),
     cache_dir,
@@ -48,6 +53,9 @@ if TYPE_CHECKING:
 def ablate(
     arm: str,
     data: str,
+    layout: str | None,
+    group_by: str | None,
+    merge_classes: bool,
     factors: str | None,
     seeds: int | None,
     settings: tuple[str, ...],
@@ -58,6 +66,7 @@ def ablate(
     workers: int | None,
     device: str,
     log: str,
+    keep_going: bool,
     no_maps: bool,
     dry_run: bool,
     cache_dir: Path | None,
@@ -79,7 +88,7 @@ def ablate(
     values = {key: value for key, value in recipe.items() if value is not None} | dict(map(setting, settings))
     names = None if factors is None else [name.strip() for name in factors.split(",") if name.strip()]
     found = studies.take_apart(data, arm, names, override(Recipe(), values, where="recipe"))
-    study = found.study
+    study = studies.read_so(found.study, layout, group_by, merge_classes)
     if seeds is not None:
         study = dataclasses.replace(study, seeds=tuple(range(seeds)))
     if dry_run:
@@ -101,6 +110,7 @@ def ablate(
         n_workers=workers,
         device=device,
         maps=not no_maps,
+        keep_going=keep_going,
     )
 
 
@@ -110,7 +120,7 @@ def _show(study: Study, found: TakenApart, as_json: bool) -> None:
     from commongarden import study as studies
     from commongarden.data import folder
 
-    n_classes = len(folder.scan(study.data, keep_going=True).classes)
+    n_classes = len(folder.scan(study.data, study.reading, keep_going=True).classes)
     said = {}
     for pair in study.contrasts:
         # as one takes the network apart: from the whole one to the arm

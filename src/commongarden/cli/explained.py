@@ -10,7 +10,7 @@ import click
 
 from commongarden.cli.options import print_json
 from commongarden.errors import StudyError, unknown
-from commongarden.language import _
+from commongarden.language import _, told
 
 if TYPE_CHECKING:
     from commongarden.explain import Reason
@@ -34,6 +34,7 @@ def study(folder: Path, wanted: tuple[str, ...], as_json: bool) -> None:
         raise click.UsageError(_("explain: found one arm, accepted: two of the study's arms, or none"))
     arms = wanted or tuple(declared.arms)
     shown = {arm: explaining.observations(store, arm) for arm in arms}
+    notes = {arm: ended for arm in arms if (ended := explaining.notes(store, arm))}
     pairs = [(contrast.arm, contrast.against) for contrast in declared.contrasts] if not wanted else []
     pairs = pairs or list(itertools.combinations(arms, 2))
     contrasts = stats.summarize(store).contrasts
@@ -55,6 +56,7 @@ def study(folder: Path, wanted: tuple[str, ...], as_json: bool) -> None:
                     for one in shown.values()
                     for found in one
                 ],
+                **({"notes": notes} if notes else {}),
                 "pairs": [
                     {
                         "arm": one,
@@ -71,6 +73,9 @@ def study(folder: Path, wanted: tuple[str, ...], as_json: bool) -> None:
 
     for text in why.lines(shown, differences, reasons, together):
         click.echo(text)
+    for arm, reasons_to_stop in notes.items():
+        for note in reasons_to_stop:
+            click.echo(f"{arm}: {told(note)}")
 
 
 def probe_reasons(candidates: Mapping[str, Candidate], classes: int, photos: int) -> tuple[Reason, ...]:
@@ -92,8 +97,6 @@ def probe_reasons(candidates: Mapping[str, Candidate], classes: int, photos: int
 
 def row(reason: Reason) -> dict[str, Any]:
     import msgspec
-
-    from commongarden.language import told
 
     found: dict[str, Any] = msgspec.to_builtins(reason)
     return found | {"says": told(reason.sentence)}

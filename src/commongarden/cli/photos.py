@@ -12,7 +12,9 @@ import click
 
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, cache_dir, no_code
+from commongarden.cli.reading import group_by, layout, merge_classes, of_source
 from commongarden.language import _, ngettext
+from commongarden.study import DataOptions
 
 if TYPE_CHECKING:
     from commongarden.runner.display import Display
@@ -72,20 +74,32 @@ def data() -> None:
 
 @data.command("check")
 @click.argument("source")
+@layout
+@group_by
+@merge_classes
 @option("--sheet", type=click.Path(dir_okay=False, path_type=Path), help="Draw the pictures found twice into FILE.")
 @cache_dir
 @as_json
-def check(source: str, sheet: Path | None, cache_dir: Path | None, as_json: bool) -> None:
-    """Read every photo of SOURCE and say what was found: classes, broken files, pictures that are there twice
-    (re-encoded, resized, cropped a little, mirrored, brighter), pictures under two labels, unusual files.
+def check(
+    source: str,
+    layout: str | None,
+    group_by: str | None,
+    merge_classes: bool,
+    sheet: Path | None,
+    cache_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Read every photo of SOURCE and say what was found: its layout and classes, corrupt files, duplicates
+    (re-encoded, resized, cropped a little, mirrored, brighter), photos under two labels, unusual files.
 
-    Nothing is changed. Ends with exit code 1 where files are left out.
+    Nothing is changed. Exit code 1 if files are left out, or if `run` would refuse these data without --keep-going.
     """
     import json
 
     from commongarden.data import cache as caches
     from commongarden.data import checked, folder, inspecting
 
+    options, listed = of_source(source, DataOptions(layout or "", group_by or "", merge_classes))
     kept = cache_dir or caches.default_folder()
 
     def tell(text: str) -> None:
@@ -94,18 +108,20 @@ def check(source: str, sheet: Path | None, cache_dir: Path | None, as_json: bool
     with progress() as display:
         manifest = folder.scan(
             source,
+            options,
+            listed=listed,
             keep_going=True,
             on_progress=lambda done, total: display.prepare(_("reading photos"), done, total),
             cache_folder=kept,
             tell=tell,
         )
         inspection = inspecting.inspect(manifest, kept, display.prepare, tell)
-    found = folder.summary(manifest) | checked.summary(manifest, inspection)
+    found = folder.summary(manifest, listed) | checked.summary(manifest, inspection)
     click.echo(json.dumps(found, ensure_ascii=False, indent=1) if as_json else checked.describe(found, inspection))
     if sheet is not None:
         checked.draw_sheet(manifest, inspection, sheet)
         click.echo(str(sheet), err=as_json)
-    if found["left_out"]:
+    if found["left_out"] or found["stops"]:
         sys.exit(1)
 
 

@@ -11,6 +11,7 @@ import click
 from commongarden import terminal
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, cache_budget, cache_dir, chain, no_code, no_maps, setting
+from commongarden.cli.reading import group_by, keep_going, layout, merge_classes, of_study
 from commongarden.errors import ArchError, StudyError
 from commongarden.language import N_, _, ngettext
 
@@ -26,6 +27,9 @@ STATES = {"finished": N_("finished"), "failed": N_("failed"), "under way": N_("u
 @click.argument("study", required=False)
 @chain(
     option("--data", help="Folder of class folders, folder of train/val/test folders, or CSV of path,label."),
+    layout,
+    group_by,
+    merge_classes,
     option(
         "--arms",
         help="Arms of the study to take, or without a study architectures: plain_flower,inception_flower:LA,FILE.json.",
@@ -55,7 +59,7 @@ STATES = {"finished": N_("finished"), "failed": N_("failed"), "under way": N_("u
     option("--out", type=click.Path(file_okay=False, path_type=Path), help="The study's folder [garden/NAME]."),
     option("--workers", type=click.IntRange(min=1), help="Runs at a time [physical cores, memory allowing]."),
     option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
-    option("--keep-going", is_flag=True, help="Go on where more than 5 % of the photos cannot be read."),
+    keep_going,
     option("--retry", is_flag=True, help="Make failed runs again."),
     option("--log", type=click.Choice(["auto", "live", "plain", "classic"]), default="auto", show_default=True),
     option("--tensorboard", is_flag=True, help="Write event files to OUT/tensorboard."),
@@ -69,6 +73,9 @@ STATES = {"finished": N_("finished"), "failed": N_("failed"), "under way": N_("u
 def run(
     study: str | None,
     data: str | None,
+    layout: str | None,
+    group_by: str | None,
+    merge_classes: bool,
     arms: str | None,
     seeds: int | None,
     folds: int | None,
@@ -105,6 +112,7 @@ def run(
 
     values = {key: value for key, value in recipe.items() if value is not None} | dict(map(setting, settings))
     wanted = _declared(study, data, arms, seeds, seed, values, folds, vary, tune)
+    wanted = studies.read_so(wanted, layout, group_by, merge_classes)
     for name, arm in wanted.arms.items():
         origin.check_allowed(arm.arch)
         if arm.origin is None:
@@ -138,6 +146,7 @@ def run(
 def carry_out(wanted: Study, out: Path, *, log: str, as_json: bool, yes: bool, **how: Any) -> None:
     """Makes the study's missing runs in `out`, prints what was found, and ends with the exit code that tells how it
     went. how: as `garden.run` takes it."""
+    wanted, listed = of_study(wanted, out, bool(how.get("keep_going")))
     _begin(out)
     from commongarden import garden
 
@@ -146,6 +155,7 @@ def carry_out(wanted: Study, out: Path, *, log: str, as_json: bool, yes: bool, *
         wanted,
         out,
         display=display,
+        listed=listed,
         confirm=None if yes or not sys.stdin.isatty() else lambda _: _asked(display),
         argv=["commongarden", *sys.argv[1:]],
         **how,

@@ -2,90 +2,88 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from commongarden.data import image, memo
-from commongarden.data.listing import ACCEPTED, Candidate, in_folder, in_table
+from commongarden.data import classes, image, losses, memo
+from commongarden.data.finding import DEFAULT, Listed, check_classes, checked, find
+from commongarden.data.listing import Candidate
 from commongarden.data.split import PARTS, duplicates
 from commongarden.errors import DataError
-from commongarden.language import N_, _, told
+from commongarden.language import _, told
 from commongarden.records import LeftOut, Manifest, Photo
-from commongarden.terminal import NOT_IN_NAMES
+from commongarden.study.reading import DataOptions
 
-MOST_UNREADABLE = 0.05
+MOST_LISTED = 10  # files that are left out for one reason
 
 
 def scan(
     source: str,
+    options: DataOptions = DEFAULT,
     *,
     keep_going: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
     cache_folder: Path | None = None,
     tell: memo.Tell | None = None,
+    listed: Listed | None = None,
 ) -> Manifest:
     """Reads every photo of `source` to the last pixel and says which take part, and why the others do not.
 
-    cache_folder: where it is kept which contents this version of Pillow could read; those are hashed, but not decoded
-    again. tell: hears where that was torn.
+    listed: what `find` gave for the source, where that was asked before. cache_folder: where it is kept which contents
+    this version of Pillow could read; those are hashed, but not decoded again. tell: hears where that was torn, and
+    what is lost where `keep_going` is true. on_progress(done, total) is called after each file.
 
-    source: a folder of class folders (folders inside one belong to the class), a folder of train, val and test
-    folders with class folders in each, a CSV file (path,label[,split], paths from its own folder), or
-    "builtin:flowers[/N]". on_progress(done, total) is called after each file.
-
-    Raises DataError for a layout that is none of these, for fewer than two classes, for a class that is missing from
-    a declared part, and where more than 5 % of the photos are unreadable and `keep_going` is false.
+    Raises DataError as `find` does.
     """
+    if listed is None:
+        listed = find(source, options, keep_going=keep_going)
     if source.startswith(image.BUILTIN):
-        return _builtin(source)
-    path = Path(source)
-    if path.is_dir():
-        root, candidates = path, list(in_folder(path))
-    elif path.is_file() and path.suffix.lower() == ".csv":
-        root, candidates = path.parent, in_table(path)
-    else:
-        raise DataError(
-            _("{source}: {problem}; {accepted}").format(source=source, problem=_why_not(path), accepted=_(ACCEPTED))
-        )
-    candidates = sorted((_valid_name(candidate) for candidate in candidates), key=lambda candidate: candidate.path)
-    _check_classes(source, {candidate.label for candidate in candidates} - {""})
-    key = memo.key("readable", [str(path.resolve())], ["pillow"])
+        return _builtin(listed)
+    key = memo.key("readable", [str(Path(source).resolve())], ["pillow"])
     known = _readable(cache_folder, key, tell)
-    judged = list(image.in_threads(partial(_judge, root, known), candidates, on_progress))
-    photos = tuple(one for one in judged if isinstance(one, Photo))
-    readable = frozenset(photo.sha256 for photo in photos)
+    judged = list(image.in_threads(partial(_judge, Path(listed.root), known), listed.candidates, on_progress))
+    readable = frozenset(one.sha256 for one in judged if isinstance(one, Photo))
     if cache_folder is not None and readable != known:
         memo.keep(cache_folder, key, "\n".join(sorted(readable)).encode())
-    left_out = [one for one in judged if isinstance(one, LeftOut)]
-    if not keep_going:
-        counted = {candidate.path for candidate in candidates if candidate.counts}
-        _check_readable(source, [out for out in left_out if out.path in counted], len(counted))
-    _check_classes(source, {photo.label for photo in photos})
-    _check_parts(source, photos)
-    return Manifest(str(root), photos, tuple(left_out))
+    out = {one.path: one.reason for one in judged if isinstance(one, LeftOut)}
+    candidates = [replace(one, reason=out.get(one.path, one.reason)) for one in listed.candidates]
+    again = checked(replace(listed, candidates=tuple(candidates)), keep_going)
+    if tell is not None:
+        for note in again.notes[len(listed.notes) :]:
+            tell(told(note))
+    out |= {one.path: one.reason for one in again.candidates if one.reason}
+    photos = tuple(one for one in judged if isinstance(one, Photo) and one.path not in out)
+    return Manifest(listed.root, photos, tuple(LeftOut(path, out[path]) for path in sorted(out)))
 
 
-def summary(manifest: Manifest) -> dict[str, Any]:
+def lost(listed: Listed, manifest: Manifest) -> list[losses.Loss]:
+    """The classes that lose photos, those that lose all first."""
+    return losses.by_class(listed.candidates, manifest.left_out)
+
+
+def summary(manifest: Manifest, listed: Listed | None = None) -> dict[str, Any]:
     """What `commongarden data check --json` prints.
 
     classes: photos by label; parts: by declared part and label (empty where none is declared); smallest, largest:
     class and its photos; duplicates: lists of paths with the same bytes and one label; conflicts: the same bytes
-    under several labels; left_out: path and reason.
+    under several labels; left_out: path and reason. With what `find` gave also layout, in a sentence, remarks on how
+    the data were read, losses by class, stops: why `run` would refuse these data, "" where it takes them, and the
+    number of groups.
     """
-    classes = Counter(photo.label for photo in manifest.photos)
+    counts = Counter(photo.label for photo in manifest.photos)
     groups = [group for group in duplicates(manifest.photos) if len(group) > 1]
     parts = {part: Counter(photo.label for photo in manifest.photos if photo.part == part) for part in PARTS}
-    sizes = sorted((n, label) for label, n in classes.items())
-    return {
+    sizes = sorted((n, label) for label, n in counts.items())
+    told_first = {} if listed is None else _understood(manifest, listed)
+    return told_first | {
         "root": manifest.root,
         "n_photos": len(manifest.photos),
-        "classes": {label: classes[label] for label in manifest.classes},
+        "classes": {label: counts[label] for label in manifest.classes},
         "parts": {part: dict(sorted(labels.items())) for part, labels in parts.items() if labels},
         "smallest": {"label": sizes[0][1], "n_photos": sizes[0][0]} if sizes else None,
         "largest": {"label": sizes[-1][1], "n_photos": sizes[-1][0]} if sizes else None,
@@ -99,17 +97,45 @@ def summary(manifest: Manifest) -> dict[str, Any]:
     }
 
 
+def _understood(manifest: Manifest, listed: Listed) -> dict[str, Any]:
+    losing = lost(listed, manifest)
+    out = {file.path: file.reason for file in manifest.left_out}
+    again = [replace(one, reason=out.get(one.path, one.reason)) for one in listed.candidates]
+    again = [replace(one, reason="") if one.reason == losses.NO_TRAINING else one for one in again]
+    strict = replace(listed, candidates=tuple(again), notes=())
+    try:
+        remarks, stops = checked(strict, True).notes, ""
+        checked(strict, False)
+    except DataError as error:
+        stops = str(error)
+    return {
+        "layout": told(listed.layout),
+        "remarks": [told(note) for note in dict.fromkeys((*listed.notes, *remarks))],
+        "by_class": losses.lines(losing),
+        "losses": [
+            {"label": loss.label, "n_photos": loss.n, "n_lost": loss.n_lost, "reason": told(loss.reason)}
+            for loss in losing
+        ],
+        "stops": stops,
+        "n_groups": len({photo.group for photo in manifest.photos} - {""}),
+    }
+
+
 def describe(found: dict[str, Any]) -> str:
     """A `summary` in lines to read."""
-    lines = [
+    lines = [found["layout"]] if "layout" in found else []
+    lines += [_("note: {text}").format(text=text) for text in found.get("remarks", ())]
+    if found.get("stops"):
+        lines.append(_("`run` refuses these data: {reason}").format(reason=found["stops"]))
+    lines += [
         _("{root}: {n_photos:,} photos in {n_classes} classes").format(
             root=found["root"], n_photos=found["n_photos"], n_classes=len(found["classes"])
         )
     ]
-    width = max((len(label) for label in found["classes"]), default=0)
+    width = max((len(classes.shown(label)) for label in found["classes"]), default=0)
     for label, n in found["classes"].items():
         parts = ", ".join(f"{_(part)} {labels.get(label, 0):,}" for part, labels in found["parts"].items())
-        lines.append(f"  {label:<{width}} {n:>7,}" + (f"  ({parts})" if parts else ""))
+        lines.append(f"  {classes.shown(label):<{width}} {n:>7,}" + (f"  ({parts})" if parts else ""))
     if found["smallest"]:
         ratio = found["largest"]["n_photos"] / found["smallest"]["n_photos"]
         lines.append(
@@ -122,24 +148,38 @@ def describe(found: dict[str, Any]) -> str:
     lines.append(_("same photo under two labels: {n}").format(n=len(found["conflicts"])))
     lines += [f"  {' = '.join(conflict['paths'])}" for conflict in found["conflicts"]]
     lines.append(_("left out: {n}").format(n=len(found["left_out"])))
-    lines += [f"  {out['path']}: {told(out['reason'])}" for out in found["left_out"]]
+    lines += _left_out(found["left_out"])
+    lines += [f"  {line}" for line in found.get("by_class", ())]
     return "\n".join(lines)
+
+
+def _left_out(files: Sequence[Mapping[str, str]]) -> list[str]:
+    """The files that take no part; of many with one reason the first ones."""
+    by_reason: defaultdict[str, list[str]] = defaultdict(list)
+    for out in files:
+        by_reason[out["reason"]].append(out["path"])
+    lines = []
+    for reason, paths in by_reason.items():
+        shown = paths if len(paths) <= MOST_LISTED else paths[:3]
+        lines += [f"  {path}: {told(reason)}" for path in shown]
+        if len(shown) < len(paths):
+            lines.append(_("  and {n} more: {reason}").format(n=f"{len(paths) - len(shown):,}", reason=told(reason)))
+    return lines
 
 
 def _labels(group: Iterable[Photo]) -> list[str]:
     return sorted({photo.label for photo in group})
 
 
-def _builtin(source: str) -> Manifest:
+def _builtin(listed: Listed) -> Manifest:
     from commongarden.data import drawn
 
     photos = []
-    for index in range(image.builtin_photos(source)):
-        label = drawn.CLASSES[drawn.label(index)]
+    for index, one in enumerate(listed.candidates):
         sha256 = hashlib.sha256(f"{image.BUILTIN}flowers {drawn.VERSION} 0 {index}".encode()).hexdigest()
-        photos.append(Photo(f"{label}/{index:05d}.png", label, "", sha256))
-    _check_classes(source, {photo.label for photo in photos})
-    return Manifest(source, tuple(sorted(photos, key=lambda photo: photo.path)))
+        photos.append(Photo(one.path, one.label, "", sha256, one.group))
+    check_classes(listed, {photo.label for photo in photos})
+    return Manifest(listed.root, tuple(sorted(photos, key=lambda photo: photo.path)))
 
 
 def _readable(cache_folder: Path | None, key: str, tell: memo.Tell | None) -> frozenset[str]:
@@ -159,76 +199,4 @@ def _judge(root: Path, readable: frozenset[str], candidate: Candidate) -> Photo 
             image.decode(data)
     except DataError as error:
         return LeftOut(candidate.path, str(error))
-    return Photo(candidate.path, candidate.label, candidate.part, sha256)
-
-
-def _valid_name(candidate: Candidate) -> Candidate:
-    """A name that is no Unicode cannot be written to a manifest; one with control characters could do harm where it is
-    shown."""
-    shown = candidate.path.encode("utf-8", "replace").decode()
-    if shown != candidate.path:
-        return replace(candidate, path=shown, label="", reason=N_("its name is not valid Unicode; rename it"))
-    if NOT_IN_NAMES.search(shown):
-        shown = NOT_IN_NAMES.sub(lambda found: repr(found[0])[1:-1], shown)
-        return replace(candidate, path=shown, label="", reason=N_("its name holds control characters; rename it"))
-    return candidate
-
-
-def _why_not(path: Path) -> str:
-    if path.exists():
-        return _("found a file that is not a CSV")
-    try:
-        siblings = [entry.name for entry in path.parent.iterdir() if entry.is_dir() or entry.suffix.lower() == ".csv"]
-    except OSError:
-        siblings = []
-    near = difflib.get_close_matches(path.name, siblings, n=1, cutoff=0.5)
-    return _("no such folder or file") + (
-        _("; did you mean {near!r}?").format(near=(path.parent / near[0]).as_posix()) if near else ""
-    )
-
-
-def _check_readable(source: str, unreadable: list[LeftOut], n: int) -> None:
-    if len(unreadable) <= MOST_UNREADABLE * n:
-        return
-    shown = "".join(f"\n  {out.path}: {told(out.reason)}" for out in unreadable[:3])
-    more = _("\n  and {n} more").format(n=len(unreadable) - 3) if len(unreadable) > 3 else ""
-    raise DataError(
-        _(
-            "{source}: {n_unreadable} of {n} photos cannot be read, more than "
-            "{share:.0%}:{shown}{more}\nMend or remove them, or leave them out with "
-            "--keep-going."
-        ).format(source=source, n_unreadable=len(unreadable), n=n, share=MOST_UNREADABLE, shown=shown, more=more)
-    )
-
-
-def _check_classes(source: str, labels: set[str]) -> None:
-    if len(labels) < 2:
-        found = _("1 class ({label})").format(label=next(iter(labels))) if labels else _("no class")
-        raise DataError(
-            _("{source}: found {found} with photos; a comparison needs at least 2. {accepted}").format(
-                source=source, found=found, accepted=_(ACCEPTED)[:1].upper() + _(ACCEPTED)[1:]
-            )
-        )
-
-
-def _check_parts(source: str, photos: tuple[Photo, ...]) -> None:
-    labels: defaultdict[str, set[str]] = defaultdict(set)
-    for photo in photos:
-        labels[photo.part].add(photo.label)
-    if set(labels) == {""}:
-        return
-    if "train" not in labels:
-        raise DataError(
-            _("{source}: found the parts {labels}; accepted: train, and val and test beside it").format(
-                source=source, labels=", ".join(labels)
-            )
-        )
-    everywhere = set.union(*labels.values())
-    for part, present in labels.items():
-        for label in sorted(everywhere - present):
-            raise DataError(
-                _(
-                    "{source}: class {label!r} has no readable photo in the {part} part; accepted: every "
-                    "class in each of {labels}"
-                ).format(source=source, label=label, part=_(part), labels=", ".join(labels))
-            )
+    return Photo(candidate.path, candidate.label, candidate.part, sha256, candidate.group)

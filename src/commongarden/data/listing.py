@@ -1,187 +1,196 @@
-"""Which files may be photos, of which class and part: from the layout of folders, or from the rows of a CSV file."""
+"""Which files may be photos, of which class, part and group: from folders, or from the rows of a CSV file."""
 
 from __future__ import annotations
 
-import csv
-import io
-import os
 import posixpath
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from commongarden.data import image
-from commongarden.errors import DataError, unknown
+from commongarden.data import image, layout, table
+from commongarden.data.layout import ACCEPTED as ACCEPTED
+from commongarden.data.layout import Layout
+from commongarden.data.tree import EXTENSIONS as EXTENSIONS
+from commongarden.data.tree import IGNORED as IGNORED
+from commongarden.data.tree import Tree, identity, is_named_so
+from commongarden.errors import DataError
 from commongarden.language import N_, _
-from commongarden.terminal import NOT_IN_NAMES
 
-ACCEPTED = N_(
-    "accepted: a folder with a folder of photos for each class, a folder with train/, val/, test/ and class folders "
-    "in each, a CSV file of path,label[,split], or builtin:flowers"
-)
-PART_NAMES = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
+UNLABELLED = N_("unlabelled: in no class folder")
+SPLIT_OFF = {
+    ("val",): N_("no validation set with classes was found; it is split off from {folder}/ by the shares in [split]"),
+    ("test",): N_("no test set with classes was found; it is split off from {folder}/ by the shares in [split]"),
+    ("val", "test"): N_(
+        "no validation or test set with classes was found; both are split off from {folder}/ by the shares in [split]"
+    ),
 }
-# a file that bears one of these was meant as a photo, so it counts where it cannot be read
-EXTENSIONS = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff",
-     ".heic", ".heif", ".avif")
-)  # fmt: skip
-IGNORED = frozenset(("thumbs.db", "desktop.ini", "__macosx", "@eadir"))
+BESIDE = N_("in a folder that is no class and no part of the data")
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A file that may be a photo. counts: among the share that may be unreadable; reason: why it is out already."""
+    """A file that may be a photo. counts: among the share that may be unreadable; reason: why it is out already.
+
+    written: as the CSV has the path, where its file is not there.
+    """
 
     path: str
     label: str
     part: str = ""
     counts: bool = True
     reason: str = ""
+    group: str = ""
+    written: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What lies at a source. root: what the candidates' paths begin from. layout: how it was understood, and notes:
+    what else a person should know; records, which `told` says."""
+
+    root: Path
+    candidates: tuple[Candidate, ...]
+    layout: str
+    notes: tuple[str, ...] = ()
 
 
 def files(folder: Path) -> Iterator[Path]:
     """Every file in a folder at any depth, but for what systems leave there."""
-    yield from (folder / path for path in _walk(folder, "", set()))
+    yield from (folder / path for path in Tree(folder).walk("", set()))
 
 
 def is_photo(path: Path) -> bool:
     """Whether a file was meant as a photo: by its name's ending, or by its first bytes."""
-    return path.suffix.lower() in EXTENSIONS or image.begins_as_photo(path)
+    return is_named_so(path.name) or image.begins_as_photo(path)
 
 
-def in_folder(root: Path) -> Iterator[Candidate]:
-    """The files of class folders, or of class folders in part folders."""
-    folders, files = _listed(root)
-    if not folders:
-        found = (
-            _("{n} files directly in it and no class folders").format(n=len(files)) if files else _("an empty folder")
+def in_folder(root: Path, chosen: str = "") -> Source:
+    """The files of class folders, or of class folders in part folders. chosen: the layout, "" to recognize it.
+
+    Raises DataError where there is no layout, layout.AmbiguousError where there may be several.
+    """
+    outer = Tree(root)
+    found = layout.recognized(outer, chosen)
+    candidates = tuple(
+        replace(one, path=posixpath.relpath(one.path, found.at) + "/" * one.path.endswith("/")) if found.at else one
+        for one in _of_layout(outer, found)
+    )
+    return Source(root / found.at if found.at else root, candidates, found.said, tuple(_notes(outer, found)))
+
+
+def _of_layout(tree: Tree, found: Layout) -> Iterator[Candidate]:
+    yield from (_stray(posixpath.join(found.at, name)) for name in tree.files(found.at))
+    for name in found.parts:
+        place = posixpath.join(found.at, name)
+        inside = posixpath.commonpath(
+            [posixpath.dirname(one.path) for one in found.classes if one.path.startswith(f"{place}/")]
         )
-        raise DataError(_("{root}: found {found}; {accepted}").format(root=root, found=found, accepted=_(ACCEPTED)))
-    parts = _parts(root, folders)
-    if not parts and len(folders) == 1 and len(inside := _listed(root / folders[0])[0]) > 1:
-        raise DataError(
-            _(
-                "{root}: found 1 class folder, {name!r}, which holds folders itself ({inside}); did you mean {near!r}?"
-            ).format(root=root, name=folders[0], inside=", ".join(inside[:5]), near=(root / folders[0]).as_posix())
+        while True:  # the folder itself, and those in it down to the class folders
+            yield from (_stray(posixpath.join(place, file)) for file in tree.files(place))
+            if place == inside:
+                break
+            place = posixpath.join(place, inside[len(place) + 1 :].partition("/")[0])
+    for one in found.classes:
+        yield from _in_class(tree, found.at, one.path, one.label, one.part)
+    for place in found.unlabelled:
+        for path in sorted(tree.walk(place, {identity(tree.root)})):
+            yield _stray(path)
+    for place in found.beside:
+        for path in sorted(tree.walk(place, {identity(tree.root)})):
+            if is_named_so(path):
+                yield Candidate(path, "", counts=False, reason=BESIDE)
+
+
+def _notes(tree: Tree, found: Layout) -> Iterator[str]:
+    for place in found.unlabelled:
+        n = sum(is_named_so(path) for path in tree.walk(place, {identity(tree.root)}))
+        yield N_(
+            "{folder}/: unlabelled photos in no class folder ({n}); they take no part. To classify them after "
+            "training: commongarden predict DIR/runs/ARM/SEED {path}"
+        ).format(folder=place, n=n, path=(tree.root / place).as_posix())
+    for place in found.beside:
+        yield N_("{folder}/ is no class and no part of the data; its photos are left out").format(folder=place)
+    if found.kind == "inner":
+        yield N_(
+            "if the outer folders hold versions of the same photos, use one of them alone (--layout only:FOLDER); if "
+            "each is a patient, plant or place, keep it in one part of the split (--group-by '^([^/]+)/')"
         )
-    yield from (_stray(name) for name in files)
-    for name in folders:
-        if parts:
-            classes, beside = _listed(root / name)
-            yield from (_stray(f"{name}/{file}") for file in beside)
-            for label in classes:
-                yield from _in_class(root, f"{name}/{label}", label, parts[name])
-        else:
-            yield from _in_class(root, name, name, "")
-
-
-def _parts(root: Path, folders: list[str]) -> dict[str, str]:
-    """The part of each folder; empty where they are class folders ("train" may be a class, beside "bus")."""
-    parts = {name: PART_NAMES[name.lower()] for name in folders if name.lower() in PART_NAMES}
-    if "train" not in parts.values() or len(parts) < len(folders):
-        others = [name for name in folders if name not in parts]
-        classes = [set(_listed(root / name)[0]) for name in parts]
-        if len(parts) > 1 and set.intersection(*classes):
-            found = _("beside {others}").format(others=", ".join(others)) if others else _("but no train")
-            raise DataError(
-                _(
-                    "{root}: found the part folders {parts} {found}; accepted: train, val and test alone "
-                    "(train at least), or class folders alone"
-                ).format(root=root, parts=", ".join(parts), found=found)
-            )
-        return {}
-    if len(set(parts.values())) < len(parts):
-        raise DataError(
-            _("{root}: found {parts}; accepted: one folder for each of train, val, test").format(
-                root=root, parts=", ".join(parts)
-            )
+    lacking = tuple(part for part in ("val", "test") if found.parts and part not in found.parts.values())
+    if lacking:
+        train = next(name for name, part in found.parts.items() if part == "train")
+        yield SPLIT_OFF[lacking].format(folder=train)
+    for file, place in _lists_of(tree, found):
+        yield N_("{file} names the classes of photos in {folder}/; a CSV of path,label,split may list all sets").format(
+            file=file, folder=place
         )
-    return parts
+    spelled = Counter(unicodedata.normalize("NFC", label) for label in {one.label for one in found.classes})
+    for label, n in sorted(spelled.items()):
+        if n > 1:
+            yield N_(
+                "two folders are named {label}, in different Unicode forms (NFC and NFD); their photos are one class"
+            ).format(label=label)
 
 
-def _in_class(root: Path, folder: str, label: str, part: str) -> Iterator[Candidate]:
-    files = sorted(_walk(root, folder, {_identity(root)}))
+def _lists_of(tree: Tree, found: Layout) -> Iterator[tuple[str, str]]:
+    """CSV files beside unlabelled folders that name the classes of what is in these."""
+    for place in found.unlabelled:
+        for name in tree.files(found.at):
+            file = tree.root / found.at / name
+            if file.suffix.lower() not in table.ENDINGS or not table.holds_photos(file):
+                continue
+            with suppress(DataError):
+                first = next(table.read(file).rows(), None)
+                if first is not None and (file.parent / first.path).is_relative_to(tree.root / place):
+                    yield posixpath.join(found.at, name), place
+
+
+def _in_class(tree: Tree, at: str, folder: str, label: str, part: str) -> Iterator[Candidate]:
+    files = (
+        sorted(tree.walk(folder, {identity(tree.root), identity(tree.root / at)}))
+        if (tree.root / folder).is_dir()
+        else []
+    )
     if not files:
         yield Candidate(f"{folder}/", "", part, counts=False, reason=N_("an empty folder, not taken for a class"))
     for path in files:
-        reason = "" if (root / path).is_file() else N_("a link to nothing, or not a file")
-        meant = posixpath.splitext(path)[1].lower() in EXTENSIONS
-        yield Candidate(path, unicodedata.normalize("NFC", label), part, counts=meant, reason=reason)
-
-
-def _walk(root: Path, folder: str, seen: set[tuple[int, int]]) -> Iterator[str]:
-    """Files at any depth. Each folder is entered once, so links that lead back end the walk."""
-    if (identity := _identity(root / folder)) in seen:
-        return
-    seen.add(identity)
-    folders, files = _listed(root / folder)
-    yield from (posixpath.join(folder, name) for name in files)
-    for name in sorted(folders, key=lambda name: ((root / folder / name).is_symlink(), name)):
-        yield from _walk(root, posixpath.join(folder, name), seen)
-
-
-def _identity(folder: Path) -> tuple[int, int]:
-    status = folder.stat()
-    return status.st_dev, status.st_ino
-
-
-def _listed(folder: Path) -> tuple[list[str], list[str]]:
-    """Names of the folders and of the files in a folder, sorted, without what systems leave there."""
-    try:
-        with os.scandir(folder) as entries:
-            visible = [entry for entry in entries if not _ignored(entry.name)]
-            folders = sorted(entry.name for entry in visible if entry.is_dir())
-            return folders, sorted(entry.name for entry in visible if not entry.is_dir())
-    except OSError as error:
-        raise DataError(
-            _("{folder}: the folder cannot be read: {reason}").format(folder=folder, reason=error.strerror)
-        ) from None
-
-
-def _ignored(name: str) -> bool:
-    return name.startswith(".") or name.lower() in IGNORED
+        reason = "" if (tree.root / path).is_file() else N_("a link to nothing, or not a file")
+        yield Candidate(path, unicodedata.normalize("NFC", label), part, counts=is_named_so(path), reason=reason)
 
 
 def _stray(path: str) -> Candidate:
-    photo = posixpath.splitext(path)[1].lower() in EXTENSIONS
-    return Candidate(path, "", counts=False, reason=N_("in no class folder") if photo else N_("not an image file"))
+    return Candidate(path, "", counts=False, reason=UNLABELLED if is_named_so(path) else N_("not an image file"))
 
 
-def in_table(file: Path) -> list[Candidate]:
+def in_table(file: Path) -> Source:
     """The rows of a CSV file. A photo listed twice is taken once, and left out where its labels differ."""
+    read = table.read(file)
     found: dict[str, tuple[int, Candidate]] = {}
-    for line, written, label, part in _rows(file):
-        candidate = _located(file.parent, written, label, part)
-        first_line, first = found.setdefault(candidate.path, (line, candidate))
-        if first.part != part:
+    for row in read.rows():
+        candidate = _located(file.parent, row)
+        first_line, first = found.setdefault(candidate.path, (row.line, candidate))
+        if first.part != row.part:
             raise DataError(
                 _(
                     "{file}: line {line}: found {written} for {part}, and in line {first_line} for {first_part}; "
                     "accepted: one part"
                 ).format(
                     file=file,
-                    line=line,
-                    written=written,
-                    part=part or _("no part"),
+                    line=row.line,
+                    written=row.path,
+                    part=row.part or _("no part"),
                     first_line=first_line,
                     first_part=first.part or _("no part"),
                 )
             )
         if first.label != candidate.label and not first.reason:
             reason = N_("conflicting labels: {label} in line {line}, {other} in line {other_line}").format(
-                label=first.label, line=first_line, other=candidate.label, other_line=line
+                label=first.label, line=first_line, other=candidate.label, other_line=row.line
             )
             found[candidate.path] = (first_line, replace(first, reason=reason, counts=False))
-    candidates = [candidate for _, candidate in found.values()]
+    candidates = tuple(candidate for _, candidate in found.values())
     undeclared = next((candidate for candidate in candidates if not candidate.part), None)
     if undeclared is not None and any(candidate.part for candidate in candidates):
         line = found[undeclared.path][0]
@@ -190,62 +199,33 @@ def in_table(file: Path) -> list[Candidate]:
                 file=file, line=line
             )
         )
-    return candidates
+    notes = [N_("{file} is {encoding} text").format(file=file.name, encoding=read.encoding)] if read.encoding else []
+    if said := table.SEPARATORS[read.separator]:
+        notes.append(said.format(file=file.name))
+    return Source(file.parent, candidates, read.said, tuple(notes))
 
 
-def _rows(file: Path) -> Iterator[tuple[int, str, str, str]]:
-    """Line number, path, label and part ("" where the file has none) of every row."""
-    try:
-        reader = csv.reader(io.StringIO(file.read_bytes().decode("utf-8-sig"), newline=""))
-        header = next(reader, [])
-        names = [name.strip().lower() for name in header]
-        names = ["split" if name == "part" else name for name in names]
-        if "path" not in names or "label" not in names:
-            raise DataError(
-                _(
-                    "{file}: line 1: found the header {header!r}; accepted: path,label or path,label,split "
-                    "in any order, separated by commas"
-                ).format(file=file, header=",".join(header))
-            )
-        for row in reader:
-            where = f"{file}: line {reader.line_num}"
-            if not any(cell.strip() for cell in row):
-                continue
-            if len(row) != len(names):
-                raise DataError(
-                    _("{where}: found {n} cells, accepted: {wanted}, as in the header").format(
-                        where=where, n=len(row), wanted=len(names)
-                    )
-                )
-            cells = dict(zip(names, (cell.strip() for cell in row), strict=True))
-            if not cells["path"] or not cells["label"]:
-                raise DataError(
-                    _("{where}: found {row!r}; accepted: a path and a label in every line").format(
-                        where=where, row=",".join(row)
-                    )
-                )
-            if NOT_IN_NAMES.search(cells["label"]):
-                raise DataError(
-                    _("{where}: found the label {label!r}; accepted: a label without control characters").format(
-                        where=where, label=cells["label"]
-                    )
-                )
-            part = cells.get("split", "").lower()
-            if part and part not in PART_NAMES:
-                raise DataError(unknown("split", cells["split"], PART_NAMES, where=where))
-            yield reader.line_num, cells["path"], cells["label"], PART_NAMES.get(part, "")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            _("{file}: not UTF-8 text (byte {place}); save it as CSV in UTF-8").format(file=file, place=error.start)
-        ) from None
-    except csv.Error as error:
-        raise DataError(_("{file}: not a CSV file: {reason}").format(file=file, reason=error)) from None
-
-
-def _located(root: Path, written: str, label: str, part: str) -> Candidate:
+def _located(root: Path, row: table.Row) -> Candidate:
     """The file that a row means, also where it was written on Windows or in another Unicode form."""
+    written = row.path
     spellings = [written, written.replace("\\", "/")]
     spellings += [unicodedata.normalize(form, spellings[1]) for form in ("NFC", "NFD")]
-    path = next((spelling for spelling in spellings if (root / spelling).is_file()), spellings[1])
-    reason = "" if (root / path).is_file() else N_("not a file") if (root / path).exists() else N_("no such file")
-    return Candidate(posixpath.normpath(path), unicodedata.normalize("NFC", label), part, reason=reason)
+    path = next((spelling for spelling in spellings if _is_file(root / spelling)), spellings[1])
+    reason = "" if _is_file(root / path) else N_("not a file") if _exists(root / path) else N_("no such file")
+    label = unicodedata.normalize("NFC", row.label)
+    missing = written if reason == "no such file" else ""
+    return Candidate(posixpath.normpath(path), label, row.part, reason=reason, group=row.group, written=missing)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name too long, or one with a null byte
+        return False
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False

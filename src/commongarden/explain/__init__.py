@@ -4,7 +4,7 @@ from commongarden.explain.accuracy import accuracy_difference, accuracy_reasons,
 from commongarden.explain.observation import Observation
 from commongarden.explain.reason import Reason
 from commongarden.explain.sentences import said
-from commongarden.explain.training import every_observation, observations
+from commongarden.explain.training import every_observation, notes, observations
 
 __all__ = [
     "Observation",
@@ -12,6 +12,7 @@ __all__ = [
     "accuracy_difference",
     "accuracy_reasons",
     "every_observation",
+    "notes",
     "observations",
     "planned_contrast",
     "said",

@@ -15,7 +15,7 @@ from commongarden import arch
 from commongarden.arch import Add, Node, Parallel, children, label
 from commongarden.explain.observation import Observation, ObservationKind
 from commongarden.records import Epoch, Estimate, Run
-from commongarden.signals import Reestimated, Signals
+from commongarden.signals import Reestimated, Signal, Signals
 from commongarden.stats import at_commonest, commonest_class, mean_interval, rounding_spread
 from commongarden.store import Store
 
@@ -52,6 +52,13 @@ def observations(store: Store, arm: str) -> tuple[Observation, ...]:
     if done:
         found += [*_commonest(store, arm, done), *_of_signals(arm, done), *_of_histories(arm, done)]
     return tuple(found)
+
+
+def notes(store: Store, arm: str) -> tuple[str, ...]:
+    """Where signals were recorded for a part of the training only: the reasons, each once, in English."""
+    runs = [run for run in store.runs() if run.arm == arm]
+    found = [store.signals(arm, run.seed) for run in runs]
+    return tuple(dict.fromkeys(note for signals in found if signals is not None for note in signals.notes))
 
 
 def every_observation(store: Store) -> dict[str, tuple[Observation, ...]]:
@@ -161,21 +168,23 @@ def _gradient_within(signals: Signals, branch: str) -> float | None:
 
 
 def _dead_units(arm: str, signals: Sequence[Signals], told: Sequence[str]) -> Iterator[Observation]:
-    layers = signals[0].of("dead")[0]
-    by_path = {
-        layer.path: [one.of("dead")[1][-1][place] for one in signals]
-        for place, layer in enumerate(layers)
-        if all(one.of("dead")[0] == layers for one in signals)
-    }
+    last = [_last(one, "dead") for one in signals]
+    by_path = {path: [one[path] for one in last] for path in last[0] if all(path in one for one in last)}
     dead = {
-        path: _over([float(value) for value in values], bounds=(0.0, 1.0))
+        path: _over(values, bounds=(0.0, 1.0))
         for path, values in by_path.items()
-        if statistics.fmean(float(value) for value in values) >= DEAD and not any(_within(path, one) for one in told)
+        if statistics.fmean(values) >= DEAD and not any(_within(path, one) for one in told)
     }
     if dead:
         worst = max(dead, key=lambda path: dead[path].value)
         more = {"layers": float(len(dead)), "of": float(len(by_path))}
         yield Observation("dead units", arm, worst, dead[worst], len(signals), more)
+
+
+def _last(signals: Signals, signal: Signal) -> dict[str, float]:
+    """The last epoch's figures by path, without layers that have none: a call that not every pass makes."""
+    layers, values = signals.of(signal)
+    return {layer.path: float(value) for layer, value in zip(layers, values[-1], strict=True) if not math.isnan(value)}
 
 
 def _trends(arm: str, signals: Sequence[Signals]) -> Iterator[Observation]:
@@ -228,12 +237,12 @@ def _lagging(arm: str, signals: Sequence[Signals]) -> Iterator[Observation]:
     value = _over([one.accuracy_anew - one.accuracy for one in anew], rounding_spread(_photos(anew)))
     if not _surely_above(value, LAG) or distributions.binomtest(gained, gained + lost).pvalue > SURE:
         return
-    layers, distances = signals[0].of("distance")
-    path = layers[int(np.nanargmax(distances[-1]))].path if layers else ""
+    distances = _last(signals[0], "distance")
+    path = max(distances, key=lambda path: distances[path], default="")
     more = {
         "before": statistics.fmean(one.accuracy for one in anew),
         "after": statistics.fmean(one.accuracy_anew for one in anew),
-        "distance": float(np.nanmax(distances[-1])) if layers else 0.0,
+        "distance": distances[path] if distances else 0.0,
         "photos": float(anew[0].n_photos),
     }
     yield Observation("lagging validation", arm, path, value, len(signals), more)

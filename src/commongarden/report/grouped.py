@@ -7,6 +7,8 @@ from commongarden.report import designs
 from commongarden.report.numbers import whole
 from commongarden.stats import Remedy, Results
 
+MOST_TIMES = 100  # as many groups as there are: beyond, so few groups tell too little of how many it takes
+
 
 def counted(n_photos: int, n_groups: int) -> str:
     """Test photos, with the groups that they belong to where those are the unit."""
@@ -31,10 +33,11 @@ def splits() -> str:
     return _("The photos of a group are always in one part, so no model is tested on a group that it was trained on.")
 
 
-def more_photos(found: Remedy, margin: str, seeds: str | None, n_needed: int | None) -> str:
-    """Where no number of seeds settles a contrast: how many groups would. n_needed: groups, rounded."""
+def more_groups(found: Remedy, margin: str, n_needed: int, seeds: str) -> str:
+    """Where no number of seeds settles a contrast: how many groups would, in rounded numbers, if that is known and
+    within reach."""
     photos = counted(found.n_photos, found.n_groups)
-    if seeds is None or n_needed is None:
+    if found.groups is None or found.groups > MOST_TIMES * found.n_groups:
         return _("With {photos}, more seeds alone cannot resolve a difference of {margin}; more groups can.").format(
             photos=photos, margin=margin
         )

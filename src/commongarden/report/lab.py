@@ -65,6 +65,8 @@ def _overview(store: Store, study: Study, results: Results, how: methods.Methods
     done, failed = (sum(getattr(arm, name) for arm in results.arms) for name in ("n_finished", "n_failed"))
     if race.section(store) is None and (progress := words.progress(done, failed, len(study.arms) * len(study.seeds))):
         blocks.append(Paragraph(progress))
+    if (understood := store.understood()) is not None:
+        blocks.append(Paragraph(f"{told(understood.layout)}."))
     blocks.append(_counts(store))
     blocks.append(
         Table(

@@ -134,6 +134,7 @@ def render(store: Store, results: Results) -> str:
             audits=sections.audit_rows(store, arms),
             duplicates=duplicates.section(store, study, manifest, split),
             data_name=sections.data_name(study),
+            understood=store.understood(),
             counts=sections.class_counts(manifest, split),
             left_out=sections.left_out(manifest, split),
             recipe=sections.recipe_rows(study),

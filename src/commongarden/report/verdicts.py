@@ -111,8 +111,7 @@ def in_full(contrast: ContrastResult) -> str:
 def _settling(contrast: ContrastResult, found: Remedy) -> str:
     size = margin(contrast.metric, found.margin)
     if found.settle is None and found.n_groups:
-        seeds = None if found.photos_seeds is None else counted_seeds(found.photos_seeds)
-        return grouped.more_photos(found, size, seeds, None if found.groups is None else rounded(found.groups))
+        return grouped.more_groups(found, size, rounded(found.groups or 0), counted_seeds(found.photos_seeds or 0))
     if found.settle is None:
         photos = counted_photos(found.n_photos)
         if found.photos is None or found.photos_seeds is None:

@@ -18,12 +18,24 @@ from types import FrameType
 
 from commongarden import arch, inspection, seen, stats
 from commongarden import store as store_files
-from commongarden.data import image
+from commongarden.data import folder, image, losses
+from commongarden.data.finding import Listed
 from commongarden.errors import DataError
 from commongarden.findings import Audit
 from commongarden.language import _, ngettext, told
 from commongarden.records import LeftOut
-from commongarden.runner import baselines, budget, decoding, forecast, gradients, plan, processes, sights, tuning
+from commongarden.runner import (
+    baselines,
+    budget,
+    decoding,
+    forecast,
+    gradients,
+    plan,
+    processes,
+    sights,
+    sources,
+    tuning,
+)
 from commongarden.runner.budget import Spending
 from commongarden.runner.display import Display
 from commongarden.runner.events import Audited, Job, Piloted, Sighted, Task
@@ -74,6 +86,7 @@ def conduct(
     stop_hopeless: bool = False,
     maps: bool = True,
     cache_budget: int | None = None,
+    listed: Listed | None = None,
 ) -> Conducted:
     """Makes every run of the study that `root` lacks, and goes on with those that were stopped.
 
@@ -83,6 +96,8 @@ def conduct(
     maps: looks at the finished networks at the end (sights.py), which takes seconds and changes no run.
 
     cache_budget: bytes that decoded images may take; photos of a size that does not fit are decoded each time.
+
+    listed: the data's files, where the caller has listed them and reported how they were understood (sources.py).
 
     Every arm is audited before the first of its runs, once; tell_audit gives the note on one in which something is
     found. Ctrl-C once stops at the next step with every checkpoint kept; twice stops at once. Raises CommonGardenError.
@@ -101,6 +116,10 @@ def conduct(
     with store_files.held(root), display:
         for mended in store_files.mend(Store(root)):
             display.note(mended)
+        if listed is None:  # what is wrong with the data is found before anything is loaded
+            listed = sources.listed(study, root, keep_going=keep_going)
+            for said in sources.said(listed):
+                display.note(said)
         if plan.pending(study, Store(root)):
             processes.prepare()
         store, soil = prepare(
@@ -112,6 +131,7 @@ def conduct(
             cache_budget=cache_budget,
             tell=display.note,
             device=device,
+            listed=listed,
         )
         study = store.study()
         for arm in study.arms:
@@ -119,7 +139,7 @@ def conduct(
             for note in kept.notes if kept is not None else ():
                 display.note(_("note: {arm}: {what}").format(arm=arm, what=told(note)))
         if soil.manifest.left_out:
-            display.note(_unreadable(soil.manifest.left_out))
+            display.note(_left_out(soil.manifest.left_out, losses.lines(folder.lost(listed, soil.manifest))))
         if soil.split.left_out:
             display.note(_in_no_part(soil.split.left_out))
         for said in _found_in_photos(store, soil):
@@ -293,12 +313,21 @@ def _keep_audit(store: Store, event: Audited, display: Display, tell_audit: Call
         display.note(tell_audit(event.arm, event.audit))
 
 
-def _unreadable(files: Sequence[LeftOut]) -> str:
+def _left_out(files: Sequence[LeftOut], by_class: Sequence[str]) -> str:
+    """The files that take no part, an example for each reason, and what each class loses."""
+    reasons: dict[str, list[str]] = {}
+    for file in files:
+        reasons.setdefault(file.reason, []).append(file.path)
+    examples = [LeftOut(paths[0], reason) for reason, paths in reasons.items()]
+    more = len(files) - min(len(examples), 3)
+    shown = "".join(f"\n  {file.path}: {told(file.reason)}" for file in examples[:3])
+    if more:
+        shown += _("\n  and {n} more, all named in split.json").format(n=more)
     return ngettext(
-        "warning: {n} file is left out, unreadable:{files}",
-        "warning: {n} files are left out, unreadable:{files}",
+        "warning: {n} file is left out:{files}",
+        "warning: {n} files are left out:{files}",
         len(files),
-    ).format(n=len(files), files=_listed(files))
+    ).format(n=f"{len(files):,}", files=shown + "".join(f"\n  {line}" for line in by_class))
 
 
 def _found_in_photos(store: Store, soil: Soil) -> list[str]:

@@ -29,10 +29,28 @@ CRASHED = N_("trained in the memory layout {layout}: with {wanted}, the process 
 def measure(arm: Arm, n_classes: int, input: Input) -> Arm:
     """The arm with the cost of its network for so many classes and images of (height, width, channels).
 
+    One of commongarden's own is returned as it is. Raises ArchError where the network cannot be made, also where it
+    takes its process down.
+    """
+    if arm.origin is None or arm.origin.fits(n_classes, input):
+        return arm
+    origin.check_allowed(arm.arch)
+    with calls() as made:
+        try:
+            return dataclasses.replace(arm, origin=made.call(_measure, arm, n_classes, input))
+        except Died as died:
+            raise _crashed(arm, died) from None
+
+
+def preflight(arm: Arm, n_classes: int, input: Input, recipe: Recipe | None = None, device: str = "cpu") -> Arm:
+    """The arm with the cost of its network, once it has passed the preflight check (train/preflight.py), which does all
+    that a run by this recipe will do. input: (height, width, 3).
+
     One of commongarden's own is returned as it is. Raises ArchError where the network cannot be made or trained, also
     where it takes its process down.
     """
-    return _measured({"": (arm, input, override(Recipe(), arm.overrides))}, n_classes)[""]
+    recipe = override(recipe or Recipe(), arm.overrides)
+    return _measured({"": (arm, input, recipe)}, n_classes, (), device)[""]
 
 
 def measured(
@@ -124,6 +142,13 @@ def _crashed(arm: Arm, died: Died) -> ArchError:
 
 def _phase(died: Died) -> str:
     return origin.PHASES.get(died.phase, N_("its start"))
+
+
+def _measure(arm: Arm, n_classes: int, input: Input, say: Progress) -> Origin:
+    from commongarden.train.measure import network_by_others  # loads torch, in this process only
+
+    say("measuring")
+    return network_by_others(arm, n_classes, input)
 
 
 def _preflight(

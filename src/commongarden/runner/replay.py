@@ -16,7 +16,7 @@ from commongarden.data import folder
 from commongarden.errors import StoreError
 from commongarden.language import N_, _
 from commongarden.records import Epoch, Machine, Run
-from commongarden.runner import plan
+from commongarden.runner import plan, sources
 from commongarden.runner.events import EpochDone, Job, Trial
 from commongarden.runner.soil import reopen
 from commongarden.runner.workers import LocalWorkers
@@ -100,7 +100,8 @@ def _found(directory: Path) -> tuple[Run, Store, Job]:
 
 def _check_same_ground(store: Store, study: Study, stored: Run) -> None:
     """The photos are looked at again, since the decoded ones may be there without them."""
-    manifest = folder.scan(study.data, keep_going=True)
+    listed = sources.listed(study, store.root, keep_going=True)
+    manifest = folder.scan(study.data, study.reading, keep_going=True, listed=listed)
     if manifest.hash != stored.hashes.data:
         raise StoreError(
             _("{data}: other photos than the run was made from (SHA-256 {found}... now, {wanted}... then)").format(

@@ -66,7 +66,6 @@ def _sight(store: Store, soil: Soil, task: Sighting, device_name: str) -> Sight:
     from commongarden.runner.grow import EVALUATION_BATCH
     from commongarden.train import measure, sight
     from commongarden.train.classifier import Classifier
-    from commongarden.train.evaluate import without_gradient
     from commongarden.train.state import from_bytes
 
     soil = soil.of(task.seed)
@@ -88,7 +87,7 @@ def _sight(store: Store, soil: Soil, task: Sighting, device_name: str) -> Sight:
     evidence: tuple[Evidence, ...] = ()
     if len(chosen):
         pixels = photos_of(chosen)
-        with without_gradient(classifier):
+        with torch.inference_mode():
             probabilities = classifier(pixels).float().softmax(1).cpu()
         called = probabilities.argmax(1)
         maps = None

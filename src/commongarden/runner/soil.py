@@ -14,11 +14,13 @@ from commongarden import store as store_files
 from commongarden import study as study_file
 from commongarden.data import cache, folder, inspecting, memo
 from commongarden.data.direct import Direct, Images
+from commongarden.data.finding import Listed
 from commongarden.data.split import Alike, of_run_seed
 from commongarden.errors import StoreError
 from commongarden.inspection import Inspection
 from commongarden.language import _
 from commongarden.records import Manifest, Split
+from commongarden.runner import sources
 from commongarden.runner.measuring import measured
 from commongarden.store import Store
 from commongarden.study import Study
@@ -69,10 +71,12 @@ def prepare(
     cache_budget: int | None = None,
     tell: memo.Tell | None = None,
     device: str = "cpu",
+    listed: Listed | None = None,
 ) -> tuple[Store, Soil]:
     """Judges the photos, measures networks by others, makes or reads the split, decodes what is missing, and writes the
     effective study. cache_budget: bytes that the cache's images may take; those that do not fit there, or on the disk,
-    are not decoded in advance. tell: hears of what was kept for other studies and is torn.
+    are not decoded in advance. tell: hears of what was kept for other studies and is torn. listed: the data's files,
+    where they were listed before (sources.py).
 
     Raises StoreError where the folder holds another study: changed data, split, recipe or arm.
     """
@@ -86,8 +90,12 @@ def prepare(
             # begun by a version that knew of none, so its split is without
             stored = replace(stored, split=replace(stored.split, near_duplicates="ignore"))
         study = _extended(root, stored, study)
+    if listed is None:
+        listed = sources.listed(study, root, keep_going=keep_going)
     manifest = folder.scan(
         study.data,
+        study.reading,
+        listed=listed,
         keep_going=keep_going,
         on_progress=told(_("reading photos")),
         cache_folder=cache_folder,
@@ -113,6 +121,7 @@ def prepare(
         store_files.keep(store.root, inspection.FILE, msgspec.json.encode(found))
     parts = own[study.seeds[0]]
     store_files.write_split(store, manifest, parts)  # anew each time: where the photos lie may have changed
+    sources.keep(store, listed, manifest)
     contract.write(store, contract.of(study, manifest, own))
     store_files.write_study(root, study)
     direct = {}

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from commongarden.arm import Arm
-from commongarden.errors import RunnerError
-from commongarden.language import _, current, use
-from commongarden.recipe import Recipe
+from commongarden.errors import CommonGardenError, RunnerError
+from commongarden.language import _, current, told, use
+from commongarden.recipe import Recipe, override
 from commongarden.runner import allocator, limits, plan, processes
-from commongarden.runner.measuring import measure
+from commongarden.runner.measuring import preflight
 from commongarden.timings import Memory, Timing
 
 MEMORY_BATCHES = (1, 2, 4)  # times the arm's own batch size
@@ -51,14 +51,7 @@ def time_arms(
     ArchError and StudyError where a network cannot be made, RunnerError where the process ends, or arms ask for
     different numbers of threads.
     """
-    known = {
-        name: dataclasses.replace(one, arm=measure(one.arm, n_classes, one.input)) for name, one in candidates.items()
-    }
-    for name, one in known.items():
-        if one.input[2] != 3:
-            raise RunnerError(
-                _("{arm}: found images of {n} channels, accepted: 3, as photos have").format(arm=name, n=one.input[2])
-            )
+    known = {name: _checked(name, one, n_classes, device) for name, one in candidates.items()}
     threads = {one.recipe.threads for one in known.values()}
     if len(threads) > 1:
         raise RunnerError(
@@ -85,6 +78,21 @@ def _memory(one: Candidate, n_classes: int, device: str, name: str) -> Memory | 
         peaks.append(most - before)
         base = max(base, before)
     return Memory(tuple(sizes), tuple(peaks), base, free)
+
+
+def _checked(name: str, one: Candidate, n_classes: int, device: str) -> Candidate:
+    """The arm measured and checked, with the memory layout that its network works in."""
+    if one.input[2] != 3:
+        raise RunnerError(
+            _("{arm}: found images of {n} channels, accepted: 3, as photos have").format(arm=name, n=one.input[2])
+        )
+    arm = preflight(one.arm, n_classes, one.input, one.recipe, device)
+    recipe = (
+        one.recipe
+        if arm.origin is None or not arm.origin.layout
+        else override(one.recipe, {"layout": arm.origin.layout})
+    )
+    return dataclasses.replace(one, arm=arm, recipe=recipe)
 
 
 def _apart(work: Any, *given: Any) -> Any:
@@ -120,6 +128,7 @@ def _timed(
     operators: bool,
 ) -> Timing:
     from commongarden.train import measure, timing  # they load torch, in this process only
+    from commongarden.train.blame import describe_user_error
     from commongarden.train.loop import Diverged
 
     subjects = [
@@ -144,6 +153,12 @@ def _timed(
         )
     except Diverged as error:
         raise RunnerError(_("timing: {reason}; accepted: a smaller learning rate").format(reason=error)) from None
+    except CommonGardenError:
+        raise
+    except Exception as error:
+        if all(one.arm.origin is None for one in candidates.values()):
+            raise
+        raise RunnerError(_("timing: {reason}").format(reason=told(describe_user_error(error)))) from None
 
 
 def _peak(name: str, one: Candidate, n_classes: int, device: str) -> tuple[int, int]:

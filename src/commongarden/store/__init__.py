@@ -4,6 +4,7 @@
     manifest.csv          path,label,part,sha256[,group] of every photo that takes part
     split.json            the three parts, and what was left out and why
     splits/SEED.json      where each run seed has a split of its own: that one (split.json then has the first seed's)
+    layout.json           how the data were understood: which folders are classes and parts, and notes on them
     inspection.json       what reading the photos found, as it was when the study was begun (inspection.py)
     contract.json         what all arms share and what differs between them, with its hash
     runs/ARM/SEED/        one finished (or failed) run: run.json, history.csv, predictions.npz, model.safetensors,
@@ -49,7 +50,7 @@ written by whoever makes them, each file whole; they hold nothing that cannot be
 
 from commongarden.store.checksums import checked, file_digest, keep
 from commongarden.store.files import changing, make_folder, write_atomically
-from commongarden.store.folder import ReadOnce, Store, open_store, read_history, read_predictions, read_run
+from commongarden.store.folder import UNDERSTOOD, ReadOnce, Store, open_store, read_history, read_predictions, read_run
 from commongarden.store.holding import Holder, held, holder, mend
 from commongarden.store.runs import forget_run, write_run
 from commongarden.store.study import (
@@ -65,6 +66,7 @@ from commongarden.store.study import (
 from commongarden.store.verify import Found, Verified, verify
 
 __all__ = [
+    "UNDERSTOOD",
     "Found",
     "Holder",
     "ReadOnce",

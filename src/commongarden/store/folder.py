@@ -20,13 +20,14 @@ from commongarden.errors import StoreError
 from commongarden.findings import AUDIT_SCHEMA, Audit
 from commongarden.language import N_, _
 from commongarden.recipe import of_its_time
-from commongarden.records import SCHEMA, Baseline, Epoch, LeftOut, Manifest, Photo, Predictions, Run, Split
+from commongarden.records import SCHEMA, Baseline, Epoch, LeftOut, Manifest, Photo, Predictions, Run, Split, Understood
 from commongarden.signals import Signals
 from commongarden.store.checksums import checked
 from commongarden.store.parsing import decoded, predictions_of, rows_of, text_of
 from commongarden.study import Study
 
 Read = TypeVar("Read")
+UNDERSTOOD = "layout.json"
 BASELINES_VERSION = 1  # rises whenever the same photos would give other baselines
 
 
@@ -49,6 +50,13 @@ class Store:
         photos = tuple(Photo(**{key: cells.plain(cell) for key, cell in row.items()}) for row in rows)
         file = _read_split(self.root)
         return Manifest(file.root, photos, file.unreadable)
+
+    def understood(self) -> Understood | None:
+        """How the data were read; None in a study of an earlier version."""
+        path = self.root / UNDERSTOOD
+        if not path.is_file():
+            return None
+        return decoded(path, checked(self.root, path.name), Understood, N_("how a study's data were read"))
 
     def split(self, seed: int | None = None) -> Split:
         """Which part each photo is in, in the runs with this seed; without one in those with the study's first seed."""

@@ -15,6 +15,7 @@ from commongarden.language import _
 from commongarden.recipe import Recipe, override
 from commongarden.study import design, factorial, tuning
 from commongarden.study.design import DEFAULT_SEEDS, Source
+from commongarden.study.reading import DataOptions
 from commongarden.study.tuning import Tuning
 
 MOST_SEEDS = 10_000  # and folds: more is a slip of the hand, and would fill the memory before it fails
@@ -95,6 +96,7 @@ class Study:
     factors: options and recipe values whose combinations are arms, beside those in `arms`; factor_base: what these
         arms have in common.
     ablation: the arm that is taken apart: its contrasts say what each of its parts is worth. Empty for none.
+    reading: how `data` is read, where more than one way is possible.
     """
 
     name: str
@@ -116,10 +118,13 @@ class Study:
     factors: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     factor_base: dict[str, Any] = field(default_factory=dict)
     ablation: str = ""
+    reading: DataOptions = field(default_factory=DataOptions)
 
     def __post_init__(self) -> None:
         for key in ("name", "data", "description", "published_source"):
             plain_text(getattr(self, key), f"study.{key}")
+        for key in ("layout", "group_by"):
+            plain_text(getattr(self.reading, key), f"study.{key}")
         if self.factors or self.factor_base:
             self._span()
         if not self.arms:

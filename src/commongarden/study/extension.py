@@ -23,8 +23,10 @@ def conflicts(stored: Study, wanted: Study) -> list[str]:
     before, after = to_table(stored), to_table(wanted)
     pairs = tuning.conflicts(stored.tuning, wanted.tuning) | {
         f"study.{key}": (before["study"].get(key, "none"), after["study"].get(key, "none"))
-        for key in ("seed", "vary", "folds")
+        for key in ("seed", "vary", "folds", "group_by", "merge_classes")
     }
+    if wanted.reading.layout:  # without one the stored layout holds, which may have been an answer at the terminal
+        pairs["study.layout"] = (before["study"].get("layout", "none"), wanted.reading.layout)
     if (stored.split.near_duplicates, wanted.split.near_duplicates) == ("ignore", "together"):
         after["split"]["near_duplicates"] = "ignore"  # the default asks for nothing where a split is made already
     if _goes_on_without_rewrites(stored, wanted):
@@ -91,4 +93,5 @@ def extend(stored: Study, wanted: Study) -> Study:
         factors=factors,
         factor_base=wanted.factor_base or stored.factor_base,
         ablation=wanted.ablation or stored.ablation,
+        reading=stored.reading,
     )

@@ -18,7 +18,7 @@ from commongarden.errors import ArchError, StudyError, unknown
 from commongarden.fields import convert
 from commongarden.language import _
 from commongarden.recipe import Recipe, of_its_time
-from commongarden.study import tuning
+from commongarden.study import reading, tuning
 from commongarden.study.declared import Contrast, Published, SplitPlan, Study, plain_text, whole_number
 from commongarden.study.design import both
 from commongarden.study.factorial import BASE
@@ -97,7 +97,9 @@ def _check_text(value: object, place: tuple[str, ...]) -> None:
 
 
 SECTIONS = ("study", "recipe", "arms", "factors", "contrasts", "split", "published", "tuning")
-STUDY_KEYS = ("name", "data", "seeds", "seed", "vary", "folds", "description", "metric", "margin", "ablation")
+STUDY_KEYS = (
+    "name", "data", *reading.KEYS, "seeds", "seed", "vary", "folds", "description", "metric", "margin", "ablation",
+)  # fmt: skip
 
 
 def from_table(table: Mapping[str, Any]) -> Study:
@@ -136,6 +138,9 @@ def from_table(table: Mapping[str, Any]) -> Study:
         metric=_text(head, "metric", "accuracy"),
         margin=head.get("margin", 1.0),
         ablation=_text(head, "ablation", ""),
+        reading=reading.DataOptions(
+            _text(head, "layout", ""), _text(head, "group_by", ""), head.get("merge_classes", False)
+        ),
     )
 
 
@@ -146,6 +151,7 @@ def to_table(study: Study) -> dict[str, Any]:
             "name": study.name,
             "description": study.description,
             "data": study.data,
+            **reading.to_table(study.reading),
             **({"folds": study.folds} if study.folds else {"seeds": list(study.seeds)}),
             "seed": study.seed,
             "vary": list(study.vary),

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from commongarden.train.external import ExternalNetwork
 from commongarden.train.folding import folded
 
 
@@ -26,13 +23,6 @@ class Evaluation:
     labels: np.ndarray
 
 
-def without_gradient(module: nn.Module) -> AbstractContextManager[Any]:
-    """torch's inference mode; for networks of other people's code `no_grad`, since tensors that these keep from one
-    pass (caches of positions, masks) must be of use in a later training step."""
-    external = any(isinstance(part, ExternalNetwork) for part in module.modules())
-    return torch.no_grad() if external else torch.inference_mode()
-
-
 def evaluate(classifier: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], device: torch.device) -> Evaluation:
     """Runs the classifier in evaluation mode over the batches; loss without label smoothing.
 
@@ -41,7 +31,7 @@ def evaluate(classifier: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], de
     """
     classifier.eval()
     logits, labels = [], []
-    with without_gradient(classifier):
+    with torch.inference_mode():
         network = folded(classifier)
         for pixels, answer in batches:
             logits.append(network(pixels.to(device)).float().cpu())

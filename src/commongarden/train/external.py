@@ -26,6 +26,7 @@ from commongarden.language import _, told
 from commongarden.recipe import FIELDS
 from commongarden.train.blame import describe_user_error
 
+is_exporting: Callable[[], bool] = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)  # since 2.7
 AUXILIARY_WEIGHT = 0.3  # of the losses of torchvision's auxiliary heads, as in their papers
 
 
@@ -42,9 +43,13 @@ class ExternalNetwork(nn.Module):
         self._auxiliary: list[Tensor] = []
 
     def forward(self, x: Tensor) -> Tensor:
+        if is_exporting():  # a graph must not depend on how many photos it is made with
+            output = self.inner(x)
+            first: Tensor = output[0] if isinstance(output, tuple) and output else getattr(output, "logits", output)
+            return first
         try:
             with unheard():
-                output = self.inner(x)
+                output = self._work(x)
         except (RuntimeError, ValueError, MemoryError):
             raise
         except (Exception, SystemExit) as error:  # their code may raise anything: a failed run, no fault of the worker
@@ -72,6 +77,14 @@ class ExternalNetwork(nn.Module):
                 )
         result: Tensor = logits
         return result
+
+    def _work(self, x: Tensor) -> Any:
+        """Never in inference mode, whose tensors cannot be used in training later, as a network that keeps some would,
+        and allow no gradient to be taken inside."""
+        if not torch.is_inference_mode_enabled():
+            return self.inner(x)
+        with torch.inference_mode(False), torch.no_grad():
+            return self.inner(x.clone())
 
     def collect(self) -> list[tuple[float, Tensor]]:
         """For each auxiliary head the weight of its loss and the logits of the last batch, which are let go."""

@@ -20,7 +20,6 @@ from commongarden.errors import RunnerError
 from commongarden.language import _
 from commongarden.origin import Origin
 from commongarden.train import counting, external, weights
-from commongarden.train.evaluate import without_gradient
 
 
 def pick_device(wanted: str = "auto") -> torch.device:
@@ -67,7 +66,7 @@ def inference_ms(classifier: nn.Module, input: tuple[int, int, int], device: tor
     photo = torch.zeros(1, channels, height, width, dtype=torch.uint8, device=device)
     times = []
     classifier.eval()
-    with without_gradient(classifier):
+    with torch.inference_mode():
         for i in range(repeats + 5):
             start = time.perf_counter()
             classifier(photo).cpu()
@@ -93,7 +92,7 @@ def network_by_others(arm: Arm, n_classes: int, input: tuple[int, int, int]) -> 
     macs, activation_bytes = counted.macs, counted.activation_bytes
     n_params = sum(parameter.numel() for parameter in network.parameters())
     return Origin(
-        arm.origin.code, digest, n_classes, input, n_params, macs, activation_bytes, mean, std, counted.unknown
+        arm.origin.code, digest, n_classes, input, n_params, macs, activation_bytes, mean, std, unknown=counted.unknown
     )
 
 

@@ -225,9 +225,8 @@ def _evaluated(classifier: Classifier, pixels: Tensor, labels: Tensor, device: t
 
 
 def _digest(tensor: Tensor) -> str:
-    values = tensor.detach().cpu().contiguous()
-    if values.is_sparse:
-        values = values.to_dense()
+    values = tensor.detach().cpu()
+    values = (values.to_dense() if values.layout != torch.strided else values).contiguous()
     return hashlib.sha256(values.flatten().view(torch.uint8).numpy().tobytes()).hexdigest()
 
 

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 
 from commongarden.train.classifier import Classifier
-from commongarden.train.evaluate import without_gradient
 from commongarden.train.watch import tensors
 
 
@@ -139,7 +138,7 @@ def features(
     classifier.eval()
     hook = None if head is None else head.register_forward_pre_hook(keep, with_kwargs=True)
     try:
-        with without_gradient(classifier):
+        with torch.inference_mode():
             for pixels, _labels in batches:
                 given.clear()
                 logits.append(classifier(pixels.to(device)).float().cpu())

@@ -1,0 +1,81 @@
+"""How data are read, on the command line: its options, the question where a folder can be read in several ways, and
+what is printed first."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from commongarden.cli.group import option
+from commongarden.language import _
+
+if TYPE_CHECKING:
+    from commongarden.data.ambiguity import AmbiguousError
+    from commongarden.data.finding import Listed
+    from commongarden.study import DataOptions, Study
+
+layout = option(
+    "--layout",
+    metavar="LAYOUT",
+    help="How the folders are read: classes (each folder is a class), parts (training, validation and test sets), "
+    "inner (the folders one level further inside are the classes), only:FOLDER (of several with the same contents, "
+    "this one) [recognized].",
+)
+group_by = option(
+    "--group-by",
+    metavar="REGEX",
+    help="Photos in which REGEX finds the same text in the path are a group and stay in one part of the split.",
+)
+merge_classes = option(
+    "--merge-classes", is_flag=True, help="Merge classes whose names differ in case, spaces or hyphens alone."
+)
+
+
+keep_going = option(
+    "--keep-going",
+    is_flag=True,
+    help="Continue if more than 5 % of the photos or a whole class cannot be read, or if a part lacks a class.",
+)
+
+
+def is_terminal() -> bool:
+    """Whether somebody can be asked."""
+    return sys.stdin.isatty()
+
+
+def ask_layout(error: AmbiguousError) -> str:
+    """The layout that the person at the terminal chooses."""
+    click.echo(error.found, err=True)
+    for number, (value, said) in enumerate(error.choices, 1):
+        click.echo(f"  {number}  {said}  (--layout {value})", err=True)
+    number = click.prompt(_("Choose a layout"), type=click.IntRange(1, len(error.choices)), err=True)
+    return error.choices[number - 1][0]
+
+
+def of_study(wanted: Study, out: Path, keep_going: bool) -> tuple[Study, Listed]:
+    """The study with its data listed and checked, before anything is loaded that takes seconds; what was understood is
+    printed, and on a terminal asked about where it is not sure."""
+    from commongarden.runner import sources
+
+    wanted, found = sources.chosen(wanted, out, keep_going, ask_layout if is_terminal() else None)
+    for text in sources.said(found):
+        click.echo(text, err=True)
+    return wanted, found
+
+
+def of_source(source: str, options: DataOptions) -> tuple[DataOptions, Listed]:
+    """The files of a source, with the layout that the person at the terminal chooses where there may be several."""
+    from commongarden.data import finding
+    from commongarden.data.ambiguity import AmbiguousError
+
+    try:
+        return options, finding.find(source, options, keep_going=True)
+    except AmbiguousError as error:
+        if not is_terminal():
+            raise
+        options = dataclasses.replace(options, layout=ask_layout(error))
+        return options, finding.find(source, options, keep_going=True)

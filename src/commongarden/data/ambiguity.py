@@ -1,0 +1,91 @@
+"""Folders that can be read in several ways: what a person is asked, and the answers there are."""
+
+from __future__ import annotations
+
+import posixpath
+from collections import Counter
+from collections.abc import Sequence
+
+from commongarden.data.tree import Tree
+from commongarden.data.vocabulary import MASKS, OCCASION, PICTURES, part_of
+from commongarden.errors import DataError
+from commongarden.language import _
+from commongarden.study.reading import ONLY
+
+MOST_CHOICES = 6
+
+
+class AmbiguousError(DataError):
+    """Folders that can be read in several ways. choices: values of --layout, with what each means."""
+
+    def __init__(self, found: str, choices: Sequence[tuple[str, str]]) -> None:
+        self.found, self.choices = found, tuple(choices)
+        width = max(len(value) for value, _said in choices)
+        lines = "".join(f"\n  --layout {value:<{width}}  {said}" for value, said in choices)
+        super().__init__(
+            _("{found}. Choose one (in a study file: layout = ... in [study]):{choices}").format(
+                found=found, choices=lines
+            )
+        )
+
+
+def check_sure(tree: Tree, at: str, names: Sequence[str], whole: str = "classes") -> None:
+    """Refuses class folders that may be something else: versions of one data set, images and their masks, a copy.
+
+    whole: the layout by which they are classes after all, "parts" for those in a training set.
+    """
+    where = (tree.root / at).as_posix()
+    inner = {name: tree.holding(posixpath.join(at, name)) for name in names}
+    pure = [name for name in names if len(inner[name]) > 0 and not tree.photos(posixpath.join(at, name))]
+    counts = Counter(label for name in pure for label in inner[name])
+    common = sorted(label for label, n in counts.items() if n > 1 and not OCCASION.fullmatch(label))
+    if len(pure) > 1 and len(common) > 1:
+        found = _("{where}: the folders {outer} hold folders of the same names, {inner}").format(
+            where=where, outer=few(pure), inner=few(common)
+        )
+        raise AmbiguousError(found, _choices(pure, common, whole))
+    pictures = [name for name in names if name.lower() in PICTURES]
+    masks = [name for name in names if name.lower() in MASKS]
+    if pictures and masks:
+        found = _("{where}: {pictures} and {masks} look like images with their masks, which is segmentation").format(
+            where=where, pictures=few(pictures), masks=few(masks)
+        )
+        kept = [(f"{ONLY}{name}", _("only {name}/").format(name=name)) for name in pictures if len(inner[name]) > 1]
+        raise AmbiguousError(found, [*kept, (whole, _("each of these folders is a class"))])
+    for name in names:
+        again = [label for label in inner[name] if label in names and label != name]
+        if len(again) > 1:
+            found = _("{where}: {name}/ holds folders of the same names as those beside it, {again}").format(
+                where=where, name=name, again=few(again)
+            )
+            alone = _("only {name}/, without the folders beside it").format(name=name)
+            choices = [
+                (f"{ONLY}{name}", alone),
+                (whole, _("each folder is a class, {name}/ too").format(name=name)),
+            ]
+            raise AmbiguousError(found, choices)
+
+
+def _choices(outer: Sequence[str], common: Sequence[str], whole: str) -> list[tuple[str, str]]:
+    choices = []
+    are_inside = any(name.lower() in PICTURES | MASKS for name in common)
+    if are_inside and len(common) <= MOST_CHOICES:
+        said = _("each folder is a class, and only {name}/ inside it is used")
+        ordered = sorted(common, key=lambda name: name.lower() not in PICTURES)
+        choices += [(f"{ONLY}{name}", said.format(name=name)) for name in ordered]
+    are_numbers = all(any(letter.isdigit() for letter in name) for name in outer)  # of patients, plants, plots
+    if len(outer) <= MOST_CHOICES and not are_inside and not are_numbers:
+        said = _("only {name}/: each folder in it is a class")
+        ordered = sorted(outer, key=lambda name: name.lower() not in PICTURES)
+        choices += [(f"{ONLY}{name}", said.format(name=name)) for name in ordered]
+    if choices and all(part_of(name) for name in common):
+        return choices
+    inner = _("{classes} are the classes, taken together from all of these folders").format(classes=few(common))
+    classes = _("{outer} are the classes, with everything inside them").format(outer=few(outer))
+    return [*choices, *([("inner", inner)] if whole == "classes" else []), (whole, classes)]
+
+
+def few(names: Sequence[str]) -> str:
+    """The first folders of several, as text."""
+    shown = ", ".join(f"{name}/" for name in names[:4])
+    return shown if len(names) <= 4 else _("{names} and {n} more").format(names=shown, n=len(names) - 4)

@@ -1,0 +1,231 @@
+"""What lies at a source, found and checked before any photo is decoded: files, classes, parts, groups, first bytes."""
+
+from __future__ import annotations
+
+import difflib
+import posixpath
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from commongarden.data import classes, fixes, groups, image, losses, table
+from commongarden.data.headers import looked_at
+from commongarden.data.listing import ACCEPTED, Candidate, in_folder, in_table
+from commongarden.errors import DataError
+from commongarden.language import N_, _
+from commongarden.records import LeftOut
+from commongarden.study.reading import DataOptions
+from commongarden.terminal import NOT_IN_NAMES
+
+DEFAULT = DataOptions()
+MASK_NAME = re.compile(r"(.*[^_\s-])[_ -]+(?:mask|seg|segmentation|label|gt)(?:[_ -]?\d+)?", re.IGNORECASE)
+FEWEST_MASKS = 3
+UNCHECKED = N_("class {label} has no photos in the validation set: the best epoch is chosen without it")
+UNTESTED = N_("class {label} has no photos in the test set: the models learn it, but its accuracy is not measured")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The files of a source before any is decoded. candidates: sorted by path, those that are out already with their
+    reason. layout: how the source was understood; notes: what else a person should know of it; records, which `told`
+    says. root: what the paths begin from."""
+
+    source: str
+    root: str
+    candidates: tuple[Candidate, ...]
+    layout: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def find(source: str, options: DataOptions = DEFAULT, *, keep_going: bool = False) -> Listed:
+    """Lists the files of `source` and looks at their first bytes; quick, and without any library that decodes.
+
+    source: a folder of class folders (folders inside one belong to the class), a folder of train, val and test
+    folders with class folders in each, a CSV file (path,label[,split][,group], paths from its own folder), or
+    "builtin:flowers[/N]". keep_going: what is lost is noted and not refused.
+
+    Raises DataError for a layout that is none of these (layout.AmbiguousError for one that may be several), for fewer
+    than two classes, and unless `keep_going` for a class without photos, a class that a declared part lacks, and more
+    than 5 % of files that cannot be photos.
+    """
+    if options.layout and not Path(source).is_dir():
+        raise DataError(
+            _("{source}: found layout {layout!r}, which is for a folder of photos; accepted here: none").format(
+                source=source, layout=options.layout
+            )
+        )
+    if source.startswith(image.BUILTIN):
+        drawn = tuple(_grouped([Candidate(*place) for place in _drawn(source)], options))
+        return Listed(source, source, drawn, N_("Layout: drawn photos, the classes built in"))
+    path = Path(source)
+    if path.is_dir():
+        found = in_folder(path, options.layout)
+    elif path.is_file() and path.suffix.lower() in table.ENDINGS:
+        found = in_table(path)
+    else:
+        raise DataError(
+            _("{source}: {problem}; {accepted}").format(source=source, problem=_why_not(path), accepted=_(ACCEPTED))
+        )
+    candidates = [_valid_name(candidate) for candidate in found.candidates]
+    notes = [*found.notes, *classes.said(candidates, options.merge_classes)]
+    if options.merge_classes:
+        candidates = classes.merged(candidates)
+    candidates.sort(key=lambda candidate: candidate.path)
+    candidates = list(image.in_threads(partial(looked_at, found.root), candidates))
+    notes += _check_there(source, found.root, candidates, keep_going)
+    candidates = _grouped(candidates, options)
+    notes += _masks(candidates)
+    if not any(one.group for one in candidates) and (suggestion := groups.suggested(candidates)) is not None:
+        notes.append(suggestion.said)
+    return checked(
+        Listed(source, str(found.root), tuple(candidates), _printable(found.layout), tuple(map(_printable, notes))),
+        keep_going,
+    )
+
+
+def _masks(candidates: Sequence[Candidate]) -> list[str]:
+    """A note where files look like the masks of other photos, by their names."""
+    stems = {posixpath.splitext(one.path)[0] for one in candidates if one.label}
+    masks = [path for path in sorted(stems) if (found := MASK_NAME.fullmatch(path)) and found[1] in stems]
+    if len(masks) < FEWEST_MASKS:
+        return []
+    text = N_(
+        "files that look like masks of other photos, by their names: {n}, such as {path}; they are used as photos"
+    )
+    return [text.format(n=len(masks), path=masks[0])]
+
+
+def _printable(text: str) -> str:
+    """Text that names folders, without what could not be written or would act on a terminal."""
+    return NOT_IN_NAMES.sub("?", text.encode("utf-8", "replace").decode())
+
+
+def _grouped(candidates: list[Candidate], options: DataOptions) -> list[Candidate]:
+    return groups.grouped(candidates, options.group_by) if options.group_by else candidates
+
+
+def checked(listed: Listed, keep_going: bool) -> Listed:
+    """What is found in classes and parts: refused, or left out with a note where the study is to go on."""
+    left_out = [LeftOut(one.path, one.reason) for one in listed.candidates if one.reason]
+    notes = losses.fallen(losses.by_class(listed.candidates, left_out)) if left_out else []
+    if not keep_going and left_out:
+        losses.check(listed.source, listed.candidates, left_out)
+    candidates, said = _in_parts(listed, keep_going)
+    check_classes(listed, {one.label for one in candidates if not one.reason} - {""})
+    new = [note for note in (*notes, *said) if note not in listed.notes]
+    return replace(listed, candidates=tuple(candidates), notes=(*listed.notes, *new))
+
+
+def _in_parts(listed: Listed, keep_going: bool) -> tuple[list[Candidate], list[str]]:
+    """The candidates, without the classes that the training set lacks; and a note for each class that a part lacks."""
+    candidates = list(listed.candidates)
+    labels: defaultdict[str, set[str]] = defaultdict(set)
+    for one in candidates:
+        if not one.reason:
+            labels[one.part].add(one.label)
+    if set(labels) <= {""}:
+        return candidates, []
+    if "train" not in labels:
+        raise DataError(
+            _("{source}: found the parts {labels}; accepted: train, and val and test beside it").format(
+                source=listed.source, labels=", ".join(labels)
+            )
+        )
+    lacking = losses.by_part(labels)
+    if lacking and not keep_going:
+        raise DataError(_lacks(listed.source, labels, lacking))
+    gone = {label for part, label in lacking if part == "train"}
+    notes = []
+    for part, label in lacking:
+        if part == "train":
+            text = N_("class {label} is left out: it has no photos in the training set, so nothing can learn it")
+            notes.append(text.format(label=repr(label)))
+        elif label not in gone:
+            text = UNCHECKED if part == "val" else UNTESTED
+            notes.append(text.format(label=repr(label)))
+    return [
+        replace(one, reason=losses.NO_TRAINING) if one.label in gone and not one.reason else one for one in candidates
+    ], notes
+
+
+def _lacks(source: str, labels: Mapping[str, set[str]], lacking: Sequence[tuple[str, str]]) -> str:
+    part, label = lacking[0]
+    meaning = {
+        "train": _("leaves the class out, with its photos"),
+        "val": _("continues and chooses the best epoch without this class"),
+        "test": _("continues and measures nothing on this class"),
+    }
+    more = _(" (and {n} more like it)").format(n=len(lacking) - 1) if len(lacking) > 1 else ""
+    return _(
+        "{source}: class {label!r} has no readable photo in the {part} part{more}; accepted: every class in each of "
+        "{labels}, or --keep-going, which {meaning}"
+    ).format(source=source, label=label, part=_(part), more=more, labels=", ".join(labels), meaning=meaning[part])
+
+
+def _check_there(source: str, root: Path, candidates: Sequence[Candidate], keep_going: bool) -> list[str]:
+    """Files that a CSV names and that are not there: refused with the nearest fix where they are many, else noted."""
+    missing = [one.written for one in candidates if one.written]
+    if not missing:
+        return []
+    left = {one.label for one in candidates if not one.reason}
+    if len(missing) <= losses.MOST_UNREADABLE * len(candidates) or (keep_going and len(left) > 1):
+        return []
+    lines = "".join(f"\n  {line}" for line in fixes.causes(root, missing, len(candidates)))
+    raise DataError(
+        _("{source}: {k} of {n} photos cannot be found from {root}/:{lines}").format(
+            source=source, k=len(missing), n=len(candidates), root=root.as_posix(), lines=lines
+        )
+        + (_("\nUse --keep-going to continue without them.") if len(left) > 1 else "")
+    )
+
+
+def _drawn(source: str) -> Iterator[tuple[str, str]]:
+    from commongarden.data import drawn
+
+    for index in range(image.builtin_photos(source)):
+        label = drawn.CLASSES[drawn.label(index)]
+        yield f"{label}/{index:05d}.png", label
+
+
+def _valid_name(candidate: Candidate) -> Candidate:
+    """A name that is no Unicode cannot be written to a manifest; one with control characters could do harm where it is
+    shown."""
+    shown = candidate.path.encode("utf-8", "replace").decode()
+    if shown != candidate.path:
+        return replace(candidate, path=shown, label="", reason=N_("its name is not valid Unicode; rename it"))
+    if NOT_IN_NAMES.search(shown):
+        shown = NOT_IN_NAMES.sub(lambda found: repr(found[0])[1:-1], shown)
+        return replace(candidate, path=shown, label="", reason=N_("its name holds control characters; rename it"))
+    return candidate
+
+
+def _why_not(path: Path) -> str:
+    if path.exists():
+        return _("found a file that is not a CSV")
+    try:
+        siblings = [entry.name for entry in path.parent.iterdir() if entry.is_dir() or entry.suffix.lower() == ".csv"]
+    except OSError:
+        siblings = []
+    near = difflib.get_close_matches(path.name, siblings, n=1, cutoff=0.5)
+    return _("no such folder or file") + (
+        _("; did you mean {near!r}?").format(near=(path.parent / near[0]).as_posix()) if near else ""
+    )
+
+
+def check_classes(listed: Listed, labels: set[str]) -> None:
+    if len(labels) >= 2:
+        return
+    found = _("1 class ({label})").format(label=next(iter(labels))) if labels else _("no class")
+    lines = losses.lines(
+        losses.by_class(listed.candidates, [LeftOut(one.path, one.reason) for one in listed.candidates if one.reason])
+    )
+    raise DataError(
+        _("{source}: found {found} with photos; a comparison needs at least 2. {accepted}").format(
+            source=listed.source,
+            found=found,
+            accepted="\n  ".join([_("Left out:"), *lines]) if lines else _(ACCEPTED)[:1].upper() + _(ACCEPTED)[1:],
+        )
+    )

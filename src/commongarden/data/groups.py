@@ -1,0 +1,95 @@
+"""Photos that belong together (of one patient, plant, video): by a person's expression, and where names suggest it."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from commongarden.data.listing import Candidate
+from commongarden.errors import DataError
+from commongarden.language import N_, _
+from commongarden.terminal import NOT_IN_NAMES
+
+# plant12_03, IMG_0001_a, patient7-2, video3_frame0012: a number, then a number, a letter or a word with a number
+_NAME = re.compile(r"(?P<group>.*\d)[_ .(-]+(?:[A-Za-z]|[A-Za-z]*\d+)\)?\.\w+")
+_MOMENT = re.compile(r"(19|20)\d{6}[_ .-]?\d{4,6}")  # when it was taken: no number of what it shows
+_COUNTED = r"[_ .(-]+[A-Za-z]*\d*\)?"
+WHOLE = rf"^(.*\d){_COUNTED}\.\w+$"
+OF_A_NAME = rf"([^/]*\d){_COUNTED}\.\w+$"
+SOME = rf"^(.*?)(?:(?<=\d){_COUNTED})?\.\w+$"  # a photo whose name has no number behind its own is a group of one
+# words of what may have photos in several classes
+ACROSS = re.compile(r"(patient|subject|person|case|donor|animal|mouse|slide|video|clip)", re.IGNORECASE)
+FEWEST = 6  # photos
+LEAST_NAMED = 0.9
+MOST_IN_ONE = 0.5
+
+
+@dataclass(frozen=True)
+class Suggested:
+    """Groups that the names of photos suggest. example: two paths of one group."""
+
+    expression: str
+    n_groups: int
+    n_photos: int
+    example: tuple[str, str]
+
+    @property
+    def said(self) -> str:
+        """A note, as a record."""
+        return N_(
+            "the file names suggest {n_groups} groups of photos that belong together ({one} and {two}): if so, keep "
+            "each in one part of the split with --group-by '{expression}'"
+        ).format(n_groups=self.n_groups, one=self.example[0], two=self.example[1], expression=self.expression)
+
+
+def grouped(candidates: Sequence[Candidate], expression: str) -> list[Candidate]:
+    """The candidates with the group that the expression finds in their paths. Raises DataError where it finds none in
+    one of them."""
+    pattern = re.compile(expression)
+    found: list[Candidate] = []
+    missed = []
+    for one in candidates:
+        if one.reason:
+            found.append(one)
+            continue
+        match = pattern.search(one.path)
+        group = "" if match is None else (match[1] or "") if pattern.groups else match[0]
+        if not group.strip() or NOT_IN_NAMES.search(group):
+            missed.append(one.path)
+        found.append(replace(one, group=group.strip()))
+    if missed:
+        n = sum(not one.reason for one in candidates)
+        raise DataError(
+            _(
+                "--group-by {expression!r}: finds no group in {k} of {n} paths, such as {path}; accepted: a regular "
+                "expression that matches every path, with the group's name in its first parentheses"
+            ).format(expression=expression, k=len(missed), n=n, path=missed[0])
+        )
+    return found
+
+
+def suggested(candidates: Sequence[Candidate]) -> Suggested | None:
+    """Groups that numbered names suggest; None where numbers only count the photos."""
+    photos = [one for one in candidates if not one.reason and one.label]
+    found: defaultdict[str, list[Candidate]] = defaultdict(list)
+    is_across = False
+    for one in photos:
+        name = posixpath.basename(one.path)
+        match = _NAME.fullmatch(name)
+        if match is not None and not _MOMENT.search(name):
+            is_across |= ACROSS.search(match["group"]) is not None
+            found[match["group"] if is_across else posixpath.join(posixpath.dirname(one.path), match["group"])].append(
+                one
+            )
+    n = sum(map(len, found.values()))
+    if len(photos) < FEWEST or n < LEAST_NAMED * len(photos) or len(found) < 2 or n < 1.5 * len(found):
+        return None
+    of_a_class = Counter(label for members in found.values() for label in {one.label for one in members})
+    if max(map(len, found.values())) > MOST_IN_ONE * n or min(of_a_class.values()) < 2:
+        return None
+    members = max(found.values(), key=len)
+    expression = SOME if n < len(photos) else OF_A_NAME if is_across else WHOLE
+    return Suggested(expression, len(found), n, (members[0].path, members[1].path))

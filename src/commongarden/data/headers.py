@@ -1,0 +1,70 @@
+"""The first bytes of every file, looked at before any photo is decoded: empty files, other formats, no photos."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from commongarden.data import image
+from commongarden.data.listing import Candidate
+from commongarden.errors import DataError
+from commongarden.language import N_
+
+LENGTH = 256
+NOT_IMAGE = "not an image file"
+_KINDS = (
+    ("HEIC", re.compile(rb"....ftyp(heic|heix|hevc|heim|heis|mif1|msf1)", re.DOTALL)),
+    ("AVIF", re.compile(rb"....ftypavi[fs]", re.DOTALL)),
+    ("CR3", re.compile(rb"....ftypcrx ", re.DOTALL)),
+    ("JPEG XL", re.compile(rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n")),
+    ("JPEG 2000", re.compile(rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51")),
+    ("PSD", re.compile(rb"8BPS")),
+    ("RAF", re.compile(rb"FUJIFILMCCD-RAW")),
+    ("OpenEXR", re.compile(rb"v/1\x01")),
+    ("Radiance HDR", re.compile(rb"#\?RADIANCE|#\?RGBE")),
+    ("DICOM", re.compile(rb".{128}DICM", re.DOTALL)),
+    ("SVG", re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*|<!DOCTYPE svg[^>]*>\s*)*<svg", re.DOTALL)),
+    ("PPM", re.compile(rb"P[1-7]\s")),
+)  # fmt: skip
+# where the first bytes tell nothing: what the name's ending says
+_NAMED = {
+    ".svg": "SVG", ".psd": "PSD", ".dcm": "DICOM", ".dicom": "DICOM", ".heic": "HEIC", ".heif": "HEIC", ".hif": "HEIC",
+    ".avif": "AVIF", ".jxl": "JPEG XL", ".jp2": "JPEG 2000", ".j2k": "JPEG 2000", ".cr2": "CR2", ".cr3": "CR3",
+    ".nef": "NEF", ".arw": "ARW", ".dng": "DNG", ".orf": "ORF", ".rw2": "RW2", ".raf": "RAF", ".pef": "PEF",
+    ".srw": "SRW", ".tga": "TGA", ".pcx": "PCX", ".exr": "OpenEXR", ".hdr": "Radiance HDR",
+}  # fmt: skip
+
+
+def looked_at(root: Path, candidate: Candidate) -> Candidate:
+    """The candidate with what its first bytes tell: that it counts as a photo, and why it cannot be read as one."""
+    if candidate.reason:
+        return candidate
+    path = root / candidate.path
+    if image.begins_as_photo(path):
+        return replace(candidate, counts=True)
+    kind = _kind(path)
+    counts = candidate.counts or kind in dict(_KINDS)
+    try:
+        image.read_bytes(path)
+    except DataError as error:
+        reason = str(error)
+        if reason == NOT_IMAGE and kind:
+            reason = N_("{kind} is a format that is not read; accepted: {accepted}").format(
+                kind=kind, accepted=image.ACCEPTED
+            )
+        return replace(candidate, counts=counts, reason=reason)
+    return replace(candidate, counts=True)
+
+
+def _kind(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            head = file.read(LENGTH)
+    except OSError:
+        return ""
+    if not head:
+        return ""
+    found = next((kind for kind, magic in _KINDS if magic.match(head)), "")
+    return found or (_NAMED.get(posixpath.splitext(path.name)[1].lower(), "") if b"\0" in head else "")

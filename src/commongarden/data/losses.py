@@ -1,0 +1,113 @@
+"""Photos that do not take part, counted by class: what stops a study, and what is noted if it continues."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from commongarden.data.listing import Candidate
+from commongarden.errors import DataError
+from commongarden.language import N_, _, told
+from commongarden.records import LeftOut
+
+MOST_UNREADABLE = 0.05
+MOST_LINES = 8
+NO_TRAINING = N_("its class has no photos in the training set")
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Photos of a class, and how many of them cannot be read; reason: the most frequent one."""
+
+    label: str
+    n: int
+    n_lost: int
+    reason: str
+
+    @property
+    def is_whole(self) -> bool:
+        return self.n_lost == self.n
+
+
+def by_class(candidates: Sequence[Candidate], left_out: Sequence[LeftOut]) -> list[Loss]:
+    """The classes that lose photos, those that lose all first."""
+    reasons = {out.path: out.reason for out in left_out if out.reason != NO_TRAINING}
+    n: Counter[str] = Counter()
+    lost: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for one in candidates:
+        if not one.label or not (one.counts or one.path not in reasons):
+            continue
+        n[one.label] += 1
+        if one.path in reasons:
+            lost[one.label][reasons[one.path].replace(one.path, "").strip(" :")] += 1
+    found = [
+        Loss(label, n[label], sum(reasons_of.values()), reasons_of.most_common(1)[0][0])
+        for label, reasons_of in lost.items()
+    ]
+    return sorted(found, key=lambda loss: (not loss.is_whole, -loss.n_lost / loss.n, loss.label))
+
+
+def records(found: Sequence[Loss]) -> list[str]:
+    """A sentence for each class that loses photos, as a record."""
+    text = N_("class {label}: {n_lost} of {n} photos cannot be read ({reason})")
+    return [
+        text.format(label=repr(loss.label), n_lost=f"{loss.n_lost:,}", n=f"{loss.n:,}", reason=loss.reason)
+        for loss in found
+    ]
+
+
+def lines(found: Sequence[Loss]) -> list[str]:
+    """A line for each class that loses photos."""
+    said = [told(record) for record in records(found)]
+    if len(said) > MOST_LINES:
+        said[MOST_LINES:] = [_("and {n} classes more").format(n=len(said) - MOST_LINES)]
+    return said
+
+
+def fallen(found: Sequence[Loss]) -> list[str]:
+    """A note, as a record, for each class of which no photo can be read."""
+    text = N_("class {label} is left out: none of its {n} photos can be read ({reason})")
+    return [text.format(label=repr(loss.label), n=loss.n, reason=loss.reason) for loss in found if loss.is_whole]
+
+
+def check(source: str, candidates: Sequence[Candidate], left_out: Sequence[LeftOut]) -> None:
+    """Refuses a class of which nothing can be read, and more than 5 % of all. Raises DataError."""
+    counted = {one.path for one in candidates if one.counts}
+    unreadable = [out for out in left_out if out.path in counted]
+    found = by_class(candidates, left_out)
+    whole = [loss for loss in found if loss.is_whole]
+    shown = "".join(f"\n  {line}" for line in lines(whole or found))
+    if whole:
+        n = len({one.label for one in candidates if one.label})
+        raise DataError(
+            _(
+                "{source}: no photo can be read of {k} of the {n} classes:{shown}\nConvert these photos or remove the "
+                "folders; use --keep-going to continue without these classes."
+            ).format(source=source, k=len(whole), n=n, shown=shown)
+        )
+    if len(unreadable) <= MOST_UNREADABLE * len(counted):
+        return
+    files = "".join(f"\n  {out.path}: {told(out.reason)}" for out in unreadable[:3])
+    more = _("\n  and {n} more").format(n=len(unreadable) - 3) if len(unreadable) > 3 else ""
+    raise DataError(
+        _(
+            "{source}: {n_unreadable} of {n} photos cannot be read, more than "
+            "{share:.0%}:{shown}{more}\nMend or remove them, or leave them out with "
+            "--keep-going."
+        ).format(
+            source=source,
+            n_unreadable=len(unreadable),
+            n=len(counted),
+            share=MOST_UNREADABLE,
+            shown=shown + files,
+            more=more,
+        )
+    )
+
+
+def by_part(labels: Mapping[str, set[str]]) -> list[tuple[str, str]]:
+    """(part, class) for each class that a declared part lacks, the training set first."""
+    everywhere = set().union(*labels.values())
+    ordered = sorted(labels, key=lambda part: (part != "train", part))
+    return [(part, label) for part in ordered for label in sorted(everywhere - labels[part])]

@@ -1,0 +1,103 @@
+"""The folders below a place, each listed once, and which of their files look like photos."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Iterator
+from pathlib import Path
+
+from commongarden.data import image
+from commongarden.errors import DataError
+from commongarden.language import _
+
+# a file that bears one of these was meant as a photo, so it counts where it cannot be read
+EXTENSIONS = frozenset(
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff",
+     ".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2", ".j2k", ".jpf", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm",
+     ".tga", ".pcx", ".exr", ".hdr", ".psd", ".svg", ".dcm", ".dicom", ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw",
+     ".orf", ".rw2", ".raf", ".pef", ".srw")
+)  # fmt: skip
+IGNORED = frozenset(("thumbs.db", "desktop.ini", "__macosx", "@eadir"))
+MOST_OPENED = 20  # files of a folder whose first bytes are read where no name says that they are photos
+
+
+class Tree:
+    """What lies below `root`, by relative path with forward slashes; "" is the root itself."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._listed: dict[str, tuple[list[str], list[str]]] = {}
+        self._holds: dict[str, bool] = {}
+
+    def folders(self, at: str) -> list[str]:
+        """Names of the folders in a folder, sorted."""
+        return self.listed(at)[0]
+
+    def files(self, at: str) -> list[str]:
+        """Names of the files in a folder, sorted."""
+        return self.listed(at)[1]
+
+    def listed(self, at: str) -> tuple[list[str], list[str]]:
+        """Folders and files, without what systems leave there. Raises DataError."""
+        if at not in self._listed:
+            self._listed[at] = _listed(self.root / at)
+        return self._listed[at]
+
+    def photos(self, at: str) -> list[str]:
+        """Names of the files directly in a folder that look like photos."""
+        named = [name for name in self.files(at) if is_named_so(name)]
+        if named or len(self.files(at)) == 0:
+            return named
+        opened = self.files(at)[:MOST_OPENED]
+        return [name for name in opened if image.begins_as_photo(self.root / at / name)]
+
+    def holds_photos(self, at: str) -> bool:
+        """Whether a file at any depth looks like a photo."""
+        if at not in self._holds:
+            self._holds[at] = any(self.photos(place) for place in self._below(at, {identity(self.root)}))
+        return self._holds[at]
+
+    def holding(self, at: str) -> list[str]:
+        """Names of the folders in a folder that hold photos at any depth."""
+        return [name for name in self.folders(at) if self.holds_photos(posixpath.join(at, name))]
+
+    def walk(self, at: str, seen: set[tuple[int, int]]) -> Iterator[str]:
+        """Files at any depth. Each folder is entered once, so links that lead back end the walk."""
+        for place in self._below(at, seen):
+            yield from (posixpath.join(place, name) for name in self.files(place))
+
+    def _below(self, at: str, seen: set[tuple[int, int]]) -> Iterator[str]:
+        if (found := identity(self.root / at)) in seen:
+            return
+        seen.add(found)
+        yield at
+        for name in sorted(self.folders(at), key=lambda name: ((self.root / at / name).is_symlink(), name)):
+            yield from self._below(posixpath.join(at, name), seen)
+
+
+def identity(folder: Path) -> tuple[int, int]:
+    """What is the same for a folder and for links to it."""
+    status = folder.stat()
+    return status.st_dev, status.st_ino
+
+
+def is_named_so(name: str) -> bool:
+    """Whether a name ends as those of photos do."""
+    return posixpath.splitext(name)[1].lower() in EXTENSIONS
+
+
+def _listed(folder: Path) -> tuple[list[str], list[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            visible = [entry for entry in entries if not _ignored(entry.name)]
+            folders = sorted(entry.name for entry in visible if entry.is_dir())
+            return folders, sorted(entry.name for entry in visible if not entry.is_dir())
+    except OSError as error:
+        raise DataError(
+            _("{folder}: the folder cannot be read: {reason}").format(folder=folder, reason=error.strerror)
+        ) from None
+
+
+def _ignored(name: str) -> bool:
+    return name.startswith(".") or name.lower() in IGNORED

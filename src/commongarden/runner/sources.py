@@ -1,0 +1,101 @@
+"""A study's data listed and checked before anything is loaded that takes seconds; and read as the study was begun."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+
+from commongarden import store as store_files
+from commongarden.data import finding, folder, losses
+from commongarden.data.ambiguity import AmbiguousError
+from commongarden.data.finding import Listed
+from commongarden.errors import StoreError
+from commongarden.language import _, told
+from commongarden.records import Manifest, Understood
+from commongarden.store import Store
+from commongarden.study import Study
+
+Choose = Callable[[AmbiguousError], str]
+
+
+def listed(study: Study, root: Path, *, keep_going: bool = False) -> Listed:
+    """The files of the study's data, as `data.finding.find` gives them, read as they were when the study in `root` was
+    begun: with the layout that is stored there, and by an earlier version without recognizing any.
+
+    Raises DataError.
+    """
+    kept, before = _stored(root)
+    options = study.reading
+    if kept is not None and not options.layout:
+        options = replace(options, layout=kept.reading.layout)
+    if before is None:
+        return finding.find(study.data, options, keep_going=keep_going)
+    as_it_was = replace(options, layout="parts" if any(photo.part for photo in before.photos) else "classes")
+    try:
+        found = _without_new_groups(finding.find(study.data, options, keep_going=keep_going), study, before)
+    except AmbiguousError:
+        return finding.find(study.data, as_it_was, keep_going=keep_going)
+    if options.layout or not Path(study.data).is_dir() or _places(before) <= _places_of(found):
+        return found
+    if _places(before) <= _places_of(finding.find(study.data, as_it_was, keep_going=True)):
+        return finding.find(study.data, as_it_was, keep_going=keep_going)
+    return found
+
+
+def chosen(study: Study, root: Path, keep_going: bool, choose: Choose | None) -> tuple[Study, Listed]:
+    """The study with its data listed; choose is asked where these can be read in several ways, and the study then has
+    its answer. Raises DataError."""
+    try:
+        return study, listed(study, root, keep_going=keep_going)
+    except AmbiguousError as error:
+        if choose is None:
+            raise
+        study = replace(study, reading=replace(study.reading, layout=choose(error)))
+        return study, listed(study, root, keep_going=keep_going)
+
+
+def said(found: Listed) -> Iterator[str]:
+    """What is reported first of all: how the data were understood, and what a person should know of them."""
+    yield told(found.layout)
+    for note in found.notes:
+        yield _("note: {text}").format(text=told(note))
+
+
+def keep(store: Store, found: Listed, manifest: Manifest) -> None:
+    """Keeps beside the study how its data were understood and what each class loses, without the folders that the data
+    lie in."""
+    said = (*found.notes, *losses.records(folder.lost(found, manifest)))
+    notes = tuple(note.replace(f"{Path(found.source).as_posix()}/", "") for note in said)
+    kept = msgspec.json.encode(Understood(found.layout, notes))
+    store_files.keep(store.root, store_files.UNDERSTOOD, msgspec.json.format(kept, indent=1))
+
+
+def _stored(root: Path) -> tuple[Study | None, Manifest | None]:
+    """The study and the photos in a folder; None for what is missing or cannot be read, which is reported elsewhere."""
+    try:
+        store = store_files.open_store(root)
+        study = store.study()
+    except StoreError:
+        return None, None
+    try:
+        return study, store.manifest()
+    except StoreError:
+        return study, None
+
+
+def _places(manifest: Manifest) -> set[tuple[str, str, str]]:
+    return {(photo.path, photo.label, photo.part) for photo in manifest.photos}
+
+
+def _places_of(found: Listed) -> set[tuple[str, str, str]]:
+    return {(one.path, one.label, one.part) for one in found.candidates}
+
+
+def _without_new_groups(found: Listed, study: Study, before: Manifest) -> Listed:
+    """A CSV's column of groups is not read for a study that was begun without."""
+    if study.reading.group_by or any(photo.group for photo in before.photos):
+        return found
+    return replace(found, candidates=tuple(replace(one, group="") for one in found.candidates))

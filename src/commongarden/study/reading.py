@@ -1,0 +1,69 @@
+"""How the data of a study are read, where more than one way is possible."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from commongarden.errors import StudyError, unknown
+from commongarden.language import _
+
+if TYPE_CHECKING:
+    from commongarden.study.declared import Study
+
+ONLY = "only:"
+LAYOUTS = ("classes", "parts", "inner", f"{ONLY}FOLDER")
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """What a person decides about data that can be read in several ways; empty means recognized, ungrouped, unmerged.
+
+    layout: "classes", each folder is a class; "parts", the folders are training, validation and test sets; "inner", the
+        folders one level further inside are the classes; "only:FOLDER", of folders that hold the same classes, or lie
+        in each class, this one alone.
+    group_by: a regular expression, searched in each path; its first group, or what it matches, names the photo's group.
+    merge_classes: class names that differ in case, spaces or Unicode form alone are one class.
+    """
+
+    layout: str = ""
+    group_by: str = ""
+    merge_classes: bool = False
+
+    def __post_init__(self) -> None:
+        folder = self.layout.removeprefix(ONLY) if self.layout.startswith(ONLY) else ""
+        if self.layout and not folder.strip("/") and self.layout not in LAYOUTS[:3]:
+            raise StudyError(unknown("layout", self.layout, LAYOUTS, where="study.layout"))
+        try:
+            re.compile(self.group_by)
+        except (re.error, RecursionError, OverflowError) as error:
+            raise StudyError(
+                _("study.group_by: {text!r} is not a regular expression: {reason}").format(
+                    text=self.group_by, reason=error
+                )
+            ) from None
+        if not isinstance(self.merge_classes, bool):
+            raise StudyError(
+                _("study.merge_classes: found {value!r}, accepted: true or false").format(value=self.merge_classes)
+            )
+
+
+def read_so(study: Study, layout: str | None, group_by: str | None, merge_classes: bool) -> Study:
+    """The study with what a command line says of its data; None and false say nothing."""
+    kept = study.reading
+    found = DataOptions(
+        kept.layout if layout is None else layout,
+        kept.group_by if group_by is None else group_by,
+        kept.merge_classes or merge_classes,
+    )
+    return study if found == kept else dataclasses.replace(study, reading=found)
+
+
+KEYS = ("layout", "group_by", "merge_classes")
+
+
+def to_table(options: DataOptions) -> dict[str, Any]:
+    """The keys of [study] that hold them; those that nobody set are not written."""
+    return {key: getattr(options, key) for key in KEYS if getattr(options, key)}
