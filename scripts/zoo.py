@@ -70,6 +70,7 @@ def main() -> None:
             None: lambda row: False,
         }
         todo = [model for model in wanted if model not in rows or again[given.redo](rows[model])]
+        todo.sort(key=known.__getitem__)  # small ones first: most of what fails is soon known
         memory = int((given.gigabytes or 0.8 * psutil.virtual_memory().total / 1e9 / given.at_once) * 1e9)
         keeper = Keeper(given.out, visiting.draw_photos(given.out), memory, given.seconds, versions)
         with ThreadPoolExecutor(given.at_once) as pool, results.open("a", encoding="utf-8", buffering=1) as file:

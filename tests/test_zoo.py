@@ -1,6 +1,7 @@
 """A dozen networks of torchvision and timm through what a study does with one; `make zoo` is for all of them."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from commongarden.recipe import Recipe
 from commongarden.runner.measuring import measured
 from commongarden.study import Arm, Study
 from commongarden.train import tape
-from visiting import CLASSES, PASSES, REFUSED, STEPS, Step, Visit, draw_photos, go_through
+from visiting import CLASSES, FAILS, PASSES, REFUSED, STEPS, Step, Visit, draw_photos, go_through
 
 USUAL = ("train", "predict")
 # timm's test_ networks are small forms of its real ones, of the same code
@@ -69,6 +70,30 @@ def test_a_network_that_does_not_fit_is_refused_with_the_memory_it_needs(drawn_p
     ((outcome, note),) = outcomes(visit, STEPS).values()
     assert outcome == REFUSED
     assert note.startswith("needs 0.")
+
+
+def test_the_page_tells_of_every_network(monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parent.parent / "scripts"))
+    import zoo_page
+
+    def row(model, outcome, *steps, large=False):
+        told = [dict(zip(("step", "outcome", "note"), step, strict=True)) for step in steps]
+        return {"model": model, "outcome": outcome, "steps": told, "large": large, "size": 32, "n_params": 2e8,
+                "seconds": 4.0, "date": "2026-11-30", "machine": "a processor", "versions": {"torch": "2.14"}}  # fmt: skip
+
+    page = zoo_page.table([
+        row("timm:a", PASSES, ("export", PASSES, "no ONNX: Unsupported: a | b")),
+        row("timm:b", PASSES, large=True),
+        row("timm:c", REFUSED, ("trial", REFUSED, "needs 12 GB")),
+        row("torchvision:d", FAILS, ("train", PASSES, ""), ("predict", FAILS, "differs")),
+    ])  # fmt: skip
+    for line in (
+        "| torchvision | 1 | 0 | 0 | 1 | 4 |", "| timm | 3 | 2 | 1 | 0 | 4 |", "Pass, timm (image size): a (32).",
+        "Pass, by one step of training: timm:b (32, 200 M parameters).", "| `timm:a` | Unsupported: a \\| b |",
+        "| `timm:c` | 32 | trial | needs 12 GB |", "| `torchvision:d` | 32 | predict | differs |",
+        "`make zoo`, 2026-11-30; a processor; torch 2.14.",
+    ):  # fmt: skip
+        assert line in page
 
 
 @pytest.mark.soak

@@ -39,7 +39,7 @@ from commongarden.store import Store, open_store
 from commongarden.study import SplitPlan, Study
 
 CLASSES, PHOTOS = 3, 5  # of each class: nine to train on, three to validate, three to test
-BATCH = 3
+BATCH, TRAINED = 3, 9
 LARGE = 150_000_000  # parameters: from here on one step is enough, and no export
 STEPS = ("trial", "audit", "train", "predict", "export", "resume")
 STEPS_OF_LARGE = ("trial", "train", "predict")
@@ -81,12 +81,16 @@ class Visit:
     def input(self) -> tuple[int, int, int]:
         return (self.size, self.size, 3)
 
+    @property
+    def batch_size(self) -> int:
+        return TRAINED if self.large else BATCH
+
     def study(self) -> Study:
         assert self.arm is not None
         recipe = Recipe(
             resolution=self.size,
             epochs=1 if self.large else self.epochs,
-            batch_size=CLASSES * PHOTOS if self.large else BATCH,
+            batch_size=self.batch_size,
             lr=1e-4,
         )
         return Study("zoo", str(self.photos), {"zoo": self.arm}, recipe, (0,), split=SplitPlan(0.6, 0.2))
@@ -145,7 +149,8 @@ def place_of(error: BaseException) -> str:
 
 
 def _trial(visit: Visit) -> str:
-    visit.arm = cg.measure(cg.Arm(visit.model, visit.options), CLASSES, visit.input)
+    arm = cg.Arm(visit.model, visit.options, {"batch_size": visit.batch_size})  # the memory of a trial is that of a run
+    visit.arm = cg.measure(arm, CLASSES, visit.input)
     origin = visit.arm.origin
     assert origin is not None
     needed = plan.forecast_bytes(visit.study(), "zoo", CLASSES) + STORING_BYTES * origin.n_params
