@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from datetime import date
 from importlib import metadata
 from multiprocessing import forkserver
@@ -138,9 +139,8 @@ class Keeper:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         steps.unlink(missing_ok=True)
-        visit = visiting.Visit(
-            model, 0, folder, self.photos, self.out / "cache", self.memory, n_params > visiting.LARGE
-        )
+        cache = self.out / "cache"
+        visit = visiting.Visit(model, 0, folder, self.photos, cache, n_params, self.memory)
         begun = time.monotonic()
         ended, peak = self._watched(visit, steps, log)
         found = read(steps)
@@ -190,18 +190,23 @@ class Keeper:
         """A trial's process is the fork server's, as a visit's is; the visit then hears that it has ended."""
         for child in served():
             if child.pid != own and resident(child.pid) > self.memory:
-                child.kill()
+                kill(child)
 
     def close(self) -> None:
         """Ends what a visit that was stopped has left."""
         for child in served():
-            child.kill()
+            kill(child)
 
 
 def served() -> list[psutil.Process]:
     """Every process that the fork server has made and that runs."""
     server = forkserver._forkserver._forkserver_pid
     return psutil.Process(server).children() if server else []
+
+
+def kill(process: psutil.Process) -> None:
+    with suppress(psutil.Error):  # it has just ended
+        process.kill()
 
 
 def resident(pid: int) -> int:

@@ -66,7 +66,7 @@ def test_a_network_of_a_library_goes_through_a_study(name, arms, drawn_photos, c
 
 
 def test_a_network_that_does_not_fit_is_refused_with_the_memory_it_needs(drawn_photos, cache_folder, tmp_path):
-    visit = Visit("torchvision:squeezenet1_1", 32, tmp_path, drawn_photos, cache_folder, memory=10**8)
+    visit = Visit("torchvision:squeezenet1_1", 32, tmp_path, drawn_photos, cache_folder, n_params=724_035, memory=10**8)
     ((outcome, note),) = outcomes(visit, STEPS).values()
     assert outcome == REFUSED
     assert note.startswith("needs 0.")
@@ -78,8 +78,8 @@ def test_the_page_tells_of_every_network(monkeypatch):
 
     def row(model, outcome, *steps, large=False):
         told = [dict(zip(("step", "outcome", "note"), step, strict=True)) for step in steps]
-        return {"model": model, "outcome": outcome, "steps": told, "large": large, "size": 32, "n_params": 2e8,
-                "seconds": 4.0, "date": "2026-11-30", "machine": "a processor", "versions": {"torch": "2.14"}}  # fmt: skip
+        named = {"model": model, "outcome": outcome, "steps": told, "large": large, "size": 32, "n_params": 2e8}
+        return {**named, "seconds": 4.0, "date": "2026-11-30", "machine": "a CPU", "versions": {"torch": "2.14"}}
 
     page = zoo_page.table([
         row("timm:a", PASSES, ("export", PASSES, "no ONNX: Unsupported: a | b")),
@@ -91,7 +91,7 @@ def test_the_page_tells_of_every_network(monkeypatch):
         "| torchvision | 1 | 0 | 0 | 1 | 4 |", "| timm | 3 | 2 | 1 | 0 | 4 |", "Pass, timm (image size): a (32).",
         "Pass, by one step of training: timm:b (32, 200 M parameters).", "| `timm:a` | Unsupported: a \\| b |",
         "| `timm:c` | 32 | trial | needs 12 GB |", "| `torchvision:d` | 32 | predict | differs |",
-        "`make zoo`, 2026-11-30; a processor; torch 2.14.",
+        "`make zoo`, 2026-11-30; a CPU; torch 2.14.",
     ):  # fmt: skip
         assert line in page
 

@@ -43,6 +43,7 @@ BATCH, TRAINED = 3, 9
 LARGE = 150_000_000  # parameters: from here on one step is enough, and no export
 STEPS = ("trial", "audit", "train", "predict", "export", "resume")
 STEPS_OF_LARGE = ("trial", "train", "predict")
+TRAINING_BYTES = 16  # a parameter: weight, gradient, two moments
 STORING_BYTES = 36  # a parameter: a checkpoint's weights and two moments, three times on their way to the disk
 NEAR = 1e-4  # of probabilities: one photo at a time, batch norm as it is, against a batch with batch norm folded
 PASSES, REFUSED, FAILS = "passes", "refused", "fails"
@@ -64,15 +65,16 @@ class Step:
 
 @dataclass
 class Visit:
-    """One network on its way through the steps, with what it leaves for the next ones. large: one step is enough."""
+    """One network on its way through the steps, with what it leaves for the next ones. size: 0 until it is found.
+    n_params: as its library counts them; memory: bytes that it may take, 0 for any."""
 
     model: str
     size: int
     folder: Path
     photos: Path
     cache: Path
-    memory: int = 0  # bytes that it may take; 0: any
-    large: bool = False
+    n_params: int = 0
+    memory: int = 0
     epochs: int = 2
     options: dict[str, Any] = field(default_factory=dict)
     arm: cg.Arm | None = None
@@ -80,6 +82,10 @@ class Visit:
     @property
     def input(self) -> tuple[int, int, int]:
         return (self.size, self.size, 3)
+
+    @property
+    def large(self) -> bool:
+        return self.n_params > LARGE
 
     @property
     def batch_size(self) -> int:
@@ -149,16 +155,19 @@ def place_of(error: BaseException) -> str:
 
 
 def _trial(visit: Visit) -> str:
+    _check_memory(visit, (TRAINING_BYTES + STORING_BYTES) * visit.n_params, "at least ")
     arm = cg.Arm(visit.model, visit.options, {"batch_size": visit.batch_size})  # the memory of a trial is that of a run
     visit.arm = cg.measure(arm, CLASSES, visit.input)
     origin = visit.arm.origin
     assert origin is not None
-    needed = plan.forecast_bytes(visit.study(), "zoo", CLASSES) + STORING_BYTES * origin.n_params
-    if visit.memory and needed > visit.memory:
-        raise CommonGardenError(
-            f"needs {needed / 1e9:.1f} GB of memory, of which {visit.memory / 1e9:.1f} GB were given"
-        )
+    _check_memory(visit, plan.forecast_bytes(visit.study(), "zoo", CLASSES) + STORING_BYTES * origin.n_params)
     return ""
+
+
+def _check_memory(visit: Visit, needed: int, bound: str = "") -> None:
+    if visit.memory and needed > visit.memory:
+        given = visit.memory / 1e9
+        raise CommonGardenError(f"needs {bound}{needed / 1e9:.1f} GB of memory, of which {given:.1f} GB were given")
 
 
 def _audit(visit: Visit) -> str:
