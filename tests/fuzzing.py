@@ -21,10 +21,11 @@ from PIL import Image
 
 from commongarden import arch, study
 from commongarden.arch import listfile, listform
-from commongarden.data import archive, image, known, listing
+from commongarden.data import archive, greys, image, known, listing
 from commongarden.errors import CommonGardenError
 from commongarden.stats import raced
 from commongarden.store import Store, read_run
+from files import images
 
 LONGEST_MESSAGE = 3000  # a message that quotes a whole file helps nobody
 FOLDER = Path(tempfile.mkdtemp(prefix="commongarden-fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
@@ -98,6 +99,15 @@ def read_image(path: Path) -> None:
     if picture.mode != "RGB":
         raise Finding(f"a picture of mode {picture.mode}")
     image.resized(picture, 8, 8)
+    data = path.read_bytes()
+    try:  # what is read once is read in every other way too
+        image.header(data)
+        image.decode(data, at_least=128, range=(0.0, 4095.0))
+        span = image.span(data)
+    except CommonGardenError as error:
+        raise Finding(f"read, and then refused: {error}") from error
+    if span is not None:
+        greys.together([span], None)
 
 
 def unpack(path: Path) -> None:
@@ -203,6 +213,15 @@ def image_seeds() -> tuple[bytes, ...]:
     return tuple(found)
 
 
+def other_image_seeds() -> tuple[bytes, ...]:
+    """The kinds that came later, those with more than 8 bits, and files with pages."""
+    names = ("HEIC", "AVIF", "JPEG 2000", "PPM", "PPM as text", "PGM of 12 bits", "PBM", "TGA", "APNG", "MPO",
+             "PNG of 12 bits in 16", "PNG in colours of 12 bits in 16", "PNG in grey and alpha of 16 bits",
+             "TIFF in colours of 16 bits", "TIFF of signed values", "TIFF of fractions", "TIFF with pages",
+             "TIFF with a broken next page", "PNG with palette and transparency")  # fmt: skip
+    return tuple(images.KINDS[name].make(0) for name in names)
+
+
 def archive_seeds() -> tuple[bytes, ...]:
     names = ("daisy", "dandelion", "rose", "sunflower", "tulip")
     tar, zipped = io.BytesIO(), io.BytesIO()
@@ -259,6 +278,7 @@ def targets() -> dict[str, Target]:
         "list form": Target(in_file("net.json", read_list_form), list_form_seeds(), tuple(listform._TYPES), "net"),
         "text form": Target(read_text_form, text_form_seeds()),
         "image": Target(in_file("photo.jpg", read_image), image_seeds(), named="photo.jpg"),
+        "other image": Target(in_file("photo.jpg", read_image), other_image_seeds(), named="photo.jpg"),
         "archive": Target(in_file("photos.tgz", unpack), archive_seeds(), named="photos.tgz"),
         **record_targets(),
     }

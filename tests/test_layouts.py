@@ -258,10 +258,10 @@ def test_a_class_that_falls_away_stops(tmp_path):
 
 def test_a_class_that_decoding_takes_away_stops_too(tmp_path):
     root = tmp_path / "data"
-    made = Folder(root).photos("rose", "tulip", n=200)
+    made = Folder(root).photos("rose", "tulip", n=40)
     for i in range(3):
         made.file(f"daisy/{i}.png", drawn(i)[:200])
-    assert len(found(root, keep_going=False).candidates) == 403
+    assert len(found(root, keep_going=False).candidates) == 83
     with pytest.raises(DataError, match=r"class 'daisy': 3 of 3 photos cannot be read \(truncated"):
         folder.scan(str(root))
     told = []
@@ -271,11 +271,9 @@ def test_a_class_that_decoding_takes_away_stops_too(tmp_path):
 
 @pytest.mark.parametrize("ending", layouts.UNREAD)
 def test_photos_in_formats_that_are_not_read_count(ending, tmp_path):
-    if ending == ".heic":
-        pytest.importorskip("pillow_heif", reason="read by pillow-heif, and only then broken")
     layouts.half_unread(tmp_path, ending)
     with pytest.raises(DataError) as caught:
-        found(tmp_path, keep_going=False)
+        folder.scan(str(tmp_path))
     assert "12 of 24 photos cannot be read, more than 5%:\n  class 'rose': 6 of 12 photos cannot be read (" in str(
         caught.value
     )
@@ -558,7 +556,7 @@ def test_a_study_repeats_what_was_answered(tmp_path):
     assert str(data) not in (out / "layout.json").read_text()
 
 
-@pytest.mark.parametrize("make", [layouts.seg, layouts.plantvillage], ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", [layouts.seg, layouts.plantvillage, layouts.coco], ids=lambda make: make.__name__)
 def test_a_study_of_an_earlier_version_goes_on_as_it_was(make, tmp_path):
     data, out = laid(make, tmp_path / "data"), tmp_path / "out"
     _store, before = soil.prepare(study_of(data, layout="classes"), out, tmp_path / "cache")

@@ -26,11 +26,11 @@ USES = {
     "an empty folder": (("run", "--data", "empty"), {"empty/": 0}, 2, "found an empty folder"),
     "photos without class folders": (("run", "--data", "flat"), {"flat/": 3}, 2, "no class folders; accepted: a folder"),
     "one class": (("run", "--data", "one"), {"one/rose/": 4}, 2, "found 1 class (rose) with photos; a comparison needs"),
-    "the folder above": (("run", "--data", "up"), {"up/f/a/": 2, "up/f/b/": 2}, 2, "did you mean 'up/f'?"),
+    "the folder above": (("run", "--data", "up"), {"up/f/a/": 2, "up/f/b/": 2}, 2, "each folder in f/ is a class"),
     "three photos": (("run", "--data", "few"), {"few/a/": 2, "few/b/": 1}, 2, "class"),
     "a class with one photo": (("run", "--data", "lone"), {"lone/a/": 9, "lone/b/": 1}, 2, "'b'"),
-    "class folders without photos": (("run", "--data", "e"), {"e/a/": 0, "e/b/": 0}, 2, "no class with photos"),
-    "texts for photos": (("run", "--data", "t"), {"t/a/x.txt": "x", "t/b/y.txt": "y"}, 2, "found no class with photos"),
+    "class folders without photos": (("run", "--data", "e"), {"e/a/": 0, "e/b/": 0}, 2, "no photos in the folders a/, b/"),
+    "texts for photos": (("run", "--data", "t"), {"t/a/x.txt": "x", "t/b/y.txt": "y"}, 2, "found no photos in the folders a/, b/"),
     "broken photos": (("run", "--data", "b"), {"b/a/x.jpg": "x", "b/b/y.jpg": "y", "b/a/": 1, "b/b/": 1}, 2, "2 of 4 photos"),
     "an archive for a folder": (("run", "--data", "p.zip"), {"p.zip": "PK"}, 2, "found a file that is not a CSV"),
     "a test part without train": (
@@ -42,12 +42,12 @@ USES = {
     "too many drawn photos": (("run", "--data", "builtin:flowers/9999999"), {}, 2, "a whole number from 1 to 99999"),
     # manifests
     "a CSV without a header": (("run", "--data", "x.csv"), {"x.csv": "a/1.png,rose\n"}, 2, "path,label"),
-    "a CSV with semicolons": (("run", "--data", "x.csv"), {"x.csv": "path;label\na;b\n"}, 2, "separated by commas"),
+    "a CSV with semicolons": (("run", "--data", "x.csv"), {"x.csv": "path|label\na|b\n"}, 2, "separated by commas"),
     "a CSV with a short line": (("run", "--data", "x.csv"), {"x.csv": "path,label\na.png\n"}, 2, "line 2: found 1 cells"),
     "a CSV with a wrong part": (
         ("run", "--data", "x.csv"), {"x.csv": "path,label,split\na.png,b,trian\n"}, 2, "did you mean 'train'?"),
     "a CSV of nothing": (("run", "--data", "x.csv"), {"x.csv": ""}, 2, "line 1: found the header ''"),
-    "a CSV of Excel": (("run", "--data", "x.csv"), {"x.csv": b"\xff\xfep\0a\0"}, 2, "save it as CSV in UTF-8"),
+    "a CSV of Excel": (("run", "--data", "x.csv"), {"x.csv": b"\xff\xfep\0a\0"}, 2, "found the header 'pa'"),
     "a CSV whose photos are gone": (
         ("run", "--data", "x.csv"), {"x.csv": "path,label\na.png,a\nb.png,b\n"}, 2, "no such file"),
     # commands and options

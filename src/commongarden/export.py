@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from commongarden import inspection
 from commongarden.arch import Serial, Shape
 from commongarden.errors import StudyError
 from commongarden.language import _, told
@@ -74,6 +75,8 @@ def export_run(run: str | Path, out: Path | None = None) -> Exported:
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (max(BATCHES), channels, height, width), dtype=torch.uint8, generator=generator)
     meaning = _("photos as decoded, 0 to 255; preprocessing is inside")
+    if predictor.run.range is not None:
+        meaning = f"{meaning}. {inspection.scaled(predictor.run.range)}"
     said = "pixels", f"uint8 (batch, {channels}, {height}, {width})", meaning
     name = f"{predictor.run.arm}-{predictor.run.seed}.onnx"
     classes = f"(batch, {len(predictor.classes)}): {', '.join(predictor.classes)}"

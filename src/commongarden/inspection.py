@@ -15,7 +15,7 @@ from typing import Literal
 import msgspec
 
 from commongarden.language import _, ngettext
-from commongarden.records import Manifest, Split
+from commongarden.records import Manifest, Range, Split
 
 INSPECTION_SCHEMA = 1
 FILE = "inspection.json"
@@ -23,7 +23,14 @@ FEW_PHOTOS = 20  # of a class: 5 % of them validate with one photo
 LARGE_RATIO = 3.0
 
 Kind = Literal[
-    "wrong extension", "several frames", "nearly one colour", "small", "long and narrow", "huge", "rare mode"
+    "wrong extension",
+    "several frames",
+    "broken frames",
+    "nearly one colour",
+    "small",
+    "long and narrow",
+    "huge",
+    "rare mode",
 ]
 
 
@@ -231,6 +238,58 @@ def _counts(of: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {n:,}" for name, n in ordered)
 
 
+def greys(manifest: Manifest) -> list[str]:
+    """What is done with photos of more than 8 bits per channel, where there are any."""
+    deep = manifest.deep
+    if manifest.range is None:
+        if deep is None:
+            return []
+        text = ngettext(
+            "{n} photo has more than 8 bits per channel, scaled by its own file type as when this study was begun; a "
+            "new folder (--out) finds one range for all photos",
+            "{n} photos have more than 8 bits per channel, each scaled by its own file type as when this study was "
+            "begun; a new folder (--out) finds one range for all photos",
+            deep.n_photos,
+        )
+        return [text.format(n=f"{deep.n_photos:,}")]
+    low, high = map(value, manifest.range)
+    if deep is None:
+        return [
+            _("range {low} to {high}: no effect, since no photo has more than 8 bits per channel").format(
+                low=low, high=high
+            )
+        ]
+    text = ngettext(
+        "{n} photo has more than 8 bits per channel, with values from {least} to {most}: {low} is black and {high} "
+        "white (--range LOW-HIGH sets other values)",
+        "{n} photos have more than 8 bits per channel, with values from {least} to {most}: {low} is black and {high} "
+        "white in all of them (--range LOW-HIGH sets other values)",
+        deep.n_photos,
+    )
+    said = [text.format(n=f"{deep.n_photos:,}", least=value(deep.low), most=value(deep.high), low=low, high=high)]
+    if deep.n_dark:
+        text = ngettext(
+            "{n} of these photos uses less than a sixteenth of the range {low} to {high} and is nearly black",
+            "{n} of these photos use less than a sixteenth of the range {low} to {high} and are nearly black",
+            deep.n_dark,
+        )
+        said.append(text.format(n=f"{deep.n_dark:,}", low=low, high=high))
+    return said
+
+
+def scaled(range: Range) -> str:
+    """How grey values became pixels, in a sentence for the report."""
+    low, high = map(value, range)
+    return _("Of photos with more than 8 bits per channel, the values {low} to {high} were scaled to 0 to 255.").format(
+        low=low, high=high
+    )
+
+
+def value(number: float) -> str:
+    """A grey value as people write it."""
+    return f"{number:,.0f}" if number == int(number) else f"{number:.4g}"
+
+
 def classes(manifest: Manifest) -> list[str]:
     """What is told of classes with few photos, and of classes of very different sizes."""
     counts = Counter(photo.label for photo in manifest.photos)
@@ -259,6 +318,7 @@ def says(unusual: Unusual) -> str:
     texts: dict[Kind, str] = {
         "wrong extension": _("its contents are {found}, whatever its name says"),
         "several frames": _("{found} frames, of which the first is used"),
+        "broken frames": _("the first frame is used; what follows it in the file is broken"),
         "nearly one colour": _("nearly one colour, nothing to be seen in it"),
         "small": _("only {found} pixels"),
         "long and narrow": _("{found} pixels; resized to a square it is distorted"),

@@ -46,7 +46,7 @@ class Predictor(nn.Module):
     def preprocess(self, photo: str | Path) -> Tensor:
         """A photo file as the run saw its photos: uint8 (1, 3, height, width). Raises DataError."""
         path = Path(photo)
-        array = image.pixels(str(path.parent), path.name, self.input[0], self.input[1])
+        array = image.pixels(str(path.parent), path.name, self.input[0], self.input[1], self.run.range)
         return torch.from_numpy(array.copy()).permute(2, 0, 1).unsqueeze(0)
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 SCHEMA = 1
+Range = tuple[float, float]  # the values that become black and white, of photos with more than 8 bits per channel
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,8 @@ class Run:
     repeats: whether the device promises that it can be repeated bit for bit; None in records of earlier versions.
     git: of the folder where the command was given; None where that is in no repository, or was not looked at.
     notes: in what its training departs from the recipe, or cannot be repeated, as English sentences.
+    range: the values that are black and white in photos with more than 8 bits per channel; None where the study has no
+        such photos, and in records of earlier versions.
     """
 
     schema: int
@@ -143,6 +146,7 @@ class Run:
     repeats: bool | None = None
     git: Git | None = None
     notes: tuple[str, ...] = ()
+    range: Range | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,12 +229,30 @@ class Understood:
 
 
 @dataclass(frozen=True)
+class Deep:
+    """What the photos with more than 8 bits per channel hold: how many there are, their smallest and largest value, and
+    how many use less than a sixteenth of the range."""
+
+    n_photos: int
+    low: float
+    high: float
+    n_dark: int
+
+
+@dataclass(frozen=True)
 class Manifest:
-    """The files found and judged, sorted by path. root: the folder, or the name of a built-in data set."""
+    """The files found and judged, sorted by path. root: the folder, or the name of a built-in data set.
+
+    range: the values that become 0 and 255 in photos with more than 8 bits per channel; None where there are none, and
+        in studies begun by versions that scaled each photo by its file's type.
+    deep: what those photos hold, where they were just read.
+    """
 
     root: str
     photos: tuple[Photo, ...]
     left_out: tuple[LeftOut, ...] = ()
+    range: Range | None = None
+    deep: Deep | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -239,8 +261,11 @@ class Manifest:
 
     @property
     def hash(self) -> str:
-        """SHA-256 over (path, label, declared part, content, group) of every photo, wherever the folder stands."""
+        """SHA-256 over (path, label, declared part, content, group) of every photo, and the range where there is one,
+        wherever the folder stands."""
         digest = hashlib.sha256()
+        if self.range is not None:
+            digest.update("range {:.17g} {:.17g}\n".format(*self.range).encode())
         for photo in self.photos:
             group = f"\0{photo.group}" if photo.group else ""
             digest.update(f"{photo.path}\0{photo.label}\0{photo.part}\0{photo.sha256}{group}\n".encode())

@@ -59,6 +59,24 @@ cache_budget = option(
     callback=_bytes,
     help="The most that decoded images may take on the disk, such as 20GB; photos beyond it are decoded each time.",
 )
+
+
+def _range(ctx: click.Context, parameter: click.Parameter, text: str | None) -> tuple[float, float] | None:
+    from commongarden.study import grey_range
+
+    try:
+        return grey_range(text)
+    except StudyError as error:
+        raise StudyError(f"--{error}") from None
+
+
+grey_range = option(
+    "--range",
+    "grey_range",
+    metavar="LOW-HIGH",
+    callback=_range,
+    help="Values that are black and white in photos of more than 8 bits, such as 0-4095 [found from all photos].",
+)
 no_maps = option(
     "--no-maps",
     is_flag=True,

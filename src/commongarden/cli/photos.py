@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from commongarden.cli.group import main, option
-from commongarden.cli.options import as_json, cache_dir, no_code
+from commongarden.cli.options import as_json, cache_dir, grey_range, no_code
 from commongarden.cli.reading import group_by, layout, merge_classes, of_source
 from commongarden.language import _, ngettext
 from commongarden.study import DataOptions
@@ -78,6 +78,7 @@ def data() -> None:
 @group_by
 @merge_classes
 @option("--sheet", type=click.Path(dir_okay=False, path_type=Path), help="Draw the pictures found twice into FILE.")
+@grey_range
 @cache_dir
 @as_json
 def check(
@@ -86,6 +87,7 @@ def check(
     group_by: str | None,
     merge_classes: bool,
     sheet: Path | None,
+    grey_range: tuple[float, float] | None,
     cache_dir: Path | None,
     as_json: bool,
 ) -> None:
@@ -114,6 +116,7 @@ def check(
             on_progress=lambda done, total: display.prepare(_("reading photos"), done, total),
             cache_folder=kept,
             tell=tell,
+            range=grey_range,
         )
         inspection = inspecting.inspect(manifest, kept, display.prepare, tell)
     found = folder.summary(manifest, listed) | checked.summary(manifest, inspection)

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from commongarden.data.ambiguity import AmbiguousError
     from commongarden.data.finding import Listed
     from commongarden.study import DataOptions, Study
+
+SECONDS_BETWEEN = 5.0
 
 layout = option(
     "--layout",
@@ -56,12 +60,25 @@ def ask_layout(error: AmbiguousError) -> str:
     return error.choices[number - 1][0]
 
 
+def checking() -> Callable[[int, int], None]:
+    """Prints how far the files are checked, every few seconds where that takes so long."""
+    last = time.monotonic()
+
+    def tell(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last > SECONDS_BETWEEN:
+            last = time.monotonic()
+            click.echo(_("checking files: {done:,} of {total:,}").format(done=done, total=total), err=True)
+
+    return tell
+
+
 def of_study(wanted: Study, out: Path, keep_going: bool) -> tuple[Study, Listed]:
     """The study with its data listed and checked, before anything is loaded that takes seconds; what was understood is
     printed, and on a terminal asked about where it is not sure."""
     from commongarden.runner import sources
 
-    wanted, found = sources.chosen(wanted, out, keep_going, ask_layout if is_terminal() else None)
+    wanted, found = sources.chosen(wanted, out, keep_going, ask_layout if is_terminal() else None, checking())
     for text in sources.said(found):
         click.echo(text, err=True)
     return wanted, found
@@ -73,7 +90,7 @@ def of_source(source: str, options: DataOptions) -> tuple[DataOptions, Listed]:
     from commongarden.data.ambiguity import AmbiguousError
 
     try:
-        return options, finding.find(source, options, keep_going=True)
+        return options, finding.find(source, options, keep_going=True, on_progress=checking())
     except AmbiguousError as error:
         if not is_terminal():
             raise

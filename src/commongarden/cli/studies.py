@@ -10,7 +10,7 @@ import click
 
 from commongarden import terminal
 from commongarden.cli.group import main, option
-from commongarden.cli.options import as_json, cache_budget, cache_dir, chain, no_code, no_maps, setting
+from commongarden.cli.options import as_json, cache_budget, cache_dir, chain, grey_range, no_code, no_maps, setting
 from commongarden.cli.reading import group_by, keep_going, layout, merge_classes, of_study
 from commongarden.errors import ArchError, StudyError
 from commongarden.language import N_, _, ngettext
@@ -40,6 +40,7 @@ STATES = {"finished": N_("finished"), "failed": N_("failed"), "under way": N_("u
     option("--seed", type=click.IntRange(min=0), help="The study's own seed: split, weights, order."),
     option("--epochs", type=int, help="Passes over the training part."),
     option("--resolution", type=int, help="Pixels per side that photos are resized to."),
+    grey_range,
     option("--batch-size", type=int, help="Photos per step."),
     option("--lr", type=float, help="Learning rate."),
     option(
@@ -82,6 +83,7 @@ def run(
     vary: str | None,
     seed: int | None,
     tune: int | None,
+    grey_range: tuple[float, float] | None,
     settings: tuple[str, ...],
     until: str | None,
     budget: str | None,
@@ -111,7 +113,7 @@ def run(
     from commongarden.runner import budget as budgets
 
     values = {key: value for key, value in recipe.items() if value is not None} | dict(map(setting, settings))
-    wanted = _declared(study, data, arms, seeds, seed, values, folds, vary, tune)
+    wanted = _declared(study, data, arms, seeds, seed, values, folds, vary, tune, grey_range)
     wanted = studies.read_so(wanted, layout, group_by, merge_classes)
     for name, arm in wanted.arms.items():
         origin.check_allowed(arm.arch)
@@ -246,6 +248,7 @@ def _declared(
     folds: int | None = None,
     vary: str | None = None,
     tune: int | None = None,
+    grey_range: tuple[float, float] | None = None,
 ) -> Study:
     """The study that the command line declares: a study file with changes, or one made of architectures."""
     import dataclasses
@@ -274,6 +277,8 @@ def _declared(
         changes["vary"] = tuple(name.strip() for name in vary.split(",") if name.strip())
     if seed is not None:
         changes["seed"] = seed
+    if grey_range is not None:
+        changes["range"] = grey_range
     if tune is not None:
         changes["tuning"] = dataclasses.replace(wanted.tuning or studies.Tuning(), runs=tune)
     wanted = dataclasses.replace(wanted, **changes)

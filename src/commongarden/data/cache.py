@@ -6,9 +6,9 @@
 
 and beside them KEY.memo, small results of another kind (memo.py), which are cleared with them.
 
-KEY is a hash of the photos' contents and the size, so a file never goes stale: other photos have another key. It is
-written under a temporary name and renamed when it is whole; one that is not what was written is set aside and built
-anew.
+KEY is a hash of the photos' contents, the size, and the range of grey values where there is one, so a file never goes
+stale: other photos have another key. It is written under a temporary name and renamed when it is whole; one that is not
+what was written is set aside and built anew.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from commongarden import disk
 from commongarden.data import image, memo
 from commongarden.errors import DataError
 from commongarden.language import N_, _, told
-from commongarden.records import Manifest, Photo
+from commongarden.records import Manifest, Photo, Range
 
 FORMAT = 1  # rises whenever the same photo would give other pixels
 
@@ -120,7 +120,7 @@ def needed(shape: tuple[int, ...]) -> int:
     return int(np.prod(shape, dtype=np.int64))
 
 
-def pixels(root: str, photo: Photo, height: int, width: int) -> np.ndarray:
+def pixels(root: str, photo: Photo, height: int, width: int, range: Range | None) -> np.ndarray:
     """As image.pixels, but of this photo and no other: its contents are in the cache's key."""
     if root.startswith(image.BUILTIN):
         return image.pixels(root, photo.path, height, width)
@@ -129,7 +129,7 @@ def pixels(root: str, photo: Photo, height: int, width: int) -> np.ndarray:
         data = image.read_bytes(path)
         if hashlib.sha256(data).hexdigest() != photo.sha256:
             raise DataError(N_("has changed since it was read first; start again"))
-        return image.resized(image.decode(data), height, width)
+        return image.resized(image.decode(data, range=range), height, width)
     except DataError as error:
         raise DataError(f"{path}: {told(str(error))}") from None
 
@@ -170,6 +170,8 @@ def clear(folder: Path, keys: Iterable[str] | None = None) -> int:
 
 def _key(manifest: Manifest, height: int, width: int) -> str:
     digest = hashlib.sha256(f"commongarden images {FORMAT} {height} {width}\n".encode())
+    if manifest.range is not None:
+        digest.update("range {:.17g} {:.17g}\n".format(*manifest.range).encode())
     for photo in manifest.photos:
         digest.update(photo.sha256.encode() + b"\n")
     return digest.hexdigest()
@@ -230,7 +232,7 @@ def _build(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     root = manifest.root if manifest.root.startswith(image.BUILTIN) else str(Path(manifest.root).resolve())
     about = {"root": root, "n": shape[0], "size": list(shape[1:3]), "created": datetime.now(UTC).isoformat()}
-    decode = partial(pixels, manifest.root, height=shape[1], width=shape[2])
+    decode = partial(pixels, manifest.root, height=shape[1], width=shape[2], range=manifest.range)
     digest = hashlib.sha256()
     with disk.replacing(path) as file:
         # written, not mapped: on a full disk a write fails, whereas a map kills the process

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -30,15 +31,18 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 def summary(manifest: Manifest, found: Inspection | None) -> dict[str, Any]:
     """What is added to `folder.summary`: pictures that are there more than once (groups with the labels and declared
-    parts of their photos, the confirmed pairs with their likeness), sizes, modes, formats, unusual photos; notes on the
-    classes and on groups (patients, plants, videos), the photos of each group, and the groups that declared parts
-    divide. Without an inspection (drawn photos) all but the first."""
+    parts of their photos, the confirmed pairs with their likeness), sizes, modes, formats, unusual photos; notes on
+    photos, on classes and on groups (patients, plants, videos), the photos of each group, and the groups that declared
+    parts divide; greys where photos have more than 8 bits per channel. Without an inspection (drawn photos) the last
+    four alone."""
     parts = {photo.path: photo.part for photo in manifest.photos if photo.part}
     table: dict[str, Any] = {
-        "notes": [*inspection.classes(manifest), *inspection.grouping(manifest)],
+        "notes": [*inspection.greys(manifest), *inspection.classes(manifest), *inspection.grouping(manifest)],
         "groups": dict(sorted(inspection.groups(manifest).items())),
         "divided_groups": {name: list(found) for name, found in inspection.divided(manifest, parts).items()},
     }
+    if manifest.deep is not None:
+        table["greys"] = {**dataclasses.asdict(manifest.deep), "range": manifest.range}
     if found is None:
         return table
     of = {photo.path: photo for photo in manifest.photos}
@@ -105,7 +109,8 @@ def draw_sheet(manifest: Manifest, found: Inspection | None, path: Path) -> None
     font, names = _lettered({path: f"{of[path]}: {Path(path).name}"[:22] for group, _ in places for path in group})
     for group, corners in places:
         for photo, (x, y) in zip(group, corners, strict=True):
-            with image.read(Path(manifest.root, photo)) as picture:
+            with suppress(DataError):  # gone since it was read: its place stays empty
+                picture = image.read(Path(manifest.root, photo), manifest.range)
                 picture.thumbnail((PICTURE, PICTURE))
                 sheet.paste(picture, (x, y))
             pen.text((x, y + PICTURE + 2), names[photo], "black", font)

@@ -53,7 +53,7 @@ class Direct:
 
     def _decoded(self, place: int) -> np.ndarray:
         photo = self.manifest.photos[place]
-        return cache.pixels(self.manifest.root, photo, self.height, self.width)
+        return cache.pixels(self.manifest.root, photo, self.height, self.width, self.manifest.range)
 
 
 Images = np.ndarray | Direct

@@ -6,7 +6,7 @@ import difflib
 import posixpath
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -40,12 +40,19 @@ class Listed:
     notes: tuple[str, ...] = ()
 
 
-def find(source: str, options: DataOptions = DEFAULT, *, keep_going: bool = False) -> Listed:
+def find(
+    source: str,
+    options: DataOptions = DEFAULT,
+    *,
+    keep_going: bool = False,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Listed:
     """Lists the files of `source` and looks at their first bytes; quick, and without any library that decodes.
 
     source: a folder of class folders (folders inside one belong to the class), a folder of train, val and test
     folders with class folders in each, a CSV file (path,label[,split][,group], paths from its own folder), or
-    "builtin:flowers[/N]". keep_going: what is lost is noted and not refused.
+    "builtin:flowers[/N]". keep_going: what is lost is noted and not refused. on_progress(done,
+    total) is called after each file.
 
     Raises DataError for a layout that is none of these (layout.AmbiguousError for one that may be several), for fewer
     than two classes, and unless `keep_going` for a class without photos, a class that a declared part lacks, and more
@@ -74,7 +81,7 @@ def find(source: str, options: DataOptions = DEFAULT, *, keep_going: bool = Fals
     if options.merge_classes:
         candidates = classes.merged(candidates)
     candidates.sort(key=lambda candidate: candidate.path)
-    candidates = list(image.in_threads(partial(looked_at, found.root), candidates))
+    candidates = list(image.in_threads(partial(looked_at, found.root), candidates, on_progress))
     notes += _check_there(source, found.root, candidates, keep_going)
     candidates = _grouped(candidates, options)
     notes += _masks(candidates)

@@ -10,13 +10,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from commongarden.data import classes, image, losses, memo
+import msgspec
+
+from commongarden.data import classes, greys, image, losses, memo
 from commongarden.data.finding import DEFAULT, Listed, check_classes, checked, find
+from commongarden.data.greys import Span
 from commongarden.data.listing import Candidate
 from commongarden.data.split import PARTS, duplicates
 from commongarden.errors import DataError
 from commongarden.language import _, told
-from commongarden.records import LeftOut, Manifest, Photo
+from commongarden.records import LeftOut, Manifest, Photo, Range
 from commongarden.study.reading import DataOptions
 
 MOST_LISTED = 10  # files that are left out for one reason
@@ -31,12 +34,14 @@ def scan(
     cache_folder: Path | None = None,
     tell: memo.Tell | None = None,
     listed: Listed | None = None,
+    range: Range | None = None,
 ) -> Manifest:
     """Reads every photo of `source` to the last pixel and says which take part, and why the others do not.
 
     listed: what `find` gave for the source, where that was asked before. cache_folder: where it is kept which contents
     this version of Pillow could read; those are hashed, but not decoded again. tell: hears where that was torn, and
-    what is lost where `keep_going` is true. on_progress(done, total) is called after each file.
+    what is lost where `keep_going` is true. on_progress(done, total) is called after each file. range: of values of
+    more than 8 bits, those that become 0 and 255; without it, it is found from all photos together.
 
     Raises DataError as `find` does.
     """
@@ -47,9 +52,10 @@ def scan(
     key = memo.key("readable", [str(Path(source).resolve())], ["pillow"])
     known = _readable(cache_folder, key, tell)
     judged = list(image.in_threads(partial(_judge, Path(listed.root), known), listed.candidates, on_progress))
-    readable = frozenset(one.sha256 for one in judged if isinstance(one, Photo))
+    read = [one for one in judged if not isinstance(one, LeftOut)]
+    readable = {photo.sha256: span for photo, span in read}
     if cache_folder is not None and readable != known:
-        memo.keep(cache_folder, key, "\n".join(sorted(readable)).encode())
+        memo.keep(cache_folder, key, msgspec.json.encode(readable, order="sorted"))
     out = {one.path: one.reason for one in judged if isinstance(one, LeftOut)}
     candidates = [replace(one, reason=out.get(one.path, one.reason)) for one in listed.candidates]
     again = checked(replace(listed, candidates=tuple(candidates)), keep_going)
@@ -57,8 +63,10 @@ def scan(
         for note in again.notes[len(listed.notes) :]:
             tell(told(note))
     out |= {one.path: one.reason for one in again.candidates if one.reason}
-    photos = tuple(one for one in judged if isinstance(one, Photo) and one.path not in out)
-    return Manifest(listed.root, photos, tuple(LeftOut(path, out[path]) for path in sorted(out)))
+    kept = [(photo, span) for photo, span in read if photo.path not in out]
+    found, deep = greys.together((span for _photo, span in kept if span is not None), range)
+    left_out = tuple(LeftOut(path, out[path]) for path in sorted(out))
+    return Manifest(listed.root, tuple(photo for photo, _span in kept), left_out, found, deep)
 
 
 def lost(listed: Listed, manifest: Manifest) -> list[losses.Loss]:
@@ -182,21 +190,27 @@ def _builtin(listed: Listed) -> Manifest:
     return Manifest(listed.root, tuple(sorted(photos, key=lambda photo: photo.path)))
 
 
-def _readable(cache_folder: Path | None, key: str, tell: memo.Tell | None) -> frozenset[str]:
-    """SHA-256 of contents that were decoded to the last pixel before. Under the source's place, not its contents,
-    since those are known only when all is read; what is believed is each photo's own hash."""
+def _readable(cache_folder: Path | None, key: str, tell: memo.Tell | None) -> dict[str, Span | None]:
+    """SHA-256 of contents that were decoded to the last pixel before, with their values where those have more than 8
+    bits. Under the source's place, not its contents, since those are known only when all is read; what is believed is
+    each photo's own hash."""
     kept = None if cache_folder is None else memo.recall(cache_folder, key, tell)
-    return frozenset() if kept is None else frozenset(kept.decode().split("\n"))
+    return {} if kept is None else msgspec.json.decode(kept, type=dict[str, Span | None])
 
 
-def _judge(root: Path, readable: frozenset[str], candidate: Candidate) -> Photo | LeftOut:
+def _judge(
+    root: Path, readable: Mapping[str, Span | None], candidate: Candidate
+) -> tuple[Photo, Span | None] | LeftOut:
     if candidate.reason:
         return LeftOut(candidate.path, candidate.reason)
     try:
         data = image.read_bytes(root / candidate.path)
         sha256 = hashlib.sha256(data).hexdigest()
-        if sha256 not in readable:
+        if sha256 in readable:
+            span = readable[sha256]
+        else:
             image.decode(data)
+            span = image.span(data)
     except DataError as error:
         return LeftOut(candidate.path, str(error))
-    return Photo(candidate.path, candidate.label, candidate.part, sha256, candidate.group)
+    return Photo(candidate.path, candidate.label, candidate.part, sha256, candidate.group), span

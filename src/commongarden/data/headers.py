@@ -7,26 +7,21 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from commongarden.data import image
+from commongarden.data import image, kinds
 from commongarden.data.listing import Candidate
 from commongarden.errors import DataError
 from commongarden.language import N_
 
-LENGTH = 256
-NOT_IMAGE = "not an image file"
+NOT_IMAGE = N_("not an image file")
 _KINDS = (
-    ("HEIC", re.compile(rb"....ftyp(heic|heix|hevc|heim|heis|mif1|msf1)", re.DOTALL)),
-    ("AVIF", re.compile(rb"....ftypavi[fs]", re.DOTALL)),
     ("CR3", re.compile(rb"....ftypcrx ", re.DOTALL)),
     ("JPEG XL", re.compile(rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n")),
-    ("JPEG 2000", re.compile(rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51")),
     ("PSD", re.compile(rb"8BPS")),
     ("RAF", re.compile(rb"FUJIFILMCCD-RAW")),
     ("OpenEXR", re.compile(rb"v/1\x01")),
     ("Radiance HDR", re.compile(rb"#\?RADIANCE|#\?RGBE")),
     ("DICOM", re.compile(rb".{128}DICM", re.DOTALL)),
     ("SVG", re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*|<!DOCTYPE svg[^>]*>\s*)*<svg", re.DOTALL)),
-    ("PPM", re.compile(rb"P[1-7]\s")),
 )  # fmt: skip
 # where the first bytes tell nothing: what the name's ending says
 _NAMED = {
@@ -42,9 +37,10 @@ def looked_at(root: Path, candidate: Candidate) -> Candidate:
     if candidate.reason:
         return candidate
     path = root / candidate.path
-    if image.begins_as_photo(path):
-        return replace(candidate, counts=True)
-    kind = _kind(path)
+    head = _head(path)
+    if kinds.kind(head) is not None:
+        return replace(candidate, counts=True, reason=kinds.not_read(head))
+    kind = _kind(path, head)
     counts = candidate.counts or kind in dict(_KINDS)
     try:
         image.read_bytes(path)
@@ -52,18 +48,21 @@ def looked_at(root: Path, candidate: Candidate) -> Candidate:
         reason = str(error)
         if reason == NOT_IMAGE and kind:
             reason = N_("{kind} is a format that is not read; accepted: {accepted}").format(
-                kind=kind, accepted=image.ACCEPTED
+                kind=kind, accepted=kinds.ACCEPTED
             )
         return replace(candidate, counts=counts, reason=reason)
     return replace(candidate, counts=True)
 
 
-def _kind(path: Path) -> str:
+def _head(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            head = file.read(LENGTH)
+            return file.read(kinds.HEAD)
     except OSError:
-        return ""
+        return b""
+
+
+def _kind(path: Path, head: bytes) -> str:
     if not head:
         return ""
     found = next((kind for kind, magic in _KINDS if magic.match(head)), "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -18,7 +19,7 @@ from commongarden.data.split import duplicates
 from commongarden.errors import DataError
 from commongarden.inspection import INSPECTION_SCHEMA, Inspection, Pair, Unusual
 from commongarden.language import _
-from commongarden.records import Manifest, Photo
+from commongarden.records import Manifest, Photo, Range
 
 MOST_SHOWN = 40  # groups whose pictures are kept
 MOST_IN_GROUP = 8
@@ -30,11 +31,16 @@ RARE = 0.05
 _SUFFIXES = {
     "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"},
     "MPO": {".jpg", ".jpeg", ".mpo"},
-    "PNG": {".png"},
+    "PNG": {".png", ".apng"},
     "WEBP": {".webp"},
     "BMP": {".bmp", ".dib"},
     "GIF": {".gif"},
     "TIFF": {".tif", ".tiff"},
+    "AVIF": {".avif", ".avifs"},
+    "HEIF": {".heic", ".heif", ".hif"},
+    "JPEG2000": {".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"},
+    "PPM": {".ppm", ".pgm", ".pbm", ".pnm", ".pfm"},
+    "TGA": {".tga"},
 }
 
 OnProgress = Callable[[str, int, int], None]  # what is being done, how many done, how many in all
@@ -42,7 +48,8 @@ OnProgress = Callable[[str, int, int], None]  # what is being done, how many don
 
 @dataclass(frozen=True, eq=False)
 class Looked:
-    """One photo: what its file has, and a small grey picture of it, (SIDE, SIDE) uint8."""
+    """One photo: what its file has, and a small grey picture of it, (SIDE, SIDE) uint8. n_frames: 0 where all behind
+    the first are broken."""
 
     format: str
     mode: str
@@ -75,13 +82,14 @@ def inspect(
     return found
 
 
-def look(root: Path, photo: Photo) -> Looked:
+def look(root: Path, range: Range | None, photo: Photo) -> Looked:
     """Reads one photo. Raises DataError naming its path."""
     path = root / photo.path
     try:
         data = image.read_bytes(path)
         kind, mode, width, height, n_frames = image.header(data)
-        return Looked(kind, mode, width, height, n_frames, small(image.decode(data, at_least=2 * alike.SIDE)))
+        picture = image.decode(data, at_least=2 * alike.SIDE, range=range)
+        return Looked(kind, mode, width, height, n_frames, small(picture))
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
 
@@ -97,7 +105,9 @@ def _inspected(manifest: Manifest, on_progress: OnProgress | None) -> Inspection
 
     copies = duplicates(manifest.photos)
     first = [group[0] for group in copies]
-    looked = list(image.in_threads(partial(look, Path(manifest.root)), first, told(_("looking at photos"))))
+    looked = list(
+        image.in_threads(partial(look, Path(manifest.root), manifest.range), first, told(_("looking at photos")))
+    )
     matches = alike.matches(np.stack([one.small for one in looked]), told(_("comparing photos")))
     pairs = tuple(
         Pair(first[match.one].path, first[match.two].path, match.likeness, match.mirrored) for match in matches
@@ -142,6 +152,8 @@ def _unusual(copies: Sequence[tuple[Photo, ...]], looked: Sequence[Looked]) -> t
                 found.append(Unusual(photo.path, "wrong extension", one.format))
             if one.n_frames > 1 and one.format != "MPO":
                 found.append(Unusual(photo.path, "several frames", str(one.n_frames)))
+            if one.n_frames == 0:
+                found.append(Unusual(photo.path, "broken frames", ""))
             if is_plain:
                 found.append(Unusual(photo.path, "nearly one colour", ""))
             if sides[0] < SMALL:
@@ -160,4 +172,8 @@ def _pictures(manifest: Manifest, groups: Sequence[tuple[str, ...]]) -> dict[str
     label = {photo.path: photo.label for photo in manifest.photos}
     ordered = sorted(groups, key=lambda group: (len({label[path] for path in group}) == 1, -len(group), group))
     shown = [path for group in ordered[:MOST_SHOWN] for path in group[:MOST_IN_GROUP]]
-    return {path: image.jpeg(manifest.root, path, PICTURE_PIXELS) for path in shown}
+    pictures = {}
+    for path in shown:
+        with suppress(DataError):  # gone since it was read: the others are shown
+            pictures[path] = image.jpeg(manifest.root, path, PICTURE_PIXELS, manifest.range)
+    return pictures

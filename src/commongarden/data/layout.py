@@ -295,7 +295,8 @@ def _nothing(tree: Tree, at: str) -> str:
     elif not folders:
         found = _("{n} files directly in it and no class folders").format(n=len(files))
     else:
-        found = _("{n} photos directly in it, and none in the folders {folders}").format(
+        text = _("{n} photos directly in it, and none in the folders {folders}")
+        found = (text if photos else _("no photos in the folders {folders}")).format(
             n=len(photos), folders=few(folders)
         )
     hint = labels_elsewhere(tree, at) or _(ACCEPTED)

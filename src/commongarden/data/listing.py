@@ -19,6 +19,7 @@ from commongarden.data.tree import Tree, identity, is_named_so
 from commongarden.errors import DataError
 from commongarden.language import N_, _
 
+NO_FILE = N_("no such file")
 UNLABELLED = N_("unlabelled: in no class folder")
 SPLIT_OFF = {
     ("val",): N_("no validation set with classes was found; it is split off from {folder}/ by the shares in [split]"),
@@ -211,9 +212,9 @@ def _located(root: Path, row: table.Row) -> Candidate:
     spellings = [written, written.replace("\\", "/")]
     spellings += [unicodedata.normalize(form, spellings[1]) for form in ("NFC", "NFD")]
     path = next((spelling for spelling in spellings if _is_file(root / spelling)), spellings[1])
-    reason = "" if _is_file(root / path) else N_("not a file") if _exists(root / path) else N_("no such file")
+    reason = "" if _is_file(root / path) else N_("not a file") if _exists(root / path) else NO_FILE
     label = unicodedata.normalize("NFC", row.label)
-    missing = written if reason == "no such file" else ""
+    missing = written if reason == NO_FILE else ""
     return Candidate(posixpath.normpath(path), label, row.part, reason=reason, group=row.group, written=missing)
 
 

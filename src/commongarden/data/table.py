@@ -145,7 +145,10 @@ def holds_photos(file: Path) -> bool:
 
 
 def _text(file: Path) -> tuple[str, str]:
-    data = file.read_bytes()
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise DataError(_("{file}: cannot be read: {reason}").format(file=file, reason=error.strerror)) from None
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         try:
             return data.decode("utf-16"), "UTF-16"

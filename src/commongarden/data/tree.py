@@ -14,7 +14,8 @@ from commongarden.language import _
 # a file that bears one of these was meant as a photo, so it counts where it cannot be read
 EXTENSIONS = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff",
-     ".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2", ".j2k", ".jpf", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm",
+     ".heic", ".heif", ".hif", ".avif", ".avifs", ".apng", ".jxl", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx",
+     ".ppm", ".pgm", ".pbm", ".pnm", ".pfm",
      ".tga", ".pcx", ".exr", ".hdr", ".psd", ".svg", ".dcm", ".dicom", ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw",
      ".orf", ".rw2", ".raf", ".pef", ".srw")
 )  # fmt: skip

@@ -154,6 +154,9 @@ def _headed(kind: Kind, n: int) -> str:
     texts: dict[Kind, str] = {
         "wrong extension": ngettext("{n} photo with a wrong extension", "{n} photos with a wrong extension", n),
         "several frames": ngettext("{n} file with several frames", "{n} files with several frames", n),
+        "broken frames": ngettext(
+            "{n} file that is broken behind its first frame", "{n} files that are broken behind their first frame", n
+        ),
         "nearly one colour": ngettext("{n} photo of nearly one colour", "{n} photos of nearly one colour", n),
         "small": ngettext("{n} very small photo", "{n} very small photos", n),
         "long and narrow": ngettext("{n} long and narrow photo", "{n} long and narrow photos", n),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from commongarden import arch
+from commongarden import arch, inspection
 from commongarden.arch import FAMILIES, Dropout, Node
 from commongarden.language import _, ngettext
 from commongarden.recipe import Recipe
@@ -121,6 +121,8 @@ def _training(study: Study, cite: Citations) -> Iterator[str]:
     yield _(
         "Photos were resized to {size} x {size} pixels and shown in batches of {batch} for {epochs} epochs."
     ).format(size=recipe.resolution, batch=recipe.batch_size, epochs=recipe.epochs)
+    if study.range is not None:
+        yield inspection.scaled(study.range)
     yield _pixels(recipe)
     yield _optimizer(recipe, cite)
     yield from _schedule(recipe, cite)

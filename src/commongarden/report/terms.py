@@ -49,6 +49,8 @@ def _equal(study: Study, manifest: Manifest, splits: Mapping[int, Split]) -> lis
     data = _("{n} photos of {k} classes, the same files for all.").format(
         n=whole(len(manifest.photos)), k=len(manifest.classes)
     )
+    if study.range is not None:
+        data = f"{data} {inspection.scaled(study.range)}"
     if study.folds:
         split = _(
             "{folds} folds, the same for all arms: each with about {train} photos to train on, {val} to validate, "

@@ -142,6 +142,8 @@ def conduct(
             display.note(_left_out(soil.manifest.left_out, losses.lines(folder.lost(listed, soil.manifest))))
         if soil.split.left_out:
             display.note(_in_no_part(soil.split.left_out))
+        for said in inspection.greys(soil.manifest):
+            display.note(said)
         for said in _found_in_photos(store, soil):
             display.note(_("warning: {what}").format(what=said))
         _write_command(store, argv)
@@ -365,7 +367,7 @@ def _keep_thumbnails(store: Store, soil: Soil) -> None:
     jpegs = {}
     for photo, _share in stats.most_missed(store):
         with suppress(DataError):  # taken away since it was decoded: the report shows the others
-            jpegs[photo] = image.jpeg(soil.manifest.root, photo, THUMBNAIL_PIXELS)
+            jpegs[photo] = image.jpeg(soil.manifest.root, photo, THUMBNAIL_PIXELS, soil.manifest.range)
     store_files.write_thumbnails(store, jpegs)
 
 

@@ -175,6 +175,7 @@ def record(study: Study, soil: Soil, job: Job, device: str) -> Run:
         repeats=device == "cpu" and (kept is None or kept.repeats),
         git=git_state(),
         notes=() if kept is None else kept.notes,
+        range=soil.manifest.range,
     )
 
 

@@ -100,7 +100,12 @@ def prepare(
         on_progress=told(_("reading photos")),
         cache_folder=cache_folder,
         tell=tell,
+        range=study.range,
     )
+    if (root / "study.toml").is_file():  # of earlier versions perhaps, which had none
+        manifest = replace(_as_begun(Store(root), manifest), range=study.range)
+    else:
+        study = replace(study, range=manifest.range)
     store = Store(root)
     study = measured(
         study,
@@ -138,6 +143,18 @@ def prepare(
             check=True,
         )
     return store, replace(_soil(manifest, parts, cache_folder, own), direct=direct)
+
+
+def _as_begun(store: Store, found: Manifest) -> Manifest:
+    """The photos without those that the study left out when it was begun: a later version, or another package, may read
+    what was not read then."""
+    if not (store.root / "manifest.csv").is_file():
+        return found
+    out = {left.path: left for left in store.manifest().left_out}
+    photos = tuple(photo for photo in found.photos if photo.path not in out)
+    stayed = [out[photo.path] for photo in found.photos if photo.path in out]
+    left_out = sorted([*found.left_out, *stayed], key=lambda left: left.path)
+    return replace(found, photos=photos, left_out=tuple(left_out))
 
 
 def _inspected(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,16 +13,17 @@ from commongarden import store as store_files
 from commongarden.data import finding, folder, losses
 from commongarden.data.ambiguity import AmbiguousError
 from commongarden.data.finding import Listed
-from commongarden.errors import StoreError
+from commongarden.errors import DataError, StoreError
 from commongarden.language import _, told
 from commongarden.records import Manifest, Understood
 from commongarden.store import Store
 from commongarden.study import Study
 
 Choose = Callable[[AmbiguousError], str]
+OnProgress = Callable[[int, int], None]  # how many files are checked, how many there are
 
 
-def listed(study: Study, root: Path, *, keep_going: bool = False) -> Listed:
+def listed(study: Study, root: Path, *, keep_going: bool = False, on_progress: OnProgress | None = None) -> Listed:
     """The files of the study's data, as `data.finding.find` gives them, read as they were when the study in `root` was
     begun: with the layout that is stored there, and by an earlier version without recognizing any.
 
@@ -31,30 +33,44 @@ def listed(study: Study, root: Path, *, keep_going: bool = False) -> Listed:
     options = study.reading
     if kept is not None and not options.layout:
         options = replace(options, layout=kept.reading.layout)
+
+    def find(layout: str) -> Listed:
+        read = replace(options, layout=layout)
+        return finding.find(study.data, read, keep_going=keep_going, on_progress=on_progress)
+
     if before is None:
-        return finding.find(study.data, options, keep_going=keep_going)
-    as_it_was = replace(options, layout="parts" if any(photo.part for photo in before.photos) else "classes")
+        return find(options.layout)
+    places = {(photo.path, photo.label, photo.part) for photo in before.photos}
     try:
-        found = _without_new_groups(finding.find(study.data, options, keep_going=keep_going), study, before)
-    except AmbiguousError:
-        return finding.find(study.data, as_it_was, keep_going=keep_going)
-    if options.layout or not Path(study.data).is_dir() or _places(before) <= _places_of(found):
-        return found
-    if _places(before) <= _places_of(finding.find(study.data, as_it_was, keep_going=True)):
-        return finding.find(study.data, as_it_was, keep_going=keep_going)
+        found, error = _without_new_groups(find(options.layout), study, before), None
+        if options.layout or not Path(study.data).is_dir() or places <= _places(found):
+            return found
+    except DataError as refused:
+        if options.layout or not Path(study.data).is_dir():
+            raise
+        found, error = None, refused
+    with suppress(DataError):
+        earlier = find("parts" if any(photo.part for photo in before.photos) else "classes")
+        if places <= _places(earlier):
+            return earlier
+    if found is None:
+        assert error is not None
+        raise error
     return found
 
 
-def chosen(study: Study, root: Path, keep_going: bool, choose: Choose | None) -> tuple[Study, Listed]:
+def chosen(
+    study: Study, root: Path, keep_going: bool, choose: Choose | None, on_progress: OnProgress | None = None
+) -> tuple[Study, Listed]:
     """The study with its data listed; choose is asked where these can be read in several ways, and the study then has
     its answer. Raises DataError."""
     try:
-        return study, listed(study, root, keep_going=keep_going)
+        return study, listed(study, root, keep_going=keep_going, on_progress=on_progress)
     except AmbiguousError as error:
         if choose is None:
             raise
         study = replace(study, reading=replace(study.reading, layout=choose(error)))
-        return study, listed(study, root, keep_going=keep_going)
+        return study, listed(study, root, keep_going=keep_going, on_progress=on_progress)
 
 
 def said(found: Listed) -> Iterator[str]:
@@ -74,7 +90,7 @@ def keep(store: Store, found: Listed, manifest: Manifest) -> None:
 
 
 def _stored(root: Path) -> tuple[Study | None, Manifest | None]:
-    """The study and the photos in a folder; None for what is missing or cannot be read, which is reported elsewhere."""
+    """The study and the photos in a folder; None for what is not there, or cannot be read."""
     try:
         store = store_files.open_store(root)
         study = store.study()
@@ -86,11 +102,7 @@ def _stored(root: Path) -> tuple[Study | None, Manifest | None]:
         return study, None
 
 
-def _places(manifest: Manifest) -> set[tuple[str, str, str]]:
-    return {(photo.path, photo.label, photo.part) for photo in manifest.photos}
-
-
-def _places_of(found: Listed) -> set[tuple[str, str, str]]:
+def _places(found: Listed) -> set[tuple[str, str, str]]:
     return {(one.path, one.label, one.part) for one in found.candidates}
 
 

@@ -49,7 +49,8 @@ class Store:
         rows = rows_of(path, checked(self.root, path.name), columns, optional=("group",))
         photos = tuple(Photo(**{key: cells.plain(cell) for key, cell in row.items()}) for row in rows)
         file = _read_split(self.root)
-        return Manifest(file.root, photos, file.unreadable)
+        range = self.study().range if (self.root / "study.toml").is_file() else None
+        return Manifest(file.root, photos, file.unreadable, range)
 
     def understood(self) -> Understood | None:
         """How the data were read; None in a study of an earlier version."""

@@ -25,6 +25,7 @@ from commongarden.study.file import read as read
 from commongarden.study.file import to_table as to_table
 from commongarden.study.reading import DataOptions as DataOptions
 from commongarden.study.reading import read_so as read_so
+from commongarden.study.span import grey_range as grey_range
 from commongarden.study.tuning import TUNING_SEED as TUNING_SEED
 from commongarden.study.tuning import TUNING_SUFFIX as TUNING_SUFFIX
 from commongarden.study.tuning import Tuning as Tuning

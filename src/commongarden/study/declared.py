@@ -13,9 +13,11 @@ from commongarden.arm import Arm
 from commongarden.errors import StudyError, unknown
 from commongarden.language import _
 from commongarden.recipe import Recipe, override
+from commongarden.records import Range
 from commongarden.study import design, factorial, tuning
 from commongarden.study.design import DEFAULT_SEEDS, Source
 from commongarden.study.reading import DataOptions
+from commongarden.study.span import grey_range
 from commongarden.study.tuning import Tuning
 
 MOST_SEEDS = 10_000  # and folds: more is a slip of the hand, and would fill the memory before it fails
@@ -97,6 +99,8 @@ class Study:
         arms have in common.
     ablation: the arm that is taken apart: its contrasts say what each of its parts is worth. Empty for none.
     reading: how `data` is read, where more than one way is possible.
+    range: the values that are black and white in photos with more than 8 bits per channel; None until it is found from
+        the photos.
     """
 
     name: str
@@ -119,6 +123,7 @@ class Study:
     factor_base: dict[str, Any] = field(default_factory=dict)
     ablation: str = ""
     reading: DataOptions = field(default_factory=DataOptions)
+    range: Range | None = None
 
     def __post_init__(self) -> None:
         for key in ("name", "data", "description", "published_source"):
@@ -151,6 +156,7 @@ class Study:
         if self.metric not in METRICS:
             raise StudyError(unknown("metric", str(self.metric), METRICS, where="study"))
         object.__setattr__(self, "margin", margin_in_points(self.margin))
+        object.__setattr__(self, "range", grey_range(self.range))
         for contrast in self.contrasts:
             for name in (contrast.arm, contrast.against):
                 if name not in self.arms:

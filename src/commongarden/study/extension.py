@@ -27,6 +27,8 @@ def conflicts(stored: Study, wanted: Study) -> list[str]:
     }
     if wanted.reading.layout:  # without one the stored layout holds, which may have been an answer at the terminal
         pairs["study.layout"] = (before["study"].get("layout", "none"), wanted.reading.layout)
+    if wanted.range is not None:
+        pairs["study.range"] = before["study"].get("range", "none"), after["study"]["range"]
     if (stored.split.near_duplicates, wanted.split.near_duplicates) == ("ignore", "together"):
         after["split"]["near_duplicates"] = "ignore"  # the default asks for nothing where a split is made already
     if _goes_on_without_rewrites(stored, wanted):
@@ -94,4 +96,5 @@ def extend(stored: Study, wanted: Study) -> Study:
         factor_base=wanted.factor_base or stored.factor_base,
         ablation=wanted.ablation or stored.ablation,
         reading=stored.reading,
+        range=stored.range,
     )

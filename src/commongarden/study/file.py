@@ -99,6 +99,7 @@ def _check_text(value: object, place: tuple[str, ...]) -> None:
 SECTIONS = ("study", "recipe", "arms", "factors", "contrasts", "split", "published", "tuning")
 STUDY_KEYS = (
     "name", "data", *reading.KEYS, "seeds", "seed", "vary", "folds", "description", "metric", "margin", "ablation",
+    "range",
 )  # fmt: skip
 
 
@@ -141,6 +142,7 @@ def from_table(table: Mapping[str, Any]) -> Study:
         reading=reading.DataOptions(
             _text(head, "layout", ""), _text(head, "group_by", ""), head.get("merge_classes", False)
         ),
+        range=head.get("range"),
     )
 
 
@@ -158,6 +160,7 @@ def to_table(study: Study) -> dict[str, Any]:
             "metric": study.metric,
             "margin": study.margin,
             **({"ablation": study.ablation} if study.ablation else {}),
+            **({"range": list(study.range)} if study.range is not None else {}),
         },
         "recipe": msgspec.to_builtins(study.recipe),
         "split": {key: value for key, value in dataclasses.asdict(study.split).items() if value is not None},
