@@ -2,6 +2,8 @@
 # make test    the whole test suite
 # make soak    the long tests that `make test` leaves out, such as every architecture in every order
 # make fuzz    broken files for every reader, guided by coverage: ten minutes, or make fuzz SECONDS=3600
+# make zoo     every network of torchvision and one of each module of timm through all steps of a study; some hours, resumes.
+#              make zoo ZOO='--only "timm:*vit*"', or --redo failed
 # make audit   the installed versions against the published advisories (needs the network)
 # make sbom    build/sbom.json: everything that is installed, as CycloneDX
 # make check   formatter, linter, type checker, import rules
@@ -14,7 +16,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test soak fuzz audit sbom check format drawings catalogues
+.PHONY: demo test soak fuzz zoo audit sbom check format drawings catalogues
 
 demo: $(VENV)/.user
 	$(BIN)/commongarden run demo
@@ -29,6 +31,9 @@ soak: $(VENV)/.developer
 SECONDS := 600
 fuzz: $(VENV)/.developer
 	$(BIN)/python scripts/fuzz.py --seconds $(SECONDS)
+
+zoo: $(VENV)/.developer
+	$(BIN)/python scripts/zoo.py $(ZOO)
 
 # the tools have an environment of their own, so that they are neither judged nor listed
 TOOLS := build/audit
