@@ -593,7 +593,7 @@ class _Caching(Body):
 
     def middle(self, x):
         if x.shape[2:] not in self.places:
-            self.places[x.shape[2:]] = torch.linspace(0, 1, x.shape[-1]).expand_as(x[0]) * x.detach().mean()
+            self.places[x.shape[2:]] = torch.linspace(0, 1, x.shape[-1]).expand_as(x[0])
         return (x * self.places[x.shape[2:]]).mean((2, 3))
 
 
