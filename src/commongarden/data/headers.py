@@ -13,7 +13,7 @@ from commongarden.errors import DataError
 from commongarden.language import N_
 
 LENGTH = 256
-NOT_IMAGE = "not an image file"
+NOT_IMAGE = N_("not an image file")
 _KINDS = (
     ("CR3", re.compile(rb"....ftypcrx ", re.DOTALL)),
     ("JPEG XL", re.compile(rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n")),

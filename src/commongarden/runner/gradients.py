@@ -35,7 +35,7 @@ def check(study: Study, n_classes: int, cache_folder: Path) -> None:
     if not lacking:
         return
     machine = plan.machine().processor
-    shapes = memo.key("convolution shapes", [], ("torch",), machine=machine)
+    shapes = memo.key("convolution-shapes", [], ("torch",), machine=machine)
     known = (memo.recall(cache_folder, shapes) or b"").decode().split("\n")
     try:
         with calls() as made:

@@ -74,7 +74,7 @@ def grow(
         return
     failed = dataclasses.replace(record, failure=failure, ended=plan.now())
     recorder = trainee[0].recorder if trainee else None
-    signals = recorder.signals() if recorder is not None and recorder.rows else None
+    signals = recorder.signals() if recorder is not None and (recorder.rows or recorder.notes) else None
     store_files.write_run(store, failed, trainee[0].history if trainee else [], None, None, signals)
     yield RunDone(job, failed)
 

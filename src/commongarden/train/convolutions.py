@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from commongarden.language import N_
+
 UNSAFE_BELOW = 16  # input channels: a vector of AVX-512
 TOLERANCE = 1e-3  # of a gradient's norm; float32 sums stay well within
 IMAGES = 2
@@ -59,7 +61,9 @@ class Convolution:
     def __str__(self) -> str:
         out, _channels, height, width = self.weight
         size = "x".join(map(str, self.input[1:]))
-        return f"{height}x{width}, stride {self.stride[0]}, {self.input[0]} to {out} channels at {size}"
+        return N_("{height}x{width}, stride {stride}, {before} to {after} channels at {size}").format(
+            height=height, width=width, stride=self.stride[0], before=self.input[0], after=out, size=size
+        )
 
 
 class Convolutions(TorchFunctionMode):
