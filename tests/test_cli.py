@@ -281,7 +281,7 @@ if __name__ == "__main__":
 def test_the_public_names_are_these():
     assert cg.__all__ == [
         "Arm", "CommonGardenError", "Contrast", "Recipe", "SplitPlan", "Study", "Tuning", "arch", "load", "measure",
-        "open_store", "predict", "read_study", "run", "summarize", "verdict", "write_report",
+        "open_store", "predict", "preflight", "read_study", "run", "summarize", "verdict", "write_report",
     ]  # fmt: skip
     for name in cg.__all__:
         assert getattr(cg, name) is not None

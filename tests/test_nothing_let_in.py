@@ -61,7 +61,7 @@ def test_the_code_loads_no_pickle():
         assert not runs.search(text) or file.name == "tape.py", file
         for found in re.finditer(r"(?<!safetensors\.)torch\.load\((.*?)\)\n", text, re.DOTALL):
             assert "weights_only=True" in found[1], file
-            assert file.name in ("weights.py", "checkpoint.py"), file
+            assert file.name in ("weights.py", "checkpoint.py", "state.py"), file
         for found in re.finditer(r"np\.load\((.*?)\)\n", text, re.DOTALL):
             assert "allow_pickle=False" in found[1], file
         if "exec_module" in text or "import_module(" in text:

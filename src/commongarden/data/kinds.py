@@ -40,7 +40,6 @@ FORMATS = {  # JPEG opens MPO too, the JPEG with several pictures that phones wr
     "PPM": PpmImagePlugin.PpmImageFile.format,
     "TGA": TgaImagePlugin.TgaImageFile.format,
 }
-ACCEPTED = ", ".join(FORMATS)
 _MAGIC = (
     ("JPEG", re.compile(rb"\xff\xd8\xff")),
     ("PNG", re.compile(rb"\x89PNG\r\n\x1a\n")),
