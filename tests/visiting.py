@@ -3,7 +3,7 @@ every classification network of torchvision and one of each module of timm, test
 
 The steps, in this order:
 
-    trial    what commongarden does with a network before a study: commongarden.measure
+    trial    the preflight check, which a study begins with
     audit    what `commongarden audit` finds
     train    a run on a few drawn photos, to its stored files
     predict  the stored run loaded; its probabilities against those of the test set
@@ -91,15 +91,14 @@ class Visit:
     def batch_size(self) -> int:
         return TRAINED if self.large else BATCH
 
+    @property
+    def recipe(self) -> Recipe:
+        epochs = 1 if self.large else self.epochs
+        return Recipe(resolution=self.size, epochs=epochs, batch_size=self.batch_size, lr=1e-4)
+
     def study(self) -> Study:
         assert self.arm is not None
-        recipe = Recipe(
-            resolution=self.size,
-            epochs=1 if self.large else self.epochs,
-            batch_size=self.batch_size,
-            lr=1e-4,
-        )
-        return Study("zoo", str(self.photos), {"zoo": self.arm}, recipe, (0,), split=SplitPlan(0.6, 0.2))
+        return Study("zoo", str(self.photos), {"zoo": self.arm}, self.recipe, (0,), split=SplitPlan(0.6, 0.2))
 
     def prepared(self, name: str) -> tuple[Store, Soil]:
         return prepare(self.study(), self.folder / name, self.cache)
@@ -156,8 +155,7 @@ def place_of(error: BaseException) -> str:
 
 def _trial(visit: Visit) -> str:
     _check_memory(visit, (TRAINING_BYTES + STORING_BYTES) * visit.n_params, "at least ")
-    arm = cg.Arm(visit.model, visit.options, {"batch_size": visit.batch_size})  # the memory of a trial is that of a run
-    visit.arm = cg.measure(arm, CLASSES, visit.input)
+    visit.arm = cg.preflight(cg.Arm(visit.model, visit.options), CLASSES, visit.input, visit.recipe)
     origin = visit.arm.origin
     assert origin is not None
     _check_memory(visit, plan.forecast_bytes(visit.study(), "zoo", CLASSES) + STORING_BYTES * origin.n_params)
