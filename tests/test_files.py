@@ -59,6 +59,9 @@ def kinds_of_files(tmp_path_factory):
     return root, reasons
 
 
+HANGUL = re.compile("[가-힣]")
+
+
 @pytest.fixture(scope="module")
 def run(kinds_of_files, commongarden, tmp_path_factory):
     """A study of them, run by the command line."""
@@ -76,6 +79,14 @@ def assert_reasons(found, reasons):
         assert re.match(reasons[path], said), f"{path}: {said}"
 
 
+def assert_in_korean(text, reasons):
+    """Files that are not read are named, each with its reason, and none of our own reasons is in English."""
+    lines = [line for line in text.splitlines() if any(path in line for path, reason in reasons.items() if reason)]
+    assert lines
+    left = [line for line in lines if not HANGUL.search(line.rpartition(": ")[2]) and not HANGUL.search(line)]
+    assert not left
+
+
 def test_data_check_names_what_is_not_read_and_never_stops(kinds_of_files, tmp_path):
     root, reasons = kinds_of_files
     sheet = tmp_path / "sheet.png"
@@ -89,6 +100,7 @@ def test_data_check_names_what_is_not_read_and_never_stops(kinds_of_files, tmp_p
     assert sheet.is_file()
     korean = cli("--lang", "ko", "data", "check", root, "--cache-dir", tmp_path)
     assert (korean.exit_code, korean.exception.__class__) == (1, SystemExit)
+    assert_in_korean(korean.output, reasons)
 
 
 def test_a_run_leaves_out_what_is_not_read(kinds_of_files, run):
@@ -113,6 +125,7 @@ def test_predict_names_what_is_not_read(kinds_of_files, run, commongarden):
     korean = commongarden("--lang", "ko", *asked, check=1)
     assert korean.stdout.count(",1,") == sum(not reason for reason in reasons.values())
     assert "Traceback" not in korean.stderr
+    assert_in_korean(korean.stderr, reasons)
 
 
 def test_predict_sees_a_photo_as_its_run_did(kinds_of_files, run):

@@ -96,12 +96,19 @@ def test_public_layouts_are_recognized(make, tmp_path):
     assert (listed.layout, dict(counts(listed))) == UNDERSTOOD[make]
 
 
+KOREAN = {
+    layouts.intel: "학습 데이터 seg_train/seg_train/, 테스트 데이터 seg_test/seg_test/, 그 안의 폴더가 클래스",
+    layouts.gtsrb: "학습 데이터 Train/, 그 안의 폴더가 클래스",
+    layouts.imagenet: "학습 데이터 ILSVRC/Data/CLS-LOC/train/, 그 안의 폴더가 클래스",
+}
+
+
 @pytest.mark.parametrize("lang", ["en", "ko"])
 @pytest.mark.parametrize("make", [layouts.intel, layouts.gtsrb, layouts.imagenet], ids=lambda make: make.__name__)
 def test_the_layout_is_said_first(make, lang, tmp_path):
     output = said(laid(make, tmp_path / "data"), "--lang", lang, code=1)
-    if lang == "en":
-        assert output.startswith(UNDERSTOOD[make][0] + "\nnote: ")
+    begins = UNDERSTOOD[make][0] + "\nnote: " if lang == "en" else f"폴더 구조: {KOREAN[make]}\n참고: "
+    assert output.startswith(begins), output
     assert json.loads(said(tmp_path / "data", "--lang", lang, "--json"))["layout"] == output.partition("\n")[0]
 
 
@@ -143,6 +150,7 @@ def test_folders_of_equal_names_are_asked_about(make, tmp_path):
             result = CliRunner().invoke(main, [*command, "--lang", lang])  # no terminal
             assert result.exit_code == 2
             assert f"--layout {ASKED[make][0]}" in result.output
+            assert ("Choose one" if lang == "en" else "하나를 고르") in result.output
     assert not (tmp_path / "out").exists()
 
 
@@ -422,8 +430,8 @@ def test_rows_without_files_name_the_nearest_fix(path, message, with_csv):
             found(file, keep_going=keep_going)
         assert f"12 of 12 photos cannot be found from {file.parent.as_posix()}/:\n  12 of 12: " in str(caught.value)
         assert message in str(caught.value)
-    for lang in ("en", "ko"):
-        assert "12" in said(file, "--lang", lang, code=2)
+    assert "12 of 12 photos cannot be found" in said(file, "--lang", "en", code=2)
+    assert "사진 12장 가운데 12장을" in said(file, "--lang", "ko", code=2)
 
 
 def test_causes_are_grouped_most_frequent_first(with_csv):
