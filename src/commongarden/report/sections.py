@@ -173,7 +173,8 @@ def arm_rows(study: Study) -> list[tuple[str, str, str]]:
 
 
 def _options(arm: Arm) -> dict[str, object]:
-    return {**arm.options, **({"ablated": arm.ablated} if arm.ablated else {})}
+    given = {key: value for key, value in arm.options.items() if value != ""}  # no file of weights
+    return {**given, **({"ablated": arm.ablated} if arm.ablated else {})}
 
 
 def machine_lines(runs: Sequence[Run]) -> list[str]:

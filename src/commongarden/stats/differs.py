@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from commongarden import arch, contract
 from commongarden.arch import listfile
+from commongarden.arm import Arm
 from commongarden.study import Contrast, Study
 
 
@@ -16,10 +17,7 @@ def differences_of(study: Study, contrast: Contrast, n_classes: int) -> tuple[tu
     rows = [("architecture", one.arch, two.arch)]
     if one.arch == two.arch and one.list_form:  # maybe two states of one file
         rows += listfile.differences(one.list_form, two.list_form)
-    rows += [
-        (key, str(one.options.get(key, "none")), str(two.options.get(key, "none")))
-        for key in sorted({*one.options, *two.options})
-    ]
+    rows += [(key, _option(one, key), _option(two, key)) for key in sorted({*one.options, *two.options})]
     rows.append(("ablated", ", ".join(one.ablated) or "none", ", ".join(two.ablated) or "none"))
     found = contract.computed(study, contrast, n_classes)
     if found is not None and found.n_edits == 0:
@@ -37,3 +35,9 @@ def differences_of(study: Study, contrast: Contrast, n_classes: int) -> tuple[tu
     before, after = (f"{cost.macs:,}" if cost.macs != arch.UNKNOWN else "\N{EN DASH}" for cost in costs)
     rows += [("MACs", before, after)]
     return tuple(row for row in rows if row[1] != row[2])
+
+
+def _option(arm: Arm, key: str) -> str:
+    """Its value as text; "none" also where weights to start from could be given and are not."""
+    value = arm.options.get(key, "none")
+    return "none" if value == "" or (key == "pretrained" and value is False) else str(value)
