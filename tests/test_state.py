@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import torch
 from torch import nn
 
@@ -110,3 +112,22 @@ def test_every_generator_is_seeded() -> None:
     streams.seed_all(5, second)
     assert torch.equal(one, second(torch.zeros(1)))
     assert len(set(one.tolist())) == len(one)
+
+
+def test_hostile_extra_state_runs_nothing(tmp_path) -> None:
+    import pickle
+
+    import pytest
+    import safetensors.torch
+
+    class Touch:
+        def __reduce__(self):  # type: ignore[no-untyped-def]
+            return (open, (str(tmp_path / "touched"), "w"))
+
+    buffer = io.BytesIO()
+    torch.save(Touch(), buffer)
+    tensors = safetensors.torch.load(state.to_bytes(Odd()))
+    tensors[state.EXTRA] = torch.frombuffer(bytearray(buffer.getvalue()), dtype=torch.uint8)
+    with pytest.raises(pickle.UnpicklingError):
+        state.from_bytes(Odd(), safetensors.torch.save(tensors))
+    assert not (tmp_path / "touched").exists()

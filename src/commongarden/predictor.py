@@ -16,6 +16,7 @@ from commongarden.language import _, told
 from commongarden.records import Run
 from commongarden.store import checked, read_run
 from commongarden.train import state
+from commongarden.train.blame import describe_user_error
 from commongarden.train.classifier import Classifier
 
 
@@ -67,7 +68,15 @@ def load(run: str | Path) -> Predictor:
             )
         )
     classifier = Classifier(read(record.arch), record.input, record.recipe, record.pixel_mean, record.pixel_std)
-    state.from_bytes(classifier, checked(directory, "model.safetensors"))
+    stored = checked(directory, "model.safetensors")
+    try:
+        state.from_bytes(classifier, stored)
+    except Exception as error:  # the reader, and the network's own code, may raise anything
+        raise StoreError(
+            _("{directory}: its weights cannot be put into the network: {reason}").format(
+                directory=directory, reason=told(describe_user_error(error))
+            )
+        ) from None
     return Predictor(record, classifier).eval()
 
 
