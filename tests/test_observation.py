@@ -323,7 +323,7 @@ def test_what_cannot_be_counted_is_a_dash_with_a_reason(tmp_path, commongarden):
     assert (found["macs"], found["activation_bytes"], found["n_params"]) == (None, None, 9219)
     assert found["not_counted_because"] == "a reason"
     difference = describe.difference_table(("shy", "counted"), arch.difference(shy, counted, INPUT), INPUT, N)
-    assert "-1" not in json.dumps({**difference, "before": None})
+    assert "-1" not in json.dumps({**difference, "before": None}).replace(str(tmp_path), "")
     assert difference["before"]["macs"] is None
 
 

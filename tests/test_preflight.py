@@ -125,15 +125,104 @@ class Kept(Small):
         self.calls = kept["calls"]
 
 
+class Box:
+    scale = 1.0
+
+
 class Forgets(Small):
     def __init__(self, n_classes):
         super().__init__(n_classes)
-        self.scale = 1.0
+        self.box = Box()
 
     def forward(self, x):
         if self.training:
-            self.scale *= 1.1
-        return super().forward(x) * self.scale
+            self.box.scale *= 1.1
+        return super().forward(x) * self.box.scale
+
+
+class Double(Small):
+    def __init__(self, n_classes):
+        super().__init__(n_classes)
+        self.double()
+
+    def forward(self, x):
+        return super().forward(x.double())
+
+
+class Brain(Small):
+    """bfloat16 by its own code."""
+
+    def __init__(self, n_classes):
+        super().__init__(n_classes)
+        self.to(torch.bfloat16)
+
+    def forward(self, x):
+        return super().forward(x.to(torch.bfloat16))
+
+
+class Adapter(Small):
+    """Its state_dict holds a part of it only, under other names."""
+
+    def state_dict(self, *arguments, **named):
+        return {"adapter": self.fc.weight}
+
+    def load_state_dict(self, *arguments, **named):
+        raise AssertionError("its own business")
+
+
+class Grows(Small):
+    """A queue and a list that grow in training, an empty layer, logits beside what else it gives."""
+
+    def __init__(self, n_classes):
+        super().__init__(n_classes)
+        self.register_buffer("queue", torch.zeros(0, 8))
+        self.seen, self.nothing = [], nn.Linear(8, 0)
+
+    def forward(self, x):
+        y = self.features(x)
+        if self.training:
+            self.queue = torch.cat([self.queue, y.detach()])
+            self.seen = [*self.seen, float(y.sum())]
+        return {"logits": self.fc(y) + self.queue.sum() + len(self.seen)}
+
+
+class Pair(Small):
+    def forward(self, x):
+        y = super().forward(x)
+        return y, y.softmax(1)
+
+
+class Frozen(Small):
+    def __init__(self, n_classes):
+        super().__init__(n_classes)
+        self.requires_grad_(False)
+
+
+class Late2(Small):
+    def __init__(self, n_classes):
+        super().__init__(n_classes)
+        self.head = None
+
+    def forward(self, x):
+        if self.head is None:
+            self.head = nn.Linear(8, 3)
+        return self.head(self.features(x))
+
+
+class Modes(Small):
+    def train(self):
+        return self
+
+
+class Makers:
+    @staticmethod
+    def loaded(n_classes):
+        network = Small(n_classes)
+        network.load_state_dict({name: torch.full_like(value, 0.5) for name, value in network.state_dict().items()})
+        torch.set_default_dtype(torch.float64)
+        torch.set_grad_enabled(False)
+        os.chdir("/")
+        return network
 
 
 class Drifts(Small):
@@ -219,7 +308,9 @@ def test_the_memory_layout_falls_back_with_a_note(nets):
     [
         ("CrashesAlways", "crashed in the forward pass: the worker was killed by signal 6 (SIGABRT)"),
         ("Forgets", "once stored and loaded, it gives other outputs"),
-        ("Drifts", "in evaluation, it gives other outputs for the same images each time"),
+        ("Frozen", "nothing of it learns: no parameter has a gradient"),
+        ("Late2", "it makes layers in its forward pass"),
+        ("Modes", "it cannot be checked: TypeError: Modes.train() takes 1 positional argument"),
         ("Handle", "get_extra_state() gives dict, which cannot be stored safely"),
     ],
 )
@@ -239,6 +330,66 @@ def test_what_cannot_be_repeated_is_noted(nets):
         assert checked(name).repeats, name
         assert checked(name).notes == (), name
     assert "parameter by parameter" in checked("Complex").notes[0]
+    assert "evaluation changes what it keeps" in checked("Drifts").notes[0]
+    assert (
+        "first weights stay as its code sets them (init = own): conv is not drawn" in checked("Makers.loaded").notes[0]
+    )
+
+
+@pytest.mark.parametrize("name", ["Double", "Brain", "Adapter", "Grows", "Pair"])
+def test_what_plain_torch_trains_is_taken_as_it_is(nets, name):
+    assert checked(name).notes == ()
+
+
+def test_only_heads_that_evaluation_does_not_have_are_auxiliary(nets):
+    import torch
+
+    from commongarden.arch import External
+    from commongarden.train import external
+
+    for name, n in (("Pair", 0), ("Small", 0)):
+        network = external.make(External(f"nets.py:{name}", "{}", 3, SIZE, 0, 0, 0)).train()
+        network(torch.zeros(2, 3, 32, 32))
+        assert len(network.collect()) == n
+
+
+def test_networks_do_not_change_each_other(nets, commongarden):
+    """Neighbours of one name, draws at import, and what one sets for the whole process."""
+    for folder, width in (("a", 4), ("b", 9)):
+        (nets / folder).mkdir()
+        (nets / folder / "layers.py").write_text(f"WIDTH = {width}\n")
+        (nets / folder / "statistics.py").write_text("OWN = 1\n")
+        (nets / folder / "nets.py").write_text(
+            "import torch\nfrom torch import nn\nfrom layers import WIDTH\nfrom statistics import OWN\n"
+            "SCALE = torch.rand(1)\n"
+            "class Scaled(nn.Module):\n"
+            "    def __init__(self):\n"
+            "        super().__init__()\n"
+            "        self.register_buffer('scale', SCALE)\n"
+            "    def forward(self, x):\n"
+            "        return x * self.scale\n"
+            "def net(n):\n"
+            "    layers = [nn.Conv2d(3, WIDTH, 3, 4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]\n"
+            "    made = nn.Sequential(*layers, nn.Linear(WIDTH, n), Scaled())\n"
+            f"    nn.Linear.forward = lambda s, x: nn.functional.linear(x, s.weight, s.bias) + {width - 4}\n"
+            "    return made\n"
+        )
+    arms = '[arms.a]\narch = "a/nets.py:net"\n[arms.b]\narch = "b/nets.py:net"\n[arms.own]\narch = "plain_flower"\n'
+    (nets / "three.toml").write_text(STUDY.format(arms=arms))
+    (nets / "one.toml").write_text(STUDY.format(arms='[arms.own]\narch = "plain_flower"\n'))
+    for name in ("three", "one"):
+        commongarden("run", f"{name}.toml", "--out", name, "--workers", 1, check=0, cwd=nets)
+    three, one = stores.open_store(nets / "three"), stores.open_store(nets / "one")
+    assert [three.run(arm, 0).n_params for arm in ("a", "b")] == [137, 302]
+    assert three.run("own", 0).test_loss == one.run("own", 0).test_loss
+
+
+def test_no_file_of_the_current_folder_is_run_for_pythons_own(nets, commongarden):
+    for name in ("numpy", "queue", "glob"):
+        (nets / f"{name}.py").write_text("open('EXECUTED', 'a').write(__name__)\nraise ImportError\n")
+    (nets / "one.toml").write_text(STUDY.format(arms='[arms.own]\narch = "plain_flower"\n'))
+    commongarden("run", "one.toml", "--no-code", "--out", "one", check=0, cwd=nets)
+    assert not (nets / "EXECUTED").exists()
 
 
 STUDY = """
@@ -262,7 +413,7 @@ def test_odd_networks_are_trained_stored_and_resumed_as_they_are(nets, commongar
     commongarden("run", "study.toml", "--out", "out", check=1, cwd=nets)
     store = stores.open_store(nets / "out")
     failed = store.run("Late", 0)
-    assert failed.failure.reason == "KeyError: False (nets.py, line 164, in Late.chosen)"
+    assert failed.failure.reason == "KeyError: False (nets.py, line 253, in Late.chosen)"
     assert failed.failure.epoch == 2
     assert "return {True: y}[bool(self.passes < 12)]" in failed.failure.traceback
     assert "commongarden" not in failed.failure.traceback

@@ -44,7 +44,8 @@ class Origin:
 
     preflight: version of the preflight check that it passed; 0 in studies of earlier versions. layout: the memory
     layout that it is trained in where the recipe's does not work with it, else "". repeats: whether two identical steps
-    gave the same bits. notes: what the check found, as English sentences.
+    gave the same bits. init: "own" where its code sets weights that the recipe would draw, else "". notes: what the
+    check found, as English sentences.
     """
 
     code: str = ""
@@ -58,6 +59,7 @@ class Origin:
     std: tuple[float, ...] = ()
     preflight: int = 0
     layout: str = ""
+    init: str = ""
     repeats: bool = True
     notes: tuple[str, ...] = ()
     unknown: str = ""  # why macs and activation_bytes are arch.UNKNOWN, where they are

@@ -23,7 +23,7 @@ from commongarden.runner.first import first_weights, own_pixels
 from commongarden.runner.hopeless import commonest_line, is_hopeless
 from commongarden.runner.saving import Saver
 from commongarden.runner.soil import Soil
-from commongarden.runner.storing import stored
+from commongarden.runner.storing import check_stored, stored
 from commongarden.store import Store
 from commongarden.study import Study
 from commongarden.train import checkpoint, loop, measure, streams
@@ -67,7 +67,7 @@ def grow(
         if not isinstance(error, ArchError) or not trainee:  # nothing that a run could be blamed for
             raise
         failure = Failure(str(error), len(trainee[0].history) + 1)
-    except (Exception, SystemExit) as error:  # the code of a network may raise anything
+    except (Exception, SystemExit, KeyboardInterrupt) as error:  # the code of a network may raise anything
         epoch = len(trainee[0].history) + 1 if trainee else 0
         failure = Failure(describe_user_error(error), epoch, traceback=user_traceback(error))
     else:
@@ -167,10 +167,11 @@ def _grow(
         return
     start = time.perf_counter()
     chance = streams.seed(study.seed, in_order, "evaluation")
+    weights = stored(trainee.classifier, record)  # before the test, which may change what a network keeps
     streams.seed_all(chance, trainee.classifier)
     test = evaluate(trainee.classifier, part(soil.test), device)
     peak = memory.look()
-    weights = stored(trainee.classifier, record, next(iter(part(soil.test))), test, device, chance)
+    check_stored(weights, record, next(iter(part(soil.test))), test, device, chance)
     few = soil.train[np.linspace(0, len(soil.train) - 1, min(REESTIMATED_FROM, len(soil.train))).astype(np.int64)]
     together = batches.in_order(held, soil.labels, few, REESTIMATED_FROM)
     anew = reestimated(trainee.classifier, together, lambda: part(soil.val), device)

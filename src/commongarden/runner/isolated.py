@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
@@ -16,6 +17,8 @@ from commongarden.runner.watching import Watch
 
 Result = TypeVar("Result")
 Progress = Callable[[str], None]
+Waits = Callable[[str, int], None]
+LONG = 30  # seconds
 
 
 class Died(Exception):
@@ -33,8 +36,9 @@ class Calls:
         self._process: BaseProcess | None = None
         self._connection: Connection | None = None
 
-    def call(self, function: Callable[..., Result], *arguments: object) -> Result:
-        """`function(*arguments, say)` in the process; say(phase) names what it does from then on.
+    def call(self, function: Callable[..., Result], *arguments: object, waits: Waits | None = None) -> Result:
+        """`function(*arguments, say)` in the process; say(phase) names what it does from then on. waits(phase, seconds)
+        is called where one takes long, every half minute.
 
         Raises Died where the process ends, and the CommonGardenError that the function raises.
         """
@@ -43,15 +47,18 @@ class Calls:
         process, connection = self._process, self._connection
         assert process is not None
         assert connection is not None
-        watch, phase = Watch(process.pid or 0), ""
+        watch, phase, since, said = Watch(process.pid or 0), "", time.monotonic(), 0
         try:
             connection.send((function, arguments))
             while True:
                 while not connection.poll(0.2):
                     watch.look()
+                    if waits is not None and time.monotonic() - since > LONG * (said + 1):
+                        said += 1
+                        waits(phase, LONG * said)
                 kind, value = connection.recv()
                 if kind == "phase":
-                    phase = value
+                    phase, since, said = value, time.monotonic(), 0
                 elif kind == "error":
                     raise value
                 else:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from commongarden import origin
 from commongarden.arm import Arm
-from commongarden.errors import ArchError
+from commongarden.errors import ArchError, CommonGardenError
 from commongarden.language import N_, _, told
 from commongarden.origin import Origin
 from commongarden.recipe import Recipe, override
 from commongarden.runner import limits
-from commongarden.runner.isolated import Calls, Died, Progress, calls
+from commongarden.runner.isolated import Calls, Died, Progress, Waits, calls
 from commongarden.study import Study
 
 if TYPE_CHECKING:
@@ -60,19 +60,20 @@ def measured(
     store: Store | None = None,
     device: str = "cpu",
     on_progress: Callable[[int, int], None] | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Study:
     """The study with every network of other people's code measured at its arm's image size and checked
     (train/preflight.py).
 
     store: an arm that was measured by an earlier version is checked too, unless it has finished runs there.
-    on_progress(done, total) is called after each network.
+    on_progress(done, total) is called after each network; tell hears of a check that takes long.
     """
     wanted = {}
     for name, arm in study.arms.items():
         recipe = override(study.recipe, arm.overrides)
         wanted[name] = (arm, (recipe.resolution, recipe.resolution, 3), recipe)
     finished = {run.arm for run in store.runs() if run.status == "finished"} if store is not None else set()
-    return dataclasses.replace(study, arms=_measured(wanted, n_classes, finished, device, on_progress))
+    return dataclasses.replace(study, arms=_measured(wanted, n_classes, finished, device, on_progress, tell))
 
 
 def _measured(
@@ -81,6 +82,7 @@ def _measured(
     finished: Collection[str] = (),
     device: str = "cpu",
     on_progress: Callable[[int, int], None] | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> dict[str, Arm]:
     arms = {name: arm for name, (arm, *_rest) in wanted.items()}
     lacking = [
@@ -96,7 +98,9 @@ def _measured(
         for done, name in enumerate(lacking):
             if on_progress is not None:
                 on_progress(done, len(lacking))
-            arms[name] = dataclasses.replace(arms[name], origin=_checked(made, *wanted[name], n_classes, device))
+            arms[name] = dataclasses.replace(arms[name], origin=_checked(made, *wanted[name], n_classes, device, tell))
+            if not origin.is_of_library(arms[name].arch):
+                made.close()  # what the user's code changed for the whole process is not the next network's
     if on_progress is not None:
         on_progress(len(lacking), len(lacking))
     return arms
@@ -106,7 +110,24 @@ def _is_known(kept: Origin, n_classes: int, input: Input, has_runs: bool) -> boo
     return kept.fits(n_classes, input) and (has_runs or kept.preflight == origin.PREFLIGHT)
 
 
-def _checked(made: Calls, arm: Arm, input: Input, recipe: Recipe, n_classes: int, device: str) -> Origin:
+def _waits(arm: Arm, tell: Callable[[str], None] | None) -> Waits | None:
+    def waits(phase: str, seconds: int) -> None:
+        if tell is not None:
+            text = _("{arch}: {phase} has taken {seconds} s so far; Ctrl-C stops")
+            tell(text.format(arch=arm.arch, phase=_(origin.PHASES.get(phase, phase)), seconds=seconds))
+
+    return waits
+
+
+def _checked(
+    made: Calls,
+    arm: Arm,
+    input: Input,
+    recipe: Recipe,
+    n_classes: int,
+    device: str,
+    tell: Callable[[str], None] | None = None,
+) -> Origin:
     """What the check finds; where the process dies, it is done again in torch's own memory layout."""
     layouts = tuple(dict.fromkeys((recipe.layout, PLAIN)))
     first: Died | None = None
@@ -115,7 +136,7 @@ def _checked(made: Calls, arm: Arm, input: Input, recipe: Recipe, n_classes: int
             break
         try:
             memory = limits.memory() if device == "cpu" else 0
-            found = made.call(_preflight, arm, n_classes, input, recipe, tried, device, memory)
+            found = made.call(_preflight, arm, n_classes, input, recipe, tried, device, memory, waits=_waits(arm, tell))
         except Died as died:
             if first is not None or len(layouts) == 1 or not died.phase:
                 raise _crashed(arm, died) from None
@@ -148,7 +169,7 @@ def _measure(arm: Arm, n_classes: int, input: Input, say: Progress) -> Origin:
     from commongarden.train.measure import network_by_others  # loads torch, in this process only
 
     say("measuring")
-    return network_by_others(arm, n_classes, input)
+    return _described(arm, lambda: network_by_others(arm, n_classes, input))
 
 
 def _preflight(
@@ -163,4 +184,18 @@ def _preflight(
 ) -> Origin:
     from commongarden.train.preflight import preflight  # loads torch, in this process only
 
-    return preflight(arm, n_classes, input, recipe, layouts, device, memory, say)
+    return _described(arm, lambda: preflight(arm, n_classes, input, recipe, layouts, device, memory, say))
+
+
+def _described(arm: Arm, work: Callable[[], Origin]) -> Origin:
+    """What the work gives; whatever the network's code raises in it, as an error in one sentence."""
+    from commongarden.train.blame import describe_user_error
+    from commongarden.train.external import user_file
+
+    try:
+        return work()
+    except CommonGardenError:
+        raise
+    except BaseException as error:
+        reason = told(describe_user_error(error, user_file(arm.arch)))
+        raise ArchError(_("{source}: it cannot be checked: {reason}").format(source=arm.arch, reason=reason)) from None

@@ -45,7 +45,7 @@ def pilot(store: Store, study: Study, soil: Soil, arm: str, device_name: str) ->
         return _pilot(store, study, soil, arm, device_name)
     except (CommonGardenError, loop.Diverged) as error:
         return Piloted(arm, None, cause=str(error))
-    except (Exception, SystemExit) as error:  # the code of a network may raise anything
+    except (Exception, SystemExit, KeyboardInterrupt) as error:  # the code of a network may raise anything
         return Piloted(arm, None, cause=describe_user_error(error))
 
 

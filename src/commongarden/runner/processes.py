@@ -28,6 +28,7 @@ PRELOADED = (
     "commongarden.runner.pilot",
 )
 HAS_SERVER = sys.platform == "linux"
+SAFE_PATH = {"PYTHONSAFEPATH": "1"}  # or a file of the current folder, such as queue.py, would be run for Python's own
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
@@ -55,11 +56,12 @@ def quiet_start() -> Iterator[None]:
 
     Raises RunnerError where a process cannot be started.
     """
-    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    changed = {**ONE_THREAD, **SAFE_PATH}
+    before = {name: os.environ.get(name) for name in changed}
     in_main_thread = threading.current_thread() is threading.main_thread()  # elsewhere Python sets no handlers
     handler = signal.getsignal(signal.SIGINT)
     try:
-        os.environ.update(ONE_THREAD)
+        os.environ.update(changed)
         if in_main_thread:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         yield

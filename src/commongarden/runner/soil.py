@@ -113,6 +113,7 @@ def prepare(
         store=store if (root / "study.toml").is_file() else None,
         device=device,
         on_progress=told(_("checking networks")),
+        tell=tell,
     )
     if (root / "study.toml").is_file():
         if (root / "manifest.csv").is_file():  # one that was set aside is held against the runs below

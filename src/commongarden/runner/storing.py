@@ -17,25 +17,31 @@ class NotAsTested(RuntimeError):
     """The stored network gives other outputs than the tested one."""
 
 
-def stored(
-    classifier: Classifier, record: Run, batch: loop.Batch, tested: Evaluation, device: torch.device, seed: int
-) -> bytes:
-    """The network's model.safetensors, loaded into a network that was just made and compared with what was tested.
+def stored(classifier: Classifier, record: Run) -> bytes:
+    """The network's model.safetensors. Raises ArchError where the network's state cannot be stored."""
+    return state.to_bytes(classifier, _made(record))
+
+
+def check_stored(
+    weights: bytes, record: Run, batch: loop.Batch, tested: Evaluation, device: torch.device, seed: int
+) -> None:
+    """Loads the stored network and compares it with what was tested.
 
     batch: the first one of the test; seed: what was seeded before it, for networks that draw in evaluation. Raises
-    NotAsTested where a probability differs by one bit, ArchError where the network's state cannot be stored.
+    NotAsTested where a probability differs by one bit.
     """
-    fresh = Classifier(read(record.arch), record.input, record.recipe, record.pixel_mean, record.pixel_std)
-    data = state.to_bytes(classifier, fresh)
-    state.from_bytes(fresh, data)
+    fresh = _made(record)
+    state.from_bytes(fresh, weights)
     streams.seed_all(seed, fresh)
     again = evaluate(fresh.to(device), [batch], device).probabilities
     if again.tobytes() != tested.probabilities[: len(again)].tobytes():
         raise NotAsTested(
             N_(
-                "the stored network gives other outputs than the trained one: its code keeps something that is neither "
-                "a parameter nor a tensor; accepted: register it with register_buffer, or return it from "
-                "get_extra_state"
+                "the stored network gives other outputs than the trained one: its code keeps something that cannot be "
+                "stored; accepted: register it with register_buffer, or return it from get_extra_state"
             )
         )
-    return data
+
+
+def _made(record: Run) -> Classifier:
+    return Classifier(read(record.arch), record.input, record.recipe, record.pixel_mean, record.pixel_std)

@@ -20,6 +20,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Protocol
 
+from commongarden import origin
 from commongarden import store as store_files
 from commongarden.errors import CommonGardenError, RunnerError
 from commongarden.language import N_, _, current, told
@@ -65,6 +66,10 @@ class Executor(Protocol):
 
 @dataclass
 class _Worker:
+    """ran: the arm whose network the user's own code makes, once it has worked on one. That code may change what holds
+    for a whole process (torch's default type, the current folder), so that no other arm is given to it then. leaves: it
+    was sent home while others go on."""
+
     process: BaseProcess
     connection: Connection
     watch: Watch
@@ -72,6 +77,8 @@ class _Worker:
     is_ready: bool = False
     was_stuck: str = ""
     goes: bool = False
+    ran: str = ""
+    leaves: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,11 +159,14 @@ class LocalWorkers:
 
     def _next(self, worker: _Worker, waiting: list[Task], stays: bool) -> None:
         """The next task for a worker that has none; without one it waits, or goes home."""
-        if waiting:
+        if worker.leaves:
+            return
+        if waiting and worker.ran in ("", waiting[0].arm):
             self._hand(worker, waiting)
             return
         worker.job = None
-        if not stays:
+        worker.leaves = bool(waiting)
+        if waiting or not stays:
             _send(worker, None)
 
     def _start(self) -> _Worker:
@@ -180,6 +190,9 @@ class LocalWorkers:
 
     def _hand(self, worker: _Worker, waiting: list[Task]) -> None:
         worker.job = waiting.pop(0)
+        arm = self.store.study().arms.get(worker.job.arm)
+        if arm is not None and arm.origin is not None and not origin.is_of_library(arm.arch):
+            worker.ran = worker.job.arm
         worker.watch.begin()
         _send(worker, worker.job)
 

@@ -174,10 +174,11 @@ class Study:
             self._check_tuning(self.tuning)
 
     def recipe_of(self, arm: str) -> Recipe:
-        """The shared recipe with the arm's own values in it, and the memory layout that its network works in."""
+        """The shared recipe with the arm's own values in it, and what its network needs: the memory layout that it
+        works in, the first weights that its code sets."""
         found, kept = self.arms[arm].overrides, self.arms[arm].origin
-        if kept is not None and kept.layout:
-            found = {**found, "layout": kept.layout}
+        if kept is not None:
+            found = {**found, **{name: value for name in ("layout", "init") if (value := getattr(kept, name))}}
         return override(self.recipe, found, where=f"arms.{arm}")
 
     def trial_recipe(self, arm: str, number: int) -> Recipe:

@@ -12,7 +12,7 @@ import torch
 from commongarden.language import N_
 from commongarden.records import Epoch
 from commongarden.train.loop import Trainee
-from commongarden.train.state import hidden, put, put_hidden, state_of
+from commongarden.train.state import copied, hidden, put, put_hidden, state_of
 
 HEADER = b"commongarden checkpoint 1"  # and the SHA-256 of what follows on the next line
 
@@ -27,7 +27,7 @@ def to_bytes(trainee: Trainee) -> bytes:
     torch.save(
         {
             "weights": state_of(trainee.classifier),
-            "hidden": {name: value.detach() for name, value in hidden(trainee.classifier).items()},
+            "hidden": copied(hidden(trainee.classifier)),
             "optimizer": trainee.optimizer.state_dict(),
             "history": [dataclasses.asdict(epoch) for epoch in trainee.history],
             "best_epoch": trainee.best_epoch,

@@ -128,7 +128,9 @@ def wrong(found: Iterable[Convolution], seconds: float) -> tuple[list[Convolutio
 
 def _agrees(one: Convolution) -> bool:
     generator = torch.Generator().manual_seed(0)
-    x, weight = (torch.randn(shape, generator=generator) for shape in ((IMAGES, *one.input), one.weight))
+    x, weight = (
+        torch.randn(shape, generator=generator, dtype=torch.float32) for shape in ((IMAGES, *one.input), one.weight)
+    )
     layout = torch.channels_last if one.last else torch.contiguous_format
     results = []
     for kind, memory in ((torch.float32, layout), (torch.float64, torch.contiguous_format)):

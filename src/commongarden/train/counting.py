@@ -39,7 +39,7 @@ def cost(network: ExternalNetwork, input: tuple[int, int, int]) -> Counted:
     found = {}
     for training, n in ((False, 1), (True, 2)):
         network.train(training)
-        images = torch.zeros(n, input[2], *input[:2])
+        images = torch.zeros(n, input[2], *input[:2], dtype=torch.float32)
         reason = ""
         with torch.no_grad():
             try:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import importlib.util
 import inspect
 import json
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +24,7 @@ from commongarden.arch import External
 from commongarden.errors import ArchError, unknown
 from commongarden.language import _, told
 from commongarden.recipe import FIELDS
+from commongarden.train import usercode
 from commongarden.train.blame import describe_user_error
 
 is_exporting: Callable[[], bool] = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)  # since 2.7
@@ -36,16 +37,19 @@ class ExternalNetwork(nn.Module):
     they are collected.
     """
 
-    def __init__(self, node: External, inner: nn.Module) -> None:
+    def __init__(self, node: External, inner: nn.Module, dtype: torch.dtype = torch.float32) -> None:
+        """dtype: torch's default type as the network's code left it."""
         super().__init__()
+        self._dtype = dtype
         self.node = node
         self.inner = inner
         self._auxiliary: list[Tensor] = []
+        self._auxiliary_known: bool | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         if is_exporting():  # a graph must not depend on how many photos it is made with
             output = self.inner(x)
-            first: Tensor = output[0] if isinstance(output, tuple) and output else getattr(output, "logits", output)
+            first: Tensor = output[0] if isinstance(output, tuple) and output else _logits_of(output)
             return first
         try:
             with unheard():
@@ -55,8 +59,9 @@ class ExternalNetwork(nn.Module):
         except (Exception, SystemExit) as error:  # their code may raise anything: a failed run, no fault of the worker
             place = user_file(self.node.source)
             raise RuntimeError(f"{self.node.source}: {describe_user_error(error, place)}") from error
-        logits, *others = output if isinstance(output, tuple) and output else (getattr(output, "logits", output),)
-        self._auxiliary = [other for other in others if isinstance(other, Tensor)] if self.training else []
+        logits, *others = output if isinstance(output, tuple) and output else (_logits_of(output),)
+        others = others if self.training and others and self._has_auxiliary(x, output) else []
+        self._auxiliary = [other for other in others if isinstance(other, Tensor)]
         wanted = (x.shape[0], self.node.classes)  # a size that an exporter may leave open
         for found in (logits, *self._auxiliary):
             if not isinstance(found, Tensor) or tuple(found.shape) != wanted:
@@ -75,21 +80,51 @@ class ExternalNetwork(nn.Module):
                         source=self.node.source, found=str(found.dtype).removeprefix("torch.")
                     )
                 )
-        result: Tensor = logits
+        result: Tensor = logits.to(x.dtype) if logits.dtype == torch.float64 else logits
         return result
+
+    def _has_auxiliary(self, x: Tensor, output: tuple[Any, ...]) -> bool:
+        """Whether what is put out beside the logits in training are auxiliary heads: torchvision names them, and a
+        tuple without names has them if evaluation gives the logits alone. Others (features, probabilities) learn
+        nothing."""
+        if self._auxiliary_known is None:
+            names = getattr(output, "_fields", ())
+            self._auxiliary_known = (
+                any("aux" in name for name in names) if names else isinstance(self._in_evaluation(x), Tensor)
+            )
+        return self._auxiliary_known
+
+    def _in_evaluation(self, x: Tensor) -> Any:
+        modes = [(part, part.training) for part in self.inner.modules()]
+        try:
+            with unheard(), torch.no_grad(), torch.random.fork_rng(devices=[]):
+                for part, _mode in modes:
+                    part.training = False
+                return self.inner(x[:2].detach())
+        finally:
+            for part, mode in modes:
+                part.training = mode
 
     def _work(self, x: Tensor) -> Any:
         """Never in inference mode, whose tensors cannot be used in training later, as a network that keeps some would,
         and allow no gradient to be taken inside."""
-        if not torch.is_inference_mode_enabled():
-            return self.inner(x)
-        with torch.inference_mode(False), torch.no_grad():
-            return self.inner(x.clone())
+        with _default_type(self._dtype):
+            if not torch.is_inference_mode_enabled():
+                return self.inner(x)
+            with torch.inference_mode(False), torch.no_grad():
+                return self.inner(x.clone())
 
     def collect(self) -> list[tuple[float, Tensor]]:
         """For each auxiliary head the weight of its loss and the logits of the last batch, which are let go."""
         logits, self._auxiliary = self._auxiliary, []
         return [(AUXILIARY_WEIGHT, each) for each in logits]
+
+
+def _logits_of(output: Any) -> Any:
+    """The logits in an output as the transformers library gives it, by attribute or by key; else the output."""
+    if isinstance(output, Mapping):
+        return output.get("logits", output)
+    return getattr(output, "logits", output)
 
 
 def make(node: External) -> ExternalNetwork:
@@ -99,11 +134,13 @@ def make(node: External) -> ExternalNetwork:
     """
     place, name = origin.parts(node.source)
     options = json.loads(node.options)
-    if place in origin.LIBRARIES:
-        inner = _of_library(node, place, name, options)
-    else:
-        inner = _of_user(node, place, name, options)
-    materialize(inner, node)
+    with _process_kept():
+        if place in origin.LIBRARIES:
+            inner = _of_library(node, place, name, options)
+        else:
+            inner = _of_user(node, place, name, options)
+        materialize(inner, node)
+        dtype = torch.get_default_dtype()
     n_params = sum(parameter.numel() for parameter in inner.parameters())
     if node.n_params and n_params != node.n_params:
         raise ArchError(
@@ -113,7 +150,49 @@ def make(node: External) -> ExternalNetwork:
                 "then"
             ).format(source=node.source, n_params=n_params, before=node.n_params)
         )
-    return ExternalNetwork(node, inner.float())
+    return ExternalNetwork(node, _in_single_precision(inner, node), dtype)
+
+
+@contextmanager
+def _process_kept() -> Iterator[None]:
+    """What others' code may set for the whole process while a network is made, and this program relies on, is put back:
+    the current folder, whether gradients are computed, torch's default type."""
+    folder, gradients = Path.cwd(), torch.is_grad_enabled()
+    with _default_type(torch.get_default_dtype()):
+        try:
+            yield
+        finally:
+            os.chdir(folder)
+            torch.set_grad_enabled(gradients)
+
+
+@contextmanager
+def _default_type(dtype: torch.dtype) -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def _in_single_precision(inner: nn.Module, node: External) -> nn.Module:
+    """A network that was stored in half precision, in float32, unless its own code takes float32 images as it is. What
+    is float64 is meant to be."""
+    kinds = {each.dtype for each in (*inner.parameters(), *inner.buffers())}
+    if not kinds & {torch.float16, torch.bfloat16}:
+        return inner
+    modes = [(part, part.training) for part in inner.modules()]
+    height, width, channels = node.input
+    try:
+        with unheard(), torch.no_grad():
+            inner.eval()(torch.zeros(2, channels, height, width, dtype=torch.float32))
+    except Exception:
+        return inner.float()
+    finally:
+        for part, training in modes:
+            part.training = training
+    return inner
 
 
 def materialize(inner: nn.Module, node: External) -> None:
@@ -125,7 +204,7 @@ def materialize(inner: nn.Module, node: External) -> None:
     height, width, channels = node.input
     try:
         with unheard(), torch.no_grad():
-            inner.eval()(torch.zeros(2, channels, height, width))
+            inner.eval()(torch.zeros(2, channels, height, width, dtype=torch.float32))
         lacking = [name for name, each in [*inner.named_parameters(), *inner.named_buffers()] if is_lazy(each)]
         if lacking:
             raise ArchError(
@@ -215,40 +294,24 @@ def _of_user(node: External, place: str, name: str, options: dict[str, Any]) -> 
             ).format(source=node.source, file=file, before=node.code[:12], now=found[:12])
         )
     module = _load(node, place, file, found)
-    factory = getattr(module, name, None)
+    factory: Any = module
+    for part in name.split("."):
+        factory = getattr(factory, part, None)
     if not callable(factory):
         names = [
             key
             for key, value in vars(module).items()
-            if callable(value) and getattr(value, "__module__", "") == module.__name__
+            if callable(value) and getattr(value, "__module__", "") == module.__name__ and not key.startswith("_")
         ]
         raise ArchError(unknown("factory", name, names, where=node.source))
     return _made(node, lambda: factory(node.classes, **options), factory, options)
 
 
 def _load(node: External, place: str, file: Path, digest: str) -> ModuleType:
-    """The user's module, with its neighbours within reach of its imports, as when Python runs it."""
     origin.check_allowed(node.source)
-    folder = str(file.parent.resolve()) if place.endswith(".py") else str(Path.cwd())
-    if folder not in sys.path:
-        sys.path.append(folder)
     try:
-        if not place.endswith(".py"):
-            with unheard():
-                return importlib.import_module(place)
-        name = f"{file.stem}_{digest[:12]}"
-        if name not in sys.modules:
-            spec = importlib.util.spec_from_file_location(name, file)
-            assert spec is not None  # a file that ends in .py has one, and a loader
-            assert spec.loader is not None
-            sys.modules[name] = importlib.util.module_from_spec(spec)
-            try:
-                with unheard():
-                    spec.loader.exec_module(sys.modules[name])
-            except BaseException:
-                del sys.modules[name]
-                raise
-        return sys.modules[name]
+        with unheard():
+            return usercode.load(place, file, digest)
     except (Exception, SystemExit) as error:
         raise ArchError(
             _("{source}: {file} cannot be loaded: {reason}").format(

@@ -22,7 +22,7 @@ def initialize(module: nn.Module, recipe: Recipe, generator: torch.Generator) ->
         return
     with torch.no_grad():
         for layer in module.modules():
-            if isinstance(layer, nn.Conv2d | nn.Linear):
+            if isinstance(layer, nn.Conv2d | nn.Linear) and layer.weight.numel():
                 fan_in = layer.weight[0].numel()
                 std = math.sqrt(2 / fan_in) if recipe.init == "fan-in" else recipe.init_std
                 if layer.weight.requires_grad:

@@ -66,7 +66,7 @@ class Trainee:
     history: list[Epoch] = field(default_factory=list)
     best_epoch: int = 0
     best_weights: state.State | None = None
-    best_hidden: dict[str, Tensor] = field(default_factory=dict)
+    best_hidden: state.State = field(default_factory=dict)
     recorder: Recorder | None = None
 
 

@@ -16,7 +16,7 @@ from torch import nn
 
 from commongarden.arch import External
 from commongarden.arm import Arm
-from commongarden.errors import RunnerError
+from commongarden.errors import ArchError, RunnerError
 from commongarden.language import _
 from commongarden.origin import Origin
 from commongarden.train import counting, external, weights
@@ -86,11 +86,18 @@ def network_by_others(arm: Arm, n_classes: int, input: tuple[int, int, int]) -> 
     wants = "asked for" if arm.wants_weights else ""
     options = json.dumps(arm.maker_options, sort_keys=True)
     network = external.make(External(arm.arch, options, n_classes, input, 0, 0, 0, arm.origin.code, wants))
+    n_params = sum(parameter.numel() for parameter in network.parameters())
     counted = counting.cost(network, input)
     digest = weights.load(network, arm, arm.origin.weights) if arm.wants_weights else ""
     mean, std = external.normalization(network.inner, arm.arch)
     macs, activation_bytes = counted.macs, counted.activation_bytes
-    n_params = sum(parameter.numel() for parameter in network.parameters())
+    if sum(parameter.numel() for parameter in network.parameters()) != n_params:
+        raise ArchError(
+            _(
+                "{source}: it makes layers in its forward pass; accepted: layers that are made in __init__ (or lazy "
+                "ones, such as nn.LazyLinear), since the optimizer takes the parameters before the first pass"
+            ).format(source=arm.arch)
+        )
     return Origin(
         arm.origin.code, digest, n_classes, input, n_params, macs, activation_bytes, mean, std, unknown=counted.unknown
     )

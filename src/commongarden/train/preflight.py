@@ -15,8 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from commongarden import origin
 from commongarden.arch import Node
 from commongarden.arm import Arm
 from commongarden.errors import ArchError
@@ -33,9 +34,12 @@ from commongarden.train.initialize import initialize
 from commongarden.train.schedule import begin_epoch, can_be_fused
 
 IMAGES = 4  # of a batch
+INNER = "body.network.inner."  # where a network of other people's code lies in a classifier
 SECONDS = 3.0  # for the gradients of a network's convolutions
 Say = Callable[[str], None]  # hears what is done from now on, so that a crash can be reported by name
 OTHER_LAYOUT = N_("trained in the memory layout {layout}: with {wanted}, {phase} fails ({reason})")
+OWN_INIT = N_("its first weights stay as its code sets them (init = own): {layer} is not drawn at random")
+DRIFTS = N_("evaluation changes what it keeps: its outputs depend on the images before")
 NOT_FUSED = N_(
     "the optimizer updates parameter by parameter: torch's fused form does not take this network's parameters"
 )
@@ -71,7 +75,7 @@ def preflight(
 
         try:
             found = _tried(arm, kept, override(recipe, {"layout": layout}), measure.pick_device(device), now)
-        except (Exception, SystemExit) as error:  # the code of a network may raise anything
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # the code of a network may raise anything
             phase, reason = PHASES[at[-1]], describe_user_error(error)
             if layout == layouts[-1]:
                 if isinstance(error, ArchError):
@@ -87,6 +91,7 @@ def preflight(
         preflight=PREFLIGHT,
         layout="" if layout == recipe.layout else layout,
         repeats=not found.differs,
+        init="own" if found.keeps_init else "",
         notes=(*notes, *found.notes),
     )
 
@@ -97,9 +102,11 @@ class WrongGradient(RuntimeError):
 
 @dataclasses.dataclass(frozen=True)
 class _Found:
-    """differs: the first thing in which two identical steps differ, "" for none."""
+    """differs: the first thing in which two identical steps differ, "" for none. keeps_init: the first weights are
+    those that its code sets."""
 
     differs: str
+    keeps_init: bool
     notes: tuple[str, ...]
 
 
@@ -112,6 +119,9 @@ def _tried(arm: Arm, kept: Origin, recipe: Recipe, device: torch.device, now: Sa
     now("building")
     streams.seed_all(0)
     classifier = made()
+    own = "" if origin.is_of_library(arm.arch) or arm.wants_weights else _set_by_its_code(classifier, made, recipe)
+    if own:
+        recipe = override(recipe, {"init": "own"})
     initialize(classifier, recipe, streams.generator(0, 0, "initialization"))
     if arm.wants_weights:
         inner = next(part for part in classifier.modules() if isinstance(part, ExternalNetwork))
@@ -121,7 +131,13 @@ def _tried(arm: Arm, kept: Origin, recipe: Recipe, device: torch.device, now: Sa
 
     now("forward")
     _begin(trainee)
-    classifier(pixels)
+    if not trainee.trainable or not classifier(pixels).requires_grad:
+        raise ArchError(
+            _(
+                "{source}: nothing of it learns: no parameter has a gradient; accepted: parameters with requires_grad, "
+                "and an output that is computed from them without torch.no_grad() or detach()"
+            ).format(source=arm.arch)
+        )
     _check_convolutions(classifier, pixels)
     now("backward")
     trainee.learn(pixels, labels)  # one step that counts for nothing: modules may set themselves up in it
@@ -130,21 +146,18 @@ def _tried(arm: Arm, kept: Origin, recipe: Recipe, device: torch.device, now: Sa
     trainee.move(recipe.lr)
 
     now("evaluation")
+    stored = state.to_bytes(classifier, made())  # before evaluation, which may change what the network keeps
     tested = _evaluated(classifier, pixels, labels, device)
+    drifts = _evaluated(classifier, pixels, labels, device) != tested
     _evaluated(classifier, pixels[:1], labels[:1], device)
-    if _evaluated(classifier, pixels, labels, device) != tested:
-        raise ArchError(
-            _("{source}: in evaluation, it gives other outputs for the same images each time").format(source=arm.arch)
-        )
     now("storing")
     fresh = made()
-    state.from_bytes(fresh, state.to_bytes(classifier, fresh))
+    state.from_bytes(fresh, stored)
     if _evaluated(fresh.to(device), pixels, labels, device) != tested:
         raise ArchError(
             _(
-                "{source}: once stored and loaded, it gives other outputs: its code keeps something that is neither a "
-                "parameter nor a tensor; accepted: register it with register_buffer, or return it from "
-                "get_extra_state"
+                "{source}: once stored and loaded, it gives other outputs: its code keeps something that cannot be "
+                "stored; accepted: register it with register_buffer, or return it from get_extra_state"
             ).format(source=arm.arch)
         )
     now("resuming")
@@ -157,10 +170,14 @@ def _tried(arm: Arm, kept: Origin, recipe: Recipe, device: torch.device, now: Sa
         one, two = (_step(each, pixels, labels) for each in (trainee, resumed))
         if one != two:
             differs = N_("after resuming from a checkpoint")
-    notes = [] if can_be_fused(classifier) else [NOT_FUSED]
+    notes = [OWN_INIT.format(layer=own)] if own else []
+    if not can_be_fused(classifier):
+        notes.append(NOT_FUSED)
+    if drifts:
+        notes.append(DRIFTS)
     if differs:
         notes.append(NOT_REPEATED.format(what=differs))
-    return _Found(differs, tuple(notes))
+    return _Found(differs, bool(own), tuple(notes))
 
 
 def _check_memory(arm: Arm, kept: Origin, batch_size: int, memory: int) -> None:
@@ -191,6 +208,21 @@ def _batch(n_classes: int, input: tuple[int, int, int], recipe: Recipe) -> tuple
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (n, height, width, channels), dtype=torch.uint8, generator=generator)
     return pixels.permute(0, 3, 1, 2), torch.arange(n) % n_classes
+
+
+def _set_by_its_code(classifier: Classifier, made: Callable[[], Classifier], recipe: Recipe) -> str:
+    """The first layer whose weights the recipe would draw and the network's code does not: they are the same whatever
+    the seed, so its author loaded or set them. "" for none."""
+    if recipe.init == "own":
+        return ""
+    streams.seed_all(3)
+    other = dict(made().named_modules())
+    for name, layer in classifier.named_modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear) and layer.weight.requires_grad and layer.weight.numel():
+            twin = other.get(name)
+            if isinstance(twin, nn.Conv2d | nn.Linear) and torch.equal(layer.weight, twin.weight):
+                return str(name).removeprefix(INNER)
+    return ""
 
 
 def _begin(trainee: loop.Trainee) -> None:

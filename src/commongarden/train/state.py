@@ -1,5 +1,5 @@
 """Everything that a network keeps, as data: parameters, buffers, what modules add by `get_extra_state`, and tensors
-that its `state_dict` leaves out (buffers with `persistent=False`, plain attributes).
+that its `state_dict` leaves out (buffers with `persistent=False`, attributes).
 
 A network of other people's code may hold one tensor under several names, or state that is no tensor. At the end of each
 run what `from_bytes` gives back is compared with what was tested (runner/storing.py).
@@ -21,11 +21,26 @@ from commongarden.language import _
 
 State = dict[str, Any]  # by dotted name: a tensor, or the extra state of a module
 EXTRA = "_extra_state"  # how torch ends the names of those
+ATTRIBUTES = "commongarden.attributes"  # under which changed attributes are stored, packed
+PLAIN = (bool, int, float, complex, str, type(None))
+_OF_TORCH = frozenset(vars(nn.Module()))  # attributes that every module has
 
 
 def state_of(module: nn.Module) -> State:
-    """The module's `state_dict`; its tensors are the module's own."""
-    return dict(module.state_dict())
+    """What `state_dict` gives by torch's own rules, whatever the module makes of that method: parameters, buffers,
+    extra state. The tensors are the module's own."""
+    found: State = {}
+    for prefix, part in module.named_modules(remove_duplicate=False):
+        for name, value in (*part._parameters.items(), *part._buffers.items()):
+            if value is not None and name not in part._non_persistent_buffers_set:
+                found[_joined(prefix, name)] = value
+        if type(part).get_extra_state is not nn.Module.get_extra_state:
+            found[_joined(prefix, EXTRA)] = part.get_extra_state()
+    return found
+
+
+def _joined(prefix: str, name: str) -> str:
+    return f"{prefix}.{name}" if prefix else name
 
 
 def copied(state: Mapping[str, Any]) -> State:
@@ -35,25 +50,42 @@ def copied(state: Mapping[str, Any]) -> State:
 
 
 def _copied(value: Any, memo: dict[int, Tensor]) -> Any:
-    if not isinstance(value, Tensor):
-        return unpacked(packed(value)) if value is not None else None
-    return memo.setdefault(id(value), value.detach().clone())
+    if isinstance(value, Tensor):
+        return memo.setdefault(id(value), value.detach().clone())
+    return value if isinstance(value, PLAIN) else unpacked(packed(value))
 
 
 def put(module: nn.Module, state: Mapping[str, Any]) -> None:
-    """Puts a state into the module. Raises RuntimeError where names or shapes differ from the module's.
-
-    Versions of modules (`_metadata`) are the module's own: a state is of the code that is run now, or is refused by its
-    hash before.
-    """
-    own = module.state_dict()
+    """Puts a state into the module. A buffer may have another shape (some grow); parameters may not. Raises
+    RuntimeError where names or shapes differ."""
+    own = state_of(module)
     filled = {**_aliases(own, state), **state}
-    own_metadata = getattr(own, "_metadata", None)
-    own.clear()
-    own.update(filled)
-    if own_metadata is not None:
-        own._metadata = own_metadata  # type: ignore[attr-defined]
-    module.load_state_dict(own)
+    missing, extra = [name for name in own if name not in filled], [name for name in filled if name not in own]
+    unlike = [
+        name
+        for name, value in own.items()
+        if isinstance(value, nn.Parameter) and name in filled and filled[name].shape != value.shape
+    ]
+    for what, names in (("missing", missing), ("unexpected", extra), ("unlike", unlike)):
+        if names:
+            raise RuntimeError(f"{what}: {', '.join(names[:5])}")
+    with torch.no_grad():
+        for prefix, part in module.named_modules(remove_duplicate=False):
+            for name, value in part._parameters.items():
+                if value is not None:
+                    value.copy_(filled[_joined(prefix, name)])
+            for name, value in part._buffers.items():
+                if value is not None and name not in part._non_persistent_buffers_set:
+                    _put_buffer(part, name, value, filled[_joined(prefix, name)])
+            if type(part).get_extra_state is not nn.Module.get_extra_state:
+                part.set_extra_state(filled[_joined(prefix, EXTRA)])
+
+
+def _put_buffer(part: nn.Module, name: str, own: Tensor, value: Tensor) -> None:
+    if own.shape == value.shape and not _is_expanded(own):
+        own.copy_(value)
+    else:
+        part._buffers[name] = value.detach().clone().to(own.device)
 
 
 def _aliases(own: Mapping[str, Any], state: Mapping[str, Any]) -> State:
@@ -74,28 +106,42 @@ def _place(tensor: Tensor) -> tuple[Any, ...]:
     return (tensor.device, tensor.data_ptr(), tensor.dtype, tuple(tensor.shape), tensor.stride())
 
 
-def hidden(module: nn.Module) -> dict[str, Tensor]:
-    """Tensors that the module's `state_dict` leaves out, by dotted name: they are the module's own."""
-    listed = module.state_dict().keys()
-    found: dict[str, Tensor] = {}
+def hidden(module: nn.Module) -> State:
+    """What the module's `state_dict` leaves out, by dotted name: buffers with `persistent=False`, and attributes that
+    are tensors, numbers, text, or lists, tuples and dictionaries of those. Tensors are the module's own."""
+    found: State = {}
     for prefix, part in module.named_modules(remove_duplicate=False):
         for name, value in (*part._buffers.items(), *_attributes(part)):
-            full = f"{prefix}.{name}" if prefix else name
-            if isinstance(value, Tensor) and full not in listed:
-                found[full] = value
+            kept = name in part._buffers and name not in part._non_persistent_buffers_set
+            if value is not None and not kept:
+                found[_joined(prefix, name)] = value
     return found
 
 
 def _attributes(part: nn.Module) -> Iterator[tuple[str, Any]]:
-    return ((name, value) for name, value in vars(part).items() if type(value) is Tensor)
+    return ((name, value) for name, value in vars(part).items() if name not in _OF_TORCH and _is_data(value))
 
 
-def put_hidden(module: nn.Module, kept: Mapping[str, Tensor]) -> None:
-    """Puts such tensors back where the module has one of that name and shape; others were made by a batch."""
-    for name, value in hidden(module).items():
-        if name in kept and kept[name].shape == value.shape and not _is_expanded(value):
-            with torch.no_grad():
-                value.detach().copy_(kept[name])
+def _is_data(value: Any) -> bool:
+    if type(value) in (list, tuple):
+        return all(map(_is_data, value))
+    if type(value) is dict:
+        return all(type(key) in PLAIN and _is_data(each) for key, each in value.items())
+    return type(value) is Tensor or type(value) in PLAIN
+
+
+def put_hidden(module: nn.Module, kept: Mapping[str, Any]) -> None:
+    """Puts such values back where the module has one of the same kind; other tensors were made by a batch."""
+    for prefix, part in module.named_modules(remove_duplicate=False):
+        for name, value in (*part._buffers.items(), *_attributes(part)):
+            full = _joined(prefix, name)
+            if full not in kept or not _is_alike(value, kept[full]) or _is_same(value, kept[full]):
+                continue
+            if isinstance(value, Tensor) and not _is_expanded(value):
+                with torch.no_grad():
+                    value.detach().copy_(kept[full])
+            elif not isinstance(value, Tensor):
+                setattr(part, name, _copied(kept[full], {}))
 
 
 def _is_expanded(value: Tensor) -> bool:
@@ -103,33 +149,54 @@ def _is_expanded(value: Tensor) -> bool:
     return any(stride == 0 and size > 1 for stride, size in zip(value.stride(), value.shape, strict=True))
 
 
-def changed(module: nn.Module, fresh: nn.Module) -> dict[str, Tensor]:
-    """The hidden tensors that training has changed, beside a network that was just made."""
+def _is_alike(one: Any, two: Any) -> bool:
+    if isinstance(one, Tensor):
+        return isinstance(two, Tensor) and one.shape == two.shape
+    return type(one) is type(two) or (isinstance(one, int | float) and isinstance(two, int | float))
+
+
+def _is_same(one: Any, two: Any) -> bool:
+    if isinstance(one, Tensor):
+        return (
+            isinstance(two, Tensor)
+            and one.dtype == two.dtype
+            and one.shape == two.shape
+            and torch.equal(one.detach().cpu(), two.detach().cpu())
+        )
+    if isinstance(one, list | tuple):
+        return type(one) is type(two) and len(one) == len(two) and all(map(_is_same, one, two))
+    if isinstance(one, dict):
+        return type(two) is dict and list(one) == list(two) and all(map(_is_same, one.values(), two.values()))
+    return type(one) is type(two) and bool(one == two or one != one)
+
+
+def changed(module: nn.Module, fresh: nn.Module) -> State:
+    """The hidden values that training has changed, beside a network that was just made."""
     before = hidden(fresh)
     return {
-        name: value.detach()
+        name: value
         for name, value in hidden(module).items()
-        if name in before and before[name].shape == value.shape and not _same(before[name], value)
+        if name in before and _is_alike(before[name], value) and not _is_same(before[name], value)
     }
-
-
-def _same(one: Tensor, two: Tensor) -> bool:
-    return one.dtype == two.dtype and torch.equal(one.detach().cpu(), two.detach().cpu())
 
 
 def to_bytes(module: nn.Module, fresh: nn.Module | None = None) -> bytes:
     """The module's state in the safetensors form, plain layout: tied tensors once, hidden ones where they are not those
-    of `fresh` (the same network, just made), extra state that is no tensor packed into bytes.
+    of `fresh` (the same network, just made), what is no tensor packed into bytes.
 
     Raises ArchError where extra state cannot be stored safely.
     """
     tensors: dict[str, Tensor] = {}
     places: set[tuple[Any, ...]] = set()
     left_out = changed(module, fresh) if fresh is not None else {}
+    attributes = {name: value for name, value in left_out.items() if not isinstance(value, Tensor)}
+    if attributes:
+        tensors[ATTRIBUTES] = _bytes_of(packed(attributes))
     for name, value in {**state_of(module), **left_out}.items():
+        if name in attributes or value is None:
+            continue
         if not isinstance(value, Tensor):
-            if value is not None:
-                tensors[name] = _bytes_of(packed(value, name))
+            tensors[name] = _bytes_of(packed(value, name))
             continue
         place = _place(value)
         if place in places:
@@ -152,9 +219,10 @@ def _apart(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def from_bytes(module: nn.Module, stored: bytes) -> None:
     """Puts what `to_bytes` gave into a network that was just made. Raises RuntimeError where it does not fit."""
-    own = module.state_dict()
-    found: State = dict(safetensors.torch.load(stored))
+    own, found = state_of(module), dict[str, Any](safetensors.torch.load(stored))
     left_out = {name: found.pop(name) for name in hidden(module) if name in found}
+    if ATTRIBUTES in found:
+        left_out |= unpacked(found.pop(ATTRIBUTES).numpy().tobytes())
     for name, value in own.items():
         if not isinstance(value, Tensor) and name in found:
             found[name] = unpacked(found[name].numpy().tobytes())

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import random
-import sys
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -44,13 +43,11 @@ def seed_all(number: int, module: nn.Module | None = None) -> None:
 def _generators(module: nn.Module) -> Iterator[Any]:
     """Each generator once, in the order of the modules."""
     found: dict[int, Any] = {}
-    files: dict[str, None] = {}
     for part in module.modules():
-        files[type(part).__module__] = None
         found |= {id(value): value for value in vars(part).values() if isinstance(value, GENERATORS)}
-    for name in files:
-        if name.partition(".")[0] not in LIBRARIES:
-            names = vars(sys.modules[name]) if name in sys.modules else {}
+        if type(part).__module__.partition(".")[0] not in LIBRARIES:
+            # of the very file that its code is of, which may have been executed again since
+            names = getattr(getattr(type(part), "forward", None), "__globals__", {})
             found |= {id(value): value for value in names.values() if isinstance(value, GENERATORS)}
     return iter(found.values())
 
