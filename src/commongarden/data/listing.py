@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -169,9 +169,10 @@ def _stray(path: str) -> Candidate:
     return Candidate(path, "", counts=False, reason=UNLABELLED if is_named_so(path) else N_("not an image file"))
 
 
-def in_table(file: Path) -> Source:
-    """The rows of a CSV file. A photo listed twice is taken once, and left out where its labels differ."""
-    read = table.read(file)
+def in_table(file: Path, is_grouped: bool = False, earlier: Set[str] = frozenset()) -> Source:
+    """The rows of a CSV file. A photo listed twice is taken once, and left out where its labels differ. The rest is as
+    in `table.read`."""
+    read = table.read(file, is_grouped, earlier)
     found: dict[str, tuple[int, Candidate]] = {}
     for row in read.rows():
         candidate = _located(file.parent, row)
@@ -207,7 +208,7 @@ def in_table(file: Path) -> Source:
     notes = [N_("{file} is {encoding} text").format(file=file.name, encoding=read.encoding)] if read.encoding else []
     if said := table.SEPARATORS[read.separator]:
         notes.append(said.format(file=file.name))
-    return Source(file.parent, candidates, read.said, tuple(notes))
+    return Source(file.parent, candidates, read.said, (*notes, *read.columns.notes))
 
 
 def _located(root: Path, row: table.Row) -> Candidate:

@@ -30,13 +30,14 @@ def listed(study: Study, root: Path, *, keep_going: bool = False, on_progress: O
     Raises DataError.
     """
     kept, before = _stored(root)
+    undeclared = set() if before is None else _undeclared(before)
     options = study.reading
     if kept is not None and not options.layout:
         options = replace(options, layout=kept.reading.layout)
 
     def find(layout: str) -> Listed:
         read = replace(options, layout=layout)
-        return finding.find(study.data, read, keep_going=keep_going, on_progress=on_progress)
+        return finding.find(study.data, read, keep_going=keep_going, on_progress=on_progress, earlier=undeclared)
 
     if before is None:
         return find(options.layout)
@@ -104,6 +105,11 @@ def _stored(root: Path) -> tuple[Study | None, Manifest | None]:
 
 def _places(found: Listed) -> set[tuple[str, str, str]]:
     return {(one.path, one.label, one.part) for one in found.candidates}
+
+
+def _undeclared(before: Manifest) -> set[str]:
+    """What no photo of a study has: columns that earlier versions did not read are not read for it."""
+    return {key for key in ("part", "group") if not any(getattr(photo, key) for photo in before.photos)}
 
 
 def _without_new_groups(found: Listed, study: Study, before: Manifest) -> Listed:
