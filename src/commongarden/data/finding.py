@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from commongarden.data import classes, fixes, groups, image, losses, table
+from commongarden.data import classes, fixes, groups, image, losses, regular, table
 from commongarden.data.headers import looked_at
 from commongarden.data.listing import ACCEPTED, Candidate, in_folder, in_table
 from commongarden.errors import DataError
@@ -218,6 +218,8 @@ def _valid_name(candidate: Candidate) -> Candidate:
 
 
 def _why_not(path: Path) -> str:
+    if path.exists() and not path.is_file():
+        return _(regular.NOT_REGULAR)
     if path.exists():
         return _("found a file that is not a CSV")
     try:

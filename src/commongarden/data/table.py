@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from commongarden.data import columns as columns_of
+from commongarden.data import regular
 from commongarden.data.columns import NONE, PART_WORDS, PATHS, Columns, plain
 from commongarden.data.tree import is_named_so
 from commongarden.data.vocabulary import PART_NAMES
@@ -167,7 +168,8 @@ def _values(header: Sequence[str], text: str, separator: str) -> dict[str, list[
 
 def _text(file: Path) -> tuple[str, str]:
     try:
-        data = file.read_bytes()
+        with regular.opened(file) as opened:
+            data = opened.read()
     except OSError as error:
         raise DataError(_("{file}: cannot be read: {reason}").format(file=file, reason=error.strerror)) from None
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
