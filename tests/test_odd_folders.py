@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from commongarden.cli import main
+from commongarden.data import groups, inspecting
 from files import images
 
 PHOTOS = [images.encoded(images.picture(i), "PNG") for i in range(40)]
@@ -186,3 +187,62 @@ def test_a_class_that_cannot_be_read_stops_a_study(tmp_path, check, monkeypatch)
     deny(monkeypatch, "private")
     assert "`run` refuses these data: " in (said := check(tmp_path, code=1))
     assert "no photo can be read of 1 of the 3 classes" in said
+
+
+@pytest.mark.parametrize("ending", [".ico", ".npy", ".mp4", ".zip"])
+def test_a_class_of_other_files_stops_a_study(tmp_path, check, ending):
+    laid(tmp_path, a=3, b=3, c=3)
+    for path in (tmp_path / "c").iterdir():
+        path.with_suffix(ending).write_bytes(b"nothing that is known" * 9)
+        path.unlink()
+    said = check(tmp_path, code=1)
+    assert "`run` refuses these data: " in said
+    assert "class 'c': 3 of 3 photos cannot be read (not an image file)" in said
+
+
+def test_a_folder_of_texts_is_no_class(tmp_path, check):
+    laid(tmp_path, a=3, b=3)
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "train.py").write_text("pass")
+    assert "`run` refuses" not in check(tmp_path, code=1)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ("aabb", "split: all photos belong to 2 groups; accepted: at least 3 groups, one for each of train, val, test"),
+        ("apbq", "split: the photos of class '0' belong to 2 groups; a stratified split needs at least 3 groups of"),
+        ("pxqy", ""),
+    ],
+)
+def test_too_few_groups_are_found_by_data_check(tmp_path, check, names, said):
+    laid(tmp_path, photos=16)
+    rows = [f"photos/ph{i}.png,{i % 2},{names[i % 4]}{i if names[i % 4] in 'pqxy' else ''}" for i in range(16)]
+    if names == "apbq":
+        rows = [row.replace("p5", "p1") for row in rows]
+    (tmp_path / "photos.csv").write_text("\n".join(("path,label,group", *rows)))
+    found = check(tmp_path / "photos.csv", code=1 if said else 0)
+    assert said in found
+    assert ("`run` refuses" in found) == bool(said)
+
+
+def test_a_search_without_end_is_stopped(tmp_path, check, monkeypatch):
+    monkeypatch.setattr(groups, "MOST_SECONDS", 0.3)
+    laid(tmp_path, a=3, b=3)
+    for path in (tmp_path / "a").iterdir():
+        path.rename(path.with_name("a" * 40 + path.name))
+    said = check(tmp_path, "--group-by", "(a+)+$", code=2)
+    assert "--group-by '(a+)+$': searching 6 paths takes longer than 0 s; accepted: an expression without" in said
+
+
+def test_a_photo_that_vanishes_stops_nothing(tmp_path, check, monkeypatch):
+    laid(tmp_path, a=3, b=3)
+    inspect = inspecting.inspect
+
+    def after_a_loss(*arguments):
+        (tmp_path / "a" / "a1.png").unlink(missing_ok=True)
+        return inspect(*arguments)
+
+    monkeypatch.setattr(inspecting, "inspect", after_a_loss)
+    said = check(tmp_path)
+    assert "photos that were read and cannot be read any more: 1, such as a/a1.png" in said

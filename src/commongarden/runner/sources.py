@@ -13,6 +13,7 @@ from commongarden import store as store_files
 from commongarden.data import finding, folder, losses
 from commongarden.data.ambiguity import AmbiguousError
 from commongarden.data.finding import Listed
+from commongarden.data.split import too_few_groups
 from commongarden.errors import DataError, StoreError
 from commongarden.language import _, told
 from commongarden.records import Manifest, Understood
@@ -40,7 +41,10 @@ def listed(study: Study, root: Path, *, keep_going: bool = False, on_progress: O
         return finding.find(study.data, read, keep_going=keep_going, on_progress=on_progress, earlier=undeclared)
 
     if before is None:
-        return find(options.layout)
+        new = find(options.layout)
+        if reason := too_few_groups(new.candidates, study.split, study.folds):
+            raise DataError(reason)
+        return new
     places = {(photo.path, photo.label, photo.part) for photo in before.photos}
     try:
         found, error = _without_new_groups(find(options.layout), study, before), None
