@@ -128,6 +128,25 @@ def test_predict_names_what_is_not_read(kinds_of_files, run, commongarden):
     assert_in_korean(korean.stderr, reasons)
 
 
+def test_predict_warns_of_another_range(run, tmp_path):
+    folder = run[0] / "garden" / "runs" / "one" / "0"
+    values = np.arange(400, dtype=np.float32).reshape(20, 20)
+    for name, data in (("beyond.tif", images.tiff(values - 5000)), ("dark.tif", images.tiff(values)),
+                       ("plain.png", images.encoded(images.picture(1), "PNG"))):  # fmt: skip
+        (tmp_path / name).write_bytes(data)
+    done = cli("predict", folder, tmp_path)
+    assert done.exit_code == 0
+    assert done.stderr.count("warning: 1 photos, such as ") == 2
+    assert "beyond.tif: it has values outside the range of the training photos, -1024 to 65144" in done.stderr
+    assert "dark.tif: it has values in the darkest sixteenth of the training photos' range alone" in done.stderr
+    rows = json.loads(cli("predict", folder, tmp_path, "--json").stdout)
+    assert [len(row.get("warnings", [])) for row in rows] == [1, 1, 0]
+    loaded = predictor.load(folder)
+    loaded.run = dataclasses.replace(loaded.run, range=None)
+    found = [row.warning for row in predictor.predict(loaded, [tmp_path])]
+    assert found == [*["it has more than 8 bits per channel, and the model was trained on photos of 8 bits"] * 2, ""]
+
+
 def test_predict_sees_a_photo_as_its_run_did(kinds_of_files, run):
     out, _done = run
     garden = store.open_store(out / "garden")

@@ -315,7 +315,7 @@ def test_csv_with_a_photo_listed_twice(garden):
     [
         ("", "line 1: found the header ''; accepted: path,label or path,label,split"),
         ("photograph,label\na,b", "line 1: found the header 'photograph,label'; accepted: path,label"),
-        ("path|label\na|b", "line 1: found the header 'path|label'"),
+        ("path:label\na:b", "line 1: found the header 'path:label'"),
         ("path,label\nrose/0.png,rose\nrose/1.png", "line 3: found 1 cells, accepted: 2"),
         ("path,label\nrose/0.png,rose,red", "line 2: found 3 cells, accepted: 2"),
         ("path,label\nrose/0.png,", "line 2: found 'rose/0.png,'; accepted: a path and a label"),

@@ -653,6 +653,8 @@ def test_mistakes_in_data_are_found_before_torch_is_loaded(tmp_path):
     layouts.coco(tmp_path / "coco")
     layouts.half_unread(tmp_path / "unread")
     Folder(tmp_path).photos("images/rose").file("photos.csv", "path,label\nrose/0.png,rose\n")
+    rows = (f"rose/{i}.png,{'ab'[i % 2]},{'pq'[i % 2]}" for i in range(6))
+    Folder(tmp_path).photos("groups/rose").file("groups/photos.csv", "\n".join(("path,label,group", *rows)))
     code = """
 import sys
 from multiprocessing import forkserver
@@ -665,7 +667,8 @@ for data in sys.argv[1:]:
     assert not {"torch", "scipy", "sklearn"} & sys.modules.keys()
     assert forkserver._forkserver._forkserver_pid is None
 """
-    places = [str(tmp_path / name) for name in ("coco", "unread", "photos.csv")]
+    places = [str(tmp_path / name) for name in ("coco", "unread", "photos.csv", "groups/photos.csv")]
     result = subprocess.run([sys.executable, "-c", code, *places], capture_output=True, text=True, timeout=60)
     assert result.returncode == 0, result.stderr
-    assert result.stderr.count("error: ") == 3
+    assert result.stderr.count("error: ") == 4
+    assert "error: split: all photos belong to 2 groups; accepted: at least 3 groups" in result.stderr

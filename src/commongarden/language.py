@@ -126,6 +126,7 @@ class _AsRecorded(_Formatter):
         return value
 
 
+_NAMES = frozenset(("path", "label", "group", "column", "word", "file", "folder"))  # of a person's data
 _FORMATTER = _Formatter()
 _AS_RECORDED = _AsRecorded()
 
@@ -142,7 +143,8 @@ def _told(language: str, record: str) -> str:
     for one in fitting:
         match = re.fullmatch(one.pattern, record, re.DOTALL)
         if match is not None:
-            found = {name: _told(language, value) for name, value in match.groupdict().items()}
+            groups = match.groupdict().items()
+            found = {name: value if name in _NAMES else _told(language, value) for name, value in groups}
             return _AS_RECORDED.vformat(one.text, (), found)
     return record
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from commongarden.arch import read
-from commongarden.data import image, listing
+from commongarden.data import greys, image, listing
 from commongarden.errors import DataError, StoreError
 from commongarden.language import _, told
 from commongarden.records import Run
@@ -22,11 +22,13 @@ from commongarden.train.classifier import Classifier
 
 @dataclass(frozen=True)
 class Prediction:
-    """A photo's most probable classes, best first; or why it could not be read."""
+    """A photo's most probable classes, best first; or why it could not be read. warning: why its brightness may not be
+    that of the photos the network was trained on."""
 
     photo: str
     top: tuple[tuple[str, float], ...]
     error: str = ""
+    warning: str = ""
 
 
 class Predictor(nn.Module):
@@ -85,6 +87,7 @@ def predict(predictor: Predictor, photos: Sequence[str | Path], *, top: int = 3)
     for path in _files(photos):
         try:
             pixels = predictor.preprocess(path)
+            warning = greys.other_range(image.span(image.read_bytes(path)), predictor.run.range)
         except DataError as error:
             yield Prediction(str(path), (), str(error))
             continue
@@ -92,7 +95,7 @@ def predict(predictor: Predictor, photos: Sequence[str | Path], *, top: int = 3)
             probabilities = predictor(pixels).softmax(1)[0]
         values, places = probabilities.topk(min(top, len(predictor.classes)))
         pairs = zip(places.tolist(), values.tolist(), strict=True)
-        yield Prediction(str(path), tuple((predictor.classes[place], value) for place, value in pairs))
+        yield Prediction(str(path), tuple((predictor.classes[place], value) for place, value in pairs), warning=warning)
 
 
 def _files(photos: Sequence[str | Path]) -> Iterator[Path]:

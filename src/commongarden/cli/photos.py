@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ import click
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, cache_dir, grey_range, no_code
 from commongarden.cli.reading import group_by, layout, merge_classes, of_source
-from commongarden.language import _, ngettext
+from commongarden.language import _, ngettext, told
 from commongarden.study import DataOptions
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def predict(run: Path, photos: tuple[Path, ...], top: int, as_csv: bool, as_json
                 [
                     {"photo": row.photo, "top": [{"class": name, "probability": p} for name, p in row.top]}
                     | ({"error": row.error} if row.error else {})
+                    | ({"warnings": [told(row.warning)]} if row.warning else {})
                     for row in rows
                 ],
                 ensure_ascii=False,
@@ -54,15 +56,26 @@ def predict(run: Path, photos: tuple[Path, ...], top: int, as_csv: bool, as_json
             )
         )
         n_broken = sum(bool(row.error) for row in rows)
+        warned = [row for row in rows if row.warning]
     else:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(["photo", "rank", "class", "probability"])
+        warned = []
         for row in predictions:
+            warned += [row] if row.warning else []
             for rank, (name, probability) in enumerate(row.top, 1):
                 writer.writerow([cells.safe(row.photo), rank, cells.safe(name), f"{probability:.6f}"])
             if row.error:
                 n_broken += 1
                 click.echo(_("left out: {reason}").format(reason=row.error), err=True)
+    for text, n in Counter(row.warning for row in warned).items():
+        first = next(row.photo for row in warned if row.warning == text)
+        click.echo(
+            _("warning: {n} photos, such as {path}: {reason}; their brightness may be wrong").format(
+                n=n, path=first, reason=told(text)
+            ),
+            err=True,
+        )
     if n_broken:
         sys.exit(1)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import posixpath
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from commongarden.data.elsewhere import labels_elsewhere
 from commongarden.data.tree import Tree
-from commongarden.data.vocabulary import MASKS, OCCASION, PICTURES, part_of
+from commongarden.data.vocabulary import ASIDE, MASKS, OCCASION, PICTURES, WHOLE, part_of
 from commongarden.errors import DataError
 from commongarden.language import _
 from commongarden.study.reading import ONLY
@@ -35,7 +36,7 @@ def check_sure(tree: Tree, at: str, names: Sequence[str], whole: str = "classes"
     whole: the layout by which they are classes after all, "parts" for those in a training set.
     """
     where = (tree.root / at).as_posix()
-    inner = {name: tree.holding(posixpath.join(at, name)) for name in names}
+    inner = {name: tree.holding(within(tree, posixpath.join(at, name))) for name in names}
     pure = [name for name in names if len(inner[name]) > 0 and not tree.photos(posixpath.join(at, name))]
     counts = Counter(label for name in pure for label in inner[name])
     common = sorted(label for label, n in counts.items() if n > 1 and not OCCASION.fullmatch(label))
@@ -50,8 +51,15 @@ def check_sure(tree: Tree, at: str, names: Sequence[str], whole: str = "classes"
         found = _("{where}: {pictures} and {masks} look like images with their masks, which is segmentation").format(
             where=where, pictures=few(pictures), masks=few(masks)
         )
+        if not any(inner[name] for name in pictures) and (hint := labels_elsewhere(tree, at)):
+            raise DataError(
+                _("{root}: found no class folders in {folder}/; {hint}").format(
+                    root=where, folder=pictures[0], hint=hint
+                )
+            )
         kept = [(f"{ONLY}{name}", _("only {name}/").format(name=name)) for name in pictures if len(inner[name]) > 1]
         raise AmbiguousError(found, [*kept, (whole, _("each of these folders is a class"))])
+    _check_one_holds_all(where, inner, whole)
     for name in names:
         again = [label for label in inner[name] if label in names and label != name]
         if len(again) > 1:
@@ -66,9 +74,38 @@ def check_sure(tree: Tree, at: str, names: Sequence[str], whole: str = "classes"
             raise AmbiguousError(found, choices)
 
 
+def _check_one_holds_all(where: str, inner: Mapping[str, Sequence[str]], whole: str) -> None:
+    """Refuses a folder named for the whole data set, with folders in it, beside folders of photos."""
+    full = [name for name, inside in inner.items() if len(inside) > 1]
+    if len(full) != 1 or len(inner) < 2:
+        return
+    beside = [name for name in inner if name not in full]
+    if full[0].lower() in WHOLE or all(name.lower() in ASIDE for name in beside):
+        found = _("{where}: {name}/ holds folders of photos, and {beside} photos alone").format(
+            where=where, name=full[0], beside=few(beside)
+        )
+        only = _("only {name}/: each folder in it is a class").format(name=full[0])
+        raise AmbiguousError(found, [(f"{ONLY}{full[0]}", only), (whole, _("each of these folders is a class"))])
+
+
+def within(tree: Tree, at: str) -> str:
+    """The folder that holds what a folder is for: that of amazon/images/<class> is amazon/images."""
+    while True:
+        holding = tree.holding(at)
+        if len(holding) != 1 or tree.photos(at):
+            return at
+        inside = posixpath.join(at, holding[0])
+        if holding[0] != posixpath.basename(at) and holding[0].lower() not in PICTURES:
+            return at
+        if not tree.holding(inside):
+            return at
+        at = inside
+
+
 def _choices(outer: Sequence[str], common: Sequence[str], whole: str) -> list[tuple[str, str]]:
     choices = []
-    are_inside = any(name.lower() in PICTURES | MASKS for name in common)
+    are_parts = all(part_of(name) or name.lower() in MASKS for name in common) and "train" in map(part_of, common)
+    are_inside = not are_parts and any(name.lower() in PICTURES | MASKS for name in common)
     if are_inside and len(common) <= MOST_CHOICES:
         said = _("each folder is a class, and only {name}/ inside it is used")
         ordered = sorted(common, key=lambda name: name.lower() not in PICTURES)
@@ -78,7 +115,7 @@ def _choices(outer: Sequence[str], common: Sequence[str], whole: str) -> list[tu
         said = _("only {name}/: each folder in it is a class")
         ordered = sorted(outer, key=lambda name: name.lower() not in PICTURES)
         choices += [(f"{ONLY}{name}", said.format(name=name)) for name in ordered]
-    if choices and all(part_of(name) for name in common):
+    if choices and are_parts:
         return choices
     inner = _("{classes} are the classes, taken together from all of these folders").format(classes=few(common))
     classes = _("{outer} are the classes, with everything inside them").format(outer=few(outer))

@@ -12,11 +12,13 @@ from commongarden.data.listing import Candidate
 from commongarden.language import N_
 
 INVISIBLE = re.compile(r"[\u200b-\u200f\u2060\ufeff\u00ad]")
+NUMBER = re.compile(r"0*(\d+)(?:\.0*)?")
 SPACES = re.compile(r"[\s_\-]+")
 
 
 def near(candidates: Sequence[Candidate]) -> list[tuple[str, ...]]:
-    """Class names that differ in case, spaces, hyphens, invisible letters or width alone; most photos first."""
+    """Class names that differ in case, spaces, hyphens, invisible letters, width or the zeros of numbers
+    alone; most photos first."""
     counts = Counter(candidate.label for candidate in candidates if candidate.label)
     found: defaultdict[str, list[str]] = defaultdict(list)
     for label in sorted(counts):
@@ -66,4 +68,6 @@ def shown(label: str) -> str:
 
 def _key(label: str) -> str:
     folded = unicodedata.normalize("NFKC", INVISIBLE.sub("", label)).casefold()
+    if number := NUMBER.fullmatch(folded.strip()):  # 001, 1 and 1.0, as spreadsheets write them
+        return number[1]
     return SPACES.sub(" ", folded).strip() or label

@@ -6,12 +6,17 @@ import posixpath
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 
 from commongarden.data import table
-from commongarden.data.tree import Tree
+from commongarden.data.tree import Tree, is_named_so
+from commongarden.data.vocabulary import part_of
+from commongarden.errors import DataError
 from commongarden.language import _
 
 FEWEST = 4  # photos
+MOST_ROWS = 1000
+MOST_FILES = 100_000
 
 
 def labels_elsewhere(tree: Tree, at: str) -> str:
@@ -25,7 +30,7 @@ def labels_elsewhere(tree: Tree, at: str) -> str:
                 "Structure)"
             ).format(file=file)
     for file in files:
-        if file.lower().endswith(table.ENDINGS) and table.holds_photos(tree.root / file):
+        if file.lower().endswith(table.ENDINGS) and _names_classes(tree, at, file):
             return _("{file} lists photos with their classes; did you mean --data {path}?").format(
                 file=file, path=(tree.root / file).as_posix()
             )
@@ -41,6 +46,49 @@ def labels_elsewhere(tree: Tree, at: str) -> str:
             "path,label"
         ).format(names=", ".join(names))
     return ""
+
+
+def listed_elsewhere(tree: Tree, at: str) -> str:
+    """The CSV file in a folder that gives photos in the folders beside it classes of which no folder bears the name; ""
+    for none."""
+    for name in tree.files(at):
+        file = posixpath.join(at, name)
+        if name.lower().endswith(table.ENDINGS):
+            rows = _rows(tree, file)
+            labels = {row.label for row in rows}
+            own = {label.casefold() for label in labels} & {folder.casefold() for folder in tree.folders(at)}
+            if len(labels) > 1 and not own and 2 * len(_places_of(tree, at, rows)) > len(rows):
+                return file
+    return ""
+
+
+def _names_classes(tree: Tree, at: str, file: str) -> bool:
+    """Whether a CSV file has several classes of photos, and not of those of a test set alone, as a form for answers."""
+    rows = _rows(tree, file)
+    if len({row.label for row in rows}) < 2:
+        return False
+    places = _places_of(tree, at, rows)
+    tops = {posixpath.relpath(place, at or ".").split("/")[0] for place in places}
+    return not tops or not all(part_of(top) in ("test", "unlabelled") for top in tops)
+
+
+def _rows(tree: Tree, file: str) -> list[table.Row]:
+    try:
+        return list(islice(table.read(tree.root / file).rows(), MOST_ROWS))
+    except DataError:
+        return []
+
+
+def _places_of(tree: Tree, at: str, rows: list[table.Row]) -> list[str]:
+    """The paths of the photos of rows, found by their names."""
+    walked = islice(tree.walk(at, set()), MOST_FILES)
+    paths = {_stem(path): path for path in walked if is_named_so(path)}
+    return [paths[_stem(row.path)] for row in rows if _stem(row.path) in paths]
+
+
+def _stem(path: str) -> str:
+    name = posixpath.basename(path.replace("\\", "/"))
+    return posixpath.splitext(name)[0] if is_named_so(name) else name
 
 
 def _are_boxes(tree: Tree, files: list[str]) -> bool:

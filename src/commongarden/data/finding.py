@@ -6,12 +6,12 @@ import difflib
 import posixpath
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from commongarden.data import classes, fixes, groups, image, losses, table
+from commongarden.data import classes, fixes, groups, image, losses, regular, table
 from commongarden.data.headers import looked_at
 from commongarden.data.listing import ACCEPTED, Candidate, in_folder, in_table
 from commongarden.errors import DataError
@@ -46,13 +46,15 @@ def find(
     *,
     keep_going: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
+    earlier: Set[str] = frozenset(),
 ) -> Listed:
     """Lists the files of `source` and looks at their first bytes; quick, and without any library that decodes.
 
     source: a folder of class folders (folders inside one belong to the class), a folder of train, val and test
     folders with class folders in each, a CSV file (path,label[,split][,group], paths from its own folder), or
     "builtin:flowers[/N]". keep_going: what is lost is noted and not refused. on_progress(done,
-    total) is called after each file.
+    total) is called after each file. earlier: of a CSV file, "part" and "group" where only columns are wanted that
+    earlier versions read.
 
     Raises DataError for a layout that is none of these (layout.AmbiguousError for one that may be several), for fewer
     than two classes, and unless `keep_going` for a class without photos, a class that a declared part lacks, and more
@@ -71,7 +73,7 @@ def find(
     if path.is_dir():
         found = in_folder(path, options.layout)
     elif path.is_file() and path.suffix.lower() in table.ENDINGS:
-        found = in_table(path)
+        found = in_table(path, bool(options.group_by), earlier)
     else:
         raise DataError(
             _("{source}: {problem}; {accepted}").format(source=source, problem=_why_not(path), accepted=_(ACCEPTED))
@@ -216,6 +218,8 @@ def _valid_name(candidate: Candidate) -> Candidate:
 
 
 def _why_not(path: Path) -> str:
+    if path.exists() and not path.is_file():
+        return _(regular.NOT_REGULAR)
     if path.exists():
         return _("found a file that is not a CSV")
     try:

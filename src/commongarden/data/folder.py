@@ -16,10 +16,11 @@ from commongarden.data import classes, greys, image, losses, memo
 from commongarden.data.finding import DEFAULT, Listed, check_classes, checked, find
 from commongarden.data.greys import Span
 from commongarden.data.listing import Candidate
-from commongarden.data.split import PARTS, duplicates
+from commongarden.data.split import PARTS, duplicates, too_few_groups
 from commongarden.errors import DataError
 from commongarden.language import _, told
 from commongarden.records import LeftOut, Manifest, Photo, Range
+from commongarden.study import SplitPlan
 from commongarden.study.reading import DataOptions
 
 MOST_LISTED = 10  # files that are left out for one reason
@@ -114,6 +115,7 @@ def _understood(manifest: Manifest, listed: Listed) -> dict[str, Any]:
     try:
         remarks, stops = checked(strict, True).notes, ""
         checked(strict, False)
+        stops = too_few_groups(again, SplitPlan())
     except DataError as error:
         stops = str(error)
     return {

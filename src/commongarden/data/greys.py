@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from commongarden.data import mending
+from commongarden.language import N_
 from commongarden.records import Deep, Range
 
 LIMITS = (1, 255, 1023, 4095, 16383, 65535)  # white at a depth that cameras and scanners have; 1: a mask
@@ -91,6 +92,24 @@ def together(spans: Iterable[Span], wanted: Range | None) -> tuple[Range | None,
         range = _smallest(low, high, all(one.whole for one in all_of))
     dark = range[0] + (range[1] - range[0]) / DARK
     return range, Deep(len(all_of), low, high, sum(one.high < dark for one in all_of))
+
+
+def other_range(found: Span | None, range: Range | None) -> str:
+    """Why the values of a new photo may mean another brightness than those a network was trained on, as a record; ""
+    where they mean the same. range: that of the training."""
+    if found is None:
+        return ""
+    if range is None:
+        return N_("it has more than 8 bits per channel, and the model was trained on photos of 8 bits")
+    low, high = range
+    bounds = {"low": f"{low:g}", "high": f"{high:g}"}
+    if found.low < low or found.high > high:
+        return N_("it has values outside the range of the training photos, {low} to {high}").format(**bounds)
+    if found.high < low + (high - low) / DARK:
+        return N_("it has values in the darkest sixteenth of the training photos' range alone, {low} to {high}").format(
+            **bounds
+        )
+    return ""
 
 
 def eight_bits(picture: Image.Image, range: Range | None) -> Image.Image:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
+import subprocess
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +25,14 @@ OF_A_NAME = rf"([^/]*\d){_COUNTED}\.\w+$"
 SOME = rf"^(.*?)(?:(?<=\d){_COUNTED})?\.\w+$"  # a photo whose name has no number behind its own is a group of one
 # words of what may have photos in several classes
 ACROSS = re.compile(r"(patient|subject|person|case|donor|animal|mouse|slide|video|clip)", re.IGNORECASE)
+MOST_SECONDS, PATHS_PER_SECOND = 5.0, 20_000  # of an expression's search
+_SEARCH = """
+import json, re, sys
+expression, *paths = json.load(sys.stdin)
+pattern = re.compile(expression)
+matches = map(pattern.search, paths)
+json.dump([(one[1] or "" if pattern.groups else one[0]) if one else "" for one in matches], sys.stdout)
+"""
 FEWEST = 6  # photos
 LEAST_NAMED = 0.9
 MOST_IN_ONE = 0.5
@@ -48,15 +59,14 @@ class Suggested:
 def grouped(candidates: Sequence[Candidate], expression: str) -> list[Candidate]:
     """The candidates with the group that the expression finds in their paths. Raises DataError where it finds none in
     one of them."""
-    pattern = re.compile(expression)
     found: list[Candidate] = []
     missed = []
+    names = iter(_matched(expression, [one.path for one in candidates if not one.reason]))
     for one in candidates:
         if one.reason:
             found.append(one)
             continue
-        match = pattern.search(one.path)
-        group = "" if match is None else (match[1] or "") if pattern.groups else match[0]
+        group = next(names)
         if not group.strip() or NOT_IN_NAMES.search(group):
             missed.append(one.path)
         found.append(replace(one, group=group.strip()))
@@ -68,6 +78,30 @@ def grouped(candidates: Sequence[Candidate], expression: str) -> list[Candidate]
                 "expression that matches every path, with the group's name in its first parentheses"
             ).format(expression=expression, k=len(missed), n=n, path=missed[0])
         )
+    return found
+
+
+def _matched(expression: str, paths: Sequence[str]) -> list[str]:
+    """What the expression finds in each path, "" for nothing. In a process of its own: some expressions take years
+    for a path, and a search cannot be stopped from within."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", _SEARCH],
+            input=json.dumps([expression, *paths]),
+            capture_output=True,
+            text=True,
+            encoding="ascii",
+            timeout=MOST_SECONDS + len(paths) / PATHS_PER_SECOND,
+            check=True,
+        )
+    except subprocess.TimeoutExpired as late:
+        raise DataError(
+            _(
+                "--group-by {expression!r}: searching {n} paths takes longer than {seconds:.0f} s; accepted: an "
+                "expression without repetition inside repetition, such as (a+)+"
+            ).format(expression=expression, n=len(paths), seconds=late.timeout)
+        ) from None
+    found: list[str] = json.loads(done.stdout)
     return found
 
 

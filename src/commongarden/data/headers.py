@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from commongarden.data import image, kinds
+from commongarden.data import image, kinds, regular
 from commongarden.data.listing import Candidate
 from commongarden.errors import DataError
 from commongarden.language import N_
@@ -56,7 +56,7 @@ def looked_at(root: Path, candidate: Candidate) -> Candidate:
 
 def _kind(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with regular.opened(path) as file:
             head = file.read(LENGTH)
     except OSError:
         return ""

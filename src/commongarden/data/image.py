@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
-from commongarden.data import colours, greys, kinds, opening
+from commongarden.data import colours, greys, kinds, opening, regular
 from commongarden.data.greys import Span
 from commongarden.errors import DataError, unknown
 from commongarden.language import N_, _, told
@@ -72,7 +72,7 @@ def read_bytes(path: Path) -> bytes:
     Only the first bytes of anything else are read: a folder of photos may hold a film of many gigabytes.
     """
     try:
-        with path.open("rb") as file:
+        with regular.opened(path) as file:
             head = file.read(kinds.HEAD)
             if not head:
                 raise DataError(N_("empty file (0 bytes)"))
@@ -88,7 +88,7 @@ def read_bytes(path: Path) -> bytes:
 def begins_as_photo(path: Path) -> bool:
     """Whether a file's first bytes are those of a kind of image that is known."""
     try:
-        with path.open("rb") as file:
+        with regular.opened(path) as file:
             return kinds.kind(file.read(kinds.HEAD)) is not None
     except OSError:
         return False
@@ -97,7 +97,7 @@ def begins_as_photo(path: Path) -> bool:
 def not_read(path: Path) -> str:
     """Why files of its kind are not read, though they are known as images: a package is missing; "" where they are."""
     try:
-        with path.open("rb") as file:
+        with regular.opened(path) as file:
             return kinds.not_read(file.read(kinds.HEAD))
     except OSError:
         return ""

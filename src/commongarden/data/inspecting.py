@@ -68,7 +68,7 @@ def inspect(
     """The inspection of a manifest's photos, made once for their contents and names and kept in `cache_folder`.
 
     None for a built-in data set, whose photos are drawn one unlike the other. tell: hears where what was kept was torn.
-    Raises DataError where a photo is gone.
+    A photo that cannot be read any more takes no part, and the inspection is then not kept.
     """
     if manifest.root.startswith(image.BUILTIN):
         return None
@@ -76,22 +76,24 @@ def inspect(
     kept = None if cache_folder is None else memo.recall(cache_folder, key, tell)
     if kept is not None:
         return msgspec.json.decode(kept, type=Inspection)
-    found = _inspected(manifest, on_progress)
-    if cache_folder is not None:
+    found, gone = _inspected(manifest, on_progress)
+    if gone and tell is not None:
+        text = _("photos that were read and cannot be read any more: {n}, such as {path}")
+        tell(text.format(n=len(gone), path=gone[0]))
+    if cache_folder is not None and not gone:
         memo.keep(cache_folder, key, msgspec.json.encode(found))
     return found
 
 
-def look(root: Path, range: Range | None, photo: Photo) -> Looked:
-    """Reads one photo. Raises DataError naming its path."""
-    path = root / photo.path
+def look(root: Path, range: Range | None, photo: Photo) -> Looked | None:
+    """Reads one photo; None where it is gone or changed since the manifest was made."""
     try:
-        data = image.read_bytes(path)
+        data = image.read_bytes(root / photo.path)
         kind, mode, width, height, n_frames = image.header(data)
         picture = image.decode(data, at_least=2 * alike.SIDE, range=range)
         return Looked(kind, mode, width, height, n_frames, small(picture))
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from None
+    except DataError:
+        return None
 
 
 def small(picture: Image.Image) -> np.ndarray:
@@ -99,21 +101,24 @@ def small(picture: Image.Image) -> np.ndarray:
     return np.asarray(picture.convert("L").resize((alike.SIDE, alike.SIDE), Image.Resampling.BILINEAR))
 
 
-def _inspected(manifest: Manifest, on_progress: OnProgress | None) -> Inspection:
+def _inspected(manifest: Manifest, on_progress: OnProgress | None) -> tuple[Inspection, list[str]]:
     def told(what: str) -> Callable[[int, int], None] | None:
         return None if on_progress is None else lambda done, total: on_progress(what, done, total)
 
     copies = duplicates(manifest.photos)
     first = [group[0] for group in copies]
-    looked = list(
+    seen = list(
         image.in_threads(partial(look, Path(manifest.root), manifest.range), first, told(_("looking at photos")))
     )
+    gone = [photo.path for photo, one in zip(first, seen, strict=True) if one is None]
+    copies = [group for group, one in zip(copies, seen, strict=True) if one is not None]
+    first, looked = [group[0] for group in copies], [one for one in seen if one is not None]
     matches = alike.matches(np.stack([one.small for one in looked]), told(_("comparing photos")))
     pairs = tuple(
         Pair(first[match.one].path, first[match.two].path, match.likeness, match.mirrored) for match in matches
     )
     groups = _groups(copies, matches)
-    return Inspection(
+    inspection = Inspection(
         schema=INSPECTION_SCHEMA,
         data=manifest.hash,
         pairs=pairs,
@@ -124,6 +129,7 @@ def _inspected(manifest: Manifest, on_progress: OnProgress | None) -> Inspection
         unusual=_unusual(copies, looked),
         pictures=_pictures(manifest, groups),
     )
+    return inspection, gone
 
 
 def _groups(copies: Sequence[tuple[Photo, ...]], matches: Sequence[Match]) -> tuple[tuple[str, ...], ...]:

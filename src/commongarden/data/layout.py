@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from commongarden.data.ambiguity import AmbiguousError, check_sure, few
-from commongarden.data.elsewhere import labels_elsewhere
+from commongarden.data.ambiguity import AmbiguousError, check_sure, few, within
+from commongarden.data.elsewhere import labels_elsewhere, listed_elsewhere
 from commongarden.data.parts import ACCEPTED, parts_of, unwrapped
 from commongarden.data.tree import Tree
 from commongarden.data.vocabulary import PICTURES, part_of
@@ -89,6 +89,18 @@ def recognized(tree: Tree, chosen: str = "", start: str = "") -> Layout:
             )
         )
     check_sure(tree, at, holding)
+    if file := listed_elsewhere(tree, at):
+        raise DataError(
+            _(
+                "{root}: {file} gives the photos in {folders} other classes than their folders; did you mean --data "
+                "{path}? If each folder is a class: --layout classes"
+            ).format(
+                root=tree.root / at,
+                file=posixpath.basename(file),
+                folders=few(holding),
+                path=(tree.root / file).as_posix(),
+            )
+        )
     return _classes(tree, at, tree.folders(at))
 
 
@@ -113,9 +125,11 @@ def _innermost(tree: Tree, at: str, chosen: str = "") -> str:
     wanted = chosen.removeprefix(ONLY) if chosen.startswith(ONLY) else None
     while True:
         holding = tree.holding(at)
-        if len(holding) != 1 or holding[0] == wanted or (wanted is None and part_of(holding[0]) == "train"):
+        if len(holding) != 1 or (wanted is None and part_of(holding[0]) == "train"):
             return at
         inside = posixpath.join(at, holding[0])
+        if holding[0] == wanted and wanted not in tree.folders(inside):  # a folder in one of its own name is meant
+            return at
         if not tree.holding(inside) or tree.photos(inside):
             return at
         at = inside
@@ -174,9 +188,9 @@ def _classes(tree: Tree, at: str, names: Sequence[str]) -> Layout:
 def _inner(tree: Tree, at: str) -> Layout:
     outer = tree.holding(at)
     classes = tuple(
-        ClassFolder(posixpath.join(at, name, label), label)
+        ClassFolder(posixpath.join(within(tree, posixpath.join(at, name)), label), label)
         for name in outer
-        for label in tree.folders(posixpath.join(at, name))
+        for label in tree.folders(within(tree, posixpath.join(at, name)))
     )
     if not classes:
         raise DataError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from commongarden.data.parts import ACCEPTED as ACCEPTED
 from commongarden.data.tree import EXTENSIONS as EXTENSIONS
 from commongarden.data.tree import IGNORED as IGNORED
 from commongarden.data.tree import Tree, identity, is_named_so
+from commongarden.data.vocabulary import ASIDE
 from commongarden.errors import DataError
 from commongarden.language import N_, _
 
@@ -107,6 +108,16 @@ def _of_layout(tree: Tree, found: Layout) -> Iterator[Candidate]:
 
 
 def _notes(tree: Tree, found: Layout) -> Iterator[str]:
+    if tree.denied:
+        yield N_("folders that cannot be read are left out with all that is in them: {n}, such as {folder}/").format(
+            n=len(tree.denied), folder=min(tree.denied)
+        )
+    for link, own in sorted(tree.links.items()):
+        yield N_("{folder} is a link to {own}/ beside it and is left out").format(folder=link, own=own)
+    for one in found.classes:
+        name = posixpath.basename(one.path)
+        if name.lower() in ASIDE:
+            yield N_("{folder}/ is taken for a class; if it is none, move it out of the data").format(folder=one.path)
     for place in found.unlabelled:
         n = sum(is_named_so(path) for path in tree.walk(place, {identity(tree.root)}))
         yield N_(
@@ -158,20 +169,26 @@ def _in_class(tree: Tree, at: str, folder: str, label: str, part: str) -> Iterat
         if (tree.root / folder).is_dir()
         else []
     )
-    if not files:
+    label = unicodedata.normalize("NFC", label)
+    denied = [place for place in tree.denied if f"{place}/".startswith(f"{folder}/")]
+    for place in denied:
+        reason = N_("the folder cannot be read: {reason}").format(reason=tree.denied[place])
+        yield Candidate(f"{place}/", label, part, reason=reason)
+    if not files and not denied:
         yield Candidate(f"{folder}/", "", part, counts=False, reason=N_("an empty folder, not taken for a class"))
     for path in files:
         reason = "" if (tree.root / path).is_file() else N_("a link to nothing, or not a file")
-        yield Candidate(path, unicodedata.normalize("NFC", label), part, counts=is_named_so(path), reason=reason)
+        yield Candidate(path, label, part, counts=is_named_so(path), reason=reason)
 
 
 def _stray(path: str) -> Candidate:
     return Candidate(path, "", counts=False, reason=UNLABELLED if is_named_so(path) else N_("not an image file"))
 
 
-def in_table(file: Path) -> Source:
-    """The rows of a CSV file. A photo listed twice is taken once, and left out where its labels differ."""
-    read = table.read(file)
+def in_table(file: Path, is_grouped: bool = False, earlier: Set[str] = frozenset()) -> Source:
+    """The rows of a CSV file. A photo listed twice is taken once, and left out where its labels differ. The rest is as
+    in `table.read`."""
+    read = table.read(file, is_grouped, earlier)
     found: dict[str, tuple[int, Candidate]] = {}
     for row in read.rows():
         candidate = _located(file.parent, row)
@@ -207,7 +224,7 @@ def in_table(file: Path) -> Source:
     notes = [N_("{file} is {encoding} text").format(file=file.name, encoding=read.encoding)] if read.encoding else []
     if said := table.SEPARATORS[read.separator]:
         notes.append(said.format(file=file.name))
-    return Source(file.parent, candidates, read.said, tuple(notes))
+    return Source(file.parent, candidates, read.said, (*notes, *read.columns.notes))
 
 
 def _located(root: Path, row: table.Row) -> Candidate:

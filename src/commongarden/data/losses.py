@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,12 @@ from commongarden.language import N_, _, told
 from commongarden.records import LeftOut
 
 MOST_UNREADABLE = 0.05
+CONFLICT = "conflicting labels"
+TEXTS = frozenset(
+    ("", ".txt", ".md", ".rst", ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".csv", ".tsv", ".json", ".jsonl", ".xml",
+     ".yaml", ".yml", ".toml", ".ini", ".cfg", ".html", ".css", ".js", ".py", ".pyc", ".ipynb", ".r", ".m", ".sh",
+     ".bat", ".log", ".db", ".url", ".lnk")
+)  # fmt: skip
 MOST_LINES = 8
 NO_TRAINING = N_("its class has no photos in the training set")
 
@@ -41,11 +48,26 @@ def by_class(candidates: Sequence[Candidate], left_out: Sequence[LeftOut]) -> li
         n[one.label] += 1
         if one.path in reasons:
             lost[one.label][reasons[one.path].replace(one.path, "").strip(" :")] += 1
+    for label, reasons_of in _without_photos(candidates, reasons).items():
+        n[label], lost[label] = sum(reasons_of.values()), reasons_of
     found = [
         Loss(label, n[label], sum(reasons_of.values()), reasons_of.most_common(1)[0][0])
         for label, reasons_of in lost.items()
     ]
     return sorted(found, key=lambda loss: (not loss.is_whole, -loss.n_lost / loss.n, loss.label))
+
+
+def _without_photos(candidates: Sequence[Candidate], reasons: Mapping[str, str]) -> dict[str, Counter[str]]:
+    """The class folders that hold no photo and nothing named as one, but other files than texts and programs."""
+    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    others: set[str] = set()
+    for one in candidates:
+        reason = reasons.get(one.path, "")
+        if not one.label or one.counts or not reason or reason.startswith(CONFLICT):
+            others |= {one.label}
+        elif posixpath.splitext(one.path)[1].lower() not in TEXTS:
+            found[one.label][reason] += 1
+    return {label: counted for label, counted in found.items() if label not in others}
 
 
 def records(found: Sequence[Loss]) -> list[str]:

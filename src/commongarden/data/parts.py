@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from commongarden.data.ambiguity import few
 from commongarden.data.elsewhere import labels_elsewhere
 from commongarden.data.tree import Tree
-from commongarden.data.vocabulary import PART_NAMES, part_of
+from commongarden.data.vocabulary import MASKS, PART_NAMES, part_of
 from commongarden.errors import DataError
 from commongarden.language import N_, _
 
@@ -32,8 +32,14 @@ def parts_of(tree: Tree, at: str, is_chosen: bool) -> dict[str, str]:
     if len(trains) > 1:
         trains = [name for name in trains if name in exact] or trains
     others = [name for name in found if found[name] in ("val", "test")]
-    plain = [name for name in holding if name not in found]
-    if not trains and len(plain) == 1 and any(len(inside[plain[0]] & inside[name]) > 1 for name in others):
+    plain = [name for name in holding if name not in found and name.lower() not in MASKS]
+    _check_several(tree, at, found, inside)
+    if (
+        not trains
+        and "train" not in exact.values()
+        and len(plain) == 1
+        and any(len(inside[plain[0]] & inside[name]) > 1 for name in others)
+    ):
         found[plain[0]] = "train"  # rps/ beside rps-test-set/
         trains = plain
     if not trains:
@@ -56,6 +62,25 @@ def parts_of(tree: Tree, at: str, is_chosen: bool) -> dict[str, str]:
             raise DataError(_one_for_each(tree, at, named))
         parts |= dict.fromkeys(named, part)
     return parts
+
+
+def _check_several(tree: Tree, at: str, found: Mapping[str, str], inside: Mapping[str, set[str]]) -> None:
+    """Refuses a training set of good parts alone, beside a test set of good and bad ones."""
+    for train in (name for name, part in found.items() if part == "train" and len(inside[name]) == 1):
+        for test in (name for name, part in found.items() if part == "test" and inside[train] < inside[name]):
+            raise DataError(
+                _(
+                    "{root}: {train}/ holds one class ({label}) and {test}/ others too, which is anomaly detection, "
+                    "not classification; accepted: at least two classes in {train}/, or {test}/ as the data: --data "
+                    "{path}"
+                ).format(
+                    root=tree.root / at,
+                    train=train,
+                    test=test,
+                    label=next(iter(inside[train])),
+                    path=(tree.root / at / test).as_posix(),
+                )
+            )
 
 
 def _without_train(

@@ -17,6 +17,7 @@ from commongarden.language import N_, _, ngettext
 from commongarden.records import Manifest, Split
 
 if TYPE_CHECKING:
+    from commongarden.data.listing import Candidate
     from commongarden.study import SplitPlan, Study
 
 PARTS = (N_("train"), N_("val"), N_("test"))
@@ -174,6 +175,30 @@ def _divide(groups: Sequence[Unit], names: Sequence[str], plan: SplitPlan) -> di
     return dict(zip(names, _fill(groups, sizes), strict=True))
 
 
+def too_few_groups(candidates: Iterable[Candidate], plan: SplitPlan, folds: int = 0) -> str:
+    """Why groups cannot be divided by a plan, as far as that is certain before any photo is read; "" where they may.
+
+    Photos without a group are counted as one each; that two of them are copies can only make them fewer.
+    """
+    taken = [one for one in candidates if not one.reason]
+    declared = {one.part for one in taken} - {""}
+    names = [_("{n} folds").format(n=folds)] * folds or ["train", *({"val", "test"} - declared)]
+    divided = [one for one in taken if one.part in ("", "train")]
+    if len(names) < 2 or not any(one.group for one in divided):
+        return ""
+    of_class: defaultdict[str, set[str]] = defaultdict(set)
+    for one in divided:
+        of_class[one.label].add(f"group {one.group}" if one.group else f"path {one.path}")
+    where = names[0] if folds else ", ".join(part for part in PARTS if part in names)
+    n = len(set().union(*of_class.values()))
+    if n < len(names):
+        return _too_few_groups("", n, len(names), where)
+    for label in sorted(of_class) if plan.stratified else ():
+        if len(of_class[label]) < len(names):
+            return _too_few_groups(label, len(of_class[label]), len(names), where)
+    return ""
+
+
 def _divide_whole(
     found: Sequence[Unit], shares: Sequence[Fraction], stratified: bool, multiple: int, where: str
 ) -> list[list[Unit]]:
@@ -184,6 +209,8 @@ def _divide_whole(
     for count in counts:
         n_units.update(count.keys())
         n_photos.update(count)
+    if len(found) < len(shares):
+        raise DataError(_too_few_groups("", len(found), len(shares), where))
     for label in sorted(n_units):
         if n_units[label] < len(shares):
             raise DataError(_too_few_groups(label, n_units[label], len(shares), where))
@@ -205,9 +232,9 @@ def _too_few_groups(label: str, n: int, least: int, where: str) -> str:
         ).format(n=n, least=least, parts=where)
     return ngettext(
         "split: the photos of class {label!r} belong to {n} group; a stratified split needs at least {least} groups "
-        "of each class, one for each of {parts}. Add groups, or set stratified = false in [split].",
+        "of each class, one for each of {parts}. Add groups, or set stratified = false under [split] in a study file.",
         "split: the photos of class {label!r} belong to {n} groups; a stratified split needs at least {least} groups "
-        "of each class, one for each of {parts}. Add groups, or set stratified = false in [split].",
+        "of each class, one for each of {parts}. Add groups, or set stratified = false under [split] in a study file.",
         n,
     ).format(label=label, n=n, least=least, parts=where)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from commongarden.data import columns as columns_of
+from commongarden.data import regular
+from commongarden.data.columns import NONE, PART_WORDS, PATHS, Columns, plain
 from commongarden.data.tree import is_named_so
 from commongarden.data.vocabulary import PART_NAMES
 from commongarden.errors import DataError, unknown
@@ -17,42 +19,22 @@ from commongarden.language import N_, _
 from commongarden.terminal import NOT_IN_NAMES
 
 ENDINGS = (".csv", ".tsv")
-PATHS = ("filepath", "filepaths", "file_path", "filename", "filenames", "file_name", "file", "image_path", "imagepath",
-         "img_path", "image_file", "image_name", "image", "images", "img", "photo", "picture", "image_id", "imageid",
-         "img_id", "id_code", "id")  # fmt: skip
-LABELS = ("class", "class_name", "classname", "class_label", "label_name", "labels", "category", "category_name",
-          "target", "classid", "class_id", "label_id", "category_id", "species", "breed", "diagnosis", "dx",
-          "y")  # fmt: skip
-PARTS = ("split", "part")
-OTHER_PARTS = ("set", "data_set", "dataset", "subset", "partition", "phase")
-GROUPS = ("group", "group_id", "patient", "patient_id", "subject", "subject_id", "participant_id", "lesion_id",
-          "plant_id", "video_id")  # fmt: skip
-BOXES = frozenset(("xmin", "ymin", "xmax", "ymax"))
-SEPARATORS = {",": "", ";": N_("{file} is separated by semicolons"), "\t": N_("{file} is separated by tabs")}
+SEPARATORS = {",": "", ";": N_("{file} is separated by semicolons"), "\t": N_("{file} is separated by tabs"),
+              "|": N_("{file} is separated by vertical bars")}  # fmt: skip
 SAID = {
     (False, False): N_("Layout: the rows of {file}; paths in column {path}, classes in column {label}"),
     (True, False): N_(
-        "Layout: the rows of {file}; paths in column {path}, classes in column {label}, parts in column {part}"
+        "Layout: the rows of {file}; paths in column {path}, classes in column {label}, parts in column {column}"
     ),
     (False, True): N_(
         "Layout: the rows of {file}; paths in column {path}, classes in column {label}, groups in column {group}"
     ),
     (True, True): N_(
-        "Layout: the rows of {file}; paths in column {path}, classes in column {label}, parts in column {part}, groups "
-        "in column {group}"
+        "Layout: the rows of {file}; paths in column {path}, classes in column {label}, parts in column {column}, "
+        "groups in column {group}"
     ),
 }
-SAMPLE = 50  # rows that are looked at to tell what a column holds
-
-
-@dataclass(frozen=True)
-class Columns:
-    """The names of the columns as the file has them; "" for one that it has not."""
-
-    path: str
-    label: str
-    part: str = ""
-    group: str = ""
+SAMPLE = 1000  # cells that are read of a column whose name is not known
 
 
 @dataclass(frozen=True)
@@ -74,24 +56,29 @@ class Table:
     header: tuple[str, ...]
     columns: Columns
     encoding: str = ""  # "" for UTF-8
+    skipped: int = 0  # lines above the header
 
     @property
     def said(self) -> str:
         """How it is read, in one sentence, as a record."""
         found = self.columns
         said = SAID[bool(found.part), bool(found.group)]
-        return said.format(file=self.file.name, **vars(found))
+        return said.format(
+            file=self.file.name, path=found.path, label=found.label, column=found.part, group=found.group
+        )
 
     def rows(self) -> Iterator[Row]:
         """Every row that is not empty. Raises DataError naming the line."""
-        names = {value: key for key, value in vars(self.columns).items() if value}
+        names = {getattr(self.columns, key): key for key in ("path", "label", "part", "group")}
+        names.pop("", None)
         wanted = [names.get(name, "") for name in self.header]
         reader = _reader(self.text, self.separator)
         try:
             next(reader, [])
             for cells in reader:
                 if any(cell.strip() for cell in cells):
-                    yield self._row(f"{self.file}: line {reader.line_num}", reader.line_num, wanted, cells)
+                    line = reader.line_num + self.skipped
+                    yield self._row(_("{file}: line {line}").format(file=self.file, line=line), line, wanted, cells)
         except csv.Error as error:
             raise DataError(_("{file}: not a CSV file: {reason}").format(file=self.file, reason=error)) from None
 
@@ -117,20 +104,30 @@ class Table:
                     )
                 )
         part = found.get("part", "").lower()
-        if part and part not in PART_NAMES:
+        if part and part not in PART_WORDS:
             raise DataError(unknown("split", found["part"], PART_NAMES, where=where))
-        return Row(line, found["path"], found["label"], PART_NAMES.get(part, ""), found.get("group", ""))
+        group = found.get("group", "")
+        group = "" if group.lower() in NONE else group
+        return Row(line, found["path"], found["label"], PART_WORDS.get(part, ""), group)
 
 
-def read(file: Path) -> Table:
-    """The table in a file. Raises DataError for text, columns or a separator that are not known for sure."""
+def read(file: Path, is_grouped: bool = False, earlier: Set[str] = frozenset()) -> Table:
+    """The table in a file. Raises DataError for text, columns or a separator that are not known for sure.
+
+    is_grouped: the groups are found in the paths, so no column is taken for them. earlier: "part" and "group" where
+    only columns are wanted that earlier versions read.
+    """
     text, encoding = _text(file)
+    first, _end, below = text.partition("\n")
+    skipped = int(first.lower().startswith("sep=") and len(first.strip()) <= len("sep=;"))  # Excel's own first line
+    text = below if skipped else text
     best: tuple[str, ...] = ()
     for separator in SEPARATORS:
         header = _header(file, text, separator)
-        columns = _columns(file, header, text, separator)
+        values = _values(header, text, separator)
+        columns = columns_of.chosen(file, values, _without_groups(header) if is_grouped else header, earlier)
         if columns is not None:
-            return Table(file, text, separator, header, columns, encoding)
+            return Table(file, text, separator, header, columns, encoding, skipped)
         best = header if len(header) > len(best) else best
     raise DataError(_no_columns(file, best, text))
 
@@ -139,14 +136,40 @@ def holds_photos(file: Path) -> bool:
     """Whether a CSV file can be read as a list of photos with their classes."""
     try:
         read(file)
-    except (DataError, OSError):
+    except DataError:
         return False
     return True
 
 
+def _without_groups(header: Sequence[str]) -> list[str]:
+    return [name for name in header if plain(name) not in columns_of.GROUPS]
+
+
+def _values(header: Sequence[str], text: str, separator: str) -> dict[str, list[str]]:
+    """The cells of each column, of rows with as many cells as the header has; of a name that two columns bear, the
+    first."""
+    found: dict[str, list[str]] = {name: [] for name in header}
+    if not found.keys() - {""} or len(header) < 2:
+        return found
+    places = [(place, found[name]) for place, name in enumerate(header) if header.index(name) == place]
+    known = {place for place, _cells in places if plain(header[place]) in columns_of.KNOWN}
+    reader = _reader(text, separator)
+    next(reader, [])
+    try:
+        for cells in reader:
+            if len(cells) == len(header):
+                for place, cells_of in places:
+                    if place in known or len(cells_of) < SAMPLE:
+                        cells_of.append(cells[place].strip())
+    except csv.Error:
+        pass  # reported where the rows are read
+    return found
+
+
 def _text(file: Path) -> tuple[str, str]:
     try:
-        data = file.read_bytes()
+        with regular.opened(file) as opened:
+            data = opened.read()
     except OSError as error:
         raise DataError(_("{file}: cannot be read: {reason}").format(file=file, reason=error.strerror)) from None
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -154,6 +177,9 @@ def _text(file: Path) -> tuple[str, str]:
             return data.decode("utf-16"), "UTF-16"
         except UnicodeDecodeError:
             pass
+    for place, name in ((1, "utf-16-le"), (0, "utf-16-be")):  # Latin letters have a zero byte each
+        if len(data) > 3 and len(data) % 2 == 0 and not any(data[place:64:2]):
+            return data.decode(name, "replace"), N_("UTF-16 without a byte order mark")
     try:
         return data.decode("utf-8-sig"), ""
     except UnicodeDecodeError as error:
@@ -193,91 +219,17 @@ def _header(file: Path, text: str, separator: str) -> tuple[str, ...]:
         raise DataError(_("{file}: not a CSV file: {reason}").format(file=file, reason=error)) from None
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"[\s.\-]+", "_", name.lower())
-
-
-def _columns(file: Path, header: Sequence[str], text: str, separator: str) -> Columns | None:
-    """Which column is which; None where none is for paths or for classes. Raises DataError where several may be."""
-    by_name: dict[str, list[str]] = {}
-    for name in header:
-        by_name.setdefault(_plain(name), []).append(name)
-    usual = "path" in by_name and "label" in by_name
-    paths = by_name.get("path") or [name for key in PATHS for name in by_name.get(key, [])]
-    labels = by_name.get("label") or [name for key in LABELS for name in by_name.get(key, [])]
-    if not paths or not labels:
-        return None
-    if not usual and by_name.keys() >= BOXES:
-        raise DataError(
-            _(
-                "{file}: found the columns xmin, ymin, xmax, ymax: boxes around objects, with several lines for a "
-                "photo; accepted: one line and one class for each photo (path,label)"
-            ).format(file=file)
-        )
-    sample = _sample(header, text, separator)
-    path = _one(file, paths, sample, N_("paths"), "path", [name for name in paths if _holds_files(sample[name])])
-    labels = [name for name in labels if name != path]
-    texts = [name for name in labels if not all(_is_number(value) for value in sample[name])]
-    label = _one(file, labels, sample, N_("classes"), "label", texts)  # a class's name rather than its number
-    parts = [name for key in PARTS for name in by_name.get(key, [])]
-    if not usual:
-        others = [name for key in OTHER_PARTS for name in by_name.get(key, []) if name not in (path, label)]
-        parts += [name for name in others if all(value.lower() in PART_NAMES for value in sample[name])]
-    groups = [name for key in GROUPS for name in by_name.get(key, []) if name not in (path, label)]
-    return Columns(path, label, parts[0] if parts else "", groups[0] if len(groups) == 1 else "")
-
-
-def _one(
-    file: Path, names: Sequence[str], sample: Mapping[str, Sequence[str]], what: str, wanted: str, likely: Sequence[str]
-) -> str:
-    if len(names) == 1 or len(likely) == 1:
-        return names[0] if len(names) == 1 else likely[0]
-    if len(names) > 1 and len({tuple(sample[name]) for name in names}) == 1:
-        return names[0]
-    raise DataError(
-        _(
-            "{file}: line 1: several columns may hold the {what}: {names}; accepted: one of them named {wanted!r}"
-        ).format(file=file, what=_(what), names=", ".join(names) or _("none"), wanted=wanted)
-    )
-
-
-def _sample(header: Sequence[str], text: str, separator: str) -> dict[str, list[str]]:
-    reader = _reader(text, separator)
-    next(reader, [])
-    found: dict[str, list[str]] = {name: [] for name in header}
-    try:
-        for _number, cells in zip(range(SAMPLE), reader, strict=False):
-            if any(cell.strip() for cell in cells):
-                for name, cell in zip(header, cells, strict=False):
-                    found[name].append(cell.strip())
-    except csv.Error:
-        pass  # reported where the rows are read
-    return found
-
-
-def _holds_files(values: Sequence[str]) -> bool:
-    return bool(values) and all(is_named_so(value) for value in values)
-
-
-def _is_number(value: str) -> bool:
-    try:
-        float(value)
-    except ValueError:
-        return False
-    return True
-
-
 def _no_columns(file: Path, header: Sequence[str], text: str) -> str:
     found = _("{file}: line 1: found the header {header!r}; accepted: path,label or path,label,split").format(
         file=file, header=",".join(header)
     )
     if any(is_named_so(cell) for cell in header):
         return found + _("; this line names a photo already: put path,label above it")
-    names = {_plain(name) for name in header}
-    if names & {"path", *PATHS} and len(header) > 3:
+    names = {plain(name) for name in header}
+    if names & {"path", *PATHS} and len(header) > 2:
         separator = next((separator for separator in SEPARATORS if len(_header(file, text, separator)) > 1), ",")
-        sample = _sample(header, text, separator)
-        flags = [name for name in header if sample[name] and set(sample[name]) <= {"0", "1", "0.0", "1.0"}]
+        sample = _values(_header(file, text, separator), text, separator)
+        flags = [name for name in header if sample.get(name) and set(sample[name]) <= {"0", "1", "0.0", "1.0"}]
         if len(flags) > 1:
             return found + _(
                 "; the columns {names} hold 0 or 1, one for each class: accepted is one column of classes"

@@ -16,20 +16,29 @@ EXTENSIONS = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff",
      ".heic", ".heif", ".hif", ".avif", ".avifs", ".apng", ".jxl", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx",
      ".ppm", ".pgm", ".pbm", ".pnm", ".pfm",
-     ".tga", ".pcx", ".exr", ".hdr", ".psd", ".svg", ".dcm", ".dicom", ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw",
+     ".tga", ".ico", ".icns", ".dds", ".sgi", ".pcx", ".exr",
+     ".hdr", ".psd", ".svg", ".dcm", ".dicom", ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw",
      ".orf", ".rw2", ".raf", ".pef", ".srw")
 )  # fmt: skip
-IGNORED = frozenset(("thumbs.db", "desktop.ini", "__macosx", "@eadir"))
+IGNORED = frozenset(
+    ("thumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found")
+)
 MOST_OPENED = 20  # files of a folder whose first bytes are read where no name says that they are photos
 
 
 class Tree:
-    """What lies below `root`, by relative path with forward slashes; "" is the root itself."""
+    """What lies below `root`, by relative path with forward slashes; "" is the root itself.
+
+    Of what was listed so far, denied: the folders that cannot be read, with the reason; links: those to a folder beside
+    them, which are left out, with its name.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._listed: dict[str, tuple[list[str], list[str]]] = {}
         self._holds: dict[str, bool] = {}
+        self.denied: dict[str, str] = {}
+        self.links: dict[str, str] = {}
 
     def folders(self, at: str) -> list[str]:
         """Names of the folders in a folder, sorted."""
@@ -40,10 +49,33 @@ class Tree:
         return self.listed(at)[1]
 
     def listed(self, at: str) -> tuple[list[str], list[str]]:
-        """Folders and files, without what systems leave there. Raises DataError."""
+        """Folders and files, without what systems leave there. Raises DataError where the root cannot be read."""
         if at not in self._listed:
-            self._listed[at] = _listed(self.root / at)
+            try:
+                self._listed[at] = self._scanned(at)
+            except OSError as error:
+                if not at:
+                    raise DataError(
+                        _("{folder}: the folder cannot be read: {reason}").format(
+                            folder=self.root, reason=error.strerror
+                        )
+                    ) from None
+                self._listed[at] = [], []
+                self.denied[at] = error.strerror or str(error)
         return self._listed[at]
+
+    def _scanned(self, at: str) -> tuple[list[str], list[str]]:
+        with os.scandir(self.root / at) as entries:
+            visible = [entry for entry in entries if not _ignored(entry.name)]
+        folders = [entry for entry in visible if _is_folder(entry)]
+        inodes = {entry.inode(): entry.name for entry in folders if not entry.is_symlink()}
+        for entry in folders:
+            own = inodes.get(entry.stat().st_ino) if entry.is_symlink() else None
+            if own is not None and os.path.samefile(entry.path, self.root / at / own):
+                self.links[posixpath.join(at, entry.name)] = own
+        names = {entry.name for entry in folders}
+        linked = {name for name in names if posixpath.join(at, name) in self.links}
+        return sorted(names - linked), sorted(entry.name for entry in visible if entry.name not in names)
 
     def photos(self, at: str) -> list[str]:
         """Names of the files directly in a folder that look like photos."""
@@ -69,7 +101,11 @@ class Tree:
             yield from (posixpath.join(place, name) for name in self.files(place))
 
     def _below(self, at: str, seen: set[tuple[int, int]]) -> Iterator[str]:
-        if (found := identity(self.root / at)) in seen:
+        try:
+            found = identity(self.root / at)
+        except OSError:  # it is gone since it was listed
+            return
+        if found in seen:
             return
         seen.add(found)
         yield at
@@ -88,16 +124,11 @@ def is_named_so(name: str) -> bool:
     return posixpath.splitext(name)[1].lower() in EXTENSIONS
 
 
-def _listed(folder: Path) -> tuple[list[str], list[str]]:
+def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
-        with os.scandir(folder) as entries:
-            visible = [entry for entry in entries if not _ignored(entry.name)]
-            folders = sorted(entry.name for entry in visible if entry.is_dir())
-            return folders, sorted(entry.name for entry in visible if not entry.is_dir())
-    except OSError as error:
-        raise DataError(
-            _("{folder}: the folder cannot be read: {reason}").format(folder=folder, reason=error.strerror)
-        ) from None
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def _ignored(name: str) -> bool:

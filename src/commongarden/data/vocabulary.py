@@ -23,6 +23,12 @@ PICTURES = frozenset(
     ("image", "images", "img", "imgs", "photo", "photos", "picture", "pictures", "jpegimages", "jpg", "jpeg", "rgb",
      "input", "inputs", "original", "originals", "color", "colour")
 )  # fmt: skip
+WHOLE = frozenset(("data", "dataset", "datasets", "classes")) | PICTURES
+# folders that lie beside data and hold pictures of something else
+ASIDE = frozenset(
+    ("example", "examples", "sample", "samples", "demo", "result", "results", "figure", "figures", "plot", "plots",
+     "output", "outputs", "docs", "assets", "screenshot", "screenshots", "runs")
+)  # fmt: skip
 # folders in a class that say when or where its photos were taken, and nothing of what they show
 OCCASION = re.compile(
     r"((19|20)\d\d([-_. ]?\d\d){0,2}|(session|day|batch|cam|camera|part|set|visit|week|month|burst|site|roll|trip)"

@@ -13,6 +13,7 @@ from commongarden import store as store_files
 from commongarden.data import finding, folder, losses
 from commongarden.data.ambiguity import AmbiguousError
 from commongarden.data.finding import Listed
+from commongarden.data.split import too_few_groups
 from commongarden.errors import DataError, StoreError
 from commongarden.language import _, told
 from commongarden.records import Manifest, Understood
@@ -30,16 +31,20 @@ def listed(study: Study, root: Path, *, keep_going: bool = False, on_progress: O
     Raises DataError.
     """
     kept, before = _stored(root)
+    undeclared = set() if before is None else _undeclared(before)
     options = study.reading
     if kept is not None and not options.layout:
         options = replace(options, layout=kept.reading.layout)
 
     def find(layout: str) -> Listed:
         read = replace(options, layout=layout)
-        return finding.find(study.data, read, keep_going=keep_going, on_progress=on_progress)
+        return finding.find(study.data, read, keep_going=keep_going, on_progress=on_progress, earlier=undeclared)
 
     if before is None:
-        return find(options.layout)
+        new = find(options.layout)
+        if reason := too_few_groups(new.candidates, study.split, study.folds):
+            raise DataError(reason)
+        return new
     places = {(photo.path, photo.label, photo.part) for photo in before.photos}
     try:
         found, error = _without_new_groups(find(options.layout), study, before), None
@@ -104,6 +109,11 @@ def _stored(root: Path) -> tuple[Study | None, Manifest | None]:
 
 def _places(found: Listed) -> set[tuple[str, str, str]]:
     return {(one.path, one.label, one.part) for one in found.candidates}
+
+
+def _undeclared(before: Manifest) -> set[str]:
+    """What no photo of a study has: columns that earlier versions did not read are not read for it."""
+    return {key for key in ("part", "group") if not any(getattr(photo, key) for photo in before.photos)}
 
 
 def _without_new_groups(found: Listed, study: Study, before: Manifest) -> Listed:
