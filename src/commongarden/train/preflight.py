@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from commongarden import origin
 from commongarden.arch import Node
 from commongarden.arm import Arm
-from commongarden.errors import ArchError
+from commongarden.errors import ArchError, CommonGardenError
 from commongarden.language import N_, _
 from commongarden.origin import PHASES, PREFLIGHT, Origin
 from commongarden.recipe import Recipe, override
@@ -96,7 +96,7 @@ def preflight(
     )
 
 
-class WrongGradient(RuntimeError):
+class WrongGradient(CommonGardenError):
     """A convolution of the network has a wrong gradient in this memory layout."""
 
 
