@@ -415,7 +415,10 @@ MISSING = [
     ("Images/{label}/{i}.PNG", "they exist with other upper and lower case: write 'images/rose/0.png'"),
     ("/kaggle/input/x/images/{label}/{i}.png", "they exist without /kaggle/input/x/: write 'images/rose/0.png'"),
     ("C:\\x\\images\\{label}\\{i}.png", "they exist without C:/x/: write 'images/rose/0.png'"),
-    ("https://example.org/{label}/{i}.png", "12 of 12: web addresses (https://example.org/rose/0.png); download"),
+    (
+        "https://example.org/{label}/{i}.png",
+        "12 of 12: a web address; download the photo and write its path (https://example.org/rose/0.png)",
+    ),
     ("other/{label}-{i}.png", "12 of 12: no such file (other/rose-0.png)"),
 ]
 
@@ -439,7 +442,7 @@ def test_causes_are_grouped_most_frequent_first(with_csv):
     with pytest.raises(DataError) as caught:
         found(file)
     starts = [line.split(";")[0].split(" (")[0].strip() for line in str(caught.value).splitlines()[1:]]
-    assert starts == ["12 of 15: no such file", "2 of 15: no such file", "1 of 15: web addresses"]
+    assert starts == ["12 of 15: no such file", "2 of 15: no such file", "1 of 15: a web address"]
 
 
 def test_a_few_missing_files_are_left_out(with_csv):

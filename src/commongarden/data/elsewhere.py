@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import islice
 
@@ -57,7 +57,10 @@ def listed_elsewhere(tree: Tree, at: str) -> str:
             rows = _rows(tree, file)
             labels = {row.label for row in rows}
             own = {label.casefold() for label in labels} & {folder.casefold() for folder in tree.folders(at)}
-            if len(labels) > 1 and not own and 2 * len(_places_of(tree, at, rows)) > len(rows):
+            found = _found(tree, at, rows)
+            tops = {(_top(at, path), row.label) for row, path in found}
+            is_finer = len(tops) > len({top for top, _label in tops})  # several classes in one of the folders
+            if len(labels) > 1 and not own and is_finer and 2 * len(found) > len(rows):
                 return file
     return ""
 
@@ -67,8 +70,7 @@ def _names_classes(tree: Tree, at: str, file: str) -> bool:
     rows = _rows(tree, file)
     if len({row.label for row in rows}) < 2:
         return False
-    places = _places_of(tree, at, rows)
-    tops = {posixpath.relpath(place, at or ".").split("/")[0] for place in places}
+    tops = {_top(at, path) for _row, path in _found(tree, at, rows)}
     return not tops or not all(part_of(top) in ("test", "unlabelled") for top in tops)
 
 
@@ -79,11 +81,23 @@ def _rows(tree: Tree, file: str) -> list[table.Row]:
         return []
 
 
-def _places_of(tree: Tree, at: str, rows: list[table.Row]) -> list[str]:
-    """The paths of the photos of rows, found by their names."""
-    walked = islice(tree.walk(at, set()), MOST_FILES)
-    paths = {_stem(path): path for path in walked if is_named_so(path)}
-    return [paths[_stem(row.path)] for row in rows if _stem(row.path) in paths]
+def _found(tree: Tree, at: str, rows: list[table.Row]) -> list[tuple[table.Row, str]]:
+    """The rows whose photos are below a folder, with their paths, found by their names."""
+    walked = [path for path in islice(tree.walk(at, set()), MOST_FILES) if is_named_so(path)]
+    named: defaultdict[str, set[str]] = defaultdict(set)
+    for path in walked:
+        named[_stem(path)].add(path)
+    found = []
+    for row in rows:
+        own = posixpath.normpath(posixpath.join(at, row.path))
+        paths = named.get(_stem(row.path), set())
+        if own in paths or len(paths) == 1:
+            found.append((row, own if own in paths else next(iter(paths))))
+    return found
+
+
+def _top(at: str, path: str) -> str:
+    return posixpath.relpath(path, at or ".").split("/")[0]
 
 
 def _stem(path: str) -> str:
