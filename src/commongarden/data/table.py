@@ -179,7 +179,7 @@ def _text(file: Path) -> tuple[str, str]:
             pass
     for place, name in ((1, "utf-16-le"), (0, "utf-16-be")):  # Latin letters have a zero byte each
         if len(data) > 3 and len(data) % 2 == 0 and not any(data[place:64:2]):
-            return data.decode(name, "replace"), N_("UTF-16 without a byte order mark")
+            return data.decode(name, "replace"), N_("UTF-16 (no byte order mark)")
     try:
         return data.decode("utf-8-sig"), ""
     except UnicodeDecodeError as error:
