@@ -88,6 +88,12 @@ def chosen(file: Path, values: Mapping[str, Sequence[str]], names: Sequence[str]
     return found
 
 
+def are_named(names: Sequence[str]) -> bool:
+    """Whether a header names a column that may hold paths, and one that may hold classes."""
+    found = {plain(name) for name in names}
+    return bool(found & {"path", *PATHS}) and bool(found & {"label", *LABELS})
+
+
 def plain(name: str) -> str:
     """A column's name as it is compared with those that are known."""
     return re.sub(r"[\s.\-]+", "_", name.lower())

@@ -17,6 +17,7 @@ from commongarden.language import _
 FEWEST = 4  # photos
 MOST_ROWS = 1000
 MOST_FILES = 100_000
+MOST_BYTES = 50_000_000  # of a CSV file
 
 
 def labels_elsewhere(tree: Tree, at: str) -> str:
@@ -76,8 +77,10 @@ def _names_classes(tree: Tree, at: str, file: str) -> bool:
 
 def _rows(tree: Tree, file: str) -> list[table.Row]:
     try:
+        if (tree.root / file).stat().st_size > MOST_BYTES:
+            return []
         return list(islice(table.read(tree.root / file).rows(), MOST_ROWS))
-    except DataError:
+    except (DataError, OSError):
         return []
 
 
