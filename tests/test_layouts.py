@@ -614,12 +614,15 @@ def test_a_study_of_an_earlier_version_goes_on_as_it_was(make, tmp_path):
         soil.prepare(study_of(data, layout="parts"), out, tmp_path / "cache")
 
 
-def test_groups_that_an_earlier_version_did_not_read_are_not_read(with_csv, tmp_path):
-    lines = [f"images/{label}/{i}.png,{label},p{i // 2}" for label in CLASSES for i in range(6)]
-    study = study_of(with_csv(["path,label,patient", *lines]))
-    listed = finding.find(study.data)
+@pytest.mark.parametrize("names", ["patient", "subset", "patient,lesion_id"])
+def test_columns_that_an_earlier_version_did_not_read_are_not_read(with_csv, tmp_path, names):
+    cells = {"patient": "p{}", "subset": "{}", "patient,lesion_id": "p{},l1"}[names]
+    words = ("train", "val", "test") if names == "subset" else range(3)
+    lines = [f"images/{label}/{i}.png,{label},{cells.format(words[i // 2])}" for label in CLASSES for i in range(6)]
+    study = study_of(with_csv([f"path,label,{names}", *lines]))
+    listed = finding.find(study.data, earlier={"part", "group"})
     bare = dataclasses.replace(
-        listed, candidates=tuple(dataclasses.replace(one, group="") for one in listed.candidates)
+        listed, candidates=tuple(dataclasses.replace(one, group="", part="") for one in listed.candidates)
     )
     _store, before = soil.prepare(study, tmp_path / "out", tmp_path / "cache", listed=bare)
     _store, after = soil.prepare(study, tmp_path / "out", tmp_path / "cache")
