@@ -90,7 +90,7 @@ def test_names_of_classes_rather_than_their_numbers(root):
     ("form", "said"),
     [
         ({"separator": "|"}, "photos.csv is separated by vertical bars"),
-        ({"encoding": "utf-16-le"}, "UTF-16 without a byte order mark"),
+        ({"encoding": "utf-16-le"}, "UTF-16 (no byte order mark)"),
         ({"separator": ";", "above": "sep=;\n"}, "photos.csv is separated by semicolons"),
     ],
 )

@@ -136,9 +136,9 @@ def test_predict_warns_of_another_range(run, tmp_path):
         (tmp_path / name).write_bytes(data)
     done = cli("predict", folder, tmp_path)
     assert done.exit_code == 0
-    assert done.stderr.count("warning: 1 photos, such as ") == 2
-    assert "beyond.tif: it has values outside the range of the training photos, -1024 to 65144" in done.stderr
-    assert "dark.tif: it has values in the darkest sixteenth of the training photos' range alone" in done.stderr
+    assert done.stderr.count("warning: 1 photo (") == 2
+    assert "beyond.tif): it has values outside the range of the training photos, -1024 to 65144" in done.stderr
+    assert "dark.tif): it has values in the darkest sixteenth of the training photos' range alone" in done.stderr
     rows = json.loads(cli("predict", folder, tmp_path, "--json").stdout)
     assert [len(row.get("warnings", [])) for row in rows] == [1, 1, 0]
     loaded = predictor.load(folder)

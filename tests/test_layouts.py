@@ -415,7 +415,10 @@ MISSING = [
     ("Images/{label}/{i}.PNG", "they exist with other upper and lower case: write 'images/rose/0.png'"),
     ("/kaggle/input/x/images/{label}/{i}.png", "they exist without /kaggle/input/x/: write 'images/rose/0.png'"),
     ("C:\\x\\images\\{label}\\{i}.png", "they exist without C:/x/: write 'images/rose/0.png'"),
-    ("https://example.org/{label}/{i}.png", "12 of 12: web addresses (https://example.org/rose/0.png); download"),
+    (
+        "https://example.org/{label}/{i}.png",
+        "12 of 12: a web address; download the photo and write its path (https://example.org/rose/0.png)",
+    ),
     ("other/{label}-{i}.png", "12 of 12: no such file (other/rose-0.png)"),
 ]
 
@@ -439,7 +442,7 @@ def test_causes_are_grouped_most_frequent_first(with_csv):
     with pytest.raises(DataError) as caught:
         found(file)
     starts = [line.split(";")[0].split(" (")[0].strip() for line in str(caught.value).splitlines()[1:]]
-    assert starts == ["12 of 15: no such file", "2 of 15: no such file", "1 of 15: web addresses"]
+    assert starts == ["12 of 15: no such file", "2 of 15: no such file", "1 of 15: a web address"]
 
 
 def test_a_few_missing_files_are_left_out(with_csv):
@@ -611,12 +614,15 @@ def test_a_study_of_an_earlier_version_goes_on_as_it_was(make, tmp_path):
         soil.prepare(study_of(data, layout="parts"), out, tmp_path / "cache")
 
 
-def test_groups_that_an_earlier_version_did_not_read_are_not_read(with_csv, tmp_path):
-    lines = [f"images/{label}/{i}.png,{label},p{i // 2}" for label in CLASSES for i in range(6)]
-    study = study_of(with_csv(["path,label,patient", *lines]))
-    listed = finding.find(study.data)
+@pytest.mark.parametrize("names", ["patient", "subset", "patient,lesion_id"])
+def test_columns_that_an_earlier_version_did_not_read_are_not_read(with_csv, tmp_path, names):
+    cells = {"patient": "p{}", "subset": "{}", "patient,lesion_id": "p{},l1"}[names]
+    words = ("train", "val", "test") if names == "subset" else range(3)
+    lines = [f"images/{label}/{i}.png,{label},{cells.format(words[i // 2])}" for label in CLASSES for i in range(6)]
+    study = study_of(with_csv([f"path,label,{names}", *lines]))
+    listed = finding.find(study.data, earlier={"part", "group"})
     bare = dataclasses.replace(
-        listed, candidates=tuple(dataclasses.replace(one, group="") for one in listed.candidates)
+        listed, candidates=tuple(dataclasses.replace(one, group="", part="") for one in listed.candidates)
     )
     _store, before = soil.prepare(study, tmp_path / "out", tmp_path / "cache", listed=bare)
     _store, after = soil.prepare(study, tmp_path / "out", tmp_path / "cache")

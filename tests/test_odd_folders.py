@@ -8,7 +8,7 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from commongarden.cli import main
+from commongarden.cli import main, reading
 from commongarden.data import groups, inspecting
 from files import images
 
@@ -66,16 +66,17 @@ def test_categories_with_a_training_set_each(tmp_path, check):
 
 
 def test_a_table_of_classes_beside_folders(tmp_path, check):
-    laid(tmp_path, images_part_1=4, images_part_2=4)
+    laid(tmp_path, a_part=4, b_part=4)
     names = [path.stem for path in sorted(tmp_path.rglob("*.png"))]
     rows = [f"L{i},{name},{('nv', 'mel')[i % 2]}" for i, name in enumerate(names)]
     (tmp_path / "metadata.csv").write_text("\n".join(("lesion_id,image_id,dx", *rows)))
     said = check(tmp_path, code=2)
-    assert "metadata.csv gives the photos in images_part_1/, images_part_2/ other classes than their folders" in said
+    assert "metadata.csv gives the photos in a_part/, b_part/ other classes than their folders" in said
     assert "2 classes" in check(tmp_path, "--layout", "classes", code=1)
-    rows = [f"L{i},{name},{('images_part_1', 'images_part_2')[i % 2]}" for i, name in enumerate(names)]
-    (tmp_path / "metadata.csv").write_text("\n".join(("lesion_id,image_id,dx", *rows)))
-    assert "2 classes" in check(tmp_path, code=1)
+    for labels in ("a_part", "b_part"), ("0", "1"):
+        rows = [f"L{i},{name},{labels[i // 4]}" for i, name in enumerate(names)]
+        (tmp_path / "metadata.csv").write_text("\n".join(("lesion_id,image_id,dx", *rows)))
+        assert "2 classes" in check(tmp_path, code=1)
 
 
 def test_a_data_set_beside_examples(tmp_path, check):
@@ -246,3 +247,38 @@ def test_a_photo_that_vanishes_stops_nothing(tmp_path, check, monkeypatch):
     monkeypatch.setattr(inspecting, "inspect", after_a_loss)
     said = check(tmp_path)
     assert "photos that were read and cannot be read any more: 1, such as a/a1.png" in said
+
+
+def test_addresses_among_paths(tmp_path, check):
+    laid(tmp_path, a=9)
+    rows = [f"a/a{i}.png,{i % 2}" for i in range(8)]
+    more = ["https://example.com/a//1.jpg,0", "file:///photos/2.jpg,1"]
+    (tmp_path / "photos.csv").write_text("\n".join(("path,label", *rows, *more)))
+    said = check(tmp_path / "photos.csv", code=1)
+    assert "https://example.com/a//1.jpg: a web address; download the photo and write its path" in said
+    assert "file:///photos/2.jpg: a file's address; write its path alone, without file://" in said
+    (tmp_path / "photos.csv").write_text("\n".join(("path,label", *more)))
+    said = check(tmp_path / "photos.csv", code=2)
+    assert "1 of 2: a web address; download the photo and write its path (https://example.com/a//1.jpg)" in said
+    assert "1 of 2: a file's address" in said
+
+
+def test_an_official_split_is_noted(tmp_path, check):
+    laid(tmp_path, food__images__pie=3, food__images__soup=3)
+    (tmp_path / "food" / "meta").mkdir()
+    for name in ("test.txt", "classes.txt"):
+        (tmp_path / "food" / "meta" / name).write_text("pie/pi0")
+    assert "note: food/meta/test.txt may hold the official split and is not read" in check(tmp_path)
+    laid(tmp_path / "other", train__pie=3, train__soup=3, test__pie=3, test__soup=3)
+    (tmp_path / "other" / "test.txt").write_text("pie/pi0")
+    assert "official split" not in check(tmp_path / "other", code=1)
+
+
+@pytest.mark.parametrize("answer", ["2", "classes", "--layout classes", "no\n9\n2"])
+def test_a_layout_is_chosen_by_its_number_or_as_shown(tmp_path, monkeypatch, answer):
+    laid(tmp_path, Dataset__a=2, Dataset__b=2, Examples=2)
+    monkeypatch.setattr(reading, "is_terminal", lambda: True)
+    result = CliRunner().invoke(main, ["data", "check", str(tmp_path)], input=f"{answer}\n")
+    assert "2 classes" in result.output
+    assert "Layout: each folder is a class" in result.output
+    assert result.output.count("a number from 1 to 2, or a layout as shown") == answer.count("\n")

@@ -42,7 +42,7 @@ USES = {
     "too many drawn photos": (("run", "--data", "builtin:flowers/9999999"), {}, 2, "a whole number from 1 to 99999"),
     # manifests
     "a CSV without a header": (("run", "--data", "x.csv"), {"x.csv": "a/1.png,rose\n"}, 2, "path,label"),
-    "a CSV with semicolons": (("run", "--data", "x.csv"), {"x.csv": "path|label\na|b\n"}, 2, "separated by commas"),
+    "a CSV with colons": (("run", "--data", "x.csv"), {"x.csv": "path:label\na:b\n"}, 2, "separated by commas"),
     "a CSV with a short line": (("run", "--data", "x.csv"), {"x.csv": "path,label\na.png\n"}, 2, "line 2: found 1 cells"),
     "a CSV with a wrong part": (
         ("run", "--data", "x.csv"), {"x.csv": "path,label,split\na.png,b,trian\n"}, 2, "did you mean 'train'?"),

@@ -154,8 +154,8 @@ def grouping(manifest: Manifest) -> list[str]:
         return []
     n_single = len(manifest.photos) - sizes.total()
     text = ngettext(
-        "{n} group of photos that stay in one part (a patient, a plant, a video), {sizes} photos each",
-        "{n} groups of photos that stay in one part (a patient, a plant, a video), {sizes} photos each",
+        "{n} group of photos that stay in one part (a patient, a plant, a video); photos in it: {sizes}",
+        "{n} groups of photos that stay in one part (a patient, a plant, a video); photos in each: {sizes}",
         len(sizes),
     )
     least, most = f"{min(sizes.values()):,}", f"{max(sizes.values()):,}"

@@ -71,9 +71,11 @@ def predict(run: Path, photos: tuple[Path, ...], top: int, as_csv: bool, as_json
     for text, n in Counter(row.warning for row in warned).items():
         first = next(row.photo for row in warned if row.warning == text)
         click.echo(
-            _("warning: {n} photos, such as {path}: {reason}; their brightness may be wrong").format(
-                n=n, path=first, reason=told(text)
-            ),
+            ngettext(
+                "warning: {n} photo ({path}): {reason}; its brightness may be wrong",
+                "warning: {n} photos, such as {path}: {reason}; their brightness may be wrong",
+                n,
+            ).format(n=n, path=first, reason=told(text)),
             err=True,
         )
     if n_broken:

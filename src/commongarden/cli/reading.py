@@ -56,8 +56,19 @@ def ask_layout(error: AmbiguousError) -> str:
     click.echo(error.found, err=True)
     for number, (value, said) in enumerate(error.choices, 1):
         click.echo(f"  {number}  {said}  (--layout {value})", err=True)
-    number = click.prompt(_("Choose a layout"), type=click.IntRange(1, len(error.choices)), err=True)
-    return error.choices[number - 1][0]
+    values = [value for value, _said in error.choices]
+
+    def answer(text: str) -> str:
+        if text.removeprefix("--layout ").strip() in values:
+            return text.removeprefix("--layout ").strip()
+        if text.strip().isdecimal() and 1 <= int(text) <= len(values):
+            return values[int(text) - 1]
+        raise click.UsageError(
+            _("found {text!r}, accepted: a number from 1 to {n}, or a layout as shown").format(text=text, n=len(values))
+        )
+
+    chosen: str = click.prompt(_("Choose a layout"), value_proc=answer, err=True)
+    return chosen
 
 
 def checking() -> Callable[[int, int], None]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from commongarden.data.tree import is_named_so
-from commongarden.data.vocabulary import PART_NAMES
+from commongarden.data.vocabulary import PART_NAMES, part_of
 from commongarden.errors import DataError
 from commongarden.language import N_, _
 
@@ -21,7 +21,8 @@ LABELS = ("class", "class_name", "classname", "class_label", "label_name", "labe
 PARTS = ("split", "part")
 OTHER_PARTS = ("set", "data_set", "dataset", "subset", "partition", "phase", "usage")
 GROUPS = ("group", "group_id", "patient", "patient_id", "subject", "subject_id", "participant_id", "lesion_id",
-          "plant_id", "video_id")  # fmt: skip
+          "plant_id", "video_id", "patientid", "subjectid", "participantid", "lesionid", "plantid", "videoid",
+          "case_id", "caseid", "person_id", "animal_id", "slide_id", "specimen_id")  # fmt: skip
 NUMBERED = ("fold", "kfold", "cv_fold", "is_train", "is_training", "is_val", "is_valid", "is_test")
 BOXES = frozenset(("xmin", "ymin", "xmax", "ymax"))
 KNOWN = frozenset(("path", "label", *PATHS, *LABELS, *PARTS, *OTHER_PARTS, *GROUPS, *NUMBERED))
@@ -87,6 +88,12 @@ def chosen(file: Path, values: Mapping[str, Sequence[str]], names: Sequence[str]
     return found
 
 
+def are_named(names: Sequence[str]) -> bool:
+    """Whether a header names a column that may hold paths, and one that may hold classes."""
+    found = {plain(name) for name in names}
+    return bool(found & {"path", *PATHS}) and bool(found & {"label", *LABELS})
+
+
 def plain(name: str) -> str:
     """A column's name as it is compared with those that are known."""
     return re.sub(r"[\s.\-]+", "_", name.lower())
@@ -137,7 +144,8 @@ def _part(
     notes = []
     for key in columns:
         found = words[key]
-        is_split = len(found) <= FEW and 2 * len(found & PART_WORDS.keys()) >= max(len(found), 1)
+        meaning = {word for word in found if word in PART_WORDS or part_of(word) in PART_NAMES}
+        is_split = len(found) <= FEW and 2 * len(meaning) >= max(len(found), 1)
         if key not in (part, *PARTS) and (is_split or (key in NUMBERED and len(found) > 1)):
             text = N_(
                 "column {column} ({words}) looks like a split and is not used; to use it, name it split and write "

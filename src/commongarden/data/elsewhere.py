@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import islice
 
@@ -17,6 +17,7 @@ from commongarden.language import _
 FEWEST = 4  # photos
 MOST_ROWS = 1000
 MOST_FILES = 100_000
+MOST_BYTES = 50_000_000  # of a CSV file
 
 
 def labels_elsewhere(tree: Tree, at: str) -> str:
@@ -57,7 +58,10 @@ def listed_elsewhere(tree: Tree, at: str) -> str:
             rows = _rows(tree, file)
             labels = {row.label for row in rows}
             own = {label.casefold() for label in labels} & {folder.casefold() for folder in tree.folders(at)}
-            if len(labels) > 1 and not own and 2 * len(_places_of(tree, at, rows)) > len(rows):
+            found = _found(tree, at, rows)
+            tops = {(_top(at, path), row.label) for row, path in found}
+            is_finer = len(tops) > len({top for top, _label in tops})  # several classes in one of the folders
+            if len(labels) > 1 and not own and is_finer and 2 * len(found) > len(rows):
                 return file
     return ""
 
@@ -67,23 +71,36 @@ def _names_classes(tree: Tree, at: str, file: str) -> bool:
     rows = _rows(tree, file)
     if len({row.label for row in rows}) < 2:
         return False
-    places = _places_of(tree, at, rows)
-    tops = {posixpath.relpath(place, at or ".").split("/")[0] for place in places}
+    tops = {_top(at, path) for _row, path in _found(tree, at, rows)}
     return not tops or not all(part_of(top) in ("test", "unlabelled") for top in tops)
 
 
 def _rows(tree: Tree, file: str) -> list[table.Row]:
     try:
+        if (tree.root / file).stat().st_size > MOST_BYTES:
+            return []
         return list(islice(table.read(tree.root / file).rows(), MOST_ROWS))
-    except DataError:
+    except (DataError, OSError):
         return []
 
 
-def _places_of(tree: Tree, at: str, rows: list[table.Row]) -> list[str]:
-    """The paths of the photos of rows, found by their names."""
-    walked = islice(tree.walk(at, set()), MOST_FILES)
-    paths = {_stem(path): path for path in walked if is_named_so(path)}
-    return [paths[_stem(row.path)] for row in rows if _stem(row.path) in paths]
+def _found(tree: Tree, at: str, rows: list[table.Row]) -> list[tuple[table.Row, str]]:
+    """The rows whose photos are below a folder, with their paths, found by their names."""
+    walked = [path for path in islice(tree.walk(at, set()), MOST_FILES) if is_named_so(path)]
+    named: defaultdict[str, set[str]] = defaultdict(set)
+    for path in walked:
+        named[_stem(path)].add(path)
+    found = []
+    for row in rows:
+        own = posixpath.normpath(posixpath.join(at, row.path))
+        paths = named.get(_stem(row.path), set())
+        if own in paths or len(paths) == 1:
+            found.append((row, own if own in paths else next(iter(paths))))
+    return found
+
+
+def _top(at: str, path: str) -> str:
+    return posixpath.relpath(path, at or ".").split("/")[0]
 
 
 def _stem(path: str) -> str:

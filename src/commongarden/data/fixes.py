@@ -13,7 +13,7 @@ from pathlib import Path
 
 from commongarden.data.tree import Tree, identity
 from commongarden.errors import DataError
-from commongarden.language import _
+from commongarden.language import N_, _
 
 MOST_FILES = 300_000  # below the CSV's folder, that are searched for the photos
 MOST_LINES = 8
@@ -32,8 +32,9 @@ class Fix:
 
 def causes(root: Path, missing: Sequence[str], n: int) -> list[str]:
     """A line for each cause, most frequent first. missing: paths as written, whose files are not there, of n rows."""
-    addresses = [path for path in missing if ADDRESS.match(path)]
-    paths = [path for path in missing if not ADDRESS.match(path)]
+    addresses = Counter(said for path in missing if (said := address(path)))
+    first = {address(path): path for path in reversed(missing)}
+    paths = [path for path in missing if not address(path)]
     found: defaultdict[Fix | None, list[tuple[str, str]]] = defaultdict(list)
     index = _index(root) if paths else {}
     fixes = [_fixes(index, path) for path in paths]
@@ -42,10 +43,19 @@ def causes(root: Path, missing: Sequence[str], n: int) -> list[str]:
         best = max(options, key=lambda fix: (frequent[fix], fix.added, fix.ending), default=None)
         found[best].append((path, options[best] if best is not None else ""))
     counted = [(len(pairs), _line(fix, pairs, n)) for fix, pairs in found.items()]
-    if addresses:
-        text = _("{k} of {n}: web addresses ({first}); download the photos and write their paths")
-        counted.append((len(addresses), text.format(k=len(addresses), n=n, first=addresses[0])))
+    for said, k in addresses.items():
+        text = _("{k} of {n}: {reason} ({first})")
+        counted.append((k, text.format(k=k, n=n, reason=_(said), first=first[said])))
     return [line for _n, line in sorted(counted, key=lambda pair: -pair[0])[:MOST_LINES]]
+
+
+def address(written: str) -> str:
+    """Why a path that is an address names no file, as a record; "" for a path."""
+    if not ADDRESS.match(written):
+        return ""
+    if written.lower().startswith("file:"):
+        return N_("a file's address; write its path alone, without file://")
+    return N_("a web address; download the photo and write its path")
 
 
 def _line(fix: Fix | None, pairs: Sequence[tuple[str, str]], n: int) -> str:

@@ -10,6 +10,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from commongarden.data.listing import Candidate
 from commongarden.errors import DataError
@@ -26,13 +27,7 @@ SOME = rf"^(.*?)(?:(?<=\d){_COUNTED})?\.\w+$"  # a photo whose name has no numbe
 # words of what may have photos in several classes
 ACROSS = re.compile(r"(patient|subject|person|case|donor|animal|mouse|slide|video|clip)", re.IGNORECASE)
 MOST_SECONDS, PATHS_PER_SECOND = 5.0, 20_000  # of an expression's search
-_SEARCH = """
-import json, re, sys
-expression, *paths = json.load(sys.stdin)
-pattern = re.compile(expression)
-matches = map(pattern.search, paths)
-json.dump([(one[1] or "" if pattern.groups else one[0]) if one else "" for one in matches], sys.stdout)
-"""
+SEARCHING = Path(__file__).with_name("searching.py")
 FEWEST = 6  # photos
 LEAST_NAMED = 0.9
 MOST_IN_ONE = 0.5
@@ -86,7 +81,7 @@ def _matched(expression: str, paths: Sequence[str]) -> list[str]:
     for a path, and a search cannot be stopped from within."""
     try:
         done = subprocess.run(
-            [sys.executable, "-I", "-S", "-c", _SEARCH],
+            [sys.executable, "-I", "-S", str(SEARCHING)],
             input=json.dumps([expression, *paths]),
             capture_output=True,
             text=True,

@@ -90,17 +90,15 @@ def recognized(tree: Tree, chosen: str = "", start: str = "") -> Layout:
         )
     check_sure(tree, at, holding)
     if file := listed_elsewhere(tree, at):
-        raise DataError(
-            _(
-                "{root}: {file} gives the photos in {folders} other classes than their folders; did you mean --data "
-                "{path}? If each folder is a class: --layout classes"
-            ).format(
-                root=tree.root / at,
-                file=posixpath.basename(file),
-                folders=few(holding),
-                path=(tree.root / file).as_posix(),
-            )
+        said = _(
+            "{where}: {file} gives the photos in {folders} other classes than their folders; to use it: --data {path}"
+        ).format(
+            where=(tree.root / at).as_posix(),
+            file=posixpath.basename(file),
+            folders=few(holding),
+            path=(tree.root / file).as_posix(),
         )
+        raise AmbiguousError(said, [("classes", _("each of these folders is a class"))])
     return _classes(tree, at, tree.folders(at))
 
 

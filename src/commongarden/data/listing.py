@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from commongarden.data import image, layout, table
+from commongarden.data import fixes, image, layout, official, table
 from commongarden.data.ambiguity import few
 from commongarden.data.layout import Layout
 from commongarden.data.parts import ACCEPTED as ACCEPTED
@@ -142,6 +142,7 @@ def _notes(tree: Tree, found: Layout) -> Iterator[str]:
         yield N_("{file} names the classes of photos in {folder}/; a CSV of path,label,split may list all sets").format(
             file=file, folder=place
         )
+    yield from official.said(tree, found)
     spelled = Counter(unicodedata.normalize("NFC", label) for label in {one.label for one in found.classes})
     for label, n in sorted(spelled.items()):
         if n > 1:
@@ -236,6 +237,8 @@ def _located(root: Path, row: table.Row) -> Candidate:
     reason = "" if _is_file(root / path) else N_("not a file") if _exists(root / path) else NO_FILE
     label = unicodedata.normalize("NFC", row.label)
     missing = written if reason == NO_FILE else ""
+    if missing and (said := fixes.address(written)):
+        return Candidate(written, label, row.part, reason=said, group=row.group, written=written)
     return Candidate(posixpath.normpath(path), label, row.part, reason=reason, group=row.group, written=missing)
 
 

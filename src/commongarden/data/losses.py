@@ -13,7 +13,7 @@ from commongarden.language import N_, _, told
 from commongarden.records import LeftOut
 
 MOST_UNREADABLE = 0.05
-CONFLICT = "conflicting labels"
+CONFLICT = "conflicting"  # how the reason of a photo with several labels begins
 TEXTS = frozenset(
     ("", ".txt", ".md", ".rst", ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".csv", ".tsv", ".json", ".jsonl", ".xml",
      ".yaml", ".yml", ".toml", ".ini", ".cfg", ".html", ".css", ".js", ".py", ".pyc", ".ipynb", ".r", ".m", ".sh",

@@ -124,8 +124,10 @@ def read(file: Path, is_grouped: bool = False, earlier: Set[str] = frozenset()) 
     best: tuple[str, ...] = ()
     for separator in SEPARATORS:
         header = _header(file, text, separator)
-        values = _values(header, text, separator)
-        columns = columns_of.chosen(file, values, _without_groups(header) if is_grouped else header, earlier)
+        columns = None
+        if columns_of.are_named(header):
+            values = _values(header, text, separator)
+            columns = columns_of.chosen(file, values, _without_groups(header) if is_grouped else header, earlier)
         if columns is not None:
             return Table(file, text, separator, header, columns, encoding, skipped)
         best = header if len(header) > len(best) else best
@@ -179,7 +181,7 @@ def _text(file: Path) -> tuple[str, str]:
             pass
     for place, name in ((1, "utf-16-le"), (0, "utf-16-be")):  # Latin letters have a zero byte each
         if len(data) > 3 and len(data) % 2 == 0 and not any(data[place:64:2]):
-            return data.decode(name, "replace"), N_("UTF-16 without a byte order mark")
+            return data.decode(name, "replace"), N_("UTF-16 (no byte order mark)")
     try:
         return data.decode("utf-8-sig"), ""
     except UnicodeDecodeError as error:
@@ -235,7 +237,8 @@ def _no_columns(file: Path, header: Sequence[str], text: str) -> str:
                 "; the columns {names} hold 0 or 1, one for each class: accepted is one column of classes"
             ).format(names=", ".join(flags[:6]))
     return found + _(
-        " in any order, separated by commas, semicolons or tabs; also {paths} for path and {labels} for label"
+        " in any order, separated by commas, semicolons, tabs or vertical bars; also {paths} for path and {labels} for "
+        "label"
     ).format(
         paths=", ".join(("filename", "file", "image", "image_path", "id")),
         labels=", ".join(("class", "category", "target")),

@@ -21,7 +21,7 @@ EXTENSIONS = frozenset(
      ".orf", ".rw2", ".raf", ".pef", ".srw")
 )  # fmt: skip
 IGNORED = frozenset(
-    ("thumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found")
+    ("thumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin", "systemvolumeinformation", "lost+found")
 )
 MOST_OPENED = 20  # files of a folder whose first bytes are read where no name says that they are photos
 
@@ -132,4 +132,4 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _ignored(name: str) -> bool:
-    return name.startswith(".") or name.lower() in IGNORED
+    return name.startswith(".") or name.lower().replace(" ", "") in IGNORED
