@@ -490,3 +490,20 @@ def test_a_wrong_gradient_is_found(monkeypatch):
 
     monkeypatch.setattr(convolutions.F, "conv2d", broken)
     assert convolutions.wrong([one], 10) == ([one], [])
+
+
+def test_folders_on_pythons_path_stay_there(nets, monkeypatch):
+    import sys
+
+    from commongarden.train import usercode
+
+    (nets / "one").mkdir()
+    (nets / "two").mkdir()
+    for folder in ("one", "two"):
+        (nets / folder / "mine.py").write_text("import sys\nPATH = list(sys.path)\n")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(nets / "one")])
+    for folder in ("one", "two", "one", "two"):
+        module = usercode.load("mine.py", nets / folder / "mine.py", "0" * 64)
+        assert module.PATH[0] == str(nets / folder)
+    assert str(nets / "one") in sys.path
+    assert sys.path[-1] == str(nets / "two")

@@ -17,7 +17,8 @@ from types import ModuleType
 
 LOADED_ONCE = {"torch", "torchvision", "numpy", "__main__"}  # their compiled parts cannot be loaded again
 INSTALLED = ("site-packages", "dist-packages")
-_folders: list[str] = []  # of the modules executed so far, on sys.path
+_folders: list[str] = []  # of the modules executed so far
+_added: list[str] = []  # those that were put on sys.path for them
 _before: set[str] = set()  # names of modules that were loaded before the first of them
 
 
@@ -74,10 +75,12 @@ def _neighbours(folder: str) -> set[str]:
 def _first(folder: str) -> Iterator[None]:
     """The folder is searched first while its module is executed, and last from then on, so that a file in it is not
     taken for a module of the standard library that something else imports later. Folders of other files are not."""
-    for other in _folders:
+    for other in _added:
         with suppress(ValueError):
             sys.path.remove(other)
-    _folders[:] = [*(other for other in _folders if other != folder), folder]
+    _added.clear()
+    if folder not in _folders:
+        _folders.append(folder)
     added = folder not in sys.path
     sys.path.insert(0, folder)
     near = _neighbours(folder)
@@ -91,3 +94,4 @@ def _first(folder: str) -> Iterator[None]:
         sys.path.remove(folder)
         if added:
             sys.path.append(folder)
+            _added.append(folder)
