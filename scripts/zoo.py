@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=240, help="Limit of each's processor time [240].")
     parser.add_argument("--gigabytes", type=float, help="Memory limit of each [80 %% of the machine's, divided].")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "zoo", help="Where rows and logs are kept.")
-    parser.add_argument("--page", action="store_true", help="Only write the table, of the rows that there are.")
+    parser.add_argument("--page", action="store_true", help="Only write the table, of the rows so far.")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     results = given.out / "results.jsonl"
@@ -83,8 +83,8 @@ def main() -> None:
                 print(f"{number}/{len(todo)} {row['model']} at {row['size']}: {row['outcome']}, {row['seconds']:.0f} s"
                       + "".join(f"\n    {line}" for line in zoo_page.sentences(row)), flush=True)  # fmt: skip
         keeper.close()
-    if len(rows) == len(known):
-        zoo_page.write([rows[model] for model in known])
+    if given.page or len(rows) == len(known):
+        zoo_page.write([rows[model] for model in known if model in rows], len(known) - len(rows))
     else:
         print(f"{len(known) - len(rows)} of {len(known)} networks have no row yet; docs/external.md is left as it is")
     sys.exit(any(row["outcome"] == visiting.FAILS for row in rows.values()))

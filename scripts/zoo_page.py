@@ -18,12 +18,13 @@ def sentences(row: dict) -> list[str]:
     return [f"{step['step']}: {step['note']}" for step in row["steps"] if step["note"] and step["step"] != "audit"]
 
 
-def write(rows: list[dict]) -> None:
-    """Puts the table between its marks."""
+def write(rows: list[dict], n_lacking: int = 0) -> None:
+    """Puts the table between its marks. n_lacking: networks that were not tried yet."""
     text = PAGE.read_text(encoding="utf-8")
     if not MARKS.search(text):
         sys.exit(f"{PAGE}: no <!-- zoo --> ... <!-- /zoo --> in it")
-    found = MARKS.sub(lambda _: f"<!-- zoo -->\n{table(rows)}\n<!-- /zoo -->", text)
+    lacking = f"{len(rows)} of {len(rows) + n_lacking} networks have been tried so far.\n\n" if n_lacking else ""
+    found = MARKS.sub(lambda _: f"<!-- zoo -->\n{lacking}{table(rows)}\n<!-- /zoo -->", text)
     PAGE.write_text(found, encoding="utf-8")
 
 
