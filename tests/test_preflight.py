@@ -354,7 +354,10 @@ def test_only_heads_that_evaluation_does_not_have_are_auxiliary(nets):
 
 
 def test_networks_do_not_change_each_other(nets, commongarden):
-    """Neighbours of one name, draws at import, and what one sets for the whole process."""
+    """Neighbours of one name, draws at import, and what one sets for the whole process. Nor is a file of the current
+    folder run for one of Python's own."""
+    for name in ("numpy", "queue", "glob"):
+        (nets / f"{name}.py").write_text("open('EXECUTED', 'a').write(__name__)\nraise ImportError\n")
     for folder, width in (("a", 4), ("b", 9)):
         (nets / folder).mkdir()
         (nets / folder / "layers.py").write_text(f"WIDTH = {width}\n")
@@ -377,19 +380,12 @@ def test_networks_do_not_change_each_other(nets, commongarden):
     arms = '[arms.a]\narch = "a/nets.py:net"\n[arms.b]\narch = "b/nets.py:net"\n[arms.own]\narch = "plain_flower"\n'
     (nets / "three.toml").write_text(STUDY.format(arms=arms))
     (nets / "one.toml").write_text(STUDY.format(arms='[arms.own]\narch = "plain_flower"\n'))
-    for name in ("three", "one"):
-        commongarden("run", f"{name}.toml", "--out", name, "--workers", 1, check=0, cwd=nets)
+    commongarden("run", "three.toml", "--out", "three", "--workers", 1, check=0, cwd=nets)
+    commongarden("run", "one.toml", "--no-code", "--out", "one", check=0, cwd=nets)
+    assert not (nets / "EXECUTED").exists()
     three, one = stores.open_store(nets / "three"), stores.open_store(nets / "one")
     assert [three.run(arm, 0).n_params for arm in ("a", "b")] == [137, 302]
     assert three.run("own", 0).test_loss == one.run("own", 0).test_loss
-
-
-def test_no_file_of_the_current_folder_is_run_for_pythons_own(nets, commongarden):
-    for name in ("numpy", "queue", "glob"):
-        (nets / f"{name}.py").write_text("open('EXECUTED', 'a').write(__name__)\nraise ImportError\n")
-    (nets / "one.toml").write_text(STUDY.format(arms='[arms.own]\narch = "plain_flower"\n'))
-    commongarden("run", "one.toml", "--no-code", "--out", "one", check=0, cwd=nets)
-    assert not (nets / "EXECUTED").exists()
 
 
 STUDY = """
