@@ -97,3 +97,45 @@ def test_mistakes_in_export_end_with_two(commongarden, tmp_path, arguments, mess
     result = commongarden("export", *arguments, cwd=tmp_path, check=2)
     assert message in " ".join(result.stderr.split())
     assert not list(tmp_path.iterdir())
+
+
+class Magnifies(torch.nn.Module):
+    """Differs from float64 visibly: it takes the difference of two nearly equal numbers many times over."""
+
+    def __init__(self, n_classes):
+        super().__init__()
+        self.linear = torch.nn.Linear(12, n_classes)
+
+    def forward(self, images):
+        logits = self.linear(images.flatten(1))
+        return ((logits * 3.7 + 1000.1) / 7.3 - 1000.1 / 7.3) * 1000
+
+
+def test_a_network_that_magnifies_rounding_is_judged_by_float64(tmp_path):
+    torch.manual_seed(0)
+    module, images = Magnifies(4).eval(), torch.randn(3, 3, 2, 2)
+    written = export._export(module, images, tmp_path / "net.onnx", ("images", "float32", ""), "(batch, 4)")
+    rounding = export._rounding(module, images)
+    assert 0.001 < rounding < 1
+    assert export.replace(written, max_difference=3 * rounding, max_logit=1.0, rounding=rounding).agrees
+    wrong = export.replace(written, max_difference=5 * rounding, max_logit=1.0, rounding=rounding)
+    assert not wrong.agrees
+    assert "agree within rounding" in export.describe(export.replace(wrong, max_difference=rounding))
+    assert "DIFFER" in export.describe(wrong)
+
+
+def test_float64_does_not_excuse_a_wrong_file(tmp_path, monkeypatch):
+    module, images = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 4)).eval(), torch.randn(3, 3, 2, 2)
+    right = export.compare
+    monkeypatch.setattr(export, "compare", lambda *given: (right(*given)[0] + 0.01, right(*given)[1]))
+    written = export._export(module, images, tmp_path / "net.onnx", ("images", "float32", ""), "(batch, 4)")
+    assert 0 < written.rounding < 1e-5
+    assert not written.agrees
+
+
+def test_a_network_without_float64_has_no_rounding_measured():
+    class Float32(torch.nn.Module):
+        def forward(self, images):
+            return torch.nn.functional.linear(images.flatten(1), torch.zeros(2, 12))
+
+    assert export._rounding(Float32(), torch.randn(3, 3, 2, 2)) == 0.0

@@ -136,7 +136,7 @@ def export(what: str, size: str, classes: int, order: str | None, kind: str, out
 
     An arm has the weights that training would begin with. A finished run (DIR/runs/ARM/SEED) has the ones it learned,
     and its preprocessing is inside: uint8 photos go in. Exit code 1 if the two differ by more than 0.001 of the largest
-    logit (0.001 if that is below 1).
+    logit (0.001 if that is below 1) and by more than rounding in float32 explains.
     """
     import dataclasses
 
