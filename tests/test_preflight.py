@@ -401,7 +401,7 @@ batch_size = 6
 """
 
 
-def test_odd_networks_are_trained_stored_and_resumed_as_they_are(nets, commongarden, cache_folder):
+def test_odd_networks_are_trained_stored_and_replayed_as_they_are(nets, commongarden, cache_folder):
     names = ("Cifar", "Depth", "Kept", "Late", "frozen")
     arms = "".join(f'[arms.{name}]\narch = "nets.py:{name}"\n' for name in names)
     arms += "head_epochs = 1\nweight_decay = 0.5\n"  # of the last one, whose author froze a layer
