@@ -27,15 +27,15 @@ from torch import Tensor, nn
 
 from commongarden import arch
 from commongarden.arch import Node
-from commongarden.recipe import Recipe
 from commongarden.runner import allocator
 from commongarden.stats.medians import median_interval
+from commongarden.study.recipe import Recipe
 from commongarden.train.audit import drawn_pixels
 from commongarden.train.classifier import Classifier
-from commongarden.train.move import TapedMove, as_it_is
+from commongarden.train.replay.forward_backward import Learn, Taped, eager
+from commongarden.train.replay.optimizer_step import TapedMove, as_it_is
+from commongarden.train.replay.recorded_step import AS_EVER
 from commongarden.train.schedule import make_optimizer
-from commongarden.train.step import Learn, Taped, eager
-from commongarden.train.tape import AS_EVER
 
 INCEPTION = ("inception_flower", "LA", 96, 10)
 BOTTLENECK = ("bottleneck_flower", "LAB", 64, 10)

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 
 from commongarden import arch
 from commongarden.data import batches as feeding
-from commongarden.data import resident
-from commongarden.data.direct import Direct
+from commongarden.data import device_images
+from commongarden.data.on_the_fly import Direct
 from commongarden.errors import RunnerError
-from commongarden.recipe import Recipe
 from commongarden.runner import plan
 from commongarden.study import Arm, Study
+from commongarden.study.recipe import Recipe
 from commongarden.train import loop, measure, state
 from commongarden.train.build import build
 from commongarden.train.recording import Recorder
-from commongarden.train.step import GRAPHS, WARM_UP, Captured, Learned, capturable, learner
+from commongarden.train.replay.forward_backward import GRAPHS, WARM_UP, Captured, Learned, capturable, learner
 from test_train import CPU, NETWORK, RECIPES, SIZE, batches, epoch_batches, new, trained, weights, without_seconds
 
 cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -152,7 +152,7 @@ def test_photos_that_a_device_holds_come_as_those_from_the_cache(n, size, seed, 
     dice = np.random.default_rng(seed)
     images = dice.integers(0, 256, (50, 9, 12, 3), dtype=np.uint8)
     labels, places = dice.integers(0, 4, 50), dice.permutation(50)[:n]
-    held = resident.on_device(images, CPU)
+    held = device_images.on_device(images, CPU)
     for way in (
         lambda photos: feeding.in_order(photos, labels, places, size),
         lambda photos: feeding.shuffled(
@@ -170,13 +170,13 @@ def test_photos_that_a_device_holds_come_as_those_from_the_cache(n, size, seed, 
 def test_a_device_holds_photos_where_they_are_few_beside_its_memory(monkeypatch):
     images = np.zeros((4, 8, 8, 3), np.uint8)
     device = torch.device("cuda")
-    monkeypatch.setattr(resident, "on_device", lambda photos, where: (photos, where))
+    monkeypatch.setattr(device_images, "on_device", lambda photos, where: (photos, where))
     for free, held in ((10**9, True), (4 * images.nbytes, True), (4 * images.nbytes - 4, False)):
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda where, free=free: (free, 10**10))
-        assert (resident.resident(images, device) is not images) == held
-    assert resident.resident(images, CPU) is images  # the machine's own memory: the cache is mapped
+        assert (device_images.resident(images, device) is not images) == held
+    assert device_images.resident(images, CPU) is images  # the machine's own memory: the cache is mapped
     direct = Direct(None, 8, 8)
-    assert resident.resident(direct, device) is direct
+    assert device_images.resident(direct, device) is direct
 
 
 def test_shorter_numbers_are_a_choice_of_the_recipe_and_off_by_default():
@@ -245,7 +245,7 @@ def test_a_run_on_cuda_with_its_photos_there_equals_one_whose_batches_are_moved(
     dice, device = np.random.default_rng(0), torch.device("cuda")
     images, labels = dice.integers(0, 256, (36, SIZE, SIZE, 3), dtype=np.uint8), np.arange(36) % 3
     found = []
-    for photos in (images, resident.on_device(images, device)):
+    for photos in (images, device_images.on_device(images, device)):
         trainee = loop.new_trainee(new(Recipe(**FLOAT)).classifier, Recipe(**FLOAT), device)
 
         def pass_over(epoch, photos=photos):

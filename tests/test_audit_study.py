@@ -11,14 +11,14 @@ from commongarden import arch
 from commongarden import store as stores
 from commongarden import study as studies
 from commongarden.errors import RunnerError, StoreError
-from commongarden.findings import AUDIT_SCHEMA, Audit, Finding
+from commongarden.records.findings import AUDIT_SCHEMA, Audit, Finding
 from commongarden.report import audits, page
-from commongarden.runner import look as looking
+from commongarden.runner import audit as looking
 from commongarden.runner import plan
+from commongarden.runner.audit import look
 from commongarden.runner.events import Audited, Job, Look
-from commongarden.runner.look import look
-from commongarden.runner.soil import reopen
-from commongarden.runner.watching import Watch
+from commongarden.runner.prepared_data import reopen
+from commongarden.runner.worker_monitor import Watch
 from commongarden.runner.workers import LocalWorkers, _Worker
 from commongarden.stats import summarize
 from forged import forged

@@ -18,8 +18,8 @@ from commongarden.data.split import fold, of_run_seed
 from commongarden.errors import DataError, StoreError, StudyError
 from commongarden.records import Manifest, Photo
 from commongarden.runner import display, plan
-from commongarden.runner.grow import grow
-from commongarden.runner.soil import prepare
+from commongarden.runner.prepared_data import prepare
+from commongarden.runner.training import grow
 from commongarden.study import Arm, SplitPlan, Study
 
 ARMS = {"a": Arm("plain_flower")}

@@ -3,9 +3,9 @@
 import pytest
 
 from commongarden import study as studies
-from commongarden.recipe import Recipe
-from commongarden.runner.soil import prepare
+from commongarden.runner.prepared_data import prepare
 from commongarden.study import Arm, SplitPlan, Study
+from commongarden.study.recipe import Recipe
 from test_resume import FAMILIES, grown, study_of
 from test_runner import numbers
 

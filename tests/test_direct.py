@@ -9,13 +9,13 @@ import torch
 
 from commongarden import store as stores
 from commongarden import study as studies
-from commongarden.data import batches, cache, direct, folder
-from commongarden.data.direct import Direct
+from commongarden.data import batches, cache, folder, on_the_fly
+from commongarden.data.on_the_fly import Direct
 from commongarden.errors import DataError
 from commongarden.runner import decoding, limits, plan
 from commongarden.runner.events import Job
-from commongarden.runner.grow import grow
-from commongarden.runner.soil import prepare, reopen
+from commongarden.runner.prepared_data import prepare, reopen
+from commongarden.runner.training import grow
 from test_runner import numbers
 
 
@@ -126,8 +126,8 @@ def test_the_cost_is_photos_times_passes_times_what_one_takes(study_file, tmp_pa
 def test_one_photo_is_timed_by_decoding_some(manifest, monkeypatch):
     decoded = []
     monkeypatch.setattr(cache, "pixels", lambda *given: decoded.append(given) or np.zeros((16, 16, 3), np.uint8))
-    assert direct.seconds_per_photo(manifest, 16) > 0
-    assert len(decoded) == direct.TIMED
+    assert on_the_fly.seconds_per_photo(manifest, 16) > 0
+    assert len(decoded) == on_the_fly.TIMED
 
 
 def test_cores_that_no_run_is_on_decode(study_file, monkeypatch):

@@ -16,13 +16,13 @@ import torch
 from torch import nn
 
 import commongarden as cg
-from commongarden import arch, origin, stats
+from commongarden import arch, stats
 from commongarden import store as stores
 from commongarden import study as studies
 from commongarden.errors import ArchError, CommonGardenError, StudyError
-from commongarden.recipe import Recipe
 from commongarden.records import Epoch
-from commongarden.study import Arm, Contrast, Study
+from commongarden.study import Arm, Contrast, Study, origin
+from commongarden.study.recipe import Recipe
 from commongarden.train import checkpoint, counting, external, loop, state, weights
 from commongarden.train.classifier import Classifier
 from commongarden.train.head import last_layer

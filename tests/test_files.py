@@ -11,13 +11,14 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from commongarden import predictor, store
+from commongarden import store
 from commongarden import study as studies
 from commongarden.cli import main
 from commongarden.data import cache, folder, greys, image, kinds
-from commongarden.data.direct import Direct
+from commongarden.data.on_the_fly import Direct
 from commongarden.errors import DataError, StoreError
-from commongarden.runner.soil import prepare
+from commongarden.inference import predictor
+from commongarden.runner.prepared_data import prepare
 from files import images
 
 pillow_heif = pytest.importorskip("pillow_heif")

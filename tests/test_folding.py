@@ -13,7 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 import pools
 from commongarden import arch
 from commongarden.arch import add, conv, dense, global_avg_pool, serial
-from commongarden.recipe import Recipe
+from commongarden.study.recipe import Recipe
 from commongarden.train import external, loop
 from commongarden.train.build import build
 from commongarden.train.evaluate import evaluate

@@ -10,7 +10,7 @@ from commongarden import stats
 from commongarden import study as study_files
 from commongarden.data import folder
 from commongarden.report import evidence, files, results_csv, terms, words
-from commongarden.runner.soil import prepare
+from commongarden.runner.prepared_data import prepare
 from commongarden.study import Contrast
 from grown import grown
 

@@ -13,14 +13,14 @@ from PIL import Image
 
 from commongarden import store as stores
 from commongarden import study as studies
-from commongarden.data import cache, folder, image, memo
-from commongarden.findings import AUDIT_SCHEMA, Audit, Finding
-from commongarden.recipe import Recipe
+from commongarden.data import cache, folder, image, result_cache
+from commongarden.records.findings import AUDIT_SCHEMA, Audit, Finding
 from commongarden.runner import baselines, limits, plan
+from commongarden.runner.cached_results import Memos
 from commongarden.runner.events import Audited, Look, Pilot, Piloted, Sighting
-from commongarden.runner.memos import Memos
-from commongarden.runner.soil import prepare
+from commongarden.runner.prepared_data import prepare
 from commongarden.study import Arm
+from commongarden.study.recipe import Recipe
 
 STUDY = studies.Study(
     "kept",
@@ -61,93 +61,96 @@ def known(ground, study, arm="plain", **other):
 
 
 def test_a_memo_is_what_was_kept_under_that_key_and_no_other(tmp_path):
-    one, two = memo.key("kind", ["a", "b"], ["pillow"]), memo.key("kind", ["ab"], ["pillow"])
-    assert len({one, two, memo.key("other", ["a", "b"], ["pillow"]), memo.key("kind", ["a", "b"], [])}) == 4
-    assert len({one, memo.key("kind", ["a", "b"], ["pillow"], machine="m")}) == 2
-    assert memo.recall(tmp_path / "none", one) is None
+    one, two = result_cache.key("kind", ["a", "b"], ["pillow"]), result_cache.key("kind", ["ab"], ["pillow"])
+    assert (
+        len({one, two, result_cache.key("other", ["a", "b"], ["pillow"]), result_cache.key("kind", ["a", "b"], [])})
+        == 4
+    )
+    assert len({one, result_cache.key("kind", ["a", "b"], ["pillow"], machine="m")}) == 2
+    assert result_cache.recall(tmp_path / "none", one) is None
     for data in (b"", b"\n\n", bytes(range(256))):
-        memo.keep(tmp_path / "kept", one, data)
-        assert memo.recall(tmp_path / "kept", one, pytest.fail) == data
-    assert memo.recall(tmp_path / "kept", two) is None
+        result_cache.keep(tmp_path / "kept", one, data)
+        assert result_cache.recall(tmp_path / "kept", one, pytest.fail) == data
+    assert result_cache.recall(tmp_path / "kept", two) is None
 
 
 @pytest.mark.parametrize("what", ["code", "library", "python"])
 def test_other_code_libraries_or_python_are_another_key(monkeypatch, what):
-    before = memo.key("kind", ["a"], ["pillow"])
+    before = result_cache.key("kind", ["a"], ["pillow"])
     if what == "code":
-        monkeypatch.setattr(memo, "code", lambda: "other")
+        monkeypatch.setattr(result_cache, "code", lambda: "other")
     elif what == "library":
-        monkeypatch.setattr(memo.metadata, "version", lambda name: f"{name} 99")
+        monkeypatch.setattr(result_cache.metadata, "version", lambda name: f"{name} 99")
     else:
-        monkeypatch.setattr(memo.platform, "python_version", lambda: "9.9.9")
-    assert memo.key("kind", ["a"], ["pillow"]) != before
+        monkeypatch.setattr(result_cache.platform, "python_version", lambda: "9.9.9")
+    assert result_cache.key("kind", ["a"], ["pillow"]) != before
 
 
 def test_the_code_is_all_of_it(monkeypatch, tmp_path):
-    memo.code.cache_clear()
-    before = memo.code()
+    result_cache.code.cache_clear()
+    before = result_cache.code()
     for name in ("__init__.py", "train/audit.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("1")
-    monkeypatch.setattr(memo, "CODE", tmp_path)
+    monkeypatch.setattr(result_cache, "CODE", tmp_path)
     seen = {before}
     for text in ("1", "2"):
         (tmp_path / "train/audit.py").write_text(text)
-        memo.code.cache_clear()
-        seen.add(memo.code())
-    memo.code.cache_clear()
+        result_cache.code.cache_clear()
+        seen.add(result_cache.code())
+    result_cache.code.cache_clear()
     assert len(seen) == 3
 
 
 def test_what_a_killed_process_left_is_swept_up(tmp_path):
-    key = memo.key("kind", [], [])
+    key = result_cache.key("kind", [], [])
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     dead, alive = (tmp_path / f".{key}.memo.{pid}.tmp" for pid in (ended.pid, os.getppid()))
     for path in (dead, alive):
         path.write_text("half")
-    memo.keep(tmp_path, key, b"whole")
+    result_cache.keep(tmp_path, key, b"whole")
     assert sorted(tmp_path.iterdir()) == sorted([alive, tmp_path / f"{key}.memo"])
 
 
 @pytest.mark.parametrize("harm", ["cut", "flipped", "empty", "another's"])
 def test_a_torn_memo_is_told_and_not_believed(tmp_path, harm):
-    one, two = memo.key("kind", ["1"], []), memo.key("kind", ["2"], [])
+    one, two = result_cache.key("kind", ["1"], []), result_cache.key("kind", ["2"], [])
     for key in (one, two):
-        memo.keep(tmp_path, key, b"forty-two\n" * 9)
+        result_cache.keep(tmp_path, key, b"forty-two\n" * 9)
     file, told = tmp_path / f"{one}.memo", []
     data = bytearray(file.read_bytes())
     data[80] ^= 1
     other = (tmp_path / f"{two}.memo").read_bytes()
     file.write_bytes({"cut": data[:-40], "flipped": data, "empty": b"", "another's": other}[harm])
-    assert memo.recall(tmp_path, one, told.append) is None
+    assert result_cache.recall(tmp_path, one, told.append) is None
     assert told == [f"{file}: not what was written there; it is made anew"]
-    memo.keep(tmp_path, one, b"again")
-    assert memo.recall(tmp_path, one) == b"again"
+    result_cache.keep(tmp_path, one, b"again")
+    assert result_cache.recall(tmp_path, one) == b"again"
 
 
 def test_a_cache_that_cannot_be_written_costs_nothing_else(tmp_path):
     (tmp_path / "file").write_text("no folder")
-    memo.keep(tmp_path / "file", memo.key("kind", [], []), b"lost")
-    assert memo.recall(tmp_path / "file", memo.key("kind", [], [])) is None
+    result_cache.keep(tmp_path / "file", result_cache.key("kind", [], []), b"lost")
+    assert result_cache.recall(tmp_path / "file", result_cache.key("kind", [], [])) is None
 
 
 WRITES_OFTEN = """
 import sys
 from pathlib import Path
-from commongarden.data import memo
+from commongarden.data import result_cache
 for _ in range(25):
-    memo.keep(Path(sys.argv[1]), sys.argv[2], sys.argv[3].encode() * 200_000)
+    result_cache.keep(Path(sys.argv[1]), sys.argv[2], sys.argv[3].encode() * 200_000)
 """
 
 
 def test_two_processes_at_once_leave_one_whole_memo(tmp_path):
-    key = memo.key("kind", [], [])
+    key = result_cache.key("kind", [], [])
     command = [sys.executable, "-c", WRITES_OFTEN, str(tmp_path), key]
     writers = [subprocess.Popen([*command, letter]) for letter in "ab"]
     seen = set()
     while any(writer.poll() is None for writer in writers):
-        found = memo.recall(tmp_path, key, pytest.fail)
+        found = result_cache.recall(tmp_path, key, pytest.fail)
         assert found in (None, b"a" * 200_000, b"b" * 200_000)
         seen.add(found)
     assert [writer.returncode for writer in writers] == [0, 0]
@@ -198,7 +201,7 @@ def test_another_pillow_decodes_all_photos_again(copied, tmp_path, monkeypatch):
     monkeypatch.setattr(image, "decode", decoded.append)
     folder.scan(str(copied), cache_folder=tmp_path)
     assert decoded == []
-    monkeypatch.setattr(memo.metadata, "version", lambda name: f"{name} 99")
+    monkeypatch.setattr(result_cache.metadata, "version", lambda name: f"{name} 99")
     folder.scan(str(copied), cache_folder=tmp_path)
     assert len(decoded) == 60
 
@@ -255,7 +258,7 @@ def test_baselines_of_anything_else_are_fitted(study, ground, fitted, copied, tm
         other = dataclasses.replace(plan.machine(), processor="another one")
         monkeypatch.setattr(plan, "machine", lambda: other)
     else:
-        monkeypatch.setattr(memo.metadata, "version", lambda name: f"{name} 99")
+        monkeypatch.setattr(result_cache.metadata, "version", lambda name: f"{name} 99")
     store, soil = prepare(study, tmp_path / "two", tmp_path / "cache")
     baselines.keep(store, study, soil)
     assert len(fitted) == 2
@@ -322,7 +325,7 @@ def test_another_machine_is_another_one(study, ground, monkeypatch):
         patch.setattr(limits, "cores", lambda: 77)
         assert known(ground, study) == (True, False)
     with monkeypatch.context() as patch:
-        patch.setattr(memo.platform, "node", lambda: "elsewhere")
+        patch.setattr(result_cache.platform, "node", lambda: "elsewhere")
         assert known(ground, study) == (True, False)
     direct = dataclasses.replace(ground[1], direct={16: 0})
     assert known((ground[0], direct), study) == (True, False)
@@ -333,8 +336,8 @@ def test_another_machine_is_another_one(study, ground, monkeypatch):
 
 def test_another_torch_looks_and_times_again(study, ground, monkeypatch):
     fill(ground, study)
-    version = memo.metadata.version
-    monkeypatch.setattr(memo.metadata, "version", lambda name: "9.9" if name == "torch" else version(name))
+    version = result_cache.metadata.version
+    monkeypatch.setattr(result_cache.metadata, "version", lambda name: "9.9" if name == "torch" else version(name))
     assert known(ground, study) == (False, False)
 
 

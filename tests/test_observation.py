@@ -12,19 +12,32 @@ import torch
 from torch import nn
 
 import odd_networks
-from commongarden import arch, describe, signals
-from commongarden.arm import Arm, from_text, to_table
-from commongarden.recipe import Recipe
-from commongarden.train import audit, capture, channels, external, loop, measure, recording, sight, streams, watch
+from commongarden import arch
+from commongarden.cli import describe
+from commongarden.profiling.stopwatch import Stopwatch, clock
+from commongarden.profiling.work import work
+from commongarden.records import signals
+from commongarden.study.arm import Arm, from_text, to_table
+from commongarden.study.recipe import Recipe
+from commongarden.train import (
+    activations,
+    attribution,
+    audit,
+    capture,
+    channels,
+    external,
+    loop,
+    measure,
+    recording,
+    streams,
+)
 from commongarden.train.audit import tree_paths
 from commongarden.train.classifier import Classifier
 from commongarden.train.initialize import initialize
-from commongarden.train.move import as_it_is
 from commongarden.train.probe import probe_drawn
 from commongarden.train.recording import Recorder
-from commongarden.train.step import eager
-from commongarden.train.stopwatch import Stopwatch, clock
-from commongarden.train.work import work
+from commongarden.train.replay.forward_backward import eager
+from commongarden.train.replay.optimizer_step import as_it_is
 
 CPU, SIZE, N = torch.device("cpu"), 32, 3
 INPUT = (SIZE, SIZE, 3)
@@ -182,7 +195,7 @@ def test_spectral_norm_is_not_gone_on_with_by_looking():
 TINY = arch.serial(
     arch.conv(4, 3, stride=4, order="LBA"), arch.global_avg_pool(), arch.dropout(0.2), arch.dense(3), name="tiny"
 )
-OBSERVED = [module.__file__ for module in (capture, channels, watch)]
+OBSERVED = [module.__file__ for module in (capture, channels, activations)]
 
 
 def failing_at(place, number):
@@ -402,11 +415,11 @@ def test_audit_timing_and_attribution_take_every_form(factory):
         assert {module: module.__dict__.get("forward") for _, module in stopwatch.modules} == forwards
 
         classifier.eval()
-        parts = sight.anatomy(classifier, batches()[0][0][:1])
+        parts = attribution.anatomy(classifier, batches()[0][0][:1])
         if parts.mapped is not None:
-            maps = sight.evidence(classifier, parts.mapped[1], batches()[0][0], torch.zeros(6, dtype=torch.int64))
+            maps = attribution.evidence(classifier, parts.mapped[1], batches()[0][0], torch.zeros(6, dtype=torch.int64))
             assert np.isfinite(maps).all()
-        rows, called = sight.features(classifier, parts.head, batches(), CPU)
+        rows, called = attribution.features(classifier, parts.head, batches(), CPU)
         assert len(rows) == len(called) == 12
 
 

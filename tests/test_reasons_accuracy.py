@@ -10,17 +10,17 @@ import pytest
 import torch
 from torch import nn
 
-from commongarden import arch, explain, signals
+from commongarden import arch, explain
 from commongarden import store as stores
 from commongarden.explain import accuracy_reasons, observations, study_reasons
 from commongarden.explain.training import branches
-from commongarden.findings import AUDIT_SCHEMA, Audit, Finding, Scale
-from commongarden.language import told
-from commongarden.recipe import Recipe
-from commongarden.records import Epoch, Failure
-from commongarden.signals import Reestimated, Signals, WatchedLayer
+from commongarden.i18n.language import told
+from commongarden.records import Epoch, Failure, signals
+from commongarden.records.findings import AUDIT_SCHEMA, Audit, Finding, Scale
+from commongarden.records.signals import Reestimated, Signals, WatchedLayer
 from commongarden.stats import summarize
 from commongarden.study import Contrast
+from commongarden.study.recipe import Recipe
 from commongarden.train import streams
 from commongarden.train.audit import drawn_pixels, tree_paths
 from commongarden.train.build import Concatenated, Summed, build

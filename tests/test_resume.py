@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from commongarden import arch, disk
+from commongarden import arch
 from commongarden.data.augment import KINDS
-from commongarden.recipe import Recipe
+from commongarden.io import disk
 from commongarden.records import Epoch
-from commongarden.runner import saving
+from commongarden.runner import checkpoint_schedule
 from commongarden.runner.events import EpochDone, Job, RunDone, RunStopped
-from commongarden.runner.grow import grow
-from commongarden.runner.soil import prepare
+from commongarden.runner.prepared_data import prepare
+from commongarden.runner.training import grow
 from commongarden.study import Arm, SplitPlan, Study
+from commongarden.study.recipe import Recipe
 from commongarden.train import checkpoint, loop, measure, streams
 from commongarden.train.classifier import Classifier
 from commongarden.train.initialize import initialize
@@ -39,7 +40,7 @@ LARGE = [("alexnet", {}), ("vgg11", {}), ("googlenet", {"aux": True}), ("incepti
 
 @pytest.fixture(autouse=True)
 def every_epoch_is_saved(monkeypatch):
-    monkeypatch.setattr(saving, "SHARE", math.inf)
+    monkeypatch.setattr(checkpoint_schedule, "SHARE", math.inf)
 
 
 def study_of(photos, arms, **recipe):
@@ -93,7 +94,7 @@ def test_every_augmentation(photos, cache_folder, tmp_path, kinds):
 
 
 def test_epochs_behind_the_last_checkpoint_are_trained_again(photos, cache_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(saving, "SHARE", 0.0)  # only the first one is saved
+    monkeypatch.setattr(checkpoint_schedule, "SHARE", 0.0)  # only the first one is saved
     check(photos, cache_folder, tmp_path, {"a": Arm("plain_flower")}, augment=("flip",), select="best-val")
 
 

@@ -12,15 +12,16 @@ import torch
 from hypothesis import given, settings
 
 import pools
-from commongarden import arch, contract, forensics, recipe
+from commongarden import arch, forensics
 from commongarden import study as studies
 from commongarden.arch import add, avg_pool, conv, global_avg_pool, parallel, repeat, serial
 from commongarden.errors import ArchError, StudyError
-from commongarden.recipe import Recipe
 from commongarden.records import Manifest, Photo, Split
 from commongarden.runner import plan
-from commongarden.runner.soil import prepare
-from commongarden.study import Arm, SplitPlan, Study, extension
+from commongarden.runner.prepared_data import prepare
+from commongarden.store import contract
+from commongarden.study import Arm, SplitPlan, Study, extension, recipe
+from commongarden.study.recipe import Recipe
 from commongarden.train import streams
 from commongarden.train.build import build
 from commongarden.train.classifier import Classifier

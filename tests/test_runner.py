@@ -19,8 +19,8 @@ from commongarden import study as studies
 from commongarden.data import batches
 from commongarden.runner import plan
 from commongarden.runner.events import Job
-from commongarden.runner.grow import grow
-from commongarden.runner.soil import reopen
+from commongarden.runner.prepared_data import reopen
+from commongarden.runner.training import grow
 from conftest import environment
 
 

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from commongarden.runner import saving
-from commongarden.runner.saving import SHARE, Saver, seconds_of_saving
+from commongarden.runner import checkpoint_schedule
+from commongarden.runner.checkpoint_schedule import SHARE, Saver, seconds_of_saving
 
 
 @pytest.fixture
@@ -20,9 +20,11 @@ def clock(monkeypatch):
             self.written = (*self.written, self.now)
 
     made = Clock()
-    monkeypatch.setattr(saving, "time", SimpleNamespace(monotonic=lambda: made.now))  # others need the real one
-    monkeypatch.setattr(saving.store_files, "write_atomically", made.write)
-    monkeypatch.setattr(saving.checkpoint, "to_bytes", lambda trainee: b"")
+    monkeypatch.setattr(
+        checkpoint_schedule, "time", SimpleNamespace(monotonic=lambda: made.now)
+    )  # others need the real one
+    monkeypatch.setattr(checkpoint_schedule.store_files, "write_atomically", made.write)
+    monkeypatch.setattr(checkpoint_schedule.checkpoint, "to_bytes", lambda trainee: b"")
     return made
 
 

@@ -8,13 +8,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from commongarden import arch, signals
+from commongarden import arch
 from commongarden import store as stores
 from commongarden.arch import add, batch_norm, conv, dense, global_avg_pool, serial
 from commongarden.errors import StoreError
-from commongarden.recipe import Recipe
-from commongarden.records import Epoch
-from commongarden.signals import Reestimated
+from commongarden.records import Epoch, signals
+from commongarden.records.signals import Reestimated
+from commongarden.study.recipe import Recipe
 from commongarden.train import checkpoint, loop, measure, state, streams
 from commongarden.train.audit import tree_paths
 from commongarden.train.classifier import Classifier

@@ -11,11 +11,12 @@ from torch import nn
 import pools
 from commongarden import arch
 from commongarden.arch import conv, dense, dropout, global_avg_pool, noise, serial
-from commongarden.recipe import Recipe
-from commongarden.train import loop, move, step, tape
+from commongarden.study.recipe import Recipe
+from commongarden.train import loop
 from commongarden.train.build import build
 from commongarden.train.classifier import Classifier
 from commongarden.train.recording import Recorder
+from commongarden.train.replay import forward_backward, optimizer_step, recorded_step
 from conformance import N_CLASSES, in_orders, smallest
 from test_train import CPU, SIZE, batches, new, trained, weights, without_seconds
 
@@ -36,12 +37,12 @@ RECIPES = {
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch):
-    monkeypatch.setattr(tape, "AS_EVER", 1)
+    monkeypatch.setattr(recorded_step, "AS_EVER", 1)
 
 
 def eager(trainee):
-    trainee.learn = step.eager(trainee.classifier, trainee.optimizer, trainee.recipe)
-    trainee.move = move.as_it_is(trainee.optimizer)
+    trainee.learn = forward_backward.eager(trainee.classifier, trainee.optimizer, trainee.recipe)
+    trainee.move = optimizer_step.as_it_is(trainee.optimizer)
     return trainee
 
 
@@ -74,8 +75,8 @@ def test_a_step_of_any_network_leaves_the_same_bits(network, shape):
         torch.manual_seed(0)
         classifier = _Pixels(build(network, shape))
         optimizer = torch.optim.SGD(classifier.parameters(), 0.01)
-        learn = step.eager(classifier, optimizer, RECIPE)
-        learn = step.Taped(learn, classifier) if taped else learn
+        learn = forward_backward.eager(classifier, optimizer, RECIPE)
+        learn = forward_backward.Taped(learn, classifier) if taped else learn
         for pixels, labels in shown:
             learned = learn(pixels, labels)
             optimizer.step()
@@ -145,7 +146,7 @@ def test_batches_of_another_size_and_watched_steps_are_done_as_ever():
 
 
 def test_a_run_shorter_than_a_recording_is_worth_is_as_ever(monkeypatch):
-    monkeypatch.setattr(tape, "AS_EVER", 18)
+    monkeypatch.setattr(recorded_step, "AS_EVER", 18)
     assert trained(RECIPE, trainee=(trainee := new(RECIPE))).learn.replayed == 0
     assert weights(trainee) == weights(trained(RECIPE, trainee=eager(new(RECIPE))))
 
@@ -193,8 +194,8 @@ def test_what_does_not_do_the_same_each_time_is_not_replayed(kind):
         torch.manual_seed(0)
         network = kind()
         optimizer = torch.optim.SGD(network.parameters(), 0.1)
-        learn = step.eager(network, optimizer, RECIPE)
-        learn = step.Taped(learn, network) if taped else learn
+        learn = forward_backward.eager(network, optimizer, RECIPE)
+        learn = forward_backward.Taped(learn, network) if taped else learn
         for x in inputs:
             learn(x, torch.arange(5) % 3)
             optimizer.step()
@@ -207,7 +208,7 @@ def test_a_parameter_without_a_gradient_stays_without_one():
     network = nn.Linear(4, 3)
     network.idle = nn.Parameter(torch.ones(2))
     optimizer = torch.optim.SGD(network.parameters(), 0.1)
-    learn = step.Taped(step.eager(network, optimizer, RECIPE), network)
+    learn = forward_backward.Taped(forward_backward.eager(network, optimizer, RECIPE), network)
     for _ in range(5):
         learn(torch.ones(2, 4), torch.arange(2))
         assert network.idle.grad is None
@@ -258,7 +259,7 @@ def test_an_optimizers_step_of_which_there_is_no_tape_is_recorded_once(monkeypat
         work()
 
     before = weights(trained(RECIPE, trainee=eager(new(RECIPE))))
-    monkeypatch.setattr(move.tape, "record", refused)
+    monkeypatch.setattr(optimizer_step.tape, "record", refused)
     trainee = trained(RECIPE, trainee=new(RECIPE))
     assert weights(trainee) == before
     assert trainee.learn.replayed == trainee.move.replayed == 0
@@ -275,7 +276,7 @@ def test_a_tape_reads_and_changes_what_the_work_found():
         count.add_(1)
         return [x * weight + count]
 
-    recorded = tape.record(work, [x])
+    recorded = recorded_step.record(work, [x])
     assert torch.equal(recorded.replay([x])[0], torch.tensor([2.0, 3.0, 4.0]))
     weight.mul_(10)
     assert torch.equal(recorded.replay([torch.ones(3)])[0], torch.full((3,), 13.0))
@@ -298,7 +299,7 @@ def test_a_tape_leaves_out_what_nobody_reads_and_draws_what_is_drawn():
 
     torch.manual_seed(0)
     first = work()
-    recorded = tape.record(work, [x])
+    recorded = recorded_step.record(work, [x])
     torch.manual_seed(0)
     with Watched():
         second = recorded.replay([x])
@@ -325,7 +326,7 @@ def test_a_tape_holds_what_it_makes_no_longer_than_it_is_read():
             y = y + 1
         return [y]
 
-    recorded = tape.record(work, [x])
+    recorded = recorded_step.record(work, [x])
     with Counted():
         (result,) = recorded.replay([x])
     assert torch.equal(result, torch.full((10,), 1.0 + n))
@@ -335,4 +336,4 @@ def test_a_tape_holds_what_it_makes_no_longer_than_it_is_read():
 
 def test_a_number_that_becomes_pythons_makes_no_tape():
     x = torch.ones(3)
-    assert tape.record(lambda: [x * float(x.sum())], [x]) is None
+    assert recorded_step.record(lambda: [x * float(x.sum())], [x]) is None

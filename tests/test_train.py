@@ -12,8 +12,8 @@ import torch
 from commongarden import arch
 from commongarden.arch import conv, dense, global_avg_pool, serial
 from commongarden.errors import RunnerError, StudyError
-from commongarden.recipe import Recipe
 from commongarden.records import Epoch
+from commongarden.study.recipe import Recipe
 from commongarden.train import checkpoint, loop, measure, state, streams
 from commongarden.train.build import auxiliary_logits
 from commongarden.train.classifier import Classifier
@@ -320,7 +320,7 @@ def test_training_does_not_load_the_compiler():
     """Two seconds and 70 MB of each process (uncompiled.py says of what)."""
     script = """
 import sys, torch
-from commongarden.recipe import Recipe
+from commongarden.study.recipe import Recipe
 from commongarden.train.schedule import make_optimizer
 for optimizer in ("adam", "adamw", "sgd"):
     module = torch.nn.Linear(4, 3)

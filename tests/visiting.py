@@ -31,12 +31,12 @@ from PIL import Image
 import commongarden as cg
 from commongarden.data import batches, drawn
 from commongarden.errors import CommonGardenError, StudyError
-from commongarden.recipe import Recipe
 from commongarden.runner import plan, processes
 from commongarden.runner.events import EpochDone, Job, RunDone, Started
-from commongarden.runner.soil import Soil, prepare, reopen
+from commongarden.runner.prepared_data import Soil, prepare, reopen
 from commongarden.store import Store, open_store
 from commongarden.study import SplitPlan, Study
+from commongarden.study.recipe import Recipe
 
 CLASSES, PHOTOS = 3, 5  # of each class: nine to train on, three to validate, three to test
 BATCH, TRAINED = 3, 9
@@ -206,7 +206,7 @@ def _predict(visit: Visit) -> str:
 
 
 def _export(visit: Visit) -> str:
-    from commongarden.export import export_run
+    from commongarden.inference.export import export_run
 
     try:
         exported = export_run(visit.folder / "whole" / "runs" / "zoo" / "0", visit.folder / "zoo.onnx")
@@ -238,7 +238,7 @@ def _resume(visit: Visit) -> str:
 
 
 def _first_life(root: Path, cache: Path) -> None:
-    from commongarden.runner.grow import grow
+    from commongarden.runner.training import grow
 
     soon_on_tape()
     store = open_store(root)
@@ -249,7 +249,7 @@ def _first_life(root: Path, cache: Path) -> None:
 
 def _finished(store: Store, soil: Soil) -> int:
     """Makes the run; the number of epochs that it found done. Raises Fails."""
-    from commongarden.runner.grow import grow
+    from commongarden.runner.training import grow
 
     before = 0
     for event in grow(store, store.study(), soil, Job("zoo", 0), "cpu", lambda: False):
@@ -304,6 +304,6 @@ def in_own_process(visit: Visit, rows: Path, log: Path) -> None:
 
 def soon_on_tape() -> None:
     """The second step is recorded and those behind it are replayed, as in a longer run from the twentieth."""
-    from commongarden.train import tape
+    from commongarden.train.replay import recorded_step
 
-    tape.AS_EVER = 1
+    recorded_step.AS_EVER = 1

@@ -10,11 +10,11 @@ import click
 
 from commongarden.cli.options import print_json
 from commongarden.errors import StudyError, unknown
-from commongarden.language import _, told
+from commongarden.i18n.language import _, told
 
 if TYPE_CHECKING:
     from commongarden.explain import Reason
-    from commongarden.runner.timing import Candidate
+    from commongarden.profiling.processes import Candidate
 
 
 def study(folder: Path, wanted: tuple[str, ...], as_json: bool) -> None:

@@ -14,7 +14,7 @@ import click
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, cache_dir, grey_range, no_code
 from commongarden.cli.reading import group_by, layout, merge_classes, of_source
-from commongarden.language import _, ngettext, told
+from commongarden.i18n.language import _, ngettext, told
 from commongarden.study import DataOptions
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ def predict(run: Path, photos: tuple[Path, ...], top: int, as_csv: bool, as_json
     import csv
     import json
 
-    from commongarden import cells, predictor
+    from commongarden.inference import predictor
+    from commongarden.io import csv_cells
 
     if as_csv and as_json:
         raise click.UsageError(
@@ -64,7 +65,7 @@ def predict(run: Path, photos: tuple[Path, ...], top: int, as_csv: bool, as_json
         for row in predictions:
             warned += [row] if row.warning else []
             for rank, (name, probability) in enumerate(row.top, 1):
-                writer.writerow([cells.safe(row.photo), rank, cells.safe(name), f"{probability:.6f}"])
+                writer.writerow([csv_cells.safe(row.photo), rank, csv_cells.safe(name), f"{probability:.6f}"])
             if row.error:
                 n_broken += 1
                 click.echo(_("left out: {reason}").format(reason=row.error), err=True)

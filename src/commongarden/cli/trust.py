@@ -9,7 +9,7 @@ import click
 
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, cache_dir, print_json
-from commongarden.language import N_, _, ngettext, told
+from commongarden.i18n.language import N_, _, ngettext, told
 
 KINDS = {
     "torn": N_("torn"),

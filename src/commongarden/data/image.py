@@ -17,7 +17,7 @@ from PIL import Image
 from commongarden.data import colours, greys, kinds, opening, regular
 from commongarden.data.greys import Span
 from commongarden.errors import DataError, unknown
-from commongarden.language import N_, _, told
+from commongarden.i18n.language import N_, _, told
 from commongarden.records import Range
 
 BUILTIN = "builtin:"

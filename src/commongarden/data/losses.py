@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from commongarden.data.listing import Candidate
 from commongarden.errors import DataError
-from commongarden.language import N_, _, told
+from commongarden.i18n.language import N_, _, told
 from commongarden.records import LeftOut
 
 MOST_UNREADABLE = 0.05

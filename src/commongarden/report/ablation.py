@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from commongarden.language import _
+from commongarden.i18n.language import _
 from commongarden.report import charts, numbers
 from commongarden.report.charts import Chart
 from commongarden.report.labels import TEXT
-from commongarden.report.worth import COLUMNS, cells, name, question, sentence, unit
+from commongarden.report.part_contributions import COLUMNS, cells, name, question, sentence, unit
 from commongarden.stats import METRICS, Results, Worths
 
 

@@ -14,12 +14,12 @@ import altair as alt
 import numpy as np
 
 from commongarden.explain import Observation, Reason, every_observation, said, study_reasons
-from commongarden.language import _, told
+from commongarden.i18n.language import _, told
 from commongarden.records import Estimate, Run
+from commongarden.records.signals import Signal, Signals
 from commongarden.report import numbers
 from commongarden.report.charts import Chart, finished, inline
 from commongarden.report.labels import TEXT
-from commongarden.signals import Signal, Signals
 from commongarden.stats import Results, mean_interval
 from commongarden.store import Store
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from commongarden.language import N_, _, ngettext, told
+from commongarden.i18n.language import N_, _, ngettext, told
 from commongarden.records import Estimate, Machine, Run
 from commongarden.report import baselines, designs, grouped
 from commongarden.report.labels import TEXT

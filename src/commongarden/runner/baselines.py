@@ -6,10 +6,10 @@ from __future__ import annotations
 import numpy as np
 
 from commongarden import store as store_files
-from commongarden.data import baselines, memo
-from commongarden.language import _
+from commongarden.data import baselines, result_cache
+from commongarden.i18n.language import _
 from commongarden.runner import plan
-from commongarden.runner.soil import OnProgress, Soil
+from commongarden.runner.prepared_data import OnProgress, Soil
 from commongarden.store import Store
 from commongarden.study import Study
 
@@ -19,7 +19,7 @@ def keep(
     study: Study,
     soil: Soil,
     on_progress: OnProgress | None = None,
-    tell: memo.Tell | None = None,
+    tell: result_cache.Tell | None = None,
 ) -> None:
     """Fits the baselines of every split of the study where neither the store nor the cache has those of these photos
     and that split. tell: hears where the cache's were torn.
@@ -32,10 +32,10 @@ def keep(
     resolution = min(study.recipe_of(arm).resolution for arm in study.arms)
     for done, own in enumerate(missing, 1):
         key = _key(own, resolution)
-        packed = memo.recall(soil.cache_folder, key, tell)
+        packed = result_cache.recall(soil.cache_folder, key, tell)
         if packed is None:
             packed = _fitted(own, resolution)
-            memo.keep(soil.cache_folder, key, packed)
+            result_cache.keep(soil.cache_folder, key, packed)
             if on_progress is not None:
                 on_progress(_("fitting baselines"), done, len(missing))
         store_files.write_baselines(store, data, own.split.hash, packed)
@@ -44,7 +44,7 @@ def keep(
 def _key(soil: Soil, resolution: int) -> str:
     made_from = [soil.manifest.hash, soil.split.hash, str(resolution)]
     libraries = ["pillow", "scikit-learn", "scipy", "threadpoolctl"]
-    return memo.key("baselines", made_from, libraries, machine=plan.machine().processor)
+    return result_cache.key("baselines", made_from, libraries, machine=plan.machine().processor)
 
 
 def _fitted(soil: Soil, resolution: int) -> bytes:

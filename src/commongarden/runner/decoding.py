@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from commongarden.data import cache
-from commongarden.data.direct import seconds_per_photo
-from commongarden.language import _
+from commongarden.data.on_the_fly import seconds_per_photo
+from commongarden.i18n.language import _
 from commongarden.runner import plan
 from commongarden.runner.events import Job
 from commongarden.runner.forecast import clock
-from commongarden.runner.soil import Soil
+from commongarden.runner.prepared_data import Soil
 from commongarden.study import Study
 
 

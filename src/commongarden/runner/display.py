@@ -16,9 +16,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from commongarden.classic import classic_log
-from commongarden.language import _, ngettext, told
+from commongarden.i18n.language import _, ngettext, told
 from commongarden.records import Epoch, Run
+from commongarden.records.classic_log import classic_log
 from commongarden.runner.events import (
     EpochDone,
     Event,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from commongarden.findings import Audit
 from commongarden.records import Epoch, Run
-from commongarden.seen import Sight
+from commongarden.records.findings import Audit
+from commongarden.store.attribution_maps import Sight
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
 from commongarden.errors import CommonGardenError
-from commongarden.language import current
+from commongarden.i18n.language import current
 from commongarden.runner import processes
-from commongarden.runner.watching import Watch
+from commongarden.runner.worker_monitor import Watch
 
 Result = TypeVar("Result")
 Progress = Callable[[str], None]

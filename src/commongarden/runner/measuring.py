@@ -8,15 +8,14 @@ import dataclasses
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
-from commongarden import origin
-from commongarden.arm import Arm
 from commongarden.errors import ArchError, CommonGardenError
-from commongarden.language import N_, _, told
-from commongarden.origin import Origin
-from commongarden.recipe import Recipe, override
+from commongarden.i18n.language import N_, _, told
 from commongarden.runner import limits
 from commongarden.runner.isolated import Calls, Died, Progress, Waits, calls
-from commongarden.study import Study
+from commongarden.study import Study, origin
+from commongarden.study.arm import Arm
+from commongarden.study.origin import Origin
+from commongarden.study.recipe import Recipe, override
 
 if TYPE_CHECKING:
     from commongarden.store import Store

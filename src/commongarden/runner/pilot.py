@@ -17,18 +17,18 @@ import torch
 from commongarden import store as store_files
 from commongarden.arch import read
 from commongarden.data import batches
-from commongarden.data.resident import Held, resident
+from commongarden.data.device_images import Held, resident
 from commongarden.errors import CommonGardenError
-from commongarden.recipe import Recipe
 from commongarden.records import Epoch, Run
 from commongarden.runner import plan
+from commongarden.runner.checkpoint_schedule import seconds_of_saving
 from commongarden.runner.events import Job, Piloted
-from commongarden.runner.first import first_weights, own_pixels
-from commongarden.runner.grow import EVALUATION_BATCH
-from commongarden.runner.saving import seconds_of_saving
-from commongarden.runner.soil import Soil
+from commongarden.runner.initial_network import first_weights, own_pixels
+from commongarden.runner.prepared_data import Soil
+from commongarden.runner.training import EVALUATION_BATCH
 from commongarden.store import Store
 from commongarden.study import Study
+from commongarden.study.recipe import Recipe
 from commongarden.train import checkpoint, loop, measure, state, streams
 from commongarden.train.blame import describe_user_error
 from commongarden.train.evaluate import evaluate

@@ -17,14 +17,14 @@ import psutil
 
 from commongarden import arch
 from commongarden.errors import RunnerError
-from commongarden.language import _
-from commongarden.recipe import Recipe, hashed
+from commongarden.i18n.language import _
 from commongarden.records import SCHEMA, Failure, Git, Hashes, Machine, Run
 from commongarden.runner import limits
 from commongarden.runner.events import FoldJob, Job, Look, Trial
-from commongarden.runner.soil import Soil
+from commongarden.runner.prepared_data import Soil
 from commongarden.store import Store
 from commongarden.study import Study
+from commongarden.study.recipe import Recipe, hashed
 
 WORKER_BYTES = 450_000_000  # resident size of a process that has torch loaded and runs a small step
 PACKAGES = ("commongarden", "torch", "torchvision", "timm", "numpy", "pillow", "scipy")

@@ -14,11 +14,11 @@ from commongarden import arch
 from commongarden import store as store_files
 from commongarden.data import folder
 from commongarden.errors import StoreError
-from commongarden.language import N_, _
+from commongarden.i18n.language import N_, _
 from commongarden.records import Epoch, Machine, Run
 from commongarden.runner import plan, sources
 from commongarden.runner.events import EpochDone, Job, Trial
-from commongarden.runner.soil import reopen
+from commongarden.runner.prepared_data import reopen
 from commongarden.runner.workers import LocalWorkers
 from commongarden.store import Store
 from commongarden.study import TUNING_SEED, Study

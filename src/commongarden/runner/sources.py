@@ -15,7 +15,7 @@ from commongarden.data.ambiguity import AmbiguousError
 from commongarden.data.finding import Listed
 from commongarden.data.split import too_few_groups
 from commongarden.errors import DataError, StoreError
-from commongarden.language import _, told
+from commongarden.i18n.language import _, told
 from commongarden.records import Manifest, Understood
 from commongarden.store import Store
 from commongarden.study import Study

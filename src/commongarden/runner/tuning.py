@@ -6,17 +6,17 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from commongarden import contract, stats
+from commongarden import stats
 from commongarden import store as store_files
 from commongarden.errors import RunnerError
-from commongarden.language import _
+from commongarden.i18n.language import _
 from commongarden.runner import forecast, plan
+from commongarden.runner.cached_results import Memos
 from commongarden.runner.display import Display
 from commongarden.runner.events import Audited, Job, Piloted, Sighted, Task, Trial
 from commongarden.runner.forecast import Forecast
-from commongarden.runner.memos import Memos
 from commongarden.runner.workers import LocalWorkers
-from commongarden.store import Store
+from commongarden.store import Store, contract
 from commongarden.study import TUNING_SEED, TUNING_SUFFIX, Study
 
 

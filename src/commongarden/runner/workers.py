@@ -20,12 +20,11 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Protocol
 
-from commongarden import origin
 from commongarden import store as store_files
 from commongarden.errors import CommonGardenError, RunnerError
-from commongarden.language import N_, _, current, told
+from commongarden.i18n.language import N_, _, current, told
 from commongarden.records import Failure
-from commongarden.runner import allocator, limits, plan, processes, soil
+from commongarden.runner import allocator, limits, plan, prepared_data, processes
 from commongarden.runner.events import (
     Audited,
     Event,
@@ -41,8 +40,9 @@ from commongarden.runner.events import (
     Task,
     WorkerDied,
 )
-from commongarden.runner.watching import Watch
+from commongarden.runner.worker_monitor import Watch
 from commongarden.store import Store
+from commongarden.study import origin
 
 READY = "ready"
 SHORT = 0.03  # of the memory: with less left than this, fewer runs go on at a time
@@ -86,7 +86,7 @@ class LocalWorkers:
     """Processes on this machine. known: what a run of each arm takes, as far as that is known by then."""
 
     store: Store
-    soil: soil.Soil
+    soil: prepared_data.Soil
     n: int
     device: str
     stop_hopeless: bool = False
@@ -270,14 +270,14 @@ def _work(
 ) -> None:
     """A worker's life: jobs come in over the pipe, events go out, None from either side ends a run or the worker."""
     processes.begin(*begun)
-    from commongarden.runner.grow import grow  # loads torch, in this process only
-    from commongarden.runner.look import look
+    from commongarden.runner.attribution_tasks import look_at
+    from commongarden.runner.audit import look
     from commongarden.runner.pilot import pilot
-    from commongarden.runner.sights import look_at
+    from commongarden.runner.training import grow  # loads torch, in this process only
 
     store = Store(root)
     try:
-        study, ground = store.study(), soil.reopen(store, *ground_of)
+        study, ground = store.study(), prepared_data.reopen(store, *ground_of)
         connection.send(READY)
         while (job := _received(connection)) is not None:
             if isinstance(job, Look):

@@ -9,13 +9,13 @@ from commongarden.records import Baseline, Estimate
 from commongarden.stats.baselines import BesideBaseline
 from commongarden.stats.best import Standing
 from commongarden.stats.budgets import BudgetViews
-from commongarden.stats.commonest import Commonest
 from commongarden.stats.factorial import Factorial
+from commongarden.stats.majority_class import Commonest
 from commongarden.stats.means import Components
 from commongarden.stats.metrics import Imbalance
+from commongarden.stats.part_contributions import Worths
 from commongarden.stats.power import Remedy
 from commongarden.stats.tuned import Tuned
-from commongarden.stats.worth import Worths
 from commongarden.study import Published
 
 Outcome = Literal["better", "worse", "equivalent", "not resolved", "one seed", "one photo", "one group", "no pairs"]

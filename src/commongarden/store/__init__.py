@@ -51,7 +51,7 @@ written by whoever makes them, each file whole; they hold nothing that cannot be
 from commongarden.store.checksums import checked, file_digest, keep
 from commongarden.store.files import changing, make_folder, write_atomically
 from commongarden.store.folder import UNDERSTOOD, ReadOnce, Store, open_store, read_history, read_predictions, read_run
-from commongarden.store.holding import Holder, held, holder, mend
+from commongarden.store.locking import Holder, held, holder, mend
 from commongarden.store.runs import forget_run, write_run
 from commongarden.store.study import (
     forget_splits,

@@ -12,16 +12,16 @@ from typing import Any
 import msgspec
 import tomli_w
 
-from commongarden import arm as arms
-from commongarden import terminal
 from commongarden.errors import ArchError, StudyError, unknown
-from commongarden.fields import convert
-from commongarden.language import _
-from commongarden.recipe import Recipe, of_its_time
+from commongarden.i18n.language import _
+from commongarden.io import terminal
+from commongarden.io.fields import convert
+from commongarden.study import arm as arms
 from commongarden.study import reading, tuning
 from commongarden.study.declared import Contrast, Published, SplitPlan, Study, plain_text, whole_number
 from commongarden.study.design import both
 from commongarden.study.factorial import BASE
+from commongarden.study.recipe import Recipe, of_its_time
 
 
 def builtin_studies() -> tuple[str, ...]:

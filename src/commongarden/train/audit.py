@@ -15,17 +15,17 @@ from torch import Tensor, nn
 from commongarden import arch
 from commongarden.arch import External, Node, Shape
 from commongarden.errors import ArchError, CommonGardenError
-from commongarden.findings import AUDIT_SCHEMA, Audit, Scale
-from commongarden.language import _, told
-from commongarden.recipe import Recipe
+from commongarden.i18n.language import _, told
+from commongarden.records.findings import AUDIT_SCHEMA, Audit, Scale
+from commongarden.study.recipe import Recipe
 from commongarden.train import measure, streams
+from commongarden.train.activations import Watch, fresh_statistics, linear_calls, tensors, watched
 from commongarden.train.blame import describe_user_error
 from commongarden.train.build import auxiliary_logits, build, module_name
 from commongarden.train.external import ExternalNetwork, user_file
 from commongarden.train.initialize import initialize
 from commongarden.train.recording import path_of
 from commongarden.train.symptoms import Passes, Plan, symptoms
-from commongarden.train.watch import Watch, fresh_statistics, linear_calls, tensors, watched
 
 MOST_PHOTOS, FEWEST_PHOTOS = 16, 3
 MACS = 8e9  # of one forward pass: a few seconds on one core for all passes

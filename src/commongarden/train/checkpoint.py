@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from commongarden.language import N_
+from commongarden.i18n.language import N_
 from commongarden.records import Epoch
 from commongarden.train.loop import Trainee
 from commongarden.train.state import copied, hidden, put, put_hidden, state_of

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode, _FlopCounterMode
 
 from commongarden.arch import UNKNOWN
 from commongarden.errors import ArchError, CommonGardenError
-from commongarden.language import N_, _, told
+from commongarden.i18n.language import N_, _, told
 from commongarden.train.blame import describe_user_error
 from commongarden.train.external import ExternalNetwork, user_file
 

@@ -19,11 +19,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from commongarden import origin
 from commongarden.arch import External
 from commongarden.errors import ArchError, unknown
-from commongarden.language import _, told
-from commongarden.recipe import FIELDS
+from commongarden.i18n.language import _, told
+from commongarden.study import origin
+from commongarden.study.recipe import FIELDS
 from commongarden.train import usercode
 from commongarden.train.blame import describe_user_error
 

@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from commongarden.language import N_
-from commongarden.recipe import Recipe
+from commongarden.i18n.language import N_
 from commongarden.records import Epoch
+from commongarden.study.recipe import Recipe
 from commongarden.train import state, streams
 from commongarden.train.classifier import Classifier
 from commongarden.train.evaluate import evaluate
-from commongarden.train.move import Move, mover
 from commongarden.train.recording import Recorder
+from commongarden.train.replay.forward_backward import Learn, learner
+from commongarden.train.replay.optimizer_step import Move, mover
 from commongarden.train.schedule import begin_epoch, learning_rate, make_optimizer
-from commongarden.train.step import Learn, learner
 
 Batch = tuple[Tensor, Tensor]  # uint8 (n, 3, height, width), int64 (n,)
 

@@ -17,13 +17,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from commongarden import origin
 from commongarden.arch import Node
-from commongarden.arm import Arm
 from commongarden.errors import ArchError, CommonGardenError
-from commongarden.language import N_, _
-from commongarden.origin import PHASES, PREFLIGHT, Origin
-from commongarden.recipe import Recipe, override
+from commongarden.i18n.language import N_, _
+from commongarden.study import origin
+from commongarden.study.arm import Arm
+from commongarden.study.origin import PHASES, PREFLIGHT, Origin
+from commongarden.study.recipe import Recipe, override
 from commongarden.train import checkpoint, loop, measure, state, streams, weights
 from commongarden.train.blame import describe_user_error
 from commongarden.train.classifier import Classifier

@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from commongarden.findings import Finding, Kind
+from commongarden.records.findings import Finding, Kind
+from commongarden.train.activations import RECTIFIERS, Linear, Seen, Watch, linear_calls, rms, spread
 from commongarden.train.numerical import compare_gradient
-from commongarden.train.watch import RECTIFIERS, Linear, Seen, Watch, linear_calls, rms, spread
 
 GAIN_LOW, GAIN_HIGH = 0.05, 20.0  # of one layer's weights; sqrt(2) by He et al. 2015
 GROUPED_GAIN_LOW = 0.005  # many networks draw grouped convolutions as if they were not, and normalize behind them

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from commongarden.language import _, ngettext, told
+from commongarden.i18n.language import _, ngettext, told
 from commongarden.report.document import Paragraph, Section, Table
 from commongarden.report.forensic import pictures, wording
 from commongarden.report.forensic.answer import IN_QUESTION

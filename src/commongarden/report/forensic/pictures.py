@@ -8,7 +8,7 @@ from typing import Any
 
 import altair as alt
 
-from commongarden.language import _
+from commongarden.i18n.language import _
 from commongarden.records import Epoch, Estimate
 from commongarden.report import charts, figures, numbers
 from commongarden.report.charts import INK, PAPER, SOFT, colour, finished, inline
