@@ -21,7 +21,7 @@ from commongarden.data.split import fold, split
 from commongarden.errors import DataError
 from commongarden.records import Manifest, Photo, inspection
 from commongarden.records.inspection import Inspection, Pair, Unusual
-from commongarden.runner.prepared_data import prepare
+from commongarden.runner.prepared_data import prepare_data
 from commongarden.study import Arm, SplitPlan, Study
 from commongarden.study import file as study_files
 from forged import forged
@@ -261,7 +261,7 @@ def test_near_duplicates_across_declared_parts_stay_where_they_test():
 def test_an_existing_split_never_changes(garden, tmp_path, monkeypatch):
     study = Study("twice", str(garden), {"plain": Arm("plain_flower")}, split=SplitPlan(0.6, 0.2), seeds=1)
     root, cache = tmp_path / "study", tmp_path / "cache"
-    store, _ = prepare(study, root, cache, keep_going=True)
+    store, _ = prepare_data(study, root, cache, keep_going=True)
     kept = (root / "split.json").read_bytes()
     part = inspection.part_of(store.split())
     assert len({part[path] for path in TOGETHER}) == 1
@@ -271,18 +271,18 @@ def test_an_existing_split_never_changes(garden, tmp_path, monkeypatch):
     more = [Match(i, i + 1, 1.0, False) for i in range(0, 40, 2)]
     monkeypatch.setattr(inspecting.alike, "matches", lambda *_: more)
     monkeypatch.setattr(inspecting.memo, "code", lambda: "another version")
-    prepare(study, root, cache, keep_going=True)
+    prepare_data(study, root, cache, keep_going=True)
     assert (root / "split.json").read_bytes() == kept
     assert inspection.read(root / inspection.FILE) == found
     (root / inspection.FILE).unlink()
-    prepare(study, root, cache, keep_going=True)
+    prepare_data(study, root, cache, keep_going=True)
     assert (root / "split.json").read_bytes() == kept
     assert len(inspection.read(root / inspection.FILE).pairs) == 20
 
     # a study that an earlier version began goes on, and says that its split regards none
     text = (root / "study.toml").read_text()
     forged(root / "study.toml", text.replace('near_duplicates = "together"\n', ""))
-    store, _ = prepare(study, root, cache, keep_going=True)
+    store, _ = prepare_data(study, root, cache, keep_going=True)
     assert (root / "split.json").read_bytes() == kept
     assert store.study().split.near_duplicates == "ignore"
 

@@ -499,10 +499,10 @@ def test_going_on_from_a_checkpoint_equals_never_having_stopped(here, tmp_path):
     def new():
         torch.manual_seed(1)
         classifier = Classifier(arm.network(3), (16, 16, 3), recipe, (128.0,) * 3, (64.0,) * 3)
-        return loop.new_trainee(classifier, recipe, torch.device("cpu"))
+        return loop.new_train_state(classifier, recipe, torch.device("cpu"))
 
-    def epochs(trainee):
-        return (news for news in loop.train(trainee, lambda epoch: batches, lambda: batches, 3, 0, 0)
+    def epochs(train_state):
+        return (news for news in loop.train(train_state, lambda epoch: batches, lambda: batches, 3, 0, 0)
                 if isinstance(news, Epoch))  # fmt: skip
 
     whole, stopped, resumed = new(), new(), new()

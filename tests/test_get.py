@@ -108,7 +108,7 @@ def test_the_flowers_of_tensorflow_come_in_pieces(server, tmp_path, monkeypatch)
     monkeypatch.setitem(
         downloads.KNOWN,
         "flowers",
-        downloads.Known(server.url, sha256(server.content), downloads.KNOWN["flowers"].classes),
+        downloads.Dataset(server.url, sha256(server.content), downloads.KNOWN["flowers"].classes),
     )
     result = get("flowers", "--out", tmp_path / "flowers", "--json")
     assert result.exit_code == 0, result.stderr

@@ -15,7 +15,7 @@ from commongarden.cli import main
 from commongarden.data import folder, image
 from commongarden.errors import DataError, StudyError, unknown
 from commongarden.i18n import language
-from commongarden.i18n.language import CATALOGUES, Message, _, ngettext, told, used
+from commongarden.i18n.language import CATALOGUES, Message, _, ngettext, translate, used
 from commongarden.i18n.particles import FORMS, sound, with_particle
 from commongarden.records import Failure
 from prose import SOURCE, TWO_WORDS, catalogues, codes, english, misfilled, outside, strings
@@ -166,10 +166,10 @@ def commands(group=main, path=()):
 
 @pytest.mark.parametrize("path", [(), *commands()], ids=" ".join)
 def test_help_in_korean_leaves_no_english_over(path):
-    told = help_of(path, "ko")
-    assert english(told, TERMS) == []
-    assert not any(word in told for word in ("Usage", "Options", "Commands", "Show", "default"))
-    assert max(width(line) for line in told.splitlines()) <= 100
+    translate = help_of(path, "ko")
+    assert english(translate, TERMS) == []
+    assert not any(word in translate for word in ("Usage", "Options", "Commands", "Show", "default"))
+    assert max(width(line) for line in translate.splitlines()) <= 100
 
 
 def help_of(path, lang):
@@ -312,9 +312,9 @@ def test_all_that_a_command_prints_was_looked_up(brackets, arguments):
     ],
 )
 def test_a_record_is_said_in_the_language_in_use(record, korean):
-    assert told(record) == record
+    assert translate(record) == record
     with used("ko"):
-        assert told(record) == korean
+        assert translate(record) == korean
 
 
 def test_a_failure_says_where_in_the_language_in_use():

@@ -16,9 +16,9 @@ from commongarden import study as studies
 from commongarden.data import cache, folder, image, result_cache
 from commongarden.records.findings import AUDIT_SCHEMA, Audit, Finding
 from commongarden.runner import baselines, limits, plan
-from commongarden.runner.cached_results import Memos
-from commongarden.runner.events import Audited, Look, Pilot, Piloted, Sighting
-from commongarden.runner.prepared_data import prepare
+from commongarden.runner.cached_results import CachedResults
+from commongarden.runner.events import AttributionTask, Audited, AuditTask, Pilot, Piloted
+from commongarden.runner.prepared_data import prepare_data
 from commongarden.study import Arm
 from commongarden.study.recipe import Recipe
 
@@ -41,12 +41,14 @@ def study(photos):
 
 @pytest.fixture
 def ground(study, tmp_path):
-    """(store, soil) of a study with a cache of its own."""
-    return prepare(study, tmp_path / "one", tmp_path / "cache")
+    """(store, prepared) of a study with a cache of its own."""
+    return prepare_data(study, tmp_path / "one", tmp_path / "cache")
 
 
 def fill(ground, study, **other):
-    memos = Memos(**{"study": study, "soil": ground[1], "device": "cpu", "n_workers": 2, "tell": [].append} | other)
+    memos = CachedResults(
+        **{"study": study, "prepared": ground[1], "device": "cpu", "n_workers": 2, "tell": [].append} | other
+    )
     memos.keep(Audited("plain", AUDIT))
     memos.keep(PILOTED)
     return memos
@@ -54,10 +56,12 @@ def fill(ground, study, **other):
 
 def known(ground, study, arm="plain", **other):
     """Whether the audit and the pilot of an arm are told again."""
-    memos = Memos(**{"study": study, "soil": ground[1], "device": "cpu", "n_workers": 2, "tell": [].append} | other)
-    found, left = memos.recalled([Look(arm), Pilot(arm)])
+    memos = CachedResults(
+        **{"study": study, "prepared": ground[1], "device": "cpu", "n_workers": 2, "tell": [].append} | other
+    )
+    found, left = memos.recalled([AuditTask(arm), Pilot(arm)])
     assert len(found) + len(left) == 2
-    return Look(arm) not in left, Pilot(arm) not in left
+    return AuditTask(arm) not in left, Pilot(arm) not in left
 
 
 def test_a_memo_is_what_was_kept_under_that_key_and_no_other(tmp_path):
@@ -230,9 +234,9 @@ def kept_baselines(store):
 
 
 def test_baselines_are_fitted_once_for_photos_and_split(study, ground, fitted, tmp_path):
-    store, soil = ground
-    baselines.keep(store, study, soil)
-    elsewhere, same = prepare(study, tmp_path / "two", tmp_path / "cache")
+    store, prepared = ground
+    baselines.keep(store, study, prepared)
+    elsewhere, same = prepare_data(study, tmp_path / "two", tmp_path / "cache")
     baselines.keep(elsewhere, study, same)
     assert len(fitted) == 1
     assert kept_baselines(elsewhere) == kept_baselines(store)
@@ -259,18 +263,18 @@ def test_baselines_of_anything_else_are_fitted(study, ground, fitted, copied, tm
         monkeypatch.setattr(plan, "machine", lambda: other)
     else:
         monkeypatch.setattr(result_cache.metadata, "version", lambda name: f"{name} 99")
-    store, soil = prepare(study, tmp_path / "two", tmp_path / "cache")
-    baselines.keep(store, study, soil)
+    store, prepared = prepare_data(study, tmp_path / "two", tmp_path / "cache")
+    baselines.keep(store, study, prepared)
     assert len(fitted) == 2
 
 
 def test_torn_baselines_are_told_and_fitted_again(study, ground, fitted, tmp_path):
-    store, soil = ground
+    store, prepared = ground
     before = set((tmp_path / "cache").glob("*.memo"))
-    baselines.keep(store, study, soil)
+    baselines.keep(store, study, prepared)
     (file,) = set((tmp_path / "cache").glob("*.memo")) - before
     file.write_bytes(file.read_bytes()[:-1])
-    elsewhere, same = prepare(study, tmp_path / "two", tmp_path / "cache")
+    elsewhere, same = prepare_data(study, tmp_path / "two", tmp_path / "cache")
     told = []
     baselines.keep(elsewhere, study, same, tell=told.append)
     assert (len(fitted), len(told)) == (2, 1)
@@ -279,14 +283,14 @@ def test_torn_baselines_are_told_and_fitted_again(study, ground, fitted, tmp_pat
 def test_an_arm_is_known_by_what_it_is_and_not_by_its_name(study, ground):
     told = []
     fill(ground, study)
-    memos = Memos(study, ground[1], "cpu", 2, told.append)
-    found, left = memos.recalled([Look("plain"), Pilot("plain"), Look("residual"), Pilot("residual")])
+    memos = CachedResults(study, ground[1], "cpu", 2, told.append)
+    found, left = memos.recalled([AuditTask("plain"), Pilot("plain"), AuditTask("residual"), Pilot("residual")])
     assert found == [Audited("plain", AUDIT), PILOTED]
-    assert left == [Look("residual"), Pilot("residual")]
+    assert left == [AuditTask("residual"), Pilot("residual")]
     assert len(told) == 1
     assert told[0].startswith("1 arm was timed on this machine for another study (2")
     renamed = dataclasses.replace(study, arms={"mine": study.arms["plain"]})
-    found, _ = dataclasses.replace(memos, study=renamed).recalled([Look("mine"), Pilot("mine")])
+    found, _ = dataclasses.replace(memos, study=renamed).recalled([AuditTask("mine"), Pilot("mine")])
     assert found == [Audited("mine", AUDIT), dataclasses.replace(PILOTED, arm="mine")]
 
 
@@ -311,10 +315,10 @@ def test_another_training_is_looked_at_and_timed(study, ground, change):
 def test_other_photos_or_parts_are_looked_at_and_timed(study, ground, copied, tmp_path):
     fill(ground, study)
     other = dataclasses.replace(study, seed=7)
-    assert known(prepare(other, tmp_path / "two", tmp_path / "cache"), study) == (False, False)
+    assert known(prepare_data(other, tmp_path / "two", tmp_path / "cache"), study) == (False, False)
     Image.new("RGB", (20, 24), "blue").save(copied / "rose" / "00.png")
     other = dataclasses.replace(study, data=str(copied))
-    assert known(prepare(other, tmp_path / "three", tmp_path / "cache"), study) == (False, False)
+    assert known(prepare_data(other, tmp_path / "three", tmp_path / "cache"), study) == (False, False)
 
 
 def test_another_machine_is_another_one(study, ground, monkeypatch):
@@ -347,12 +351,12 @@ def test_a_torn_audit_is_told_and_made_again(study, ground, tmp_path):
     for file in set((tmp_path / "cache").glob("*.memo")) - before:
         file.write_bytes(file.read_bytes()[:-3])
     told = []
-    found, left = dataclasses.replace(memos, tell=told.append).recalled([Look("plain"), Pilot("plain")])
-    assert (found, left, len(told)) == ([], [Look("plain"), Pilot("plain")], 2)
+    found, left = dataclasses.replace(memos, tell=told.append).recalled([AuditTask("plain"), Pilot("plain")])
+    assert (found, left, len(told)) == ([], [AuditTask("plain"), Pilot("plain")], 2)
 
 
 def test_failures_are_not_kept_nor_networks_by_others(study, ground, tmp_path):
-    memos = Memos(study, ground[1], "cpu", 2, pytest.fail)
+    memos = CachedResults(study, ground[1], "cpu", 2, pytest.fail)
     before = sorted((tmp_path / "cache").iterdir())
     memos.keep(Audited("plain", None, "no room"))
     memos.keep(Piloted("plain", None, cause="no room"))
@@ -360,7 +364,7 @@ def test_failures_are_not_kept_nor_networks_by_others(study, ground, tmp_path):
     dataclasses.replace(memos, study=others).keep(Audited("plain", AUDIT))
     dataclasses.replace(memos, study=others).keep(PILOTED)
     assert sorted((tmp_path / "cache").iterdir()) == before
-    asked = [Sighting("plain", 0, ())]
+    asked = [AttributionTask("plain", 0, ())]
     assert memos.recalled(asked) == ([], asked)
 
 

@@ -58,7 +58,7 @@ def test_the_code_loads_no_pickle():
     for file in SOURCE.rglob("*.py"):
         text = file.read_text(encoding="utf-8")
         assert not loads.search(text), f"{file}: {loads.search(text)}"
-        # recorded_step.py: a function of names that it makes itself and of those in torch's operators; values are given beside
+        # a function of names that it makes itself and of those in torch's operators; values are given beside
         assert not runs.search(text) or file.name == "recorded_step.py", file
         for found in re.finditer(r"(?<!safetensors\.)torch\.load\((.*?)\)\n", text, re.DOTALL):
             assert "weights_only=True" in found[1], file

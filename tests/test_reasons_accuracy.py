@@ -14,7 +14,7 @@ from commongarden import arch, explain
 from commongarden import store as stores
 from commongarden.explain import accuracy_reasons, observations, study_reasons
 from commongarden.explain.training import branches
-from commongarden.i18n.language import told
+from commongarden.i18n.language import translate
 from commongarden.records import Epoch, Failure, signals
 from commongarden.records.findings import AUDIT_SCHEMA, Audit, Finding, Scale
 from commongarden.records.signals import Reestimated, Signals, WatchedLayer
@@ -154,7 +154,7 @@ def test_an_arm_with_weights_of_another_size_everywhere_is_told_as_a_whole():
     fixed = probe_drawn(network, INPUT, N_CLASSES, Recipe(init="fixed", init_std=0.003), 1000)
     (first, *rest) = accuracy_reasons(("usual", "fixed"), (usual, fixed))
     assert (first.kind, first.arm, first.path) == ("wrong initialization", "fixed", "")
-    assert "first weights" in told(first.sentence)
+    assert "first weights" in translate(first.sentence)
     assert all(reason.arm == "fixed" for reason in rest)
 
 

@@ -13,7 +13,7 @@ from commongarden.runner import forecast, limits, worker_monitor
 from commongarden.runner.display import PlainDisplay
 from commongarden.runner.events import Job, Piloted
 from commongarden.runner.forecast import Forecast
-from commongarden.runner.worker_monitor import Watch
+from commongarden.runner.worker_monitor import WorkerMonitor
 
 BAD = """
 import os, time
@@ -73,7 +73,7 @@ def test_a_worker_that_dies_and_one_that_is_stuck_cost_their_own_runs_and_no_oth
 
 def dead_of(monkeypatch, *, peak, limit, n_killed, batch=32, code=-9):
     monkeypatch.setattr(limits, "n_killed_for_memory", lambda: 0)
-    watch = Watch(1)
+    watch = WorkerMonitor(1)
     monkeypatch.setattr(limits, "n_killed_for_memory", lambda: n_killed)
     monkeypatch.setattr(limits, "memory", lambda: limit)
     watch.peak = peak
@@ -113,7 +113,7 @@ def test_kills_for_want_of_memory_are_counted_by_the_kernel(tmp_path, monkeypatc
 def test_patience_is_scaled_to_the_work_and_sleep_is_not_counted(monkeypatch):
     clock = [0.0]
     monkeypatch.setattr(worker_monitor.time, "monotonic", lambda: clock[0])
-    watch, job = Watch(1), Job("slow", 0)
+    watch, job = WorkerMonitor(1), Job("slow", 0)
     watch.last = 0.0
     known = {"slow": Piloted("slow", 1000.0), "quick": Piloted("quick", 1.0)}
     watch.begin()

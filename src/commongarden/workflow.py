@@ -12,7 +12,7 @@ from commongarden.report import audits, race
 from commongarden.runner import budget as budgets
 from commongarden.runner.display import Display, PlainDisplay
 from commongarden.runner.forecast import Forecast
-from commongarden.runner.run_study import Conducted, conduct
+from commongarden.runner.run_study import StudyOutcome, run_study
 from commongarden.stats import Results
 from commongarden.store import ReadOnce
 from commongarden.study import Study
@@ -38,7 +38,7 @@ def run(
     maps: bool = True,
     cache_budget: int | None = None,
     listed: Listed | None = None,
-) -> tuple[Results, Conducted]:
+) -> tuple[Results, StudyOutcome]:
     """Makes the study's missing runs in `out`, writes results.csv, results.json and report.html, and gives the results.
 
     until="resolved" or a budget ("30m", "40runs") races the study: seeds are spent where they decide something, at most
@@ -57,7 +57,7 @@ def run(
     Worker processes import the calling script: keep the call under `if __name__ == "__main__":`. Raises
     CommonGardenError for anything that the user can mend.
     """
-    conducted = conduct(
+    conducted = run_study(
         study,
         Path(out),
         Path(cache_dir) if cache_dir is not None else cache.default_folder(),

@@ -57,17 +57,19 @@ def _train(text: str, resolution: int, batch_size: int, device: object) -> None:
     network, shape = arm.network(N_CLASSES), (resolution, resolution, 3)
     study = Study("bench", "", {name: arm}, recipe)
     first = first_weights(study, Job(name, 0), network, shape, recipe, (127.5,) * 3, (64.0,) * 3)
-    trainee = loop.new_trainee(first, recipe, device)
-    trainee.recorder = Recorder(first.body, tree_paths(network), STEPS)
+    train_state = loop.new_train_state(first, recipe, device)
+    train_state.recorder = Recorder(first.body, tree_paths(network), STEPS)
     dice = np.random.default_rng(0)
     images = dice.integers(0, 256, (N_PHOTOS, *shape), dtype=np.uint8)
     labels, places = dice.integers(0, N_CLASSES, N_PHOTOS), np.arange(N_PHOTOS)
     order, augmentation = torch.Generator(), torch.Generator()
     shown = batches.shuffled(images, labels, places, batch_size, order, augmentation, recipe.augment)
-    steps = loop.train(trainee, lambda _: shown, lambda: (), N_PHOTOS // batch_size, 0, 0)
+    steps = loop.train(train_state, lambda _: shown, lambda: (), N_PHOTOS // batch_size, 0, 0)
     for _ in range(STEPS):
         next(steps)
-    evaluate(trainee.classifier, batches.in_order(images, labels, places[:EVALUATION_BATCH], EVALUATION_BATCH), device)
+    evaluate(
+        train_state.classifier, batches.in_order(images, labels, places[:EVALUATION_BATCH], EVALUATION_BATCH), device
+    )
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from commongarden.records import Epoch
 from commongarden.records.benchmark import OURS, Case, Trained
 from commongarden.runner import limits, plan
 from commongarden.runner.events import EpochDone, Event, Job, RunDone, Started, Stepped
-from commongarden.runner.run_study import conduct
+from commongarden.runner.run_study import run_study
 from commongarden.study import Study
 from commongarden.study import arm as arms
 from commongarden.study.recipe import Recipe
@@ -93,7 +93,7 @@ class Ours:
         study = dataclasses.replace(self.study, seeds=tuple(range(self.n_seeds)))
         listener, workers = Listener(), min(runs, self.at_once())
         begun = time.perf_counter()
-        conducted = conduct(
+        conducted = run_study(
             study,
             self.folder / "study",
             self.folder / "cache",

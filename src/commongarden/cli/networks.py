@@ -10,7 +10,7 @@ import click
 
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, chain, no_code, print_json, setting, shape_of, write
-from commongarden.i18n.language import _, told
+from commongarden.i18n.language import _, translate
 
 if TYPE_CHECKING:
     from commongarden.arch import Serial
@@ -54,7 +54,7 @@ def describe(
     shape = shape_of(size)
     known = _known(arm, classes, order, shape, dict(map(setting, settings)))
     network = known.network(classes)
-    unknown = told(known.origin.unknown) if known.origin is not None else ""
+    unknown = translate(known.origin.unknown) if known.origin is not None else ""
     found = describing.table(arm, network, shape, classes, unknown)
     if rewritten:
         network, found = describing.rewritten_table(found, network, shape, classes)

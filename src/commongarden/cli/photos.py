@@ -14,7 +14,7 @@ import click
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, cache_dir, grey_range, no_code
 from commongarden.cli.reading import group_by, layout, merge_classes, of_source
-from commongarden.i18n.language import _, ngettext, told
+from commongarden.i18n.language import _, ngettext, translate
 from commongarden.study import DataOptions
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def predict(run: Path, photos: tuple[Path, ...], top: int, as_csv: bool, as_json
                 [
                     {"photo": row.photo, "top": [{"class": name, "probability": p} for name, p in row.top]}
                     | ({"error": row.error} if row.error else {})
-                    | ({"warnings": [told(row.warning)]} if row.warning else {})
+                    | ({"warnings": [translate(row.warning)]} if row.warning else {})
                     for row in rows
                 ],
                 ensure_ascii=False,
@@ -76,7 +76,7 @@ def predict(run: Path, photos: tuple[Path, ...], top: int, as_csv: bool, as_json
                 "warning: {n} photo ({path}): {reason}; its brightness may be wrong",
                 "warning: {n} photos, such as {path}: {reason}; their brightness may be wrong",
                 n,
-            ).format(n=n, path=first, reason=told(text)),
+            ).format(n=n, path=first, reason=translate(text)),
             err=True,
         )
     if n_broken:
@@ -189,9 +189,9 @@ def cache(clear: bool, cache_dir: Path | None, as_json: bool) -> None:
         ).format(folder=folder, n=len(entries), size=size)
     )
     for entry in entries:
-        told = ngettext(
+        translate = ngettext(
             "{root}: {n:,} photo at {width}x{height}, {size:,.1f} MB",
             "{root}: {n:,} photos at {width}x{height}, {size:,.1f} MB",
             entry.n_photos,
         ).format(root=entry.root, n=entry.n_photos, width=entry.width, height=entry.height, size=entry.bytes / 1e6)
-        click.echo(f"  {told}")
+        click.echo(f"  {translate}")

@@ -12,7 +12,7 @@ from commongarden.cli import explained
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, chain, print_json, setting, shape_of, write
 from commongarden.errors import StudyError
-from commongarden.i18n.language import _, pgettext, told
+from commongarden.i18n.language import _, pgettext, translate
 
 if TYPE_CHECKING:
     from commongarden.explain import Reason
@@ -327,7 +327,7 @@ def _print_split(timing: Timing, split: TimeSplit) -> None:
     say(saying.rest_sentence(split))
     say(saying.by_kind(split))
     for text in noise.told(timing):
-        say(told(text))
+        say(translate(text))
 
 
 def _span(found: Estimate) -> str:

@@ -32,7 +32,7 @@ import platformdirs
 
 from commongarden.data import image, result_cache
 from commongarden.errors import DataError
-from commongarden.i18n.language import N_, _, told
+from commongarden.i18n.language import N_, _, translate
 from commongarden.io import disk
 from commongarden.records import Manifest, Photo, Range
 
@@ -85,7 +85,7 @@ def images(
             found = _open(path, shape, check)  # another process may have built it meanwhile
             if found is None:
                 if path.exists():
-                    disk.set_aside(path)
+                    disk.quarantine(path)
                 _build(manifest, path, shape, on_progress)
                 found = _open(path, shape)
     except OSError as error:
@@ -131,7 +131,7 @@ def pixels(root: str, photo: Photo, height: int, width: int, range: Range | None
             raise DataError(N_("has changed since it was read first; start again"))
         return image.resized(image.decode(data, range=range), height, width)
     except DataError as error:
-        raise DataError(f"{path}: {told(str(error))}") from None
+        raise DataError(f"{path}: {translate(str(error))}") from None
 
 
 def entries(folder: Path) -> list[Entry]:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from commongarden.data.on_the_fly import Direct, Images
+from commongarden.data.on_the_fly import Images, OnTheFlyImages
 
 SHARE = 0.25  # of the memory that a device has free; the rest is for what trains
 CHUNK = 1024  # photos moved at a time
@@ -18,7 +18,7 @@ Held = Images | Tensor
 def resident(images: Images, device: torch.device) -> Held:
     """All photos as one tensor of the device, (n, height, width, 3) uint8; or `images`, where they are not decoded, or
     are too many for a CUDA device, or the device has the machine's own memory."""
-    if isinstance(images, Direct) or device.type != "cuda":
+    if isinstance(images, OnTheFlyImages) or device.type != "cuda":
         return images
     free, _all = torch.cuda.mem_get_info(device)
     return on_device(images, device) if images.nbytes <= SHARE * free else images

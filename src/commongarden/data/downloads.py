@@ -20,7 +20,7 @@ from commongarden.i18n.language import _
 
 
 @dataclass(frozen=True)
-class Known:
+class Dataset:
     """classes: what its archives call a folder -> the class."""
 
     url: str
@@ -30,7 +30,7 @@ class Known:
 
 _FLOWERS = ("daisy", "dandelion", "rose", "sunflower", "tulip")
 KNOWN = {
-    "flowers": Known(
+    "flowers": Dataset(
         "https://storage.googleapis.com/download.tensorflow.org/example_images/flower_photos.tgz",
         "4c54ace7911aaffe13a365c34f650e71dd5bf1be0a58b464e5a7183e3e595d9c",
         {name: name for name in _FLOWERS} | {"roses": "rose", "sunflowers": "sunflower", "tulips": "tulip"},
@@ -39,7 +39,7 @@ KNOWN = {
 
 
 @dataclass(frozen=True)
-class Got:
+class Downloaded:
     """folder: of class folders. sha256: of the archive. checked: whether it was held against one known beforehand."""
 
     folder: Path
@@ -55,7 +55,7 @@ def get(
     source: str | None = None,
     sha256: str | None = None,
     on_bytes: OnBytes | None = None,
-) -> Got:
+) -> Downloaded:
     """Fetches the data set `name` and unpacks it into class folders in `folder`.
 
     source: another address of it (then with its SHA-256), or an archive on this disk. Raises DataError.
@@ -82,16 +82,16 @@ def get(
     archive = folder.with_name(f"{folder.name}.{Path(urlsplit(source).path).name or 'archive'}")
     if not (archive.is_file() and download.sha256_of(archive) == wanted):
         download.fetch(source, archive, wanted, on_bytes)
-    got = Got(folder, wanted, True, unpack(archive, folder, known.classes))
+    got = Downloaded(folder, wanted, True, unpack(archive, folder, known.classes))
     archive.unlink()
     return got
 
 
-def _from_file(archive: Path, folder: Path, known: Known, wanted: str | None) -> Got:
+def _from_file(archive: Path, folder: Path, known: Dataset, wanted: str | None) -> Downloaded:
     found = download.sha256_of(archive)
     if wanted is not None and found != wanted:
         raise DataError(
             _("{file}: found SHA-256 {found}, accepted: {wanted}").format(file=archive, found=found, wanted=wanted)
         )
     checked = wanted is not None or found == known.sha256
-    return Got(folder, found, checked, unpack(archive, folder, known.classes))
+    return Downloaded(folder, found, checked, unpack(archive, folder, known.classes))

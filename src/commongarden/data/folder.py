@@ -18,7 +18,7 @@ from commongarden.data.greys import Span
 from commongarden.data.listing import Candidate
 from commongarden.data.split import PARTS, duplicates, too_few_groups
 from commongarden.errors import DataError
-from commongarden.i18n.language import _, told
+from commongarden.i18n.language import _, translate
 from commongarden.records import LeftOut, Manifest, Photo, Range
 from commongarden.study import SplitPlan
 from commongarden.study.reading import DataOptions
@@ -62,7 +62,7 @@ def scan(
     again = checked(replace(listed, candidates=tuple(candidates)), keep_going)
     if tell is not None:
         for note in again.notes[len(listed.notes) :]:
-            tell(told(note))
+            tell(translate(note))
     out |= {one.path: one.reason for one in again.candidates if one.reason}
     kept = [(photo, span) for photo, span in read if photo.path not in out]
     found, deep = greys.together((span for _photo, span in kept if span is not None), range)
@@ -119,11 +119,11 @@ def _understood(manifest: Manifest, listed: Listed) -> dict[str, Any]:
     except DataError as error:
         stops = str(error)
     return {
-        "layout": told(listed.layout),
-        "remarks": [told(note) for note in dict.fromkeys((*listed.notes, *remarks))],
+        "layout": translate(listed.layout),
+        "remarks": [translate(note) for note in dict.fromkeys((*listed.notes, *remarks))],
         "by_class": losses.lines(losing),
         "losses": [
-            {"label": loss.label, "n_photos": loss.n, "n_lost": loss.n_lost, "reason": told(loss.reason)}
+            {"label": loss.label, "n_photos": loss.n, "n_lost": loss.n_lost, "reason": translate(loss.reason)}
             for loss in losing
         ],
         "stops": stops,
@@ -171,9 +171,11 @@ def _left_out(files: Sequence[Mapping[str, str]]) -> list[str]:
     lines = []
     for reason, paths in by_reason.items():
         shown = paths if len(paths) <= MOST_LISTED else paths[:3]
-        lines += [f"  {path}: {told(reason)}" for path in shown]
+        lines += [f"  {path}: {translate(reason)}" for path in shown]
         if len(shown) < len(paths):
-            lines.append(_("  and {n} more: {reason}").format(n=f"{len(paths) - len(shown):,}", reason=told(reason)))
+            lines.append(
+                _("  and {n} more: {reason}").format(n=f"{len(paths) - len(shown):,}", reason=translate(reason))
+            )
     return lines
 
 

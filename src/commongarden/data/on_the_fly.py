@@ -18,7 +18,7 @@ TIMED = 24  # photos, evenly over the manifest
 
 
 @dataclass(frozen=True, eq=False)
-class Direct:
+class OnTheFlyImages:
     """All photos of a manifest as if in one array (n, height, width, 3) uint8, of which nothing is kept.
 
     n_threads: how many decode ahead of a run (Pillow frees the GIL); with one, the run decodes when it needs a batch,
@@ -56,12 +56,12 @@ class Direct:
         return cache.pixels(self.manifest.root, photo, self.height, self.width, self.manifest.range)
 
 
-Images = np.ndarray | Direct
+Images = np.ndarray | OnTheFlyImages
 
 
 def groups_of(images: Images, groups: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
     """The photos of each group of places as an array of its own, (m, height, width, 3) uint8."""
-    if isinstance(images, Direct):
+    if isinstance(images, OnTheFlyImages):
         yield from images.ahead(groups)
     else:
         for group in groups:
@@ -70,7 +70,7 @@ def groups_of(images: Images, groups: Sequence[np.ndarray]) -> Iterator[np.ndarr
 
 def seconds_per_photo(manifest: Manifest, resolution: int) -> float:
     """What reading and decoding one photo takes on one core, measured."""
-    photos = Direct(manifest, resolution, resolution)
+    photos = OnTheFlyImages(manifest, resolution, resolution)
     places = np.unique(np.linspace(0, len(manifest.photos) - 1, TIMED).astype(np.int64))
     start = time.perf_counter()
     photos[places]

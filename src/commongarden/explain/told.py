@@ -12,7 +12,7 @@ from commongarden.explain.profile import Profile, Row
 from commongarden.explain.roofline import Roofs
 from commongarden.explain.time import LEAST_SHARE, TimePart, TimeSplit
 from commongarden.i18n.language import N_, _, used
-from commongarden.i18n.language import told as recorded
+from commongarden.i18n.language import translate as recorded
 from commongarden.records import Estimate
 from commongarden.records.reason import Reason
 

@@ -95,7 +95,7 @@ def _fillable(text: str) -> str:
     return Message(text) if "{" in text else text  # what is said is plain text, as JSON and others want it
 
 
-def told(record: str) -> str:
+def translate(record: str) -> str:
     """An English message that a record holds, in the language in use; as it is where the catalogue does not know it.
 
     The message is found again by its text: of all that fit, the one with the most words of its own.

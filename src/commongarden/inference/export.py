@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from commongarden.arch import Serial, Shape
 from commongarden.errors import StudyError
-from commongarden.i18n.language import _, told
+from commongarden.i18n.language import _, translate
 from commongarden.inference.predictor import Predictor, load
 from commongarden.records import inspection
 from commongarden.study.recipe import Recipe
@@ -96,7 +96,7 @@ def export_run(run: str | Path, out: Path | None = None) -> Exported:
 
 def describe(exported: Exported) -> str:
     """What goes in and out, and whether both programs say the same, for the terminal."""
-    told = {
+    translate = {
         "path": exported.path,
         "size": exported.bytes / 1e6,
         "opset": exported.opset,
@@ -114,7 +114,7 @@ def describe(exported: Exported) -> str:
             "torch and onnxruntime agree within rounding: max difference {difference:.2e} (largest logit {logit:.3g}, "
             "batches of {batches}); torch in float32 differs from float64 by {rounding:.2e}, as this network magnifies "
             "rounding"
-        ).format(rounding=exported.rounding, **told)
+        ).format(rounding=exported.rounding, **translate)
     if exported.agrees:
         return _(
             "{path}: {size:,.2f} MB, ONNX opset {opset}\n"
@@ -122,14 +122,14 @@ def describe(exported: Exported) -> str:
             "out: {outputs}\n"
             "torch and onnxruntime agree: max difference {difference:.2e} "
             "(largest logit {logit:.3g}, batches of {batches})"
-        ).format(**told)
+        ).format(**translate)
     return _(
         "{path}: {size:,.2f} MB, ONNX opset {opset}\n"
         "in:  {inputs}\n"
         "out: {outputs}\n"
         "torch and onnxruntime DIFFER by more than {tolerance:g}: max difference {difference:.2e} "
         "(largest logit {logit:.3g}, batches of {batches})"
-    ).format(tolerance=exported.tolerance, **told)
+    ).format(tolerance=exported.tolerance, **translate)
 
 
 def _export(module: nn.Module, images: Tensor, path: Path, said: tuple[str, str, str], outputs: str) -> Exported:
@@ -152,7 +152,7 @@ def _export(module: nn.Module, images: Tensor, path: Path, said: tuple[str, str,
                 verbose=False,
             )
         except Exception as error:  # it has a kind of error for every step, and networks raise their own
-            reason = told(describe_user_error(_first_cause(error)))
+            reason = translate(describe_user_error(_first_cause(error)))
             raise StudyError(
                 _("{path}: torch's ONNX exporter cannot write this network: {reason}").format(path=path, reason=reason)
             ) from error

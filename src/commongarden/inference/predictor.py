@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from commongarden.arch import read
 from commongarden.data import greys, image, listing
 from commongarden.errors import DataError, StoreError
-from commongarden.i18n.language import _, told
+from commongarden.i18n.language import _, translate
 from commongarden.records import Run
 from commongarden.store import checked, read_run
 from commongarden.train import state
@@ -66,7 +66,7 @@ def load(run: str | Path) -> Predictor:
     if record.failure is not None:
         raise StoreError(
             _("{directory}: this run failed ({reason}) and has no weights").format(
-                directory=directory, reason=told(record.failure.reason)
+                directory=directory, reason=translate(record.failure.reason)
             )
         )
     classifier = Classifier(read(record.arch), record.input, record.recipe, record.pixel_mean, record.pixel_std)
@@ -76,7 +76,7 @@ def load(run: str | Path) -> Predictor:
     except Exception as error:  # the reader, and the network's own code, may raise anything
         raise StoreError(
             _("{directory}: its weights cannot be put into the network: {reason}").format(
-                directory=directory, reason=told(describe_user_error(error))
+                directory=directory, reason=translate(describe_user_error(error))
             )
         ) from None
     return Predictor(record, classifier).eval()

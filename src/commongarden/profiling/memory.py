@@ -27,8 +27,8 @@ def peak(
     memory = measure.PeakMemory(device)
     classifier = Classifier(network, input, recipe, (127.5,) * 3, (64.0,) * 3)
     initialize(classifier, recipe, streams.generator(0, 0, "initialization"))
-    trainee = loop.new_trainee(classifier, recipe, device)
-    steps = loop.train(trainee, lambda _: batches, lambda: (), 10**9, 0, 0)
+    train_state = loop.new_train_state(classifier, recipe, device)
+    steps = loop.train(train_state, lambda _: batches, lambda: (), 10**9, 0, 0)
     for _ in range(STEPS):
         next(steps)
     return before, memory.look()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from commongarden.errors import CommonGardenError, RunnerError
-from commongarden.i18n.language import _, current, told, use
+from commongarden.i18n.language import _, current, translate, use
 from commongarden.records.timings import Memory, Timing
 from commongarden.runner import allocator, limits, plan, processes
 from commongarden.runner.measuring import preflight
@@ -159,7 +159,7 @@ def _timed(
     except Exception as error:
         if all(one.arm.origin is None for one in candidates.values()):
             raise
-        raise RunnerError(_("timing: {reason}").format(reason=told(describe_user_error(error)))) from None
+        raise RunnerError(_("timing: {reason}").format(reason=translate(describe_user_error(error)))) from None
 
 
 def _peak(name: str, one: Candidate, n_classes: int, device: str) -> tuple[int, int]:

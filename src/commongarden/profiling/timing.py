@@ -74,12 +74,14 @@ class _Timed:
         classifier = Classifier(subject.network, subject.input, recipe, (127.5,) * 3, (64.0,) * 3)
         torch.manual_seed(repeat)
         initialize(classifier, recipe, streams.generator(0, repeat, "initialization"))
-        trainee = loop.new_trainee(classifier, recipe, device)
-        trainee.learn = eager(classifier, trainee.optimizer, recipe)  # on a tape there are no layers to be timed
-        trainee.move = as_it_is(trainee.optimizer)
-        self.stopwatch = Stopwatch(classifier, trainee.optimizer, now)
+        train_state = loop.new_train_state(classifier, recipe, device)
+        train_state.forward_backward = eager(
+            classifier, train_state.optimizer, recipe
+        )  # on a tape there are no layers to be timed
+        train_state.optimizer_step = as_it_is(train_state.optimizer)
+        self.stopwatch = Stopwatch(classifier, train_state.optimizer, now)
         batches = subject.batches()
-        self.steps = loop.train(trainee, lambda _: batches, lambda: (), STEPS, 0, repeat)
+        self.steps = loop.train(train_state, lambda _: batches, lambda: (), STEPS, 0, repeat)
 
 
 def measure_arms(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from commongarden.i18n.language import _, told
+from commongarden.i18n.language import _, translate
 from commongarden.study.brightness_range import Range
 from commongarden.study.recipe import Recipe
 
@@ -55,7 +55,7 @@ class Failure:
     traceback: str = ""
 
     def __str__(self) -> str:
-        reason = told(self.reason)
+        reason = translate(self.reason)
         if not self.epoch:
             return reason
         if not self.step:
@@ -78,7 +78,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Hashes:
-    """What a run was grown from; equal hashes mean the same soil. recipe: "" in records of earlier versions."""
+    """What a run was trained on; equal hashes mean equal conditions. recipe: "" in records of earlier versions."""
 
     data: str
     split: str

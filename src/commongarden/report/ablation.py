@@ -10,7 +10,7 @@ from commongarden.report import charts, numbers
 from commongarden.report.charts import Chart
 from commongarden.report.labels import TEXT
 from commongarden.report.part_contributions import COLUMNS, cells, name, question, sentence, unit
-from commongarden.stats import METRICS, Results, Worths
+from commongarden.stats import METRICS, PartContributions, Results
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def section(results: Results) -> Section | None:
     )
 
 
-def picture(results: Results, found: Worths) -> Chart | None:
+def picture(results: Results, found: PartContributions) -> Chart | None:
     """Every part with its interval beside zero, the most valuable first; None where no run has finished."""
     factor = 100 if METRICS[results.metric].unit == "points" else 1
     order = [arm.arm for arm in results.arms]

@@ -14,7 +14,7 @@ from commongarden.report.labels import TEXT
 from commongarden.stats import Results, predictions_by_arm
 from commongarden.stats.disagreed import Disagreement, disagreements
 from commongarden.store import Store, attribution_maps
-from commongarden.store.attribution_maps import Evidence, Sight
+from commongarden.store.attribution_maps import Attribution, Evidence
 
 N_MAPS = 6  # arms whose test photos are mapped
 
@@ -86,7 +86,7 @@ def section(store: Store, results: Results) -> Seen | None:
     )
 
 
-def _pair(found: Disagreement, sights: dict[str, Sight], classes: Sequence[str]) -> Pair | None:
+def _pair(found: Disagreement, sights: dict[str, Attribution], classes: Sequence[str]) -> Pair | None:
     """None where an arm has not been looked at since, or not with these photos."""
     arms = (found.contrast.arm, found.contrast.against)
     if any(arm not in sights or sights[arm].seed != found.seed for arm in arms):
@@ -115,14 +115,14 @@ def _side(arm: str, found: Evidence, classes: Sequence[str]) -> Side:
     return Side(arm, said, found.called == found.label, found.map, alternative)
 
 
-def _kernels(sight: Sight) -> str:
+def _kernels(sight: Attribution) -> str:
     height, width = sight.kernel
     return ngettext("{n} kernel of {size}", "{n} kernels of {size}", sight.n_filters).format(
         n=sight.n_filters, size=f"{height}×{width}"
     )
 
 
-def _spread(sight: Sight) -> str:
+def _spread(sight: Attribution) -> str:
     wrong = int((sight.labels != sight.called).sum())
     share = numbers.percent(sum(sight.explained), 0)
     counted = ngettext("{n} of {all} photos wrong", "{n} of {all} photos wrong", wrong)
@@ -130,7 +130,7 @@ def _spread(sight: Sight) -> str:
     return _("{counted}. The two axes hold {share} of the spread of {n} features.").format(**parts)
 
 
-def _map(name: str, sight: Sight, classes: Sequence[str]) -> Chart:
+def _map(name: str, sight: Attribution, classes: Sequence[str]) -> Chart:
     """The test photos by the features before the head: a dot in its class's colour, a cross where it is called another
     one."""
     rows = [

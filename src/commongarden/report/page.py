@@ -84,7 +84,7 @@ def render(store: Store, results: Results) -> str:
         .render(
             text=designs.labels(TEXT, study.folds),
             lang=language.current(),
-            told=language.told,
+            translate=language.translate,
             words=words,
             designs=designs,
             effects=factorial,
@@ -94,7 +94,7 @@ def render(store: Store, results: Results) -> str:
             numbers=numbers,
             study=study,
             results=results,
-            question=language.told(study.description) or words.question(arms, page_data.data_name(study)),
+            question=language.translate(study.description) or words.question(arms, page_data.data_name(study)),
             progress=_progress(results, study) if raced is None else None,
             race=raced,
             hopeless=race.hopeless(runs),

@@ -11,7 +11,7 @@ from commongarden.records import Estimate
 from commongarden.report import designs, effects, numbers
 from commongarden.report.labels import TEXT
 from commongarden.report.verdicts import amount, figure, margin, signed
-from commongarden.stats import METRICS, Results, Worth, Worths
+from commongarden.stats import METRICS, PartContribution, PartContributions, Results
 
 PARTS = {
     "shortcuts": N_("shortcuts"),
@@ -26,12 +26,12 @@ PARTS = {
 COLUMNS = ("worth_accuracy", "seconds", "n_params", "macs")
 
 
-def question(found: Worths) -> str:
+def question(found: PartContributions) -> str:
     """What was held against what."""
     return _("{arm} beside the same network with one thing changed at a time.").format(arm=found.arm)
 
 
-def name(part: Worth) -> str:
+def name(part: PartContribution) -> str:
     """What was taken out or swapped, as a reader calls it."""
     said = [_part(text) for text in part.parts]
     said += [_("{key} {ours} rather than {theirs}").format(key=k, ours=one, theirs=two) for k, one, two in part.swaps]
@@ -45,12 +45,12 @@ def _part(text: str) -> str:
     return _("{part} of {place}").format(part=_(PARTS[what]) if what in PARTS else what, place=place)
 
 
-def sentence(part: Worth, results: Results) -> str:
+def sentence(part: PartContribution, results: Results) -> str:
     """What a part is worth, with its evidence, and what it costs."""
     return f"{_worth(part, results)} {_cost(part)}"
 
 
-def _worth(part: Worth, results: Results) -> str:
+def _worth(part: PartContribution, results: Results) -> str:
     metric, what = results.metric, name(part)
     found = part.adjusted or part.difference
     if part.difference is None or found is None:
@@ -78,7 +78,7 @@ def _worth(part: Worth, results: Results) -> str:
     return _("{part}: not resolved: {value} (95 % interval {interval}, {n}).").format(**parts)
 
 
-def _cost(part: Worth) -> str:
+def _cost(part: PartContribution) -> str:
     sized = {"n_params": f"{part.n_params:+,}" if part.n_params else "0", "macs": _short(part.macs)}
     if part.seconds is None:
         return _("It takes {n_params} parameters and {macs} MACs.").format(**sized)
@@ -106,7 +106,7 @@ def _short(n: int) -> str:
     return f"{'+' if n > 0 else '-' if n < 0 else ''}{text}"
 
 
-def cells(part: Worth, results: Results) -> tuple[tuple[str, str], ...]:
+def cells(part: PartContribution, results: Results) -> tuple[tuple[str, str], ...]:
     """As COLUMNS: a value, and its interval."""
     found = part.adjusted or part.difference
     accuracy = ("", "")
@@ -123,7 +123,7 @@ def cells(part: Worth, results: Results) -> tuple[tuple[str, str], ...]:
     return accuracy, time, (f"{part.n_params:+,}" if part.n_params else "0", ""), (_short(part.macs), "")
 
 
-def table(results: Results, found: Worths) -> Table:
+def table(results: Results, found: PartContributions) -> Table:
     """The parts for a terminal, the most valuable first."""
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, title=TEXT["worth"], title_justify="left")
     shown.add_column(

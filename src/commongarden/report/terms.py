@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from commongarden import sentences
 from commongarden.i18n import language
-from commongarden.i18n.language import _, ngettext, told
+from commongarden.i18n.language import _, ngettext, translate
 from commongarden.records import Manifest, Run, Split, inspection
 from commongarden.report import designs
 from commongarden.report.numbers import listed, whole
@@ -172,4 +172,4 @@ def _warnings(runs: Sequence[Run]) -> list[str]:
                 )
             )
     notes = dict.fromkeys((run.arm, note) for run in runs for note in run.notes)
-    return [*said, *(_("{arm}: {what}.").format(arm=arm, what=told(note)) for arm, note in notes)]
+    return [*said, *(_("{arm}: {what}.").format(arm=arm, what=translate(note)) for arm, note in notes)]

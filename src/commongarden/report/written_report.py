@@ -9,7 +9,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from commongarden.i18n.language import _, current, told
+from commongarden.i18n.language import _, current, translate
 from commongarden.records import Epoch, Run
 from commongarden.records.classic_log import classic_log
 from commongarden.records.findings import Audit
@@ -61,12 +61,12 @@ def lab_report(store: Store, results: Results) -> Document:
 
 def _overview(store: Store, study: Study, results: Results, how: methods.Methods) -> Section:
     arms = [arm.arm for arm in results.arms]
-    blocks: list[Block] = [Paragraph(told(study.description) or words.question(arms, page_data.data_name(study)))]
+    blocks: list[Block] = [Paragraph(translate(study.description) or words.question(arms, page_data.data_name(study)))]
     done, failed = (sum(getattr(arm, name) for arm in results.arms) for name in ("n_finished", "n_failed"))
     if race.section(store) is None and (progress := words.progress(done, failed, len(study.arms) * len(study.seeds))):
         blocks.append(Paragraph(progress))
     if (understood := store.understood()) is not None:
-        blocks.append(Paragraph(f"{told(understood.layout)}."))
+        blocks.append(Paragraph(f"{translate(understood.layout)}."))
     blocks.append(_counts(store))
     blocks.append(
         Table(
@@ -181,11 +181,11 @@ def _of_arm(
     if note := words.failures(arm):
         yield Paragraph(note)
     if audit is not None:
-        told = audits.lines(arm.arm, audit)
-        yield Paragraph(told[0])
-        if told[1:]:
-            rest = len(told) - 1 - N_FINDINGS
-            yield Bullets((*told[1 : 1 + N_FINDINGS], *([words.more(rest)] if rest > 0 else [])))
+        translate = audits.lines(arm.arm, audit)
+        yield Paragraph(translate[0])
+        if translate[1:]:
+            rest = len(translate) - 1 - N_FINDINGS
+            yield Bullets((*translate[1 : 1 + N_FINDINGS], *([words.more(rest)] if rest > 0 else [])))
     mine = [run for run in runs if run.arm == arm.arm and run.status == "finished"]
     if not mine:
         return
@@ -257,7 +257,9 @@ def _conclusion(study: Study, results: Results) -> Section:
     if (figures_before := written_tables.published(results)) is not None:
         if study.published_source:
             blocks.append(
-                Paragraph(_("The published figures come from: {source}.").format(source=told(study.published_source)))
+                Paragraph(
+                    _("The published figures come from: {source}.").format(source=translate(study.published_source))
+                )
             )
         blocks.append(figures_before)
     limits = words.limits(results, {study.recipe_of(arm).select for arm in study.arms})

@@ -14,11 +14,11 @@ from PIL import Image
 
 from commongarden import stats
 from commongarden.errors import CommonGardenError
-from commongarden.runner.events import Sighted, Sighting
-from commongarden.runner.prepared_data import Soil
+from commongarden.runner.events import Attributed, AttributionTask
+from commongarden.runner.prepared_data import PreparedData
 from commongarden.stats.disagreed import disagreements, shown_seeds
 from commongarden.store import Store, attribution_maps, checked
-from commongarden.store.attribution_maps import Evidence, Sight
+from commongarden.store.attribution_maps import Attribution, Evidence
 from commongarden.study import Study
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ N_FILTERS = 64
 UNLIT = 0.38  # brightness where there is no evidence
 
 
-def pending(store: Store, study: Study) -> list[Sighting]:
+def pending(store: Store, study: Study) -> list[AttributionTask]:
     """Each arm with a finished run of which there is no sight, or one of another run or of other photos."""
     runs = [run for run in store.runs() if run.status == "finished"]
     tested = stats.predictions_by_arm(store, study, runs)
@@ -41,23 +41,23 @@ def pending(store: Store, study: Study) -> list[Sighting]:
         mine = [item.photos for item in found if arm in (item.contrast.arm, item.contrast.against)]
         photos = tuple(dict.fromkeys(photo for row in mine for photo in row))
         if kept.get(arm) != attribution_maps.key_of(store.run(arm, seed), photos):
-            waiting.append(Sighting(arm, seed, photos))
+            waiting.append(AttributionTask(arm, seed, photos))
     return waiting
 
 
-def look_at(store: Store, soil: Soil, task: Sighting, device_name: str) -> Sighted:
+def attribute(store: Store, prepared: PreparedData, task: AttributionTask, device_name: str) -> Attributed:
     """Looks at one arm. One that cannot be looked at is no reason to fail a study: that is told."""
     try:
-        return Sighted(task.arm, _sight(store, soil, task, device_name))
+        return Attributed(task.arm, _sight(store, prepared, task, device_name))
     except CommonGardenError as error:
-        return Sighted(task.arm, None, str(error))
+        return Attributed(task.arm, None, str(error))
     except Exception as error:
         from commongarden.train.blame import describe_user_error
 
-        return Sighted(task.arm, None, describe_user_error(error))
+        return Attributed(task.arm, None, describe_user_error(error))
 
 
-def _sight(store: Store, soil: Soil, task: Sighting, device_name: str) -> Sight:
+def _sight(store: Store, prepared: PreparedData, task: AttributionTask, device_name: str) -> Attribution:
     import torch
     from sklearn.decomposition import PCA
 
@@ -68,21 +68,21 @@ def _sight(store: Store, soil: Soil, task: Sighting, device_name: str) -> Sight:
     from commongarden.train.classifier import Classifier
     from commongarden.train.state import from_bytes
 
-    soil = soil.of(task.seed)
+    prepared = prepared.of(task.seed)
     run = store.run(task.arm, task.seed)
     measure.settle(run.recipe.threads, run.recipe.precision)
     device = measure.pick_device(device_name)
     classifier = Classifier(read(run.arch), run.input, run.recipe, run.pixel_mean, run.pixel_std)
     from_bytes(classifier, checked(store.directory(task.arm, task.seed), "model.safetensors"))
     classifier.to(device).eval()
-    images = soil.images(run.recipe.resolution)
-    place = {photo.path: i for i, photo in enumerate(soil.manifest.photos)}
+    images = prepared.images(run.recipe.resolution)
+    place = {photo.path: i for i, photo in enumerate(prepared.manifest.photos)}
 
     def photos_of(indices: np.ndarray) -> Tensor:
         pixels: Tensor = torch.from_numpy(np.asarray(images[indices])).permute(0, 3, 1, 2).to(device)
         return pixels
 
-    parts = attribution.anatomy(classifier, photos_of(soil.test[:1]))
+    parts = attribution.anatomy(classifier, photos_of(prepared.test[:1]))
     chosen = np.array([place[path] for path in task.photos], dtype=np.int64)
     evidence: tuple[Evidence, ...] = ()
     if len(chosen):
@@ -97,7 +97,7 @@ def _sight(store: Store, soil: Soil, task: Sighting, device_name: str) -> Sight:
         evidence = tuple(
             Evidence(
                 path,
-                int(soil.labels[chosen[i]]),
+                int(prepared.labels[chosen[i]]),
                 int(called[i]),
                 float(probabilities[i].max()),
                 _jpeg(np.asarray(images[chosen[i]])),
@@ -106,10 +106,10 @@ def _sight(store: Store, soil: Soil, task: Sighting, device_name: str) -> Sight:
             for i, path in enumerate(task.photos)
         )
 
-    n = min(N_POINTS, len(soil.test))
-    shown = soil.test[np.unique(np.linspace(0, len(soil.test) - 1, n).astype(np.int64))]
+    n = min(N_POINTS, len(prepared.test))
+    shown = prepared.test[np.unique(np.linspace(0, len(prepared.test) - 1, n).astype(np.int64))]
     found, said = attribution.features(
-        classifier, parts.head, batches.in_order(images, soil.labels, shown, EVALUATION_BATCH), device
+        classifier, parts.head, batches.in_order(images, prepared.labels, shown, EVALUATION_BATCH), device
     )
     points, explained = np.zeros((len(found), 2), np.float32), (0.0, 0.0)
     if min(found.shape) >= 2 and np.ptp(found, axis=0).max() > 0:
@@ -119,7 +119,7 @@ def _sight(store: Store, soil: Soil, task: Sighting, device_name: str) -> Sight:
     kernels = (
         attribution.kernels(parts.first)[:N_FILTERS] if parts.first is not None else np.zeros((0, 1, 1, 3), np.uint8)
     )
-    return Sight(
+    return Attribution(
         key=attribution_maps.key_of(run, task.photos),
         arm=task.arm,
         seed=task.seed,
@@ -131,7 +131,7 @@ def _sight(store: Store, soil: Soil, task: Sighting, device_name: str) -> Sight:
         n_features=found.shape[1],
         explained=explained,
         points=points,
-        labels=soil.labels[shown],
+        labels=prepared.labels[shown],
         called=said,
     )
 

@@ -17,8 +17,8 @@ from commongarden.data import result_cache
 from commongarden.i18n.language import ngettext
 from commongarden.records.findings import Audit
 from commongarden.runner import limits, plan
-from commongarden.runner.events import Audited, Look, Pilot, Piloted, Seen, Task
-from commongarden.runner.prepared_data import Soil
+from commongarden.runner.events import Audited, AuditTask, Pilot, Piloted, Seen, Task
+from commongarden.runner.prepared_data import PreparedData
 from commongarden.study import Study
 
 LIBRARIES = ("pillow", "torch")
@@ -33,12 +33,12 @@ class _Timed:
 
 
 @dataclass(frozen=True)
-class Memos:
+class CachedResults:
     """Of one study's arms. n_workers: how many pilots, and later runs, go on at a time. tell: hears what is not timed
     again, and what was torn."""
 
     study: Study
-    soil: Soil
+    prepared: PreparedData
     device: str
     n_workers: int
     tell: result_cache.Tell
@@ -50,10 +50,10 @@ class Memos:
         days: list[str] = []
         for task in tasks:
             key = self._key(task)
-            data = result_cache.recall(self.soil.cache_folder, key, self.tell) if key else None
+            data = result_cache.recall(self.prepared.cache_folder, key, self.tell) if key else None
             if data is None:
                 left.append(task)
-            elif isinstance(task, Look):
+            elif isinstance(task, AuditTask):
                 found.append(Audited(task.arm, msgspec.json.decode(data, type=Audit)))
             else:
                 timed = msgspec.json.decode(data, type=_Timed)
@@ -70,24 +70,24 @@ class Memos:
 
     def keep(self, event: Seen) -> None:
         """Keeps what a worker found, for the next study."""
-        if isinstance(event, Audited) and event.audit is not None and (key := self._key(Look(event.arm))):
-            result_cache.keep(self.soil.cache_folder, key, msgspec.json.encode(event.audit))
+        if isinstance(event, Audited) and event.audit is not None and (key := self._key(AuditTask(event.arm))):
+            result_cache.keep(self.prepared.cache_folder, key, msgspec.json.encode(event.audit))
         if isinstance(event, Piloted) and event.seconds is not None and (key := self._key(Pilot(event.arm))):
             timed = _Timed(replace(event, arm=""), plan.now()[:10])
-            result_cache.keep(self.soil.cache_folder, key, msgspec.json.encode(timed))
+            result_cache.keep(self.prepared.cache_folder, key, msgspec.json.encode(timed))
 
     def _key(self, task: Task) -> str:
         """ "" where a task's outcome hangs on more than is known."""
         arm, study = self.study.arms[task.arm], self.study
-        if arm.origin is not None or not isinstance(task, Look | Pilot):
+        if arm.origin is not None or not isinstance(task, AuditTask | Pilot):
             return ""
         seed = study.seeds[0]
-        soil, recipe = self.soil.of(seed), study.recipe_of(task.arm)
+        prepared, recipe = self.prepared.of(seed), study.recipe_of(task.arm)
         # the photos with their labels, which are in the training part, the network, its training, its chance
         made_from = [
-            soil.manifest.hash,
-            soil.split.hash,
-            arch.write(arm.network(len(soil.manifest.classes))),
+            prepared.manifest.hash,
+            prepared.split.hash,
+            arch.write(arm.network(len(prepared.manifest.classes))),
             plan.recipe_hash(recipe),
             *(
                 str(number)
@@ -95,11 +95,11 @@ class Memos:
             ),
         ]
         machine = plan.machine().processor
-        if isinstance(task, Look):
+        if isinstance(task, AuditTask):
             return result_cache.key("audit", made_from, LIBRARIES, machine=machine)
         busy = [self.device, str(self.n_workers), str(limits.cores()), self._how_decoded(recipe.resolution)]
         return result_cache.key("pilot", [*made_from, *busy], LIBRARIES, machine=f"{machine} {platform.node()}")
 
     def _how_decoded(self, resolution: int) -> str:
         n_threads = plan.n_decoding(self.study, self.n_workers)
-        return f"direct:{n_threads}" if resolution in self.soil.direct else "once"
+        return f"direct:{n_threads}" if resolution in self.prepared.direct else "once"

@@ -12,22 +12,22 @@ from pathlib import Path
 
 from commongarden import store as store_files
 from commongarden.train import checkpoint
-from commongarden.train.loop import Trainee
+from commongarden.train.loop import TrainState
 
 SHARE = 0.01  # of a run's time at the most, behind its first checkpoint
 
 
-class Saver:
+class CheckpointSchedule:
     """Writes a run's checkpoints. What a kill loses is the epoch under way, or what was trained in a hundred times the
     seconds of a checkpoint, whichever is more."""
 
-    def __init__(self, path: Path, trainee: Trainee) -> None:
-        self._path, self._trainee = path, trainee
+    def __init__(self, path: Path, train_state: TrainState) -> None:
+        self._path, self._trainee = path, train_state
         self._cost = math.inf  # seconds of the quickest so far: a disk that stalled once is no measure
         self._saved = -math.inf
 
     def epoch_done(self) -> None:
-        """Saves the trainee where it is due, which it is behind the first epoch."""
+        """Saves the training state where it is due, which it is behind the first epoch."""
         begun = time.monotonic()
         if (begun - self._saved) * SHARE < self._cost:
             return

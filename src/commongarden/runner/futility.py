@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from commongarden.records import Epoch
-from commongarden.runner.prepared_data import Soil
+from commongarden.runner.prepared_data import PreparedData
 
 FEWEST_EPOCHS = 4  # of the recipe; with fewer nothing is stopped
 
@@ -25,7 +25,7 @@ def is_hopeless(history: Sequence[Epoch], n_epochs: int, line: float) -> bool:
     return all(epoch.val_accuracy <= line for epoch in history[:half])
 
 
-def commonest_line(soil: Soil) -> float:
+def commonest_line(prepared: PreparedData) -> float:
     """The share of the training part's commonest class in the validation part."""
-    commonest = np.bincount(soil.labels[soil.train]).argmax()
-    return float((soil.labels[soil.val] == commonest).mean())
+    commonest = np.bincount(prepared.labels[prepared.train]).argmax()
+    return float((prepared.labels[prepared.val] == commonest).mean())

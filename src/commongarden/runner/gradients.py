@@ -14,7 +14,7 @@ from commongarden import arch
 from commongarden.arch import Node
 from commongarden.data import result_cache
 from commongarden.errors import RunnerError
-from commongarden.i18n.language import _, told
+from commongarden.i18n.language import _, translate
 from commongarden.runner import plan
 from commongarden.runner.isolated import Died, Progress, calls
 from commongarden.study import Study
@@ -43,7 +43,7 @@ def check(study: Study, n_classes: int, cache_folder: Path) -> None:
     except Died as died:
         raise RunnerError(
             _("{arm}: comparing the gradients of its convolutions crashed: {cause}; accepted: {accepted}").format(
-                arm=died.phase, cause=told(died.cause), accepted=ACCEPTED
+                arm=died.phase, cause=translate(died.cause), accepted=ACCEPTED
             )
         ) from None
     for name, wrong in found.items():

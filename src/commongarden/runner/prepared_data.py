@@ -1,4 +1,4 @@
-"""The soil all arms grow in: photos, labels, parts and decoded images, prepared once and reopened by every worker."""
+"""The data that all runs of a study share: labels, parts, decoded images. Prepared once, reopened by every worker."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from commongarden import store as store_files
 from commongarden import study as study_file
 from commongarden.data import cache, folder, inspecting, result_cache
 from commongarden.data.finding import Listed
-from commongarden.data.on_the_fly import Direct, Images
+from commongarden.data.on_the_fly import Images, OnTheFlyImages
 from commongarden.data.split import Alike, of_run_seed
 from commongarden.errors import StoreError
 from commongarden.i18n.language import _
@@ -29,7 +29,7 @@ OnProgress = Callable[[str, int, int], None]  # what is being done, how many don
 
 
 @dataclass(frozen=True, eq=False)
-class Soil:
+class PreparedData:
     """labels: (n,) int64 in the manifest's order; train, val, test: places in that order, in the runs with the first
     seed; own: the splits of the run seeds, where those differ; direct: by resolution, bytes that decoded images may
     take in the cache where that is too few, so that photos are decoded each time; n_decoding: threads of one process
@@ -46,8 +46,8 @@ class Soil:
     direct: Mapping[int, int] = field(default_factory=dict)
     n_decoding: int = 1
 
-    def of(self, seed: int) -> Soil:
-        """The soil of the runs with this seed."""
+    def of(self, seed: int) -> PreparedData:
+        """The data of the runs with this seed."""
         parts = self.own.get(seed, self.split)
         if parts is self.split:
             return self
@@ -57,11 +57,11 @@ class Soil:
     def images(self, resolution: int) -> Images:
         """All photos decoded: (n, resolution, resolution, 3) uint8, from the cache or when asked for."""
         if resolution in self.direct:
-            return Direct(self.manifest, resolution, resolution, self.n_decoding)
+            return OnTheFlyImages(self.manifest, resolution, resolution, self.n_decoding)
         return cache.images(self.manifest, resolution, resolution, self.cache_folder)
 
 
-def prepare(
+def prepare_data(
     study: Study,
     root: Path,
     cache_folder: Path,
@@ -72,7 +72,7 @@ def prepare(
     tell: result_cache.Tell | None = None,
     device: str = "cpu",
     listed: Listed | None = None,
-) -> tuple[Store, Soil]:
+) -> tuple[Store, PreparedData]:
     """Judges the photos, measures networks by others, makes or reads the split, decodes what is missing, and writes the
     effective study. cache_budget: bytes that the cache's images may take; those that do not fit there, or on the disk,
     are not decoded in advance. tell: hears of what was kept for other studies and is torn. listed: the data's files,
@@ -187,21 +187,23 @@ def _splits(store: Store, study: Study, manifest: Manifest, alike: Alike) -> dic
     return {seed: made.get(seed) or store.split(seed) for seed in study.seeds}
 
 
-def reopen(store: Store, cache_folder: Path, direct: Mapping[int, int] | None = None, n_decoding: int = 1) -> Soil:
-    """The soil as `prepare` left it. direct, n_decoding: as it found them."""
+def reopen(
+    store: Store, cache_folder: Path, direct: Mapping[int, int] | None = None, n_decoding: int = 1
+) -> PreparedData:
+    """The data as `prepare_data` left them. direct, n_decoding: as it found them."""
     own = store.splits()
     found = _soil(store.manifest(), next(iter(own.values())), cache_folder, own)
     return replace(found, direct=direct or {}, n_decoding=n_decoding)
 
 
-def _soil(manifest: Manifest, parts: Split, cache_folder: Path, own: Mapping[int, Split]) -> Soil:
+def _soil(manifest: Manifest, parts: Split, cache_folder: Path, own: Mapping[int, Split]) -> PreparedData:
     place = {photo.path: i for i, photo in enumerate(manifest.photos)}
     number = {label: i for i, label in enumerate(manifest.classes)}
     labels = np.array([number[photo.label] for photo in manifest.photos], dtype=np.int64)
     train, val, test = (
         np.array([place[path] for path in part], dtype=np.int64) for part in (parts.train, parts.val, parts.test)
     )
-    return Soil(manifest, parts, labels, train, val, test, cache_folder, own)
+    return PreparedData(manifest, parts, labels, train, val, test, cache_folder, own)
 
 
 def _extended(root: Path, stored: Study, wanted: Study) -> Study:

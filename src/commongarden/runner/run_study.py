@@ -1,4 +1,4 @@
-"""A study from its declaration to a full store: prepares the soil, makes the runs that are missing, keeps what the
+"""A study from its declaration to a full store: prepares the data, makes the runs that are missing, keeps what the
 report will need.
 """
 
@@ -21,7 +21,7 @@ from commongarden import store as store_files
 from commongarden.data import folder, image, losses
 from commongarden.data.finding import Listed
 from commongarden.errors import DataError
-from commongarden.i18n.language import _, ngettext, told
+from commongarden.i18n.language import _, ngettext, translate
 from commongarden.records import LeftOut, inspection
 from commongarden.records.findings import Audit
 from commongarden.runner import (
@@ -37,11 +37,11 @@ from commongarden.runner import (
     tuning,
 )
 from commongarden.runner.budget import Spending
-from commongarden.runner.cached_results import Memos
+from commongarden.runner.cached_results import CachedResults
 from commongarden.runner.display import Display
-from commongarden.runner.events import Audited, Job, Piloted, Sighted, Task
+from commongarden.runner.events import Attributed, Audited, Job, Piloted, Task
 from commongarden.runner.forecast import Forecast
-from commongarden.runner.prepared_data import Soil, prepare
+from commongarden.runner.prepared_data import PreparedData, prepare_data
 from commongarden.runner.rounds import Rounds
 from commongarden.runner.tensorboard import EventFiles
 from commongarden.runner.workers import LocalWorkers
@@ -54,7 +54,7 @@ THUMBNAIL_PIXELS = 160
 
 
 @dataclass(frozen=True)
-class Conducted:
+class StudyOutcome:
     """How a study stands after a call: runs in the store by how they ended, runs still to be made (by the rule of the
     race, where there is one). forecast: with what it took, where runs were made to the end."""
 
@@ -67,7 +67,7 @@ class Conducted:
     raced: Raced | None = None
 
 
-def conduct(
+def run_study(
     study: Study,
     root: Path,
     cache_folder: Path,
@@ -87,7 +87,7 @@ def conduct(
     maps: bool = True,
     cache_budget: int | None = None,
     listed: Listed | None = None,
-) -> Conducted:
+) -> StudyOutcome:
     """Makes every run of the study that `root` lacks, and goes on with those that were stopped.
 
     spending: the study is raced (docs/racing.md); tell_look gives the note on a look. A few steps of each arm are timed
@@ -113,8 +113,8 @@ def conduct(
     device = plan.device_name(device)
     plan.check_precision(study, device)
     interrupted = False
-    with store_files.held(root), display:
-        for mended in store_files.mend(Store(root)):
+    with store_files.lock(root), display:
+        for mended in store_files.recover(Store(root)):
             display.note(mended)
         if listed is None:  # what is wrong with the data is found before anything is loaded
             listed = sources.listed(study, root, keep_going=keep_going)
@@ -122,7 +122,7 @@ def conduct(
                 display.note(said)
         if plan.pending(study, Store(root)):
             processes.prepare()
-        store, soil = prepare(
+        store, prepared = prepare_data(
             study,
             root,
             cache_folder,
@@ -137,17 +137,17 @@ def conduct(
         for arm in study.arms:
             kept = study.arms[arm].origin
             for note in kept.notes if kept is not None else ():
-                display.note(_("note: {arm}: {what}").format(arm=arm, what=told(note)))
-        if soil.manifest.left_out:
-            display.note(_left_out(soil.manifest.left_out, losses.lines(folder.lost(listed, soil.manifest))))
-        if soil.split.left_out:
-            display.note(_in_no_part(soil.split.left_out))
-        for said in inspection.greys(soil.manifest):
+                display.note(_("note: {arm}: {what}").format(arm=arm, what=translate(note)))
+        if prepared.manifest.left_out:
+            display.note(_left_out(prepared.manifest.left_out, losses.lines(folder.lost(listed, prepared.manifest))))
+        if prepared.split.left_out:
+            display.note(_in_no_part(prepared.split.left_out))
+        for said in inspection.greys(prepared.manifest):
             display.note(said)
-        for said in _found_in_photos(store, soil):
+        for said in _found_in_photos(store, prepared):
             display.note(_("warning: {what}").format(what=said))
         _write_command(store, argv)
-        baselines.keep(store, study, soil, display.prepare, display.note)
+        baselines.keep(store, study, prepared, display.prepare, display.note)
         if retry:
             for run in store.runs():
                 if run.status == "failed":
@@ -155,7 +155,7 @@ def conduct(
         known = forecast.measured(store)
         if study.tuning is not None:
             with _interruptible() as stop:
-                workers = LocalWorkers(store, soil, 0, device, known=known)
+                workers = LocalWorkers(store, prepared, 0, device, known=known)
                 interrupted = not tuning.search(
                     workers,
                     known,
@@ -169,22 +169,22 @@ def conduct(
             study = store.study()
 
         def tell(found: Raced, number: int) -> None:
-            if tell_look is not None and (told := tell_look(found, number)):
-                display.note(told)
+            if tell_look is not None and (translate := tell_look(found, number)):
+                display.note(translate)
 
         rounds = Rounds(study, store, spending, known, tell)
         jobs = [] if interrupted else rounds.all()
-        n_classes = len(soil.manifest.classes)
+        n_classes = len(prepared.manifest.classes)
         looks = plan.unaudited(study, store, jobs, n_classes)
         n_workers = plan.n_workers(study, len(jobs), n_classes, device, n_workers)
         began = Began(jobs, known, n_workers, spending)
         if jobs:
             gradients.check(study, n_classes, cache_folder)
-        for said in decoding.costs(study, soil, jobs, n_workers):
+        for said in decoding.costs(study, prepared, jobs, n_workers):
             display.note(said)
         if jobs:
             pilots = forecast.pilots(jobs, known)
-            memos = Memos(study, soil, device, n_workers, display.note)
+            memos = CachedResults(study, prepared, device, n_workers, display.note)
             recalled, tasks = memos.recalled([*looks, *pilots])
             for seen_before in recalled:
                 if isinstance(seen_before, Audited):
@@ -198,7 +198,7 @@ def conduct(
                     return []
                 made = rounds.next()
                 if made:
-                    sizes = {job: plan.work(study, job, len(soil.train), n_classes) for job in made}
+                    sizes = {job: plan.work(study, job, len(prepared.train), n_classes) for job in made}
                     display.begin(sizes, {job: study.recipe_of(job.arm).epochs for job in made}, n_workers)
                 elif maps:
                     maps = False  # once: what could not be looked at now could not be a moment later
@@ -206,7 +206,7 @@ def conduct(
                 return [*made]
 
             with _interruptible() as stop:
-                workers = LocalWorkers(store, soil, n_workers, device, stop_hopeless, known)
+                workers = LocalWorkers(store, prepared, n_workers, device, stop_hopeless, known)
                 for event in workers.execute(tasks, stop.is_set, more):
                     if isinstance(event, Audited | Piloted):
                         memos.keep(event)
@@ -214,7 +214,7 @@ def conduct(
                         _keep_audit(store, event, display, tell_audit)
                     elif isinstance(event, Piloted):
                         _keep_pilot(known, event, display)
-                    elif isinstance(event, Sighted):
+                    elif isinstance(event, Attributed):
                         _keep_sight(store, event, display)
                     else:
                         display.show(event)
@@ -225,13 +225,13 @@ def conduct(
                 event_files.close()
         elif maps and not interrupted and (unseen := attribution_tasks.pending(store, study)):
             with _interruptible() as stop:
-                for event in LocalWorkers(store, soil, 1, device).execute(unseen, stop.is_set):
-                    if isinstance(event, Sighted):
+                for event in LocalWorkers(store, prepared, 1, device).execute(unseen, stop.is_set):
+                    if isinstance(event, Attributed):
                         _keep_sight(store, event, display)
         rounds.close()
         if spending is not None:
             study = _trimmed(store, study)
-        _keep_thumbnails(store, soil)
+        _keep_thumbnails(store, prepared)
         standing = _standing(store, study, interrupted, rounds)
         return dataclasses.replace(standing, forecast=None if standing.n_missing else began.ended(store))
 
@@ -283,12 +283,12 @@ class Began:
         return kept
 
 
-def _keep_sight(store: Store, event: Sighted, display: Display) -> None:
+def _keep_sight(store: Store, event: Attributed, display: Display) -> None:
     if event.sight is not None:
         attribution_maps.write(store, event.sight)
         return
     text = _("warning: what {arm} looks at could not be drawn: {cause}")
-    display.note(text.format(arm=event.arm, cause=told(event.cause)))
+    display.note(text.format(arm=event.arm, cause=translate(event.cause)))
 
 
 def _keep_pilot(known: dict[str, Piloted], event: Piloted, display: Display) -> None:
@@ -322,7 +322,7 @@ def _left_out(files: Sequence[LeftOut], by_class: Sequence[str]) -> str:
         reasons.setdefault(file.reason, []).append(file.path)
     examples = [LeftOut(paths[0], reason) for reason, paths in reasons.items()]
     more = len(files) - min(len(examples), 3)
-    shown = "".join(f"\n  {file.path}: {told(file.reason)}" for file in examples[:3])
+    shown = "".join(f"\n  {file.path}: {translate(file.reason)}" for file in examples[:3])
     if more:
         shown += _("\n  and {n} more, all named in split.json").format(n=more)
     return ngettext(
@@ -332,10 +332,10 @@ def _left_out(files: Sequence[LeftOut], by_class: Sequence[str]) -> str:
     ).format(n=f"{len(files):,}", files=shown + "".join(f"\n  {line}" for line in by_class))
 
 
-def _found_in_photos(store: Store, soil: Soil) -> list[str]:
+def _found_in_photos(store: Store, prepared: PreparedData) -> list[str]:
     found = inspection.read(store.root / inspection.FILE)
-    said = [] if found is None else inspection.warnings(found, soil.manifest, soil.split)
-    return [*said, *inspection.divided_warnings(soil.manifest, inspection.part_of(soil.split))]
+    said = [] if found is None else inspection.warnings(found, prepared.manifest, prepared.split)
+    return [*said, *inspection.divided_warnings(prepared.manifest, inspection.part_of(prepared.split))]
 
 
 def _in_no_part(files: Sequence[LeftOut]) -> str:
@@ -347,27 +347,27 @@ def _in_no_part(files: Sequence[LeftOut]) -> str:
 
 
 def _listed(files: Sequence[LeftOut]) -> str:
-    shown = "".join(f"\n  {file.path}: {told(file.reason)}" for file in files[:3])
+    shown = "".join(f"\n  {file.path}: {translate(file.reason)}" for file in files[:3])
     if len(files) <= 3:
         return shown
     return shown + _("\n  and {n} more, all named in split.json").format(n=len(files) - 3)
 
 
-def _standing(store: Store, study: Study, interrupted: bool, rounds: Rounds) -> Conducted:
+def _standing(store: Store, study: Study, interrupted: bool, rounds: Rounds) -> StudyOutcome:
     runs = store.runs()
     n_failed = sum(run.status == "failed" for run in runs)
     found = rounds.raced
     n_missing = len(study.arms) * len(study.seeds) - len(runs) if found is None else rounds.n_needed
-    return Conducted(
+    return StudyOutcome(
         store, len(runs) - n_failed, n_failed, n_missing, interrupted and n_missing > 0, raced=found
     )  # fmt: skip
 
 
-def _keep_thumbnails(store: Store, soil: Soil) -> None:
+def _keep_thumbnails(store: Store, prepared: PreparedData) -> None:
     jpegs = {}
     for photo, _share in stats.most_missed(store):
         with suppress(DataError):  # taken away since it was decoded: the report shows the others
-            jpegs[photo] = image.jpeg(soil.manifest.root, photo, THUMBNAIL_PIXELS, soil.manifest.range)
+            jpegs[photo] = image.jpeg(prepared.manifest.root, photo, THUMBNAIL_PIXELS, prepared.manifest.range)
     store_files.write_thumbnails(store, jpegs)
 
 

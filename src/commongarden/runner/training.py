@@ -1,4 +1,4 @@
-"""One run, from soil to store. Only workers import this module: it loads torch."""
+"""One run, from prepared data to store. Only workers import this module: it loads torch."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from commongarden.i18n.language import N_
 from commongarden.io import disk
 from commongarden.records import Epoch, Failure, Predictions, Run
 from commongarden.runner import plan
-from commongarden.runner.checkpoint_schedule import Saver
+from commongarden.runner.checkpoint_schedule import CheckpointSchedule
 from commongarden.runner.events import EpochDone, Event, Job, RunDone, RunStopped, Started, Stepped, Trial
 from commongarden.runner.futility import commonest_line, is_hopeless
 from commongarden.runner.initial_network import first_weights, own_pixels
-from commongarden.runner.prepared_data import Soil
+from commongarden.runner.prepared_data import PreparedData
 from commongarden.runner.storing import check_stored, stored
 from commongarden.store import Store
 from commongarden.study import Study
@@ -38,10 +38,10 @@ REESTIMATED_FROM = 128  # photos of the training part: enough for a mean and a d
 SECONDS_BETWEEN_STEP_EVENTS = 0.25
 
 
-def grow(
+def train_run(
     store: Store,
     study: Study,
-    soil: Soil,
+    prepared: PreparedData,
     job: Job,
     device_name: str,
     stop: Callable[[], bool],
@@ -55,38 +55,38 @@ def grow(
     Ends early, with the last checkpoint kept, once `stop()` is true. A run that diverges or breaks is stored as failed,
     with the traceback of the code that broke. A tuning run is not tested.
     """
-    soil = soil.of(job.seed)
-    record = plan.record(study, soil, job, device_name)
+    prepared = prepared.of(job.seed)
+    record = plan.record(study, prepared, job, device_name)
     store, _ = plan.kept_in(store, job)
-    trainee: list[loop.Trainee] = []
+    train_state: list[loop.TrainState] = []
     try:
-        yield from _grow(store, study, soil, job, record, stop, trainee, stop_hopeless)
+        yield from _train_run(store, study, prepared, job, record, stop, train_state, stop_hopeless)
     except loop.Diverged as error:
         failure = Failure(str(error), error.epoch, error.step)
     except CommonGardenError as error:
-        if not isinstance(error, ArchError) or not trainee:  # nothing that a run could be blamed for
+        if not isinstance(error, ArchError) or not train_state:  # nothing that a run could be blamed for
             raise
-        failure = Failure(str(error), len(trainee[0].history) + 1)
+        failure = Failure(str(error), len(train_state[0].history) + 1)
     except (Exception, SystemExit, KeyboardInterrupt) as error:  # the code of a network may raise anything
-        epoch = len(trainee[0].history) + 1 if trainee else 0
+        epoch = len(train_state[0].history) + 1 if train_state else 0
         failure = Failure(describe_user_error(error), epoch, traceback=user_traceback(error))
     else:
         return
     failed = dataclasses.replace(record, failure=failure, ended=plan.now())
-    recorder = trainee[0].recorder if trainee else None
+    recorder = train_state[0].recorder if train_state else None
     signals = recorder.signals() if recorder is not None and (recorder.rows or recorder.notes) else None
-    store_files.write_run(store, failed, trainee[0].history if trainee else [], None, None, signals)
+    store_files.write_run(store, failed, train_state[0].history if train_state else [], None, None, signals)
     yield RunDone(job, failed)
 
 
-def _grow(
+def _train_run(
     store: Store,
     study: Study,
-    soil: Soil,
+    prepared: PreparedData,
     job: Job,
     record: Run,
     stop: Callable[[], bool],
-    kept: list[loop.Trainee],
+    kept: list[loop.TrainState],
     stop_hopeless: bool,
 ) -> Iterator[Event]:
     recipe = record.recipe
@@ -95,9 +95,9 @@ def _grow(
     machine = dataclasses.replace(record.machine, instructions=torch.backends.cpu.get_cpu_capability())
     record = dataclasses.replace(record, machine=machine)
     memory = measure.PeakMemory(device)
-    images = soil.images(recipe.resolution)
+    images = prepared.images(recipe.resolution)
     if recipe.pixels == "standardized":
-        mean, std = batches.channel_statistics(images, soil.train)
+        mean, std = batches.channel_statistics(images, prepared.train)
         record = dataclasses.replace(record, pixel_mean=mean, pixel_std=std)
     elif recipe.pixels == "own":
         mean, std = own_pixels(read(record.arch))
@@ -107,23 +107,23 @@ def _grow(
 
     partial = store.partial(record.arm, record.seed)
     store_files.make_folder(partial)
-    steps = batches.n_batches(len(soil.train), recipe.batch_size)
-    trainee, note = _trainee(study, job, record, device, steps), ""
+    steps = batches.n_batches(len(prepared.train), recipe.batch_size)
+    train_state, note = _trainee(study, job, record, device, steps), ""
     try:
-        checkpoint.restore(trainee, partial / "checkpoint.pt")
+        checkpoint.restore(train_state, partial / "checkpoint.pt")
     except FileNotFoundError:
         pass
     except checkpoint.Unreadable as error:
         with store_files.changing(partial):  # beside the run, which holds nothing that is not its own
             disk.rename(partial / "checkpoint.pt", partial.with_suffix(".checkpoint"))
-            disk.set_aside(partial.with_suffix(".checkpoint"))
-        trainee, note = (
+            disk.quarantine(partial.with_suffix(".checkpoint"))
+        train_state, note = (
             _trainee(study, job, record, device, steps),
             N_("{reason}; starts from its first epoch").format(reason=error),
         )
-    kept.append(trainee)
-    saver = Saver(partial / "checkpoint.pt", trainee)
-    yield Started(job, tuple(trainee.history), note)
+    kept.append(train_state)
+    saver = CheckpointSchedule(partial / "checkpoint.pt", train_state)
+    yield Started(job, tuple(train_state.history), note)
 
     in_order = study.stream_seed(job.seed, "order")  # augmentation and dropout go with it: they are chance on the way
 
@@ -132,19 +132,21 @@ def _grow(
             streams.generator(study.seed, in_order, "order", epoch),
             streams.generator(study.seed, in_order, "augmentation", epoch),
         )
-        return batches.shuffled(held, soil.labels, soil.train, recipe.batch_size, order, augmentation, recipe.augment)
+        return batches.shuffled(
+            held, prepared.labels, prepared.train, recipe.batch_size, order, augmentation, recipe.augment
+        )
 
     def part(indices: np.ndarray) -> Iterable[loop.Batch]:
-        return batches.in_order(held, soil.labels, indices, EVALUATION_BATCH)
+        return batches.in_order(held, prepared.labels, indices, EVALUATION_BATCH)
 
     shown = 0.0
-    line = commonest_line(soil) if stop_hopeless and not isinstance(job, Trial) else -1.0
-    news_of = loop.train(trainee, train_batches, lambda: part(soil.val), steps, study.seed, in_order)
-    while not is_hopeless(trainee.history, recipe.epochs, line) and (news := next(news_of, None)) is not None:
+    line = commonest_line(prepared) if stop_hopeless and not isinstance(job, Trial) else -1.0
+    news_of = loop.train(train_state, train_batches, lambda: part(prepared.val), steps, study.seed, in_order)
+    while not is_hopeless(train_state.history, recipe.epochs, line) and (news := next(news_of, None)) is not None:
         if isinstance(news, Epoch):
             memory.look()
             saver.epoch_done()
-            yield EpochDone(job, news, len(soil.train) / news.seconds_train)
+            yield EpochDone(job, news, len(prepared.train) / news.seconds_train)
         elif time.monotonic() - shown > SECONDS_BETWEEN_STEP_EVENTS:
             shown = time.monotonic()
             yield Stepped(job, news.epoch, news.step, steps, news.loss, news.accuracy, news.images_per_second)
@@ -152,7 +154,7 @@ def _grow(
             yield RunStopped(job)
             return
 
-    weights_epoch = loop.selected(trainee)
+    weights_epoch = loop.selected(train_state)
     if isinstance(job, Trial):  # the test part chooses nothing
         looked_at = dataclasses.replace(
             record,
@@ -162,44 +164,46 @@ def _grow(
             selected_epoch=weights_epoch,
             peak_memory_bytes=memory.look(),
         )
-        store_files.write_run(store, looked_at, trainee.history, None, None)
+        store_files.write_run(store, looked_at, train_state.history, None, None)
         yield RunDone(job, looked_at)
         return
     start = time.perf_counter()
     chance = streams.seed(study.seed, in_order, "evaluation")
-    weights = stored(trainee.classifier, record)  # before the test, which may change what a network keeps
-    streams.seed_all(chance, trainee.classifier)
-    test = evaluate(trainee.classifier, part(soil.test), device)
+    weights = stored(train_state.classifier, record)  # before the test, which may change what a network keeps
+    streams.seed_all(chance, train_state.classifier)
+    test = evaluate(train_state.classifier, part(prepared.test), device)
     peak = memory.look()
-    check_stored(weights, record, next(iter(part(soil.test))), test, device, chance)
-    few = soil.train[np.linspace(0, len(soil.train) - 1, min(REESTIMATED_FROM, len(soil.train))).astype(np.int64)]
-    together = batches.in_order(held, soil.labels, few, REESTIMATED_FROM)
-    anew = reestimated(trainee.classifier, together, lambda: part(soil.val), device)
+    check_stored(weights, record, next(iter(part(prepared.test))), test, device, chance)
+    few = prepared.train[
+        np.linspace(0, len(prepared.train) - 1, min(REESTIMATED_FROM, len(prepared.train))).astype(np.int64)
+    ]
+    together = batches.in_order(held, prepared.labels, few, REESTIMATED_FROM)
+    anew = reestimated(train_state.classifier, together, lambda: part(prepared.val), device)
     finished = dataclasses.replace(
         record,
         status="finished",
-        stopped_as_hopeless=len(trainee.history) < recipe.epochs,
+        stopped_as_hopeless=len(train_state.history) < recipe.epochs,
         failure=None,
         ended=plan.now(),
         selected_epoch=weights_epoch,
         test_accuracy=test.accuracy,
         test_loss=test.loss,
         seconds_test=time.perf_counter() - start,
-        inference_ms=measure.inference_ms(trainee.classifier, record.input, device),
+        inference_ms=measure.inference_ms(train_state.classifier, record.input, device),
         peak_memory_bytes=peak,
         model_bytes=len(weights),
     )
-    photos = np.array([soil.manifest.photos[i].path for i in soil.test], dtype=np.str_)
+    photos = np.array([prepared.manifest.photos[i].path for i in prepared.test], dtype=np.str_)
     predictions = Predictions(photos, test.labels, test.probabilities)
-    signals = None if trainee.recorder is None else trainee.recorder.signals(anew)
-    store_files.write_run(store, finished, trainee.history, predictions, weights, signals)
+    signals = None if train_state.recorder is None else train_state.recorder.signals(anew)
+    store_files.write_run(store, finished, train_state.history, predictions, weights, signals)
     yield RunDone(job, finished)
 
 
-def _trainee(study: Study, job: Job, record: Run, device: torch.device, steps: int) -> loop.Trainee:
+def _trainee(study: Study, job: Job, record: Run, device: torch.device, steps: int) -> loop.TrainState:
     network = read(record.arch)
     first = first_weights(study, job, network, record.input, record.recipe, record.pixel_mean, record.pixel_std)
-    trainee = loop.new_trainee(first, record.recipe, device)
+    train_state = loop.new_train_state(first, record.recipe, device)
     if not isinstance(job, Trial):
-        trainee.recorder = Recorder(first.body, tree_paths(network), steps)
-    return trainee
+        train_state.recorder = Recorder(first.body, tree_paths(network), steps)
+    return train_state

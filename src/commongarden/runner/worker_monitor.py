@@ -23,7 +23,7 @@ LARGE = 0.5  # a killed worker that held this share of the memory probably died 
 
 
 @dataclass
-class Watch:
+class WorkerMonitor:
     """One worker, looked at a few times a second. silent: seconds since its last word, those asleep not counted."""
 
     pid: int

@@ -22,7 +22,7 @@ from commongarden.stats.factorial import Factorial as Factorial
 from commongarden.stats.factorial import Step as Step
 from commongarden.stats.holm import holm_levels as holm_levels
 from commongarden.stats.holm import holm_p as holm_p
-from commongarden.stats.majority_class import Commonest as Commonest
+from commongarden.stats.majority_class import MajorityClass as MajorityClass
 from commongarden.stats.majority_class import at_commonest as at_commonest
 from commongarden.stats.majority_class import commonest_class as commonest_class
 from commongarden.stats.means import Components as Components
@@ -33,8 +33,8 @@ from commongarden.stats.metrics import Metric as Metric
 from commongarden.stats.metrics import calibration_error as calibration_error
 from commongarden.stats.metrics import imbalance as imbalance
 from commongarden.stats.missed import most_missed as most_missed
-from commongarden.stats.part_contributions import Worth as Worth
-from commongarden.stats.part_contributions import Worths as Worths
+from commongarden.stats.part_contributions import PartContribution as PartContribution
+from commongarden.stats.part_contributions import PartContributions as PartContributions
 from commongarden.stats.power import Effort as Effort
 from commongarden.stats.power import Remedy as Remedy
 from commongarden.stats.power import remedy as remedy

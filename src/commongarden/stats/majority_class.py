@@ -13,7 +13,7 @@ from commongarden.store import Store
 
 
 @dataclass(frozen=True)
-class Commonest:
+class MajorityClass:
     """Always guessing the commonest class of the training part: what a network must beat.
 
     accuracy: its share of the test part. loss: entropy of the training part's class shares, in nats.
@@ -24,12 +24,14 @@ class Commonest:
     loss: float
 
 
-def commonest_class(train: Sequence[str], test: Sequence[str]) -> Commonest:
+def commonest_class(train: Sequence[str], test: Sequence[str]) -> MajorityClass:
     """The line of always guessing the commonest label of the training part (ties: first in the alphabet)."""
     counts = Counter(train)
     label = min(counts, key=lambda name: (-counts[name], name))
     shares = np.array(list(counts.values())) / len(train)
-    return Commonest(label, sum(name == label for name in test) / len(test), float(-(shares * np.log(shares)).sum()))
+    return MajorityClass(
+        label, sum(name == label for name in test) / len(test), float(-(shares * np.log(shares)).sum())
+    )
 
 
 def at_commonest(store: Store, run: Run, line: float) -> bool:

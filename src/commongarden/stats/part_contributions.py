@@ -19,7 +19,7 @@ Swap = tuple[str, str, str]  # key, value of the whole network, value of the arm
 
 
 @dataclass(frozen=True)
-class Worth:
+class PartContribution:
     """One part. All figures are the whole network's minus the arm's.
 
     arm: the arm without it. parts: what was taken out or swapped, as the study file spells it; swaps: the options and
@@ -42,22 +42,22 @@ class Worth:
 
 
 @dataclass(frozen=True)
-class Worths:
+class PartContributions:
     """The parts of `arm`, the most valuable first. n_params, macs: of the whole network; seconds: of one run of it."""
 
     arm: str
-    parts: tuple[Worth, ...]
+    parts: tuple[PartContribution, ...]
     n_params: int
     macs: int
     seconds: float | None
 
 
-def worths_of(
+def part_contributions(
     study: Study,
     arms: Sequence[ArmResult],
     contrasts: Sequence[ContrastResult],
     seconds: dict[str, dict[int, float]],
-) -> Worths | None:
+) -> PartContributions | None:
     """What the contrasts of the study's `ablation` say; None in another study. seconds: by arm and run seed."""
     if not study.ablation:
         return None
@@ -75,7 +75,7 @@ def worths_of(
             for estimate in (result.difference, result.adjusted, result.equivalence)
         )
         found.append(
-            Worth(
+            PartContribution(
                 name,
                 parts,
                 swaps,
@@ -92,7 +92,7 @@ def worths_of(
     sign = 1 if METRICS[study.metric].higher_is_better else -1
     found.sort(key=lambda part: (part.difference is None, -sign * part.difference.value if part.difference else 0))
     time = None if whole.seconds is None else whole.seconds.value
-    return Worths(study.ablation, tuple(found), whole.n_params, whole.macs or 0, time)
+    return PartContributions(study.ablation, tuple(found), whole.n_params, whole.macs or 0, time)
 
 
 def turned(found: Estimate | None) -> Estimate | None:

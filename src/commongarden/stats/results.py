@@ -10,10 +10,10 @@ from commongarden.stats.baselines import BesideBaseline
 from commongarden.stats.best import Standing
 from commongarden.stats.budgets import BudgetViews
 from commongarden.stats.factorial import Factorial
-from commongarden.stats.majority_class import Commonest
+from commongarden.stats.majority_class import MajorityClass
 from commongarden.stats.means import Components
 from commongarden.stats.metrics import Imbalance
-from commongarden.stats.part_contributions import Worths
+from commongarden.stats.part_contributions import PartContributions
 from commongarden.stats.power import Remedy
 from commongarden.stats.tuned import Tuned
 from commongarden.study import Published
@@ -127,7 +127,7 @@ class Results:
     n_train: int
     n_val: int
     n_test: int
-    commonest: Commonest
+    commonest: MajorityClass
     arms: tuple[ArmResult, ...]
     contrasts: tuple[ContrastResult, ...]
     baselines: tuple[Baseline, ...] = ()
@@ -143,6 +143,6 @@ class Results:
     vary: tuple[str, ...] = ("init", "order")
     folds: int = 0
     contract: str = ""
-    worth: Worths | None = None
+    worth: PartContributions | None = None
     n_groups: int = 0
     n_test_groups: int = 0

@@ -45,7 +45,7 @@ class Evidence:
 
 
 @dataclass(frozen=True, eq=False)
-class Sight:
+class Attribution:
     """What one run's network looks at.
 
     layer: the module whose output the evidence is read from; "" where there is none. filters: PNG of the kernels
@@ -96,7 +96,7 @@ def keys(store: Store) -> dict[str, str]:
     return found
 
 
-def read(store: Store, arm: str) -> Sight | None:
+def read(store: Store, arm: str) -> Attribution | None:
     """An arm's sight; None where none was made. Raises StoreError for a torn file."""
     path = store.root / FOLDER / f"{arm}.npz"
     if not path.is_file():
@@ -110,7 +110,7 @@ def read(store: Store, arm: str) -> Sight | None:
                 for i, row in enumerate(about.evidence)
             )
             points = {name: arrays[name] for name in ("points", "labels", "called")}
-            return Sight(
+            return Attribution(
                 key=str(arrays["key"]), evidence=evidence, filters=arrays["filters"].tobytes(), **rest, **points
             )
     except TORN as error:
@@ -119,7 +119,7 @@ def read(store: Store, arm: str) -> Sight | None:
         ) from None
 
 
-def write(store: Store, sight: Sight) -> None:
+def write(store: Store, sight: Attribution) -> None:
     """Keeps an arm's sight. For the process that holds the study."""
     rows = tuple((item.path, item.label, item.called, item.probability) for item in sight.evidence)
     about = _About(evidence=rows, **{name: getattr(sight, name) for name in _ABOUT if name != "evidence"})

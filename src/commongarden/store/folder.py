@@ -24,7 +24,7 @@ from commongarden.records.signals import Signals
 from commongarden.store.checksums import checked
 from commongarden.store.parsing import decoded, predictions_of, rows_of, text_of
 from commongarden.study import Study
-from commongarden.study.recipe import of_its_time
+from commongarden.study.recipe import with_legacy_defaults
 
 Read = TypeVar("Read")
 UNDERSTOOD = "layout.json"
@@ -201,7 +201,7 @@ def read_run(directory: Path) -> Run:
     path = directory / "run.json"
     data, what = checked(directory, path.name), N_("a run's record")
     run = decoded(path, data, Run, what)
-    run = dataclasses.replace(run, recipe=of_its_time(run.recipe, decoded(path, data, _Named, what).recipe))
+    run = dataclasses.replace(run, recipe=with_legacy_defaults(run.recipe, decoded(path, data, _Named, what).recipe))
     if run.schema != SCHEMA:
         raise StoreError(
             _("{path}: found schema {schema}; this version of commongarden reads {readable}").format(

@@ -35,7 +35,7 @@ class Holder:
 
 
 @contextmanager
-def held(root: Path) -> Iterator[None]:
+def lock(root: Path) -> Iterator[None]:
     """Holds the study for this process; leaves no folder behind where none came to be.
 
     Raises StoreError at once where another process works on it, naming that one, and where the folder cannot be
@@ -117,7 +117,7 @@ def _in_use(root: Path) -> str:
     ).format(root=root, pid=who.pid, host=who.host, since=who.since)
 
 
-def mend(store: Store) -> list[str]:
+def recover(store: Store) -> list[str]:
     """Ends what a killed process had begun: the last rename of a whole run, the removal of a failed one, and files
     under temporary names. Sets aside, under another name, runs and files that are not what was written, and returns
     what is to be told of them. For the process that holds the study. Raises StoreError."""
@@ -135,7 +135,7 @@ def mend(store: Store) -> list[str]:
         told += [_set_aside(store.root, folder, wrong[0][1]) for folder in folders if (wrong := damage(folder))]
         told += _mend_own_files(store)
     if store.tuning().root.is_dir():
-        told += mend(store.tuning())
+        told += recover(store.tuning())
     return told
 
 
@@ -151,7 +151,7 @@ def _mend_own_files(store: Store) -> list[str]:
 
 
 def _set_aside(root: Path, path: Path, file: str) -> str:
-    aside = disk.set_aside(path)
+    aside = disk.quarantine(path)
     return _("warning: {path}: {file} is not what was written; it is set aside as {aside} and made again").format(
         path=path.relative_to(root), file=file, aside=aside.name
     )

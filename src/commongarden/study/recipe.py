@@ -108,17 +108,19 @@ def _bounds(recipe: Recipe) -> list[tuple[str, bool, str]]:
 FIELDS = tuple(field.name for field in dataclasses.fields(Recipe))
 # What runs were made by before there was such a field. Records and effective study files name every field, so that one
 # without it is of an earlier version; a recipe with this value is hashed as it was then.
-BEFORE: dict[str, Any] = {"rewrites": (), "precision": "float32"}
+LEGACY_DEFAULTS: dict[str, Any] = {"rewrites": (), "precision": "float32"}
 
 
-def of_its_time(recipe: Recipe, named: Collection[str]) -> Recipe:
+def with_legacy_defaults(recipe: Recipe, named: Collection[str]) -> Recipe:
     """`recipe` as read from a record or an effective study file that names these fields; there were no others yet."""
-    return dataclasses.replace(recipe, **{name: value for name, value in BEFORE.items() if name not in named})
+    return dataclasses.replace(recipe, **{name: value for name, value in LEGACY_DEFAULTS.items() if name not in named})
 
 
 def hashed(recipe: Recipe) -> dict[str, Any]:
     """What a recipe's hash is over: every field, but none that says what was so before there was the field."""
-    return {name: getattr(recipe, name) for name in FIELDS if (name, getattr(recipe, name)) not in BEFORE.items()}
+    return {
+        name: getattr(recipe, name) for name in FIELDS if (name, getattr(recipe, name)) not in LEGACY_DEFAULTS.items()
+    }
 
 
 def override(recipe: Recipe, values: Mapping[str, Any], *, where: str = "recipe") -> Recipe:

@@ -23,7 +23,7 @@ TINY = 1e-30
 
 
 @dataclass
-class Seen:
+class ModuleCall:
     """One call of one module. rms: root mean square over all numbers.
 
     spread: the greatest departure of a number from its mean over the photos, divided by the rms; 0 says that nothing
@@ -69,30 +69,30 @@ class Seen:
 
 
 @dataclass
-class Watch:
+class ActivationCapture:
     """All calls in the order in which they ended, and the graph as far as it has been walked.
 
     depths: by node of autograd's graph, which is held here so that its identity lasts.
     """
 
-    seen: list[Seen] = field(default_factory=list)
+    seen: list[ModuleCall] = field(default_factory=list)
     depths: dict[Any, int] = field(default_factory=dict)
     channels: Channels = field(default_factory=Channels)
     under_way: bool = False
 
 
-def linear_calls(watch: Watch) -> list[Seen]:
+def linear_calls(watch: ActivationCapture) -> list[ModuleCall]:
     """The calls of convolutions and dense layers."""
     return [call for call in watch.seen if isinstance(call.module, Linear)]
 
 
 @contextmanager
-def watched(network: nn.Module) -> Iterator[Watch]:
+def watched(network: nn.Module) -> Iterator[ActivationCapture]:
     """While open, every module call of a pass is noted; close it before another pass.
 
     A call that cannot be looked into is left out. Modules of TorchScript take no hooks, and neither do their parts.
     """
-    watch = Watch()
+    watch = ActivationCapture()
     names = {module: name for name, module in network.named_modules()}
 
     def begins(module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
@@ -132,7 +132,7 @@ def watched(network: nn.Module) -> Iterator[Watch]:
         ends()
 
 
-def _again(watch: Watch, name: str, result: Tensor) -> None:
+def _again(watch: ActivationCapture, name: str, result: Tensor) -> None:
     """A call in the backward pass repeats one of the forward pass (torch.utils.checkpoint), which may have been without
     gradients then."""
     if result.requires_grad:
@@ -144,9 +144,11 @@ def _again(watch: Watch, name: str, result: Tensor) -> None:
 Inputs = tuple[tuple[Any, ...], dict[str, Any]]  # by place and by name
 
 
-def _look(watch: Watch, name: str, module: nn.Module, inputs: Inputs, given: Tensor, result: Tensor) -> Seen:
+def _look(
+    watch: ActivationCapture, name: str, module: nn.Module, inputs: Inputs, given: Tensor, result: Tensor
+) -> ModuleCall:
     x, y = given.detach(), result.detach()
-    call = Seen(
+    call = ModuleCall(
         name, module, len(y), x[0, 0].numel() if x.dim() > 1 else 1, tuple(x.shape[1:]), tuple(y.shape[1:]),
         rms(x), rms(y), spread(x), spread(y),
     )  # fmt: skip

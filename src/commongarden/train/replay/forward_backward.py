@@ -22,7 +22,7 @@ GRAPHS = "COMMONGARDEN_CUDA_GRAPHS"  # set to 1, steps on CUDA are captured; no 
 WARM_UP = 3  # steps before a capture, in which libraries choose their kernels and make their workspaces
 
 
-class Learned(NamedTuple):
+class StepResult(NamedTuple):
     """logits: (n, classes). loss: the network's own. whole: what the gradients are of, auxiliary heads included."""
 
     logits: Tensor
@@ -30,21 +30,23 @@ class Learned(NamedTuple):
     whole: Tensor
 
 
-class Learn(Protocol):
+class ForwardBackward(Protocol):
     """One step's passes over photos and labels; the gradients are then with the parameters. watched: something looks
     at what happens in between, which must therefore happen now."""
 
-    def __call__(self, pixels: Tensor, labels: Tensor, *, watched: bool = False) -> Learned: ...
+    def __call__(self, pixels: Tensor, labels: Tensor, *, watched: bool = False) -> StepResult: ...
 
 
-def learner(classifier: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recipe, device: torch.device) -> Learn:
+def forward_backward_of(
+    classifier: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recipe, device: torch.device
+) -> ForwardBackward:
     """How a step of this network learns on this device."""
     learn = eager(classifier, optimizer, recipe)
     if not capturable(classifier, recipe):
         return learn
     if device.type == "cuda" and os.environ.get(GRAPHS) == "1":
         return Captured(learn, classifier, CudaGraphs(device))
-    return Taped(learn, classifier) if device.type == "cpu" else learn
+    return ReplayedStep(learn, classifier) if device.type == "cpu" else learn
 
 
 def capturable(classifier: nn.Module, recipe: Recipe) -> bool:
@@ -53,10 +55,10 @@ def capturable(classifier: nn.Module, recipe: Recipe) -> bool:
     return not recipe.head_epochs and not by_others
 
 
-def eager(classifier: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recipe) -> Learn:
+def eager(classifier: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recipe) -> ForwardBackward:
     """Operation by operation."""
 
-    def learn(pixels: Tensor, labels: Tensor, *, watched: bool = False) -> Learned:
+    def learn(pixels: Tensor, labels: Tensor, *, watched: bool = False) -> StepResult:
         logits = classifier(pixels)
         loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
         optimizer.zero_grad(set_to_none=True)
@@ -64,12 +66,12 @@ def eager(classifier: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recip
         for weight, head in auxiliary_logits(classifier):
             whole = whole + weight * F.cross_entropy(head.float(), labels, label_smoothing=recipe.label_smoothing)
         whole.backward()  # type: ignore[no-untyped-call]
-        return Learned(logits, loss, whole)
+        return StepResult(logits, loss, whole)
 
     return learn
 
 
-class Taped:
+class ReplayedStep:
     """A step that is recorded once, at the size of the first batches, and then replayed; a batch of another size, and
     one that is watched, is done operation by operation.
 
@@ -78,16 +80,16 @@ class Taped:
     many steps were.
     """
 
-    def __init__(self, learn: Learn, classifier: nn.Module) -> None:
+    def __init__(self, learn: ForwardBackward, classifier: nn.Module) -> None:
         self._learn, self._classifier = learn, classifier
         self._parameters = [parameter for parameter in classifier.parameters() if parameter.requires_grad]
         self._learning: list[nn.Parameter] = []  # that have gradients on the tape
         self._size: torch.Size | None = None
         self._steps = 0
-        self._tape: recorded_step.Tape | None = None
+        self._tape: recorded_step.RecordedStep | None = None
         self.replayed = 0
 
-    def __call__(self, pixels: Tensor, labels: Tensor, *, watched: bool = False) -> Learned:
+    def __call__(self, pixels: Tensor, labels: Tensor, *, watched: bool = False) -> StepResult:
         self._size = self._size or pixels.shape
         if watched or pixels.shape != self._size:
             return self._learn(pixels, labels, watched=watched)
@@ -99,7 +101,7 @@ class Taped:
         self.replayed += 1
         return self._replay(self._tape, pixels, labels)
 
-    def _recorded(self, pixels: Tensor, labels: Tensor) -> Learned:
+    def _recorded(self, pixels: Tensor, labels: Tensor) -> StepResult:
         """This step as ever, and a tape, if there is one that would have left the same."""
         chance, buffers = torch.get_rng_state(), [buffer.clone() for buffer in self._classifier.buffers()]
 
@@ -117,7 +119,7 @@ class Taped:
         self._tape = recorded if self._bits(learned) == replayed else None
         return learned
 
-    def _record(self, pixels: Tensor, labels: Tensor) -> recorded_step.Tape | None:
+    def _record(self, pixels: Tensor, labels: Tensor) -> recorded_step.RecordedStep | None:
         def work() -> list[Tensor]:
             learned = self._learn(pixels, labels)
             self._learning = [parameter for parameter in self._parameters if parameter.grad is not None]
@@ -125,19 +127,19 @@ class Taped:
 
         return recorded_step.record(work, (pixels, labels))
 
-    def _replay(self, recorded: recorded_step.Tape, pixels: Tensor, labels: Tensor) -> Learned:
+    def _replay(self, recorded: recorded_step.RecordedStep, pixels: Tensor, labels: Tensor) -> StepResult:
         results = recorded.replay((pixels, labels))
-        n = len(Learned._fields)
+        n = len(StepResult._fields)
         for parameter in self._parameters:
             parameter.grad = None
         for parameter, gradient in zip(self._learning, results[n:], strict=True):
             parameter.grad = gradient
-        return Learned(*results[:n])
+        return StepResult(*results[:n])
 
     def _gradients(self) -> list[Tensor]:
         return [parameter.grad for parameter in self._learning if parameter.grad is not None]
 
-    def _bits(self, learned: Learned) -> str:
+    def _bits(self, learned: StepResult) -> str:
         """Of all that a step leaves behind; their sum, as a large network's gradients would be held twice."""
         left = hashlib.sha256(torch.get_rng_state().numpy().data)
         for tensor in (*learned, *self._gradients(), *self._classifier.buffers()):
@@ -151,7 +153,7 @@ class Graphs(Protocol):
 
     def warm_up(self) -> AbstractContextManager[None]: ...
 
-    def capture(self, work: Callable[[], Learned]) -> tuple[Callable[[], None], Learned]: ...
+    def capture(self, work: Callable[[], StepResult]) -> tuple[Callable[[], None], StepResult]: ...
 
 
 class CudaGraphs:
@@ -172,7 +174,7 @@ class CudaGraphs:
         finally:
             current.wait_stream(self._beside)
 
-    def capture(self, work: Callable[[], Learned]) -> tuple[Callable[[], None], Learned]:
+    def capture(self, work: Callable[[], StepResult]) -> tuple[Callable[[], None], StepResult]:
         graph = torch.cuda.CUDAGraph()
         torch.cuda.synchronize(self._device)
         with torch.cuda.graph(graph):
@@ -188,16 +190,16 @@ class Captured:
     given to the parameters again at each replay: a step in between may have made others.
     """
 
-    def __init__(self, learn: Learn, classifier: nn.Module, graphs: Graphs) -> None:
+    def __init__(self, learn: ForwardBackward, classifier: nn.Module, graphs: Graphs) -> None:
         self._learn, self._graphs = learn, graphs
         self._parameters = [parameter for parameter in classifier.parameters() if parameter.requires_grad]
         self._steps = 0
         self._batch: tuple[Tensor, Tensor] | None = None
         self._replay: Callable[[], None] | None = None
-        self._learned: Learned | None = None
+        self._learned: StepResult | None = None
         self._gradients: list[Tensor | None] = []
 
-    def __call__(self, pixels: Tensor, labels: Tensor, *, watched: bool = False) -> Learned:
+    def __call__(self, pixels: Tensor, labels: Tensor, *, watched: bool = False) -> StepResult:
         if self._batch is None:
             self._batch = pixels.clone(memory_format=torch.preserve_format), labels.clone()
         if watched or pixels.shape != self._batch[0].shape:

@@ -11,19 +11,19 @@ from torch.optim import Optimizer
 from commongarden.train.replay import recorded_step
 
 
-class Move(Protocol):
+class OptimizerStep(Protocol):
     """Moves the weights at this learning rate, of which each of the optimizer's groups takes its share."""
 
     def __call__(self, rate: float) -> None: ...
 
 
-def mover(optimizer: Optimizer, device: torch.device) -> Move:
+def optimizer_step_of(optimizer: Optimizer, device: torch.device) -> OptimizerStep:
     """How an optimizer moves weights on this device. Only torch's fused form does the same operations in each step."""
     fused = optimizer.defaults.get("fused")
     return TapedMove(optimizer) if fused and device.type == "cpu" else as_it_is(optimizer)
 
 
-def as_it_is(optimizer: Optimizer) -> Move:
+def as_it_is(optimizer: Optimizer) -> OptimizerStep:
     """By the optimizer's own step."""
 
     def move(rate: float) -> None:
@@ -48,7 +48,7 @@ class TapedMove:
     def __init__(self, optimizer: Optimizer) -> None:
         self._optimizer, self._move = optimizer, as_it_is(optimizer)
         self._rates: list[Tensor] = []  # one a group, on the tape in place of its learning rate
-        self._tape: recorded_step.Tape | None = None
+        self._tape: recorded_step.RecordedStep | None = None
         self._steps = 0
         self.replayed = 0
 
@@ -70,7 +70,7 @@ class TapedMove:
             self._tape.replay(gradients)
             self.replayed += 1
 
-    def _recorded(self, rate: float, gradients: list[Tensor]) -> recorded_step.Tape | None:
+    def _recorded(self, rate: float, gradients: list[Tensor]) -> recorded_step.RecordedStep | None:
         """The tape of this step, which is done."""
         self._rates = [torch.tensor(share, dtype=torch.float64) for share in shares(self._optimizer, rate)]
 

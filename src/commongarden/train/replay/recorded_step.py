@@ -25,7 +25,7 @@ Place = tuple[Any, ...]  # where in memory a tensor's numbers lie, and how
 
 
 @dataclass(frozen=True)
-class Tape:
+class RecordedStep:
     """constants: the tensors that the work found rather than made (weights, running statistics), which it reads and
     changes where they are."""
 
@@ -38,7 +38,7 @@ class Tape:
             return self.call(*inputs, *self.constants)
 
 
-def record(work: Callable[[], Sequence[Tensor]], inputs: Sequence[Tensor]) -> Tape | None:
+def record(work: Callable[[], Sequence[Tensor]], inputs: Sequence[Tensor]) -> RecordedStep | None:
     """Does the work once and writes it down; none where a number of torch's became one of Python's on the way, on which
     the rest may hang.
 
@@ -87,13 +87,13 @@ class _Writer(TorchDispatchMode):
                 self._nodes[self._place(part)] = read
         return results
 
-    def tape(self, results: Sequence[Tensor]) -> Tape | None:
+    def tape(self, results: Sequence[Tensor]) -> RecordedStep | None:
         """Of what was called so far, as much as the results and what the work changed hang on."""
         if not self._fit:
             return None
         self._graph.output([self._read(result) for result in results])
         self._graph.eliminate_dead_code(_does_more)
-        return Tape(_function(self._graph), tuple(self._constants))
+        return RecordedStep(_function(self._graph), tuple(self._constants))
 
     def _read(self, value: Any) -> Any:
         if not isinstance(value, Tensor):
