@@ -57,11 +57,12 @@ def run(
     Worker processes import the calling script: keep the call under `if __name__ == "__main__":`. Raises
     CommonGardenError for anything that the user can mend.
     """
+    display = display if display is not None else PlainDisplay(print)
     conducted = run_study(
         study,
         Path(out),
         Path(cache_dir) if cache_dir is not None else cache.default_folder(),
-        display if display is not None else PlainDisplay(print),
+        display,
         n_workers=n_workers,
         device=device,
         keep_going=keep_going,
@@ -80,4 +81,6 @@ def run(
     store = ReadOnce(conducted.store.root)
     results = stats.summarize(store)
     report.write(store, results)
+    for warning in report.unread(store):
+        display.note(warning)
     return results, conducted

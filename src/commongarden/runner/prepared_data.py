@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -85,11 +86,7 @@ def prepare_data(
         return None if on_progress is None else lambda done, total: on_progress(what, done, total)
 
     if (root / "study.toml").is_file():
-        stored = store_files.open_store(root).study()
-        if "near_duplicates" not in (root / "study.toml").read_text(encoding="utf-8"):
-            # begun by a version that knew of none, so its split is without
-            stored = replace(stored, split=replace(stored.split, near_duplicates="ignore"))
-        study = _extended(root, stored, study)
+        study = _extended(root, store_files.open_store(root).study(), study)
     if listed is None:
         listed = sources.listed(study, root, keep_going=keep_going)
     manifest = folder.scan(
@@ -166,7 +163,9 @@ def _inspected(
     tell: result_cache.Tell | None,
 ) -> Inspection | None:
     """What was found in the photos when the study was begun, so that a split for a new seed is made from the same."""
-    kept = inspection.read(store.root / inspection.FILE)
+    kept = None
+    with suppress(StoreError):  # a torn one is made again
+        kept = store.inspection()
     if kept is not None and kept.data == manifest.hash:
         return kept
     return inspecting.inspect(manifest, cache_folder, on_progress, tell)

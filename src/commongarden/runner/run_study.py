@@ -333,7 +333,7 @@ def _left_out(files: Sequence[LeftOut], by_class: Sequence[str]) -> str:
 
 
 def _found_in_photos(store: Store, prepared: PreparedData) -> list[str]:
-    found = inspection.read(store.root / inspection.FILE)
+    found = store.inspection()
     said = [] if found is None else inspection.warnings(found, prepared.manifest, prepared.split)
     return [*said, *inspection.divided_warnings(prepared.manifest, inspection.part_of(prepared.split))]
 

@@ -62,7 +62,7 @@ def train_run(
     try:
         yield from _train_run(store, study, prepared, job, record, stop, train_state, stop_hopeless)
     except loop.Diverged as error:
-        failure = Failure(str(error), error.epoch, error.step)
+        failure = Failure(str(error), error.epoch, error.step, cause="diverged")
     except CommonGardenError as error:
         if not isinstance(error, ArchError) or not train_state:  # nothing that a run could be blamed for
             raise
