@@ -16,8 +16,8 @@ from commongarden import store as stores
 from commongarden.errors import CommonGardenError
 from commongarden.i18n import language
 from commongarden.report import forensic
+from commongarden.report.document.markdown import to_markdown
 from commongarden.report.forensic.time import read_timing
-from commongarden.report.markdown import to_markdown
 
 DOCS = Path(__file__).parent.parent / "docs"
 NAMES = {"en": "forensics.md", "ko": "forensics.ko.md"}

@@ -7,10 +7,11 @@ is chosen by them.
 from __future__ import annotations
 
 from commongarden.i18n.language import _, current
-from commongarden.report import page_data, words
 from commongarden.report.document import Document
 from commongarden.report.forensic import answer, checks, comeback, evidence, learning, time
 from commongarden.report.forensic.gathered import Gathered
+from commongarden.report.topics import page_data
+from commongarden.report.wording import words
 from commongarden.stats import summarize
 from commongarden.stats.forensic import forensics
 from commongarden.stats.published import Timing

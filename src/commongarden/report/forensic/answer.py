@@ -8,7 +8,7 @@ from commongarden.i18n.language import _, ngettext
 from commongarden.report.document import Block, Bullets, Section
 from commongarden.report.forensic import pictures, time, wording
 from commongarden.report.forensic.gathered import Gathered
-from commongarden.report.numbers import hundredths, listed, percent
+from commongarden.report.wording.numbers import hundredths, listed, percent
 from commongarden.stats.defects import Defective
 from commongarden.stats.forensic import LEAST_SEEDS, Comeback
 

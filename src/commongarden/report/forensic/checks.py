@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 
 from commongarden.i18n.language import _, ngettext
-from commongarden.report import page_data
 from commongarden.report.document import Log, Paragraph, Section, Table
 from commongarden.report.forensic import wording
 from commongarden.report.forensic.gathered import Gathered, titled
-from commongarden.report.numbers import whole
-from commongarden.report.verdicts import counted_photos
+from commongarden.report.topics import page_data
+from commongarden.report.wording.numbers import whole
+from commongarden.report.wording.verdicts import counted_photos
 from commongarden.stats.defects import DEFECTS, MAKER
 
 # what an audit of the first weights calls each defect

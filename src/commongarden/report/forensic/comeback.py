@@ -8,7 +8,7 @@ from commongarden.i18n.language import _
 from commongarden.report.document import Paragraph, Section, Table
 from commongarden.report.forensic import wording
 from commongarden.report.forensic.gathered import Gathered, titled
-from commongarden.report.numbers import hundredths, listed, percent, signed_points
+from commongarden.report.wording.numbers import hundredths, listed, percent, signed_points
 from commongarden.stats.forensic import LEAST_SEEDS, Comeback
 
 BAR = 0.08  # within which a mean is held to have come back

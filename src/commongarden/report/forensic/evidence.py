@@ -9,7 +9,7 @@ from commongarden.report.document import Paragraph, Section, Table
 from commongarden.report.forensic import pictures, wording
 from commongarden.report.forensic.answer import IN_QUESTION
 from commongarden.report.forensic.gathered import Gathered, titled
-from commongarden.report.numbers import listed, percent, signed_points
+from commongarden.report.wording.numbers import listed, percent, signed_points
 from commongarden.stats.defects import DEFECTS, POOL, Defective
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from commongarden.i18n.language import _
 from commongarden.records import Estimate, Run
 from commongarden.report.document import Block, Paragraph, Section
-from commongarden.report.page_data import Histories
+from commongarden.report.topics.page_data import Histories
 from commongarden.stats import Results
 from commongarden.stats.forensic import Forensics
 from commongarden.stats.published import Timing

@@ -10,7 +10,7 @@ from commongarden.records import Estimate
 from commongarden.report.document import Block, Paragraph, Section, Table
 from commongarden.report.forensic import pictures, wording
 from commongarden.report.forensic.gathered import Gathered, titled
-from commongarden.report.numbers import hundredths, listed, percent
+from commongarden.report.wording.numbers import hundredths, listed, percent
 from commongarden.stats.forensic import Behaviour
 from commongarden.stats.published import Departure, Shape
 

@@ -17,7 +17,7 @@ from commongarden.records import Estimate
 from commongarden.report.document import Paragraph, Section, Table
 from commongarden.report.forensic import pictures, wording
 from commongarden.report.forensic.gathered import Gathered, titled
-from commongarden.report.numbers import percent, whole
+from commongarden.report.wording.numbers import percent, whole
 from commongarden.stats.forensic import Seconds
 from commongarden.stats.published import Timing
 
