@@ -311,7 +311,7 @@ def test_curves_hold_what_was_measured():
         "plain script 2: 100; commongarden 2: 300."  # fmt: skip
     assert "commongarden 16: 300; plain script 32: 50; commongarden 32: 150" in made["pixels"].description
     assert "commongarden 60: 300; plain script 200: 33; commongarden 200: 100" in made["photos"].description
-    from commongarden.report import figures
+    from commongarden.report.charts import figures
 
     ET.fromstring(figures.panels(list(made.values())))
 

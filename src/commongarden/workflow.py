@@ -8,7 +8,8 @@ from pathlib import Path
 from commongarden import report, stats
 from commongarden.data import cache
 from commongarden.data.finding import Listed
-from commongarden.report import audits, race
+from commongarden.report.topics import race
+from commongarden.report.wording import audits
 from commongarden.runner import budget as budgets
 from commongarden.runner.display import Display, PlainDisplay
 from commongarden.runner.forecast import Forecast

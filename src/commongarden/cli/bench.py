@@ -91,7 +91,7 @@ def bench(
                 write_atomically(keep, benchmark.write(found))
     assert found is not None, "there is one round at least"
     if svg is not None:
-        from commongarden.report import figures
+        from commongarden.report.charts import figures
 
         text = figures.panels(speed.curves(found)) if found.curves else figures.chart(speed.ratios(found))
         write(svg, text, err=as_json)

@@ -175,7 +175,7 @@ def audit(
     found.
     """
     from commongarden import arch
-    from commongarden.report import audits
+    from commongarden.report.wording import audits
     from commongarden.study.recipe import Recipe, override
 
     shape = shape_of(size)

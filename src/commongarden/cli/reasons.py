@@ -116,7 +116,7 @@ def explain(
         return
     _print_split(timing, split)
     if measured is None:
-        from commongarden.report import why
+        from commongarden.report.topics import why
 
         for text in why.probed((first, second), found):
             click.echo(text)

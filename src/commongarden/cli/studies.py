@@ -166,7 +166,7 @@ def carry_out(wanted: Study, out: Path, *, log: str, as_json: bool, yes: bool, *
     if not as_json:
         click.echo(str(out / "report.html"))
     if conducted.raced is not None:
-        from commongarden.report import race
+        from commongarden.report.topics import race
 
         for text in race.told(conducted.raced):
             click.echo(text, err=True)
