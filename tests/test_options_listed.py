@@ -1,4 +1,4 @@
-"""A brake on new options: every command and option is listed in tests/options.txt, so that one more is a line in a diff.
+"""A brake on new options: each is listed in tests/options.txt, so that one more is a line in a diff.
 
 .venv/bin/python tests/test_options_listed.py     writes the list
 """
@@ -13,7 +13,7 @@ LIST = Path(__file__).parent / "options.txt"
 
 
 def listed(command=main, name=""):
-    """A line for each argument and option, with all its names, behind its command; a command without any has its own."""
+    """A line for each argument and option of each command, with all its names."""
     lines = [
         f"{name} {parameter.make_metavar(click.Context(command))}"
         if isinstance(parameter, click.Argument)
