@@ -27,15 +27,15 @@ from torch import Tensor, nn
 
 from commongarden import arch
 from commongarden.arch import Node
-from commongarden.recipe import Recipe
 from commongarden.runner import allocator
 from commongarden.stats.medians import median_interval
+from commongarden.study.recipe import Recipe
 from commongarden.train.audit import drawn_pixels
 from commongarden.train.classifier import Classifier
-from commongarden.train.move import TapedMove, as_it_is
+from commongarden.train.replay.forward_backward import ForwardBackward, ReplayedStep, eager
+from commongarden.train.replay.optimizer_step import TapedMove, as_it_is
+from commongarden.train.replay.recorded_step import AS_EVER
 from commongarden.train.schedule import make_optimizer
-from commongarden.train.step import Learn, Taped, eager
-from commongarden.train.tape import AS_EVER
 
 INCEPTION = ("inception_flower", "LA", 96, 10)
 BOTTLENECK = ("bottleneck_flower", "LAB", 64, 10)
@@ -322,9 +322,9 @@ def stepper(attempt: Attempt, with_it: bool) -> Callable[[], float]:
         for group in optimizer.param_groups:
             group["fused"] = False
     pixels, labels = drawn_pixels((side, side, 3), batch), torch.arange(batch) % 5
-    learn: Learn = eager(classifier, optimizer, recipe)
+    learn: ForwardBackward = eager(classifier, optimizer, recipe)
     if attempt.taped and with_it:
-        learn = Taped(learn, classifier)
+        learn = ReplayedStep(learn, classifier)
     learn(pixels, labels)
     move: Callable[[float], object] = TapedMove(optimizer) if attempt.taped and with_it else as_it_is(optimizer)
     if attempt.bare_adam and with_it:

@@ -24,7 +24,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 from commongarden.cli.group import paragraphs
-from commongarden.language import CATALOGUES, DOMAIN
+from commongarden.i18n.language import CATALOGUES, DOMAIN
 
 SOURCE = Path(__file__).parent.parent / "src"
 KEYWORDS = {

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from commongarden import arch, drawing, language
+from commongarden import arch, drawing
 from commongarden.arch import Node, Shape
 from commongarden.arch.families.inception import naive_module, reduced_module
 from commongarden.arch.families.resnet import Form, basic_block, bottleneck_block
+from commongarden.i18n import language
 
 # file: title, network, input; the modules at the widths of GoogLeNet's 3a, the blocks at those of the first stages
 DRAWINGS: dict[str, tuple[str, Node, Shape]] = {

@@ -12,9 +12,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from commongarden import language
 from commongarden import store as stores
 from commongarden.errors import CommonGardenError
+from commongarden.i18n import language
 from commongarden.report import forensic
 from commongarden.report.forensic.time import read_timing
 from commongarden.report.markdown import to_markdown

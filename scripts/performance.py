@@ -18,10 +18,9 @@ from pathlib import Path
 
 import msgspec
 
-from commongarden import benched
-from commongarden.bench import peer
-from commongarden.benched import Bench
-from commongarden.records import Estimate
+from commongarden.benchmarks import reference_script
+from commongarden.records import Estimate, benchmark
+from commongarden.records.benchmark import Bench
 from commongarden.report import figures, speed
 from commongarden.stats import speed as rates
 
@@ -92,8 +91,8 @@ def start(benches: list[Bench]) -> str:
     """Seconds to the first step, and what follows the last one."""
     lines = []
     for bench, place, case in ((one, *found) for one in benches for found in enumerate(one.cases)):
-        ours = bench.of(place, benched.OURS)
-        first, again = rates.startup(bench, place, benched.OURS) or (0.0, None)
+        ours = bench.of(place, benchmark.OURS)
+        first, again = rates.startup(bench, place, benchmark.OURS) or (0.0, None)
         unrecorded = max(100 * (one.unrecorded or 0.0) for one in ours)
         afterwards = max(one.afterwards for one in ours)
         waiting = 100 * (rates.idle(bench, place) or 0.0)
@@ -180,19 +179,19 @@ def main() -> None:
     given = parser.parse_args()
     PICTURES.mkdir(parents=True, exist_ok=True)
     found: dict[str, str] = {}
-    benches = newest([benched.read(path) for path in given.table])
+    benches = newest([benchmark.read(path) for path in given.table])
     for bench in benches:
         for name, digest in bench.scripts.items():
-            if digest not in {known for _, known in map(peer.digest, peer.FILES)}:
+            if digest not in {known for _, known in map(reference_script.digest, reference_script.FILES)}:
                 sys.exit(f"{name} has changed since it was measured on {bench.made[:10]}")
     if benches:
         found |= {"table": tables(benches), "start": start(benches)}
         held = [text for text in map(memory, benches) if text]
         found |= {"memory": "\n\n".join(held)} if held else {}
     if given.busy is not None:
-        found["busy"] = busy(benched.read(given.busy))
+        found["busy"] = busy(benchmark.read(given.busy))
     if given.curves:
-        found["curves"] = curves([benched.read(path) for path in given.curves])
+        found["curves"] = curves([benchmark.read(path) for path in given.curves])
     if given.attempts is not None:
         found["attempts"] = attempts(msgspec.json.decode(given.attempts.read_bytes(), type=list[Attempt]))
     text = PAGE.read_text(encoding="utf-8")

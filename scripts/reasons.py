@@ -16,11 +16,11 @@ import sys
 from pathlib import Path
 
 from commongarden import study as studies
-from commongarden import timings
-from commongarden.explain import limits, noise, told
+from commongarden.explain import noise, roofline, told
 from commongarden.explain import time as times
-from commongarden.runner.timing import Candidate, time_arms
-from commongarden.timings import Timing
+from commongarden.profiling.processes import Candidate, time_arms
+from commongarden.records import timings
+from commongarden.records.timings import Timing
 
 PAGE = Path(__file__).parent.parent / "docs" / "reasons.md"
 ARMS = ("LA", "LAB", "plain", "residual", "bottleneck")
@@ -55,7 +55,7 @@ def pairs(timing: Timing) -> tuple[str, float]:
             f"| {reason} |"
         )
     conditions = [f"{timing.processor}, {timing.made[:10]}.", *noise.told(timing)]
-    conditions.append(told.limits(limits.roofs(timing), timing.limits.matmul_side))
+    conditions.append(told.limits(roofline.roofs(timing), timing.limits.matmul_side))
     said = f"The most that a split leaves is {100 * worst:.1f} % of the slower arm's step."
     return "\n".join([*lines, "", said, "", " ".join(conditions)]), worst
 

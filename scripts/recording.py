@@ -26,11 +26,11 @@ from commongarden.train.recording import Recorder
 from commongarden.train.reestimate import reestimated
 
 
-def trainee(network, recipe, steps, records):
+def train_state(network, recipe, steps, records):
     shape = (recipe.resolution, recipe.resolution, 3)
     classifier = Classifier(network, shape, recipe, (115.0,) * 3, (40.0,) * 3)
     initialize(classifier, recipe, streams.generator(0, 0, "initialization"))
-    made = loop.new_trainee(classifier, recipe, torch.device("cpu"))
+    made = loop.new_train_state(classifier, recipe, torch.device("cpu"))
     made.recorder = Recorder(classifier.body, tree_paths(network), steps) if records else None
     return made
 
@@ -58,7 +58,7 @@ def cost(network, recipe, n_train):
     pixels = drawn_pixels(shape, recipe.batch_size).byte().contiguous(memory_format=torch.channels_last)
     steps = -(-n_train // recipe.batch_size)
     batches = [(pixels, torch.arange(recipe.batch_size) % 5)] * steps
-    both = [trainee(network, recipe, steps, records) for records in (True, False)]
+    both = [train_state(network, recipe, steps, records) for records in (True, False)]
     sides = [loop.train(made, lambda _epoch: batches, lambda: batches[:3], steps, 0, 0) for made in both]
     taken = alternated(sides, recipe.epochs)
     start = time.process_time()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from commongarden import stats
 from commongarden import store as stores
-from commongarden.report import budgets, numbers, sections, tables, tuned, words
+from commongarden.report import budgets, numbers, page_data, tables, tuned, words
 from commongarden.report.labels import TEXT
 
 PAGE = Path(__file__).parent.parent / "docs" / "results.md"
@@ -39,12 +39,12 @@ def section(folder: Path) -> str:
     begun, ended = min(run.started for run in runs), max(run.ended for run in runs)
     minutes = (datetime.datetime.fromisoformat(ended) - datetime.datetime.fromisoformat(begun)).total_seconds() / 60
     made = numbers.counted(len(runs), "run", "runs")
-    versions = ", ".join(f"{name} {version}" for name, version in sections.versions(runs))
+    versions = ", ".join(f"{name} {version}" for name, version in page_data.versions(runs))
     return "\n".join(
         [
-            f"`{public(sections.command(store) or '')}`",
+            f"`{public(page_data.command(store) or '')}`",
             "",
-            f"{made} in {minutes:.0f} minutes on {ended[:10]}. {'; '.join(sections.machine_lines(runs))}; "
+            f"{made} in {minutes:.0f} minutes on {ended[:10]}. {'; '.join(page_data.machine_lines(runs))}; "
             f"{versions}. {words.compared(results)}",
             "",
             *lines,

@@ -36,8 +36,8 @@ import visiting  # noqa: E402
 from commongarden.runner import plan, processes  # noqa: E402
 
 LIBRARIES = ("torch", "torchvision", "timm", "onnxruntime", "onnxscript")
-PRELOADED = (*processes.PRELOADED, "visiting", "zoo_models", "timm", "torchvision", "commongarden.export",
-             "commongarden.predictor", "commongarden.train.audit", "onnx", "onnxruntime", "onnxscript",
+PRELOADED = (*processes.PRELOADED, "visiting", "zoo_models", "timm", "torchvision", "commongarden.inference.export",
+             "commongarden.inference.predictor", "commongarden.train.audit", "onnx", "onnxruntime", "onnxscript",
              "torch.onnx", "torch.export")  # fmt: skip
 LOOKS = 0.2  # seconds between looks at a process
 HANGS = 5  # times its limit of processor time, by the clock: other work on the machine does not count, waiting does

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from commongarden.runner import processes
 
-LOADED = (*processes.PRELOADED, "commongarden.cli", "commongarden.garden", "commongarden.predictor",
+LOADED = (*processes.PRELOADED, "commongarden.cli", "commongarden.workflow", "commongarden.inference.predictor",
           "commongarden.data.baselines", "commongarden.report.page", "sklearn.linear_model", "sklearn.neighbors",
           "sklearn.pipeline", "rich.live", "statsmodels.stats.multitest", "statsmodels.stats.nonparametric",
           "docx")  # fmt: skip

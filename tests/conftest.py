@@ -10,9 +10,9 @@ from hypothesis import settings
 from PIL import Image
 
 import command
-from commongarden.runner import sights
+from commongarden.runner import attribution_tasks
 
-PENDING = sights.pending
+PENDING = attribution_tasks.pending
 os.environ["COMMONGARDEN_NO_MAPS"] = "1"  # they take every worker seconds of imports; two modules are for them
 os.environ["COMMONGARDEN_LANG"] = "en"  # wherever the tests run; those of another language choose it
 
@@ -59,14 +59,14 @@ def threads():
 def _no_maps():
     """Nor where a study is run from Python."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sights, "pending", lambda store, study: [])
+        patch.setattr(attribution_tasks, "pending", lambda store, study: [])
         yield
 
 
 @pytest.fixture(scope="module")
 def maps_on():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sights, "pending", PENDING)
+        patch.setattr(attribution_tasks, "pending", PENDING)
         patch.delenv("COMMONGARDEN_NO_MAPS")
         yield
 
@@ -136,7 +136,8 @@ def finished(commongarden, study_file, tmp_path_factory) -> Path:
 @pytest.fixture
 def brackets(tmp_path, monkeypatch):
     """Everything is said in a language that no one speaks (prose.py)."""
-    from commongarden import language, sentences
+    from commongarden import sentences
+    from commongarden.i18n import language
     from prose import write_brackets
 
     write_brackets(tmp_path)

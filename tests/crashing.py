@@ -27,15 +27,15 @@ from typing import Any
 import torch
 
 import commongarden as cg
-from commongarden import garden
 from commongarden import store as stores
+from commongarden import workflow
 from commongarden.errors import CommonGardenError
-from commongarden.runner import conduct, pilot, processes
+from commongarden.runner import pilot, processes, run_study
+from commongarden.runner.audit import look
 from commongarden.runner.display import PlainDisplay
-from commongarden.runner.events import Look, Pilot
-from commongarden.runner.grow import grow
-from commongarden.runner.look import look
-from commongarden.runner.soil import reopen
+from commongarden.runner.events import AuditTask, Pilot
+from commongarden.runner.prepared_data import reopen
+from commongarden.runner.training import train_run
 from disks import Disk, Failing, Killing
 
 TOLD = 2  # the exit code of a life that ended in one message
@@ -70,31 +70,31 @@ class InProcess:
     """An executor whose runs are made here, one after another."""
 
     store: stores.Store
-    soil: Any
+    prepared: Any
     n: int
     device: str
     stop_hopeless: bool = False
     known: Any = None
 
     def execute(self, tasks, stop, more=None):
-        study, soil = self.store.study(), reopen(self.store, self.soil.cache_folder, self.soil.direct)
+        study, prepared = self.store.study(), reopen(self.store, self.prepared.cache_folder, self.prepared.direct)
         waiting = list(tasks)
         while waiting or (more is not None and (waiting := list(more()))):
             for task in waiting:
-                if isinstance(task, Look):
-                    yield look(study, soil, task.arm)
+                if isinstance(task, AuditTask):
+                    yield look(study, prepared, task.arm)
                 elif isinstance(task, Pilot):
-                    yield pilot.pilot(self.store, study, soil, task.arm, self.device)
+                    yield pilot.pilot(self.store, study, prepared, task.arm, self.device)
                 else:
-                    yield from grow(self.store, study, soil, task, self.device, stop)
+                    yield from train_run(self.store, study, prepared, task, self.device, stop)
             waiting = []
 
 
 def in_process():
     """Puts the executor in the place of worker processes, with pilots of a few steps."""
-    conduct.LocalWorkers = InProcess
+    run_study.LocalWorkers = InProcess
     processes.prepare = lambda: None
-    conduct.gradients.check = lambda *_: None  # which has a process of its own
+    run_study.gradients.check = lambda *_: None  # which has a process of its own
     pilot.MOST_STEPS = 4
     torch.set_num_threads(1)
 
@@ -104,7 +104,7 @@ def grown(study: cg.Study, folder: Path, disk: Disk, log: Any) -> None:
     in_process()
     told = PlainDisplay(lambda text: print(text, file=log, flush=True))
     with disk.in_place():
-        garden.run(study, folder / "out", cache_dir=folder / "cache", display=told, device="cpu", maps=False)
+        workflow.run(study, folder / "out", cache_dir=folder / "cache", display=told, device="cpu", maps=False)
 
 
 def live(study: cg.Study, folder: Path, disk: Disk) -> int:

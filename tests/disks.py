@@ -1,4 +1,4 @@
-"""Disks that fail, tear, or stop the process at a chosen step, in the place of `commongarden.disk`'s functions."""
+"""Disks that fail, tear, or stop the process at a chosen step, in the place of `commongarden.io.disk`'s functions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 from contextlib import contextmanager
 from pathlib import Path
 
-from commongarden import disk
+from commongarden.io import disk
 
 STEPS = ("make_folder", "create", "write", "flush", "rename", "flush_folder", "remove", "remove_tree")
 

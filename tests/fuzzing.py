@@ -21,7 +21,7 @@ from PIL import Image
 
 from commongarden import arch, study
 from commongarden.arch import listfile, listform
-from commongarden.data import archive, greys, image, known, listing
+from commongarden.data import archive, downloads, greys, image, listing
 from commongarden.errors import CommonGardenError
 from commongarden.stats import raced
 from commongarden.store import Store, read_run
@@ -115,7 +115,7 @@ def unpack(path: Path) -> None:
     shutil.rmtree(out, ignore_errors=True)
     before = set(FOLDER.iterdir())
     try:
-        archive.unpack(path, out, known.KNOWN["flowers"].classes)
+        archive.unpack(path, out, downloads.KNOWN["flowers"].classes)
     finally:
         if set(FOLDER.iterdir()) - before - {out}:
             raise Finding("it left something beside its folder")

@@ -12,9 +12,9 @@ from PIL import Image
 from commongarden import arch
 from commongarden import store as stores
 from commongarden.data import image
-from commongarden.recipe import Recipe
 from commongarden.records import Epoch, Failure, Hashes, Machine, Manifest, Photo, Predictions, Run, Split
 from commongarden.study import Arm, Contrast, Published, Study
+from commongarden.study.recipe import Recipe
 
 N_TEST = 100
 MACHINE = Machine("Linux 6.1", "A processor", 2, 16 * 2**30, "3.11.7", {"commongarden": "0.1.0", "torch": "2.13.0"})

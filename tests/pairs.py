@@ -26,9 +26,9 @@ from commongarden import arch
 from commongarden.arch import Activation, BatchNorm, Conv, MaxPool, Node, Serial
 from commongarden.explain import Reason, accuracy_reasons, told
 from commongarden.explain import time as times
-from commongarden.findings import Probe
-from commongarden.recipe import Recipe
-from commongarden.runner.timing import Candidate, time_arms
+from commongarden.profiling.processes import Candidate, time_arms
+from commongarden.records.findings import Probe
+from commongarden.study.recipe import Recipe
 
 DEVELOPED_WITH = 1  # the generator's seed while explain was made; the figures are of another
 N_CLASSES, SIDES, BATCH = 5, (48, 64), 16

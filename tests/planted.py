@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from commongarden import arch
-from commongarden.recipe import Recipe
+from commongarden.study.recipe import Recipe
 from commongarden.train import streams
 from commongarden.train.audit import audit, drawn_pixels, tree_paths
 from commongarden.train.build import Concatenated, Padded, Summed, build

@@ -48,7 +48,7 @@ def _row(name, gaps, n_studies, generator, plan) -> Row:
         stopped = np.full(len(gaps), plan.most)
         for k, n_seeds in enumerate(plan.looks):
             open_now = [i for i, decision in enumerate(decisions) if decision == "open"]
-            racing.settle({i: racing.of_mean_squares(squares[n_seeds][i]) for i in open_now}, decisions, k, plan)
+            racing.decide({i: racing.of_mean_squares(squares[n_seeds][i]) for i in open_now}, decisions, k, plan)
             for i in open_now:
                 if decisions[i] != "open":
                     stopped[i] = n_seeds
@@ -56,7 +56,7 @@ def _row(name, gaps, n_studies, generator, plan) -> Row:
                 break
         fixed: list[racing.Decision] = ["open"] * len(gaps)
         last = {i: racing.of_mean_squares(square) for i, square in enumerate(squares[plan.most])}
-        racing.settle(last, fixed, 0, FixedPlan(plan.most))
+        racing.decide(last, fixed, 0, FixedPlan(plan.most))
         wrong += any(map(is_wrong, decisions, gaps))
         fixed_wrong += any(map(is_wrong, fixed, gaps))
         hits += [decision == "better" for decision, gap in zip(decisions, gaps, strict=True) if gap]

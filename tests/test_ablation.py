@@ -18,9 +18,9 @@ from commongarden import store as stores
 from commongarden import study as studies
 from commongarden.cli import main
 from commongarden.errors import ArchError, StudyError
-from commongarden.recipe import Recipe
-from commongarden.report import ablation, worth
+from commongarden.report import ablation, part_contributions
 from commongarden.study import Arm, Contrast, Study
+from commongarden.study.recipe import Recipe
 from grown import grown
 
 SHAPE = (64, 64, 3)
@@ -197,8 +197,8 @@ def test_each_part_has_its_worth_in_accuracy_time_and_parameters(taken_apart):
     numbers = list(costs)
     # an epoch of a grown run takes a second more than one of the arm before it; there are ten of them
     assert best.seconds.value == pytest.approx(-10 * numbers.index(best.arm))
-    assert worth.sentence(best, results).startswith("1x1 reductions: worth 40.0 points (95 % interval ")
-    assert "init fan-in rather than own: the network is better without" in worth.sentence(last, results)
+    assert part_contributions.sentence(best, results).startswith("1x1 reductions: worth 40.0 points (95 % interval ")
+    assert "init fan-in rather than own: the network is better without" in part_contributions.sentence(last, results)
 
 
 def test_a_contrast_the_other_way_round_says_the_same(taken_apart, tmp_path):
@@ -234,7 +234,7 @@ def test_with_one_seed_no_worth_is_claimed(tmp_path):
     results = stats.summarize(grown(tmp_path, dict.fromkeys(study.arms, (0.5,)), study=study))
     (part,) = results.worth.parts
     assert part.outcome == "one seed"
-    assert "one seed gives no interval" in worth.sentence(part, results)
+    assert "one seed gives no interval" in part_contributions.sentence(part, results)
     assert "for want of runs: max pool rather than average pool" in ablation.section(results).rest
 
 

@@ -11,16 +11,23 @@ from hypothesis import strategies as st
 
 from commongarden import arch
 from commongarden.data import batches as feeding
-from commongarden.data import resident
-from commongarden.data.direct import Direct
+from commongarden.data import device_images
+from commongarden.data.on_the_fly import OnTheFlyImages
 from commongarden.errors import RunnerError
-from commongarden.recipe import Recipe
 from commongarden.runner import plan
 from commongarden.study import Arm, Study
+from commongarden.study.recipe import Recipe
 from commongarden.train import loop, measure, state
 from commongarden.train.build import build
 from commongarden.train.recording import Recorder
-from commongarden.train.step import GRAPHS, WARM_UP, Captured, Learned, capturable, learner
+from commongarden.train.replay.forward_backward import (
+    GRAPHS,
+    WARM_UP,
+    Captured,
+    StepResult,
+    capturable,
+    forward_backward_of,
+)
 from test_train import CPU, NETWORK, RECIPES, SIZE, batches, epoch_batches, new, trained, weights, without_seconds
 
 cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -62,12 +69,12 @@ class Rehearsal:
             for parameter in self.parameters:
                 parameter.grad = None  # a replay knows nothing of parameters
 
-        return replay, Learned(*(part.detach() for part in learned))
+        return replay, StepResult(*(part.detach() for part in learned))
 
 
-def rehearsed(trainee):
-    graphs = Rehearsal(trainee.classifier)
-    trainee.learn = Captured(trainee.learn, trainee.classifier, graphs)
+def rehearsed(train_state):
+    graphs = Rehearsal(train_state.classifier)
+    train_state.forward_backward = Captured(train_state.forward_backward, train_state.classifier, graphs)
     return graphs
 
 
@@ -75,8 +82,8 @@ def rehearsed(trainee):
 def test_captured_steps_learn_what_others_learn(recipe):
     plain, captured = new(recipe), new(recipe)
     graphs = rehearsed(captured)
-    trained(recipe, trainee=plain)
-    trained(recipe, trainee=captured)
+    trained(recipe, train_state=plain)
+    trained(recipe, train_state=captured)
     assert weights(plain) == weights(captured)
     assert without_seconds(plain.history) == without_seconds(captured.history)
     assert (graphs.warmed, graphs.captures, graphs.replays) == (WARM_UP, 1, 4 * 6 - WARM_UP)
@@ -88,13 +95,13 @@ def test_batches_of_another_size_and_watched_steps_are_done_as_ever():
     uneven = [*full[:2], *batches(4, 4), *full[2:]]
     found = []
     for capture in (False, True):
-        trainee = new(recipe)
-        trainee.recorder = Recorder(trainee.classifier.body, {}, len(uneven))
-        graphs = rehearsed(trainee) if capture else None
-        for _ in loop.train(trainee, lambda epoch: uneven, lambda: batches(18, seed=9), len(uneven), 0, 0):
+        train_state = new(recipe)
+        train_state.recorder = Recorder(train_state.classifier.body, {}, len(uneven))
+        graphs = rehearsed(train_state) if capture else None
+        for _ in loop.train(train_state, lambda epoch: uneven, lambda: batches(18, seed=9), len(uneven), 0, 0):
             pass
-        rows = [{key: value for key, value in row.items() if key != "values"} for row in trainee.recorder.rows]
-        found.append((weights(trainee), rows, trainee.recorder.signals().activation.tobytes()))
+        rows = [{key: value for key, value in row.items() if key != "values"} for row in train_state.recorder.rows]
+        found.append((weights(train_state), rows, train_state.recorder.signals().activation.tobytes()))
     assert found[0] == found[1]
     odd_and_watched = 2 * recipe.epochs
     assert graphs.warmed + graphs.replays == len(uneven) * recipe.epochs - odd_and_watched
@@ -105,25 +112,25 @@ def test_auxiliary_heads_are_captured_too():
     network = arch.serial(arch.conv(6, 3), head, arch.conv(6, 3), arch.global_avg_pool(), arch.dense(3), name="headed")
     found = []
     for capture in (False, True):
-        trainee = new(Recipe(**FLOAT), network=network)
+        train_state = new(Recipe(**FLOAT), network=network)
         if capture:
-            rehearsed(trainee)
-        found.append(weights(trained(trainee.recipe, trainee=trainee)))
+            rehearsed(train_state)
+        found.append(weights(trained(train_state.recipe, train_state=train_state)))
     assert found[0] == found[1]
 
 
 def test_a_captured_loss_that_is_not_finite_is_told_before_the_weights_move():
-    trainee = new(Recipe(**FLOAT, optimizer="sgd", lr=1e-3))
-    rehearsed(trainee)
-    steps = loop.train(trainee, epoch_batches, lambda: batches(18, seed=9), 6, 0, 0)
+    train_state = new(Recipe(**FLOAT, optimizer="sgd", lr=1e-3))
+    rehearsed(train_state)
+    steps = loop.train(train_state, epoch_batches, lambda: batches(18, seed=9), 6, 0, 0)
     for _ in range(WARM_UP + 2):
         next(steps)
     with torch.no_grad():
-        trainee.classifier.body[-1].bias.fill_(torch.inf)
-    before = [weight.clone() for weight in trainee.classifier.parameters()]
+        train_state.classifier.body[-1].bias.fill_(torch.inf)
+    before = [weight.clone() for weight in train_state.classifier.parameters()]
     with pytest.raises(loop.Diverged):
         next(steps)
-    assert all(torch.equal(*pair) for pair in zip(trainee.classifier.parameters(), before, strict=True))
+    assert all(torch.equal(*pair) for pair in zip(train_state.classifier.parameters(), before, strict=True))
 
 
 def test_what_is_captured():
@@ -136,12 +143,12 @@ def test_what_is_captured():
 
 
 def test_nothing_is_captured_unless_it_is_asked_for(monkeypatch):
-    trainee = new(Recipe(**FLOAT))
-    given = trainee.classifier, trainee.optimizer, trainee.recipe
+    train_state = new(Recipe(**FLOAT))
+    given = train_state.classifier, train_state.optimizer, train_state.recipe
     monkeypatch.delenv(GRAPHS, raising=False)
-    assert not isinstance(learner(*given, torch.device("cuda")), Captured)
+    assert not isinstance(forward_backward_of(*given, torch.device("cuda")), Captured)
     monkeypatch.setenv(GRAPHS, "1")
-    assert not isinstance(learner(*given, CPU), Captured)
+    assert not isinstance(forward_backward_of(*given, CPU), Captured)
 
 
 @given(
@@ -152,7 +159,7 @@ def test_photos_that_a_device_holds_come_as_those_from_the_cache(n, size, seed, 
     dice = np.random.default_rng(seed)
     images = dice.integers(0, 256, (50, 9, 12, 3), dtype=np.uint8)
     labels, places = dice.integers(0, 4, 50), dice.permutation(50)[:n]
-    held = resident.on_device(images, CPU)
+    held = device_images.on_device(images, CPU)
     for way in (
         lambda photos: feeding.in_order(photos, labels, places, size),
         lambda photos: feeding.shuffled(
@@ -170,13 +177,13 @@ def test_photos_that_a_device_holds_come_as_those_from_the_cache(n, size, seed, 
 def test_a_device_holds_photos_where_they_are_few_beside_its_memory(monkeypatch):
     images = np.zeros((4, 8, 8, 3), np.uint8)
     device = torch.device("cuda")
-    monkeypatch.setattr(resident, "on_device", lambda photos, where: (photos, where))
+    monkeypatch.setattr(device_images, "on_device", lambda photos, where: (photos, where))
     for free, held in ((10**9, True), (4 * images.nbytes, True), (4 * images.nbytes - 4, False)):
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda where, free=free: (free, 10**10))
-        assert (resident.resident(images, device) is not images) == held
-    assert resident.resident(images, CPU) is images  # the machine's own memory: the cache is mapped
-    direct = Direct(None, 8, 8)
-    assert resident.resident(direct, device) is direct
+        assert (device_images.resident(images, device) is not images) == held
+    assert device_images.resident(images, CPU) is images  # the machine's own memory: the cache is mapped
+    direct = OnTheFlyImages(None, 8, 8)
+    assert device_images.resident(direct, device) is direct
 
 
 def test_shorter_numbers_are_a_choice_of_the_recipe_and_off_by_default():
@@ -190,7 +197,7 @@ def test_shorter_numbers_are_a_choice_of_the_recipe_and_off_by_default():
     assert not torch.equal(*logits)
     torch.testing.assert_close(*logits, atol=0.05, rtol=0.05)
     assert all(weight.dtype == torch.float32 for weight in short.classifier.parameters())
-    history = trained(short.recipe, trainee=short).history
+    history = trained(short.recipe, train_state=short).history
     assert history[-1].train_loss < history[0].train_loss
 
 
@@ -234,9 +241,9 @@ def test_captured_steps_on_cuda(monkeypatch):
     for asked in ("", "1"):
         monkeypatch.setenv(GRAPHS, asked)
         recipe = Recipe(**FLOAT)
-        trainee = loop.new_trainee(new(recipe, network=NETWORK).classifier, recipe, device)
-        assert isinstance(trainee.learn, Captured) == (asked == "1")
-        found.append(weights(trained(recipe, trainee=trainee)))
+        train_state = loop.new_train_state(new(recipe, network=NETWORK).classifier, recipe, device)
+        assert isinstance(train_state.forward_backward, Captured) == (asked == "1")
+        found.append(weights(trained(recipe, train_state=train_state)))
     assert found[0] == found[1]
 
 
@@ -245,14 +252,14 @@ def test_a_run_on_cuda_with_its_photos_there_equals_one_whose_batches_are_moved(
     dice, device = np.random.default_rng(0), torch.device("cuda")
     images, labels = dice.integers(0, 256, (36, SIZE, SIZE, 3), dtype=np.uint8), np.arange(36) % 3
     found = []
-    for photos in (images, resident.on_device(images, device)):
-        trainee = loop.new_trainee(new(Recipe(**FLOAT)).classifier, Recipe(**FLOAT), device)
+    for photos in (images, device_images.on_device(images, device)):
+        train_state = loop.new_train_state(new(Recipe(**FLOAT)).classifier, Recipe(**FLOAT), device)
 
         def pass_over(epoch, photos=photos):
             dice = [torch.Generator().manual_seed(10 * epoch + i) for i in (1, 2)]
             return feeding.shuffled(photos, labels, np.arange(36), 6, *dice, ("flip", "crop"))
 
-        for _ in loop.train(trainee, pass_over, lambda: batches(18, seed=9), 6, 0, 0):
+        for _ in loop.train(train_state, pass_over, lambda: batches(18, seed=9), 6, 0, 0):
             pass
-        found.append(state.to_bytes(trainee.classifier))
+        found.append(state.to_bytes(train_state.classifier))
     assert found[0] == found[1]

@@ -11,14 +11,14 @@ from commongarden import arch
 from commongarden import store as stores
 from commongarden import study as studies
 from commongarden.errors import RunnerError, StoreError
-from commongarden.findings import AUDIT_SCHEMA, Audit, Finding
+from commongarden.records.findings import AUDIT_SCHEMA, Audit, Finding
 from commongarden.report import audits, page
-from commongarden.runner import look as looking
+from commongarden.runner import audit as looking
 from commongarden.runner import plan
-from commongarden.runner.events import Audited, Job, Look
-from commongarden.runner.look import look
-from commongarden.runner.soil import reopen
-from commongarden.runner.watching import Watch
+from commongarden.runner.audit import look
+from commongarden.runner.events import Audited, AuditTask, Job
+from commongarden.runner.prepared_data import reopen
+from commongarden.runner.worker_monitor import WorkerMonitor
 from commongarden.runner.workers import LocalWorkers, _Worker
 from commongarden.stats import summarize
 from forged import forged
@@ -79,7 +79,10 @@ def test_only_arms_with_runs_to_make_and_no_audit_of_their_network_are_looked_at
     study = store.study()
     jobs = [Job("residual", 5), Job("plain", 5), Job("plain", 6)]
     assert plan.unaudited(study, store, jobs, 3) == []
-    assert plan.unaudited(study, store, jobs, 4) == [Look("residual"), Look("plain")]  # other networks: four classes
+    assert plan.unaudited(study, store, jobs, 4) == [
+        AuditTask("residual"),
+        AuditTask("plain"),
+    ]  # other networks: four classes
 
 
 def test_audits_are_kept_as_they_were(tmp_path):
@@ -101,18 +104,18 @@ def test_audits_are_kept_as_they_were(tmp_path):
 
 def test_an_arm_that_cannot_be_audited_is_trained_all_the_same(finished, cache_folder, monkeypatch):
     store = stores.open_store(finished)
-    soil = reopen(store, cache_folder)
+    prepared = reopen(store, cache_folder)
 
     def breaks(*_):
         raise RuntimeError("no room")
 
     monkeypatch.setattr(looking, "audit_built", breaks)
-    assert look(store.study(), soil, "plain") == Audited(
+    assert look(store.study(), prepared, "plain") == Audited(
         "plain",
         None,
         f"RuntimeError: no room (test_audit_study.py, line {breaks.__code__.co_firstlineno + 1}, in breaks)",
     )
-    assert np.array_equal(soil.labels, reopen(store, cache_folder).labels)
+    assert np.array_equal(prepared.labels, reopen(store, cache_folder).labels)
 
 
 class Dead:
@@ -128,14 +131,14 @@ class Dead:
 def test_a_worker_that_dies_at_an_audit_costs_that_audit_only(finished, cache_folder):
     store = stores.open_store(finished)
     workers = LocalWorkers(store, reopen(store, cache_folder), 1, "cpu")
-    dead = _Worker(Dead(), Dead(), Watch(os.getpid()), Look("plain"), is_ready=True)
+    dead = _Worker(Dead(), Dead(), WorkerMonitor(os.getpid()), AuditTask("plain"), is_ready=True)
     event = workers._buried(dead, {}, stopping=False)
     assert isinstance(event, Audited)
     assert event.audit is None
     assert "SIGKILL" in event.cause
     assert workers._buried(dead, {}, stopping=True) is None
     with pytest.raises(RunnerError, match="could not begin"):
-        workers._buried(_Worker(Dead(), Dead(), Watch(os.getpid()), Look("plain")), {}, stopping=False)
+        workers._buried(_Worker(Dead(), Dead(), WorkerMonitor(os.getpid()), AuditTask("plain")), {}, stopping=False)
 
 
 def test_hostile_paths_and_an_endless_number_are_text(tmp_path):

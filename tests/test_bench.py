@@ -13,14 +13,13 @@ import pytest
 import torch
 from PIL import Image
 
-from commongarden import benched
 from commongarden.arch import cost, network
-from commongarden.bench import footprint, peer, photos
-from commongarden.bench import ours as studies
-from commongarden.benched import Bench, Case, Folder, Held, Trained
+from commongarden.benchmarks import footprint, photos, reference_script
+from commongarden.benchmarks import study_benchmark as studies
 from commongarden.cli import main
 from commongarden.errors import DataError, StoreError
-from commongarden.records import Epoch, Machine
+from commongarden.records import Epoch, Machine, benchmark
+from commongarden.records.benchmark import Bench, Case, Folder, Held, Trained
 from commongarden.report import speed as told
 from commongarden.runner.events import EpochDone, Job, RunDone, Started, Stepped
 from commongarden.stats import speed
@@ -67,7 +66,7 @@ def test_a_round_holds_what_was_trained(measured):
     assert 0 <= ours["unrecorded"] < 1
     assert 0 <= ours["idle"] < 1
     assert plain["unrecorded"] is plain["idle"] is None
-    assert dict(found["scripts"]) == dict(map(peer.digest, ("plain", "memory")))
+    assert dict(found["scripts"]) == dict(map(reference_script.digest, ("plain", "memory")))
     assert len(found["matmul"]) == 1
     assert found["matmul"][0] > 0
     assert "round 1 of 1, plain_flower at 16 pixels, generated photos, plain script" in process.stderr
@@ -76,11 +75,11 @@ def test_a_round_holds_what_was_trained(measured):
 def test_a_kept_file_is_told_and_drawn_again(measured, commongarden, tmp_path):
     process, folder = measured
     again = commongarden("bench", "--measured", folder / "bench.json", "--svg", tmp_path / "x.svg", check=0).stdout
-    bench = benched.read(folder / "bench.json")
+    bench = benchmark.read(folder / "bench.json")
     assert "plain_flower at 16 pixels, batch 8, generated (100 photos" in again
     assert f"{speed.ratio(bench, 0, 'plain').value:.2f}x" in again
     assert "Too few rounds for intervals; accepted for these: --rounds 6 or more." in again
-    assert again.splitlines()[-1] == f"The scripts: {peer.folder()}"
+    assert again.splitlines()[-1] == f"The scripts: {reference_script.folder()}"
     assert (tmp_path / "x.svg").read_bytes() == (folder / "bench.svg").read_bytes()
     ET.fromstring((tmp_path / "x.svg").read_text())
     assert "bench.svg" in process.stderr
@@ -124,8 +123,8 @@ def test_the_scripts_train_what_they_say(name, arm, more, drawn, monkeypatch, ca
     arguments = ["--arm", arm, "--resolution", "16", "--batch", "8", "--epochs", "2"]
     monkeypatch.setattr(sys, "argv", [name, str(root), *arguments, *more])
     torch.manual_seed(0)
-    runpy.run_path(str(peer.folder() / name), run_name="__main__")
-    said = msgspec.json.decode(capsys.readouterr().out, type=peer.Said)
+    runpy.run_path(str(reference_script.folder() / name), run_name="__main__")
+    said = msgspec.json.decode(capsys.readouterr().out, type=reference_script.Said)
     assert said.images == 2 * 48 - 8  # all but the first batch
     assert said.validated == 2 * 3
     assert said.seconds > 0
@@ -136,16 +135,16 @@ def test_a_script_stops_when_its_time_is_over(drawn, monkeypatch, capsys):
     root, _ = drawn
     arguments = ["--arm", "plain_flower", "--resolution", "16", "--batch", "8", "--epochs", "9", "--at-most", "0"]
     monkeypatch.setattr(sys, "argv", ["plain.py", str(root), *arguments])
-    runpy.run_path(str(peer.folder() / "plain.py"), run_name="__main__")
-    assert msgspec.json.decode(capsys.readouterr().out, type=peer.Said).images == 8
+    runpy.run_path(str(reference_script.folder() / "plain.py"), run_name="__main__")
+    assert msgspec.json.decode(capsys.readouterr().out, type=reference_script.Said).images == 8
 
 
 def test_a_script_has_the_threads_of_a_terminal(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("HOME_OF_MINE", "here")
-    assert "OMP_NUM_THREADS" not in peer.environment(None)
-    assert peer.environment(None)["HOME_OF_MINE"] == "here"
-    assert peer.environment(3)["OMP_NUM_THREADS"] == "3"
+    assert "OMP_NUM_THREADS" not in reference_script.environment(None)
+    assert reference_script.environment(None)["HOME_OF_MINE"] == "here"
+    assert reference_script.environment(3)["OMP_NUM_THREADS"] == "3"
 
 
 def test_drawn_photos_are_those_of_their_seed(drawn, tmp_path):
@@ -319,11 +318,11 @@ def test_curves_hold_what_was_measured():
 
 def test_a_benchmark_of_another_schema_is_refused(tmp_path):
     path = tmp_path / "bench.json"
-    path.write_bytes(benched.write(bench(SIX)))
-    assert benched.read(path) == bench(SIX)
-    path.write_bytes(benched.write(dataclasses.replace(bench(SIX), schema=9)))
+    path.write_bytes(benchmark.write(bench(SIX)))
+    assert benchmark.read(path) == bench(SIX)
+    path.write_bytes(benchmark.write(dataclasses.replace(bench(SIX), schema=9)))
     with pytest.raises(StoreError, match="found schema 9, accepted: 2"):
-        benched.read(path)
+        benchmark.read(path)
 
 
 def test_what_a_process_holds_is_seen_to_grow():

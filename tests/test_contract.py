@@ -8,15 +8,16 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from commongarden import contract, report, stats
+from commongarden import report, stats
 from commongarden import store as stores
 from commongarden import study as studies
 from commongarden.cli import main
 from commongarden.errors import StoreError
-from commongarden.recipe import Recipe
 from commongarden.records import Manifest, Photo, Split
 from commongarden.report import designs, terms, words
+from commongarden.store import contract
 from commongarden.study import Arm, Contrast, Study
+from commongarden.study.recipe import Recipe
 from forged import forged
 from grown import MACHINE, grown
 

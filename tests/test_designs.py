@@ -18,8 +18,8 @@ from commongarden.data.split import fold, of_run_seed
 from commongarden.errors import DataError, StoreError, StudyError
 from commongarden.records import Manifest, Photo
 from commongarden.runner import display, plan
-from commongarden.runner.grow import grow
-from commongarden.runner.soil import prepare
+from commongarden.runner.prepared_data import prepare_data
+from commongarden.runner.training import train_run
 from commongarden.study import Arm, SplitPlan, Study
 
 ARMS = {"a": Arm("plain_flower")}
@@ -155,11 +155,11 @@ def test_another_design_would_mix_soils():
 
 def conducted(study, out, cache_folder):
     """What a study's command does, without workers."""
-    stores.mend(stores.Store(out))
-    store, soil = prepare(study, out, cache_folder)
+    stores.recover(stores.Store(out))
+    store, prepared = prepare_data(study, out, cache_folder)
     study = store.study()
     for job in plan.pending(study, store):
-        list(grow(store, study, soil, job, "cpu", lambda: False))
+        list(train_run(store, study, prepared, job, "cpu", lambda: False))
     report.write(store)
     return store
 
@@ -219,7 +219,7 @@ def test_more_seeds_get_more_splits_and_leave_the_others(varied, cache_folder, t
 def test_splits_of_a_study_that_never_began_are_made_anew(varied, cache_folder, tmp_path):
     (tmp_path / "out" / "splits").mkdir(parents=True)
     shutil.copy(varied.root / "splits" / "1.json", tmp_path / "out" / "splits" / "0.json")
-    store, _ = prepare(varied.study(), tmp_path / "out", cache_folder)
+    store, _ = prepare_data(varied.study(), tmp_path / "out", cache_folder)
     assert store.splits() == varied.splits()
 
 
@@ -281,7 +281,7 @@ def test_seeds_are_no_way_to_extend_folds(folded, study_file):
 
 @pytest.mark.soak
 def test_a_stopped_study_goes_on_with_its_own_splits(folded, study_file, tmp_path, commongarden):
-    """Through the command line, whose workers open the soil by themselves."""
+    """Through the command line, whose workers open the data by themselves."""
     out = tmp_path / "out"
     shutil.copytree(folded.root, out)
     shutil.rmtree(out / "runs" / "residual" / "1")

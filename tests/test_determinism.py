@@ -3,9 +3,9 @@
 import pytest
 
 from commongarden import study as studies
-from commongarden.recipe import Recipe
-from commongarden.runner.soil import prepare
+from commongarden.runner.prepared_data import prepare_data
 from commongarden.study import Arm, SplitPlan, Study
+from commongarden.study.recipe import Recipe
 from test_resume import FAMILIES, grown, study_of
 from test_runner import numbers
 
@@ -19,8 +19,8 @@ def test_a_run_repeats_in_one_process(photos, cache_folder, tmp_path, arm):
     found = []
     for place in ("one", "two"):
         study = study_of(photos, {"a": ARMS[arm]}, resolution=32, epochs=2, augment=("flip", "crop", "colour"))
-        store, soil = prepare(study, tmp_path / place, cache_folder)
-        found.append(grown(store.study(), soil, store))
+        store, prepared = prepare_data(study, tmp_path / place, cache_folder)
+        found.append(grown(store.study(), prepared, store))
     assert found[0] == found[1]
 
 

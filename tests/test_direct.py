@@ -9,13 +9,13 @@ import torch
 
 from commongarden import store as stores
 from commongarden import study as studies
-from commongarden.data import batches, cache, direct, folder
-from commongarden.data.direct import Direct
+from commongarden.data import batches, cache, folder, on_the_fly
+from commongarden.data.on_the_fly import OnTheFlyImages
 from commongarden.errors import DataError
 from commongarden.runner import decoding, limits, plan
 from commongarden.runner.events import Job
-from commongarden.runner.grow import grow
-from commongarden.runner.soil import prepare, reopen
+from commongarden.runner.prepared_data import prepare_data, reopen
+from commongarden.runner.training import train_run
 from test_runner import numbers
 
 
@@ -26,7 +26,7 @@ def manifest(photos):
 
 @pytest.mark.parametrize("n_threads", [1, 3])
 def test_pixels_are_those_of_the_cache(manifest, tmp_path, n_threads):
-    kept, photos = cache.images(manifest, 18, 14, tmp_path), Direct(manifest, 18, 14, n_threads)
+    kept, photos = cache.images(manifest, 18, 14, tmp_path), OnTheFlyImages(manifest, 18, 14, n_threads)
     places = np.array([59, 0, 7, 7, 30])
     np.testing.assert_array_equal(photos[places], kept[places])
     np.testing.assert_array_equal(photos[np.int64(3)], kept[3])
@@ -47,7 +47,7 @@ def epoch_of(images):
 
 def test_a_photo_that_has_changed_is_an_error(photos, tmp_path):
     moved = shutil.copytree(photos, tmp_path / "photos")
-    found = Direct(folder.scan(str(moved)), 16, 16)
+    found = OnTheFlyImages(folder.scan(str(moved)), 16, 16)
     (moved / "daisy" / "00.png").write_bytes((moved / "daisy" / "01.png").read_bytes())
     with pytest.raises(DataError, match=r"00\.png: has changed since it was read first"):
         found[0]
@@ -57,7 +57,7 @@ def test_reading_ahead_stops_with_its_reader(manifest, monkeypatch):
     decoded = []
     pixels = cache.pixels
     monkeypatch.setattr(cache, "pixels", lambda *given: decoded.append(given) or pixels(*given))
-    ahead = Direct(manifest, 16, 16, 2).ahead([np.arange(60)[i::20] for i in range(20)])
+    ahead = OnTheFlyImages(manifest, 16, 16, 2).ahead([np.arange(60)[i::20] for i in range(20)])
     next(ahead)
     ahead.close()
     assert 3 <= len(decoded) < 40  # a window of 8 a thread, never all of an epoch
@@ -86,8 +86,8 @@ def test_a_run_without_the_cache_comes_to_the_same_bits(finished, cache_folder, 
     shutil.rmtree(copy.directory("plain", 1))
     before = numbers(finished)
     empty = tmp_path / "no cache"
-    soil = reopen(copy, empty, {16: 0}, n_decoding=2)
-    list(grow(copy, copy.study(), soil, Job("plain", 1), "cpu", lambda: False))
+    prepared = reopen(copy, empty, {16: 0}, n_decoding=2)
+    list(train_run(copy, copy.study(), prepared, Job("plain", 1), "cpu", lambda: False))
     assert not empty.exists()
     assert numbers(copy.root) == before
     assert copy.run("plain", 1).pixel_mean == store.run("plain", 1).pixel_mean
@@ -110,24 +110,24 @@ def test_a_study_with_no_room_says_what_it_costs_and_keeps_no_images(study_file,
 
 def test_the_cost_is_photos_times_passes_times_what_one_takes(study_file, tmp_path):
     study = studies.read(study_file)
-    _, soil = prepare(study, tmp_path / "out", tmp_path / "cache", cache_budget=0)
-    assert set(soil.direct) == {16}
+    _, prepared = prepare_data(study, tmp_path / "out", tmp_path / "cache", cache_budget=0)
+    assert set(prepared.direct) == {16}
     jobs = [Job("plain", 0), Job("residual", 0), Job("plain", 1)]
-    n = len(soil.train) + 3 * (len(soil.train) + len(soil.val)) + len(soil.test)
-    assert decoding.n_read(study, soil, jobs[0]) == n
-    (said,) = decoding.costs(study, soil, jobs, 2, lambda resolution: 0.5)
+    n = len(prepared.train) + 3 * (len(prepared.train) + len(prepared.val)) + len(prepared.test)
+    assert decoding.n_read(study, prepared, jobs[0]) == n
+    (said,) = decoding.costs(study, prepared, jobs, 2, lambda resolution: 0.5)
     assert f"One takes 500.00 ms, so the runs at that size spend {3 * n * 0.5 / 2 / 60:.0f} min on it, 2 at" in said
-    assert decoding.costs(study, dataclasses.replace(soil, direct={}), jobs, 2) == []
-    assert decoding.costs(study, soil, [], 2) == []
+    assert decoding.costs(study, dataclasses.replace(prepared, direct={}), jobs, 2) == []
+    assert decoding.costs(study, prepared, [], 2) == []
     raw = dataclasses.replace(study, recipe=dataclasses.replace(study.recipe, pixels="raw"))
-    assert decoding.n_read(raw, soil, jobs[0]) == n - len(soil.train)
+    assert decoding.n_read(raw, prepared, jobs[0]) == n - len(prepared.train)
 
 
 def test_one_photo_is_timed_by_decoding_some(manifest, monkeypatch):
     decoded = []
     monkeypatch.setattr(cache, "pixels", lambda *given: decoded.append(given) or np.zeros((16, 16, 3), np.uint8))
-    assert direct.seconds_per_photo(manifest, 16) > 0
-    assert len(decoded) == direct.TIMED
+    assert on_the_fly.seconds_per_photo(manifest, 16) > 0
+    assert len(decoded) == on_the_fly.TIMED
 
 
 def test_cores_that_no_run_is_on_decode(study_file, monkeypatch):

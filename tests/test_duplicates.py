@@ -13,15 +13,15 @@ from PIL import Image
 from scipy import fft
 
 import copies
-from commongarden import inspection, report
+from commongarden import report
 from commongarden import store as stores
-from commongarden.data import alike, checked, drawn, folder, inspecting
-from commongarden.data.alike import Match
+from commongarden.data import checked, drawn, folder, inspecting, near_duplicates
+from commongarden.data.near_duplicates import Match
 from commongarden.data.split import fold, split
 from commongarden.errors import DataError
-from commongarden.inspection import Inspection, Pair, Unusual
-from commongarden.records import Manifest, Photo
-from commongarden.runner.soil import prepare
+from commongarden.records import Manifest, Photo, inspection
+from commongarden.records.inspection import Inspection, Pair, Unusual
+from commongarden.runner.prepared_data import prepare_data
 from commongarden.study import Arm, SplitPlan, Study
 from commongarden.study import file as study_files
 from forged import forged
@@ -77,10 +77,10 @@ def smalls(pictures):
 def test_a_chain_of_windows_is_no_group():
     """A window that wanders over a picture shows nearly the same from step to step, but not from end to end."""
     wide = Image.fromarray(drawn.draw(0, 3, 200, 400))
-    pairs = alike.matches(smalls(wide.crop((x, 0, x + 200, 200)) for x in range(0, 200, 8)))
+    pairs = near_duplicates.matches(smalls(wide.crop((x, 0, x + 200, 200)) for x in range(0, 200, 8)))
     assert {(i, i + 1) for i in range(24)} <= {(pair.one, pair.two) for pair in pairs}
     assert (0, 24) not in {(pair.one, pair.two) for pair in pairs}
-    assert max(group[-1] - group[0] for group in alike.groups(pairs)) <= 4
+    assert max(group[-1] - group[0] for group in near_duplicates.groups(pairs)) <= 4
 
 
 @given(
@@ -92,17 +92,19 @@ def test_groups_are_cliques_in_any_order(n, data, order):
     places = [(one, two) for one in range(n) for two in range(one + 1, n)]
     kept = data.draw(st.lists(st.sampled_from(places), unique=True))
     pairs = [Match(one, two, data.draw(st.sampled_from([0.9, 0.95, 1.0])), False) for one, two in kept]
-    groups = alike.groups(pairs)
+    groups = near_duplicates.groups(pairs)
     assert all((one, two) in kept for group in groups for one in group for two in group if one < two)
     assert max(Counter(place for group in groups for place in group).values(), default=1) == 1
     assert (groups == []) == (kept == [])
     order.shuffle(pairs)
-    assert alike.groups(pairs) == groups
+    assert near_duplicates.groups(pairs) == groups
 
 
 def test_a_description_is_the_cosine_transform_of_the_whole_picture():
-    pictures = np.random.default_rng(0).integers(0, 256, (20, alike.SIDE, alike.SIDE), dtype=np.uint8)
-    ours = alike._described(pictures, [(1.0, 0.0, 0.0)])[:, 0] / alike._WEIGHTS
+    pictures = np.random.default_rng(0).integers(
+        0, 256, (20, near_duplicates.SIDE, near_duplicates.SIDE), dtype=np.uint8
+    )
+    ours = near_duplicates._described(pictures, [(1.0, 0.0, 0.0)])[:, 0] / near_duplicates._WEIGHTS
     theirs = fft.dctn(pictures.astype(float), axes=(1, 2))[:, :8, :8].reshape(20, -1)[:, 1:]
     unit = [found / np.linalg.norm(found, axis=1, keepdims=True) for found in (ours, theirs)]
     assert np.all((unit[0] * unit[1]).sum(axis=1) > 0.999)
@@ -110,8 +112,8 @@ def test_a_description_is_the_cosine_transform_of_the_whole_picture():
 
 def test_plain_pictures_are_in_no_pair():
     plain = [Image.new("RGB", (64, 64), (grey, grey, grey)) for grey in (0, 80, 81, 255)]
-    assert alike.matches(smalls(plain)) == []
-    assert alike.featureless(smalls(plain)).all()
+    assert near_duplicates.matches(smalls(plain)) == []
+    assert near_duplicates.featureless(smalls(plain)).all()
 
 
 # what is kept of it
@@ -259,7 +261,7 @@ def test_near_duplicates_across_declared_parts_stay_where_they_test():
 def test_an_existing_split_never_changes(garden, tmp_path, monkeypatch):
     study = Study("twice", str(garden), {"plain": Arm("plain_flower")}, split=SplitPlan(0.6, 0.2), seeds=1)
     root, cache = tmp_path / "study", tmp_path / "cache"
-    store, _ = prepare(study, root, cache, keep_going=True)
+    store, _ = prepare_data(study, root, cache, keep_going=True)
     kept = (root / "split.json").read_bytes()
     part = inspection.part_of(store.split())
     assert len({part[path] for path in TOGETHER}) == 1
@@ -269,18 +271,18 @@ def test_an_existing_split_never_changes(garden, tmp_path, monkeypatch):
     more = [Match(i, i + 1, 1.0, False) for i in range(0, 40, 2)]
     monkeypatch.setattr(inspecting.alike, "matches", lambda *_: more)
     monkeypatch.setattr(inspecting.memo, "code", lambda: "another version")
-    prepare(study, root, cache, keep_going=True)
+    prepare_data(study, root, cache, keep_going=True)
     assert (root / "split.json").read_bytes() == kept
     assert inspection.read(root / inspection.FILE) == found
     (root / inspection.FILE).unlink()
-    prepare(study, root, cache, keep_going=True)
+    prepare_data(study, root, cache, keep_going=True)
     assert (root / "split.json").read_bytes() == kept
     assert len(inspection.read(root / inspection.FILE).pairs) == 20
 
     # a study that an earlier version began goes on, and says that its split regards none
     text = (root / "study.toml").read_text()
     forged(root / "study.toml", text.replace('near_duplicates = "together"\n', ""))
-    store, _ = prepare(study, root, cache, keep_going=True)
+    store, _ = prepare_data(study, root, cache, keep_going=True)
     assert (root / "split.json").read_bytes() == kept
     assert store.study().split.near_duplicates == "ignore"
 

@@ -10,8 +10,8 @@ import torch
 from click.testing import CliRunner
 
 import commongarden as cg
-from commongarden import export
 from commongarden.cli import main
+from commongarden.inference import export
 
 
 @pytest.fixture

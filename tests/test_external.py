@@ -16,13 +16,13 @@ import torch
 from torch import nn
 
 import commongarden as cg
-from commongarden import arch, origin, stats
+from commongarden import arch, stats
 from commongarden import store as stores
 from commongarden import study as studies
 from commongarden.errors import ArchError, CommonGardenError, StudyError
-from commongarden.recipe import Recipe
 from commongarden.records import Epoch
-from commongarden.study import Arm, Contrast, Study
+from commongarden.study import Arm, Contrast, Study, origin
+from commongarden.study.recipe import Recipe
 from commongarden.train import checkpoint, counting, external, loop, state, weights
 from commongarden.train.classifier import Classifier
 from commongarden.train.head import last_layer
@@ -499,10 +499,10 @@ def test_going_on_from_a_checkpoint_equals_never_having_stopped(here, tmp_path):
     def new():
         torch.manual_seed(1)
         classifier = Classifier(arm.network(3), (16, 16, 3), recipe, (128.0,) * 3, (64.0,) * 3)
-        return loop.new_trainee(classifier, recipe, torch.device("cpu"))
+        return loop.new_train_state(classifier, recipe, torch.device("cpu"))
 
-    def epochs(trainee):
-        return (news for news in loop.train(trainee, lambda epoch: batches, lambda: batches, 3, 0, 0)
+    def epochs(train_state):
+        return (news for news in loop.train(train_state, lambda epoch: batches, lambda: batches, 3, 0, 0)
                 if isinstance(news, Epoch))  # fmt: skip
 
     whole, stopped, resumed = new(), new(), new()

@@ -11,13 +11,14 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from commongarden import predictor, store
+from commongarden import store
 from commongarden import study as studies
 from commongarden.cli import main
 from commongarden.data import cache, folder, greys, image, kinds
-from commongarden.data.direct import Direct
+from commongarden.data.on_the_fly import OnTheFlyImages
 from commongarden.errors import DataError, StoreError
-from commongarden.runner.soil import prepare
+from commongarden.inference import predictor
+from commongarden.runner.prepared_data import prepare_data
 from files import images
 
 pillow_heif = pytest.importorskip("pillow_heif")
@@ -154,7 +155,7 @@ def test_predict_sees_a_photo_as_its_run_did(kinds_of_files, run):
     loaded = predictor.load(out / "garden" / "runs" / "one" / "0")
     assert loaded.run.range == manifest.range == garden.study().range == (-1024.0, 65144.0)
     trained = cache.images(manifest, 16, 16, out / "cache")
-    direct = Direct(manifest, 16, 16)
+    direct = OnTheFlyImages(manifest, 16, 16)
     for i, photo in enumerate(manifest.photos):
         seen = loaded.preprocess(kinds_of_files[0] / photo.path)[0].permute(1, 2, 0).numpy()
         assert np.array_equal(seen, trained[i]), photo.path
@@ -209,12 +210,12 @@ def test_a_range_may_be_asked_for(of_twelve_bits, tmp_path):
 
 def test_a_study_keeps_its_range(of_twelve_bits, tmp_path):
     study = studies.parse(STUDY.format(data=of_twelve_bits))
-    first, ground = prepare(study, tmp_path / "out", tmp_path / "cache")
+    first, ground = prepare_data(study, tmp_path / "out", tmp_path / "cache")
     assert first.study().range == ground.manifest.range == first.manifest().range == (0.0, 4095.0)
-    _same, again = prepare(study, tmp_path / "out", tmp_path / "cache")
+    _same, again = prepare_data(study, tmp_path / "out", tmp_path / "cache")
     assert again.manifest.hash == ground.manifest.hash
     with pytest.raises(StoreError, match=r"study\.range: \[0\.0, 4095\.0\] here, \[0\.0, 65535\.0\] asked for"):
-        prepare(dataclasses.replace(study, range=(0, 65535)), tmp_path / "out", tmp_path / "cache")
+        prepare_data(dataclasses.replace(study, range=(0, 65535)), tmp_path / "out", tmp_path / "cache")
 
 
 def test_a_study_without_a_range_goes_on_as_it_was(of_twelve_bits, tmp_path, monkeypatch):
@@ -222,9 +223,9 @@ def test_a_study_without_a_range_goes_on_as_it_was(of_twelve_bits, tmp_path, mon
     study = studies.parse(STUDY.format(data=of_twelve_bits))
     with monkeypatch.context() as patch:
         patch.setattr(greys, "together", lambda spans, wanted: (None, None))
-        old, before = prepare(study, tmp_path / "out", tmp_path / "cache")
+        old, before = prepare_data(study, tmp_path / "out", tmp_path / "cache")
     assert "\nrange" not in (old.root / "study.toml").read_text(encoding="utf-8")
-    _same, after = prepare(study, tmp_path / "out", tmp_path / "cache")
+    _same, after = prepare_data(study, tmp_path / "out", tmp_path / "cache")
     assert after.manifest.range is None
     assert after.manifest.hash == before.manifest.hash
     assert np.array_equal(after.images(16), before.images(16))
@@ -282,8 +283,8 @@ def test_what_was_left_out_when_a_study_was_begun_stays_out(of_twelve_bits, tmp_
     study = studies.parse(STUDY.format(data=of_twelve_bits))
     with monkeypatch.context() as patch:
         patch.setattr(kinds, "HEIF_PACKAGE", "no_such_package")
-        _store, before = prepare(study, tmp_path / "out", tmp_path / "cache")
-    _store, after = prepare(study, tmp_path / "out", tmp_path / "cache")
+        _store, before = prepare_data(study, tmp_path / "out", tmp_path / "cache")
+    _store, after = prepare_data(study, tmp_path / "out", tmp_path / "cache")
     assert after.manifest.hash == before.manifest.hash
     assert [left.path for left in after.manifest.left_out] == ["a/phone.heic"]
     assert len(folder.scan(str(of_twelve_bits)).photos) == len(after.manifest.photos) + 1

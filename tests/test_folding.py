@@ -13,7 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 import pools
 from commongarden import arch
 from commongarden.arch import add, conv, dense, global_avg_pool, serial
-from commongarden.recipe import Recipe
+from commongarden.study.recipe import Recipe
 from commongarden.train import external, loop
 from commongarden.train.build import build
 from commongarden.train.evaluate import evaluate
@@ -151,26 +151,26 @@ def test_training_is_the_same_with_and_without_evaluation():
     recipe = Recipe(resolution=SIZE, epochs=3, batch_size=6)
     found = []
     for looks in (0, 3):
-        trainee = new(recipe, network=norms)
-        found.append(_trained(trainee, looks))
+        train_state = new(recipe, network=norms)
+        found.append(_trained(train_state, looks))
     assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
 
 
-def _trained(trainee, looks):
+def _trained(train_state, looks):
     def val():
         for _ in range(looks):
-            evaluate(trainee.classifier, batches(18, seed=9), CPU)
+            evaluate(train_state.classifier, batches(18, seed=9), CPU)
         return batches(18, seed=9)
 
-    for _ in loop.train(trainee, lambda epoch: batches(), val, 6, 0, 0):
+    for _ in loop.train(train_state, lambda epoch: batches(), val, 6, 0, 0):
         pass
-    return trainee.classifier.state_dict()
+    return train_state.classifier.state_dict()
 
 
 def test_validation_and_test_are_evaluated_the_same_way():
     """Validation in training gives the number that the test part would get from the same photos and weights."""
     network = dataclasses.replace(NETWORK, layers=(conv(6, 3, order="LBA"), *NETWORK.layers[1:]))
     recipe = Recipe(resolution=SIZE, epochs=2, batch_size=6)
-    trainee = trained(recipe, trainee=new(recipe, network=network))
-    found = evaluate(trainee.classifier, batches(18, seed=9), CPU)
-    assert (found.loss, found.accuracy) == (trainee.history[-1].val_loss, trainee.history[-1].val_accuracy)
+    train_state = trained(recipe, train_state=new(recipe, network=network))
+    found = evaluate(train_state.classifier, batches(18, seed=9), CPU)
+    assert (found.loss, found.accuracy) == (train_state.history[-1].val_loss, train_state.history[-1].val_accuracy)

@@ -18,7 +18,7 @@ from commongarden.arch import add, batch_norm, conv, dense, global_avg_pool, ser
 from commongarden.arch.families import FAMILIES
 from commongarden.cli import main
 from commongarden.errors import ArchError, StoreError
-from commongarden.language import current, used
+from commongarden.i18n.language import current, used
 from commongarden.records import Epoch, Estimate
 from commongarden.report import forensic
 from commongarden.report.document import Bullets, Figure, Paragraph, Table

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fuzzing
-from commongarden import arch, arrays, study
+from commongarden import arch, study
 from commongarden.errors import ArchError, StoreError, StudyError
+from commongarden.io import npz
 
 TARGETS = fuzzing.targets()
 SCRIPT = Path(__file__).parent.parent / "scripts" / "fuzz.py"
@@ -148,12 +149,12 @@ def test_arrays_that_promise_more_than_they_have():
         with zipfile.ZipFile(packed, "w") as archive:
             archive.writestr("photos.npy", header.getvalue() + b"1234")
         with pytest.raises(StoreError, match="not a file of arrays"):
-            arrays.read(packed.getvalue(), where="x.npz")
+            npz.read(packed.getvalue(), where="x.npz")
     torn = b"\x93NUMPY\x01\x00\x10\x00{'descr': '<f8\n " + b" " * 20
     with zipfile.ZipFile(packed := io.BytesIO(), "w") as archive:
         archive.writestr("photos.npy", torn)
     with pytest.raises(StoreError, match="not a file of arrays"):
-        arrays.read(packed.getvalue(), where="x.npz")
+        npz.read(packed.getvalue(), where="x.npz")
 
 
 def test_arrays_are_those_that_were_written(tmp_path):
@@ -163,7 +164,7 @@ def test_arrays_are_those_that_were_written(tmp_path):
 
     given = {"a": np.arange(6.0).reshape(2, 3), "s": np.array(["x", "한글"]), "n": np.zeros((0, 4), np.float32)}
     np.savez_compressed(packed := io.BytesIO(), **given, f=np.asfortranarray(given["a"]))
-    found = arrays.read(packed.getvalue(), where="x")
+    found = npz.read(packed.getvalue(), where="x")
     assert list(found) == [*given, "f"]
     for name, array in given.items():
         np.testing.assert_array_equal(found[name], array)

@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from commongarden import terminal
 from commongarden.cli import main
-from commongarden.data import archive, download, known
+from commongarden.data import archive, download, downloads
 from commongarden.errors import DataError
+from commongarden.io import terminal
 
 TENSORFLOW = ("daisy", "dandelion", "roses", "sunflowers", "tulips")
 FLOWERS = ("daisy", "dandelion", "rose", "sunflower", "tulip")
@@ -106,7 +106,9 @@ def test_the_flowers_of_tensorflow_come_in_pieces(server, tmp_path, monkeypatch)
     server.content = tar_of({**flower_photos(), "flower_photos/LICENSE.txt": b"CC-BY"})
     server.breaks = [100, 250]
     monkeypatch.setitem(
-        known.KNOWN, "flowers", known.Known(server.url, sha256(server.content), known.KNOWN["flowers"].classes)
+        downloads.KNOWN,
+        "flowers",
+        downloads.Dataset(server.url, sha256(server.content), downloads.KNOWN["flowers"].classes),
     )
     result = get("flowers", "--out", tmp_path / "flowers", "--json")
     assert result.exit_code == 0, result.stderr
@@ -204,10 +206,10 @@ def test_photos_that_stand_twice_are_taken_once(tmp_path):
     """As in a version of Kaggle's zip that holds the folder within itself."""
     both = flower_photos(FLOWERS, "flowers/") | flower_photos(FLOWERS, "flowers/flowers/")
     (tmp_path / "a.zip").write_bytes(zip_of(both))
-    assert archive.unpack(tmp_path / "a.zip", tmp_path / "f", known.KNOWN["flowers"].classes).repeated == 15
+    assert archive.unpack(tmp_path / "a.zip", tmp_path / "f", downloads.KNOWN["flowers"].classes).repeated == 15
     (tmp_path / "b.zip").write_bytes(zip_of(both | {"flowers/flowers/daisy/0.jpg": b"another"}))
     with pytest.raises(DataError, match="stands twice"):
-        archive.unpack(tmp_path / "b.zip", tmp_path / "g", known.KNOWN["flowers"].classes)
+        archive.unpack(tmp_path / "b.zip", tmp_path / "g", downloads.KNOWN["flowers"].classes)
 
 
 def link(name, target, kind=tarfile.SYMTYPE):
@@ -247,7 +249,7 @@ def test_hostile_archives_leave_nothing(tmp_path, kind):
     inside.mkdir(parents=True)
     (inside / "x.tgz").write_bytes(HOSTILE[kind]())
     with pytest.raises(DataError, match="accepted"):
-        archive.unpack(inside / "x.tgz", inside / "out", known.KNOWN["flowers"].classes)
+        archive.unpack(inside / "x.tgz", inside / "out", downloads.KNOWN["flowers"].classes)
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "b", "x.tgz"]
 
 
@@ -256,7 +258,7 @@ def test_a_zip_with_a_link_is_refused(tmp_path):
     info.external_attr = 0o120777 << 16
     (tmp_path / "x.zip").write_bytes(zip_of({info: b"/etc/passwd"}))
     with pytest.raises(DataError, match="link"):
-        archive.unpack(tmp_path / "x.zip", tmp_path / "out", known.KNOWN["flowers"].classes)
+        archive.unpack(tmp_path / "x.zip", tmp_path / "out", downloads.KNOWN["flowers"].classes)
 
 
 def bomb_of_zeros():
@@ -277,7 +279,7 @@ def test_bombs_are_bounded(tmp_path, monkeypatch, most, value, packed):
     monkeypatch.setattr(archive, most, value)
     (tmp_path / "x").write_bytes(packed())
     with pytest.raises(DataError, match=r"more than|larger than|longer than"):
-        archive.unpack(tmp_path / "x", tmp_path / "out", known.KNOWN["flowers"].classes)
+        archive.unpack(tmp_path / "x", tmp_path / "out", downloads.KNOWN["flowers"].classes)
 
 
 def test_a_size_that_lies_is_found(tmp_path, monkeypatch):
@@ -287,7 +289,7 @@ def test_a_size_that_lies_is_found(tmp_path, monkeypatch):
     packed[place : place + 4] = (10).to_bytes(4, "little")  # the directory says 10 bytes
     (tmp_path / "x.zip").write_bytes(packed)
     with pytest.raises(DataError):
-        archive.unpack(tmp_path / "x.zip", tmp_path / "out", known.KNOWN["flowers"].classes)
+        archive.unpack(tmp_path / "x.zip", tmp_path / "out", downloads.KNOWN["flowers"].classes)
 
 
 @given(st.text(max_size=40))
@@ -304,4 +306,4 @@ def test_no_name_gets_out(name):
 
 
 def test_the_hash_of_the_flowers_is_that_of_tensorflow_datasets():
-    assert known.KNOWN["flowers"].sha256 == "4c54ace7911aaffe13a365c34f650e71dd5bf1be0a58b464e5a7183e3e595d9c"
+    assert downloads.KNOWN["flowers"].sha256 == "4c54ace7911aaffe13a365c34f650e71dd5bf1be0a58b464e5a7183e3e595d9c"

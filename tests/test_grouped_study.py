@@ -10,7 +10,7 @@ from commongarden import stats
 from commongarden import study as study_files
 from commongarden.data import folder
 from commongarden.report import evidence, files, results_csv, terms, words
-from commongarden.runner.soil import prepare
+from commongarden.runner.prepared_data import prepare_data
 from commongarden.study import Contrast
 from grown import grown
 
@@ -117,15 +117,15 @@ def test_preparing_a_study_of_grouped_photos(study_file, photos, tmp_path, monke
 
     monkeypatch.setattr(folder, "scan", scan)
     study = study_files.read(study_file)
-    store, soil = prepare(study, tmp_path / "small", tmp_path / "cache")
-    assert store.manifest().photos == soil.manifest.photos
-    assert soil.manifest.photos[0].group == "daisy 0"
+    store, prepared = prepare_data(study, tmp_path / "small", tmp_path / "cache")
+    assert store.manifest().photos == prepared.manifest.photos
+    assert prepared.manifest.photos[0].group == "daisy 0"
     group = {photo.path: photo.group for photo in store.manifest().photos}
-    parts = [{group[path] for path in part} for part in (soil.split.train, soil.split.val, soil.split.test)]
+    parts = [{group[path] for path in part} for part in (prepared.split.train, prepared.split.val, prepared.split.test)]
     assert [len(part) for part in parts] == [9, 3, 3]
     assert len(set().union(*parts)) == 15
     folds = dataclasses.replace(study, seeds=tuple(range(5)), folds=5)
-    store, soil = prepare(folds, tmp_path / "folds", tmp_path / "cache")
+    store, prepared = prepare_data(folds, tmp_path / "folds", tmp_path / "cache")
     tested = [{group[path] for path in split.test} for split in store.splits().values()]
     assert [len(found) for found in tested] == [3] * 5
     assert len(set().union(*tested)) == 15

@@ -10,12 +10,11 @@ import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
-from commongarden import inspection
 from commongarden.data import checked
 from commongarden.data.dealing import deal
 from commongarden.data.split import fold, of_run_seed, split
 from commongarden.errors import DataError
-from commongarden.records import Manifest, Photo
+from commongarden.records import Manifest, Photo, inspection
 from commongarden.study import SplitPlan
 from test_split import check_partition, manifest, parts, plans, seeds
 

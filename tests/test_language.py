@@ -11,12 +11,12 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commongarden import language
 from commongarden.cli import main
 from commongarden.data import folder, image
 from commongarden.errors import DataError, StudyError, unknown
-from commongarden.language import CATALOGUES, Message, _, ngettext, told, used
-from commongarden.particles import FORMS, sound, with_particle
+from commongarden.i18n import language
+from commongarden.i18n.language import CATALOGUES, Message, _, ngettext, translate, used
+from commongarden.i18n.particles import FORMS, sound, with_particle
 from commongarden.records import Failure
 from prose import SOURCE, TWO_WORDS, catalogues, codes, english, misfilled, outside, strings
 
@@ -116,19 +116,19 @@ UNSAID = {
     "drawing/parts.py": "labels of layers in a drawing, the field's own",
     "drawing/svg.py": "markup",
     "explain/kinds.py": "keys of kinds of layers and of reasons",
-    "export.py": "names of inputs and outputs",
+    "inference/export.py": "names of inputs and outputs",
     "report/discussion.py": "kinds of layers, by which a comparison is told",
     "report/docx.py": "styles",
     "report/figures.py": "fonts",
     "report/methods.py": "keys of sources",
     "report/references.py": "titles of works",
-    "report/worth.py": "names of parts, as a study file has them",
+    "report/part_contributions.py": "names of parts, as a study file has them",
     "runner/plan.py": "what a system calls its processor",
     "sentences": "each language in a module of its own",
     "study/ablation.py": "the name of a study, as a study file has it",
     "stats": "how an estimate was made, for results.json",
-    "train/tape.py": "a line of Python",
-    "train/work.py": "keys of kinds of layers",
+    "train/replay/recorded_step.py": "a line of Python",
+    "profiling/work.py": "keys of kinds of layers",
     "train/measure.py": "a mark in the network's text form",
 }
 CLASSIC = "Model {}"  # the log form of the original experiment
@@ -166,10 +166,10 @@ def commands(group=main, path=()):
 
 @pytest.mark.parametrize("path", [(), *commands()], ids=" ".join)
 def test_help_in_korean_leaves_no_english_over(path):
-    told = help_of(path, "ko")
-    assert english(told, TERMS) == []
-    assert not any(word in told for word in ("Usage", "Options", "Commands", "Show", "default"))
-    assert max(width(line) for line in told.splitlines()) <= 100
+    translate = help_of(path, "ko")
+    assert english(translate, TERMS) == []
+    assert not any(word in translate for word in ("Usage", "Options", "Commands", "Show", "default"))
+    assert max(width(line) for line in translate.splitlines()) <= 100
 
 
 def help_of(path, lang):
@@ -312,9 +312,9 @@ def test_all_that_a_command_prints_was_looked_up(brackets, arguments):
     ],
 )
 def test_a_record_is_said_in_the_language_in_use(record, korean):
-    assert told(record) == record
+    assert translate(record) == record
     with used("ko"):
-        assert told(record) == korean
+        assert translate(record) == korean
 
 
 def test_a_failure_says_where_in_the_language_in_use():
@@ -382,7 +382,7 @@ def test_a_message_keeps_what_it_is_filled_with(word):
 
 
 def test_errors_are_told_in_korean_as_a_native_would_write_them():
-    from commongarden.recipe import Recipe
+    from commongarden.study.recipe import Recipe
 
     with used("ko"), pytest.raises(StudyError) as found:
         Recipe(lr=-1)

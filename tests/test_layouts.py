@@ -18,7 +18,7 @@ from commongarden.cli import main, reading
 from commongarden.data import finding, folder, kinds
 from commongarden.data.ambiguity import AmbiguousError
 from commongarden.errors import DataError, StoreError, StudyError
-from commongarden.runner import soil, sources
+from commongarden.runner import prepared_data, sources
 from commongarden.study import DataOptions
 from files import layouts
 from files.layouts import CLASSES, Folder, drawn, under
@@ -593,9 +593,9 @@ def test_reading_data_otherwise_is_a_conflict():
 
 def test_a_study_repeats_what_was_answered(tmp_path):
     data, out = laid(layouts.patients, tmp_path / "data"), tmp_path / "out"
-    store, prepared = soil.prepare(study_of(data, layout="inner"), out, tmp_path / "cache")
+    store, prepared = prepared_data.prepare_data(study_of(data, layout="inner"), out, tmp_path / "cache")
     assert prepared.manifest.classes == ("0", "1")
-    again, same = soil.prepare(study_of(data), out, tmp_path / "cache")
+    again, same = prepared_data.prepare_data(study_of(data), out, tmp_path / "cache")
     assert same.manifest == prepared.manifest
     assert again.study().reading.layout == "inner"
     assert store.understood().layout.startswith("Layout: classes are the folders inside 8863/, ")
@@ -605,13 +605,13 @@ def test_a_study_repeats_what_was_answered(tmp_path):
 @pytest.mark.parametrize("make", [layouts.seg, layouts.plantvillage, layouts.coco], ids=lambda make: make.__name__)
 def test_a_study_of_an_earlier_version_goes_on_as_it_was(make, tmp_path):
     data, out = laid(make, tmp_path / "data"), tmp_path / "out"
-    _store, before = soil.prepare(study_of(data, layout="classes"), out, tmp_path / "cache")
+    _store, before = prepared_data.prepare_data(study_of(data, layout="classes"), out, tmp_path / "cache")
     stores.write_study(out, study_of(data))  # as it was written when there was no such key
-    again, after = soil.prepare(study_of(data), out, tmp_path / "cache")
+    again, after = prepared_data.prepare_data(study_of(data), out, tmp_path / "cache")
     assert after.manifest == before.manifest
     assert again.study().reading == DataOptions()
     with pytest.raises(StoreError, match=r"study\.layout: 'none' here, 'parts' asked for"):
-        soil.prepare(study_of(data, layout="parts"), out, tmp_path / "cache")
+        prepared_data.prepare_data(study_of(data, layout="parts"), out, tmp_path / "cache")
 
 
 @pytest.mark.parametrize("names", ["patient", "subset", "patient,lesion_id"])
@@ -624,8 +624,8 @@ def test_columns_that_an_earlier_version_did_not_read_are_not_read(with_csv, tmp
     bare = dataclasses.replace(
         listed, candidates=tuple(dataclasses.replace(one, group="", part="") for one in listed.candidates)
     )
-    _store, before = soil.prepare(study, tmp_path / "out", tmp_path / "cache", listed=bare)
-    _store, after = soil.prepare(study, tmp_path / "out", tmp_path / "cache")
+    _store, before = prepared_data.prepare_data(study, tmp_path / "out", tmp_path / "cache", listed=bare)
+    _store, after = prepared_data.prepare_data(study, tmp_path / "out", tmp_path / "cache")
     assert after.manifest == before.manifest
 
 

@@ -13,14 +13,14 @@ from PIL import Image
 
 from commongarden import store as stores
 from commongarden import study as studies
-from commongarden.data import cache, folder, image, memo
-from commongarden.findings import AUDIT_SCHEMA, Audit, Finding
-from commongarden.recipe import Recipe
+from commongarden.data import cache, folder, image, result_cache
+from commongarden.records.findings import AUDIT_SCHEMA, Audit, Finding
 from commongarden.runner import baselines, limits, plan
-from commongarden.runner.events import Audited, Look, Pilot, Piloted, Sighting
-from commongarden.runner.memos import Memos
-from commongarden.runner.soil import prepare
+from commongarden.runner.cached_results import CachedResults
+from commongarden.runner.events import AttributionTask, Audited, AuditTask, Pilot, Piloted
+from commongarden.runner.prepared_data import prepare_data
 from commongarden.study import Arm
+from commongarden.study.recipe import Recipe
 
 STUDY = studies.Study(
     "kept",
@@ -41,12 +41,14 @@ def study(photos):
 
 @pytest.fixture
 def ground(study, tmp_path):
-    """(store, soil) of a study with a cache of its own."""
-    return prepare(study, tmp_path / "one", tmp_path / "cache")
+    """(store, prepared) of a study with a cache of its own."""
+    return prepare_data(study, tmp_path / "one", tmp_path / "cache")
 
 
 def fill(ground, study, **other):
-    memos = Memos(**{"study": study, "soil": ground[1], "device": "cpu", "n_workers": 2, "tell": [].append} | other)
+    memos = CachedResults(
+        **{"study": study, "prepared": ground[1], "device": "cpu", "n_workers": 2, "tell": [].append} | other
+    )
     memos.keep(Audited("plain", AUDIT))
     memos.keep(PILOTED)
     return memos
@@ -54,100 +56,105 @@ def fill(ground, study, **other):
 
 def known(ground, study, arm="plain", **other):
     """Whether the audit and the pilot of an arm are told again."""
-    memos = Memos(**{"study": study, "soil": ground[1], "device": "cpu", "n_workers": 2, "tell": [].append} | other)
-    found, left = memos.recalled([Look(arm), Pilot(arm)])
+    memos = CachedResults(
+        **{"study": study, "prepared": ground[1], "device": "cpu", "n_workers": 2, "tell": [].append} | other
+    )
+    found, left = memos.recalled([AuditTask(arm), Pilot(arm)])
     assert len(found) + len(left) == 2
-    return Look(arm) not in left, Pilot(arm) not in left
+    return AuditTask(arm) not in left, Pilot(arm) not in left
 
 
 def test_a_memo_is_what_was_kept_under_that_key_and_no_other(tmp_path):
-    one, two = memo.key("kind", ["a", "b"], ["pillow"]), memo.key("kind", ["ab"], ["pillow"])
-    assert len({one, two, memo.key("other", ["a", "b"], ["pillow"]), memo.key("kind", ["a", "b"], [])}) == 4
-    assert len({one, memo.key("kind", ["a", "b"], ["pillow"], machine="m")}) == 2
-    assert memo.recall(tmp_path / "none", one) is None
+    one, two = result_cache.key("kind", ["a", "b"], ["pillow"]), result_cache.key("kind", ["ab"], ["pillow"])
+    assert (
+        len({one, two, result_cache.key("other", ["a", "b"], ["pillow"]), result_cache.key("kind", ["a", "b"], [])})
+        == 4
+    )
+    assert len({one, result_cache.key("kind", ["a", "b"], ["pillow"], machine="m")}) == 2
+    assert result_cache.recall(tmp_path / "none", one) is None
     for data in (b"", b"\n\n", bytes(range(256))):
-        memo.keep(tmp_path / "kept", one, data)
-        assert memo.recall(tmp_path / "kept", one, pytest.fail) == data
-    assert memo.recall(tmp_path / "kept", two) is None
+        result_cache.keep(tmp_path / "kept", one, data)
+        assert result_cache.recall(tmp_path / "kept", one, pytest.fail) == data
+    assert result_cache.recall(tmp_path / "kept", two) is None
 
 
 @pytest.mark.parametrize("what", ["code", "library", "python"])
 def test_other_code_libraries_or_python_are_another_key(monkeypatch, what):
-    before = memo.key("kind", ["a"], ["pillow"])
+    before = result_cache.key("kind", ["a"], ["pillow"])
     if what == "code":
-        monkeypatch.setattr(memo, "code", lambda: "other")
+        monkeypatch.setattr(result_cache, "code", lambda: "other")
     elif what == "library":
-        monkeypatch.setattr(memo.metadata, "version", lambda name: f"{name} 99")
+        monkeypatch.setattr(result_cache.metadata, "version", lambda name: f"{name} 99")
     else:
-        monkeypatch.setattr(memo.platform, "python_version", lambda: "9.9.9")
-    assert memo.key("kind", ["a"], ["pillow"]) != before
+        monkeypatch.setattr(result_cache.platform, "python_version", lambda: "9.9.9")
+    assert result_cache.key("kind", ["a"], ["pillow"]) != before
 
 
 def test_the_code_is_all_of_it(monkeypatch, tmp_path):
-    memo.code.cache_clear()
-    before = memo.code()
+    result_cache.code.cache_clear()
+    before = result_cache.code()
     for name in ("__init__.py", "train/audit.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("1")
-    monkeypatch.setattr(memo, "CODE", tmp_path)
+    monkeypatch.setattr(result_cache, "CODE", tmp_path)
     seen = {before}
     for text in ("1", "2"):
         (tmp_path / "train/audit.py").write_text(text)
-        memo.code.cache_clear()
-        seen.add(memo.code())
-    memo.code.cache_clear()
+        result_cache.code.cache_clear()
+        seen.add(result_cache.code())
+    result_cache.code.cache_clear()
     assert len(seen) == 3
 
 
 def test_what_a_killed_process_left_is_swept_up(tmp_path):
-    key = memo.key("kind", [], [])
+    key = result_cache.key("kind", [], [])
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     dead, alive = (tmp_path / f".{key}.memo.{pid}.tmp" for pid in (ended.pid, os.getppid()))
     for path in (dead, alive):
         path.write_text("half")
-    memo.keep(tmp_path, key, b"whole")
+    result_cache.keep(tmp_path, key, b"whole")
     assert sorted(tmp_path.iterdir()) == sorted([alive, tmp_path / f"{key}.memo"])
 
 
 @pytest.mark.parametrize("harm", ["cut", "flipped", "empty", "another's"])
 def test_a_torn_memo_is_told_and_not_believed(tmp_path, harm):
-    one, two = memo.key("kind", ["1"], []), memo.key("kind", ["2"], [])
+    one, two = result_cache.key("kind", ["1"], []), result_cache.key("kind", ["2"], [])
     for key in (one, two):
-        memo.keep(tmp_path, key, b"forty-two\n" * 9)
+        result_cache.keep(tmp_path, key, b"forty-two\n" * 9)
     file, told = tmp_path / f"{one}.memo", []
     data = bytearray(file.read_bytes())
     data[80] ^= 1
     other = (tmp_path / f"{two}.memo").read_bytes()
     file.write_bytes({"cut": data[:-40], "flipped": data, "empty": b"", "another's": other}[harm])
-    assert memo.recall(tmp_path, one, told.append) is None
+    assert result_cache.recall(tmp_path, one, told.append) is None
     assert told == [f"{file}: not what was written there; it is made anew"]
-    memo.keep(tmp_path, one, b"again")
-    assert memo.recall(tmp_path, one) == b"again"
+    result_cache.keep(tmp_path, one, b"again")
+    assert result_cache.recall(tmp_path, one) == b"again"
 
 
 def test_a_cache_that_cannot_be_written_costs_nothing_else(tmp_path):
     (tmp_path / "file").write_text("no folder")
-    memo.keep(tmp_path / "file", memo.key("kind", [], []), b"lost")
-    assert memo.recall(tmp_path / "file", memo.key("kind", [], [])) is None
+    result_cache.keep(tmp_path / "file", result_cache.key("kind", [], []), b"lost")
+    assert result_cache.recall(tmp_path / "file", result_cache.key("kind", [], [])) is None
 
 
 WRITES_OFTEN = """
 import sys
 from pathlib import Path
-from commongarden.data import memo
+from commongarden.data import result_cache
 for _ in range(25):
-    memo.keep(Path(sys.argv[1]), sys.argv[2], sys.argv[3].encode() * 200_000)
+    result_cache.keep(Path(sys.argv[1]), sys.argv[2], sys.argv[3].encode() * 200_000)
 """
 
 
 def test_two_processes_at_once_leave_one_whole_memo(tmp_path):
-    key = memo.key("kind", [], [])
+    key = result_cache.key("kind", [], [])
     command = [sys.executable, "-c", WRITES_OFTEN, str(tmp_path), key]
     writers = [subprocess.Popen([*command, letter]) for letter in "ab"]
     seen = set()
     while any(writer.poll() is None for writer in writers):
-        found = memo.recall(tmp_path, key, pytest.fail)
+        found = result_cache.recall(tmp_path, key, pytest.fail)
         assert found in (None, b"a" * 200_000, b"b" * 200_000)
         seen.add(found)
     assert [writer.returncode for writer in writers] == [0, 0]
@@ -198,7 +205,7 @@ def test_another_pillow_decodes_all_photos_again(copied, tmp_path, monkeypatch):
     monkeypatch.setattr(image, "decode", decoded.append)
     folder.scan(str(copied), cache_folder=tmp_path)
     assert decoded == []
-    monkeypatch.setattr(memo.metadata, "version", lambda name: f"{name} 99")
+    monkeypatch.setattr(result_cache.metadata, "version", lambda name: f"{name} 99")
     folder.scan(str(copied), cache_folder=tmp_path)
     assert len(decoded) == 60
 
@@ -227,9 +234,9 @@ def kept_baselines(store):
 
 
 def test_baselines_are_fitted_once_for_photos_and_split(study, ground, fitted, tmp_path):
-    store, soil = ground
-    baselines.keep(store, study, soil)
-    elsewhere, same = prepare(study, tmp_path / "two", tmp_path / "cache")
+    store, prepared = ground
+    baselines.keep(store, study, prepared)
+    elsewhere, same = prepare_data(study, tmp_path / "two", tmp_path / "cache")
     baselines.keep(elsewhere, study, same)
     assert len(fitted) == 1
     assert kept_baselines(elsewhere) == kept_baselines(store)
@@ -255,19 +262,19 @@ def test_baselines_of_anything_else_are_fitted(study, ground, fitted, copied, tm
         other = dataclasses.replace(plan.machine(), processor="another one")
         monkeypatch.setattr(plan, "machine", lambda: other)
     else:
-        monkeypatch.setattr(memo.metadata, "version", lambda name: f"{name} 99")
-    store, soil = prepare(study, tmp_path / "two", tmp_path / "cache")
-    baselines.keep(store, study, soil)
+        monkeypatch.setattr(result_cache.metadata, "version", lambda name: f"{name} 99")
+    store, prepared = prepare_data(study, tmp_path / "two", tmp_path / "cache")
+    baselines.keep(store, study, prepared)
     assert len(fitted) == 2
 
 
 def test_torn_baselines_are_told_and_fitted_again(study, ground, fitted, tmp_path):
-    store, soil = ground
+    store, prepared = ground
     before = set((tmp_path / "cache").glob("*.memo"))
-    baselines.keep(store, study, soil)
+    baselines.keep(store, study, prepared)
     (file,) = set((tmp_path / "cache").glob("*.memo")) - before
     file.write_bytes(file.read_bytes()[:-1])
-    elsewhere, same = prepare(study, tmp_path / "two", tmp_path / "cache")
+    elsewhere, same = prepare_data(study, tmp_path / "two", tmp_path / "cache")
     told = []
     baselines.keep(elsewhere, study, same, tell=told.append)
     assert (len(fitted), len(told)) == (2, 1)
@@ -276,14 +283,14 @@ def test_torn_baselines_are_told_and_fitted_again(study, ground, fitted, tmp_pat
 def test_an_arm_is_known_by_what_it_is_and_not_by_its_name(study, ground):
     told = []
     fill(ground, study)
-    memos = Memos(study, ground[1], "cpu", 2, told.append)
-    found, left = memos.recalled([Look("plain"), Pilot("plain"), Look("residual"), Pilot("residual")])
+    memos = CachedResults(study, ground[1], "cpu", 2, told.append)
+    found, left = memos.recalled([AuditTask("plain"), Pilot("plain"), AuditTask("residual"), Pilot("residual")])
     assert found == [Audited("plain", AUDIT), PILOTED]
-    assert left == [Look("residual"), Pilot("residual")]
+    assert left == [AuditTask("residual"), Pilot("residual")]
     assert len(told) == 1
     assert told[0].startswith("1 arm was timed on this machine for another study (2")
     renamed = dataclasses.replace(study, arms={"mine": study.arms["plain"]})
-    found, _ = dataclasses.replace(memos, study=renamed).recalled([Look("mine"), Pilot("mine")])
+    found, _ = dataclasses.replace(memos, study=renamed).recalled([AuditTask("mine"), Pilot("mine")])
     assert found == [Audited("mine", AUDIT), dataclasses.replace(PILOTED, arm="mine")]
 
 
@@ -308,10 +315,10 @@ def test_another_training_is_looked_at_and_timed(study, ground, change):
 def test_other_photos_or_parts_are_looked_at_and_timed(study, ground, copied, tmp_path):
     fill(ground, study)
     other = dataclasses.replace(study, seed=7)
-    assert known(prepare(other, tmp_path / "two", tmp_path / "cache"), study) == (False, False)
+    assert known(prepare_data(other, tmp_path / "two", tmp_path / "cache"), study) == (False, False)
     Image.new("RGB", (20, 24), "blue").save(copied / "rose" / "00.png")
     other = dataclasses.replace(study, data=str(copied))
-    assert known(prepare(other, tmp_path / "three", tmp_path / "cache"), study) == (False, False)
+    assert known(prepare_data(other, tmp_path / "three", tmp_path / "cache"), study) == (False, False)
 
 
 def test_another_machine_is_another_one(study, ground, monkeypatch):
@@ -322,7 +329,7 @@ def test_another_machine_is_another_one(study, ground, monkeypatch):
         patch.setattr(limits, "cores", lambda: 77)
         assert known(ground, study) == (True, False)
     with monkeypatch.context() as patch:
-        patch.setattr(memo.platform, "node", lambda: "elsewhere")
+        patch.setattr(result_cache.platform, "node", lambda: "elsewhere")
         assert known(ground, study) == (True, False)
     direct = dataclasses.replace(ground[1], direct={16: 0})
     assert known((ground[0], direct), study) == (True, False)
@@ -333,8 +340,8 @@ def test_another_machine_is_another_one(study, ground, monkeypatch):
 
 def test_another_torch_looks_and_times_again(study, ground, monkeypatch):
     fill(ground, study)
-    version = memo.metadata.version
-    monkeypatch.setattr(memo.metadata, "version", lambda name: "9.9" if name == "torch" else version(name))
+    version = result_cache.metadata.version
+    monkeypatch.setattr(result_cache.metadata, "version", lambda name: "9.9" if name == "torch" else version(name))
     assert known(ground, study) == (False, False)
 
 
@@ -344,12 +351,12 @@ def test_a_torn_audit_is_told_and_made_again(study, ground, tmp_path):
     for file in set((tmp_path / "cache").glob("*.memo")) - before:
         file.write_bytes(file.read_bytes()[:-3])
     told = []
-    found, left = dataclasses.replace(memos, tell=told.append).recalled([Look("plain"), Pilot("plain")])
-    assert (found, left, len(told)) == ([], [Look("plain"), Pilot("plain")], 2)
+    found, left = dataclasses.replace(memos, tell=told.append).recalled([AuditTask("plain"), Pilot("plain")])
+    assert (found, left, len(told)) == ([], [AuditTask("plain"), Pilot("plain")], 2)
 
 
 def test_failures_are_not_kept_nor_networks_by_others(study, ground, tmp_path):
-    memos = Memos(study, ground[1], "cpu", 2, pytest.fail)
+    memos = CachedResults(study, ground[1], "cpu", 2, pytest.fail)
     before = sorted((tmp_path / "cache").iterdir())
     memos.keep(Audited("plain", None, "no room"))
     memos.keep(Piloted("plain", None, cause="no room"))
@@ -357,7 +364,7 @@ def test_failures_are_not_kept_nor_networks_by_others(study, ground, tmp_path):
     dataclasses.replace(memos, study=others).keep(Audited("plain", AUDIT))
     dataclasses.replace(memos, study=others).keep(PILOTED)
     assert sorted((tmp_path / "cache").iterdir()) == before
-    asked = [Sighting("plain", 0, ())]
+    asked = [AttributionTask("plain", 0, ())]
     assert memos.recalled(asked) == ([], asked)
 
 

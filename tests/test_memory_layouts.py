@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 
 from commongarden import arch
-from commongarden.recipe import Recipe
 from commongarden.runner import processes
+from commongarden.study.recipe import Recipe
 from commongarden.train import streams
 from commongarden.train.build import auxiliary_logits, build
 from commongarden.train.initialize import initialize

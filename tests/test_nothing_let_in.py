@@ -18,13 +18,14 @@ from click.testing import CliRunner
 from PIL import Image
 
 import commongarden
-from commongarden import arrays, cells, drawing, origin, report, terminal
+from commongarden import drawing, report
 from commongarden.cli import main
 from commongarden.data import folder
 from commongarden.errors import ArchError, StoreError
+from commongarden.io import csv_cells, npz, terminal
 from commongarden.records import Failure
 from commongarden.runner.measuring import measure
-from commongarden.study import Arm, Study
+from commongarden.study import Arm, Study, origin
 from commongarden.train import checkpoint, weights
 from grown import grown
 from test_page import Visit, browser  # noqa: F401 (a fixture)
@@ -57,8 +58,8 @@ def test_the_code_loads_no_pickle():
     for file in SOURCE.rglob("*.py"):
         text = file.read_text(encoding="utf-8")
         assert not loads.search(text), f"{file}: {loads.search(text)}"
-        # tape.py: a function of names that it makes itself and of those in torch's operators; values are given beside
-        assert not runs.search(text) or file.name == "tape.py", file
+        # a function of names that it makes itself and of those in torch's operators; values are given beside
+        assert not runs.search(text) or file.name == "recorded_step.py", file
         for found in re.finditer(r"(?<!safetensors\.)torch\.load\((.*?)\)\n", text, re.DOTALL):
             assert "weights_only=True" in found[1], file
             assert file.name in ("weights.py", "checkpoint.py", "state.py"), file
@@ -90,7 +91,7 @@ def test_a_hostile_pickle_among_arrays_runs_nothing(tmp_path):
     packed = io.BytesIO()
     np.savez(packed, photos=np.array([Hostile(mark)], dtype=object))
     with pytest.raises(StoreError, match="holds object"):
-        arrays.read(packed.getvalue(), where="predictions.npz")
+        npz.read(packed.getvalue(), where="predictions.npz")
     (tmp_path / "x.npy").write_bytes(pickle.dumps(Hostile(mark)))
     with pytest.raises(ValueError, match="pickle"):
         np.load(tmp_path / "x.npy", mmap_mode="r", allow_pickle=False)  # as the cache does
@@ -234,7 +235,7 @@ def test_no_cell_is_a_formula(tmp_path):
     for file in ("manifest.csv", "results.csv"):
         for row in csv.reader(io.StringIO((store.root / file).read_text(encoding="utf-8"))):
             for cell in row:
-                assert not cell.startswith(cells.FORMULA) or re.fullmatch(r"-[\d.e+-]+", cell), (file, cell)
+                assert not cell.startswith(csv_cells.FORMULA) or re.fullmatch(r"-[\d.e+-]+", cell), (file, cell)
     assert {photo.label for photo in store.manifest().photos} == {*NAMES[8:13], *NAMES[15:]}
 
 

@@ -12,19 +12,32 @@ import torch
 from torch import nn
 
 import odd_networks
-from commongarden import arch, describe, signals
-from commongarden.arm import Arm, from_text, to_table
-from commongarden.recipe import Recipe
-from commongarden.train import audit, capture, channels, external, loop, measure, recording, sight, streams, watch
+from commongarden import arch
+from commongarden.cli import describe
+from commongarden.profiling.stopwatch import Stopwatch, clock
+from commongarden.profiling.work import work
+from commongarden.records import signals
+from commongarden.study.arm import Arm, from_text, to_table
+from commongarden.study.recipe import Recipe
+from commongarden.train import (
+    activations,
+    attribution,
+    audit,
+    capture,
+    channels,
+    external,
+    loop,
+    measure,
+    recording,
+    streams,
+)
 from commongarden.train.audit import tree_paths
 from commongarden.train.classifier import Classifier
 from commongarden.train.initialize import initialize
-from commongarden.train.move import as_it_is
 from commongarden.train.probe import probe_drawn
 from commongarden.train.recording import Recorder
-from commongarden.train.step import eager
-from commongarden.train.stopwatch import Stopwatch, clock
-from commongarden.train.work import work
+from commongarden.train.replay.forward_backward import eager
+from commongarden.train.replay.optimizer_step import as_it_is
 
 CPU, SIZE, N = torch.device("cpu"), 32, 3
 INPUT = (SIZE, SIZE, 3)
@@ -56,20 +69,22 @@ def trainee_of(network, recorder=False, steps=2, recipe=RECIPE):
     torch.manual_seed(0)
     classifier = Classifier(network, INPUT, recipe, (100.0,) * 3, (50.0,) * 3)
     initialize(classifier, recipe, streams.generator(0, 0, "initialization"))
-    trainee = loop.new_trainee(classifier, recipe, CPU)
-    trainee.learn = eager(classifier, trainee.optimizer, recipe)
-    trainee.move = as_it_is(trainee.optimizer)
+    train_state = loop.new_train_state(classifier, recipe, CPU)
+    train_state.forward_backward = eager(classifier, train_state.optimizer, recipe)
+    train_state.optimizer_step = as_it_is(train_state.optimizer)
     if any(part.is_complex() for part in classifier.parameters()):
-        trainee.optimizer.param_groups[0]["fused"] = False  # torch has no such step for complex numbers
+        train_state.optimizer.param_groups[0]["fused"] = False  # torch has no such step for complex numbers
     if recorder:
-        trainee.recorder = Recorder(classifier.body, tree_paths(network), steps)
-    return trainee
+        train_state.recorder = Recorder(classifier.body, tree_paths(network), steps)
+    return train_state
 
 
-def trained(trainee, steps=2):
-    for _ in loop.train(trainee, lambda _: batches(steps), lambda: batches(1), steps, 0, 0):
+def trained(train_state, steps=2):
+    for _ in loop.train(train_state, lambda _: batches(steps), lambda: batches(1), steps, 0, 0):
         pass
-    return [value.detach().clone() for value in (*trainee.classifier.parameters(), *trainee.classifier.buffers())]
+    return [
+        value.detach().clone() for value in (*train_state.classifier.parameters(), *train_state.classifier.buffers())
+    ]
 
 
 def equal(one, two):
@@ -100,11 +115,11 @@ def test_recording_changes_no_bit_of_any_form_and_needs_no_note(factory):
 def test_a_module_called_twice_is_two_layers_and_a_token_count_is_no_channel():
     shown = {}
     for name in ("one_relu", "token_counts", "checkpointed"):
-        trainee = trainee_of(odd(name).network(N), recorder=True)
+        train_state = trainee_of(odd(name).network(N), recorder=True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            trained(trainee)
-        shown[name] = trainee.recorder.signals()
+            trained(train_state)
+        shown[name] = train_state.recorder.signals()
     assert list(figures(shown["one_relu"], "dead")) == ["stem.2", "relu", "relu (2)"]
     assert list(figures(shown["token_counts"], "dead")) == ["stem.2", "act", "act (2)"]
     assert [layer.path.rpartition("inner.")[2] for layer in shown["checkpointed"].layers] == [
@@ -182,7 +197,7 @@ def test_spectral_norm_is_not_gone_on_with_by_looking():
 TINY = arch.serial(
     arch.conv(4, 3, stride=4, order="LBA"), arch.global_avg_pool(), arch.dropout(0.2), arch.dense(3), name="tiny"
 )
-OBSERVED = [module.__file__ for module in (capture, channels, watch)]
+OBSERVED = [module.__file__ for module in (capture, channels, activations)]
 
 
 def failing_at(place, number):
@@ -213,19 +228,19 @@ def lines_worked():
             counts[place] = counts.get(place, 0) + 1
         return trace
 
-    trainee = trainee_of(TINY)
-    with_trace(trace, trainee)
+    train_state = trainee_of(TINY)
+    with_trace(trace, train_state)
     return counts
 
 
-def with_trace(trace, trainee):
+def with_trace(trace, train_state):
     before = sys.gettrace()
     sys.settrace(trace)
     try:
-        trainee.recorder = Recorder(trainee.classifier.body, tree_paths(TINY), 2)
-        weights = trained(trainee)
-        trainee.recorder.state()
-        return weights, trainee.recorder.signals()
+        train_state.recorder = Recorder(train_state.classifier.body, tree_paths(TINY), 2)
+        weights = trained(train_state)
+        train_state.recorder.state()
+        return weights, train_state.recorder.signals()
     finally:
         sys.settrace(before)
 
@@ -245,25 +260,25 @@ def test_an_observer_that_fails_at_any_line_changes_no_bit(every):
 
 
 def test_a_recorder_that_has_stopped_says_so_in_the_record_and_stays_off(monkeypatch):
-    trainee = trainee_of(TINY, recorder=True)
+    train_state = trainee_of(TINY, recorder=True)
     monkeypatch.setattr(capture, "_norm", lambda _: 1 / 0)
-    trained(trainee)
-    found = trainee.recorder.signals()
+    trained(train_state)
+    found = train_state.recorder.signals()
     assert len(found.notes) == 1
     assert "ZeroDivisionError" in found.notes[0]
     assert signals.from_bytes(signals.to_bytes(found)).notes == found.notes
     monkeypatch.undo()
     again = trainee_of(TINY, recorder=True)
-    again.recorder.load(json.loads(json.dumps(trainee.recorder.state())))
+    again.recorder.load(json.loads(json.dumps(train_state.recorder.state())))
     assert again.recorder.begin(1) is False
     assert again.recorder.signals().notes == found.notes
-    assert all(not module._forward_hooks for module in trainee.classifier.modules())
+    assert all(not module._forward_hooks for module in train_state.classifier.modules())
 
 
 def test_bytes_of_signals_without_a_note_are_as_they_were():
-    trainee = trainee_of(TINY, recorder=True)
-    trained(trainee)
-    with np.load(__import__("io").BytesIO(signals.to_bytes(trainee.recorder.signals()))) as arrays:
+    train_state = trainee_of(TINY, recorder=True)
+    trained(train_state)
+    with np.load(__import__("io").BytesIO(signals.to_bytes(train_state.recorder.signals()))) as arrays:
         assert "notes" not in arrays
 
 
@@ -389,24 +404,24 @@ def test_audit_timing_and_attribution_take_every_form(factory):
             "without_gradient": {("cut gradient", "teacher")},
         }.get(factory.__name__, set())
 
-        trainee = trainee_of(network)
-        classifier = trainee.classifier
+        train_state = trainee_of(network)
+        classifier = train_state.classifier
         done = work(classifier.train(), batches()[0][0])
         assert sum(one.macs for one in done.values()) > 0
-        stopwatch = Stopwatch(classifier, trainee.optimizer, clock(CPU, 1)[0])
+        stopwatch = Stopwatch(classifier, train_state.optimizer, clock(CPU, 1)[0])
         forwards = {module: module.__dict__.get("forward") for _, module in stopwatch.modules}
-        steps = loop.train(trainee, lambda _: itertools.cycle(batches()), lambda: (), 10**9, 0, 0)
+        steps = loop.train(train_state, lambda _: itertools.cycle(batches()), lambda: (), 10**9, 0, 0)
         with stopwatch.step(watched=True):
             next(steps)
         assert min(*stopwatch.forward, *stopwatch.backward) >= 0
         assert {module: module.__dict__.get("forward") for _, module in stopwatch.modules} == forwards
 
         classifier.eval()
-        parts = sight.anatomy(classifier, batches()[0][0][:1])
+        parts = attribution.anatomy(classifier, batches()[0][0][:1])
         if parts.mapped is not None:
-            maps = sight.evidence(classifier, parts.mapped[1], batches()[0][0], torch.zeros(6, dtype=torch.int64))
+            maps = attribution.evidence(classifier, parts.mapped[1], batches()[0][0], torch.zeros(6, dtype=torch.int64))
             assert np.isfinite(maps).all()
-        rows, called = sight.features(classifier, parts.head, batches(), CPU)
+        rows, called = attribution.features(classifier, parts.head, batches(), CPU)
         assert len(rows) == len(called) == 12
 
 
@@ -429,10 +444,10 @@ def test_an_audit_leaves_buffers_and_modes_as_they_were():
 def test_nothing_of_the_recording_is_left_out_of_its_door():
     """Every hook that the capture puts on goes through the recorder's guard."""
     kept = []
-    trainee = trainee_of(TINY)
-    found = capture.Capture(trainee.classifier.body, str, 1, lambda hook: kept.append(hook) or (lambda *_: None))
+    train_state = trainee_of(TINY)
+    found = capture.Capture(train_state.classifier.body, str, 1, lambda hook: kept.append(hook) or (lambda *_: None))
     found.begin(1)
-    hooks = [hook for module in trainee.classifier.body.modules() for hook in module._forward_hooks.values()]
+    hooks = [hook for module in train_state.classifier.body.modules() for hook in module._forward_hooks.values()]
     assert hooks
     assert len(kept) == len(found._handles)
     assert recording.Recorder.begin.__doc__

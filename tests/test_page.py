@@ -9,9 +9,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
 from commongarden import report
-from commongarden.language import used
-from commongarden.recipe import Recipe
+from commongarden.i18n.language import used
 from commongarden.study import Arm, Study
+from commongarden.study.recipe import Recipe
 from grown import grown
 
 THREE = Study(

@@ -8,13 +8,13 @@ import re
 import pytest
 
 from commongarden import stats
-from commongarden.findings import Audit, Finding
-from commongarden.language import used
-from commongarden.recipe import Recipe
+from commongarden.i18n.language import used
 from commongarden.records import Failure, LeftOut
-from commongarden.report import audits, lab, markdown
+from commongarden.records.findings import Audit, Finding
+from commongarden.report import audits, markdown, written_report
 from commongarden.store import write_audit
 from commongarden.study import Arm, Study
+from commongarden.study.recipe import Recipe
 from forged import forged
 from grown import grown
 from leftover import left_over, names_of, shown
@@ -116,7 +116,7 @@ WRITTEN = ("several seeds", "failures")
 
 def written(store, results):
     """The lab report's text, without the log, whose form is the original experiment's."""
-    text, _figures = markdown.to_markdown(lab.lab_report(store, results), "figures")
+    text, _figures = markdown.to_markdown(written_report.lab_report(store, results), "figures")
     text = re.sub(r"```.*?```|<br>", " ", text, flags=re.DOTALL).replace("\\", "")
     return f"<p>{html.escape(text)}</p>"
 

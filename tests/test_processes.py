@@ -9,11 +9,11 @@ import sys
 import pytest
 
 import commongarden as cg
-from commongarden import language
 from commongarden import store as stores
+from commongarden.i18n import language
 from commongarden.runner import limits, processes, workers
 from commongarden.runner.events import Job, RunDone, RunStopped, WorkerDied
-from commongarden.runner.soil import reopen
+from commongarden.runner.prepared_data import reopen
 from commongarden.study import read
 from test_runner import numbers
 
@@ -117,5 +117,8 @@ def test_the_last_run_goes_on_with_any_memory(monkeypatch):
 
 def test_what_opens_the_soil_loads_no_statistics():
     """Every worker pays for it, and the fork server before them."""
-    loads = "import sys, commongarden.runner.soil; sys.exit(bool({'scipy', 'sklearn', 'torch'} & set(sys.modules)))"
+    loads = (
+        "import sys, commongarden.runner.prepared_data; "
+        "sys.exit(bool({'scipy', 'sklearn', 'torch'} & set(sys.modules)))"
+    )
     assert subprocess.run([sys.executable, "-c", loads]).returncode == 0

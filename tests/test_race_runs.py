@@ -18,7 +18,7 @@ from commongarden import store as stores
 from commongarden.errors import StudyError
 from commongarden.runner import budget, forecast
 from commongarden.runner.events import Job, Piloted
-from commongarden.runner.hopeless import is_hopeless
+from commongarden.runner.futility import is_hopeless
 from commongarden.stats import raced
 from test_runner import numbers, start, wait_for
 
@@ -316,7 +316,7 @@ def test_the_verdict_of_a_raced_study_is_that_of_its_last_look(undisturbed):
 
 def test_its_report_leaves_no_english_over_in_korean(undisturbed):
     from commongarden import stats, store
-    from commongarden.language import used
+    from commongarden.i18n.language import used
     from leftover import left_over, names_of, shown
 
     kept = store.open_store(undisturbed[0])

@@ -10,17 +10,17 @@ import pytest
 import torch
 from torch import nn
 
-from commongarden import arch, explain, signals
+from commongarden import arch, explain
 from commongarden import store as stores
 from commongarden.explain import accuracy_reasons, observations, study_reasons
 from commongarden.explain.training import branches
-from commongarden.findings import AUDIT_SCHEMA, Audit, Finding, Scale
-from commongarden.language import told
-from commongarden.recipe import Recipe
-from commongarden.records import Epoch, Failure
-from commongarden.signals import Reestimated, Signals, WatchedLayer
+from commongarden.i18n.language import translate
+from commongarden.records import Epoch, Failure, signals
+from commongarden.records.findings import AUDIT_SCHEMA, Audit, Finding, Scale
+from commongarden.records.signals import Reestimated, Signals, WatchedLayer
 from commongarden.stats import summarize
 from commongarden.study import Contrast
+from commongarden.study.recipe import Recipe
 from commongarden.train import streams
 from commongarden.train.audit import drawn_pixels, tree_paths
 from commongarden.train.build import Concatenated, Summed, build
@@ -154,7 +154,7 @@ def test_an_arm_with_weights_of_another_size_everywhere_is_told_as_a_whole():
     fixed = probe_drawn(network, INPUT, N_CLASSES, Recipe(init="fixed", init_std=0.003), 1000)
     (first, *rest) = accuracy_reasons(("usual", "fixed"), (usual, fixed))
     assert (first.kind, first.arm, first.path) == ("wrong initialization", "fixed", "")
-    assert "first weights" in told(first.sentence)
+    assert "first weights" in translate(first.sentence)
     assert all(reason.arm == "fixed" for reason in rest)
 
 

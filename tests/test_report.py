@@ -16,7 +16,7 @@ from commongarden import report, stats
 from commongarden import store as stores
 from commongarden.records import Estimate, Failure
 from commongarden.report import baselines, charts, numbers, page, verdicts, words
-from commongarden.stats import Commonest, ContrastResult, Effort, Imbalance, Remedy
+from commongarden.stats import ContrastResult, Effort, Imbalance, MajorityClass, Remedy
 from grown import grown
 
 
@@ -224,7 +224,7 @@ def test_what_differs_is_said_and_one_cause_is_not_claimed_where_there_are_two()
     assert words.differs(contrast("no pairs")) == "Nothing that was declared differs between them."
 
 
-LINE = Commonest("dandelion", 0.244, 1.6)
+LINE = MajorityClass("dandelion", 0.244, 1.6)
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from commongarden import arch, disk
+from commongarden import arch
 from commongarden.data.augment import KINDS
-from commongarden.recipe import Recipe
+from commongarden.io import disk
 from commongarden.records import Epoch
-from commongarden.runner import saving
+from commongarden.runner import checkpoint_schedule
 from commongarden.runner.events import EpochDone, Job, RunDone, RunStopped
-from commongarden.runner.grow import grow
-from commongarden.runner.soil import prepare
+from commongarden.runner.prepared_data import prepare_data
+from commongarden.runner.training import train_run
 from commongarden.study import Arm, SplitPlan, Study
+from commongarden.study.recipe import Recipe
 from commongarden.train import checkpoint, loop, measure, streams
 from commongarden.train.classifier import Classifier
 from commongarden.train.initialize import initialize
@@ -39,7 +40,7 @@ LARGE = [("alexnet", {}), ("vgg11", {}), ("googlenet", {"aux": True}), ("incepti
 
 @pytest.fixture(autouse=True)
 def every_epoch_is_saved(monkeypatch):
-    monkeypatch.setattr(saving, "SHARE", math.inf)
+    monkeypatch.setattr(checkpoint_schedule, "SHARE", math.inf)
 
 
 def study_of(photos, arms, **recipe):
@@ -47,16 +48,18 @@ def study_of(photos, arms, **recipe):
     return Study("resumed", str(photos), arms, Recipe(**(defaults | recipe)), (0,), split=SplitPlan(0.6, 0.2))
 
 
-def grown(study, soil, store, stop_at=None):
+def grown(study, prepared, store, stop_at=None):
     """Makes every run in the store; stop_at: stopped at so many steps of this process, then gone on with."""
     for arm in study.arms:
         if stop_at is not None:
             asked = itertools.count(1)
-            events = list(grow(store, study, soil, Job(arm, 0), "cpu", lambda asked=asked: next(asked) >= stop_at))
+            events = list(
+                train_run(store, study, prepared, Job(arm, 0), "cpu", lambda asked=asked: next(asked) >= stop_at)
+            )
             assert isinstance(events[-1], RunStopped)
             torch.rand(17)  # what else the process draws must not matter
             np.random.default_rng().random()
-        events = list(grow(store, study, soil, Job(arm, 0), "cpu", lambda: False))
+        events = list(train_run(store, study, prepared, Job(arm, 0), "cpu", lambda: False))
         assert isinstance(events[-1], RunDone)
         if stop_at is not None and stop_at > 4:
             assert sum(isinstance(event, EpochDone) for event in events) < study.recipe.epochs
@@ -66,12 +69,12 @@ def grown(study, soil, store, stop_at=None):
 def check(photos, cache_folder, tmp_path, arms, **recipe):
     """Stopped in the middle of the second epoch, at its end, and before any checkpoint."""
     study = study_of(photos, arms, **recipe)
-    store, soil = prepare(study, tmp_path / "whole", cache_folder)
+    store, prepared = prepare_data(study, tmp_path / "whole", cache_folder)
     study = store.study()
-    wanted = grown(study, soil, store)
+    wanted = grown(study, prepared, store)
     for stop_at in (2, 6, 8):  # three steps an epoch, and its end
-        store, soil = prepare(study, tmp_path / f"stopped{stop_at}", cache_folder)
-        assert grown(study, soil, store, stop_at) == wanted
+        store, prepared = prepare_data(study, tmp_path / f"stopped{stop_at}", cache_folder)
+        assert grown(study, prepared, store, stop_at) == wanted
 
 
 PAIRS = list(itertools.product(OPTIMIZERS, SCHEDULES))
@@ -93,7 +96,7 @@ def test_every_augmentation(photos, cache_folder, tmp_path, kinds):
 
 
 def test_epochs_behind_the_last_checkpoint_are_trained_again(photos, cache_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(saving, "SHARE", 0.0)  # only the first one is saved
+    monkeypatch.setattr(checkpoint_schedule, "SHARE", 0.0)  # only the first one is saved
     check(photos, cache_folder, tmp_path, {"a": Arm("plain_flower")}, augment=("flip",), select="best-val")
 
 
@@ -129,13 +132,13 @@ def test_every_large_family_with_its_optimizer(tmp_path, name, options):
         torch.manual_seed(streams.seed(0, 0, "initialization"))
         classifier = Classifier(network, (size, size, 3), recipe, (100.0,) * 3, (50.0,) * 3)
         initialize(classifier, recipe, streams.generator(0, 0, "initialization"))
-        return loop.new_trainee(classifier, recipe, torch.device("cpu"))
+        return loop.new_train_state(classifier, recipe, torch.device("cpu"))
 
-    def trained(trainee, stop_after=2):
-        for news in loop.train(trainee, lambda epoch: photos, lambda: photos, 2, 0, 0):
+    def trained(train_state, stop_after=2):
+        for news in loop.train(train_state, lambda epoch: photos, lambda: photos, 2, 0, 0):
             if isinstance(news, Epoch) and news.epoch == stop_after:
                 break
-        return trainee
+        return train_state
 
     whole, path = trained(new()), tmp_path / "checkpoint.pt"
     with disk.replacing(path) as file:
@@ -168,12 +171,14 @@ def test_the_optimizer_goes_on_as_it_was(photos, cache_folder, tmp_path):
     study = study_of(photos, {"a": Arm("plain_flower")}, epochs=2)
     states = []
     for place, stops in (("whole", ()), ("stopped", (5,))):
-        store, soil = prepare(study, tmp_path / place, cache_folder)
+        store, prepared = prepare_data(study, tmp_path / place, cache_folder)
         study = store.study()
         for stop_at in stops:
             asked = itertools.count(1)
-            list(grow(store, study, soil, Job("a", 0), "cpu", lambda asked=asked, at=stop_at: next(asked) >= at))
-        for event in grow(store, study, soil, Job("a", 0), "cpu", lambda: False):
+            list(
+                train_run(store, study, prepared, Job("a", 0), "cpu", lambda asked=asked, at=stop_at: next(asked) >= at)
+            )
+        for event in train_run(store, study, prepared, Job("a", 0), "cpu", lambda: False):
             if isinstance(event, EpochDone) and event.epoch.epoch == 2:
                 data = (store.partial("a", 0) / "checkpoint.pt").read_bytes().partition(b"\n")[2]
                 states.append(data)

@@ -12,15 +12,16 @@ import torch
 from hypothesis import given, settings
 
 import pools
-from commongarden import arch, contract, forensics, recipe
+from commongarden import arch, forensics
 from commongarden import study as studies
 from commongarden.arch import add, avg_pool, conv, global_avg_pool, parallel, repeat, serial
 from commongarden.errors import ArchError, StudyError
-from commongarden.recipe import Recipe
 from commongarden.records import Manifest, Photo, Split
 from commongarden.runner import plan
-from commongarden.runner.soil import prepare
-from commongarden.study import Arm, SplitPlan, Study, extension
+from commongarden.runner.prepared_data import prepare_data
+from commongarden.store import contract
+from commongarden.study import Arm, SplitPlan, Study, extension, recipe
+from commongarden.study.recipe import Recipe
 from commongarden.train import streams
 from commongarden.train.build import build
 from commongarden.train.classifier import Classifier
@@ -289,9 +290,9 @@ def test_a_folder_of_before_is_prepared_without(photos, cache_folder, tmp_path):
     arms = {"one": Arm("inception_flower", {"order": "LA"})}
     small = Recipe(resolution=32, epochs=1)
     begun = Study("old", str(photos), arms, dataclasses.replace(small, rewrites=()), 1, split=SplitPlan(0.6, 0.2))
-    prepare(begun, tmp_path / "old", cache_folder)
+    prepare_data(begun, tmp_path / "old", cache_folder)
     made_before(tmp_path / "old")
-    store, _ = prepare(dataclasses.replace(begun, recipe=small), tmp_path / "old", cache_folder)
+    store, _ = prepare_data(dataclasses.replace(begun, recipe=small), tmp_path / "old", cache_folder)
     assert store.study().recipe.rewrites == ()
     assert "rewrites = []" in (store.root / "study.toml").read_text(encoding="utf-8")
 

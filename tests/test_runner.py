@@ -19,8 +19,8 @@ from commongarden import study as studies
 from commongarden.data import batches
 from commongarden.runner import plan
 from commongarden.runner.events import Job
-from commongarden.runner.grow import grow
-from commongarden.runner.soil import reopen
+from commongarden.runner.prepared_data import reopen
+from commongarden.runner.training import train_run
 from conftest import environment
 
 
@@ -294,7 +294,7 @@ def test_two_arms_with_one_seed_see_the_same_photos_in_the_same_order(finished, 
             with monkeypatch.context() as patched:
                 patched.setattr(batches, "shuffled", recorded)
                 copy = stores.write_study(tmp_path / f"{arm}{seed}", study)
-                list(grow(copy, study, reopen(store, cache_folder), Job(arm, seed), "cpu", lambda: False))
+                list(train_run(copy, study, reopen(store, cache_folder), Job(arm, seed), "cpu", lambda: False))
     assert seen["plain", 0] == seen["residual", 0]
     assert seen["plain", 1] == seen["residual", 1]
     assert seen["plain", 0] != seen["plain", 1]
@@ -307,7 +307,7 @@ def test_a_classic_log_beside_json_leaves_the_output_to_json(study_file, finishe
 
 
 def test_two_processes_on_one_study_are_kept_apart(finished, study_file, commongarden):
-    with stores.held(finished):
+    with stores.lock(finished):
         refused = commongarden("run", study_file, "--out", finished, check=2)
     assert "another commongarden process works on this study" in refused.stderr
 

@@ -10,17 +10,18 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
-from commongarden import arch, report, seen, stats
+from commongarden import arch, report, stats
 from commongarden import store as stores
 from commongarden.cli import main
 from commongarden.errors import StoreError
-from commongarden.recipe import Recipe
 from commongarden.records import Predictions
-from commongarden.report import seen as section
-from commongarden.runner import sights
+from commongarden.report import attribution as section
+from commongarden.runner import attribution_tasks
 from commongarden.stats.disagreed import N_PHOTOS, disagreements, shown_seeds
+from commongarden.store import attribution_maps
 from commongarden.study import Arm, Contrast, Study
-from commongarden.train import sight
+from commongarden.study.recipe import Recipe
+from commongarden.train import attribution
 from commongarden.train.classifier import Classifier
 
 STUDY = """
@@ -69,17 +70,17 @@ def test_looking_changes_no_run_and_is_done_once(looked):
     store, runs = looked
     assert runs == {path: path.read_bytes() for path in (store.root / "runs").rglob("*") if path.is_file()}
     assert {path.stem for path in (store.root / "seen").iterdir()} == {"plain", "inception"}
-    assert sights.pending(store, store.study()) == []
+    assert attribution_tasks.pending(store, store.study()) == []
     plain = store.root / "seen" / "plain.npz"
     plain.rename(plain.with_suffix(".away"))
-    assert [task.arm for task in sights.pending(store, store.study())] == ["plain"]
+    assert [task.arm for task in attribution_tasks.pending(store, store.study())] == ["plain"]
     plain.with_suffix(".away").rename(plain)
 
 
 def test_what_is_kept_agrees_with_the_stored_predictions(looked):
     store, _runs = looked
     for arm in ("plain", "inception"):
-        found = seen.read(store, arm)
+        found = attribution_maps.read(store, arm)
         told = store.predictions(arm, found.seed)
         called = dict(zip(map(str, told.photos), told.probabilities.argmax(axis=1).tolist(), strict=True))
         most = dict(zip(map(str, told.photos), told.probabilities.max(axis=1).tolist(), strict=True))
@@ -122,8 +123,8 @@ def test_a_torn_file_is_told(looked):
     path.write_bytes(whole[: len(whole) // 2])
     try:
         with pytest.raises(StoreError, match=r"plain\.npz: cannot be read.*made again"):
-            seen.read(store, "plain")
-        assert [task.arm for task in sights.pending(store, store.study())] == ["plain"]
+            attribution_maps.read(store, "plain")
+        assert [task.arm for task in attribution_tasks.pending(store, store.study())] == ["plain"]
     finally:
         path.write_bytes(whole)
 
@@ -166,7 +167,7 @@ def test_evidence_is_what_grad_cam_is_by_definition():
     model = classifier(arch.network("inception_flower", 3, order="LBA"), 32)
     photos = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)
     targets = torch.tensor([0, 1, 2, 1])
-    name, layer = sight.anatomy(model, photos[:1]).mapped
+    name, layer = attribution.anatomy(model, photos[:1]).mapped
     assert name == "inception_b2"  # the last module before the pool
     kept = []
     hook = layer.register_forward_hook(lambda module, given, output: kept.append(output))
@@ -176,15 +177,15 @@ def test_evidence_is_what_grad_cam_is_by_definition():
     (gradient,) = torch.autograd.grad(logits[torch.arange(4), targets].sum(), kept[0])
     wanted = (gradient.mean(dim=(2, 3), keepdim=True) * kept[0]).sum(1).relu()
     wanted = wanted / wanted.amax(dim=(1, 2), keepdim=True).clamp_min(1e-30)
-    found = sight.evidence(model, layer, photos, targets)
+    found = attribution.evidence(model, layer, photos, targets)
     np.testing.assert_allclose(found, wanted.detach().numpy(), atol=1e-5)
 
 
 def test_features_are_what_the_last_layer_gets():
     model = classifier(arch.network("plain_flower", 3))
     photos = torch.randint(0, 256, (5, 3, 16, 16), dtype=torch.uint8)
-    head = sight.anatomy(model, photos[:1]).head
-    found, called = sight.features(model, head, [(photos, torch.zeros(5))], torch.device("cpu"))
+    head = attribution.anatomy(model, photos[:1]).head
+    found, called = attribution.features(model, head, [(photos, torch.zeros(5))], torch.device("cpu"))
     logits = torch.from_numpy(found) @ head.weight.T + head.bias
     torch.testing.assert_close(logits, model(photos))
     assert called.tolist() == logits.argmax(1).tolist()
@@ -195,7 +196,7 @@ def test_kernels_are_grey_where_weights_are_zero():
     with torch.no_grad():
         first.weight.zero_()
         first.weight[0, 0, 1, 1], first.weight[0, 2, 0, 0] = 2.0, -1.0
-    pictures = sight.kernels(first)
+    pictures = attribution.kernels(first)
     assert pictures.shape == (2, 3, 3, 3)
     assert pictures[0, 1, 1].tolist() == [255, 128, 128]
     assert pictures[0, 0, 0].tolist() == [128, 128, 64]
@@ -204,7 +205,7 @@ def test_kernels_are_grey_where_weights_are_zero():
 
 def test_a_network_of_dense_layers_has_no_map_and_no_kernels():
     network = arch.serial(arch.dense(8, order="LA"), arch.dense(3), name="dense")
-    found = sight.anatomy(classifier(network), torch.zeros(1, 3, 16, 16, dtype=torch.uint8))
+    found = attribution.anatomy(classifier(network), torch.zeros(1, 3, 16, 16, dtype=torch.uint8))
     assert (found.mapped, found.first) == (None, None)
     assert found.head.out_features == 3
 
@@ -215,6 +216,6 @@ def test_a_network_that_writes_over_its_inputs_is_looked_at_all_the_same():
     model = classifier(arch.network("plain_flower", 2))
     model.body = body
     photos = torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8)
-    found = sight.evidence(model, body[0], photos, torch.tensor([0, 1]))
+    found = attribution.evidence(model, body[0], photos, torch.tensor([0, 1]))
     assert found.shape == (2, 14, 14)
     assert body[1].inplace

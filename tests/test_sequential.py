@@ -13,15 +13,15 @@ from racing_studies import PLANNED, simulate, table
 
 
 def test_first_look_at_three_seeds_and_the_last_at_the_most():
-    assert sequential.looks(20) == (3, 4, 5, 6, 8, 10, 12, 15, 20)
-    assert sequential.looks(10) == (3, 4, 5, 6, 8, 10)
-    assert sequential.looks(3) == (3,)
-    assert sequential.looks(1) == (1,)
+    assert sequential.interim_schedule(20) == (3, 4, 5, 6, 8, 10, 12, 15, 20)
+    assert sequential.interim_schedule(10) == (3, 4, 5, 6, 8, 10)
+    assert sequential.interim_schedule(3) == (3,)
+    assert sequential.interim_schedule(1) == (1,)
 
 
 @given(st.integers(1, 200))
 def test_looks_rise_to_the_most(most):
-    looks = sequential.looks(most)
+    looks = sequential.interim_schedule(most)
     assert looks[-1] == most
     assert all(a < b for a, b in itertools.pairwise(looks))
 
@@ -36,7 +36,7 @@ def test_levels_spend_what_was_planned(alpha):
         limit = np.array(bounds[:k])
         normal = scipy_stats.multivariate_normal(np.zeros(k), correlation[:k, :k], seed=0)
         inside = normal.cdf(limit, lower_limit=-limit)
-        assert 1 - inside == pytest.approx(sequential.spent(fractions[k - 1], alpha), abs=2e-4 * k)
+        assert 1 - inside == pytest.approx(sequential.alpha_spent(fractions[k - 1], alpha), abs=2e-4 * k)
 
 
 def test_levels_are_the_published_ones(monkeypatch):
@@ -53,7 +53,7 @@ def test_one_look_is_the_plain_test():
 @settings(max_examples=25)
 @given(st.integers(3, 40), st.floats(0.001, 0.1))
 def test_each_level_is_below_alpha_and_a_larger_alpha_gives_larger_levels(most, alpha):
-    seeds = sequential.looks(most)
+    seeds = sequential.interim_schedule(most)
     ours, larger = sequential.levels(seeds, alpha), sequential.levels(seeds, alpha * 1.5)
     assert all(0 < level <= alpha + 1e-9 for level in ours)
     assert all(a < b for a, b in zip(ours, larger, strict=True))

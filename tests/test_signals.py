@@ -8,13 +8,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from commongarden import arch, signals
+from commongarden import arch
 from commongarden import store as stores
 from commongarden.arch import add, batch_norm, conv, dense, global_avg_pool, serial
 from commongarden.errors import StoreError
-from commongarden.recipe import Recipe
-from commongarden.records import Epoch
-from commongarden.signals import Reestimated
+from commongarden.records import Epoch, signals
+from commongarden.records.signals import Reestimated
+from commongarden.study.recipe import Recipe
 from commongarden.train import checkpoint, loop, measure, state, streams
 from commongarden.train.audit import tree_paths
 from commongarden.train.classifier import Classifier
@@ -49,20 +49,25 @@ def new(recipe, records, network=NETWORK, mean=(100.0, 90.0, 80.0)):
     measure.settle(1)
     classifier = Classifier(network, (SIZE, SIZE, 3), recipe, mean, (50.0, 50.0, 50.0))
     initialize(classifier, recipe, streams.generator(0, 0, "initialization"))
-    trainee = loop.new_trainee(classifier, recipe, CPU)
+    train_state = loop.new_train_state(classifier, recipe, CPU)
     if records:
-        trainee.recorder = Recorder(classifier.body, tree_paths(network), STEPS)
-    return trainee
+        train_state.recorder = Recorder(classifier.body, tree_paths(network), STEPS)
+    return train_state
 
 
-def train(trainee, epochs=None):
+def train(train_state, epochs=None):
     found = loop.train(
-        trainee, lambda epoch: [batch(seed=100 * epoch + i) for i in range(STEPS)], lambda: [batch(30, 9)], STEPS, 0, 0
+        train_state,
+        lambda epoch: [batch(seed=100 * epoch + i) for i in range(STEPS)],
+        lambda: [batch(30, 9)],
+        STEPS,
+        0,
+        0,
     )
     for news in found:
         if isinstance(news, Epoch) and news.epoch == epochs:
             break
-    return trainee
+    return train_state
 
 
 def tables(found):
@@ -116,8 +121,8 @@ def test_figures_are_those_of_the_looked_at_step():
     measure.settle(1)
     classifier = Classifier(network, (SIZE, SIZE, 3), recipe, (100.0,) * 3, (50.0,) * 3)
     initialize(classifier, recipe, streams.generator(0, 0, "initialization"))
-    trainee = loop.new_trainee(classifier, recipe, CPU)
-    trainee.recorder = Recorder(classifier.body, tree_paths(network), 2)
+    train_state = loop.new_train_state(classifier, recipe, CPU)
+    train_state.recorder = Recorder(classifier.body, tree_paths(network), 2)
     first, second = batch(8, 1), batch(8, 2)
 
     body = classifier.body
@@ -137,13 +142,13 @@ def test_figures_are_those_of_the_looked_at_step():
     classifier.load_state_dict(before)
     classifier.zero_grad()
 
-    steps = iter(loop.train(trainee, lambda _: [first, second], lambda: [batch(9, 3)], 2, 0, 0))
+    steps = iter(loop.train(train_state, lambda _: [first, second], lambda: [batch(9, 3)], 2, 0, 0))
     next(steps)
     after_one = {name: value.clone() for name, value in classifier.state_dict().items()}
     next(steps)
     later = [parameter.grad.clone() for parameter in classifier.parameters()]
     next(steps)
-    found = trainee.recorder.signals()
+    found = train_state.recorder.signals()
     by_path = {layer.path: i for i, layer in enumerate(found.layers)}
     assert [layer.kind for layer in found.layers] == ["linear", "norm", "rectifier", "linear"]
     assert [layer.depth for layer in found.layers] == [1, 1, 1, 2]
@@ -171,20 +176,20 @@ def test_the_distance_is_that_between_running_and_batch_statistics():
     network = serial(
         conv(4, 3, order="L", bias=False), batch_norm(momentum=0.25, affine=False), global_avg_pool(), dense(3)
     )
-    trainee = new(recipe, True, network)
-    trainee.recorder = Recorder(trainee.classifier.body, tree_paths(network), 1)
+    train_state = new(recipe, True, network)
+    train_state.recorder = Recorder(train_state.classifier.body, tree_paths(network), 1)
     data = batch(8, 5)
-    for _ in loop.train(trainee, lambda _: [data], lambda: [batch(9, 3)], 1, 0, 0):
+    for _ in loop.train(train_state, lambda _: [data], lambda: [batch(9, 3)], 1, 0, 0):
         pass
-    norm = next(part for part in trainee.classifier.modules() if isinstance(part, torch.nn.BatchNorm2d))
+    norm = next(part for part in train_state.classifier.modules() if isinstance(part, torch.nn.BatchNorm2d))
     with torch.no_grad():
-        y = trainee.classifier.body[0](trainee.classifier.preprocessed(data[0])).double()
+        y = train_state.classifier.body[0](train_state.classifier.preprocessed(data[0])).double()
     mean, var = y.mean((0, 2, 3)), y.var((0, 2, 3))
     running_mean, running_var = 0.25 * mean, 0.75 + 0.25 * var
     shift = (mean - running_mean) / (var + norm.eps).sqrt()
     stretch = 0.5 * torch.log((var + norm.eps) / (running_var + norm.eps))
     expected = (shift.square() + stretch.square()).mean().sqrt().item()
-    kept, values = trainee.recorder.signals().of("distance")
+    kept, values = train_state.recorder.signals().of("distance")
     assert [layer.kind for layer in kept] == ["norm"]
     assert values[0, 0] == pytest.approx(expected, rel=1e-3)
 
@@ -211,16 +216,16 @@ def test_old_stores_have_no_signals_and_broken_ones_are_told(tmp_path):
 def test_lagging_statistics_are_put_right_by_the_training_part_and_left_as_they_were():
     network = serial(conv(6, 3, order="L"), batch_norm(momentum=0.001), arch.activation(), global_avg_pool(), dense(3))
     recipe = Recipe(resolution=SIZE, epochs=6, batch_size=12, lr=1e-2)
-    trainee = train(new(recipe, True, network, (-200.0, 90.0, 500.0)))
-    before = state.to_bytes(trainee.classifier)
-    found = reestimated(trainee.classifier, [batch(64, 70), batch(1, 71)], lambda: [batch(90, 9)], CPU)
-    assert state.to_bytes(trainee.classifier) == before
+    train_state = train(new(recipe, True, network, (-200.0, 90.0, 500.0)))
+    before = state.to_bytes(train_state.classifier)
+    found = reestimated(train_state.classifier, [batch(64, 70), batch(1, 71)], lambda: [batch(90, 9)], CPU)
+    assert state.to_bytes(train_state.classifier) == before
     assert found.n_photos == 64
     assert found.n_val == 90
-    assert found.accuracy == evaluate(trainee.classifier, [batch(90, 9)], CPU).accuracy
+    assert found.accuracy == evaluate(train_state.classifier, [batch(90, 9)], CPU).accuracy
     assert found.accuracy_anew > found.accuracy + 0.2
     assert found.gained - found.lost == round(90 * (found.accuracy_anew - found.accuracy))
-    lag = trainee.recorder.signals().of("distance")[1]
+    lag = train_state.recorder.signals().of("distance")[1]
     assert lag[-1, 0] > 0.5
     assert reestimated(torch.nn.Flatten(), [], list, CPU) is None
 

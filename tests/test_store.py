@@ -96,20 +96,20 @@ def test_a_record_of_another_version_is_refused(finished, tmp_path):
 
 
 def test_only_one_process_holds_a_study(tmp_path):
-    with stores.held(tmp_path), pytest.raises(StoreError, match="another commongarden process"), stores.held(tmp_path):
+    with stores.lock(tmp_path), pytest.raises(StoreError, match="another commongarden process"), stores.lock(tmp_path):
         pass
-    with stores.held(tmp_path):
+    with stores.lock(tmp_path):
         pass
 
 
 def test_the_one_that_holds_a_study_is_named(tmp_path):
     before = datetime.datetime.now().astimezone()
-    with stores.held(tmp_path):
+    with stores.lock(tmp_path):
         who = stores.holder(tmp_path)
         assert (who.pid, who.host) == (os.getpid(), socket.gethostname())
         assert abs((datetime.datetime.fromisoformat(who.since) - before).total_seconds()) < 60
         said = rf"process {who.pid} on {re.escape(who.host)}, since {re.escape(who.since)}; wait for it"
-        with pytest.raises(StoreError, match=said), stores.held(tmp_path):
+        with pytest.raises(StoreError, match=said), stores.lock(tmp_path):
             pass
     assert stores.holder(tmp_path) is None
 
@@ -129,14 +129,14 @@ def test_a_file_system_without_locks_is_held_by_a_file(tmp_path, monkeypatch, er
         raise error
 
     monkeypatch.setattr(filelock.FileLock, "acquire", refused)
-    with stores.held(tmp_path):
+    with stores.lock(tmp_path):
         assert (tmp_path / ".lock.soft").exists()
-        with pytest.raises(StoreError, match=f"process {os.getpid()} on "), stores.held(tmp_path):
+        with pytest.raises(StoreError, match=f"process {os.getpid()} on "), stores.lock(tmp_path):
             pass
-    with stores.held(tmp_path):
+    with stores.lock(tmp_path):
         pass
     monkeypatch.setattr(filelock.SoftFileLock, "acquire", refused)
-    with pytest.raises(StoreError, match="cannot be held for this process alone: no"), stores.held(tmp_path):
+    with pytest.raises(StoreError, match="cannot be held for this process alone: no"), stores.lock(tmp_path):
         pass
 
 
@@ -155,7 +155,7 @@ def test_while_a_file_is_replaced_its_list_knows_what_it_was_and_what_it_will_be
 
 
 def test_holding_leaves_nothing_where_no_study_came_to_be(tmp_path):
-    with stores.held(tmp_path / "a" / "b"):
+    with stores.lock(tmp_path / "a" / "b"):
         assert (tmp_path / "a" / "b").is_dir()
     assert not (tmp_path / "a").exists()
 
@@ -172,7 +172,7 @@ def test_what_a_killed_process_left_half_done_is_ended(finished, tmp_path):
     under_way = store.partial("residual", 7)
     under_way.mkdir()
     (under_way / "checkpoint.pt").write_bytes(b"x")
-    stores.mend(store)
+    stores.recover(store)
     assert (store.directory("plain", 0) / "run.json").read_bytes() == record
     assert {path.name for path in store.directory("plain", 0).iterdir()} == {
         "run.json", "history.csv", "predictions.npz", "model.safetensors", "signals.npz", "checksums.sha256",
@@ -194,7 +194,7 @@ def test_a_failed_run_can_be_forgotten(finished, tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="cannot be made"), stores.held(tmp_path / "file" / "garden"):
+    with pytest.raises(StoreError, match="cannot be made"), stores.lock(tmp_path / "file" / "garden"):
         pass
 
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commongarden import origin, terminal
 from commongarden import study as studies
 from commongarden.errors import CommonGardenError, StudyError
-from commongarden.recipe import Recipe, override
-from commongarden.study import Arm, Contrast, SplitPlan, Study
+from commongarden.io import terminal
+from commongarden.study import Arm, Contrast, SplitPlan, Study, origin
+from commongarden.study.recipe import Recipe, override
 
 HOUSE = """
 [study]

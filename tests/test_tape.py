@@ -11,11 +11,12 @@ from torch import nn
 import pools
 from commongarden import arch
 from commongarden.arch import conv, dense, dropout, global_avg_pool, noise, serial
-from commongarden.recipe import Recipe
-from commongarden.train import loop, move, step, tape
+from commongarden.study.recipe import Recipe
+from commongarden.train import loop
 from commongarden.train.build import build
 from commongarden.train.classifier import Classifier
 from commongarden.train.recording import Recorder
+from commongarden.train.replay import forward_backward, optimizer_step, recorded_step
 from conformance import N_CLASSES, in_orders, smallest
 from test_train import CPU, SIZE, batches, new, trained, weights, without_seconds
 
@@ -36,13 +37,15 @@ RECIPES = {
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch):
-    monkeypatch.setattr(tape, "AS_EVER", 1)
+    monkeypatch.setattr(recorded_step, "AS_EVER", 1)
 
 
-def eager(trainee):
-    trainee.learn = step.eager(trainee.classifier, trainee.optimizer, trainee.recipe)
-    trainee.move = move.as_it_is(trainee.optimizer)
-    return trainee
+def eager(train_state):
+    train_state.forward_backward = forward_backward.eager(
+        train_state.classifier, train_state.optimizer, train_state.recipe
+    )
+    train_state.optimizer_step = optimizer_step.as_it_is(train_state.optimizer)
+    return train_state
 
 
 @pytest.mark.parametrize("values", RECIPES.values(), ids=RECIPES)
@@ -50,11 +53,13 @@ def eager(trainee):
 def test_a_run_from_a_tape_leaves_the_same_bits(network, values):
     recipe = replace(RECIPE, **values)
     one, two = eager(new(recipe, network=network)), new(recipe, network=network)
-    for trainee in (one, two):
-        trained(recipe, trainee=trainee)
+    for train_state in (one, two):
+        trained(recipe, train_state=train_state)
     assert weights(one) == weights(two)
     assert without_seconds(one.history) == without_seconds(two.history)
-    assert two.learn.replayed == two.move.replayed == 3 * 6 - 2  # the first as ever, the second recorded and tried
+    assert (
+        two.forward_backward.replayed == two.optimizer_step.replayed == 3 * 6 - 2
+    )  # the first as ever, the second recorded and tried
 
 
 @given(network=pools.networks, shape=pools.SHAPES)
@@ -74,8 +79,8 @@ def test_a_step_of_any_network_leaves_the_same_bits(network, shape):
         torch.manual_seed(0)
         classifier = _Pixels(build(network, shape))
         optimizer = torch.optim.SGD(classifier.parameters(), 0.01)
-        learn = step.eager(classifier, optimizer, RECIPE)
-        learn = step.Taped(learn, classifier) if taped else learn
+        learn = forward_backward.eager(classifier, optimizer, RECIPE)
+        learn = forward_backward.ReplayedStep(learn, classifier) if taped else learn
         for pixels, labels in shown:
             learned = learn(pixels, labels)
             optimizer.step()
@@ -97,15 +102,15 @@ def steps_of(network, side, batch, way):
     recipe = replace(RECIPE, resolution=side)
     dice = torch.Generator().manual_seed(0)
     torch.manual_seed(0)
-    trainee = way(
-        loop.new_trainee(Classifier(network, (side, side, 3), recipe, (127.5,) * 3, (64.0,) * 3), recipe, CPU)
+    train_state = way(
+        loop.new_train_state(Classifier(network, (side, side, 3), recipe, (127.5,) * 3, (64.0,) * 3), recipe, CPU)
     )
-    trainee.classifier.train()
+    train_state.classifier.train()
     for _ in range(4):
         pixels = torch.randint(0, 256, (batch, 3, side, side), generator=dice, dtype=torch.uint8)
-        trainee.learn(pixels, torch.arange(batch) % N_CLASSES)
-        trainee.move(0.01)
-    return trainee
+        train_state.forward_backward(pixels, torch.arange(batch) % N_CLASSES)
+        train_state.optimizer_step(0.01)
+    return train_state
 
 
 FAMILIES = [
@@ -119,49 +124,51 @@ FAMILIES = [
 @pytest.mark.parametrize(("name", "options"), FAMILIES)
 def test_every_architecture_leaves_the_same_bits(name, options):
     network, side = arch.network(name, N_CLASSES, **options), smallest(name, **options)
-    assert weights(steps_of(network, side, 2, eager)) == weights(steps_of(network, side, 2, lambda trainee: trainee))
+    assert weights(steps_of(network, side, 2, eager)) == weights(
+        steps_of(network, side, 2, lambda train_state: train_state)
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in arch.FAMILIES if "flower" in name])
 def test_networks_of_the_usual_size_are_replayed(name):
     network = arch.network(name, N_CLASSES)
-    one, two = steps_of(network, 64, 6, eager), steps_of(network, 64, 6, lambda trainee: trainee)
-    assert two.learn.replayed == 2
+    one, two = steps_of(network, 64, 6, eager), steps_of(network, 64, 6, lambda train_state: train_state)
+    assert two.forward_backward.replayed == 2
     assert weights(one) == weights(two)
 
 
 def test_batches_of_another_size_and_watched_steps_are_done_as_ever():
     full = batches(60)
     uneven, found = [*full[:4], *batches(4, 4), *full[4:]], []
-    for way in (eager, lambda trainee: trainee):
-        trainee = way(new(RECIPE))
-        trainee.recorder = Recorder(trainee.classifier.body, {}, len(uneven))
-        for _ in loop.train(trainee, lambda epoch: uneven, lambda: batches(18, seed=9), len(uneven), 0, 0):
+    for way in (eager, lambda train_state: train_state):
+        train_state = way(new(RECIPE))
+        train_state.recorder = Recorder(train_state.classifier.body, {}, len(uneven))
+        for _ in loop.train(train_state, lambda epoch: uneven, lambda: batches(18, seed=9), len(uneven), 0, 0):
             pass
-        rows = [{key: value for key, value in row.items() if key != "values"} for row in trainee.recorder.rows]
-        found.append((weights(trainee), rows, trainee.recorder.signals().activation.tobytes()))
+        rows = [{key: value for key, value in row.items() if key != "values"} for row in train_state.recorder.rows]
+        found.append((weights(train_state), rows, train_state.recorder.signals().activation.tobytes()))
     assert found[0] == found[1]
-    assert trainee.learn.replayed == RECIPE.epochs * (len(uneven) - 2) - 2
+    assert train_state.forward_backward.replayed == RECIPE.epochs * (len(uneven) - 2) - 2
 
 
 def test_a_run_shorter_than_a_recording_is_worth_is_as_ever(monkeypatch):
-    monkeypatch.setattr(tape, "AS_EVER", 18)
-    assert trained(RECIPE, trainee=(trainee := new(RECIPE))).learn.replayed == 0
-    assert weights(trainee) == weights(trained(RECIPE, trainee=eager(new(RECIPE))))
+    monkeypatch.setattr(recorded_step, "AS_EVER", 18)
+    assert trained(RECIPE, train_state=(train_state := new(RECIPE))).forward_backward.replayed == 0
+    assert weights(train_state) == weights(trained(RECIPE, train_state=eager(new(RECIPE))))
 
 
 def test_a_replayed_loss_that_is_not_finite_is_told_before_the_weights_move():
-    trainee = new(RECIPE)
-    steps = loop.train(trainee, lambda epoch: batches(), lambda: batches(18, seed=9), 6, 0, 0)
+    train_state = new(RECIPE)
+    steps = loop.train(train_state, lambda epoch: batches(), lambda: batches(18, seed=9), 6, 0, 0)
     for _ in range(4):
         next(steps)
-    assert trainee.learn.replayed == 2
+    assert train_state.forward_backward.replayed == 2
     with torch.no_grad():
-        trainee.classifier.body[-1].bias.fill_(torch.inf)
-    before = [weight.clone() for weight in trainee.classifier.parameters()]
+        train_state.classifier.body[-1].bias.fill_(torch.inf)
+    before = [weight.clone() for weight in train_state.classifier.parameters()]
     with pytest.raises(loop.Diverged):
         next(steps)
-    assert all(torch.equal(*pair) for pair in zip(trainee.classifier.parameters(), before, strict=True))
+    assert all(torch.equal(*pair) for pair in zip(train_state.classifier.parameters(), before, strict=True))
 
 
 class _Aside(nn.Module):
@@ -193,8 +200,8 @@ def test_what_does_not_do_the_same_each_time_is_not_replayed(kind):
         torch.manual_seed(0)
         network = kind()
         optimizer = torch.optim.SGD(network.parameters(), 0.1)
-        learn = step.eager(network, optimizer, RECIPE)
-        learn = step.Taped(learn, network) if taped else learn
+        learn = forward_backward.eager(network, optimizer, RECIPE)
+        learn = forward_backward.ReplayedStep(learn, network) if taped else learn
         for x in inputs:
             learn(x, torch.arange(5) % 3)
             optimizer.step()
@@ -207,7 +214,7 @@ def test_a_parameter_without_a_gradient_stays_without_one():
     network = nn.Linear(4, 3)
     network.idle = nn.Parameter(torch.ones(2))
     optimizer = torch.optim.SGD(network.parameters(), 0.1)
-    learn = step.Taped(step.eager(network, optimizer, RECIPE), network)
+    learn = forward_backward.ReplayedStep(forward_backward.eager(network, optimizer, RECIPE), network)
     for _ in range(5):
         learn(torch.ones(2, 4), torch.arange(2))
         assert network.idle.grad is None
@@ -231,12 +238,12 @@ def test_a_parameter_without_a_gradient_stays_without_one():
 def test_an_optimizers_step_from_a_tape_leaves_the_same_bits(values):
     recipe = replace(RECIPE, **values)
     left = []
-    for way in (eager, lambda trainee: trainee):
-        trainee = trained(recipe, trainee=way(new(recipe)))
-        state = trainee.optimizer.state_dict()
+    for way in (eager, lambda train_state: train_state):
+        train_state = trained(recipe, train_state=way(new(recipe)))
+        state = train_state.optimizer.state_dict()
         tensors = [value for one in state["state"].values() for value in one.values() if value is not None]
-        left.append((weights(trainee), [value.clone() for value in tensors], state["param_groups"]))
-    assert trainee.move.replayed == 3 * 6 - 2
+        left.append((weights(train_state), [value.clone() for value in tensors], state["param_groups"]))
+    assert train_state.optimizer_step.replayed == 3 * 6 - 2
     (bits, tensors, groups), (other_bits, other_tensors, other_groups) = left
     assert bits == other_bits
     assert all(torch.equal(*pair) for pair in zip(tensors, other_tensors, strict=True))
@@ -245,9 +252,9 @@ def test_an_optimizers_step_from_a_tape_leaves_the_same_bits(values):
 
 def test_weights_that_do_not_learn_yet_are_moved_as_ever():
     recipe = replace(RECIPE, head_epochs=2, body_lr=0.1)
-    one, two = trained(recipe, trainee=eager(new(recipe))), trained(recipe, trainee=new(recipe))
+    one, two = trained(recipe, train_state=eager(new(recipe))), trained(recipe, train_state=new(recipe))
     assert weights(one) == weights(two)
-    assert two.move.replayed == 6 - 2  # of the third epoch
+    assert two.optimizer_step.replayed == 6 - 2  # of the third epoch
 
 
 def test_an_optimizers_step_of_which_there_is_no_tape_is_recorded_once(monkeypatch):
@@ -257,11 +264,11 @@ def test_an_optimizers_step_of_which_there_is_no_tape_is_recorded_once(monkeypat
         asked.append(len(inputs))
         work()
 
-    before = weights(trained(RECIPE, trainee=eager(new(RECIPE))))
-    monkeypatch.setattr(move.tape, "record", refused)
-    trainee = trained(RECIPE, trainee=new(RECIPE))
-    assert weights(trainee) == before
-    assert trainee.learn.replayed == trainee.move.replayed == 0
+    before = weights(trained(RECIPE, train_state=eager(new(RECIPE))))
+    monkeypatch.setattr(optimizer_step.tape, "record", refused)
+    train_state = trained(RECIPE, train_state=new(RECIPE))
+    assert weights(train_state) == before
+    assert train_state.forward_backward.replayed == train_state.optimizer_step.replayed == 0
     assert len(asked) == 2  # of the passes, and of the optimizer's step
 
 
@@ -275,7 +282,7 @@ def test_a_tape_reads_and_changes_what_the_work_found():
         count.add_(1)
         return [x * weight + count]
 
-    recorded = tape.record(work, [x])
+    recorded = recorded_step.record(work, [x])
     assert torch.equal(recorded.replay([x])[0], torch.tensor([2.0, 3.0, 4.0]))
     weight.mul_(10)
     assert torch.equal(recorded.replay([torch.ones(3)])[0], torch.full((3,), 13.0))
@@ -298,7 +305,7 @@ def test_a_tape_leaves_out_what_nobody_reads_and_draws_what_is_drawn():
 
     torch.manual_seed(0)
     first = work()
-    recorded = tape.record(work, [x])
+    recorded = recorded_step.record(work, [x])
     torch.manual_seed(0)
     with Watched():
         second = recorded.replay([x])
@@ -325,7 +332,7 @@ def test_a_tape_holds_what_it_makes_no_longer_than_it_is_read():
             y = y + 1
         return [y]
 
-    recorded = tape.record(work, [x])
+    recorded = recorded_step.record(work, [x])
     with Counted():
         (result,) = recorded.replay([x])
     assert torch.equal(result, torch.full((10,), 1.0 + n))
@@ -335,4 +342,4 @@ def test_a_tape_holds_what_it_makes_no_longer_than_it_is_read():
 
 def test_a_number_that_becomes_pythons_makes_no_tape():
     x = torch.ones(3)
-    assert tape.record(lambda: [x * float(x.sum())], [x]) is None
+    assert recorded_step.record(lambda: [x * float(x.sum())], [x]) is None

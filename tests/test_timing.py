@@ -15,19 +15,20 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 from torch import nn
 
-from commongarden import arch, timings
+from commongarden import arch
 from commongarden import study as studies
 from commongarden.arch.alignment import align
 from commongarden.cli import main
-from commongarden.explain import limits, memory, noise, profile, tables, told
+from commongarden.explain import memory, noise, profile, roofline, tables, told
 from commongarden.explain import time as times
+from commongarden.profiling import energy
+from commongarden.profiling.stopwatch import Stopwatch
+from commongarden.profiling.work import work
+from commongarden.records import timings
+from commongarden.records.timings import PHASES, Copied, Limits, Memory, Quiet, TimedArm, TimedLayer, Timing
 from commongarden.report import profiled
 from commongarden.stats.medians import median_interval
-from commongarden.timings import PHASES, Copied, Limits, Memory, Quiet, TimedArm, TimedLayer, Timing
-from commongarden.train import energy
 from commongarden.train.build import build
-from commongarden.train.stopwatch import Stopwatch
-from commongarden.train.work import work
 
 FLOWER_ARMS = ("LA", "LAB", "plain", "residual", "bottleneck")
 N = 40
@@ -342,7 +343,7 @@ def test_layers_of_others_networks_are_compared_by_their_names():
 
 
 def test_the_limit_of_a_layer_is_the_larger_of_its_two():
-    roof = limits.Roofs(50.0, ((2**15, 80.0), (2**27, 20.0)))
+    roof = roofline.Roofs(50.0, ((2**15, 80.0), (2**27, 20.0)))
     busy = TimedLayer("a", "convolution", (), 10**8, 1000, (4.0,), (0.0,))
     moving = TimedLayer("b", "activation", (), 0, 2**29, (4.0,), (0.0,))
     assert roof.bound([busy]) == pytest.approx(2.0)  # 1e8 / 50e9 s
@@ -425,7 +426,7 @@ def test_the_page_holds_every_arm_block_and_figure():
     for text in ("stage 1", "conv 7x7", "LBA", "the largest batch that fits", "no energy"):
         assert text in page
     assert "http" not in page.partition("<script>")[0]
-    chart = profiled.roofline(profile.profiles(a_timing(*arms)), limits.roofs(a_timing(*arms)))
+    chart = profiled.roofline_chart(profile.profiles(a_timing(*arms)), roofline.roofs(a_timing(*arms)))
     drawn = [row for values in chart.spec["datasets"].values() for row in values if "block" in row]
     assert {row["arm"] for row in drawn} == {"LA", "LBA"}
     assert {"stage 1", "stage 2", "stage 3"} <= {row["block"] for row in drawn}
@@ -539,9 +540,9 @@ def test_a_file_that_holds_no_timing_is_told(tmp_path):
 
 @pytest.mark.soak
 def test_memory_at_a_fourth_batch_size_is_as_the_line_says():
-    from commongarden.arm import Arm
-    from commongarden.recipe import Recipe
-    from commongarden.runner import timing as runner
+    from commongarden.profiling import processes as runner
+    from commongarden.study.arm import Arm
+    from commongarden.study.recipe import Recipe
 
     one = runner.Candidate(Arm("plain_flower"), Recipe(batch_size=64), (64, 64, 3))
     found = memory.need(runner._memory(one, 5, "cpu", "plain"))

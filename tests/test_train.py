@@ -12,8 +12,8 @@ import torch
 from commongarden import arch
 from commongarden.arch import conv, dense, global_avg_pool, serial
 from commongarden.errors import RunnerError, StudyError
-from commongarden.recipe import Recipe
 from commongarden.records import Epoch
+from commongarden.study.recipe import Recipe
 from commongarden.train import checkpoint, loop, measure, state, streams
 from commongarden.train.build import auxiliary_logits
 from commongarden.train.classifier import Classifier
@@ -51,20 +51,20 @@ def new(recipe, run_seed=0, network=NETWORK):
     torch.manual_seed(streams.seed(0, run_seed, "initialization"))
     classifier = Classifier(network, (SIZE, SIZE, 3), recipe, (100.0, 90.0, 80.0), (50.0, 50.0, 50.0))
     initialize(classifier, recipe, streams.generator(0, run_seed, "initialization"))
-    return loop.new_trainee(classifier, recipe, CPU)
+    return loop.new_train_state(classifier, recipe, CPU)
 
 
-def trained(recipe, run_seed=0, trainee=None):
-    trainee = trainee or new(recipe, run_seed)
+def trained(recipe, run_seed=0, train_state=None):
+    train_state = train_state or new(recipe, run_seed)
     for _ in loop.train(
-        trainee, lambda epoch: epoch_batches(epoch, run_seed), lambda: batches(18, seed=9), 6, 0, run_seed
+        train_state, lambda epoch: epoch_batches(epoch, run_seed), lambda: batches(18, seed=9), 6, 0, run_seed
     ):
         pass
-    return trainee
+    return train_state
 
 
-def weights(trainee):
-    return state.to_bytes(trainee.classifier)
+def weights(train_state):
+    return state.to_bytes(train_state.classifier)
 
 
 def without_seconds(history):
@@ -109,18 +109,18 @@ def test_going_on_from_a_checkpoint_equals_never_having_stopped(recipe, stop_aft
     resumed = new(recipe)
     torch.rand(17)  # what else the process draws must not matter
     checkpoint.restore(resumed, tmp_path / "checkpoint.pt")
-    trained(recipe, trainee=resumed)
+    trained(recipe, train_state=resumed)
     assert loop.selected(resumed) == loop.selected(whole)
     assert weights(resumed) == weights(whole)
     assert without_seconds(resumed.history) == without_seconds(whole.history)
 
 
-def state_after(trainee, epochs):
-    """What the trainee's classifier holds behind each of its first epochs."""
+def state_after(train_state, epochs):
+    """What the classifier holds behind each of its first epochs."""
     states = []
-    for news in loop.train(trainee, epoch_batches, lambda: batches(18, seed=9), 6, 0, 0):
+    for news in loop.train(train_state, epoch_batches, lambda: batches(18, seed=9), 6, 0, 0):
         if isinstance(news, Epoch):
-            states.append({key: value.clone() for key, value in trainee.classifier.state_dict().items()})
+            states.append({key: value.clone() for key, value in train_state.classifier.state_dict().items()})
             if len(states) == epochs:
                 break
     return states
@@ -129,9 +129,9 @@ def state_after(trainee, epochs):
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_first_the_head_alone_learns_then_all(optimizer):
     recipe = Recipe(resolution=SIZE, epochs=4, optimizer=optimizer, lr=1e-2, head_epochs=2, weight_decay=0.1)
-    trainee = new(recipe)
-    first = {key: value.clone() for key, value in trainee.classifier.state_dict().items()}
-    one, two, three = state_after(trainee, 3)
+    train_state = new(recipe)
+    first = {key: value.clone() for key, value in train_state.classifier.state_dict().items()}
+    one, two, three = state_after(train_state, 3)
     for key, value in first.items():
         is_head = key.startswith("body.dense.")
         assert torch.equal(value, two[key]) is not is_head, key
@@ -142,21 +142,21 @@ def test_first_the_head_alone_learns_then_all(optimizer):
 
 def test_the_body_learns_at_its_share_of_the_learning_rate():
     recipe = Recipe(resolution=SIZE, epochs=1, batch_size=6, optimizer="sgd", momentum=0.0, lr=0.1, body_lr=0.25)
-    trainee, by_hand = new(recipe), new(recipe).classifier
+    train_state, by_hand = new(recipe), new(recipe).classifier
     pixels, labels = batches()[0]
     torch.manual_seed(streams.seed(0, 0, "dropout", 1))
     torch.nn.functional.cross_entropy(by_hand.train()(pixels), labels).backward()
-    next(loop.train(trainee, lambda epoch: [(pixels, labels)], lambda: batches(18, seed=9), 1, 0, 0))
-    for (name, ours), theirs in zip(trainee.classifier.named_parameters(), by_hand.parameters(), strict=True):
+    next(loop.train(train_state, lambda epoch: [(pixels, labels)], lambda: batches(18, seed=9), 1, 0, 0))
+    for (name, ours), theirs in zip(train_state.classifier.named_parameters(), by_hand.parameters(), strict=True):
         rate = 0.1 if name.startswith("body.dense.") else 0.025
         torch.testing.assert_close(ours, theirs - rate * theirs.grad)
 
 
 def test_auxiliary_heads_belong_to_the_body():
     network = serial(conv(6, 3), arch.auxiliary(global_avg_pool(), dense(3)), global_avg_pool(), dense(3), dense(3))
-    trainee = new(Recipe(resolution=SIZE, epochs=2, head_epochs=1, lr=1e-2), network=network)
-    first = {key: value.clone() for key, value in trainee.classifier.state_dict().items()}
-    (after,) = state_after(trainee, 1)
+    train_state = new(Recipe(resolution=SIZE, epochs=2, head_epochs=1, lr=1e-2), network=network)
+    first = {key: value.clone() for key, value in train_state.classifier.state_dict().items()}
+    (after,) = state_after(train_state, 1)
     changed = {key.rpartition(".")[0] for key, value in first.items() if not torch.equal(value, after[key])}
     assert changed == {"body.dense_2"}
 
@@ -199,12 +199,12 @@ def test_a_checkpoint_of_another_network_is_told(tmp_path):
 
 
 def test_the_stored_weights_give_the_same_logits(tmp_path):
-    trainee = trained(RECIPES[0])
-    (tmp_path / "model.safetensors").write_bytes(weights(trainee))
+    train_state = trained(RECIPES[0])
+    (tmp_path / "model.safetensors").write_bytes(weights(train_state))
     fresh = new(RECIPES[0], run_seed=5)
     state.from_bytes(fresh.classifier, (tmp_path / "model.safetensors").read_bytes())
     pixels, _ = photos(5)
-    assert torch.equal(fresh.classifier.eval()(pixels), trainee.classifier.eval()(pixels))
+    assert torch.equal(fresh.classifier.eval()(pixels), train_state.classifier.eval()(pixels))
 
 
 def test_auxiliary_losses_are_trained_at_their_weight_and_not_told():
@@ -213,27 +213,27 @@ def test_auxiliary_losses_are_trained_at_their_weight_and_not_told():
         conv(6, 3, order="LA"), global_avg_pool(), dense(3),
     )  # fmt: skip
     recipe = Recipe(resolution=SIZE, epochs=1, batch_size=6, optimizer="sgd", momentum=0.0, lr=0.1, label_smoothing=0.1)
-    trainee, by_hand = new(recipe, network=network), new(recipe, network=network).classifier
+    train_state, by_hand = new(recipe, network=network), new(recipe, network=network).classifier
     pixels, labels = batches()[0]
-    step = next(loop.train(trainee, lambda epoch: [(pixels, labels)], lambda: batches(18, seed=9), 1, 0, 0))
+    step = next(loop.train(train_state, lambda epoch: [(pixels, labels)], lambda: batches(18, seed=9), 1, 0, 0))
 
     logits = by_hand(pixels)
     ((_, side),) = auxiliary_logits(by_hand)
     losses = [torch.nn.functional.cross_entropy(y, labels, label_smoothing=0.1) for y in (logits, side)]
     (losses[0] + 0.3 * losses[1]).backward()
     assert step.loss == losses[0].item()
-    for ours, theirs in zip(trainee.classifier.parameters(), by_hand.parameters(), strict=True):
+    for ours, theirs in zip(train_state.classifier.parameters(), by_hand.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs - 0.1 * theirs.grad)
 
 
 def test_a_network_with_an_auxiliary_head_goes_on_and_predicts_like_any(tmp_path):
     network = serial(conv(6, 3), arch.auxiliary(global_avg_pool(), dense(3)), global_avg_pool(), dense(3))
-    trainee = trained(RECIPES[0], trainee=new(RECIPES[0], network=network))
-    (tmp_path / "model.safetensors").write_bytes(weights(trainee))
+    train_state = trained(RECIPES[0], train_state=new(RECIPES[0], network=network))
+    (tmp_path / "model.safetensors").write_bytes(weights(train_state))
     fresh = new(RECIPES[0], run_seed=5, network=network)
     state.from_bytes(fresh.classifier, (tmp_path / "model.safetensors").read_bytes())
     pixels, _ = photos(5)
-    assert torch.equal(fresh.classifier.eval()(pixels), trainee.classifier.eval()(pixels))
+    assert torch.equal(fresh.classifier.eval()(pixels), train_state.classifier.eval()(pixels))
 
 
 def test_a_network_learns_what_can_be_learned():
@@ -244,22 +244,22 @@ def test_a_network_learns_what_can_be_learned():
 
 def test_the_epoch_record_says_what_happened():
     recipe = Recipe(resolution=SIZE, epochs=1, batch_size=6, schedule="cosine")
-    trainee = new(recipe)
-    news = list(loop.train(trainee, epoch_batches, lambda: batches(18, seed=9), 6, 0, 0))
+    train_state = new(recipe)
+    news = list(loop.train(train_state, epoch_batches, lambda: batches(18, seed=9), 6, 0, 0))
     steps, epoch = news[:-1], news[-1]
     assert [step.step for step in steps] == [1, 2, 3, 4, 5, 6]
     assert (epoch.train_loss, epoch.train_accuracy) == (steps[-1].loss, steps[-1].accuracy)
     assert epoch.lr == pytest.approx(learning_rate(recipe, 5, 6))
     assert min(epoch.seconds_data, epoch.seconds_forward_backward, epoch.seconds_optimizer, epoch.seconds_val) > 0
-    result = evaluate(trainee.classifier, batches(18, seed=9), CPU)
+    result = evaluate(train_state.classifier, batches(18, seed=9), CPU)
     assert (epoch.val_loss, epoch.val_accuracy) == (result.loss, result.accuracy)
 
 
 def test_evaluation_is_plain_cross_entropy_and_leaves_the_network_alone():
-    trainee = trained(RECIPES[3])
-    before = weights(trainee)
-    result = evaluate(trainee.classifier, batches(18, seed=9), CPU)
-    assert weights(trainee) == before
+    train_state = trained(RECIPES[3])
+    before = weights(train_state)
+    result = evaluate(train_state.classifier, batches(18, seed=9), CPU)
+    assert weights(train_state) == before
     expected = -np.log(result.probabilities[np.arange(18), result.labels]).mean()
     assert result.loss == pytest.approx(expected, rel=1e-5)
     assert result.accuracy == (result.probabilities.argmax(1) == result.labels).mean()
@@ -267,17 +267,17 @@ def test_evaluation_is_plain_cross_entropy_and_leaves_the_network_alone():
 
 
 def test_the_best_validation_epoch_is_the_first_of_the_highest():
-    trainee = trained(RECIPES[3])
-    accuracies = [epoch.val_accuracy for epoch in trainee.history]
-    assert loop.selected(trainee) == accuracies.index(max(accuracies)) + 1
-    assert evaluate(trainee.classifier, batches(18, seed=9), CPU).accuracy == max(accuracies)
+    train_state = trained(RECIPES[3])
+    accuracies = [epoch.val_accuracy for epoch in train_state.history]
+    assert loop.selected(train_state) == accuracies.index(max(accuracies)) + 1
+    assert evaluate(train_state.classifier, batches(18, seed=9), CPU).accuracy == max(accuracies)
 
 
 def test_a_loss_that_is_not_finite_stops_with_its_epoch_and_step():
     recipe = Recipe(resolution=SIZE, epochs=3, batch_size=6, optimizer="sgd", lr=1e30)
-    trainee = new(recipe, network=serial(conv(4, 3, order="LA"), global_avg_pool(), dense(3)))
+    train_state = new(recipe, network=serial(conv(4, 3, order="LA"), global_avg_pool(), dense(3)))
     with pytest.raises(loop.Diverged) as error:
-        trained(recipe, trainee=trainee)
+        trained(recipe, train_state=train_state)
     assert (error.value.epoch, error.value.step) == (1, 2)
     assert "the training loss became" in str(error.value)
 
@@ -320,7 +320,7 @@ def test_training_does_not_load_the_compiler():
     """Two seconds and 70 MB of each process (uncompiled.py says of what)."""
     script = """
 import sys, torch
-from commongarden.recipe import Recipe
+from commongarden.study.recipe import Recipe
 from commongarden.train.schedule import make_optimizer
 for optimizer in ("adam", "adamw", "sgd"):
     module = torch.nn.Linear(4, 3)
@@ -463,5 +463,5 @@ def test_peak_memory_sees_what_was_held_and_let_go():
 
 
 def test_latency_is_measured():
-    trainee = new(RECIPES[0])
-    assert 0 < measure.inference_ms(trainee.classifier, (SIZE, SIZE, 3), CPU) < 1000
+    train_state = new(RECIPES[0])
+    assert 0 < measure.inference_ms(train_state.classifier, (SIZE, SIZE, 3), CPU) < 1000

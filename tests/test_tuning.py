@@ -10,15 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commongarden import contract, report, stats
+from commongarden import report, stats
 from commongarden import store as stores
 from commongarden import study as studies
 from commongarden.errors import RunnerError, StudyError
-from commongarden.recipe import Recipe
 from commongarden.records import Epoch
 from commongarden.report import tuned as said
 from commongarden.runner import tuning as runner
+from commongarden.store import contract
 from commongarden.study import Arm, Contrast, Study, Tuning
+from commongarden.study.recipe import Recipe
 from commongarden.study.tuning import recipe_of, values
 from forged import forged
 from grown import grown
@@ -361,7 +362,7 @@ def test_the_contract_names_the_arms_that_tuning_added(tuned):
 
 def test_its_report_leaves_no_english_over_in_korean(tuned):
     from commongarden import stats, store
-    from commongarden.language import used
+    from commongarden.i18n.language import used
     from leftover import left_over, names_of, shown
 
     kept = store.open_store(tuned)

@@ -9,11 +9,11 @@ import pytest
 import commongarden as cg
 from commongarden import store as stores
 from commongarden.errors import StoreError
-from commongarden.runner import forecast, limits, watching
+from commongarden.runner import forecast, limits, worker_monitor
 from commongarden.runner.display import PlainDisplay
 from commongarden.runner.events import Job, Piloted
 from commongarden.runner.forecast import Forecast
-from commongarden.runner.watching import Watch
+from commongarden.runner.worker_monitor import WorkerMonitor
 
 BAD = """
 import os, time
@@ -42,9 +42,9 @@ def hangs(n_classes): return Bad(n_classes, "hangs")
 def test_a_worker_that_dies_and_one_that_is_stuck_cost_their_own_runs_and_no_others(photos, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bad.py").write_text(BAD)
-    monkeypatch.setattr(watching, "LEAST_PATIENCE", 2.0)
-    monkeypatch.setattr(watching, "GAPS", 1.0)
-    monkeypatch.setattr(watching, "UNKNOWN_PATIENCE", 60.0)
+    monkeypatch.setattr(worker_monitor, "LEAST_PATIENCE", 2.0)
+    monkeypatch.setattr(worker_monitor, "GAPS", 1.0)
+    monkeypatch.setattr(worker_monitor, "UNKNOWN_PATIENCE", 60.0)
     study = cg.Study(
         "bad",
         str(photos),
@@ -73,7 +73,7 @@ def test_a_worker_that_dies_and_one_that_is_stuck_cost_their_own_runs_and_no_oth
 
 def dead_of(monkeypatch, *, peak, limit, n_killed, batch=32, code=-9):
     monkeypatch.setattr(limits, "n_killed_for_memory", lambda: 0)
-    watch = Watch(1)
+    watch = WorkerMonitor(1)
     monkeypatch.setattr(limits, "n_killed_for_memory", lambda: n_killed)
     monkeypatch.setattr(limits, "memory", lambda: limit)
     watch.peak = peak
@@ -112,8 +112,8 @@ def test_kills_for_want_of_memory_are_counted_by_the_kernel(tmp_path, monkeypatc
 
 def test_patience_is_scaled_to_the_work_and_sleep_is_not_counted(monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr(watching.time, "monotonic", lambda: clock[0])
-    watch, job = Watch(1), Job("slow", 0)
+    monkeypatch.setattr(worker_monitor.time, "monotonic", lambda: clock[0])
+    watch, job = WorkerMonitor(1), Job("slow", 0)
     watch.last = 0.0
     known = {"slow": Piloted("slow", 1000.0), "quick": Piloted("quick", 1.0)}
     watch.begin()
@@ -125,11 +125,11 @@ def test_patience_is_scaled_to_the_work_and_sleep_is_not_counted(monkeypatch):
     assert not watch.is_stuck(Job("new", 0), known)
     assert not watch.is_stuck(None, known)
     watch.heard()
-    assert watch.patience(known["quick"]) == watching.GAPS * watch.longest > 3000
+    assert watch.patience(known["quick"]) == worker_monitor.GAPS * watch.longest > 3000
     watch.begin()
     clock[0] += 100_000  # this process was stopped, or the machine slept
     watch.look()
-    assert watch.silent == watching.AWAKE
+    assert watch.silent == worker_monitor.AWAKE
 
 
 def test_a_study_that_its_disk_has_no_room_for_is_not_begun(tmp_path, monkeypatch):

@@ -20,27 +20,27 @@ from markdown_it import MarkdownIt
 
 from commongarden import arch, report, stats
 from commongarden import store as stores
-from commongarden.arm import Arm
 from commongarden.errors import StudyError
-from commongarden.recipe import Recipe
 from commongarden.records import Failure
 from commongarden.report import (
     blocks,
-    compared,
     discussion,
     figures,
-    lab,
     latex,
     markdown,
     methods,
     page,
+    page_data,
     references,
-    sections,
+    written_report,
+    written_tables,
 )
 from commongarden.report import docx as word
 from commongarden.report import results_csv as results_files
 from commongarden.report.document import Bullets, Document, Figure, Log, Paragraph, Section, Table, numbered
 from commongarden.study import Contrast, Study
+from commongarden.study.arm import Arm
+from commongarden.study.recipe import Recipe
 from grown import grown
 
 CLASSES = ("daisy", "dandelion", "rose", "sunflower", "tulip")
@@ -76,7 +76,7 @@ def experiment(root, reached=REACHED, pairs=PAIRS, **options):
 
 
 def document_of(store):
-    return lab.lab_report(store, stats.summarize(store))
+    return written_report.lab_report(store, stats.summarize(store))
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +152,7 @@ def test_the_report_has_the_sections_of_the_original(document):
 def test_a_heading_of_the_discussion_stands_only_where_a_contrast_bears_on_it(tmp_path, one, two, heading):
     store = experiment(tmp_path, {one: (0.5, 0.6), two: (0.5, 0.55)}, [(one, two)], epochs=1)
     study, results = store.study(), stats.summarize(store)
-    epochs = sections.histories(store, list(study.arms), store.runs())
+    epochs = page_data.histories(store, list(study.arms), store.runs())
     found = discussion.discussion(study, results, epochs, {}, references.Citations())
     assert [section.title for section in found] == [heading]
 
@@ -567,10 +567,10 @@ def test_blocks_are_found_by_what_they_are(name, kind, n):
 
 def test_the_tables_hold_every_arm_and_contrast(store):
     results = stats.summarize(store)
-    reached, costs = compared.comparison(results)
+    reached, costs = written_tables.comparison(results)
     assert [row[0] for row in reached.rows] == [*ARMS, "always daisy"]
     assert [row[0] for row in costs.rows] == list(ARMS)
-    planned = compared.contrasts(results)
+    planned = written_tables.contrasts(results)
     assert [row[:2] for row in planned.rows] == list(PAIRS)
     for row, found in zip(planned.rows, results.contrasts, strict=True):
         cells = dict(zip(planned.header, row, strict=True))

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from commongarden.recipe import Recipe
 from commongarden.runner.measuring import measured
 from commongarden.study import Arm, Study
-from commongarden.train import tape
+from commongarden.study.recipe import Recipe
+from commongarden.train.replay import recorded_step
 from visiting import CLASSES, FAILS, PASSES, REFUSED, STEPS, Step, Visit, draw_photos, go_through
 
 USUAL = ("train", "predict")
@@ -39,7 +39,7 @@ IN_FULL = {
 
 @pytest.fixture(autouse=True)
 def _soon_on_tape(monkeypatch):
-    monkeypatch.setattr(tape, "AS_EVER", 1)
+    monkeypatch.setattr(recorded_step, "AS_EVER", 1)
 
 
 @pytest.fixture(scope="module")

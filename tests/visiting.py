@@ -31,12 +31,12 @@ from PIL import Image
 import commongarden as cg
 from commongarden.data import batches, drawn
 from commongarden.errors import CommonGardenError, StudyError
-from commongarden.recipe import Recipe
 from commongarden.runner import plan, processes
 from commongarden.runner.events import EpochDone, Job, RunDone, Started
-from commongarden.runner.soil import Soil, prepare, reopen
+from commongarden.runner.prepared_data import PreparedData, prepare_data, reopen
 from commongarden.store import Store, open_store
 from commongarden.study import SplitPlan, Study
+from commongarden.study.recipe import Recipe
 
 CLASSES, PHOTOS = 3, 5  # of each class: nine to train on, three to validate, three to test
 BATCH, TRAINED = 3, 9
@@ -100,8 +100,8 @@ class Visit:
         assert self.arm is not None
         return Study("zoo", str(self.photos), {"zoo": self.arm}, self.recipe, (0,), split=SplitPlan(0.6, 0.2))
 
-    def prepared(self, name: str) -> tuple[Store, Soil]:
-        return prepare(self.study(), self.folder / name, self.cache)
+    def prepared(self, name: str) -> tuple[Store, PreparedData]:
+        return prepare_data(self.study(), self.folder / name, self.cache)
 
 
 def draw_photos(folder: Path) -> Path:
@@ -177,8 +177,8 @@ def _audit(visit: Visit) -> str:
 
 
 def _train(visit: Visit) -> str:
-    store, soil = visit.prepared("whole")
-    _finished(store, soil)
+    store, prepared = visit.prepared("whole")
+    _finished(store, prepared)
     return ""
 
 
@@ -188,10 +188,10 @@ def _predict(visit: Visit) -> str:
     from commongarden.train.evaluate import evaluate
 
     store = open_store(visit.folder / "whole")
-    soil = reopen(store, visit.cache)
+    prepared = reopen(store, visit.cache)
     tested = store.predictions("zoo", 0)
     predictor = cg.load(store.directory("zoo", 0))
-    test = batches.in_order(soil.images(visit.size), soil.labels, soil.test, 32)
+    test = batches.in_order(prepared.images(visit.size), prepared.labels, prepared.test, 32)
     again = evaluate(predictor.classifier, test, torch.device("cpu")).probabilities
     found = [
         dict(one.top) for one in cg.predict(predictor, [visit.photos / str(name) for name in tested.photos], top=99)
@@ -206,7 +206,7 @@ def _predict(visit: Visit) -> str:
 
 
 def _export(visit: Visit) -> str:
-    from commongarden.export import export_run
+    from commongarden.inference.export import export_run
 
     try:
         exported = export_run(visit.folder / "whole" / "runs" / "zoo" / "0", visit.folder / "zoo.onnx")
@@ -238,21 +238,21 @@ def _resume(visit: Visit) -> str:
 
 
 def _first_life(root: Path, cache: Path) -> None:
-    from commongarden.runner.grow import grow
+    from commongarden.runner.training import train_run
 
     soon_on_tape()
     store = open_store(root)
-    for event in grow(store, store.study(), reopen(store, cache), Job("zoo", 0), "cpu", lambda: False):
+    for event in train_run(store, store.study(), reopen(store, cache), Job("zoo", 0), "cpu", lambda: False):
         if isinstance(event, EpochDone):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _finished(store: Store, soil: Soil) -> int:
+def _finished(store: Store, prepared: PreparedData) -> int:
     """Makes the run; the number of epochs that it found done. Raises Fails."""
-    from commongarden.runner.grow import grow
+    from commongarden.runner.training import train_run
 
     before = 0
-    for event in grow(store, store.study(), soil, Job("zoo", 0), "cpu", lambda: False):
+    for event in train_run(store, store.study(), prepared, Job("zoo", 0), "cpu", lambda: False):
         if isinstance(event, Started):
             before = len(event.epochs_before)
         if isinstance(event, RunDone):
@@ -304,6 +304,6 @@ def in_own_process(visit: Visit, rows: Path, log: Path) -> None:
 
 def soon_on_tape() -> None:
     """The second step is recorded and those behind it are replayed, as in a longer run from the twentieth."""
-    from commongarden.train import tape
+    from commongarden.train.replay import recorded_step
 
-    tape.AS_EVER = 1
+    recorded_step.AS_EVER = 1

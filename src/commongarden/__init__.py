@@ -21,12 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from commongarden import arch as arch
-    from commongarden.arm import Arm as Arm
     from commongarden.errors import CommonGardenError as CommonGardenError
-    from commongarden.garden import run as run
-    from commongarden.predictor import load as load
-    from commongarden.predictor import predict as predict
-    from commongarden.recipe import Recipe as Recipe
+    from commongarden.inference.predictor import load as load
+    from commongarden.inference.predictor import predict as predict
     from commongarden.report import verdict as verdict
     from commongarden.report import write as write_report  # noqa: F401
     from commongarden.runner.measuring import measure as measure
@@ -38,23 +35,26 @@ if TYPE_CHECKING:
     from commongarden.study import Study as Study
     from commongarden.study import Tuning as Tuning
     from commongarden.study import read as read_study  # noqa: F401
+    from commongarden.study.arm import Arm as Arm
+    from commongarden.study.recipe import Recipe as Recipe
+    from commongarden.workflow import run as run
 
 _PUBLIC = {
-    "Arm": ("arm", "Arm"),
+    "Arm": ("study.arm", "Arm"),
     "CommonGardenError": ("errors", "CommonGardenError"),
     "Contrast": ("study", "Contrast"),
-    "Recipe": ("recipe", "Recipe"),
+    "Recipe": ("study.recipe", "Recipe"),
     "SplitPlan": ("study", "SplitPlan"),
     "Study": ("study", "Study"),
     "Tuning": ("study", "Tuning"),
     "arch": ("arch", ""),
-    "load": ("predictor", "load"),
+    "load": ("inference.predictor", "load"),
     "measure": ("runner.measuring", "measure"),
     "open_store": ("store", "open_store"),
     "preflight": ("runner.measuring", "preflight"),
-    "predict": ("predictor", "predict"),
+    "predict": ("inference.predictor", "predict"),
     "read_study": ("study", "read"),
-    "run": ("garden", "run"),
+    "run": ("workflow", "run"),
     "summarize": ("stats", "summarize"),
     "verdict": ("report", "verdict"),
     "write_report": ("report", "write"),

@@ -14,7 +14,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from commongarden.language import _
+from commongarden.i18n.language import _
 
 LONGEST = 2500  # letters of a message; one that quotes a whole file hides what it says
 

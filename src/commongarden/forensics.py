@@ -26,7 +26,7 @@ from commongarden import arch
 from commongarden.arch import Activation, BatchNorm, Conv, MaxPool, Node, Repeat, Serial
 from commongarden.arch.families import FAMILIES
 from commongarden.errors import ArchError, unknown
-from commongarden.language import N_, _
+from commongarden.i18n.language import N_, _
 from commongarden.train.build import Padded, Summed, WindowMean, build
 
 SLOW = 0.001  # of the way a step, where torch's running statistics move 0.1

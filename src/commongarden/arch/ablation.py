@@ -39,7 +39,7 @@ from commongarden.arch.nodes import (
     label,
 )
 from commongarden.errors import ArchError, unknown
-from commongarden.language import _
+from commongarden.i18n.language import _
 
 PART_FACTORS = ("shortcut", "branches", "reductions", "normalization", "pool", "dropout", "auxiliary")
 OF_STAGE = "shortcuts of "

@@ -30,7 +30,7 @@ from commongarden.arch.nodes import (
     Size,
 )
 from commongarden.errors import ArchError
-from commongarden.language import _
+from commongarden.i18n.language import _
 
 Pair = int | Sequence[int]
 Pixels = Literal["same", "valid", "inside", "half"] | int | Sequence[int]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from commongarden.errors import ArchError, unknown
-from commongarden.language import N_, _
+from commongarden.i18n.language import N_, _
 
 KEYS = ("macros", "model")
 MAX_BYTES = 1_000_000

@@ -20,7 +20,7 @@ from commongarden.arch.listfile import parse, shown
 from commongarden.arch.macros import Macros
 from commongarden.arch.nodes import Activation, Add, BatchNorm, Node, Serial, Size
 from commongarden.errors import ArchError, unknown
-from commongarden.language import N_, _
+from commongarden.i18n.language import N_, _
 
 MAX_LAYERS = 10_000
 MAX_LEVELS = 30  # of configs within configs; the text form of what is deeper could not be read back

@@ -7,7 +7,7 @@ from typing import Any
 
 from commongarden.arch.listfile import MAX_NESTING
 from commongarden.errors import ArchError, unknown
-from commongarden.language import _
+from commongarden.i18n.language import _
 
 MAX_VALUES = 1_000_000
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from commongarden.errors import ArchError, unknown
-from commongarden.language import _
+from commongarden.i18n.language import _
 
 Size = tuple[int, int]
 Sides = tuple[int, int, int, int]  # top, bottom, left, right

@@ -13,7 +13,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from commongarden.arch.nodes import NODES, Node
 from commongarden.errors import ArchError, unknown
-from commongarden.language import _
+from commongarden.i18n.language import _
 
 
 def write(network: Node) -> str:

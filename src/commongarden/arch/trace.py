@@ -29,7 +29,7 @@ from commongarden.arch.nodes import (
     label,
 )
 from commongarden.errors import ArchError
-from commongarden.language import _
+from commongarden.i18n.language import _
 
 Shape = tuple[int, ...]
 FLOAT_BYTES = 4

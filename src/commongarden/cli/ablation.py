@@ -11,7 +11,7 @@ from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, cache_budget, cache_dir, chain, no_maps, print_json, setting
 from commongarden.cli.reading import group_by, keep_going, layout, merge_classes
 from commongarden.cli.studies import carry_out
-from commongarden.language import _, current
+from commongarden.i18n.language import _, current
 
 if TYPE_CHECKING:
     from commongarden.arch import Difference
@@ -83,7 +83,7 @@ def ablate(
     import dataclasses
 
     from commongarden import study as studies
-    from commongarden.recipe import Recipe, override
+    from commongarden.study.recipe import Recipe, override
 
     values = {key: value for key, value in recipe.items() if value is not None} | dict(map(setting, settings))
     names = None if factors is None else [name.strip() for name in factors.split(",") if name.strip()]
@@ -116,9 +116,9 @@ def ablate(
 
 def _show(study: Study, found: TakenApart, as_json: bool) -> None:
     """The arms with what the change is and costs, above the study file, in which these lines are comments."""
-    from commongarden import contract
     from commongarden import study as studies
     from commongarden.data import folder
+    from commongarden.store import contract
 
     n_classes = len(folder.scan(study.data, study.reading, keep_going=True).classes)
     said = {}

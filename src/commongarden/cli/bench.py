@@ -13,11 +13,11 @@ from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, chain, write
 from commongarden.cli.photos import progress
 from commongarden.errors import StudyError, unknown
-from commongarden.language import _
+from commongarden.i18n.language import _
 
 if TYPE_CHECKING:
-    from commongarden.bench.rounds import How, Wanted
-    from commongarden.benched import Bench
+    from commongarden.benchmarks.rounds import How, Wanted
+    from commongarden.records.benchmark import Bench
 
 
 @main.command()
@@ -70,14 +70,14 @@ def bench(
     drawn JPEGs of 320x240 to 500x333 pixels, and with --data a sample of your folder. The scripts are kept short, to be
     read and judged: the last line says where they are.
     """
-    from commongarden import benched
-    from commongarden.bench import peer
-    from commongarden.bench import rounds as benching
+    from commongarden.benchmarks import reference_script
+    from commongarden.benchmarks import rounds as benching
+    from commongarden.records import benchmark
     from commongarden.report import speed
 
     found: Bench | None = None
     if measured is not None:
-        found = benched.read(measured)
+        found = benchmark.read(measured)
     else:
         how = benching.How(rounds, photos, threads, loaders, workers, timm, busy, memory)
         given = {"resolution": resolution, "batch_size": batch, "epochs": epochs}
@@ -88,7 +88,7 @@ def bench(
             if keep is not None:
                 from commongarden.store import write_atomically
 
-                write_atomically(keep, benched.write(found))
+                write_atomically(keep, benchmark.write(found))
     assert found is not None, "there is one round at least"
     if svg is not None:
         from commongarden.report import figures
@@ -96,17 +96,17 @@ def bench(
         text = figures.panels(speed.curves(found)) if found.curves else figures.chart(speed.ratios(found))
         write(svg, text, err=as_json)
     if as_json:
-        click.echo(benched.write(found), nl=False)
+        click.echo(benchmark.write(found), nl=False)
         return
     _print(found)
-    click.echo(_("The scripts: {folder}").format(folder=peer.folder()))
+    click.echo(_("The scripts: {folder}").format(folder=reference_script.folder()))
 
 
 def _measured(
     subjects: Sequence[Wanted], n_named: int, data: Path | None, texts: tuple[str, ...], how: How
 ) -> Iterator[Bench]:
     """The benchmark after each round, with progress shown. n_named: subjects that the user named."""
-    from commongarden.bench import rounds
+    from commongarden.benchmarks import rounds
 
     axes = dict(map(_axis, texts))
     for what, found in (("--data", data is not None), ("--busy", how.busy), ("--timm", how.timm)):
@@ -125,8 +125,8 @@ def _measured(
 
 def _axis(text: str) -> tuple[str, tuple[int, ...]]:
     """A curve as it is typed: "runs", or with the values of its own "runs=1,2"."""
-    from commongarden.bench.photos import FEWEST
-    from commongarden.bench.rounds import AXES
+    from commongarden.benchmarks.photos import FEWEST
+    from commongarden.benchmarks.rounds import AXES
 
     name, equals, values = text.partition("=")
     if name not in AXES:

@@ -10,11 +10,11 @@ import click
 
 from commongarden.cli.options import print_json
 from commongarden.errors import StudyError, unknown
-from commongarden.language import _, told
+from commongarden.i18n.language import _, translate
 
 if TYPE_CHECKING:
     from commongarden.explain import Reason
-    from commongarden.runner.timing import Candidate
+    from commongarden.profiling.processes import Candidate
 
 
 def study(folder: Path, wanted: tuple[str, ...], as_json: bool) -> None:
@@ -75,7 +75,7 @@ def study(folder: Path, wanted: tuple[str, ...], as_json: bool) -> None:
         click.echo(text)
     for arm, reasons_to_stop in notes.items():
         for note in reasons_to_stop:
-            click.echo(f"{arm}: {told(note)}")
+            click.echo(f"{arm}: {translate(note)}")
 
 
 def probe_reasons(candidates: Mapping[str, Candidate], classes: int, photos: int) -> tuple[Reason, ...]:
@@ -99,4 +99,4 @@ def row(reason: Reason) -> dict[str, Any]:
     import msgspec
 
     found: dict[str, Any] = msgspec.to_builtins(reason)
-    return found | {"says": told(reason.sentence)}
+    return found | {"says": translate(reason.sentence)}

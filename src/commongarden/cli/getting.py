@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from commongarden import terminal
 from commongarden.cli.group import option
 from commongarden.cli.options import as_json, print_json
 from commongarden.cli.photos import data
-from commongarden.language import _
+from commongarden.i18n.language import _
+from commongarden.io import terminal
 
 if TYPE_CHECKING:
     from commongarden.data.download import OnBytes
@@ -32,10 +32,10 @@ def get(name: str, out: Path | None, source: str | None, sha256: str | None, as_
     A download that breaks goes on where it stopped, and is used only if it has the SHA-256 known beforehand. flowers
     comes from TensorFlow (229 MB). With --from also Kaggle's zip of flowers, which asks for an account, is understood.
     """
-    from commongarden.data import known
+    from commongarden.data import downloads
 
     with _progress() as on_bytes:
-        got = known.get(name, out or Path(name), source=source, sha256=sha256, on_bytes=on_bytes)
+        got = downloads.get(name, out or Path(name), source=source, sha256=sha256, on_bytes=on_bytes)
     if as_json:
         print_json(
             {

@@ -15,9 +15,10 @@ from typing import Any, TypeVar
 
 import click
 
-from commongarden import language, terminal
 from commongarden.errors import CommonGardenError
-from commongarden.language import N_, _
+from commongarden.i18n import language
+from commongarden.i18n.language import N_, _
+from commongarden.io import terminal
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 KEPT = "\b\n"  # click wraps no paragraph that begins so

@@ -10,11 +10,11 @@ import click
 
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, chain, no_code, print_json, setting, shape_of, write
-from commongarden.language import _, told
+from commongarden.i18n.language import _, translate
 
 if TYPE_CHECKING:
     from commongarden.arch import Serial
-    from commongarden.arm import Arm
+    from commongarden.study.arm import Arm
 
 size = option("--input", "size", default="64x64x3", show_default=True, help="Height x width x channels.")
 n_classes = option("--classes", default=5, show_default=True, type=click.IntRange(min=1), help="How many classes.")
@@ -49,12 +49,12 @@ def describe(
     else's network: torchvision:NAME, timm:NAME, FILE.py:FACTORY, package.module:FACTORY. Such a one is measured, which
     runs its code.
     """
-    from commongarden import describe as describing
+    from commongarden.cli import describe as describing
 
     shape = shape_of(size)
     known = _known(arm, classes, order, shape, dict(map(setting, settings)))
     network = known.network(classes)
-    unknown = told(known.origin.unknown) if known.origin is not None else ""
+    unknown = translate(known.origin.unknown) if known.origin is not None else ""
     found = describing.table(arm, network, shape, classes, unknown)
     if rewritten:
         network, found = describing.rewritten_table(found, network, shape, classes)
@@ -87,7 +87,7 @@ def diff(one: str, two: str, size: str, classes: int, order: str | None, as_json
     An arm is an architecture, one with its order (inception_flower:LA), or a file in list form (FILE.json).
     """
     from commongarden import arch
-    from commongarden import describe as describing
+    from commongarden.cli import describe as describing
 
     shape = shape_of(size)
     before, after = (_network(name, classes, order, shape) for name in (one, two))
@@ -112,8 +112,8 @@ def twins(size: str, classes: int, equal: str, widths: str, blocks: str, stem: i
     Stem, stages, blocks and head are equal. WIDTHS are those of the plain and residual form; the widths of the other
     two are searched for. Prints what still differs, in per cent, and the four as arms of a study file.
     """
-    from commongarden import describe as describing
     from commongarden.arch import twins as find
+    from commongarden.cli import describe as describing
 
     options: Any = {"equal": equal, "widths": widths, "blocks": blocks, "stem": stem, "order": order}
     found = find(classes, shape_of(size), **options)
@@ -141,7 +141,7 @@ def export(what: str, size: str, classes: int, order: str | None, kind: str, out
     import dataclasses
 
     from commongarden import arch
-    from commongarden import export as exporting
+    from commongarden.inference import export as exporting
 
     if Path(what).is_dir() and what not in arch.FAMILIES:
         exported = exporting.export_run(what, out)
@@ -175,8 +175,8 @@ def audit(
     found.
     """
     from commongarden import arch
-    from commongarden.recipe import Recipe, override
     from commongarden.report import audits
+    from commongarden.study.recipe import Recipe, override
 
     shape = shape_of(size)
     network = _network(arm, classes, order, shape)
@@ -236,7 +236,7 @@ def _known(
     text: str, classes: int, order: str | None, shape: tuple[int, int, int], options: dict[str, Any] | None = None
 ) -> Arm:
     """An arm as people type it; one by others is measured first, which runs its code."""
-    from commongarden.describe import arm_of
+    from commongarden.cli.describe import arm_of
 
     arm = arm_of(text, order, options)
     if arm.origin is not None:

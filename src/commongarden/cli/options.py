@@ -10,10 +10,10 @@ from typing import Any
 
 import click
 
-from commongarden import origin
 from commongarden.cli.group import option
 from commongarden.errors import StudyError
-from commongarden.language import _
+from commongarden.i18n.language import _
+from commongarden.study import origin
 
 as_json = option("--json", "as_json", is_flag=True, help="Print JSON.")
 

@@ -14,7 +14,7 @@ import click
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, cache_dir, grey_range, no_code
 from commongarden.cli.reading import group_by, layout, merge_classes, of_source
-from commongarden.language import _, ngettext, told
+from commongarden.i18n.language import _, ngettext, translate
 from commongarden.study import DataOptions
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ def predict(run: Path, photos: tuple[Path, ...], top: int, as_csv: bool, as_json
     import csv
     import json
 
-    from commongarden import cells, predictor
+    from commongarden.inference import predictor
+    from commongarden.io import csv_cells
 
     if as_csv and as_json:
         raise click.UsageError(
@@ -48,7 +49,7 @@ def predict(run: Path, photos: tuple[Path, ...], top: int, as_csv: bool, as_json
                 [
                     {"photo": row.photo, "top": [{"class": name, "probability": p} for name, p in row.top]}
                     | ({"error": row.error} if row.error else {})
-                    | ({"warnings": [told(row.warning)]} if row.warning else {})
+                    | ({"warnings": [translate(row.warning)]} if row.warning else {})
                     for row in rows
                 ],
                 ensure_ascii=False,
@@ -64,7 +65,7 @@ def predict(run: Path, photos: tuple[Path, ...], top: int, as_csv: bool, as_json
         for row in predictions:
             warned += [row] if row.warning else []
             for rank, (name, probability) in enumerate(row.top, 1):
-                writer.writerow([cells.safe(row.photo), rank, cells.safe(name), f"{probability:.6f}"])
+                writer.writerow([csv_cells.safe(row.photo), rank, csv_cells.safe(name), f"{probability:.6f}"])
             if row.error:
                 n_broken += 1
                 click.echo(_("left out: {reason}").format(reason=row.error), err=True)
@@ -75,7 +76,7 @@ def predict(run: Path, photos: tuple[Path, ...], top: int, as_csv: bool, as_json
                 "warning: {n} photo ({path}): {reason}; its brightness may be wrong",
                 "warning: {n} photos, such as {path}: {reason}; their brightness may be wrong",
                 n,
-            ).format(n=n, path=first, reason=told(text)),
+            ).format(n=n, path=first, reason=translate(text)),
             err=True,
         )
     if n_broken:
@@ -188,9 +189,9 @@ def cache(clear: bool, cache_dir: Path | None, as_json: bool) -> None:
         ).format(folder=folder, n=len(entries), size=size)
     )
     for entry in entries:
-        told = ngettext(
+        translate = ngettext(
             "{root}: {n:,} photo at {width}x{height}, {size:,.1f} MB",
             "{root}: {n:,} photos at {width}x{height}, {size:,.1f} MB",
             entry.n_photos,
         ).format(root=entry.root, n=entry.n_photos, width=entry.width, height=entry.height, size=entry.bytes / 1e6)
-        click.echo(f"  {told}")
+        click.echo(f"  {translate}")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from commongarden.cli.group import option
-from commongarden.language import _
+from commongarden.i18n.language import _
 
 if TYPE_CHECKING:
     from commongarden.data.ambiguity import AmbiguousError

@@ -12,13 +12,13 @@ from commongarden.cli import explained
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, chain, print_json, setting, shape_of, write
 from commongarden.errors import StudyError
-from commongarden.language import _, pgettext, told
+from commongarden.i18n.language import _, pgettext, translate
 
 if TYPE_CHECKING:
     from commongarden.explain import Reason
     from commongarden.explain.time import TimeSplit
     from commongarden.records import Estimate
-    from commongarden.timings import Timing
+    from commongarden.records.timings import Timing
 
 UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 MOST_ROWS = 12
@@ -150,14 +150,14 @@ def _timing(
     operators: bool,
     **how: Any,
 ) -> Timing:
-    from commongarden import timings
+    from commongarden.records import timings
 
     if measured is not None:
         return timings.read(measured)
     if not texts:
         raise click.UsageError(_("profile: found no arm; accepted: one or more, or --measured FILE"))
     candidates, classes = _candidates(texts, **{key: how[key] for key in OF_ARMS})
-    from commongarden.runner.timing import time_arms
+    from commongarden.profiling.processes import time_arms
 
     if not as_json:
         click.echo(
@@ -196,10 +196,10 @@ def _candidates(
     import dataclasses
 
     from commongarden import arch
-    from commongarden import arm as arms
-    from commongarden.describe import arm_of
-    from commongarden.recipe import Recipe, override
-    from commongarden.runner.timing import Candidate
+    from commongarden.cli.describe import arm_of
+    from commongarden.profiling.processes import Candidate
+    from commongarden.study import arm as arms
+    from commongarden.study.recipe import Recipe, override
 
     declared, n_classes = _study(study) if study is not None else (None, None)
     values = dict(map(setting, settings)) | ({} if batch is None else {"batch_size": batch})
@@ -246,11 +246,11 @@ def _print_profiles(timing: Timing, depth: int, free: int | None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from commongarden.explain import limits, noise, profile
+    from commongarden.explain import noise, profile, roofline
     from commongarden.explain import told as saying
     from commongarden.explain.memory import need
 
-    console, roof = Console(), limits.roofs(timing)
+    console, roof = Console(), roofline.roofs(timing)
 
     def say(text: str) -> None:
         console.print(text, highlight=False, soft_wrap=True, markup=False)
@@ -327,7 +327,7 @@ def _print_split(timing: Timing, split: TimeSplit) -> None:
     say(saying.rest_sentence(split))
     say(saying.by_kind(split))
     for text in noise.told(timing):
-        say(told(text))
+        say(translate(text))
 
 
 def _span(found: Estimate) -> str:

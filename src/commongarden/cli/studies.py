@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from commongarden import terminal
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, cache_budget, cache_dir, chain, grey_range, no_code, no_maps, setting
 from commongarden.cli.reading import group_by, keep_going, layout, merge_classes, of_study
 from commongarden.errors import ArchError, StudyError
-from commongarden.language import N_, _, ngettext
+from commongarden.i18n.language import N_, _, ngettext
+from commongarden.io import terminal
 
 if TYPE_CHECKING:
-    from commongarden.arm import Arm
     from commongarden.runner.display import Display
     from commongarden.study import Study
+    from commongarden.study.arm import Arm
 
 STATES = {"finished": N_("finished"), "failed": N_("failed"), "under way": N_("under way"), "missing": N_("missing")}
 
@@ -108,9 +108,9 @@ def run(
     STUDY is a study file or a built-in study (demo, flowers, forensics). The same command goes on where it stopped;
     more seeds, arms or contrasts are added to what is there. The last line printed is the report's path.
     """
-    from commongarden import origin
     from commongarden import study as studies
     from commongarden.runner import budget as budgets
+    from commongarden.study import origin
 
     values = {key: value for key, value in recipe.items() if value is not None} | dict(map(setting, settings))
     wanted = _declared(study, data, arms, seeds, seed, values, folds, vary, tune, grey_range)
@@ -150,10 +150,10 @@ def carry_out(wanted: Study, out: Path, *, log: str, as_json: bool, yes: bool, *
     went. how: as `garden.run` takes it."""
     wanted, listed = of_study(wanted, out, bool(how.get("keep_going")))
     _begin(out)
-    from commongarden import garden
+    from commongarden import workflow
 
     display = _display(log, len(wanted.seeds), as_json)
-    results, conducted = garden.run(
+    results, conducted = workflow.run(
         wanted,
         out,
         display=display,
@@ -226,7 +226,7 @@ def _check_network(name: str, arm: Arm) -> None:
 
 def _asked(display: Display) -> bool:
     """Whether the person at the terminal says yes to the plan that was just printed."""
-    from commongarden.language import _
+    from commongarden.i18n.language import _
     from commongarden.runner.display import LiveDisplay
 
     if isinstance(display, LiveDisplay):
@@ -254,7 +254,7 @@ def _declared(
     import dataclasses
 
     from commongarden import study as studies
-    from commongarden.recipe import override
+    from commongarden.study.recipe import override
 
     names = [name.strip() for name in arms.split(",") if name.strip()] if arms is not None else None
     if study is None and data is None:

@@ -9,7 +9,7 @@ import click
 
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, cache_dir, print_json
-from commongarden.language import N_, _, ngettext, told
+from commongarden.i18n.language import N_, _, ngettext, translate
 
 KINDS = {
     "torn": N_("torn"),
@@ -40,7 +40,9 @@ def verify(directory: Path, as_json: bool) -> None:
         print_json(table)
     else:
         for one in found.found:
-            click.echo(_("{kind}: {path}: {why}").format(kind=_(KINDS[one.kind]), path=one.path, why=told(one.why)))
+            click.echo(
+                _("{kind}: {path}: {why}").format(kind=_(KINDS[one.kind]), path=one.path, why=translate(one.why))
+            )
         runs = ngettext("{n} run", "{n} runs", found.n_runs).format(n=found.n_runs)
         files = ngettext("{n:,} file", "{n:,} files", found.n_files).format(n=found.n_files)
         text = (
@@ -89,5 +91,7 @@ def replay(run: Path, device: str | None, cache_dir: Path | None, as_json: bool)
 
 def _differs(what: str, stored: str, again: str) -> str:
     if not stored:
-        return _("{what}: {again}").format(what=_(what), again=told(again))
-    return _("{what}: {stored} stored, {again} now").format(what=_(what), stored=told(stored), again=told(again) or "-")
+        return _("{what}: {again}").format(what=_(what), again=translate(again))
+    return _("{what}: {stored} stored, {again} now").format(
+        what=_(what), stored=translate(stored), again=translate(again) or "-"
+    )

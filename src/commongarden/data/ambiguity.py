@@ -10,7 +10,7 @@ from commongarden.data.elsewhere import labels_elsewhere
 from commongarden.data.tree import Tree
 from commongarden.data.vocabulary import ASIDE, MASKS, OCCASION, PICTURES, WHOLE, part_of
 from commongarden.errors import DataError
-from commongarden.language import _
+from commongarden.i18n.language import _
 from commongarden.study.reading import ONLY
 
 MOST_CHOICES = 6

@@ -22,8 +22,8 @@ from typing import IO, Any, BinaryIO
 
 from commongarden.data.listing import EXTENSIONS, IGNORED
 from commongarden.errors import DataError
-from commongarden.language import _
-from commongarden.terminal import NOT_IN_NAMES
+from commongarden.i18n.language import _
+from commongarden.io.terminal import NOT_IN_NAMES
 
 MOST_FILES = 200_000
 MOST_BYTES = 4 * 2**30  # of all photos, unpacked

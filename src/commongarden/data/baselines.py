@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from commongarden.data.direct import Images
+from commongarden.data.on_the_fly import Images
 from commongarden.records import Baseline, BaselineKind
 
 BINS = 8  # for each channel, so 512 colours

@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from commongarden.data import resident
+from commongarden.data import device_images
 from commongarden.data.augment import augment
-from commongarden.data.direct import Images, groups_of
+from commongarden.data.on_the_fly import Images, groups_of
 
 CHUNK = 64  # photos looked at together for the statistics
 
 
 def shuffled(
-    images: resident.Held,
+    images: device_images.Held,
     labels: np.ndarray,
     indices: np.ndarray,
     batch_size: int,
@@ -42,7 +42,7 @@ def shuffled(
 
 
 def in_order(
-    images: resident.Held, labels: np.ndarray, indices: np.ndarray, batch_size: int
+    images: device_images.Held, labels: np.ndarray, indices: np.ndarray, batch_size: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Every photo at `indices` once, in their order, nothing changed; shapes as in `shuffled`."""
     return _gathered(
@@ -82,10 +82,10 @@ def _mean_and_std(counts: list[int]) -> tuple[float, float]:
 
 
 def _gathered(
-    images: resident.Held, labels: np.ndarray, batches: Sequence[np.ndarray]
+    images: device_images.Held, labels: np.ndarray, batches: Sequence[np.ndarray]
 ) -> Iterator[tuple[Tensor, Tensor]]:
     if isinstance(images, Tensor):
-        yield from resident.gathered(images, labels, batches)
+        yield from device_images.gathered(images, labels, batches)
         return
     for chosen, pixels in zip(batches, groups_of(images, batches), strict=True):  # (b, height, width, 3), a copy
         yield torch.from_numpy(pixels).permute(0, 3, 1, 2), torch.from_numpy(np.asarray(labels[chosen]))

@@ -30,10 +30,10 @@ import filelock
 import numpy as np
 import platformdirs
 
-from commongarden import disk
-from commongarden.data import image, memo
+from commongarden.data import image, result_cache
 from commongarden.errors import DataError
-from commongarden.language import N_, _, told
+from commongarden.i18n.language import N_, _, translate
+from commongarden.io import disk
 from commongarden.records import Manifest, Photo, Range
 
 FORMAT = 1  # rises whenever the same photo would give other pixels
@@ -85,7 +85,7 @@ def images(
             found = _open(path, shape, check)  # another process may have built it meanwhile
             if found is None:
                 if path.exists():
-                    disk.set_aside(path)
+                    disk.quarantine(path)
                 _build(manifest, path, shape, on_progress)
                 found = _open(path, shape)
     except OSError as error:
@@ -131,7 +131,7 @@ def pixels(root: str, photo: Photo, height: int, width: int, range: Range | None
             raise DataError(N_("has changed since it was read first; start again"))
         return image.resized(image.decode(data, range=range), height, width)
     except DataError as error:
-        raise DataError(f"{path}: {told(str(error))}") from None
+        raise DataError(f"{path}: {translate(str(error))}") from None
 
 
 def entries(folder: Path) -> list[Entry]:
@@ -156,7 +156,7 @@ def clear(folder: Path, keys: Iterable[str] | None = None) -> int:
     for key in sorted(names if keys is None else names & set(keys)):
         lock = filelock.FileLock(folder / f"{key}.lock")
         with contextlib.suppress(filelock.Timeout, OSError), lock.acquire(timeout=0):
-            whole = [folder / f"{key}{suffix}" for suffix in (".npy", ".json", memo.SUFFIX)]
+            whole = [folder / f"{key}{suffix}" for suffix in (".npy", ".json", result_cache.SUFFIX)]
             for path in [*whole, *_torn(folder, key), *_aside(folder, key)]:
                 with contextlib.suppress(OSError):
                     size = path.stat().st_size
@@ -264,7 +264,7 @@ def _ours(path: Path) -> bool:
     return (
         len(key) == 64
         and set(key) <= set("0123456789abcdef")
-        and (path.suffix in (".npy", ".json", memo.SUFFIX, ".lock", ".tmp") or ".set-aside-" in path.name)
+        and (path.suffix in (".npy", ".json", result_cache.SUFFIX, ".lock", ".tmp") or ".set-aside-" in path.name)
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from commongarden.data.dice import Colour, Dice, Ints
+from commongarden.data.splitmix64 import Colour, Dice, Ints
 
 UNIT = 4096
 TURN = 65536

@@ -11,12 +11,11 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-from commongarden import inspection
 from commongarden.data import folder, image
 from commongarden.errors import DataError
-from commongarden.inspection import Inspection
-from commongarden.language import _, ngettext
-from commongarden.records import Manifest
+from commongarden.i18n.language import _, ngettext
+from commongarden.records import Manifest, inspection
+from commongarden.records.inspection import Inspection
 
 MOST_LINES = 10  # of one kind of finding
 PICTURE = 128

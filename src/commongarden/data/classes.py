@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from commongarden.data.listing import Candidate
-from commongarden.language import N_
+from commongarden.i18n.language import N_
 
 INVISIBLE = re.compile(r"[\u200b-\u200f\u2060\ufeff\u00ad]")
 NUMBER = re.compile(r"0*(\d+)(?:\.0*)?")

@@ -10,7 +10,7 @@ from pathlib import Path
 from commongarden.data.tree import is_named_so
 from commongarden.data.vocabulary import PART_NAMES, part_of
 from commongarden.errors import DataError
-from commongarden.language import N_, _
+from commongarden.i18n.language import N_, _
 
 PATHS = ("filepath", "filepaths", "file_path", "filename", "filenames", "file_name", "file", "image_path", "imagepath",
          "img_path", "image_file", "image_name", "image", "images", "img", "photo", "picture", "image_id", "imageid",

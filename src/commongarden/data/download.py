@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from commongarden.errors import DataError
-from commongarden.language import _
+from commongarden.i18n.language import _
 
 MOST_BYTES = 4 * 2**30
 BLOCK = 2**18

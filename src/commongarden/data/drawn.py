@@ -43,9 +43,9 @@ from commongarden.data.canvas import (
     to_polar,
     waves,
 )
-from commongarden.data.dice import Colour, Dice, Ints
+from commongarden.data.splitmix64 import Colour, Dice, Ints
 from commongarden.errors import DataError
-from commongarden.language import _
+from commongarden.i18n.language import _
 
 CLASSES = ("daisy", "dandelion", "rose", "sunflower", "tulip")
 VERSION = 2  # part of every cache key: changes when a pixel changes

@@ -12,7 +12,7 @@ from commongarden.data import table
 from commongarden.data.tree import Tree, is_named_so
 from commongarden.data.vocabulary import part_of
 from commongarden.errors import DataError
-from commongarden.language import _
+from commongarden.i18n.language import _
 
 FEWEST = 4  # photos
 MOST_ROWS = 1000

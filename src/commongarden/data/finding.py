@@ -15,10 +15,10 @@ from commongarden.data import classes, fixes, groups, image, losses, regular, ta
 from commongarden.data.headers import looked_at
 from commongarden.data.listing import ACCEPTED, Candidate, in_folder, in_table
 from commongarden.errors import DataError
-from commongarden.language import N_, _
+from commongarden.i18n.language import N_, _
+from commongarden.io.terminal import NOT_IN_NAMES
 from commongarden.records import LeftOut
 from commongarden.study.reading import DataOptions
-from commongarden.terminal import NOT_IN_NAMES
 
 DEFAULT = DataOptions()
 MASK_NAME = re.compile(r"(.*[^_\s-])[_ -]+(?:mask|seg|segmentation|label|gt)(?:[_ -]?\d+)?", re.IGNORECASE)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from commongarden.data.tree import Tree, identity
 from commongarden.errors import DataError
-from commongarden.language import N_, _
+from commongarden.i18n.language import N_, _
 
 MOST_FILES = 300_000  # below the CSV's folder, that are searched for the photos
 MOST_LINES = 8

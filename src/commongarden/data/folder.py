@@ -12,13 +12,13 @@ from typing import Any
 
 import msgspec
 
-from commongarden.data import classes, greys, image, losses, memo
+from commongarden.data import classes, greys, image, losses, result_cache
 from commongarden.data.finding import DEFAULT, Listed, check_classes, checked, find
 from commongarden.data.greys import Span
 from commongarden.data.listing import Candidate
 from commongarden.data.split import PARTS, duplicates, too_few_groups
 from commongarden.errors import DataError
-from commongarden.language import _, told
+from commongarden.i18n.language import _, translate
 from commongarden.records import LeftOut, Manifest, Photo, Range
 from commongarden.study import SplitPlan
 from commongarden.study.reading import DataOptions
@@ -33,7 +33,7 @@ def scan(
     keep_going: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
     cache_folder: Path | None = None,
-    tell: memo.Tell | None = None,
+    tell: result_cache.Tell | None = None,
     listed: Listed | None = None,
     range: Range | None = None,
 ) -> Manifest:
@@ -50,19 +50,19 @@ def scan(
         listed = find(source, options, keep_going=keep_going)
     if source.startswith(image.BUILTIN):
         return replace(_builtin(listed), range=range)
-    key = memo.key("readable", [str(Path(source).resolve())], ["pillow"])
+    key = result_cache.key("readable", [str(Path(source).resolve())], ["pillow"])
     known = _readable(cache_folder, key, tell)
     judged = list(image.in_threads(partial(_judge, Path(listed.root), known), listed.candidates, on_progress))
     read = [one for one in judged if not isinstance(one, LeftOut)]
     readable = {photo.sha256: span for photo, span in read}
     if cache_folder is not None and readable != known:
-        memo.keep(cache_folder, key, msgspec.json.encode(readable, order="sorted"))
+        result_cache.keep(cache_folder, key, msgspec.json.encode(readable, order="sorted"))
     out = {one.path: one.reason for one in judged if isinstance(one, LeftOut)}
     candidates = [replace(one, reason=out.get(one.path, one.reason)) for one in listed.candidates]
     again = checked(replace(listed, candidates=tuple(candidates)), keep_going)
     if tell is not None:
         for note in again.notes[len(listed.notes) :]:
-            tell(told(note))
+            tell(translate(note))
     out |= {one.path: one.reason for one in again.candidates if one.reason}
     kept = [(photo, span) for photo, span in read if photo.path not in out]
     found, deep = greys.together((span for _photo, span in kept if span is not None), range)
@@ -119,11 +119,11 @@ def _understood(manifest: Manifest, listed: Listed) -> dict[str, Any]:
     except DataError as error:
         stops = str(error)
     return {
-        "layout": told(listed.layout),
-        "remarks": [told(note) for note in dict.fromkeys((*listed.notes, *remarks))],
+        "layout": translate(listed.layout),
+        "remarks": [translate(note) for note in dict.fromkeys((*listed.notes, *remarks))],
         "by_class": losses.lines(losing),
         "losses": [
-            {"label": loss.label, "n_photos": loss.n, "n_lost": loss.n_lost, "reason": told(loss.reason)}
+            {"label": loss.label, "n_photos": loss.n, "n_lost": loss.n_lost, "reason": translate(loss.reason)}
             for loss in losing
         ],
         "stops": stops,
@@ -171,9 +171,11 @@ def _left_out(files: Sequence[Mapping[str, str]]) -> list[str]:
     lines = []
     for reason, paths in by_reason.items():
         shown = paths if len(paths) <= MOST_LISTED else paths[:3]
-        lines += [f"  {path}: {told(reason)}" for path in shown]
+        lines += [f"  {path}: {translate(reason)}" for path in shown]
         if len(shown) < len(paths):
-            lines.append(_("  and {n} more: {reason}").format(n=f"{len(paths) - len(shown):,}", reason=told(reason)))
+            lines.append(
+                _("  and {n} more: {reason}").format(n=f"{len(paths) - len(shown):,}", reason=translate(reason))
+            )
     return lines
 
 
@@ -192,11 +194,11 @@ def _builtin(listed: Listed) -> Manifest:
     return Manifest(listed.root, tuple(sorted(photos, key=lambda photo: photo.path)))
 
 
-def _readable(cache_folder: Path | None, key: str, tell: memo.Tell | None) -> dict[str, Span | None]:
+def _readable(cache_folder: Path | None, key: str, tell: result_cache.Tell | None) -> dict[str, Span | None]:
     """SHA-256 of contents that were decoded to the last pixel before, with their values where those have more than 8
     bits. Under the source's place, not its contents, since those are known only when all is read; what is believed is
     each photo's own hash."""
-    kept = None if cache_folder is None else memo.recall(cache_folder, key, tell)
+    kept = None if cache_folder is None else result_cache.recall(cache_folder, key, tell)
     return {} if kept is None else msgspec.json.decode(kept, type=dict[str, Span | None])
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from commongarden.data import mending
-from commongarden.language import N_
+from commongarden.i18n.language import N_
 from commongarden.records import Deep, Range
 
 LIMITS = (1, 255, 1023, 4095, 16383, 65535)  # white at a depth that cameras and scanners have; 1: a mask

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from commongarden.data.listing import Candidate
 from commongarden.errors import DataError
-from commongarden.language import N_, _
-from commongarden.terminal import NOT_IN_NAMES
+from commongarden.i18n.language import N_, _
+from commongarden.io.terminal import NOT_IN_NAMES
 
 # plant12_03, IMG_0001_a, patient7-2, video3_frame0012: a number, then a number, a letter or a word with a number
 _NAME = re.compile(r"(?P<group>.*\d)[_ .(-]+(?:[A-Za-z]|[A-Za-z]*\d+)\)?\.\w+")

@@ -10,7 +10,7 @@ from pathlib import Path
 from commongarden.data import image, kinds, regular
 from commongarden.data.listing import Candidate
 from commongarden.errors import DataError
-from commongarden.language import N_
+from commongarden.i18n.language import N_
 
 LENGTH = 256
 NOT_IMAGE = N_("not an image file")

@@ -17,7 +17,7 @@ from PIL import Image
 from commongarden.data import colours, greys, kinds, opening, regular
 from commongarden.data.greys import Span
 from commongarden.errors import DataError, unknown
-from commongarden.language import N_, _, told
+from commongarden.i18n.language import N_, _, translate
 from commongarden.records import Range
 
 BUILTIN = "builtin:"
@@ -37,7 +37,7 @@ def read(path: Path, range: Range | None = None) -> Image.Image:
     try:
         return decode(read_bytes(path), range=range)
     except DataError as error:
-        raise DataError(f"{path}: {told(str(error))}") from None
+        raise DataError(f"{path}: {translate(str(error))}") from None
 
 
 def pixels(root: str, path: str, height: int, width: int, range: Range | None = None) -> np.ndarray:

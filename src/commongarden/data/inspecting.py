@@ -13,13 +13,13 @@ import msgspec
 import numpy as np
 from PIL import Image
 
-from commongarden.data import alike, image, memo
-from commongarden.data.alike import Match
+from commongarden.data import image, near_duplicates, result_cache
+from commongarden.data.near_duplicates import Match
 from commongarden.data.split import duplicates
 from commongarden.errors import DataError
-from commongarden.inspection import INSPECTION_SCHEMA, Inspection, Pair, Unusual
-from commongarden.language import _
+from commongarden.i18n.language import _
 from commongarden.records import Manifest, Photo, Range
+from commongarden.records.inspection import INSPECTION_SCHEMA, Inspection, Pair, Unusual
 
 MOST_SHOWN = 40  # groups whose pictures are kept
 MOST_IN_GROUP = 8
@@ -63,7 +63,7 @@ def inspect(
     manifest: Manifest,
     cache_folder: Path | None,
     on_progress: OnProgress | None = None,
-    tell: memo.Tell | None = None,
+    tell: result_cache.Tell | None = None,
 ) -> Inspection | None:
     """The inspection of a manifest's photos, made once for their contents and names and kept in `cache_folder`.
 
@@ -72,8 +72,8 @@ def inspect(
     """
     if manifest.root.startswith(image.BUILTIN):
         return None
-    key = memo.key("inspection", [manifest.hash], ["pillow", "scipy"])
-    kept = None if cache_folder is None else memo.recall(cache_folder, key, tell)
+    key = result_cache.key("inspection", [manifest.hash], ["pillow", "scipy"])
+    kept = None if cache_folder is None else result_cache.recall(cache_folder, key, tell)
     if kept is not None:
         return msgspec.json.decode(kept, type=Inspection)
     found, gone = _inspected(manifest, on_progress)
@@ -81,7 +81,7 @@ def inspect(
         text = _("photos that were read and cannot be read any more: {n}, such as {path}")
         tell(text.format(n=len(gone), path=gone[0]))
     if cache_folder is not None and not gone:
-        memo.keep(cache_folder, key, msgspec.json.encode(found))
+        result_cache.keep(cache_folder, key, msgspec.json.encode(found))
     return found
 
 
@@ -90,7 +90,7 @@ def look(root: Path, range: Range | None, photo: Photo) -> Looked | None:
     try:
         data = image.read_bytes(root / photo.path)
         kind, mode, width, height, n_frames = image.header(data)
-        picture = image.decode(data, at_least=2 * alike.SIDE, range=range)
+        picture = image.decode(data, at_least=2 * near_duplicates.SIDE, range=range)
         return Looked(kind, mode, width, height, n_frames, small(picture))
     except DataError:
         return None
@@ -98,7 +98,9 @@ def look(root: Path, range: Range | None, photo: Photo) -> Looked | None:
 
 def small(picture: Image.Image) -> np.ndarray:
     """The grey picture that photos are compared by."""
-    return np.asarray(picture.convert("L").resize((alike.SIDE, alike.SIDE), Image.Resampling.BILINEAR))
+    return np.asarray(
+        picture.convert("L").resize((near_duplicates.SIDE, near_duplicates.SIDE), Image.Resampling.BILINEAR)
+    )
 
 
 def _inspected(manifest: Manifest, on_progress: OnProgress | None) -> tuple[Inspection, list[str]]:
@@ -113,7 +115,7 @@ def _inspected(manifest: Manifest, on_progress: OnProgress | None) -> tuple[Insp
     gone = [photo.path for photo, one in zip(first, seen, strict=True) if one is None]
     copies = [group for group, one in zip(copies, seen, strict=True) if one is not None]
     first, looked = [group[0] for group in copies], [one for one in seen if one is not None]
-    matches = alike.matches(np.stack([one.small for one in looked]), told(_("comparing photos")))
+    matches = near_duplicates.matches(np.stack([one.small for one in looked]), told(_("comparing photos")))
     pairs = tuple(
         Pair(first[match.one].path, first[match.two].path, match.likeness, match.mirrored) for match in matches
     )
@@ -133,7 +135,7 @@ def _inspected(manifest: Manifest, on_progress: OnProgress | None) -> tuple[Insp
 
 
 def _groups(copies: Sequence[tuple[Photo, ...]], matches: Sequence[Match]) -> tuple[tuple[str, ...], ...]:
-    near = alike.groups(matches)
+    near = near_duplicates.groups(matches)
     inside = {place for group in near for place in group}
     near += [(place,) for place, photos in enumerate(copies) if len(photos) > 1 and place not in inside]
     return tuple(sorted(tuple(sorted(photo.path for place in group for photo in copies[place])) for group in near))
@@ -148,7 +150,7 @@ def _counted(copies: Sequence[tuple[Photo, ...]], values: Sequence[str]) -> dict
 
 def _unusual(copies: Sequence[tuple[Photo, ...]], looked: Sequence[Looked]) -> tuple[Unusual, ...]:
     modes = Counter(one.mode for one in looked)
-    plain = alike.featureless(np.stack([one.small for one in looked]))
+    plain = near_duplicates.featureless(np.stack([one.small for one in looked]))
     found = []
     for photos, one, is_plain in zip(copies, looked, plain, strict=True):
         sides, size = sorted((one.width, one.height)), f"{one.width}x{one.height}"

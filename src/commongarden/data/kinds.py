@@ -20,7 +20,7 @@ from PIL import (  # the plugins are named so that no thread meets a half-regist
     features,
 )
 
-from commongarden.language import N_
+from commongarden.i18n.language import N_
 
 ACCEPTED = "JPEG, PNG, WebP, BMP, GIF, TIFF, HEIC, AVIF, JPEG 2000, PPM, PGM, TGA"
 HEAD = 264  # bytes that tell the kind of a file

@@ -14,7 +14,7 @@ from commongarden.data.parts import ACCEPTED, parts_of, unwrapped
 from commongarden.data.tree import Tree
 from commongarden.data.vocabulary import PICTURES, part_of
 from commongarden.errors import DataError, unknown
-from commongarden.language import N_, _
+from commongarden.i18n.language import N_, _
 from commongarden.study.reading import ONLY
 
 PARTS_SAID = {

@@ -19,7 +19,7 @@ from commongarden.data.tree import IGNORED as IGNORED
 from commongarden.data.tree import Tree, identity, is_named_so
 from commongarden.data.vocabulary import ASIDE
 from commongarden.errors import DataError
-from commongarden.language import N_, _
+from commongarden.i18n.language import N_, _
 
 NO_FILE = N_("no such file")
 UNLABELLED = N_("unlabelled: in no class folder")

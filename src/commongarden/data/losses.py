@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from commongarden.data.listing import Candidate
 from commongarden.errors import DataError
-from commongarden.language import N_, _, told
+from commongarden.i18n.language import N_, _, translate
 from commongarden.records import LeftOut
 
 MOST_UNREADABLE = 0.05
@@ -81,7 +81,7 @@ def records(found: Sequence[Loss]) -> list[str]:
 
 def lines(found: Sequence[Loss]) -> list[str]:
     """A line for each class that loses photos."""
-    said = [told(record) for record in records(found)]
+    said = [translate(record) for record in records(found)]
     if len(said) > MOST_LINES:
         said[MOST_LINES:] = [_("and {n} classes more").format(n=len(said) - MOST_LINES)]
     return said
@@ -110,7 +110,7 @@ def check(source: str, candidates: Sequence[Candidate], left_out: Sequence[LeftO
         )
     if len(unreadable) <= MOST_UNREADABLE * len(counted):
         return
-    files = "".join(f"\n  {out.path}: {told(out.reason)}" for out in unreadable[:3])
+    files = "".join(f"\n  {out.path}: {translate(out.reason)}" for out in unreadable[:3])
     more = _("\n  and {n} more").format(n=len(unreadable) - 3) if len(unreadable) > 3 else ""
     raise DataError(
         _(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from commongarden.data.layout import Layout
 from commongarden.data.tree import Tree
-from commongarden.language import N_
+from commongarden.i18n.language import N_
 
 _NAMES = re.compile(
     r"(.*[_-])?(train|trainval|val|valid|validation|test|split|splits)(list)?([_-].*)?\.txt", re.IGNORECASE

@@ -20,7 +20,7 @@ from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 from commongarden.data import kinds
 from commongarden.data.mending import mended
 from commongarden.errors import DataError
-from commongarden.language import N_
+from commongarden.i18n.language import N_
 
 _CUT = re.compile(r"truncated|unexpected\send\sof", re.IGNORECASE)
 Seen = TypeVar("Seen")

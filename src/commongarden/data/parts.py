@@ -10,7 +10,7 @@ from commongarden.data.elsewhere import labels_elsewhere
 from commongarden.data.tree import Tree
 from commongarden.data.vocabulary import MASKS, PART_NAMES, part_of
 from commongarden.errors import DataError
-from commongarden.language import N_, _
+from commongarden.i18n.language import N_, _
 
 ACCEPTED = N_(
     "accepted: a folder with a folder of photos for each class, a folder with train/, val/, test/ and class folders "

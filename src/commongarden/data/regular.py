@@ -7,7 +7,7 @@ import stat
 from io import BufferedReader
 from pathlib import Path
 
-from commongarden.language import N_
+from commongarden.i18n.language import N_
 
 NOT_REGULAR = N_("not a regular file")
 

@@ -13,7 +13,7 @@ from commongarden.data.together import Alike as Alike
 from commongarden.data.together import Unit, joined, units, without_copies
 from commongarden.data.together import duplicates as duplicates
 from commongarden.errors import DataError
-from commongarden.language import N_, _, ngettext
+from commongarden.i18n.language import N_, _, ngettext
 from commongarden.records import Manifest, Split
 
 if TYPE_CHECKING:

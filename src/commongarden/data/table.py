@@ -15,8 +15,8 @@ from commongarden.data.columns import NONE, PART_WORDS, PATHS, Columns, plain
 from commongarden.data.tree import is_named_so
 from commongarden.data.vocabulary import PART_NAMES
 from commongarden.errors import DataError, unknown
-from commongarden.language import N_, _
-from commongarden.terminal import NOT_IN_NAMES
+from commongarden.i18n.language import N_, _
+from commongarden.io.terminal import NOT_IN_NAMES
 
 ENDINGS = (".csv", ".tsv")
 SEPARATORS = {",": "", ";": N_("{file} is separated by semicolons"), "\t": N_("{file} is separated by tabs"),

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from commongarden.language import N_
+from commongarden.i18n.language import N_
 from commongarden.records import LeftOut, Photo
 
 if TYPE_CHECKING:

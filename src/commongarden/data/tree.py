@@ -9,7 +9,7 @@ from pathlib import Path
 
 from commongarden.data import image
 from commongarden.errors import DataError
-from commongarden.language import _
+from commongarden.i18n.language import _
 
 # a file that bears one of these was meant as a photo, so it counts where it cannot be read
 EXTENSIONS = frozenset(

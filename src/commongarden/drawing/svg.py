@@ -9,7 +9,7 @@ from commongarden.arch import Node, Shape, label
 from commongarden.drawing.layout import CIRCLE, Line, Picture, Rect, Text, lay_out, show
 from commongarden.drawing.letters import FONTS
 from commongarden.drawing.parts import Box, Fork, Frame, Part, Row, Sum, parts_of
-from commongarden.language import _
+from commongarden.i18n.language import _
 
 STYLE = """
 svg.network {

@@ -1,10 +1,10 @@
 """From records, costs and measurements to reasons: why one arm is slower, better, or does not learn."""
 
 from commongarden.explain.accuracy import accuracy_difference, accuracy_reasons, planned_contrast, study_reasons
-from commongarden.explain.observation import Observation
-from commongarden.explain.reason import Reason
 from commongarden.explain.sentences import said
 from commongarden.explain.training import every_observation, notes, observations
+from commongarden.records.observation import Observation
+from commongarden.records.reason import Reason
 
 __all__ = [
     "Observation",

@@ -14,13 +14,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, get_args
 
 from commongarden import arch
-from commongarden.explain.observation import Observation
-from commongarden.explain.reason import Reason
 from commongarden.explain.sentences import figure, hundredths, said
 from commongarden.explain.training import branches, observations
-from commongarden.findings import Audit, Finding, Probe
-from commongarden.language import N_, used
+from commongarden.i18n.language import N_, used
 from commongarden.records import Estimate
+from commongarden.records.findings import Audit, Finding, Probe
+from commongarden.records.observation import Observation
+from commongarden.records.reason import Reason
 from commongarden.stats import METRICS, ContrastResult, Sample, mean_difference, mean_interval
 from commongarden.store import Store
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from commongarden.explain.time import TimePart
-from commongarden.language import N_
+from commongarden.i18n.language import N_
 
 KINDS = {
     "convolution": N_("convolution"), "dense layer": N_("dense layer"), "batch norm": N_("batch norm"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from commongarden.timings import Memory
+from commongarden.records.timings import Memory
 
 
 @dataclass(frozen=True)

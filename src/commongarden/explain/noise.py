@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 from dataclasses import dataclass
 
-from commongarden.language import _, ngettext
-from commongarden.timings import Timing
+from commongarden.i18n.language import _, ngettext
+from commongarden.records.timings import Timing
 
 LOAD = 0.5  # beside our own
 TAKEN = 0.02  # of the time on the wall

@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from commongarden.explain.limits import GIGA_PER_MS, Roofs, roofs
+from commongarden.explain.roofline import GIGA_PER_MS, Roofs, roofs
 from commongarden.records import Estimate
+from commongarden.records.timings import PATH, PHASES, TimedArm, TimedLayer, Timing
 from commongarden.stats.medians import median_interval
-from commongarden.timings import PATH, PHASES, TimedArm, TimedLayer, Timing
 
 MOST_OPERATORS = 12
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from commongarden.explain.observation import Observation
-from commongarden.language import _
+from commongarden.i18n.language import _
 from commongarden.records import Estimate
+from commongarden.records.observation import Observation
 
 
 def said(found: Observation) -> str:

@@ -8,11 +8,11 @@ import msgspec
 
 from commongarden.explain import noise, told
 from commongarden.explain.kinds import reason_kind
-from commongarden.explain.limits import roofs
 from commongarden.explain.memory import need
 from commongarden.explain.profile import profiles
+from commongarden.explain.roofline import roofs
 from commongarden.explain.time import TimePart, TimeSplit
-from commongarden.timings import Timing
+from commongarden.records.timings import Timing
 
 
 def profile_table(timing: Timing, depth: int, free: int | None = None) -> dict[str, Any]:

@@ -16,10 +16,10 @@ from commongarden import arch
 from commongarden.arch import Edit, External
 from commongarden.arch.alignment import Alignment, align
 from commongarden.arch.difference import BESIDE, kind
-from commongarden.explain.limits import Roofs, roofs
+from commongarden.explain.roofline import Roofs, roofs
 from commongarden.records import Estimate
+from commongarden.records.timings import PATH, TimedArm, TimedLayer, Timing
 from commongarden.stats.medians import median_interval
-from commongarden.timings import PATH, TimedArm, TimedLayer, Timing
 
 Source = Literal["edit", "images", "layer", "only", "same", "passing", "data", "loss", "optimizer", "other"]
 CONFIDENCE = 0.95

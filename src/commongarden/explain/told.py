@@ -7,14 +7,14 @@ from collections import Counter
 from commongarden.arch import Edit
 from commongarden.arch.difference import kind
 from commongarden.explain.kinds import INSIDE, KINDS, reason_kind
-from commongarden.explain.limits import Roofs
 from commongarden.explain.memory import Need
 from commongarden.explain.profile import Profile, Row
-from commongarden.explain.reason import Reason
+from commongarden.explain.roofline import Roofs
 from commongarden.explain.time import LEAST_SHARE, TimePart, TimeSplit
-from commongarden.language import N_, _, used
-from commongarden.language import told as recorded
+from commongarden.i18n.language import N_, _, used
+from commongarden.i18n.language import translate as recorded
 from commongarden.records import Estimate
+from commongarden.records.reason import Reason
 
 PHASE_NAMES = {
     "data": N_("data"), "forward": N_("forward"), "loss": N_("loss"), "backward": N_("backward"),

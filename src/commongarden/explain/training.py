@@ -13,9 +13,9 @@ from scipy import stats as distributions
 
 from commongarden import arch
 from commongarden.arch import Add, Node, Parallel, children, label
-from commongarden.explain.observation import Observation, ObservationKind
 from commongarden.records import Epoch, Estimate, Run
-from commongarden.signals import Reestimated, Signal, Signals
+from commongarden.records.observation import Observation, ObservationKind
+from commongarden.records.signals import Reestimated, Signal, Signals
 from commongarden.stats import at_commonest, commonest_class, mean_interval, rounding_spread
 from commongarden.store import Store
 

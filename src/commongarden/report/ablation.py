@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from commongarden.language import _
+from commongarden.i18n.language import _
 from commongarden.report import charts, numbers
 from commongarden.report.charts import Chart
 from commongarden.report.labels import TEXT
-from commongarden.report.worth import COLUMNS, cells, name, question, sentence, unit
-from commongarden.stats import METRICS, Results, Worths
+from commongarden.report.part_contributions import COLUMNS, cells, name, question, sentence, unit
+from commongarden.stats import METRICS, PartContributions, Results
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def section(results: Results) -> Section | None:
     )
 
 
-def picture(results: Results, found: Worths) -> Chart | None:
+def picture(results: Results, found: PartContributions) -> Chart | None:
     """Every part with its interval beside zero, the most valuable first; None where no run has finished."""
     factor = 100 if METRICS[results.metric].unit == "points" else 1
     order = [arm.arm for arm in results.arms]

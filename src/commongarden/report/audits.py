@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from commongarden.findings import Audit, Finding
-from commongarden.language import _, ngettext
+from commongarden.i18n.language import _, ngettext
+from commongarden.records.findings import Audit, Finding
 from commongarden.report.numbers import number, percent, whole
 from commongarden.report.words import more
 

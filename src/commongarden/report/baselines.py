@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from commongarden.language import _, ngettext
+from commongarden.i18n.language import _, ngettext
 from commongarden.records import Baseline
 from commongarden.report.numbers import hundredths, percent, whole
 from commongarden.stats import BesideBaseline

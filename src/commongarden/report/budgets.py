@@ -7,7 +7,7 @@ from typing import Any
 
 import altair as alt
 
-from commongarden.language import _, ngettext
+from commongarden.i18n.language import _, ngettext
 from commongarden.report import numbers
 from commongarden.report.charts import INK, PAPER, SOFT, Chart, at, colour, domain_of, finished, in_hundredths, inline
 from commongarden.report.numbers import hundredths, number, short, signed_points, span, whole

@@ -8,7 +8,7 @@ from typing import Any
 
 import altair as alt
 
-from commongarden.language import _
+from commongarden.i18n.language import _
 from commongarden.records import Epoch
 from commongarden.report import numbers, words
 from commongarden.report.charts import SOFT, Chart, colour, dash, domain_of, finished, inline

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from commongarden.language import _, ngettext
+from commongarden.i18n.language import _, ngettext
 from commongarden.report.numbers import listed
 from commongarden.study.design import SOURCES
 

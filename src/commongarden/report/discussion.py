@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from commongarden import arch, sentences, stats
 from commongarden.arch import Difference, Serial, Shape
 from commongarden.arch.difference import kind
-from commongarden.findings import Audit
-from commongarden.language import _, current, ngettext
+from commongarden.i18n.language import _, current, ngettext
 from commongarden.records import Estimate
+from commongarden.records.findings import Audit
 from commongarden.report import audits, blocks, designs, figures, numbers, words
 from commongarden.report.blocks import Block
 from commongarden.report.document import Block as Part
 from commongarden.report.document import Bullets, Figure, Paragraph, Section
+from commongarden.report.page_data import Histories
 from commongarden.report.references import Citations
-from commongarden.report.sections import Histories
 from commongarden.sentences.phrases import phrases
 from commongarden.stats import ContrastResult, Results
 from commongarden.study import Study

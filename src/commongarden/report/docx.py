@@ -10,7 +10,7 @@ import io
 import re
 from typing import Any
 
-from commongarden.language import _
+from commongarden.i18n.language import _
 from commongarden.report import figures
 from commongarden.report.document import Block, Bullets, Document, Figure, Log, Paragraph, Section, Table, numbered
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from commongarden import inspection
-from commongarden.inspection import Inspection, Kind, Pair, Unusual
-from commongarden.language import _, ngettext
-from commongarden.records import Manifest, Split
+from commongarden.i18n.language import _, ngettext
+from commongarden.records import Manifest, Split, inspection
+from commongarden.records.inspection import Inspection, Kind, Pair, Unusual
 from commongarden.report.labels import TEXT
 from commongarden.report.numbers import whole
 from commongarden.store import Store

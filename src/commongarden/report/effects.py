@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from commongarden.language import _
+from commongarden.i18n.language import _
 from commongarden.records import Estimate
 from commongarden.report import designs
 from commongarden.report.numbers import listed

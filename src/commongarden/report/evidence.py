@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from commongarden.language import _
+from commongarden.i18n.language import _
 from commongarden.records import Estimate
 from commongarden.report import numbers
 from commongarden.report.verdicts import figure, probability

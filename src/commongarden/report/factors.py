@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from commongarden.language import _
+from commongarden.i18n.language import _
 from commongarden.report import charts, effects
 from commongarden.report.charts import Chart
 from commongarden.report.labels import TEXT

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from commongarden.language import _, pgettext
+from commongarden.i18n.language import _, pgettext
 from commongarden.report import budgets, figures, race, terms, tuned
 from commongarden.report.charts import Chart
 from commongarden.report.document import Block, Bullets, Figure, Paragraph, Section, Table

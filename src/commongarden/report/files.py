@@ -43,9 +43,9 @@ def write_as(store: Store, formats: Sequence[str]) -> list[Path]:
         elif format == "latex":
             paths.append(_tables(store, results))
         else:
-            from commongarden.report import lab
+            from commongarden.report import written_report
 
-            document = document or lab.lab_report(store, results)
+            document = document or written_report.lab_report(store, results)
             paths.append(_word(store, document) if format == "docx" else _markdown(store, document))
     return paths
 
@@ -61,9 +61,9 @@ def _page(store: Store, results: Results) -> Path:
 
 
 def _tables(store: Store, results: Results) -> Path:
-    from commongarden.report import compared, latex
+    from commongarden.report import latex, written_tables
 
-    tables = [*compared.comparison(results), compared.contrasts(results)]
+    tables = [*written_tables.comparison(results), written_tables.contrasts(results)]
     path = store.root / "table.tex"
     write_atomically(path, latex.to_latex([table for table in tables if table is not None]).encode())
     return path

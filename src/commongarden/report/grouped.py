@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from commongarden.language import _, ngettext
+from commongarden.i18n.language import _, ngettext
 from commongarden.report import designs
 from commongarden.report.numbers import whole
 from commongarden.stats import Remedy, Results

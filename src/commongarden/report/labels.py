@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from commongarden.language import pgettext
+from commongarden.i18n.language import pgettext
 
 ENGLISH: dict[str, str] = {
     "answer": "What was found",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from commongarden.language import _
+from commongarden.i18n.language import _
 from commongarden.report.document import Block, Bullets, Document, Figure, Log, Paragraph, Table, numbered
 
 MARKUP = re.compile(r"([\\`*_{}\[\]<>|~$])")

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from commongarden import arch, inspection
+from commongarden import arch
 from commongarden.arch import FAMILIES, Dropout, Node
-from commongarden.language import _, ngettext
-from commongarden.recipe import Recipe
-from commongarden.records import Run
-from commongarden.report import blocks, designs, sections, verdicts
+from commongarden.i18n.language import _, ngettext
+from commongarden.records import Run, inspection
+from commongarden.report import blocks, designs, page_data, verdicts
 from commongarden.report.numbers import listed, percent, whole
 from commongarden.report.references import Citations
 from commongarden.stats import Results
 from commongarden.study import Study
+from commongarden.study.recipe import Recipe
 
 # the works that an architecture's published source in arch.FAMILIES stands for, by how it begins
 SOURCES = {
@@ -55,7 +55,7 @@ def _joined(sentences: Iterator[str]) -> str:
 
 
 def _design(study: Study, results: Results, cite: Citations) -> Iterator[str]:
-    data = sections.data_name(study)
+    data = page_data.data_name(study)
     yield ngettext(
         "{n} network was trained on {data} ({classes} classes): {train} photos to train on, {val} to validate and "
         "{test} to test.",
@@ -265,8 +265,8 @@ def _tests(results: Results, cite: Citations, *, raced: bool) -> Iterator[str]:
 def _machines(runs: Sequence[Run], cite: Citations) -> Iterator[str]:
     if not runs:
         return
-    lines = sections.machine_lines(runs)
+    lines = page_data.machine_lines(runs)
     yield _("Networks were trained with PyTorch ({works}): {versions}.").format(
-        works=cite("paszke"), versions=", ".join(f"{name} {version}" for name, version in sections.versions(runs))
+        works=cite("paszke"), versions=", ".join(f"{name} {version}" for name, version in page_data.versions(runs))
     )
     yield _("Machine: {machine}.").format(machine="; ".join(line.rstrip(".") for line in lines))

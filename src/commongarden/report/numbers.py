@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from commongarden.language import _
+from commongarden.i18n.language import _
 
 DASH = "\N{EN DASH}"  # of a figure that is not known
 

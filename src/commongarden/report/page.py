@@ -14,10 +14,11 @@ import jinja2
 from altair.utils import schemapi
 from markupsafe import Markup
 
-from commongarden import language
+from commongarden.i18n import language
 from commongarden.records import Predictions, Run
 from commongarden.report import (
     ablation,
+    attribution,
     baselines,
     budgets,
     charts,
@@ -28,11 +29,10 @@ from commongarden.report import (
     factors,
     methods,
     numbers,
+    page_data,
     pareto,
     race,
     scripts,
-    sections,
-    seen,
     tables,
     terms,
     tuned,
@@ -51,20 +51,20 @@ def render(store: Store, results: Results) -> str:
     """The page as HTML text."""
     study, runs, manifest, split = store.study(), store.runs(), store.manifest(), store.split()
     arms, raced = [arm.arm for arm in results.arms], race.section(store)
-    histories = sections.histories(store, arms, runs)
-    predictions = sections.all_predictions(store, runs)
+    histories = page_data.histories(store, arms, runs)
+    predictions = page_data.all_predictions(store, runs)
     contrasts = words.verdicts(results)
     label = results.commonest.label
-    guesses = {part: sections.share_of(manifest, getattr(split, part), label) for part in ("train", "val")}
+    guesses = {part: page_data.share_of(manifest, getattr(split, part), label) for part in ("train", "val")}
     confusions = _confusions(results, predictions)
 
-    answer = [charts.differences(results, contrasts), charts.accuracies(results, sections.accuracies(arms, runs))]
+    answer = [charts.differences(results, contrasts), charts.accuracies(results, page_data.accuracies(arms, runs))]
     over = curves.curves(histories, guesses, results.commonest.loss)
     time = curves.over_time(histories, guesses["val"])
     fronts = pareto.fronts(results)
     budgets_chart, tuned_chart = budgets.chart(results), tuned.chart(results)
     factorial, worths = factors.section(results), ablation.section(results)
-    looked, reasons = seen.section(store, results), why.section(store, results)
+    looked, reasons = attribution.section(store, results), why.section(store, results)
     drawn = [
         budgets_chart,
         tuned_chart,
@@ -84,7 +84,7 @@ def render(store: Store, results: Results) -> str:
         .render(
             text=designs.labels(TEXT, study.folds),
             lang=language.current(),
-            told=language.told,
+            translate=language.translate,
             words=words,
             designs=designs,
             effects=factorial,
@@ -94,7 +94,7 @@ def render(store: Store, results: Results) -> str:
             numbers=numbers,
             study=study,
             results=results,
-            question=language.told(study.description) or words.question(arms, sections.data_name(study)),
+            question=language.translate(study.description) or words.question(arms, page_data.data_name(study)),
             progress=_progress(results, study) if raced is None else None,
             race=raced,
             hopeless=race.hopeless(runs),
@@ -129,26 +129,26 @@ def render(store: Store, results: Results) -> str:
             ],
             published_seconds=tables.published_seconds(results),
             n_runs=len(predictions),
-            missed=sections.missed_photos(store, predictions, results.classes),
+            missed=page_data.missed_photos(store, predictions, results.classes),
             seen=looked,
-            audits=sections.audit_rows(store, arms),
+            audits=page_data.audit_rows(store, arms),
             duplicates=duplicates.section(store, study, manifest, split),
-            data_name=sections.data_name(study),
+            data_name=page_data.data_name(study),
             understood=store.understood(),
-            counts=sections.class_counts(manifest, split),
-            left_out=sections.left_out(manifest, split),
-            recipe=sections.recipe_rows(study),
-            arms=sections.arm_rows(study),
-            runs=sections.run_rows(runs, histories),
+            counts=page_data.class_counts(manifest, split),
+            left_out=page_data.left_out(manifest, split),
+            recipe=page_data.recipe_rows(study),
+            arms=page_data.arm_rows(study),
+            runs=page_data.run_rows(runs, histories),
             failures=[
                 (words.failure(run), run.failure.traceback if run.failure else "")
                 for run in runs
                 if run.status == "failed"
             ],
-            machines=sections.machine_lines(runs),
-            versions=sections.versions(runs),
-            fingerprints=sections.fingerprints(runs),
-            command=sections.command(store),
+            machines=page_data.machine_lines(runs),
+            versions=page_data.versions(runs),
+            fingerprints=page_data.fingerprints(runs),
+            command=page_data.command(store),
             methods=methods.methods(study, results, runs, raced=raced is not None),
             limits=words.limits(results, {study.recipe_of(arm).select for arm in arms}),
             css=Markup(source("page.css")),
@@ -193,7 +193,7 @@ def _confusions(results: Results, predictions: Sequence[tuple[Run, Predictions]]
     """A chart for every arm with a run, with the arm's name and the sentence below it."""
     found = []
     for i, arm in enumerate(results.arms):
-        shares = sections.confusion_shares(predictions, arm.arm, len(results.classes))
+        shares = page_data.confusion_shares(predictions, arm.arm, len(results.classes))
         if shares is None:
             continue
         places = charts.worst_classes(shares.tolist())
@@ -201,7 +201,7 @@ def _confusions(results: Results, predictions: Sequence[tuple[Run, Predictions]]
         said = words.mistaken(results.classes, shares.tolist())
         if len(places) < len(results.classes):
             said += f" {words.kept_classes(len(places), len(results.classes))}"
-        chart = charts.confusion(f"confusion_{i}", arm.arm, classes, sections.plain(shares, places))
+        chart = charts.confusion(f"confusion_{i}", arm.arm, classes, page_data.plain(shares, places))
         found.append((chart, {"arm": arm.arm, "said": said}))
     return found
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import altair as alt
 
-from commongarden.language import _
+from commongarden.i18n.language import _
 from commongarden.records import Estimate
 from commongarden.report import numbers, words
 from commongarden.report.charts import INK, SOFT, Chart, colour, domain_of, finished, in_hundredths, inline

@@ -7,24 +7,24 @@ from typing import Any
 import altair as alt
 from markupsafe import Markup
 
-from commongarden import language
-from commongarden.explain import limits, noise, profile, told
-from commongarden.explain.limits import Roofs
+from commongarden.explain import noise, profile, roofline, told
 from commongarden.explain.memory import need
 from commongarden.explain.profile import Profile
-from commongarden.language import _
+from commongarden.explain.roofline import Roofs
+from commongarden.i18n import language
+from commongarden.i18n.language import _
+from commongarden.records.timings import Timing
 from commongarden.report import charts, page, scripts
 from commongarden.report.charts import INK, SOFT, Chart, colour, finished, inline
 from commongarden.report.curves import faded
-from commongarden.timings import Timing
 
 GAP = 1.6  # a block's place from the picture's edge, as a factor
 
 
 def render(timing: Timing, depth: int = 1, free: int | None = None) -> str:
     """The page as HTML text. depth: levels of blocks; free: bytes to reckon the largest batch with."""
-    found, roof = profile.profiles(timing, depth), limits.roofs(timing)
-    chart = roofline(found, roof)
+    found, roof = profile.profiles(timing, depth), roofline.roofs(timing)
+    chart = roofline_chart(found, roof)
     arms, kind = [], language.pgettext("of a layer", "kind")
     for arm, one in zip(timing.arms, found, strict=True):
         memory = None if arm.memory is None else need(arm.memory, free)
@@ -67,7 +67,7 @@ def render(timing: Timing, depth: int = 1, free: int | None = None) -> str:
     )
 
 
-def roofline(found: tuple[Profile, ...], roof: Roofs) -> Chart:
+def roofline_chart(found: tuple[Profile, ...], roof: Roofs) -> Chart:
     """Blocks by multiply-adds for each byte and multiply-adds a second, below the machine's limits."""
     rows: list[dict[str, Any]] = [
         {

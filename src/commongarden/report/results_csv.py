@@ -10,7 +10,7 @@ import csv
 import io
 from collections.abc import Iterator
 
-from commongarden.language import used
+from commongarden.i18n.language import used
 from commongarden.records import Estimate
 from commongarden.report import baselines, words
 from commongarden.report.tables import COLUMNS, OTHER_METRICS

@@ -8,10 +8,10 @@ from typing import Any
 
 import altair as alt
 
-from commongarden.benched import OURS, PLAIN, WAYS, Bench, Case, Held
 from commongarden.explain import noise
-from commongarden.language import _, ngettext
+from commongarden.i18n.language import _, ngettext
 from commongarden.records import Estimate
+from commongarden.records.benchmark import OURS, PLAIN, WAYS, Bench, Case, Held
 from commongarden.report import charts, numbers
 from commongarden.report.charts import SOFT, Chart, colour, finished, inline
 from commongarden.stats import speed

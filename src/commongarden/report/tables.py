@@ -10,9 +10,9 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from commongarden.language import _
+from commongarden.i18n.language import _
 from commongarden.records import Estimate
-from commongarden.report import baselines, effects, numbers, words, worth
+from commongarden.report import baselines, effects, numbers, part_contributions, words
 from commongarden.report.labels import TEXT
 from commongarden.stats import ArmResult, Results
 
@@ -164,7 +164,7 @@ def terminal(results: Results) -> Iterator[RenderableType]:
     yield Comparison(results)
     yield Text()
     if results.worth is not None:
-        yield worth.table(results, results.worth)
+        yield part_contributions.table(results, results.worth)
         yield Text()
     for sentence in filter(None, (words.headline(results), *said, *words.notes(results))):
         yield Text(sentence)

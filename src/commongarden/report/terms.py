@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from commongarden import contract, inspection, language, sentences
-from commongarden.language import _, ngettext, told
-from commongarden.recipe import FIELDS
-from commongarden.records import Manifest, Run, Split
+from commongarden import sentences
+from commongarden.i18n import language
+from commongarden.i18n.language import _, ngettext, translate
+from commongarden.records import Manifest, Run, Split, inspection
 from commongarden.report import designs
 from commongarden.report.numbers import listed, whole
+from commongarden.store import contract
 from commongarden.study import Contrast, Study
 from commongarden.study.factorial import shown
+from commongarden.study.recipe import FIELDS
 
 
 @dataclass(frozen=True)
@@ -170,4 +172,4 @@ def _warnings(runs: Sequence[Run]) -> list[str]:
                 )
             )
     notes = dict.fromkeys((run.arm, note) for run in runs for note in run.notes)
-    return [*said, *(_("{arm}: {what}.").format(arm=arm, what=told(note)) for arm, note in notes)]
+    return [*said, *(_("{arm}: {what}.").format(arm=arm, what=translate(note)) for arm, note in notes)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import altair as alt
 
-from commongarden.language import _, ngettext
+from commongarden.i18n.language import _, ngettext
 from commongarden.report import words
 from commongarden.report.charts import PAPER, Chart, colour, dash, domain_of, finished, inline
 from commongarden.report.numbers import hundredths, listed, percent, whole

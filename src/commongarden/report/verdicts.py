@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from commongarden.language import _, ngettext
+from commongarden.i18n.language import _, ngettext
 from commongarden.records import Estimate
 from commongarden.report import designs, grouped
 from commongarden.report.numbers import hundredths, whole

@@ -14,12 +14,12 @@ import altair as alt
 import numpy as np
 
 from commongarden.explain import Observation, Reason, every_observation, said, study_reasons
-from commongarden.language import _, told
+from commongarden.i18n.language import _, translate
 from commongarden.records import Estimate, Run
+from commongarden.records.signals import Signal, Signals
 from commongarden.report import numbers
 from commongarden.report.charts import Chart, finished, inline
 from commongarden.report.labels import TEXT
-from commongarden.signals import Signal, Signals
 from commongarden.stats import Results, mean_interval
 from commongarden.store import Store
 
@@ -69,7 +69,7 @@ def section(store: Store, results: Results) -> Section | None:
             worse = contrast.against if contrast.outcome == "better" else contrast.arm
             better = contrast.arm if contrast.outcome == "better" else contrast.against
             reasons = study_reasons(store, worse, better, results.contrasts)
-            pairs.append((worse, better, [told(reason.sentence) for reason in reasons]))
+            pairs.append((worse, better, [translate(reason.sentence) for reason in reasons]))
     mapped = arms[:MOST_ARMS]
     signals = {arm: _signals(store, arm) for arm in mapped}
     quiet = [arm for arm in arms if not shown[arm]]
@@ -116,7 +116,7 @@ def lines(
             value = differences[one, two]
             assert value is not None
             worse, better = (one, two) if value.value < 0 else (two, one)
-            out += [f"  {i}. {told(reason.sentence)}" for i, reason in enumerate(found_reasons, 1)] or [
+            out += [f"  {i}. {translate(reason.sentence)}" for i, reason in enumerate(found_reasons, 1)] or [
                 f"  {without_reason(worse, better)}"
             ]
     return out
@@ -131,7 +131,7 @@ def probed(arms: tuple[str, str], found: Sequence[Reason]) -> list[str]:
                 "a few steps."
             ).format(one=arms[0], two=arms[1])
         ]
-    return [f"{i}. {told(reason.sentence)}" for i, reason in enumerate(found, 1)]
+    return [f"{i}. {translate(reason.sentence)}" for i, reason in enumerate(found, 1)]
 
 
 def _quiet(arms: Sequence[str]) -> str:

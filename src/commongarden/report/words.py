@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from commongarden.language import N_, _, ngettext, told
+from commongarden.i18n.language import N_, _, ngettext, translate
 from commongarden.records import Estimate, Machine, Run
 from commongarden.report import baselines, designs, grouped
 from commongarden.report.labels import TEXT
@@ -22,7 +22,7 @@ from commongarden.report.verdicts import remedy as remedy
 from commongarden.report.verdicts import signflip as signflip
 from commongarden.report.verdicts import verdict as verdict
 from commongarden.report.verdicts import verdicts as verdicts
-from commongarden.stats import METRICS, ArmResult, Commonest, ContrastResult, Results
+from commongarden.stats import METRICS, ArmResult, ContrastResult, MajorityClass, Results
 from commongarden.study import SplitPlan
 
 CONSEQUENCES = (N_("parameters"), N_("MACs"))  # rows of ContrastResult.differs that follow from the others
@@ -51,7 +51,7 @@ def differs(contrast: ContrastResult) -> str:
     )
 
 
-def beside_commonest(arm: ArmResult, commonest: Commonest) -> str | None:
+def beside_commonest(arm: ArmResult, commonest: MajorityClass) -> str | None:
     """Said of an arm that is not above always guessing the commonest class, or with runs that never left that line."""
     accuracy = arm.test_accuracy
     if accuracy is None or (arm.beats_commonest and not arm.n_at_commonest):
@@ -193,7 +193,7 @@ def compared(results: Results) -> str:
     )
 
 
-def commonest_line(commonest: Commonest) -> str:
+def commonest_line(commonest: MajorityClass) -> str:
     """The name of the line that a network must beat."""
     return _("always {label}").format(label=commonest.label)
 
@@ -291,7 +291,7 @@ def limits(results: Results, select: Iterable[str]) -> list[str]:
 
 def left_out(reason: str, n: int) -> str:
     """How many files were left out for one reason."""
-    return ngettext("{n} file: {reason}", "{n} files: {reason}", n).format(n=whole(n), reason=told(reason))
+    return ngettext("{n} file: {reason}", "{n} files: {reason}", n).format(n=whole(n), reason=translate(reason))
 
 
 def study_seeds(seeds: Sequence[int], seed: int) -> str:

@@ -6,10 +6,10 @@ from __future__ import annotations
 import numpy as np
 
 from commongarden import store as store_files
-from commongarden.data import baselines, memo
-from commongarden.language import _
+from commongarden.data import baselines, result_cache
+from commongarden.i18n.language import _
 from commongarden.runner import plan
-from commongarden.runner.soil import OnProgress, Soil
+from commongarden.runner.prepared_data import OnProgress, PreparedData
 from commongarden.store import Store
 from commongarden.study import Study
 
@@ -17,38 +17,38 @@ from commongarden.study import Study
 def keep(
     store: Store,
     study: Study,
-    soil: Soil,
+    prepared: PreparedData,
     on_progress: OnProgress | None = None,
-    tell: memo.Tell | None = None,
+    tell: result_cache.Tell | None = None,
 ) -> None:
     """Fits the baselines of every split of the study where neither the store nor the cache has those of these photos
     and that split. tell: hears where the cache's were torn.
 
     They see the photos at the smallest size that some arm sees, whose file of decoded images is there already.
     """
-    soils = {own.split.hash: own for own in (soil.of(seed) for seed in study.seeds)}
-    data = soil.manifest.hash
-    missing = [own for split, own in soils.items() if store.baselines(data, split) is None]
+    prepared_by_split = {own.split.hash: own for own in (prepared.of(seed) for seed in study.seeds)}
+    data = prepared.manifest.hash
+    missing = [own for split, own in prepared_by_split.items() if store.baselines(data, split) is None]
     resolution = min(study.recipe_of(arm).resolution for arm in study.arms)
     for done, own in enumerate(missing, 1):
         key = _key(own, resolution)
-        packed = memo.recall(soil.cache_folder, key, tell)
+        packed = result_cache.recall(prepared.cache_folder, key, tell)
         if packed is None:
             packed = _fitted(own, resolution)
-            memo.keep(soil.cache_folder, key, packed)
+            result_cache.keep(prepared.cache_folder, key, packed)
             if on_progress is not None:
                 on_progress(_("fitting baselines"), done, len(missing))
         store_files.write_baselines(store, data, own.split.hash, packed)
 
 
-def _key(soil: Soil, resolution: int) -> str:
-    made_from = [soil.manifest.hash, soil.split.hash, str(resolution)]
+def _key(prepared: PreparedData, resolution: int) -> str:
+    made_from = [prepared.manifest.hash, prepared.split.hash, str(resolution)]
     libraries = ["pillow", "scikit-learn", "scipy", "threadpoolctl"]
-    return memo.key("baselines", made_from, libraries, machine=plan.machine().processor)
+    return result_cache.key("baselines", made_from, libraries, machine=plan.machine().processor)
 
 
-def _fitted(soil: Soil, resolution: int) -> bytes:
-    n_classes, images = len(soil.manifest.classes), soil.images(resolution)
-    found = dict(baselines.fit(images, soil.labels, soil.train, soil.val, soil.test, n_classes))
-    photos = np.array([soil.manifest.photos[i].path for i in soil.test], dtype=np.str_)
-    return store_files.packed_baselines(photos, soil.labels[soil.test], found)
+def _fitted(prepared: PreparedData, resolution: int) -> bytes:
+    n_classes, images = len(prepared.manifest.classes), prepared.images(resolution)
+    found = dict(baselines.fit(images, prepared.labels, prepared.train, prepared.val, prepared.test, n_classes))
+    photos = np.array([prepared.manifest.photos[i].path for i in prepared.test], dtype=np.str_)
+    return store_files.packed_baselines(photos, prepared.labels[prepared.test], found)

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from commongarden.errors import StudyError
-from commongarden.language import _
+from commongarden.i18n.language import _
 from commongarden.study import Study
 
 MOST_SEEDS = 20  # for an arm, where nobody says another maximum

@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from commongarden.data import cache
-from commongarden.data.direct import seconds_per_photo
-from commongarden.language import _
+from commongarden.data.on_the_fly import seconds_per_photo
+from commongarden.i18n.language import _
 from commongarden.runner import plan
 from commongarden.runner.events import Job
 from commongarden.runner.forecast import clock
-from commongarden.runner.soil import Soil
+from commongarden.runner.prepared_data import PreparedData
 from commongarden.study import Study
 
 
-def n_read(study: Study, soil: Soil, job: Job) -> int:
+def n_read(study: Study, prepared: PreparedData, job: Job) -> int:
     """How many photos a run decodes: the training part once for the statistics of its channels, both parts each epoch,
     the test part at its end."""
-    own, recipe = soil.of(job.seed), plan.recipe_of(study, job)
+    own, recipe = prepared.of(job.seed), plan.recipe_of(study, job)
     statistics = len(own.train) if recipe.pixels == "standardized" else 0
     return statistics + recipe.epochs * (len(own.train) + len(own.val)) + len(own.test)
 
 
 def costs(
     study: Study,
-    soil: Soil,
+    prepared: PreparedData,
     jobs: Sequence[Job],
     n_workers: int,
     measured: Callable[[int], float] | None = None,
@@ -32,12 +32,12 @@ def costs(
     """A sentence for each size at which photos are decoded each time. measured: seconds of one photo at a resolution,
     by default timed now."""
     said = []
-    for resolution, room in soil.direct.items():
+    for resolution, room in prepared.direct.items():
         among = [job for job in jobs if plan.recipe_of(study, job).resolution == resolution]
         if not among:
             continue
-        one = seconds_per_photo(soil.manifest, resolution) if measured is None else measured(resolution)
-        all_of_them = one * sum(n_read(study, soil, job) for job in among)
+        one = seconds_per_photo(prepared.manifest, resolution) if measured is None else measured(resolution)
+        all_of_them = one * sum(n_read(study, prepared, job) for job in among)
         text = _(
             "photos are decoded each time at {resolution} pixels: decoded once they need {needed:,.1f} MB in {folder}, "
             "where {room:,.1f} MB are left by the disk and --cache-budget. One takes {ms:.2f} ms, so the runs at that "
@@ -46,8 +46,8 @@ def costs(
         said.append(
             text.format(
                 resolution=resolution,
-                needed=cache.needed((len(soil.manifest.photos), resolution, resolution, 3)) / 1e6,
-                folder=soil.cache_folder,
+                needed=cache.needed((len(prepared.manifest.photos), resolution, resolution, 3)) / 1e6,
+                folder=prepared.cache_folder,
                 room=room / 1e6,
                 ms=1e3 * one,
                 time=clock(all_of_them / max(n_workers, 1)),

@@ -16,9 +16,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from commongarden.classic import classic_log
-from commongarden.language import _, ngettext, told
+from commongarden.i18n.language import _, ngettext, translate
 from commongarden.records import Epoch, Run
+from commongarden.records.classic_log import classic_log
 from commongarden.runner.events import (
     EpochDone,
     Event,
@@ -118,7 +118,9 @@ def name_of(job: Job) -> str:
 
 def died(job: Job, cause: str) -> str:
     """Said where a run loses its worker."""
-    return _("{run}: {cause}; another one goes on from the last checkpoint").format(run=name_of(job), cause=told(cause))
+    return _("{run}: {cause}; another one goes on from the last checkpoint").format(
+        run=name_of(job), cause=translate(cause)
+    )
 
 
 def outcome(run: Run) -> str:
@@ -182,7 +184,7 @@ class LiveDisplay:
             case _:
                 self.running[event.job] = event
                 if isinstance(event, Started) and event.note:
-                    self.note(f"{name_of(event.job)}: {told(event.note)}")
+                    self.note(f"{name_of(event.job)}: {translate(event.note)}")
         self.live.update(self._picture())
 
     def _picture(self) -> Group:
@@ -246,7 +248,7 @@ class PlainDisplay:
         name = name_of(event.job)
         match event:
             case Started(note=note) if note:
-                self.line(f"{name}: {told(note)}")
+                self.line(f"{name}: {translate(note)}")
             case Started(epochs_before=before) if before:
                 self.line(_("{run}: goes on behind epoch {epoch}").format(run=name, epoch=len(before)))
             case EpochDone(job, epoch, speed):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from commongarden.findings import Audit
 from commongarden.records import Epoch, Run
-from commongarden.seen import Sight
+from commongarden.records.findings import Audit
+from commongarden.store.attribution_maps import Attribution
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Trial(Job):
 
 
 @dataclass(frozen=True)
-class Look:
+class AuditTask:
     """An arm to be audited before its runs."""
 
     arm: str
@@ -69,7 +69,7 @@ class Piloted:
 
 
 @dataclass(frozen=True)
-class Sighting:
+class AttributionTask:
     """An arm whose finished run with this seed is to be looked at, with the photos that evidence is wanted for."""
 
     arm: str
@@ -78,11 +78,11 @@ class Sighting:
 
 
 @dataclass(frozen=True)
-class Sighted:
+class Attributed:
     """What an arm's network looks at; sight is None where that could not be seen, for the cause given."""
 
     arm: str
-    sight: Sight | None
+    sight: Attribution | None
     cause: str = ""
 
 
@@ -140,6 +140,6 @@ class WorkerDied:
     cause: str
 
 
-Task = Job | Look | Pilot | Sighting
-Seen = Audited | Piloted | Sighted  # of tasks that are no runs
+Task = Job | AuditTask | Pilot | AttributionTask
+Seen = Audited | Piloted | Attributed  # of tasks that are no runs
 Event = Started | Stepped | EpochDone | RunDone | RunStopped | WorkerDied

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 
 from commongarden import store as store_files
 from commongarden.errors import StoreError
-from commongarden.language import _, ngettext
+from commongarden.i18n.language import _, ngettext
 from commongarden.runner.events import Job, Pilot, Piloted
 from commongarden.stats import sequential
 from commongarden.store import Store

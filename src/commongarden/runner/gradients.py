@@ -12,13 +12,13 @@ from pathlib import Path
 
 from commongarden import arch
 from commongarden.arch import Node
-from commongarden.data import memo
+from commongarden.data import result_cache
 from commongarden.errors import RunnerError
-from commongarden.language import _, told
-from commongarden.recipe import Recipe
+from commongarden.i18n.language import _, translate
 from commongarden.runner import plan
 from commongarden.runner.isolated import Died, Progress, calls
 from commongarden.study import Study
+from commongarden.study.recipe import Recipe
 
 SECONDS = 3.0  # for a study; what is left over waits for the next one
 ACCEPTED = 'layout = "channels-first"'
@@ -31,19 +31,19 @@ def check(study: Study, n_classes: int, cache_folder: Path) -> None:
         name: (arm.network(n_classes), study.recipe_of(name)) for name, arm in study.arms.items() if arm.origin is None
     }
     keys = {name: _key(*subject) for name, subject in subjects.items()}
-    lacking = {name: subjects[name] for name, key in keys.items() if memo.recall(cache_folder, key) is None}
+    lacking = {name: subjects[name] for name, key in keys.items() if result_cache.recall(cache_folder, key) is None}
     if not lacking:
         return
     machine = plan.machine().processor
-    shapes = memo.key("convolution-shapes", [], ("torch",), machine=machine)
-    known = (memo.recall(cache_folder, shapes) or b"").decode().split("\n")
+    shapes = result_cache.key("convolution-shapes", [], ("torch",), machine=machine)
+    known = (result_cache.recall(cache_folder, shapes) or b"").decode().split("\n")
     try:
         with calls() as made:
             found, right = made.call(_compared, lacking, frozenset(known), SECONDS)
     except Died as died:
         raise RunnerError(
             _("{arm}: comparing the gradients of its convolutions crashed: {cause}; accepted: {accepted}").format(
-                arm=died.phase, cause=told(died.cause), accepted=ACCEPTED
+                arm=died.phase, cause=translate(died.cause), accepted=ACCEPTED
             )
         ) from None
     for name, wrong in found.items():
@@ -54,13 +54,13 @@ def check(study: Study, n_classes: int, cache_folder: Path) -> None:
                     "accepted: {accepted} in the recipe, or another version of torch"
                 ).format(arm=name, convolution=wrong, accepted=ACCEPTED)
             )
-        memo.keep(cache_folder, keys[name], b"equal")
-    memo.keep(cache_folder, shapes, "\n".join(sorted(right)).encode())
+        result_cache.keep(cache_folder, keys[name], b"equal")
+    result_cache.keep(cache_folder, shapes, "\n".join(sorted(right)).encode())
 
 
 def _key(network: Node, recipe: Recipe) -> str:
     made_from = [arch.write(network), str(recipe.resolution), recipe.layout, *recipe.rewrites]
-    return memo.key("convolutions", made_from, ("torch",), machine=plan.machine().processor)
+    return result_cache.key("convolutions", made_from, ("torch",), machine=plan.machine().processor)
 
 
 def _compared(

@@ -11,9 +11,9 @@ from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
 from commongarden.errors import CommonGardenError
-from commongarden.language import current
+from commongarden.i18n.language import current
 from commongarden.runner import processes
-from commongarden.runner.watching import Watch
+from commongarden.runner.worker_monitor import WorkerMonitor
 
 Result = TypeVar("Result")
 Progress = Callable[[str], None]
@@ -47,7 +47,7 @@ class Calls:
         process, connection = self._process, self._connection
         assert process is not None
         assert connection is not None
-        watch, phase, since, said = Watch(process.pid or 0), "", time.monotonic(), 0
+        watch, phase, since, said = WorkerMonitor(process.pid or 0), "", time.monotonic(), 0
         try:
             connection.send((function, arguments))
             while True:

@@ -8,15 +8,14 @@ import dataclasses
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
-from commongarden import origin
-from commongarden.arm import Arm
 from commongarden.errors import ArchError, CommonGardenError
-from commongarden.language import N_, _, told
-from commongarden.origin import Origin
-from commongarden.recipe import Recipe, override
+from commongarden.i18n.language import N_, _, translate
 from commongarden.runner import limits
 from commongarden.runner.isolated import Calls, Died, Progress, Waits, calls
-from commongarden.study import Study
+from commongarden.study import Study, origin
+from commongarden.study.arm import Arm
+from commongarden.study.origin import Origin
+from commongarden.study.recipe import Recipe, override
 
 if TYPE_CHECKING:
     from commongarden.store import Store
@@ -154,7 +153,7 @@ def _noted(found: Origin, died: Died, layouts: tuple[str, ...]) -> Origin:
 
 def _crashed(arm: Arm, died: Died) -> ArchError:
     message = _("{arch}: the process of its preflight check crashed in {phase}: {cause}").format(
-        arch=arm.arch, phase=told(_phase(died)), cause=told(died.cause)
+        arch=arm.arch, phase=translate(_phase(died)), cause=translate(died.cause)
     )
     if not died.phase:  # not one line of it was run
         message += _('. In a script, calls must be under `if __name__ == "__main__":`, since processes import it.')
@@ -197,5 +196,5 @@ def _described(arm: Arm, work: Callable[[], Origin]) -> Origin:
     except CommonGardenError:
         raise
     except BaseException as error:
-        reason = told(describe_user_error(error, user_file(arm.arch)))
+        reason = translate(describe_user_error(error, user_file(arm.arch)))
         raise ArchError(_("{source}: it cannot be checked: {reason}").format(source=arm.arch, reason=reason)) from None

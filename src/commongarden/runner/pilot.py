@@ -17,18 +17,18 @@ import torch
 from commongarden import store as store_files
 from commongarden.arch import read
 from commongarden.data import batches
-from commongarden.data.resident import Held, resident
+from commongarden.data.device_images import Held, resident
 from commongarden.errors import CommonGardenError
-from commongarden.recipe import Recipe
 from commongarden.records import Epoch, Run
 from commongarden.runner import plan
+from commongarden.runner.checkpoint_schedule import seconds_of_saving
 from commongarden.runner.events import Job, Piloted
-from commongarden.runner.first import first_weights, own_pixels
-from commongarden.runner.grow import EVALUATION_BATCH
-from commongarden.runner.saving import seconds_of_saving
-from commongarden.runner.soil import Soil
+from commongarden.runner.initial_network import first_weights, own_pixels
+from commongarden.runner.prepared_data import PreparedData
+from commongarden.runner.training import EVALUATION_BATCH
 from commongarden.store import Store
 from commongarden.study import Study
+from commongarden.study.recipe import Recipe
 from commongarden.train import checkpoint, loop, measure, state, streams
 from commongarden.train.blame import describe_user_error
 from commongarden.train.evaluate import evaluate
@@ -39,28 +39,28 @@ MOST_SHARE = 0.1  # of a run's steps: what it would take is not worth its own ti
 LATENCY_PHOTOS = 35  # single photos that a run's latency is measured on
 
 
-def pilot(store: Store, study: Study, soil: Soil, arm: str, device_name: str) -> Piloted:
+def pilot(store: Store, study: Study, prepared: PreparedData, arm: str, device_name: str) -> Piloted:
     """Times the arm. One that cannot be timed is no reason not to train it: that is told."""
     try:
-        return _pilot(store, study, soil, arm, device_name)
+        return _pilot(store, study, prepared, arm, device_name)
     except (CommonGardenError, loop.Diverged) as error:
         return Piloted(arm, None, cause=str(error))
     except (Exception, SystemExit, KeyboardInterrupt) as error:  # the code of a network may raise anything
         return Piloted(arm, None, cause=describe_user_error(error))
 
 
-def _pilot(store: Store, study: Study, soil: Soil, arm: str, device_name: str) -> Piloted:
+def _pilot(store: Store, study: Study, prepared: PreparedData, arm: str, device_name: str) -> Piloted:
     job = Job(arm, study.seeds[0])
-    soil = soil.of(job.seed)
-    record = plan.record(study, soil, job, device_name)
+    prepared = prepared.of(job.seed)
+    record = plan.record(study, prepared, job, device_name)
     recipe, device = record.recipe, measure.pick_device(record.device)
     measure.settle(recipe.threads, recipe.precision)
     memory = measure.PeakMemory(device)
 
     start = time.perf_counter()
-    images = soil.images(recipe.resolution)
+    images = prepared.images(recipe.resolution)
     if recipe.pixels == "standardized":
-        mean, std = batches.channel_statistics(images, soil.train)
+        mean, std = batches.channel_statistics(images, prepared.train)
         record = dataclasses.replace(record, pixel_mean=mean, pixel_std=std)
     elif recipe.pixels == "own":
         mean, std = own_pixels(read(record.arch))
@@ -68,57 +68,59 @@ def _pilot(store: Store, study: Study, soil: Soil, arm: str, device_name: str) -
     held = resident(images, device)
     seconds = time.perf_counter() - start
 
-    steps = batches.n_batches(len(soil.train), recipe.batch_size)
+    steps = batches.n_batches(len(prepared.train), recipe.batch_size)
     head = recipe.head_epochs
     for epochs, alone in ((recipe.epochs - head, 0), (head, recipe.epochs)):  # a frozen body's steps are quicker
         if epochs:
             phase = dataclasses.replace(recipe, head_epochs=alone)
             start = time.perf_counter()
-            trainee = _trainee(study, job, record, phase, device)
+            train_state = _trainee(study, job, record, phase, device)
             made = time.perf_counter() - start
-            seconds += epochs * steps * _step_seconds(trainee, study, soil, held, job, steps)
+            seconds += epochs * steps * _step_seconds(train_state, study, prepared, held, job, steps)
 
     def photos(n: int, batch: int) -> Iterable[loop.Batch]:
-        return islice(batches.in_order(held, soil.labels, soil.train, batch), n)
+        return islice(batches.in_order(held, prepared.labels, prepared.train, batch), n)
 
     seconds += made
-    evaluate(trainee.classifier, photos(1, EVALUATION_BATCH), device)  # warm-up
-    batch = min(len(soil.train), EVALUATION_BATCH)
-    a_batch = _timed(lambda: evaluate(trainee.classifier, photos(1, EVALUATION_BATCH), device))
-    seconds += a_batch / batch * (recipe.epochs * len(soil.val) + len(soil.test))
-    seconds += LATENCY_PHOTOS * _timed(lambda: evaluate(trainee.classifier, photos(1, 1), device))
+    evaluate(train_state.classifier, photos(1, EVALUATION_BATCH), device)  # warm-up
+    batch = min(len(prepared.train), EVALUATION_BATCH)
+    a_batch = _timed(lambda: evaluate(train_state.classifier, photos(1, EVALUATION_BATCH), device))
+    seconds += a_batch / batch * (recipe.epochs * len(prepared.val) + len(prepared.test))
+    seconds += LATENCY_PHOTOS * _timed(lambda: evaluate(train_state.classifier, photos(1, 1), device))
 
     path = store.root / f".pilot-{arm}.tmp"  # swept away where this process is killed
-    checkpoint.to_bytes(trainee)  # warm-up
-    a_checkpoint = _timed(lambda: store_files.write_atomically(path, checkpoint.to_bytes(trainee)))
+    checkpoint.to_bytes(train_state)  # warm-up
+    a_checkpoint = _timed(lambda: store_files.write_atomically(path, checkpoint.to_bytes(train_state)))
     seconds += seconds_of_saving(recipe.epochs, seconds, a_checkpoint)
     path.unlink()
-    stored = len(state.to_bytes(trainee.classifier))
-    answers = len(soil.test) * (4 * len(soil.manifest.classes) + 8)
+    stored = len(state.to_bytes(train_state.classifier))
+    answers = len(prepared.test) * (4 * len(prepared.manifest.classes) + 8)
     return Piloted(arm, seconds, memory.look(), stored + answers)
 
 
 def _step_seconds(
-    trainee: loop.Trainee, study: Study, soil: Soil, photos: Held, job: Job, steps_per_epoch: int
+    train_state: loop.TrainState, study: Study, prepared: PreparedData, photos: Held, job: Job, steps_per_epoch: int
 ) -> float:
     """Mean seconds of a training step, its batch included: of the later half of some steps, by when whatever is done
     once is done."""
-    recipe, in_order = trainee.recipe, study.stream_seed(job.seed, "order")
+    recipe, in_order = train_state.recipe, study.stream_seed(job.seed, "order")
 
     def train_batches(epoch: int) -> Iterable[loop.Batch]:
         order, augmentation = (
             streams.generator(study.seed, in_order, "order", epoch),
             streams.generator(study.seed, in_order, "augmentation", epoch),
         )
-        return batches.shuffled(photos, soil.labels, soil.train, recipe.batch_size, order, augmentation, recipe.augment)
+        return batches.shuffled(
+            photos, prepared.labels, prepared.train, recipe.batch_size, order, augmentation, recipe.augment
+        )
 
     def no_validation() -> Iterable[loop.Batch]:
-        return batches.in_order(photos, soil.labels, soil.train[:1], 1)
+        return batches.in_order(photos, prepared.labels, prepared.train[:1], 1)
 
     times: list[float] = []
     most = min(MOST_STEPS, int(MOST_SHARE * recipe.epochs * steps_per_epoch))
     last = time.perf_counter()
-    for news in loop.train(trainee, train_batches, no_validation, steps_per_epoch, study.seed, in_order):
+    for news in loop.train(train_state, train_batches, no_validation, steps_per_epoch, study.seed, in_order):
         now = time.perf_counter()
         if isinstance(news, Epoch):  # with few batches an epoch, several are timed
             last = time.perf_counter()
@@ -138,6 +140,6 @@ def _timed(function: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def _trainee(study: Study, job: Job, record: Run, recipe: Recipe, device: torch.device) -> loop.Trainee:
+def _trainee(study: Study, job: Job, record: Run, recipe: Recipe, device: torch.device) -> loop.TrainState:
     first = first_weights(study, job, read(record.arch), record.input, recipe, record.pixel_mean, record.pixel_std)
-    return loop.new_trainee(first, recipe, device)
+    return loop.new_train_state(first, recipe, device)

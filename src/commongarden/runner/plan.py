@@ -17,14 +17,14 @@ import psutil
 
 from commongarden import arch
 from commongarden.errors import RunnerError
-from commongarden.language import _
-from commongarden.recipe import Recipe, hashed
+from commongarden.i18n.language import _
 from commongarden.records import SCHEMA, Failure, Git, Hashes, Machine, Run
 from commongarden.runner import limits
-from commongarden.runner.events import FoldJob, Job, Look, Trial
-from commongarden.runner.soil import Soil
+from commongarden.runner.events import AuditTask, FoldJob, Job, Trial
+from commongarden.runner.prepared_data import PreparedData
 from commongarden.store import Store
 from commongarden.study import Study
+from commongarden.study.recipe import Recipe, hashed
 
 WORKER_BYTES = 450_000_000  # resident size of a process that has torch loaded and runs a small step
 PACKAGES = ("commongarden", "torch", "torchvision", "timm", "numpy", "pillow", "scipy")
@@ -36,11 +36,11 @@ def pending(study: Study, store: Store) -> list[Job]:
     return [made(arm, seed) for seed in study.seeds for arm in study.arms if not store.has(arm, seed)]
 
 
-def unaudited(study: Study, store: Store, jobs: Sequence[Job], n_classes: int) -> list[Look]:
+def unaudited(study: Study, store: Store, jobs: Sequence[Job], n_classes: int) -> list[AuditTask]:
     """Arms of the jobs whose network, as it is now, the store holds no audit of."""
     kept = store.audits()
     return [
-        Look(arm)
+        AuditTask(arm)
         for arm in dict.fromkeys(job.arm for job in jobs)
         if arm not in kept or kept[arm].network != arch.hash(study.arms[arm].network(n_classes))
     ]
@@ -144,11 +144,11 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def record(study: Study, soil: Soil, job: Job, device: str) -> Run:
+def record(study: Study, prepared: PreparedData, job: Job, device: str) -> Run:
     """What is known of a run before it begins; its results are filled in with dataclasses.replace."""
-    recipe, soil = recipe_of(study, job), soil.of(job.seed)
+    recipe, prepared = recipe_of(study, job), prepared.of(job.seed)
     shape = (recipe.resolution, recipe.resolution, 3)
-    network, kept = study.arms[job.arm].network(len(soil.manifest.classes)), study.arms[job.arm].origin
+    network, kept = study.arms[job.arm].network(len(prepared.manifest.classes)), study.arms[job.arm].origin
     cost = arch.cost(network, shape)
     return Run(
         schema=SCHEMA,
@@ -157,25 +157,25 @@ def record(study: Study, soil: Soil, job: Job, device: str) -> Run:
         status="failed",
         arch=arch.write(network),
         input=shape,
-        classes=soil.manifest.classes,
+        classes=prepared.manifest.classes,
         recipe=recipe,
-        hashes=Hashes(soil.manifest.hash, soil.split.hash, arch.hash(network), recipe_hash(recipe)),
+        hashes=Hashes(prepared.manifest.hash, prepared.split.hash, arch.hash(network), recipe_hash(recipe)),
         device=device,
         machine=machine(),
         started=now(),
         ended="",
         n_params=cost.n_params,
         macs=cost.macs,
-        n_train=len(soil.train),
-        n_val=len(soil.val),
-        n_test=len(soil.test),
+        n_train=len(prepared.train),
+        n_val=len(prepared.val),
+        n_test=len(prepared.test),
         pixel_mean=(0.0, 0.0, 0.0),
         pixel_std=(1.0, 1.0, 1.0),
         failure=Failure("not begun"),
         repeats=device == "cpu" and (kept is None or kept.repeats),
         git=git_state(),
         notes=() if kept is None else kept.notes,
-        range=soil.manifest.range,
+        range=prepared.manifest.range,
     )
 
 

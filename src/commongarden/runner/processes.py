@@ -19,12 +19,12 @@ from contextlib import contextmanager, suppress
 from multiprocessing.context import BaseContext
 
 from commongarden.errors import RunnerError
-from commongarden.language import _, use
+from commongarden.i18n.language import _, use
 from commongarden.runner import allocator
 
 PRELOADED = (
-    "commongarden.runner.grow",
-    "commongarden.runner.look",
+    "commongarden.runner.training",
+    "commongarden.runner.audit",
     "commongarden.runner.pilot",
 )
 HAS_SERVER = sys.platform == "linux"

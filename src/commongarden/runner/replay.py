@@ -14,11 +14,11 @@ from commongarden import arch
 from commongarden import store as store_files
 from commongarden.data import folder
 from commongarden.errors import StoreError
-from commongarden.language import N_, _
+from commongarden.i18n.language import N_, _
 from commongarden.records import Epoch, Machine, Run
 from commongarden.runner import plan, sources
 from commongarden.runner.events import EpochDone, Job, Trial
-from commongarden.runner.soil import reopen
+from commongarden.runner.prepared_data import reopen
 from commongarden.runner.workers import LocalWorkers
 from commongarden.store import Store
 from commongarden.study import TUNING_SEED, Study
@@ -63,14 +63,14 @@ def replay(
     stored, store, job = _found(directory)
     study = store.study()
     _check_same_ground(store, study, stored)
-    soil = reopen(store, cache_folder)
+    prepared = reopen(store, cache_folder)
     with tempfile.TemporaryDirectory(prefix="commongarden-replay-") as place:
         again = store_files.write_study(Path(place), study)
         store_files.write_split(again, store.manifest(), store.split())
         if study.splits_vary:
             for seed, split in store.splits().items():
                 store_files.write_own_split(again, seed, split)
-        workers = LocalWorkers(again, soil, 1, device or stored.device, stored.stopped_as_hopeless)
+        workers = LocalWorkers(again, prepared, 1, device or stored.device, stored.stopped_as_hopeless)
         for event in workers.execute([job], lambda: False):
             _tell(event, stored, tell)
         kept, number = plan.kept_in(again, job)

@@ -15,7 +15,7 @@ from commongarden.data.ambiguity import AmbiguousError
 from commongarden.data.finding import Listed
 from commongarden.data.split import too_few_groups
 from commongarden.errors import DataError, StoreError
-from commongarden.language import _, told
+from commongarden.i18n.language import _, translate
 from commongarden.records import Manifest, Understood
 from commongarden.store import Store
 from commongarden.study import Study
@@ -80,9 +80,9 @@ def chosen(
 
 def said(found: Listed) -> Iterator[str]:
     """What is reported first of all: how the data were understood, and what a person should know of them."""
-    yield told(found.layout)
+    yield translate(found.layout)
     for note in found.notes:
-        yield _("note: {text}").format(text=told(note))
+        yield _("note: {text}").format(text=translate(note))
 
 
 def keep(store: Store, found: Listed, manifest: Manifest) -> None:

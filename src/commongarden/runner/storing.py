@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 
 from commongarden.arch import read
-from commongarden.language import N_
+from commongarden.i18n.language import N_
 from commongarden.records import Run
 from commongarden.train import loop, state, streams
 from commongarden.train.classifier import Classifier

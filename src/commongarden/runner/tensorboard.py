@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from commongarden.errors import RunnerError
-from commongarden.language import _
+from commongarden.i18n.language import _
 from commongarden.records import Epoch
 from commongarden.runner.events import EpochDone, Event, Job, RunDone, Started
 

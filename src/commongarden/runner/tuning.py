@@ -6,17 +6,17 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from commongarden import contract, stats
+from commongarden import stats
 from commongarden import store as store_files
 from commongarden.errors import RunnerError
-from commongarden.language import _
+from commongarden.i18n.language import _
 from commongarden.runner import forecast, plan
+from commongarden.runner.cached_results import CachedResults
 from commongarden.runner.display import Display
-from commongarden.runner.events import Audited, Job, Piloted, Sighted, Task, Trial
+from commongarden.runner.events import Attributed, Audited, Job, Piloted, Task, Trial
 from commongarden.runner.forecast import Forecast
-from commongarden.runner.memos import Memos
 from commongarden.runner.workers import LocalWorkers
-from commongarden.store import Store
+from commongarden.store import Store, contract
 from commongarden.study import TUNING_SEED, TUNING_SUFFIX, Study
 
 
@@ -53,17 +53,17 @@ def search(
     An arm that has been tuned stays as it is. Raises RunnerError where an arm would have had another number of runs
     than the others.
     """
-    store, soil, study = workers.store, workers.soil, workers.store.study()
+    store, prepared, study = workers.store, workers.prepared, workers.store.study()
     if study.tuning is None or not untuned(study):
         return True
     if retry:
         _forget_failed(study, store)
     trials = pending(study, store)
     if trials:
-        n_classes = len(soil.manifest.classes)
+        n_classes = len(prepared.manifest.classes)
         n = plan.n_workers(study, len(trials), n_classes, workers.device, n_workers)
-        round_of = _Round(study, trials, known, n, n_classes, len(soil.train), display, confirm)
-        memos = Memos(study, workers.soil, workers.device, n, display.note)
+        round_of = _Round(study, trials, known, n, n_classes, len(prepared.train), display, confirm)
+        memos = CachedResults(study, workers.prepared, workers.device, n, display.note)
         wanted: list[Task] = [*plan.unaudited(study, store, trials, n_classes), *forecast.pilots(trials, known)]
         recalled, tasks = memos.recalled(wanted)
         for seen_before in recalled:
@@ -78,13 +78,13 @@ def search(
                 known[event.arm] = event
             elif isinstance(event, Audited):
                 keep_audit(event)
-            elif not isinstance(event, Sighted):  # which comes after the study's own runs only
+            elif not isinstance(event, Attributed):  # which comes after the study's own runs only
                 display.show(event)
         if pending(study, store):
             return False
     found = settled(study, store, display.note)
     store_files.write_study(store.root, found)
-    contract.write(store, contract.of(found, soil.manifest, store.splits()))  # the arms that were added are in it
+    contract.write(store, contract.of(found, prepared.manifest, store.splits()))  # the arms that were added are in it
     for tuned, arm in found.tuned_from().items():
         if arm in known:  # the same network takes the same time
             known.setdefault(tuned, dataclasses.replace(known[arm], arm=tuned))

@@ -20,29 +20,29 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Protocol
 
-from commongarden import origin
 from commongarden import store as store_files
 from commongarden.errors import CommonGardenError, RunnerError
-from commongarden.language import N_, _, current, told
+from commongarden.i18n.language import N_, _, current, translate
 from commongarden.records import Failure
-from commongarden.runner import allocator, limits, plan, processes, soil
+from commongarden.runner import allocator, limits, plan, prepared_data, processes
 from commongarden.runner.events import (
+    Attributed,
+    AttributionTask,
     Audited,
+    AuditTask,
     Event,
     Job,
-    Look,
     Pilot,
     Piloted,
     RunDone,
     RunStopped,
     Seen,
-    Sighted,
-    Sighting,
     Task,
     WorkerDied,
 )
-from commongarden.runner.watching import Watch
+from commongarden.runner.worker_monitor import WorkerMonitor
 from commongarden.store import Store
+from commongarden.study import origin
 
 READY = "ready"
 SHORT = 0.03  # of the memory: with less left than this, fewer runs go on at a time
@@ -72,7 +72,7 @@ class _Worker:
 
     process: BaseProcess
     connection: Connection
-    watch: Watch
+    watch: WorkerMonitor
     job: Task | None = None
     is_ready: bool = False
     was_stuck: str = ""
@@ -86,7 +86,7 @@ class LocalWorkers:
     """Processes on this machine. known: what a run of each arm takes, as far as that is known by then."""
 
     store: Store
-    soil: soil.Soil
+    prepared: prepared_data.PreparedData
     n: int
     device: str
     stop_hopeless: bool = False
@@ -182,11 +182,11 @@ class LocalWorkers:
             process.start()
         there.close()
         assert process.pid is not None
-        return _Worker(process, here, Watch(process.pid))
+        return _Worker(process, here, WorkerMonitor(process.pid))
 
     def _ground(self) -> tuple[Path, Mapping[int, int], int]:
-        """What a worker reopens the soil with."""
-        return self.soil.cache_folder, self.soil.direct, plan.n_decoding(self.store.study(), self.n)
+        """What a worker reopens the data with."""
+        return self.prepared.cache_folder, self.prepared.direct, plan.n_decoding(self.store.study(), self.n)
 
     def _hand(self, worker: _Worker, waiting: list[Task]) -> None:
         worker.job = waiting.pop(0)
@@ -213,9 +213,9 @@ class LocalWorkers:
         if not isinstance(job, Job):
             if not worker.is_ready:
                 raise _could_not_begin(cause)
-            if isinstance(job, Sighting):
-                return Sighted(job.arm, None, cause)
-            return Audited(job.arm, None, cause) if isinstance(job, Look) else Piloted(job.arm, None, cause=cause)
+            if isinstance(job, AttributionTask):
+                return Attributed(job.arm, None, cause)
+            return Audited(job.arm, None, cause) if isinstance(job, AuditTask) else Piloted(job.arm, None, cause=cause)
         kept, number = plan.kept_in(self.store, job)
         if kept.has(job.arm, number):  # it died with the run in the store, but before it could say so
             return RunDone(job, kept.run(job.arm, number))
@@ -226,7 +226,7 @@ class LocalWorkers:
         deaths[job] += 1
         if deaths[job] < DEATHS:
             return WorkerDied(job, cause)
-        record = plan.record(self.store.study(), self.soil, job, self.device)
+        record = plan.record(self.store.study(), self.prepared, job, self.device)
         failed = dataclasses.replace(
             record, failure=Failure(N_("{n} times: {cause}").format(n=DEATHS, cause=cause)), ended=plan.now()
         )
@@ -249,7 +249,7 @@ def _could_not_begin(cause: str) -> RunnerError:
         _(
             "a worker process could not begin: {cause}. What it printed says why. A script that runs a study "
             'must be a file, with the call under `if __name__ == "__main__":`, because workers import it.'
-        ).format(cause=told(cause))
+        ).format(cause=translate(cause))
     )
 
 
@@ -270,24 +270,26 @@ def _work(
 ) -> None:
     """A worker's life: jobs come in over the pipe, events go out, None from either side ends a run or the worker."""
     processes.begin(*begun)
-    from commongarden.runner.grow import grow  # loads torch, in this process only
-    from commongarden.runner.look import look
+    from commongarden.runner.attribution_tasks import attribute
+    from commongarden.runner.audit import look
     from commongarden.runner.pilot import pilot
-    from commongarden.runner.sights import look_at
+    from commongarden.runner.training import train_run  # loads torch, in this process only
 
     store = Store(root)
     try:
-        study, ground = store.study(), soil.reopen(store, *ground_of)
+        study, ground = store.study(), prepared_data.reopen(store, *ground_of)
         connection.send(READY)
         while (job := _received(connection)) is not None:
-            if isinstance(job, Look):
+            if isinstance(job, AuditTask):
                 connection.send(look(study, ground, job.arm))
             elif isinstance(job, Pilot):
                 connection.send(pilot(store, study, ground, job.arm, device))
-            elif isinstance(job, Sighting):
-                connection.send(look_at(store, ground, job, device))
+            elif isinstance(job, AttributionTask):
+                connection.send(attribute(store, ground, job, device))
             else:
-                for event in grow(store, study, ground, job, device, stop=connection.poll, stop_hopeless=stop_hopeless):
+                for event in train_run(
+                    store, study, ground, job, device, stop=connection.poll, stop_hopeless=stop_hopeless
+                ):
                     connection.send(event)
             allocator.release()
             connection.send(None)

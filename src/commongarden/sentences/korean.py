@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from commongarden.arch import UNKNOWN, BatchNorm, Conv, Dense, Difference, Dropout, Edit, MaxPool, Noise
 from commongarden.arch.difference import BESIDE, Part, kind
 from commongarden.arch.nodes import Activation, AdaptiveAvgPool, AvgPool
-from commongarden.particles import with_particle
+from commongarden.i18n.particles import with_particle
 from commongarden.sentences.english import ACTIVATIONS, growth
 from commongarden.sentences.phrases import Phrase, contents, phrases
 

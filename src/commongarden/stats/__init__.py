@@ -8,9 +8,6 @@ from commongarden.stats.budgets import Budget as Budget
 from commongarden.stats.budgets import BudgetView as BudgetView
 from commongarden.stats.budgets import BudgetViews as BudgetViews
 from commongarden.stats.budgets import budget_views as budget_views
-from commongarden.stats.commonest import Commonest as Commonest
-from commongarden.stats.commonest import at_commonest as at_commonest
-from commongarden.stats.commonest import commonest_class as commonest_class
 from commongarden.stats.contrasts import outcome as outcome
 from commongarden.stats.crossed import CrossedEstimate as CrossedEstimate
 from commongarden.stats.crossed import crossed_interval as crossed_interval
@@ -25,6 +22,9 @@ from commongarden.stats.factorial import Factorial as Factorial
 from commongarden.stats.factorial import Step as Step
 from commongarden.stats.holm import holm_levels as holm_levels
 from commongarden.stats.holm import holm_p as holm_p
+from commongarden.stats.majority_class import MajorityClass as MajorityClass
+from commongarden.stats.majority_class import at_commonest as at_commonest
+from commongarden.stats.majority_class import commonest_class as commonest_class
 from commongarden.stats.means import Components as Components
 from commongarden.stats.means import Mean as Mean
 from commongarden.stats.metrics import METRICS as METRICS
@@ -33,6 +33,8 @@ from commongarden.stats.metrics import Metric as Metric
 from commongarden.stats.metrics import calibration_error as calibration_error
 from commongarden.stats.metrics import imbalance as imbalance
 from commongarden.stats.missed import most_missed as most_missed
+from commongarden.stats.part_contributions import PartContribution as PartContribution
+from commongarden.stats.part_contributions import PartContributions as PartContributions
 from commongarden.stats.power import Effort as Effort
 from commongarden.stats.power import Remedy as Remedy
 from commongarden.stats.power import remedy as remedy
@@ -61,5 +63,3 @@ from commongarden.stats.tuned import TuningRun as TuningRun
 from commongarden.stats.tuned import best_of as best_of
 from commongarden.stats.tuned import tuning_found as tuning_found
 from commongarden.stats.tuned import tuning_runs as tuning_runs
-from commongarden.stats.worth import Worth as Worth
-from commongarden.stats.worth import Worths as Worths

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from commongarden import contract
 from commongarden.records import Estimate, Predictions
 from commongarden.stats.clusters import Groups, clusters
 from commongarden.stats.crossed import ONE_GROUP
@@ -22,6 +21,7 @@ from commongarden.stats.results import ContrastResult, Outcome
 from commongarden.stats.scores import Sample, mean_difference, shared_photos
 from commongarden.stats.signflip import least_p, signflip_p
 from commongarden.stats.superiority import mcnemar_p, probability_better
+from commongarden.store import contract
 from commongarden.study import Contrast, Study
 
 ALPHA = 0.05  # of all contrasts of a study together

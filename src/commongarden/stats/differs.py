@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from commongarden import arch, contract
+from commongarden import arch
 from commongarden.arch import listfile
-from commongarden.arm import Arm
+from commongarden.store import contract
 from commongarden.study import Contrast, Study
+from commongarden.study.arm import Arm
 
 
 def differences_of(study: Study, contrast: Contrast, n_classes: int) -> tuple[tuple[str, str, str], ...]:

@@ -38,7 +38,7 @@ class Plan:
 
     @property
     def looks(self) -> tuple[int, ...]:
-        return sequential.looks(self.most)
+        return sequential.interim_schedule(self.most)
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Looked:
 
 
 @dataclass(frozen=True)
-class Look:
+class InterimAnalysis:
     """What was seen once so many seeds were in: the contrasts that were open till then."""
 
     n_seeds: int
@@ -85,7 +85,7 @@ class Race:
     """
 
     plan: Plan
-    looks: tuple[Look, ...]
+    looks: tuple[InterimAnalysis, ...]
     needed: tuple[tuple[str, int], ...]
     stopped: tuple[tuple[str, int], ...]
 
@@ -113,7 +113,7 @@ def race(
     if len(seeds) < plan.most:
         raise ValueError(f"seeds: found {len(seeds)}, accepted: at least as many as the plan's most ({plan.most})")
     decisions: list[Decision] = ["open"] * len(pairs)
-    found: list[Look] = []
+    found: list[InterimAnalysis] = []
     needed: list[tuple[str, int]] = []
     stopped: dict[str, int] = {}
     for k, n_seeds in enumerate(plan.looks):
@@ -123,9 +123,9 @@ def race(
             break
         was_open = [i for i, decision in enumerate(decisions) if decision == "open"]
         evidence = {i: evidence_of(_differences(*pairs[i], seeds[:n_seeds], right), groups) for i in was_open}
-        at = settle(evidence, decisions, k, plan)
+        at = decide(evidence, decisions, k, plan)
         found.append(
-            Look(n_seeds, tuple(_looked(pairs[i], evidence[i], at[i], decisions[i]) for i in was_open)),
+            InterimAnalysis(n_seeds, tuple(_looked(pairs[i], evidence[i], at[i], decisions[i]) for i in was_open)),
         )
         for arm in playing:
             if n_seeds < plan.most and not _plays(arm, pairs, decisions):
@@ -135,7 +135,7 @@ def race(
     return Race(plan, tuple(found), tuple(needed), tuple(stopped.items()))
 
 
-def settle(evidence: dict[int, Evidence | None], decisions: list[Decision], k: int, plan: Plan) -> dict[int, float]:
+def decide(evidence: dict[int, Evidence | None], decisions: list[Decision], k: int, plan: Plan) -> dict[int, float]:
     """Decides at look k on the open contrasts that evidence holds, in place; gives the level of each one's interval."""
     n_contrasts = len(decisions)
     at: dict[int, float] = {}

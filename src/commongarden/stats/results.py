@@ -9,13 +9,13 @@ from commongarden.records import Baseline, Estimate
 from commongarden.stats.baselines import BesideBaseline
 from commongarden.stats.best import Standing
 from commongarden.stats.budgets import BudgetViews
-from commongarden.stats.commonest import Commonest
 from commongarden.stats.factorial import Factorial
+from commongarden.stats.majority_class import MajorityClass
 from commongarden.stats.means import Components
 from commongarden.stats.metrics import Imbalance
+from commongarden.stats.part_contributions import PartContributions
 from commongarden.stats.power import Remedy
 from commongarden.stats.tuned import Tuned
-from commongarden.stats.worth import Worths
 from commongarden.study import Published
 
 Outcome = Literal["better", "worse", "equivalent", "not resolved", "one seed", "one photo", "one group", "no pairs"]
@@ -127,7 +127,7 @@ class Results:
     n_train: int
     n_val: int
     n_test: int
-    commonest: Commonest
+    commonest: MajorityClass
     arms: tuple[ArmResult, ...]
     contrasts: tuple[ContrastResult, ...]
     baselines: tuple[Baseline, ...] = ()
@@ -143,6 +143,6 @@ class Results:
     vary: tuple[str, ...] = ("init", "order")
     folds: int = 0
     contract: str = ""
-    worth: Worths | None = None
+    worth: PartContributions | None = None
     n_groups: int = 0
     n_test_groups: int = 0

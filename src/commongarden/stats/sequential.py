@@ -25,7 +25,7 @@ FIRST, GROWTH = 3, 1.25  # the first look, in seeds; every later one comes at a 
 POINTS = 401  # of the grid on which densities are followed from look to look
 
 
-def looks(most: int, first: int = FIRST) -> tuple[int, ...]:
+def interim_schedule(most: int, first: int = FIRST) -> tuple[int, ...]:
     """After how many seeds there is a look, where an arm gets `most` of them at the most.
 
     >>> looks(20)
@@ -42,7 +42,7 @@ def looks(most: int, first: int = FIRST) -> tuple[int, ...]:
     return (*found, most)
 
 
-def spent(fraction: float, alpha: float) -> float:
+def alpha_spent(fraction: float, alpha: float) -> float:
     """The part of alpha that is spent by the time that this fraction (0..1) of the seeds is in."""
     return float(alpha * fraction**RHO)
 
@@ -64,7 +64,7 @@ def bounds(fractions: Sequence[float], alpha: float) -> list[float]:
     before, alpha_before = 0.0, 0.0
     for fraction in fractions:
         step, scale = (fraction - before) ** 0.5, fraction**0.5
-        wanted = spent(fraction, alpha) - alpha_before
+        wanted = alpha_spent(fraction, alpha) - alpha_before
 
         def excess(bound: float, grid=grid, mass=mass, step=step, scale=scale, wanted=wanted) -> float:  # type: ignore[no-untyped-def]
             above, below = special.ndtr((grid - bound * scale) / step), special.ndtr((-bound * scale - grid) / step)
@@ -75,7 +75,7 @@ def bounds(fractions: Sequence[float], alpha: float) -> list[float]:
         new, weights = _simpson(bound * scale)
         density = np.exp(-0.5 * ((new[:, None] - grid) / step) ** 2) / (step * np.sqrt(2 * np.pi))
         grid, mass = new, weights * (density @ mass)
-        before, alpha_before = fraction, spent(fraction, alpha)
+        before, alpha_before = fraction, alpha_spent(fraction, alpha)
     return found
 
 

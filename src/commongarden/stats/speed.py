@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from commongarden.benched import OURS, Bench, Trained
 from commongarden.records import Estimate
+from commongarden.records.benchmark import OURS, Bench, Trained
 from commongarden.stats.medians import median_interval
 
 FEWEST_ROUNDS = 6  # for an interval of 95 %: all values on one side of the median has the probability 2 / 2**n

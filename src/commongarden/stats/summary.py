@@ -7,23 +7,23 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from commongarden import arch, contract
+from commongarden import arch
 from commongarden.records import Estimate, Predictions, Run
 from commongarden.stats import raced
 from commongarden.stats.baselines import baselines_of, beside_baselines, over_splits
 from commongarden.stats.best import Standing, standings
 from commongarden.stats.budgets import budget_views
 from commongarden.stats.clusters import Groups, clusters
-from commongarden.stats.commonest import Commonest, at_commonest, commonest_class
 from commongarden.stats.contrasts import contrast_results
 from commongarden.stats.estimates import mean_interval
 from commongarden.stats.factorial import effects_of
+from commongarden.stats.majority_class import MajorityClass, at_commonest, commonest_class
 from commongarden.stats.metrics import METRICS, imbalance
+from commongarden.stats.part_contributions import part_contributions
 from commongarden.stats.results import ArmResult, Recall, Results
 from commongarden.stats.scores import Sample, mean_score, shared_photos
 from commongarden.stats.tuned import tuning_found
-from commongarden.stats.worth import worths_of
-from commongarden.store import Store
+from commongarden.store import Store, contract
 from commongarden.study import Study
 
 
@@ -74,7 +74,7 @@ def summarize(store: Store) -> Results:
         vary=study.vary,
         folds=study.folds,
         contract=contract.of(study, manifest, splits).hash,
-        worth=worths_of(study, arms, contrasts, _seconds(store, study, runs)) if study.ablation else None,
+        worth=part_contributions(study, arms, contrasts, _seconds(store, study, runs)) if study.ablation else None,
         n_groups=_n_groups([photo.path for photo in manifest.photos], groups),
         n_test_groups=_n_groups(split.test, groups),
     )
@@ -122,7 +122,7 @@ def _arm_result(
     name: str,
     runs: Sequence[Run],
     predictions: Mapping[int, Predictions],
-    commonest: Commonest,
+    commonest: MajorityClass,
     classes: Sequence[str],
     groups: Groups,
 ) -> ArmResult:

@@ -43,15 +43,15 @@ once for a study). What is not as it was written raises StoreError with its path
 that holds the study sets it aside and makes it again, except for study.toml, which only its owner can mend. Folders
 without checksums are of an earlier version and are read as they are.
 
-Who may write. One process at a time, which holds the study (`held`) and first of all mends what a killed one left half
-done (`mend`); its workers write the folders of their own runs and nothing else. Any number may read. Reports are
+Who may write. One process at a time, which holds the study (`lock`) and first of all mends what a killed one left half
+done (`recover`); its workers write the folders of their own runs and nothing else. Any number may read. Reports are
 written by whoever makes them, each file whole; they hold nothing that cannot be made again, and have no checksum.
 """
 
 from commongarden.store.checksums import checked, file_digest, keep
 from commongarden.store.files import changing, make_folder, write_atomically
 from commongarden.store.folder import UNDERSTOOD, ReadOnce, Store, open_store, read_history, read_predictions, read_run
-from commongarden.store.holding import Holder, held, holder, mend
+from commongarden.store.locking import Holder, holder, lock, recover
 from commongarden.store.runs import forget_run, write_run
 from commongarden.store.study import (
     forget_splits,
@@ -77,16 +77,16 @@ __all__ = [
     "file_digest",
     "forget_run",
     "forget_splits",
-    "held",
     "holder",
     "keep",
+    "lock",
     "make_folder",
-    "mend",
     "open_store",
     "packed_baselines",
     "read_history",
     "read_predictions",
     "read_run",
+    "recover",
     "verify",
     "write_atomically",
     "write_audit",

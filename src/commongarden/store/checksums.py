@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from commongarden.errors import StoreError
-from commongarden.language import _
+from commongarden.i18n.language import _
 from commongarden.store.files import make_folder, read, write_atomically
 
 FILE = "checksums.sha256"

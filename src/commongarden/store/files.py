@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from commongarden import disk
 from commongarden.errors import StoreError
-from commongarden.language import _
+from commongarden.i18n.language import _
+from commongarden.io import disk
 
 
 def write_atomically(path: Path, data: bytes) -> None:

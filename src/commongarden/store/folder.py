@@ -13,18 +13,18 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 
-from commongarden import arrays, cells
-from commongarden import signals as signal_file
 from commongarden import study as study_file
 from commongarden.errors import StoreError
-from commongarden.findings import AUDIT_SCHEMA, Audit
-from commongarden.language import N_, _
-from commongarden.recipe import of_its_time
+from commongarden.i18n.language import N_, _
+from commongarden.io import csv_cells, npz
 from commongarden.records import SCHEMA, Baseline, Epoch, LeftOut, Manifest, Photo, Predictions, Run, Split, Understood
-from commongarden.signals import Signals
+from commongarden.records import signals as signal_file
+from commongarden.records.findings import AUDIT_SCHEMA, Audit
+from commongarden.records.signals import Signals
 from commongarden.store.checksums import checked
 from commongarden.store.parsing import decoded, predictions_of, rows_of, text_of
 from commongarden.study import Study
+from commongarden.study.recipe import with_legacy_defaults
 
 Read = TypeVar("Read")
 UNDERSTOOD = "layout.json"
@@ -47,7 +47,7 @@ class Store:
         path = self.root / "manifest.csv"
         columns = [field.name for field in dataclasses.fields(Photo)]
         rows = rows_of(path, checked(self.root, path.name), columns, optional=("group",))
-        photos = tuple(Photo(**{key: cells.plain(cell) for key, cell in row.items()}) for row in rows)
+        photos = tuple(Photo(**{key: csv_cells.plain(cell) for key, cell in row.items()}) for row in rows)
         file = _read_split(self.root)
         range = self.study().range if (self.root / "study.toml").is_file() else None
         return Manifest(file.root, photos, file.unreadable, range)
@@ -132,7 +132,7 @@ class Store:
         path = self.root / "baselines" / f"{baselines_key(data, split)}.npz"
         if not path.is_file():
             return None
-        kept = arrays.read(checked(self.root, f"baselines/{path.name}"), where=path)
+        kept = npz.read(checked(self.root, f"baselines/{path.name}"), where=path)
         about = kept.get("baselines", np.empty(0, np.uint8)).tobytes()
         found = decoded(path, about, tuple[Baseline, ...], N_("a study's baselines"))
         return tuple((item, predictions_of(path, kept, f"probabilities_{item.kind}")) for item in found)
@@ -146,7 +146,7 @@ class Store:
         path = self.root / "thumbnails.npz"
         if not path.is_file():
             return {}
-        kept = arrays.read(checked(self.root, path.name), where=path)
+        kept = npz.read(checked(self.root, path.name), where=path)
         names = kept.get("photos", np.empty(0, np.str_)).ravel()
         return {str(name): kept[f"jpeg_{i}"].tobytes() for i, name in enumerate(names) if f"jpeg_{i}" in kept}
 
@@ -201,7 +201,7 @@ def read_run(directory: Path) -> Run:
     path = directory / "run.json"
     data, what = checked(directory, path.name), N_("a run's record")
     run = decoded(path, data, Run, what)
-    run = dataclasses.replace(run, recipe=of_its_time(run.recipe, decoded(path, data, _Named, what).recipe))
+    run = dataclasses.replace(run, recipe=with_legacy_defaults(run.recipe, decoded(path, data, _Named, what).recipe))
     if run.schema != SCHEMA:
         raise StoreError(
             _("{path}: found schema {schema}; this version of commongarden reads {readable}").format(
@@ -231,7 +231,7 @@ def read_history(directory: Path) -> tuple[Epoch, ...]:
 def read_predictions(directory: Path) -> Predictions:
     """What the run in this directory said of every test photo. Raises StoreError."""
     path = directory / "predictions.npz"
-    return predictions_of(path, arrays.read(checked(directory, path.name), where=path), "probabilities")
+    return predictions_of(path, npz.read(checked(directory, path.name), where=path), "probabilities")
 
 
 def baselines_key(data: str, split: str) -> str:

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from commongarden.errors import CommonGardenError, StoreError
-from commongarden.language import _
+from commongarden.i18n.language import _
 from commongarden.records import Predictions
 
 T = TypeVar("T")

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import msgspec
 
-from commongarden import disk
-from commongarden import signals as signal_file
 from commongarden.errors import StoreError
-from commongarden.language import _
+from commongarden.i18n.language import _
+from commongarden.io import disk
 from commongarden.records import Epoch, Predictions, Run
-from commongarden.signals import Signals
+from commongarden.records import signals as signal_file
+from commongarden.records.signals import Signals
 from commongarden.store import checksums
 from commongarden.store.files import changing, make_folder, npz, sweep, write_atomically
 from commongarden.store.folder import Store

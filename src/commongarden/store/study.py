@@ -11,12 +11,12 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from commongarden import cells, disk
 from commongarden import study as study_file
 from commongarden.errors import StoreError
-from commongarden.findings import Audit
-from commongarden.language import _
+from commongarden.i18n.language import _
+from commongarden.io import csv_cells, disk
 from commongarden.records import Baseline, Manifest, Photo, Split
+from commongarden.records.findings import Audit
 from commongarden.store import checksums
 from commongarden.store.checksums import keep
 from commongarden.store.files import changing, npz
@@ -38,7 +38,7 @@ def write_split(store: Store, manifest: Manifest, split: Split) -> None:
     if not any(photo.group for photo in manifest.photos):
         names.remove("group")
     writer.writerow(names)
-    writer.writerows([cells.safe(getattr(photo, name)) for name in names] for photo in manifest.photos)
+    writer.writerows([csv_cells.safe(getattr(photo, name)) for name in names] for photo in manifest.photos)
     keep(store.root, "manifest.csv", text.getvalue().encode())
     file = SplitFile(manifest.root, manifest.left_out, split)
     keep(store.root, "split.json", msgspec.json.format(msgspec.json.encode(file), indent=1))

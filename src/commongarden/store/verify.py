@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from commongarden.errors import CommonGardenError, StoreError
-from commongarden.language import N_
+from commongarden.i18n.language import N_
 from commongarden.records import Run
 from commongarden.store import checksums
 from commongarden.store.folder import Store, read_predictions, read_run

@@ -1,9 +1,10 @@
 """The whole declared comparison: data, recipe, arms, seeds, contrasts; read from and written to TOML."""
 
-from commongarden.arm import Arm as Arm
 from commongarden.study.ablation import FACTORS as FACTORS
 from commongarden.study.ablation import TakenApart as TakenApart
 from commongarden.study.ablation import take_apart as take_apart
+from commongarden.study.arm import Arm as Arm
+from commongarden.study.brightness_range import grey_range as grey_range
 from commongarden.study.choice import choose_arms as choose_arms
 from commongarden.study.choice import folder_name as folder_name
 from commongarden.study.choice import of_architectures as of_architectures
@@ -25,7 +26,6 @@ from commongarden.study.file import read as read
 from commongarden.study.file import to_table as to_table
 from commongarden.study.reading import DataOptions as DataOptions
 from commongarden.study.reading import read_so as read_so
-from commongarden.study.span import grey_range as grey_range
 from commongarden.study.tuning import TUNING_SEED as TUNING_SEED
 from commongarden.study.tuning import TUNING_SUFFIX as TUNING_SUFFIX
 from commongarden.study.tuning import Tuning as Tuning

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from commongarden import arch
-from commongarden import arm as arms
-from commongarden.arm import Arm
 from commongarden.errors import ArchError, StudyError, unknown
-from commongarden.language import _
-from commongarden.recipe import Recipe
+from commongarden.i18n.language import _
+from commongarden.study import arm as arms
+from commongarden.study.arm import Arm
 from commongarden.study.declared import Contrast, Study
+from commongarden.study.recipe import Recipe
 
 FACTORS = ("order", "init", *arch.PART_FACTORS)
 ORDERS = ("LA", "LAB", "LBA", "BAL")

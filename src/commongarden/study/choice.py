@@ -7,10 +7,10 @@ import re
 from pathlib import Path
 
 from commongarden import arch
-from commongarden import arm as arms
-from commongarden.arm import Arm
 from commongarden.errors import StudyError, unknown
-from commongarden.language import _
+from commongarden.i18n.language import _
+from commongarden.study import arm as arms
+from commongarden.study.arm import Arm
 from commongarden.study.declared import Study
 from commongarden.study.tuning import Tuning
 

@@ -7,17 +7,16 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from commongarden import arm as arms
-from commongarden import terminal
-from commongarden.arm import Arm
 from commongarden.errors import StudyError, unknown
-from commongarden.language import _
-from commongarden.recipe import Recipe, override
-from commongarden.records import Range
+from commongarden.i18n.language import _
+from commongarden.io import terminal
+from commongarden.study import arm as arms
 from commongarden.study import design, factorial, tuning
+from commongarden.study.arm import Arm
+from commongarden.study.brightness_range import Range, grey_range
 from commongarden.study.design import DEFAULT_SEEDS, Source
 from commongarden.study.reading import DataOptions
-from commongarden.study.span import grey_range
+from commongarden.study.recipe import Recipe, override
 from commongarden.study.tuning import Tuning
 
 MOST_SEEDS = 10_000  # and folds: more is a slip of the hand, and would fill the memory before it fails

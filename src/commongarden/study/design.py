@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, get_args
 
 from commongarden.errors import StudyError, unknown
-from commongarden.language import _
+from commongarden.i18n.language import _
 
 Source = Literal["init", "order", "split"]
 SOURCES: tuple[Source, ...] = get_args(Source)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
-from commongarden import arm as arms
-from commongarden.language import _
-from commongarden.recipe import Recipe
+from commongarden.i18n.language import _
+from commongarden.study import arm as arms
 from commongarden.study import tuning
 from commongarden.study.declared import Contrast, Study
 from commongarden.study.file import to_table
+from commongarden.study.recipe import Recipe
 
 
 def conflicts(stored: Study, wanted: Study) -> list[str]:

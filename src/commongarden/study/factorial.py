@@ -20,11 +20,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from commongarden import arch
-from commongarden import arm as arms
-from commongarden.arm import Arm
 from commongarden.errors import ArchError, StudyError, unknown
-from commongarden.language import _
-from commongarden.recipe import FIELDS
+from commongarden.i18n.language import _
+from commongarden.study import arm as arms
+from commongarden.study.arm import Arm
+from commongarden.study.recipe import FIELDS
 
 BASE = "base"  # the key of [factors.base]
 MOST_ARMS = 1000

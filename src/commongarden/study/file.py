@@ -12,16 +12,16 @@ from typing import Any
 import msgspec
 import tomli_w
 
-from commongarden import arm as arms
-from commongarden import terminal
 from commongarden.errors import ArchError, StudyError, unknown
-from commongarden.fields import convert
-from commongarden.language import _
-from commongarden.recipe import Recipe, of_its_time
+from commongarden.i18n.language import _
+from commongarden.io import terminal
+from commongarden.io.fields import convert
+from commongarden.study import arm as arms
 from commongarden.study import reading, tuning
 from commongarden.study.declared import Contrast, Published, SplitPlan, Study, plain_text, whole_number
 from commongarden.study.design import both
 from commongarden.study.factorial import BASE
+from commongarden.study.recipe import Recipe, with_legacy_defaults
 
 
 def builtin_studies() -> tuple[str, ...]:
@@ -75,7 +75,7 @@ def parse_effective(text: str, *, where: str = "study") -> Study:
     """The study of an effective study file, as `dump` wrote it: what it does not name of its recipe, because an earlier
     version wrote it, is what it was then. Raises StudyError."""
     study = parse(text, where=where)
-    return dataclasses.replace(study, recipe=of_its_time(study.recipe, tomllib.loads(text).get("recipe", {})))
+    return dataclasses.replace(study, recipe=with_legacy_defaults(study.recipe, tomllib.loads(text).get("recipe", {})))
 
 
 def _check_text(value: object, place: tuple[str, ...]) -> None:

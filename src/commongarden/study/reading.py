@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from commongarden.errors import StudyError, unknown
-from commongarden.language import _
+from commongarden.i18n.language import _
 
 if TYPE_CHECKING:
     from commongarden.study.declared import Study

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from commongarden.errors import StudyError, unknown
-from commongarden.language import _
-from commongarden.recipe import Recipe, override
+from commongarden.i18n.language import _
+from commongarden.study.recipe import Recipe, override
 
 TUNING_SEED = -1  # of every tuning run; run seeds begin at 0, so no run of the study sees its streams
 MOST_RUNS = 10_000

@@ -15,17 +15,17 @@ from torch import Tensor, nn
 from commongarden import arch
 from commongarden.arch import External, Node, Shape
 from commongarden.errors import ArchError, CommonGardenError
-from commongarden.findings import AUDIT_SCHEMA, Audit, Scale
-from commongarden.language import _, told
-from commongarden.recipe import Recipe
+from commongarden.i18n.language import _, translate
+from commongarden.records.findings import AUDIT_SCHEMA, Audit, Scale
+from commongarden.study.recipe import Recipe
 from commongarden.train import measure, streams
+from commongarden.train.activations import ActivationCapture, fresh_statistics, linear_calls, tensors, watched
 from commongarden.train.blame import describe_user_error
 from commongarden.train.build import auxiliary_logits, build, module_name
 from commongarden.train.external import ExternalNetwork, user_file
 from commongarden.train.initialize import initialize
 from commongarden.train.recording import path_of
 from commongarden.train.symptoms import Passes, Plan, symptoms
-from commongarden.train.watch import Watch, fresh_statistics, linear_calls, tensors, watched
 
 MOST_PHOTOS, FEWEST_PHOTOS = 16, 3
 MACS = 8e9  # of one forward pass: a few seconds on one core for all passes
@@ -91,7 +91,7 @@ def _finite(value: float) -> float:
     return value if math.isfinite(value) else math.copysign(sys.float_info.max, value)
 
 
-def _training_pass(network: nn.Module, x: Tensor, labels: Tensor) -> tuple[Watch, Tensor, float]:
+def _training_pass(network: nn.Module, x: Tensor, labels: Tensor) -> tuple[ActivationCapture, Tensor, float]:
     """Leaves the gradients of the loss, auxiliary ones included, in the parameters."""
     network.train()
     network.zero_grad(set_to_none=True)
@@ -152,7 +152,7 @@ def blaming(network: Node) -> Iterator[None]:
     except Exception as error:
         if not (source := source_of(network)):
             raise
-        reason = told(describe_user_error(error, user_file(source)))
+        reason = translate(describe_user_error(error, user_file(source)))
         raise ArchError(_("{source}: it cannot be audited: {reason}").format(source=source, reason=reason)) from error
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import CodeType
 
 from commongarden.errors import CommonGardenError
-from commongarden.language import N_
+from commongarden.i18n.language import N_
 
 MOST_LETTERS = 400  # of an error's message
 OURS = Path(__file__).parents[1]

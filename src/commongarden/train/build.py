@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from commongarden import arch
 from commongarden.arch import Node, Shape
 from commongarden.errors import ArchError
-from commongarden.language import _
+from commongarden.i18n.language import _
 from commongarden.train import external
 from commongarden.train.convolutions import overruns
 

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.hooks import RemovableHandle
 
-from commongarden.signals import SIGNALS, LayerKind, Reestimated, Signals, WatchedLayer
+from commongarden.records.signals import SIGNALS, LayerKind, Reestimated, Signals, WatchedLayer
+from commongarden.train.activations import RECTIFIERS, TINY, Linear, first, walk
 from commongarden.train.channels import Channels
-from commongarden.train.watch import RECTIFIERS, TINY, Linear, first, walk
 
 STEPS_A_LOOK = 50  # of an epoch's steps, the layers are looked at in one for so many
 MOST_LOOKS = 4

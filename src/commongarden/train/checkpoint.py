@@ -9,9 +9,9 @@ from pathlib import Path
 
 import torch
 
-from commongarden.language import N_
+from commongarden.i18n.language import N_
 from commongarden.records import Epoch
-from commongarden.train.loop import Trainee
+from commongarden.train.loop import TrainState
 from commongarden.train.state import copied, hidden, put, put_hidden, state_of
 
 HEADER = b"commongarden checkpoint 1"  # and the SHA-256 of what follows on the next line
@@ -21,19 +21,19 @@ class Unreadable(Exception):
     """A checkpoint that cannot be gone on from."""
 
 
-def to_bytes(trainee: Trainee) -> bytes:
+def to_bytes(train_state: TrainState) -> bytes:
     """Weights, optimizer state, history, signals and the best weights so far. Random streams are derived, not saved."""
     buffer = io.BytesIO()
     torch.save(
         {
-            "weights": state_of(trainee.classifier),
-            "hidden": copied(hidden(trainee.classifier)),
-            "optimizer": trainee.optimizer.state_dict(),
-            "history": [dataclasses.asdict(epoch) for epoch in trainee.history],
-            "best_epoch": trainee.best_epoch,
-            "best_weights": trainee.best_weights,
-            "best_hidden": trainee.best_hidden,
-            "signals": None if trainee.recorder is None else trainee.recorder.state(),
+            "weights": state_of(train_state.classifier),
+            "hidden": copied(hidden(train_state.classifier)),
+            "optimizer": train_state.optimizer.state_dict(),
+            "history": [dataclasses.asdict(epoch) for epoch in train_state.history],
+            "best_epoch": train_state.best_epoch,
+            "best_weights": train_state.best_weights,
+            "best_hidden": train_state.best_hidden,
+            "signals": None if train_state.recorder is None else train_state.recorder.state(),
         },
         buffer,
     )
@@ -41,27 +41,27 @@ def to_bytes(trainee: Trainee) -> bytes:
     return b"%s %s\n" % (HEADER, hashlib.sha256(packed).hexdigest().encode()) + packed
 
 
-def restore(trainee: Trainee, path: Path) -> None:
-    """Brings the trainee to where the checkpoint was made. Raises FileNotFoundError, and Unreadable for a file that is
-    torn or of another network; the trainee must then be made anew."""
+def restore(train_state: TrainState, path: Path) -> None:
+    """Brings the state to where the checkpoint was made. Raises FileNotFoundError, and Unreadable for a file that is
+    torn or of another network; the state must then be built again."""
     try:
         header, _newline, packed = path.read_bytes().partition(b"\n")
         if header != b"%s %s" % (HEADER, hashlib.sha256(packed).hexdigest().encode()):
             kind = N_("it is not what was written")
             raise Unreadable(N_("{name} cannot be read ({kind})").format(name=path.name, kind=kind))
-        state = torch.load(io.BytesIO(packed), map_location=trainee.device, weights_only=True)
+        state = torch.load(io.BytesIO(packed), map_location=train_state.device, weights_only=True)
         history = [Epoch(**epoch) for epoch in state["history"]]
-        put(trainee.classifier, state["weights"])
-        put_hidden(trainee.classifier, state.get("hidden", {}))
-        trainee.optimizer.load_state_dict(state["optimizer"])
-        trainee.best_epoch, trainee.best_weights = state["best_epoch"], state["best_weights"]
-        trainee.best_hidden = state.get("best_hidden", {})
-        if trainee.recorder is not None and state.get("signals") is not None:
-            trainee.recorder.load(state["signals"])
+        put(train_state.classifier, state["weights"])
+        put_hidden(train_state.classifier, state.get("hidden", {}))
+        train_state.optimizer.load_state_dict(state["optimizer"])
+        train_state.best_epoch, train_state.best_weights = state["best_epoch"], state["best_weights"]
+        train_state.best_hidden = state.get("best_hidden", {})
+        if train_state.recorder is not None and state.get("signals") is not None:
+            train_state.recorder.load(state["signals"])
     except (FileNotFoundError, Unreadable):
         raise
     except Exception as error:  # on broken bytes the reader raises nearly anything
         raise Unreadable(
             N_("{name} cannot be read ({kind})").format(name=path.name, kind=type(error).__name__)
         ) from error
-    trainee.history = history
+    train_state.history = history

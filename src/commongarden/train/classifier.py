@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from commongarden.arch import Node, Shape, rewritten
-from commongarden.recipe import Recipe
+from commongarden.study.recipe import Recipe
 from commongarden.train.build import build
 
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from commongarden.language import N_
+from commongarden.i18n.language import N_
 
 UNSAFE_BELOW = 16  # input channels: a vector of AVX-512
 TOLERANCE = 1e-3  # of a gradient's norm; float32 sums stay well within

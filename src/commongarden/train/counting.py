@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode, _FlopCounterMode
 
 from commongarden.arch import UNKNOWN
 from commongarden.errors import ArchError, CommonGardenError
-from commongarden.language import N_, _, told
+from commongarden.i18n.language import N_, _, translate
 from commongarden.train.blame import describe_user_error
 from commongarden.train.external import ExternalNetwork, user_file
 
@@ -70,7 +70,7 @@ def _alone(
             _("{source}: at {size}, training: {reason}") if training else _("{source}: at {size}, evaluation: {reason}")
         )
         size, source = "x".join(map(str, input)), network.node.source
-        reason = told(describe_user_error(error, user_file(source))).removeprefix(f"{source}: ")
+        reason = translate(describe_user_error(error, user_file(source))).removeprefix(f"{source}: ")
         raise ArchError(where.format(source=source, size=size, reason=reason)) from None
     return describe_user_error(counting)
 

@@ -19,11 +19,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from commongarden import origin
 from commongarden.arch import External
 from commongarden.errors import ArchError, unknown
-from commongarden.language import _, told
-from commongarden.recipe import FIELDS
+from commongarden.i18n.language import _, translate
+from commongarden.study import origin
+from commongarden.study.recipe import FIELDS
 from commongarden.train import usercode
 from commongarden.train.blame import describe_user_error
 
@@ -217,7 +217,7 @@ def materialize(inner: nn.Module, node: External) -> None:
     except Exception as error:
         raise ArchError(
             _("{source}: its lazy layers take their shapes from a first pass, which failed: {reason}").format(
-                source=node.source, reason=told(describe_user_error(error, user_file(node.source)))
+                source=node.source, reason=translate(describe_user_error(error, user_file(node.source)))
             )
         ) from None
     finally:
@@ -315,7 +315,7 @@ def _load(node: External, place: str, file: Path, digest: str) -> ModuleType:
     except (Exception, SystemExit) as error:
         raise ArchError(
             _("{source}: {file} cannot be loaded: {reason}").format(
-                source=node.source, file=file, reason=told(describe_user_error(error, file))
+                source=node.source, file=file, reason=translate(describe_user_error(error, file))
             )
         ) from None
 
@@ -336,7 +336,7 @@ def _made(
                 hint = _("; did you mean the recipe's {near!r}?").format(near=near[0]) if near else ""
         raise ArchError(
             _("{source}: it could not be made: {reason}{hint}").format(
-                source=node.source, reason=told(describe_user_error(error, user_file(node.source))), hint=hint
+                source=node.source, reason=translate(describe_user_error(error, user_file(node.source))), hint=hint
             )
         ) from None
     if not isinstance(inner, nn.Module):

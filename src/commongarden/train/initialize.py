@@ -7,7 +7,7 @@ import math
 import torch
 from torch import nn
 
-from commongarden.recipe import Recipe
+from commongarden.study.recipe import Recipe
 
 
 def initialize(module: nn.Module, recipe: Recipe, generator: torch.Generator) -> None:

@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from commongarden.language import N_
-from commongarden.recipe import Recipe
+from commongarden.i18n.language import N_
 from commongarden.records import Epoch
+from commongarden.study.recipe import Recipe
 from commongarden.train import state, streams
 from commongarden.train.classifier import Classifier
 from commongarden.train.evaluate import evaluate
-from commongarden.train.move import Move, mover
 from commongarden.train.recording import Recorder
+from commongarden.train.replay.forward_backward import ForwardBackward, forward_backward_of
+from commongarden.train.replay.optimizer_step import OptimizerStep, optimizer_step_of
 from commongarden.train.schedule import begin_epoch, learning_rate, make_optimizer
-from commongarden.train.step import Learn, learner
 
 Batch = tuple[Tensor, Tensor]  # uint8 (n, 3, height, width), int64 (n,)
 
@@ -52,16 +52,18 @@ class Diverged(Exception):
 
 
 @dataclass
-class Trainee:
-    """A network in training: all that changes, and all that a checkpoint holds. learn: the passes of one step.
+class TrainState:
+    """A network in training: all that changes, and all that a checkpoint holds.
+
+    forward_backward, optimizer_step: the two halves of a step.
     trainable: parameters that the network's own code does not freeze. recorder: of its signals, if any."""
 
     classifier: Classifier
     recipe: Recipe
     device: torch.device
     optimizer: torch.optim.Optimizer
-    learn: Learn
-    move: Move
+    forward_backward: ForwardBackward
+    optimizer_step: OptimizerStep
     trainable: tuple[nn.Parameter, ...]
     history: list[Epoch] = field(default_factory=list)
     best_epoch: int = 0
@@ -70,55 +72,55 @@ class Trainee:
     recorder: Recorder | None = None
 
 
-def new_trainee(classifier: Classifier, recipe: Recipe, device: torch.device) -> Trainee:
+def new_train_state(classifier: Classifier, recipe: Recipe, device: torch.device) -> TrainState:
     """A network at its first weights, on its device, with its optimizer."""
     classifier.to(device)
     optimizer = make_optimizer(classifier, recipe)
-    learn, move = learner(classifier, optimizer, recipe, device), mover(optimizer, device)
+    passes, step = forward_backward_of(classifier, optimizer, recipe, device), optimizer_step_of(optimizer, device)
     trainable = tuple(parameter for parameter in classifier.parameters() if parameter.requires_grad)
-    return Trainee(classifier, recipe, device, optimizer, learn, move, trainable)
+    return TrainState(classifier, recipe, device, optimizer, passes, step, trainable)
 
 
 def train(
-    trainee: Trainee,
+    train_state: TrainState,
     train_batches: Callable[[int], Iterable[Batch]],
     val_batches: Callable[[], Iterable[Batch]],
     steps_per_epoch: int,
     study_seed: int,
     run_seed: int,
 ) -> Iterator[Step | Epoch]:
-    """Trains from the epoch behind the trainee's history to the recipe's last one.
+    """Trains from the epoch behind the state's history to the recipe's last one.
 
     train_batches(epoch) gives the epoch's batches in its order, val_batches() the validation part. Raises Diverged.
     """
-    for epoch in range(len(trainee.history) + 1, trainee.recipe.epochs + 1):
-        streams.seed_all(streams.seed(study_seed, run_seed, "dropout", epoch), trainee.classifier)
-        record = yield from _epoch(trainee, epoch, train_batches(epoch), val_batches, steps_per_epoch)
-        trainee.history.append(record)
-        if trainee.recipe.select == "best-val" and _is_best(trainee):
-            trainee.best_epoch = epoch
-            trainee.best_weights = state.copied(state.state_of(trainee.classifier))
-            trainee.best_hidden = state.copied(state.hidden(trainee.classifier))
+    for epoch in range(len(train_state.history) + 1, train_state.recipe.epochs + 1):
+        streams.seed_all(streams.seed(study_seed, run_seed, "dropout", epoch), train_state.classifier)
+        record = yield from _epoch(train_state, epoch, train_batches(epoch), val_batches, steps_per_epoch)
+        train_state.history.append(record)
+        if train_state.recipe.select == "best-val" and _is_best(train_state):
+            train_state.best_epoch = epoch
+            train_state.best_weights = state.copied(state.state_of(train_state.classifier))
+            train_state.best_hidden = state.copied(state.hidden(train_state.classifier))
         yield record
 
 
 def _epoch(
-    trainee: Trainee,
+    train_state: TrainState,
     epoch: int,
     batches: Iterable[Batch],
     val_batches: Callable[[], Iterable[Batch]],
     steps_per_epoch: int,
 ) -> Generator[Step, None, Epoch]:
-    classifier, recipe, recorder = trainee.classifier, trainee.recipe, trainee.recorder
-    clock = Clock(trainee.device)
+    classifier, recipe, recorder = train_state.classifier, train_state.recipe, train_state.recorder
+    clock = Clock(train_state.device)
     seen, right, loss_sum, rate = 0, 0, 0.0, 0.0
-    begin_epoch(classifier, recipe, epoch, trainee.trainable)
+    begin_epoch(classifier, recipe, epoch, train_state.trainable)
     for step, (pixels, labels) in enumerate(batches, 1):
-        pixels, labels = pixels.to(trainee.device), labels.to(trainee.device)
+        pixels, labels = pixels.to(train_state.device), labels.to(train_state.device)
         clock.mark("data")
 
         watched = recorder is not None and recorder.begin(step)
-        learned = trainee.learn(pixels, labels, watched=watched)
+        learned = train_state.forward_backward(pixels, labels, watched=watched)
         value, whole = learned.loss.item(), learned.whole.item()
         if not math.isfinite(whole):
             raise Diverged(epoch, step, whole)
@@ -128,7 +130,7 @@ def _epoch(
         clock.mark("forward_backward")
 
         rate = learning_rate(recipe, (epoch - 1) * steps_per_epoch + step - 1, steps_per_epoch)
-        trainee.move(rate)
+        train_state.optimizer_step(rate)
         if recorder is not None:
             recorder.moved()
         clock.mark("optimizer")
@@ -139,7 +141,7 @@ def _epoch(
         clock.skip()  # what the reader of this generator did meanwhile is not the run's time
     if recorder is not None:
         recorder.end_epoch(epoch)
-    val = evaluate(classifier, val_batches(), trainee.device)
+    val = evaluate(classifier, val_batches(), train_state.device)
     clock.mark("val")
     if not math.isfinite(val.loss):
         raise Diverged(epoch, steps_per_epoch, val.loss, "validation")
@@ -157,18 +159,18 @@ def _epoch(
     )
 
 
-def _is_best(trainee: Trainee) -> bool:
-    *before, last = trainee.history
+def _is_best(train_state: TrainState) -> bool:
+    *before, last = train_state.history
     return all(last.val_accuracy > epoch.val_accuracy for epoch in before)
 
 
-def selected(trainee: Trainee) -> int:
+def selected(train_state: TrainState) -> int:
     """Puts the weights that the recipe selects into the classifier; returns the epoch they are of."""
-    if trainee.recipe.select == "best-val" and trainee.best_weights is not None:
-        state.put(trainee.classifier, trainee.best_weights)
-        state.put_hidden(trainee.classifier, trainee.best_hidden)
-        return trainee.best_epoch
-    return len(trainee.history)
+    if train_state.recipe.select == "best-val" and train_state.best_weights is not None:
+        state.put(train_state.classifier, train_state.best_weights)
+        state.put_hidden(train_state.classifier, train_state.best_hidden)
+        return train_state.best_epoch
+    return len(train_state.history)
 
 
 class Clock:

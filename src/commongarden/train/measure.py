@@ -15,10 +15,10 @@ import torch
 from torch import nn
 
 from commongarden.arch import External
-from commongarden.arm import Arm
 from commongarden.errors import ArchError, RunnerError
-from commongarden.language import _
-from commongarden.origin import Origin
+from commongarden.i18n.language import _
+from commongarden.study.arm import Arm
+from commongarden.study.origin import Origin
 from commongarden.train import counting, external, weights
 
 

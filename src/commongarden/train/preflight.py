@@ -17,13 +17,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from commongarden import origin
 from commongarden.arch import Node
-from commongarden.arm import Arm
 from commongarden.errors import ArchError, CommonGardenError
-from commongarden.language import N_, _
-from commongarden.origin import PHASES, PREFLIGHT, Origin
-from commongarden.recipe import Recipe, override
+from commongarden.i18n.language import N_, _
+from commongarden.study import origin
+from commongarden.study.arm import Arm
+from commongarden.study.origin import PHASES, PREFLIGHT, Origin
+from commongarden.study.recipe import Recipe, override
 from commongarden.train import checkpoint, loop, measure, state, streams, weights
 from commongarden.train.blame import describe_user_error
 from commongarden.train.classifier import Classifier
@@ -126,12 +126,12 @@ def _tried(arm: Arm, kept: Origin, recipe: Recipe, device: torch.device, now: Sa
     if arm.wants_weights:
         inner = next(part for part in classifier.modules() if isinstance(part, ExternalNetwork))
         weights.load(inner, arm, kept.weights)
-    trainee = loop.new_trainee(classifier, recipe, device)
+    train_state = loop.new_train_state(classifier, recipe, device)
     pixels, labels = (tensor.to(device) for tensor in _batch(kept.classes, input, recipe))
 
     now("forward")
-    _begin(trainee)
-    if not trainee.trainable or not classifier(pixels).requires_grad:
+    _begin(train_state)
+    if not train_state.trainable or not classifier(pixels).requires_grad:
         raise ArchError(
             _(
                 "{source}: nothing of it learns: no parameter has a gradient; accepted: parameters with requires_grad, "
@@ -140,10 +140,12 @@ def _tried(arm: Arm, kept: Origin, recipe: Recipe, device: torch.device, now: Sa
         )
     _check_convolutions(classifier, pixels)
     now("backward")
-    trainee.learn(pixels, labels)  # one step that counts for nothing: modules may set themselves up in it
-    differs = _difference(trainee, pixels, labels)
+    train_state.forward_backward(
+        pixels, labels
+    )  # one step that counts for nothing: modules may set themselves up in it
+    differs = _difference(train_state, pixels, labels)
     now("optimizer")
-    trainee.move(recipe.lr)
+    train_state.optimizer_step(recipe.lr)
 
     now("evaluation")
     stored = state.to_bytes(classifier, made())  # before evaluation, which may change what the network keeps
@@ -161,13 +163,13 @@ def _tried(arm: Arm, kept: Origin, recipe: Recipe, device: torch.device, now: Sa
             ).format(source=arm.arch)
         )
     now("resuming")
-    resumed = loop.new_trainee(made(), recipe, device)
+    resumed = loop.new_train_state(made(), recipe, device)
     with tempfile.TemporaryDirectory(prefix="commongarden-preflight-") as folder:
         path = Path(folder, "checkpoint.pt")
-        path.write_bytes(checkpoint.to_bytes(trainee))
+        path.write_bytes(checkpoint.to_bytes(train_state))
         checkpoint.restore(resumed, path)
     if not differs:
-        one, two = (_step(each, pixels, labels) for each in (trainee, resumed))
+        one, two = (_step(each, pixels, labels) for each in (train_state, resumed))
         if one != two:
             differs = N_("after resuming from a checkpoint")
     notes = [OWN_INIT.format(layer=own)] if own else []
@@ -225,30 +227,31 @@ def _set_by_its_code(classifier: Classifier, made: Callable[[], Classifier], rec
     return ""
 
 
-def _begin(trainee: loop.Trainee) -> None:
-    begin_epoch(trainee.classifier, trainee.recipe, trainee.recipe.head_epochs + 1, trainee.trainable)
+def _begin(train_state: loop.TrainState) -> None:
+    begin_epoch(train_state.classifier, train_state.recipe, train_state.recipe.head_epochs + 1, train_state.trainable)
 
 
-def _step(trainee: loop.Trainee, pixels: Tensor, labels: Tensor) -> dict[str, str]:
+def _step(train_state: loop.TrainState, pixels: Tensor, labels: Tensor) -> dict[str, str]:
     """Hashes of what a training step leaves: the loss, and each gradient by its parameter's name."""
-    _begin(trainee)
-    streams.seed_all(1, trainee.classifier)
-    learned = trainee.learn(pixels, labels)
+    _begin(train_state)
+    streams.seed_all(1, train_state.classifier)
+    learned = train_state.forward_backward(pixels, labels)
     found = {"loss": _digest(learned.whole)}
-    for name, parameter in trainee.classifier.named_parameters():
+    for name, parameter in train_state.classifier.named_parameters():
         found[name] = "" if parameter.grad is None else _digest(parameter.grad)
     return found
 
 
-def _difference(trainee: loop.Trainee, pixels: Tensor, labels: Tensor) -> str:
+def _difference(train_state: loop.TrainState, pixels: Tensor, labels: Tensor) -> str:
     """The first thing in which a step differs from the same step done again; "" for none."""
     kept, left_out = (
-        state.copied(values) for values in (state.state_of(trainee.classifier), state.hidden(trainee.classifier))
+        state.copied(values)
+        for values in (state.state_of(train_state.classifier), state.hidden(train_state.classifier))
     )
-    first = _step(trainee, pixels, labels)
-    state.put(trainee.classifier, kept)
-    state.put_hidden(trainee.classifier, left_out)
-    second = _step(trainee, pixels, labels)
+    first = _step(train_state, pixels, labels)
+    state.put(train_state.classifier, kept)
+    state.put_hidden(train_state.classifier, left_out)
+    second = _step(train_state, pixels, labels)
     return next((name for name in first if first[name] != second[name]), "")
 
 

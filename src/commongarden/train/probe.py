@@ -12,9 +12,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from commongarden import arch
 from commongarden.arch import Node, Shape
-from commongarden.findings import Probe
-from commongarden.recipe import Recipe
+from commongarden.records.findings import Probe
+from commongarden.study.recipe import Recipe
 from commongarden.train import measure, streams
+from commongarden.train.activations import Linear, first, fresh_statistics, spread, tensors
 from commongarden.train.audit import audit, blaming, drawn_pixels, n_photos, tree_paths
 from commongarden.train.build import Concatenated, Summed, auxiliary_logits, build
 from commongarden.train.initialize import initialize
@@ -22,7 +23,6 @@ from commongarden.train.numerical import copied
 from commongarden.train.recording import path_of
 from commongarden.train.symptoms import CONSTANT, Plan
 from commongarden.train.uncompiled import uncompiled
-from commongarden.train.watch import Linear, first, fresh_statistics, spread, tensors
 
 STEPS = 4
 LR = 1e-3

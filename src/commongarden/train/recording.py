@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 import numpy as np
 from torch import nn
 
-from commongarden.language import N_
-from commongarden.signals import SIGNALS, Reestimated, Signals
+from commongarden.i18n.language import N_
+from commongarden.records.signals import SIGNALS, Reestimated, Signals
 from commongarden.train.blame import describe_user_error
 from commongarden.train.capture import Capture, Hook
 

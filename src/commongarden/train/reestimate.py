@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from commongarden.signals import Reestimated
+from commongarden.records.signals import Reestimated
 from commongarden.train.evaluate import evaluate
 
 Batch = tuple[Tensor, Tensor]

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from commongarden.errors import StudyError
-from commongarden.language import _
-from commongarden.recipe import Recipe
+from commongarden.i18n.language import _
+from commongarden.study.recipe import Recipe
 from commongarden.train.head import last_layer
 from commongarden.train.uncompiled import uncompiled
 

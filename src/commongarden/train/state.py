@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from commongarden.errors import ArchError
-from commongarden.language import _
+from commongarden.i18n.language import _
 
 State = dict[str, Any]  # by dotted name: a tensor, or the extra state of a module
 EXTRA = "_extra_state"  # how torch ends the names of those

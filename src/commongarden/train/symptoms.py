@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from commongarden.findings import Finding, Kind
+from commongarden.records.findings import Finding, Kind
+from commongarden.train.activations import RECTIFIERS, ActivationCapture, Linear, ModuleCall, linear_calls, rms, spread
 from commongarden.train.numerical import compare_gradient
-from commongarden.train.watch import RECTIFIERS, Linear, Seen, Watch, linear_calls, rms, spread
 
 GAIN_LOW, GAIN_HIGH = 0.05, 20.0  # of one layer's weights; sqrt(2) by He et al. 2015
 GROUPED_GAIN_LOW = 0.005  # many networks draw grouped convolutions as if they were not, and normalize behind them
@@ -56,7 +56,7 @@ class Passes:
     """A training pass with its gradients still in the parameters, and the logits of evaluation on the same photos."""
 
     network: nn.Module
-    watch: Watch
+    watch: ActivationCapture
     logits: Tensor
     calm: Tensor
     loss: float
@@ -83,7 +83,7 @@ def symptoms(passes: Passes, plan: Plan) -> list[Finding]:
     return sorted(found, key=lambda finding: order.get(finding.path, -1))
 
 
-def _weights(watch: Watch, trends: set[Kind]) -> Iterator[Finding]:
+def _weights(watch: ActivationCapture, trends: set[Kind]) -> Iterator[Finding]:
     """A linear layer whose weights change the scale of the signal by far more than one layer should; where the signal
     shrinks or grows everywhere, only layers that stand out from the others."""
     calls = linear_calls(watch)
@@ -97,21 +97,21 @@ def _weights(watch: Watch, trends: set[Kind]) -> Iterator[Finding]:
             yield Finding(kind, call.name, call.gain, {"output": call.output_rms})
 
 
-def _dead(watch: Watch) -> Iterator[Finding]:
+def _dead(watch: ActivationCapture) -> Iterator[Finding]:
     """Rectifiers that let nothing through of most channels, where something came in."""
     for call in watch.seen:
         if isinstance(call.module, RECTIFIERS) and call.input_spread > CONSTANT and call.dead >= DEAD_SHARE:
             yield Finding("dead units", call.name, call.dead, {"units": float(call.channels)})
 
 
-def _constant(watch: Watch) -> Iterator[Finding]:
+def _constant(watch: ActivationCapture) -> Iterator[Finding]:
     """Layers with weights that put out the same for every photo, while photos that differ come in."""
     for call in linear_calls(watch):
         if call.input_spread > CONSTANT >= call.output_spread:
             yield Finding("constant output", call.name, call.output_spread)
 
 
-def _sums(watch: Watch) -> Iterator[Finding]:
+def _sums(watch: ActivationCapture) -> Iterator[Finding]:
     """Parts of several layers, shaped like a residual block, whose output is far above their input. The innermost one
     is told; a linear layer inside with such weights has been told already."""
     told: list[str] = []
@@ -127,7 +127,7 @@ def _holds_any(name: str, others: Iterable[str]) -> bool:
     return any(other.startswith(f"{name}.") for other in others)
 
 
-def _trends(watch: Watch) -> Iterator[Finding]:
+def _trends(watch: ActivationCapture) -> Iterator[Finding]:
     """The signal's and the gradient's factor per layer, as a straight line through their logarithms over the depth."""
     calls = linear_calls(watch)
     for what, values in (
@@ -160,7 +160,7 @@ def _trends(watch: Watch) -> Iterator[Finding]:
         yield Finding(kinds[what, slope > 0], last.name, factor, more)
 
 
-def _typical_step(points: list[tuple[Seen, float]], depths: list[int]) -> float:
+def _typical_step(points: list[tuple[ModuleCall, float]], depths: list[int]) -> float:
     means = [statistics.fmean(value for call, value in points if call.depth == depth) for depth in depths]
     return statistics.median(after - before for before, after in itertools.pairwise(means))
 
@@ -221,7 +221,7 @@ def _gradients(passes: Passes, silent: bool) -> Iterator[Finding]:
         yield from _zero(passes)
 
 
-def _received(watch: Watch, name: str) -> bool:
+def _received(watch: ActivationCapture, name: str) -> bool:
     return any(call.gradient is not None for call in watch.seen if call.name == name)
 
 
@@ -241,7 +241,7 @@ def _zero(passes: Passes) -> Iterator[Finding]:
         yield Finding("zero gradient", dead[-1].name, dead[-1].zero_gradient, {"layers": float(len(dead))})
 
 
-def _custom(watch: Watch) -> Iterator[Finding]:
+def _custom(watch: ActivationCapture) -> Iterator[Finding]:
     """Hand-written gradients that disagree with the numerical one."""
     for call in watch.seen:
         if call.custom:
@@ -264,15 +264,15 @@ def _apart(passes: Passes) -> Iterator[Finding]:
         yield Finding("train and eval apart", "", apart)
 
 
-def _statistics(watch: Watch, plan: Plan) -> Iterator[Finding]:
+def _statistics(watch: ActivationCapture, plan: Plan) -> Iterator[Finding]:
     """Batch norms whose running statistics lag at their momentum, and those with too few numbers to normalize by."""
     norms = [call for call in watch.seen if isinstance(call.module, _BatchNorm)]
     yield from _lagging(norms, plan)
     yield from _few(norms, plan)
 
 
-def _lagging(norms: list[Seen], plan: Plan) -> Iterator[Finding]:
-    by_momentum: dict[float, list[Seen]] = {}
+def _lagging(norms: list[ModuleCall], plan: Plan) -> Iterator[Finding]:
+    by_momentum: dict[float, list[ModuleCall]] = {}
     for call in norms:
         momentum: Any = call.module.momentum if call.module.track_running_stats else None
         if momentum is not None and momentum < 1:  # None averages over all steps
@@ -286,7 +286,7 @@ def _lagging(norms: list[Seen], plan: Plan) -> Iterator[Finding]:
             yield Finding("lagging statistics", calls[0].name, epochs, more)
 
 
-def _few(norms: list[Seen], plan: Plan) -> Iterator[Finding]:
+def _few(norms: list[ModuleCall], plan: Plan) -> Iterator[Finding]:
     few = [call for call in norms if plan.batch_size * call.places < VALUES_TO_NORMALIZE]
     if few:
         values = min(plan.batch_size * call.places for call in few)
@@ -294,7 +294,7 @@ def _few(norms: list[Seen], plan: Plan) -> Iterator[Finding]:
         yield Finding("small batch", few[0].name, float(values), more)
 
 
-def _dropped(watch: Watch) -> Iterator[Finding]:
+def _dropped(watch: ActivationCapture) -> Iterator[Finding]:
     """Pools of one pixel with a stride: they only drop positions, which the layers before them worked out in vain, and
     which a batch norm there took its statistics from."""
     for call in watch.seen:

@@ -15,10 +15,10 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from commongarden import origin
-from commongarden.arm import Arm
 from commongarden.errors import ArchError
-from commongarden.language import _
+from commongarden.i18n.language import _
+from commongarden.study import origin
+from commongarden.study.arm import Arm
 from commongarden.train.external import ExternalNetwork, library
 from commongarden.train.head import last_layer
 

@@ -15,7 +15,7 @@ from commongarden.arch.families import alexnet, flowers, inception, resnet, twin
 from commongarden.arch.nodes import Node, Serial
 from commongarden.arch.trace import Cost, cost
 from commongarden.errors import ArchError, unknown
-from commongarden.language import _
+from commongarden.i18n.language import _
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 from commongarden.arch.layers import avg_pool, conv, dense, global_avg_pool, max_pool, named, repeat, serial
 from commongarden.arch.nodes import Activation, Add, BatchNorm, Node, Serial
 from commongarden.errors import ArchError, unknown
-from commongarden.language import _
+from commongarden.i18n.language import _
 
 Shortcut = Literal["none", "zeros", "repeat", "pooled", "projection"]
 StrideIn = Literal["1x1", "3x3"]

@@ -11,7 +11,7 @@ from commongarden.arch.families import inception, resnet
 from commongarden.arch.layers import conv, dense, global_avg_pool, max_pool, named, serial
 from commongarden.arch.nodes import Node, Serial
 from commongarden.errors import ArchError
-from commongarden.language import _
+from commongarden.i18n.language import _
 
 FORMS = ("plain", "residual", "bottleneck", "inception")
 WIDTHS, BLOCKS = "16,32,64", "2,2,2"

@@ -6,8 +6,8 @@ is chosen by them.
 
 from __future__ import annotations
 
-from commongarden.language import _, current
-from commongarden.report import sections, words
+from commongarden.i18n.language import _, current
+from commongarden.report import page_data, words
 from commongarden.report.document import Document
 from commongarden.report.forensic import answer, checks, comeback, evidence, learning, time
 from commongarden.report.forensic.gathered import Gathered
@@ -26,7 +26,7 @@ def gather(store: Store, timing: Timing | None = None) -> Gathered:
     for run in runs:
         if run.test_accuracy is not None:
             reached[run.arm][run.seed] = run.test_accuracy
-    histories = sections.histories(store, arms, runs)
+    histories = page_data.histories(store, arms, runs)
     return Gathered(store, results, runs, forensics(store, results), histories, reached, timing)
 
 

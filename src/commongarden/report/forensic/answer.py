@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from commongarden.language import _, ngettext
+from commongarden.i18n.language import _, ngettext
 from commongarden.report.document import Block, Bullets, Section
 from commongarden.report.forensic import pictures, time, wording
 from commongarden.report.forensic.gathered import Gathered

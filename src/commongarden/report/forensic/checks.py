@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from commongarden.language import _, ngettext
-from commongarden.report import sections
+from commongarden.i18n.language import _, ngettext
+from commongarden.report import page_data
 from commongarden.report.document import Log, Paragraph, Section, Table
 from commongarden.report.forensic import wording
 from commongarden.report.forensic.gathered import Gathered, titled
@@ -28,11 +28,11 @@ def section(of: Gathered) -> Section:
     """The soil, the audits, the tests, the machine, the command."""
     said = " ".join(_soil(of))
     audited = _audited(of)
-    command = sections.command(of.store)
+    command = page_data.command(of.store)
     made = [
         _("{machine}; {versions}.").format(
-            machine="; ".join(sections.machine_lines(of.runs)),
-            versions=", ".join(f"{name} {version}" for name, version in sections.versions(of.runs)),
+            machine="; ".join(page_data.machine_lines(of.runs)),
+            versions=", ".join(f"{name} {version}" for name, version in page_data.versions(of.runs)),
         )
         if of.runs
         else "",

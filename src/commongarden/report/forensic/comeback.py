@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from commongarden.language import _
+from commongarden.i18n.language import _
 from commongarden.report.document import Paragraph, Section, Table
 from commongarden.report.forensic import wording
 from commongarden.report.forensic.gathered import Gathered, titled

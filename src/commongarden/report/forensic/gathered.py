@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from commongarden.language import _
+from commongarden.i18n.language import _
 from commongarden.records import Estimate, Run
 from commongarden.report.document import Block, Paragraph, Section
-from commongarden.report.sections import Histories
+from commongarden.report.page_data import Histories
 from commongarden.stats import Results
 from commongarden.stats.forensic import Forensics
 from commongarden.stats.published import Timing

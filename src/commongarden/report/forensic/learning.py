@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from commongarden.language import _, ngettext
+from commongarden.i18n.language import _, ngettext
 from commongarden.records import Estimate
 from commongarden.report.document import Block, Paragraph, Section, Table
 from commongarden.report.forensic import pictures, wording

@@ -8,13 +8,13 @@ from typing import Any
 
 import altair as alt
 
-from commongarden.language import _
+from commongarden.i18n.language import _
 from commongarden.records import Epoch, Estimate
 from commongarden.report import charts, figures, numbers
 from commongarden.report.charts import INK, PAPER, SOFT, colour, finished, inline
 from commongarden.report.document import Figure
 from commongarden.report.forensic import wording
-from commongarden.stats import Commonest, Results
+from commongarden.stats import MajorityClass, Results
 from commongarden.stats.forensic import Forensics, Histories
 from commongarden.stats.published import PublishedLog
 
@@ -203,7 +203,7 @@ def _panel(title: str, rows: Sequence[Mapping[str, Any]], hues: alt.Scale, dashe
     return finished(title, alt.layer(single, heavy).properties(title=title), title, 190)
 
 
-def plateau(found: Forensics, histories: Histories, commonest: Commonest) -> Figure | None:
+def plateau(found: Forensics, histories: Histories, commonest: MajorityClass) -> Figure | None:
     """Training loss by epoch, each seed a line, one panel for the network with its defects and one without."""
     panels: list[tuple[str, list[dict[str, Any]], alt.Scale]] = []
     for arm in found.departures:

@@ -12,7 +12,7 @@ import numpy as np
 
 from commongarden.errors import StoreError
 from commongarden.explain.kinds import BATCH_NORM
-from commongarden.language import _
+from commongarden.i18n.language import _
 from commongarden.records import Estimate
 from commongarden.report.document import Paragraph, Section, Table
 from commongarden.report.forensic import pictures, wording

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from commongarden.language import N_, _, ngettext
+from commongarden.i18n.language import N_, _, ngettext
 from commongarden.records import Estimate
 from commongarden.report.numbers import hundredths, listed, percent, signed_points, whole
 from commongarden.stats import Mean

@@ -1,0 +1,111 @@
+"""A finished run put to use: its network with its preprocessing, on new photos."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from commongarden.arch import read
+from commongarden.data import greys, image, listing
+from commongarden.errors import DataError, StoreError
+from commongarden.i18n.language import _, translate
+from commongarden.records import Run
+from commongarden.store import checked, read_run
+from commongarden.train import state
+from commongarden.train.blame import describe_user_error
+from commongarden.train.classifier import Classifier
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A photo's most probable classes, best first; or why it could not be read. warning: why its brightness may not be
+    that of the photos the network was trained on."""
+
+    photo: str
+    top: tuple[tuple[str, float], ...]
+    error: str = ""
+    warning: str = ""
+
+
+class Predictor(nn.Module):
+    """A run's network in evaluation mode. Call it with uint8 photos (n, 3, height, width) for logits (n, classes).
+
+    classes: the class of each logit. input: (height, width, 3). run: the whole record.
+    """
+
+    def __init__(self, run: Run, classifier: Classifier) -> None:
+        super().__init__()
+        self.run, self.classes, self.input = run, run.classes, run.input
+        self.classifier = classifier
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        logits: Tensor = self.classifier(pixels)
+        return logits
+
+    def preprocess(self, photo: str | Path) -> Tensor:
+        """A photo file as the run saw its photos: uint8 (1, 3, height, width). Raises DataError."""
+        path = Path(photo)
+        array = image.pixels(str(path.parent), path.name, self.input[0], self.input[1], self.run.range)
+        return torch.from_numpy(array.copy()).permute(2, 0, 1).unsqueeze(0)
+
+
+def load(run: str | Path) -> Predictor:
+    """The network of a finished run (its folder, runs/ARM/SEED), ready to predict. Raises StoreError."""
+    directory = Path(run)
+    if not (directory / "run.json").is_file():
+        raise StoreError(
+            _("{directory}: no run.json in it; accepted: the folder of a finished run, DIR/runs/ARM/SEED").format(
+                directory=directory
+            )
+        )
+    record = read_run(directory)
+    if record.failure is not None:
+        raise StoreError(
+            _("{directory}: this run failed ({reason}) and has no weights").format(
+                directory=directory, reason=translate(record.failure.reason)
+            )
+        )
+    classifier = Classifier(read(record.arch), record.input, record.recipe, record.pixel_mean, record.pixel_std)
+    stored = checked(directory, "model.safetensors")
+    try:
+        state.from_bytes(classifier, stored)
+    except Exception as error:  # the reader, and the network's own code, may raise anything
+        raise StoreError(
+            _("{directory}: its weights cannot be put into the network: {reason}").format(
+                directory=directory, reason=translate(describe_user_error(error))
+            )
+        ) from None
+    return Predictor(record, classifier).eval()
+
+
+def predict(predictor: Predictor, photos: Sequence[str | Path], *, top: int = 3) -> Iterator[Prediction]:
+    """One prediction a photo; folders stand for the image files in them. A broken photo gives its reason."""
+    for path in _files(photos):
+        try:
+            pixels = predictor.preprocess(path)
+            warning = greys.other_range(image.span(image.read_bytes(path)), predictor.run.range)
+        except DataError as error:
+            yield Prediction(str(path), (), str(error))
+            continue
+        with torch.inference_mode():
+            probabilities = predictor(pixels).softmax(1)[0]
+        values, places = probabilities.topk(min(top, len(predictor.classes)))
+        pairs = zip(places.tolist(), values.tolist(), strict=True)
+        yield Prediction(str(path), tuple((predictor.classes[place], value) for place, value in pairs), warning=warning)
+
+
+def _files(photos: Sequence[str | Path]) -> Iterator[Path]:
+    for photo in map(Path, photos):
+        if photo.is_dir():
+            found = [path for path in listing.files(photo) if listing.is_photo(path)]
+            if not found:
+                raise DataError(_("{photo}: no image files in it").format(photo=photo))
+            yield from found
+        elif photo.exists():
+            yield photo
+        else:
+            raise DataError(_("{photo}: no such photo or folder").format(photo=photo))

@@ -1,0 +1,124 @@
+"""What each part of a network is worth: the arm that is taken apart, minus the arm that lacks the part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from commongarden.records import Estimate
+from commongarden.stats.means import student_mean
+from commongarden.stats.metrics import METRICS
+from commongarden.study import Study
+
+if TYPE_CHECKING:
+    from commongarden.stats.results import ArmResult, ContrastResult, Outcome
+
+OPPOSITE: dict[str, Outcome] = {"better": "worse", "worse": "better"}
+Swap = tuple[str, str, str]  # key, value of the whole network, value of the arm
+
+
+@dataclass(frozen=True)
+class PartContribution:
+    """One part. All figures are the whole network's minus the arm's.
+
+    arm: the arm without it. parts: what was taken out or swapped, as the study file spells it; swaps: the options and
+    recipe values in which the arm differs. contrast: its place among the study's contrasts, which say how sure its
+    accuracy is. seconds: of training and validation, paired by seed, with an interval over the seeds alone; n_params,
+    macs: as counted.
+    """
+
+    arm: str
+    parts: tuple[str, ...]
+    swaps: tuple[Swap, ...]
+    outcome: Outcome
+    difference: Estimate | None
+    adjusted: Estimate | None
+    equivalence: Estimate | None
+    within_margin: bool
+    seconds: Estimate | None
+    n_params: int
+    macs: int
+
+
+@dataclass(frozen=True)
+class PartContributions:
+    """The parts of `arm`, the most valuable first. n_params, macs: of the whole network; seconds: of one run of it."""
+
+    arm: str
+    parts: tuple[PartContribution, ...]
+    n_params: int
+    macs: int
+    seconds: float | None
+
+
+def part_contributions(
+    study: Study,
+    arms: Sequence[ArmResult],
+    contrasts: Sequence[ContrastResult],
+    seconds: dict[str, dict[int, float]],
+) -> PartContributions | None:
+    """What the contrasts of the study's `ablation` say; None in another study. seconds: by arm and run seed."""
+    if not study.ablation:
+        return None
+    whole = next(arm for arm in arms if arm.arm == study.ablation)
+    found = []
+    for result in contrasts:
+        if study.ablation not in (result.arm, result.against):
+            continue
+        name = result.against if result.arm == study.ablation else result.arm
+        arm = next(arm for arm in arms if arm.arm == name)
+        parts, swaps = _changed(study, name)
+        is_first = result.arm == study.ablation
+        difference, adjusted, equivalence = (
+            estimate if is_first else turned(estimate)
+            for estimate in (result.difference, result.adjusted, result.equivalence)
+        )
+        found.append(
+            PartContribution(
+                name,
+                parts,
+                swaps,
+                result.outcome if is_first else OPPOSITE.get(result.outcome, result.outcome),
+                difference,
+                adjusted,
+                equivalence,
+                result.within_margin,
+                _paired(seconds[study.ablation], seconds[name]),
+                whole.n_params - arm.n_params,
+                (whole.macs or 0) - (arm.macs or 0),  # of our own networks, whose parts are known, and so they are
+            )
+        )
+    sign = 1 if METRICS[study.metric].higher_is_better else -1
+    found.sort(key=lambda part: (part.difference is None, -sign * part.difference.value if part.difference else 0))
+    time = None if whole.seconds is None else whole.seconds.value
+    return PartContributions(study.ablation, tuple(found), whole.n_params, whole.macs or 0, time)
+
+
+def turned(found: Estimate | None) -> Estimate | None:
+    """The same difference the other way round."""
+    if found is None:
+        return None
+    low, high = (None if end is None else -end for end in (found.high, found.low))
+    return Estimate(-found.value, low, high, found.n, found.method)
+
+
+def _changed(study: Study, name: str) -> tuple[tuple[str, ...], tuple[Swap, ...]]:
+    whole, arm = study.arms[study.ablation], study.arms[name]
+    parts = tuple(part for part in arm.ablated if part not in whole.ablated)
+    swaps = [("arch", whole.arch, arm.arch)]
+    swaps += [
+        (key, str(whole.options.get(key, "none")), str(arm.options.get(key, "none")))
+        for key in sorted({*whole.options, *arm.options})
+    ]
+    recipes = study.recipe_of(study.ablation), study.recipe_of(name)
+    swaps += [
+        (key, str(getattr(recipes[0], key)), str(getattr(recipes[1], key)))
+        for key in sorted({*whole.overrides, *arm.overrides})
+    ]
+    return parts, tuple(swap for swap in swaps if swap[1] != swap[2])
+
+
+def _paired(whole: dict[int, float], arm: dict[int, float]) -> Estimate | None:
+    seeds = sorted(whole.keys() & arm.keys())
+    return student_mean([whole[seed] - arm[seed] for seed in seeds]).interval() if seeds else None

@@ -1,0 +1,355 @@
+"""One alternative of a study: an architecture, by name, from a file or by others, and what it has of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from commongarden import arch
+from commongarden.arch import External, Serial, listfile, listform
+from commongarden.errors import ArchError, StudyError, unknown
+from commongarden.i18n.language import _
+from commongarden.io.fields import convert
+from commongarden.study import origin
+from commongarden.study.origin import Origin
+from commongarden.study.recipe import FIELDS, Recipe
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One alternative: an architecture, its options, and the recipe values it must have of its own.
+
+    arch: a family's name, the path of a file in list form (.json), or somebody else's network: "torchvision:NAME",
+        "timm:NAME", "path/to/FILE.py:FACTORY", "package.module:FACTORY".
+    options: those that are not given are filled in with the architecture's defaults, so that two spellings of one arm
+        are equal and a default that changes later is seen.
+    list_form: what the file holds. It is read once, when the arm is declared, and kept in the study file from then on:
+        a study stands by itself, whatever becomes of the file. Empty for a family.
+    origin: what is kept of somebody else's network: hashes of its files from the declaration on, its cost once it is
+        measured. Its options are `weights` (a file to start from), for a library's also `pretrained` (its published
+        weights), and whatever else its maker takes; with either the pixels are normalized as its weights want them.
+    ablated: parts of the network that are taken out or swapped (arch/ablation.py says how they are called).
+
+    Raises ArchError for a name, option or part that is not known, and for a file that holds no network.
+    """
+
+    arch: str
+    options: dict[str, Any] = field(default_factory=dict)
+    overrides: dict[str, Any] = field(default_factory=dict)
+    list_form: str = ""
+    origin: Origin | None = None
+    ablated: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ablated", _names(self.ablated, self.arch))
+        if origin.is_external(self.arch):
+            self._declare_external()
+        elif listfile.is_list_file(self.arch):
+            for key in self.options:
+                raise ArchError(unknown("option", key, (), where=self.arch))
+            kept = self.list_form
+            text = listfile.one_spelling(kept, where="list_form") if kept else listfile.read(self.arch)
+            object.__setattr__(self, "list_form", text)
+            self.network(2)  # so that a mistake in the file is told before anything is done
+        elif self.list_form:
+            raise StudyError(
+                _("arch: found {arch!r} beside a list_form, accepted: the name of its file (.json)").format(
+                    arch=self.arch
+                )
+            )
+        else:
+            options = arch.defaults(self.arch) | arch.checked(self.arch, self.options)
+            object.__setattr__(self, "options", _as_read(options))
+        object.__setattr__(self, "overrides", _as_read(self.overrides))
+        if self.ablated:
+            self.network(2)  # so that a part that the network does not have is told at once
+
+    def _declare_external(self) -> None:
+        if self.ablated:
+            raise ArchError(
+                _("{arch}: found ablated = {parts}, accepted: none, as nobody here can look into it").format(
+                    arch=self.arch, parts=list(self.ablated)
+                )
+            )
+        of_library = origin.is_of_library(self.arch)
+        options = ({"pretrained": False} if of_library else {}) | {"weights": ""} | _as_read(self.options)
+        if of_library and not isinstance(options["pretrained"], bool):
+            raise ArchError(
+                _("{arch}: pretrained: found {pretrained!r}, accepted: true or false").format(
+                    arch=self.arch, pretrained=options["pretrained"]
+                )
+            )
+        if not isinstance(options["weights"], str):
+            raise ArchError(
+                _("{arch}: weights: found {weights!r}, accepted: the path of a file in quotes").format(
+                    arch=self.arch, weights=options["weights"]
+                )
+            )
+        try:
+            json.dumps(options)
+        except (TypeError, ValueError) as error:
+            raise ArchError(
+                _("{arch}: {reason}; accepted options: numbers, text, true, false, lists").format(
+                    arch=self.arch, reason=error
+                )
+            ) from None
+        object.__setattr__(self, "options", options)
+        if self.wants_weights and of_library and "pixels" not in self.overrides:
+            object.__setattr__(self, "overrides", {**self.overrides, "pixels": "own"})
+        if self.origin is None:
+            weights = origin.weights_hash(self.arch, options["weights"])
+            object.__setattr__(self, "origin", Origin(origin.code_hash(self.arch), weights))
+
+    @property
+    def wants_weights(self) -> bool:
+        """Whether training starts from given weights and not from drawn ones."""
+        external = self.origin is not None or origin.is_external(self.arch)
+        published = external and origin.is_of_library(self.arch) and self.options["pretrained"]
+        return bool(external and (published or self.options["weights"]))
+
+    @property
+    def maker_options(self) -> dict[str, Any]:
+        """What the maker of somebody else's network is given besides the number of classes."""
+        own = ("pretrained", "weights") if origin.is_of_library(self.arch) else ("weights",)
+        return {key: value for key, value in self.options.items() if key not in own}
+
+    def network(self, n_classes: int) -> Serial:
+        """The architecture with a head of `n_classes`. Raises ArchError where it cannot be made, and for somebody
+        else's network that was not measured for so many classes."""
+        if self.origin is not None:
+            return self._external(self.origin, n_classes)
+        if self.list_form:
+            whole = listform.network(self.list_form, n_classes, where=self.arch)
+        else:
+            whole = arch.network(self.arch, n_classes, **self.options)
+        return arch.ablated(whole, self.ablated)
+
+    def _external(self, kept: Origin, n_classes: int) -> Serial:
+        if kept.classes != n_classes:
+            found = (
+                _("measured for {classes} classes").format(classes=kept.classes)
+                if kept.classes
+                else _("not measured yet")
+            )
+            raise ArchError(
+                _(
+                    "{arch}: {found}, asked for {n_classes}; a network by others is measured when a study of "
+                    "it is run, or by commongarden.measure(arm, n_classes, input)"
+                ).format(arch=self.arch, found=found, n_classes=n_classes)
+            )
+        node = External(
+            self.arch,
+            json.dumps(self.maker_options, sort_keys=True),
+            kept.classes,
+            kept.input,
+            kept.n_params,
+            kept.macs,
+            kept.activation_bytes,
+            kept.code,
+            kept.weights if self.wants_weights else "",
+            kept.mean,
+            kept.std,
+        )
+        return Serial((node,), name=origin.parts(self.arch)[1])
+
+
+def _names(value: object, where: str) -> tuple[str, ...]:
+    if (
+        isinstance(value, list | tuple)
+        and all(isinstance(name, str) for name in value)
+        and len(set(value)) == len(value)
+    ):
+        return tuple(value)
+    raise ArchError(
+        _("{arch}: ablated: found {value!r}, accepted: a list of the network's parts, each once").format(
+            arch=where, value=value
+        )
+    )
+
+
+def _as_read(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values as a study file gives them back: it has lists, not tuples."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+
+
+def from_table(name: str, values: object) -> Arm:
+    """An arm from its table: `arch`, options of that architecture, and recipe fields, told apart by name.
+
+    The `arch` of a file in list form is read here, unless the table holds its `list_form` already. Raises StudyError.
+    """
+    if not isinstance(values, Mapping) or not isinstance(values.get("arch"), str):
+        raise StudyError(
+            _('arms.{name}: found {values!r}; accepted: a table with arch = "..." (see: commongarden describe)').format(
+                name=name, values=values
+            )
+        )
+    try:
+        return _external_from_table(name, values) if origin.is_external(values["arch"]) else _own(name, values)
+    except ArchError as error:
+        raise StudyError(f"arms.{name}: {error}") from None
+
+
+def _own(name: str, values: Mapping[str, Any]) -> Arm:
+    architecture = values["arch"]
+    options = ["list_form"] if listfile.is_list_file(architecture) else list(arch.defaults(architecture))
+    for key in values:
+        if key not in ("arch", "ablated") and key not in options and key not in FIELDS:
+            raise StudyError(unknown("key", key, ["arch", *options, "ablated", *FIELDS], where=f"arms.{name}"))
+    if not isinstance(values.get("list_form", ""), str):
+        raise StudyError(
+            _("arms.{name}.list_form: found {list_form!r}, accepted: JSON text in quotes").format(
+                name=name, list_form=values["list_form"]
+            )
+        )
+    given = {key: value for key, value in values.items() if key in options}
+    overrides = {key: value for key, value in values.items() if key in FIELDS}
+    return Arm(architecture, given, overrides, given.pop("list_form", ""), ablated=values.get("ablated", ()))
+
+
+def _external_from_table(name: str, values: Mapping[str, Any]) -> Arm:
+    """Recipe fields are the arm's own; every other key is the network's maker's to judge."""
+    kept = values.get("origin")
+    if kept is not None and not isinstance(kept, Mapping):
+        raise StudyError(
+            _("arms.{name}.origin: found {kept!r}, accepted: the table that commongarden wrote").format(
+                name=name, kept=kept
+            )
+        )
+    stored = None if kept is None else convert(Origin, kept, where=f"arms.{name}.origin")
+    overrides = {key: value for key, value in values.items() if key in FIELDS}
+    given = {key: value for key, value in values.items() if key not in (*FIELDS, "arch", "origin", "ablated")}
+    return Arm(values["arch"], given, overrides, origin=stored, ablated=values.get("ablated", ()))
+
+
+def to_table(arm: Arm) -> dict[str, Any]:
+    """The arm as a study file holds it."""
+    if arm.origin is not None:
+        kept = {key: list(value) if isinstance(value, tuple) else value for key, value in vars(arm.origin).items()}
+        if not arm.origin.unknown:  # as studies always were
+            del kept["unknown"]
+        return {"arch": arm.arch, **arm.options, **arm.overrides, "origin": kept}
+    list_form = {"list_form": arm.list_form} if arm.list_form else {}
+    parts = {"ablated": list(arm.ablated)} if arm.ablated else {}
+    return {"arch": arm.arch, **list_form, **arm.options, **parts, **arm.overrides}
+
+
+def from_text(text: str) -> tuple[str, Arm]:
+    """An arm as the command line names it, and its name in a study: an architecture ("plain_flower"), with an order
+    ("inception_flower:LA"), the path of a file in list form ("nets/mine.json"), or somebody else's network
+    ("timm:convnext_atto")."""
+    if listfile.is_list_file(text):
+        stem = re.sub(r"[^\w.+-]+", "-", Path(text).stem).strip(".+-")[:64] or "network"
+        return stem, from_table(stem, {"arch": text})
+    if origin.is_external(text):
+        place, factory = origin.parts(text)
+        start = Path(place).stem if place.endswith(".py") else place
+        name = re.sub(r"[^\w.+-]+", "-", f"{start}-{factory}").strip(".+-")[:64] or "network"
+        return name, from_table(name, {"arch": text})
+    architecture, _, order = text.partition(":")
+    name = text.replace(":", "-")
+    return name, _own(name, {"arch": architecture} | ({"order": order} if order else {}))
+
+
+def check_file(arm: Arm, *, where: str) -> None:
+    """Refuses an arm that keeps another network than its file, where there is one, now holds. Raises StudyError."""
+    if arm.origin is not None:
+        _check_origin(arm, arm.origin, where=where)
+    if not arm.list_form or not Path(arm.arch).is_file():
+        return
+    changes = listfile.differences(arm.list_form, listfile.read(arm.arch))
+    if changes:
+        place, kept, found = changes[0]
+        raise StudyError(
+            _(
+                "{where}: {arch} has changed: {place}: {kept} in list_form, {found} in the file; "
+                "accepted: no list_form, which takes what the file holds, or the name of another file"
+            ).format(where=where, arch=arm.arch, place=place, kept=kept, found=found)
+        )
+
+
+def _check_origin(arm: Arm, kept: Origin, *, where: str) -> None:
+    files = {"code": "", "weights": arm.options["weights"]}
+    if kept.code:
+        with suppress(ArchError):  # not there any more, which is told where it is needed
+            files["code"] = str(origin.code_file(arm.arch))
+    for what, path in files.items():
+        before = getattr(kept, what)
+        if path and before and Path(path).is_file() and (now := origin.file_hash(Path(path))) != before:
+            raise StudyError(
+                _(
+                    "{where}: {path} has changed: SHA-256 {before}... in origin, {now}... in the file; "
+                    "accepted: no origin table, which takes what the file holds, or the name of another file"
+                ).format(where=where, path=path, before=before[:12], now=now[:12])
+            )
+
+
+def check_recipe(name: str, arm: Arm, recipe: Recipe) -> None:
+    """Refuses what only a library's network has where there is none. Raises StudyError."""
+    if recipe.pixels == "own" and not (arm.origin is not None and origin.is_of_library(arm.arch)):
+        raise StudyError(
+            _(
+                "arms.{name}.pixels: found 'own', but {arch} names no normalization; accepted: "
+                "'standardized', 'raw', or a network of {libraries}"
+            ).format(name=name, arch=arm.arch, libraries=", ".join(origin.LIBRARIES))
+        )
+
+
+def kept(stored: Arm | None, wanted: Arm) -> Arm:
+    """`wanted` with what was measured of the same network before; the two must not conflict."""
+    if stored is None or stored.origin is None:
+        return wanted
+    return dataclasses.replace(wanted, origin=stored.origin)
+
+
+def conflicts(name: str, stored: Arm, wanted: Arm) -> list[str]:
+    """In what two definitions of the arm `name` differ: the keys with both values. Where a file lies is no matter."""
+    before, after = _without_folder(stored), _without_folder(wanted)
+    keys = (
+        {**before, **after}
+        if before["arch"] == after["arch"]
+        else dict.fromkeys(["arch", *stored.overrides, *wanted.overrides])
+    )
+    lines = [
+        _("arms.{name}.{key}: {before!r} here, {after!r} asked for").format(
+            name=name, key=key, before=before.get(key), after=after.get(key)
+        )
+        for key in keys
+        if before.get(key) != after.get(key)
+    ]
+    if stored.origin and wanted.origin:
+        for what in ("code", "weights"):
+            old, new = getattr(stored.origin, what), getattr(wanted.origin, what)
+            if old and new and old != new:
+                told = _("arms.{name}, {arch}: the SHA-256 of its {what}").format(
+                    name=name, arch=wanted.arch, what=what
+                )
+                lines.append(
+                    _("{told}: {old}... here, {new}... asked for").format(told=told, old=old[:12], new=new[:12])
+                )
+    if stored.list_form and wanted.list_form:
+        changes = listfile.differences(stored.list_form, wanted.list_form)
+        told = f"arms.{name}, {wanted.arch}"
+        lines += [
+            _("{told}: {place}: {old} here, {new} asked for").format(told=told, place=place, old=old, new=new)
+            for place, old, new in changes[:5]
+        ]
+        if len(changes) > 5:
+            lines.append(_("{told}: {n} more places").format(told=told, n=len(changes) - 5))
+    return lines
+
+
+def _without_folder(arm: Arm) -> dict[str, Any]:
+    """An arm's table without what its file holds and where it lies; the file's name is told of both."""
+    table = to_table(arm)
+    table.pop("origin", None)
+    if arm.origin is not None:
+        table["weights"] = re.split(r"[/\\]", arm.options["weights"])[-1]
+    if table.pop("list_form", ""):
+        table["arch"] = re.split(r"[/\\]", arm.arch)[-1]
+    return table

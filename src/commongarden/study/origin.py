@@ -1,0 +1,190 @@
+"""Other people's networks, as far as they can be known without running them: how they are named, where their code lies,
+and what is kept of them in a study. No torch and none of their code is loaded here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib.util
+import os
+import sys
+from dataclasses import dataclass
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+from commongarden.errors import ArchError, unknown
+from commongarden.i18n.language import N_, _
+
+LIBRARIES = ("torchvision", "timm")
+WEIGHT_FILES = (".safetensors", ".pth", ".pt", ".bin")
+PREFLIGHT = 1  # version of the preflight check (train/preflight.py)
+PHASES = {
+    "measuring": N_("measuring its cost"),
+    "building": N_("building it"),
+    "forward": N_("the forward pass"),
+    "backward": N_("the backward pass"),
+    "optimizer": N_("the optimizer step"),
+    "evaluation": N_("evaluation"),
+    "storing": N_("storing and loading"),
+    "resuming": N_("resuming from a checkpoint"),
+}
+NO_CODE = "COMMONGARDEN_NO_CODE"  # set where no code of the user's may be run; worker processes inherit it
+SPELLINGS = '"torchvision:NAME", "timm:NAME", "path/to/FILE.py:FACTORY", "package.module:FACTORY"'
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a study keeps of a network by others.
+
+    code: SHA-256 of the user's file, weights: of the file that the first weights come from; "" where there is none.
+    The rest was measured on the network itself: for how many classes (0: not measured yet), at which input (height,
+    width, channels), its cost as the folds would tell it, and the pixels' normalization (per channel, in 0..255) that
+    its published weights were made with, where it names one.
+
+    preflight: version of the preflight check that it passed; 0 in studies of earlier versions. layout: the memory
+    layout that it is trained in where the recipe's does not work with it, else "". repeats: whether two identical steps
+    gave the same bits. init: "own" where its code sets weights that the recipe would draw, else "". notes: what the
+    check found, as English sentences.
+    """
+
+    code: str = ""
+    weights: str = ""
+    classes: int = 0
+    input: tuple[int, int, int] = (0, 0, 0)
+    n_params: int = 0
+    macs: int = 0
+    activation_bytes: int = 0
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    preflight: int = 0
+    layout: str = ""
+    init: str = ""
+    repeats: bool = True
+    notes: tuple[str, ...] = ()
+    unknown: str = ""  # why macs and activation_bytes are arch.UNKNOWN, where they are
+
+    def fits(self, n_classes: int, input: tuple[int, int, int]) -> bool:
+        """Whether it was measured for this many classes and this input."""
+        return (self.classes, self.input) == (n_classes, tuple(input))
+
+
+def is_external(arch: str) -> bool:
+    """Whether an architecture's name is that of somebody else's network. Raises ArchError for half a name."""
+    place, colon, name = arch.rpartition(":")
+    if not colon:
+        if arch.endswith(".py"):
+            raise ArchError(
+                _("{arch}: found no factory, accepted: {arch}:FACTORY, a function or class in that file").format(
+                    arch=arch
+                )
+            )
+        return False
+    if place in LIBRARIES or place.endswith(".py"):
+        return True
+    if "." in place and all(part.isidentifier() for part in place.split(".")):
+        return True
+    if set(name) - set("LAB") and difflib.get_close_matches(place, LIBRARIES, n=1, cutoff=0.7):
+        raise ArchError(unknown("library", place, LIBRARIES, where=arch))
+    return False
+
+
+def parts(arch: str) -> tuple[str, str]:
+    """Library, file or module, and the name in it."""
+    place, _colon, name = arch.rpartition(":")
+    if not name:
+        raise ArchError(
+            _("{arch}: found no name behind the colon, accepted: {accepted}").format(arch=arch, accepted=SPELLINGS)
+        )
+    return place, name
+
+
+def is_of_library(arch: str) -> bool:
+    """Whether it is a published library's, and not the user's own code."""
+    return parts(arch)[0] in LIBRARIES
+
+
+def check_allowed(arch: str) -> None:
+    """Refuses a network that is made by a file or module of the user's, where no code may be run. Raises ArchError."""
+    if os.environ.get(NO_CODE) and is_external(arch) and not is_of_library(arch):
+        raise ArchError(
+            _(
+                "{arch}: its code would be run, and --no-code runs none; accepted: a named architecture, a file in "
+                "list form, torchvision:NAME, timm:NAME, or the command without --no-code"
+            ).format(arch=arch)
+        )
+
+
+def code_file(arch: str) -> Path:
+    """The file of the user's factory; a module is searched as `import` would, and in the current folder, but not run.
+
+    Raises ArchError where there is none.
+    """
+    place, _name = parts(arch)
+    if place.endswith(".py"):
+        file = Path(place)
+        if not file.is_file():
+            raise ArchError(_no_file(arch, file))
+        return file
+    found = _module_file(place)
+    if found is None:
+        raise ArchError(
+            _(
+                "{arch}: no module {place!r} where Python looks for modules, nor in the current folder "
+                "({folder}); accepted: {accepted}"
+            ).format(arch=arch, place=place, folder=Path.cwd(), accepted=SPELLINGS)
+        )
+    return found
+
+
+def code_hash(arch: str) -> str:
+    """SHA-256 of the user's file; "" for a library's network. Raises ArchError where there is no such file."""
+    return "" if is_of_library(arch) else file_hash(code_file(arch))
+
+
+def weights_hash(arch: str, path: str) -> str:
+    """SHA-256 of a file with weights; "" for no file. Raises ArchError where it is missing or of no known kind."""
+    if not path:
+        return ""
+    file = Path(path)
+    if file.suffix.lower() not in WEIGHT_FILES:
+        raise ArchError(
+            _("{arch}: weights: found {path!r}, accepted: a file that ends in {endings}").format(
+                arch=arch, path=path, endings=", ".join(WEIGHT_FILES)
+            )
+        )
+    if not file.is_file():
+        raise ArchError(_no_file(_("{arch}: weights").format(arch=arch), file))
+    return file_hash(file)
+
+
+def file_hash(file: Path) -> str:
+    """SHA-256 of a file's bytes. Raises ArchError where it cannot be read."""
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise ArchError(
+            _("{file}: cannot be read: {reason}").format(file=file, reason=error.strerror or error)
+        ) from None
+
+
+def _module_file(name: str) -> Path | None:
+    top, *rest = name.split(".")
+    spec = importlib.util.find_spec(top) if top in sys.modules else PathFinder.find_spec(top)
+    spec = spec or PathFinder.find_spec(top, [str(Path.cwd())])
+    for end in range(len(rest)):
+        if spec is None or spec.submodule_search_locations is None:
+            return None
+        spec = PathFinder.find_spec(".".join([top, *rest[: end + 1]]), spec.submodule_search_locations)
+    file = Path(spec.origin) if spec is not None and spec.origin else None
+    return file if file is not None and file.is_file() else None
+
+
+def _no_file(where: str, file: Path) -> str:
+    names = sorted(entry.name for entry in file.parent.glob(f"*{file.suffix}"))
+    near = difflib.get_close_matches(file.name, names, n=1, cutoff=0.5)
+    hint = _("; did you mean {near!r}?").format(near=str(file.parent / near[0])) if near else ""
+    return _("{where}: no such file {file!r}; a relative path starts at the current folder ({folder}){hint}").format(
+        where=where, file=str(file), folder=Path.cwd(), hint=hint
+    )

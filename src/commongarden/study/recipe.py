@@ -1,0 +1,131 @@
+"""Every training choice that is not architecture. One recipe is shared by all arms of a study."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from commongarden.errors import StudyError
+from commongarden.i18n.language import _
+from commongarden.io.fields import convert
+
+Augmentation = Literal["flip", "crop", "colour"]
+RewriteName = Literal["pool-behind"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How every arm is trained. An arm may override a field; the difference is then declared and reported.
+
+    resolution: photos are resized to resolution x resolution pixels without keeping their aspect ratio.
+    schedule, warmup_epochs: learning rate over the steps; a linear warm-up comes before any schedule.
+    init: "fan-in" draws weights from N(0, sqrt(2 / fan-in)) (He et al. 2015), "fixed" from N(0, init_std);
+        biases start at 0; "own" leaves what the network's own code draws (torch's, where that is ours).
+    head_epochs: the first epochs, in which only the last layer learns and batch norm keeps its statistics.
+    body_lr: the learning rate of all other layers, as a share of the last one's.
+    pixels: "standardized" subtracts the training part's mean per channel and divides by its standard
+        deviation; "raw" leaves 0..255; "own" does what a library's network names as its own, and is
+        what such an arm gets where it starts from given weights and says nothing else.
+    select: which epoch's weights are tested: the last one, or the one with the best validation accuracy.
+    threads, layout: change the last bits of the numbers and so belong to the recipe.
+    rewrites: by which rewrites the network is built (`arch.rewrites`): the same function for less work, other last
+        bits; none where the list is empty.
+    precision: of multiplications: "float32"; "tf32", CUDA's shorter one; "bfloat16" where torch's autocast has it so.
+    """
+
+    resolution: int = 64
+    epochs: int = 10
+    batch_size: int = 32
+    optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
+    lr: float = 1e-3
+    momentum: float = 0.9
+    nesterov: bool = False
+    weight_decay: float = 0.0
+    schedule: Literal["constant", "cosine", "one-cycle"] = "constant"
+    warmup_epochs: float = 0.0
+    label_smoothing: float = 0.0
+    head_epochs: int = 0
+    body_lr: float = 1.0
+    init: Literal["fan-in", "fixed", "own"] = "fan-in"
+    init_std: float = 0.03
+    pixels: Literal["standardized", "raw", "own"] = "standardized"
+    augment: tuple[Augmentation, ...] = ()
+    select: Literal["last", "best-val"] = "last"
+    threads: int = 1
+    layout: Literal["channels-last", "channels-first"] = "channels-last"
+    rewrites: tuple[RewriteName, ...] = ("pool-behind",)
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+
+    def __post_init__(self) -> None:
+        for name, ok, accepted in _bounds(self):
+            if not ok:
+                raise StudyError(
+                    _("recipe.{name}: found {found!r}, accepted: {accepted}").format(
+                        name=name, found=getattr(self, name), accepted=accepted
+                    )
+                )
+
+
+def _bounds(recipe: Recipe) -> list[tuple[str, bool, str]]:
+    def positive(value: float) -> bool:
+        return math.isfinite(value) and value > 0
+
+    return [
+        ("resolution", 1 <= recipe.resolution <= 4096, _("1 to 4096 pixels")),
+        ("epochs", recipe.epochs >= 1, _("a whole number from 1")),
+        ("batch_size", recipe.batch_size >= 1, _("a whole number from 1")),
+        ("lr", positive(recipe.lr), _("a positive number")),
+        ("momentum", 0 <= recipe.momentum < 1, _("0 up to, not including, 1")),
+        ("nesterov", not recipe.nesterov or recipe.momentum > 0, _("false where momentum is 0")),
+        ("weight_decay", math.isfinite(recipe.weight_decay) and recipe.weight_decay >= 0, _("0 or more")),
+        (
+            "warmup_epochs",
+            0 <= recipe.warmup_epochs <= recipe.epochs,
+            _("0 to epochs ({epochs})").format(epochs=recipe.epochs),
+        ),
+        (
+            "warmup_epochs",
+            recipe.schedule != "one-cycle" or recipe.warmup_epochs == 0,
+            _("0 with one-cycle, which warms up by itself"),
+        ),
+        (
+            "head_epochs",
+            0 <= recipe.head_epochs <= recipe.epochs,
+            _("0 to epochs ({epochs})").format(epochs=recipe.epochs),
+        ),
+        ("body_lr", 0 < recipe.body_lr <= 1, _("above 0, up to 1")),
+        ("label_smoothing", 0 <= recipe.label_smoothing < 1, _("0 up to, not including, 1")),
+        ("init_std", positive(recipe.init_std), _("a positive number")),
+        ("augment", len(set(recipe.augment)) == len(recipe.augment), _("each augmentation once")),
+        ("threads", recipe.threads >= 1, _("a whole number from 1")),
+        ("rewrites", len(set(recipe.rewrites)) == len(recipe.rewrites), _("each rewrite once")),
+    ]
+
+
+FIELDS = tuple(field.name for field in dataclasses.fields(Recipe))
+# What runs were made by before there was such a field. Records and effective study files name every field, so that one
+# without it is of an earlier version; a recipe with this value is hashed as it was then.
+LEGACY_DEFAULTS: dict[str, Any] = {"rewrites": (), "precision": "float32"}
+
+
+def with_legacy_defaults(recipe: Recipe, named: Collection[str]) -> Recipe:
+    """`recipe` as read from a record or an effective study file that names these fields; there were no others yet."""
+    return dataclasses.replace(recipe, **{name: value for name, value in LEGACY_DEFAULTS.items() if name not in named})
+
+
+def hashed(recipe: Recipe) -> dict[str, Any]:
+    """What a recipe's hash is over: every field, but none that says what was so before there was the field."""
+    return {
+        name: getattr(recipe, name) for name in FIELDS if (name, getattr(recipe, name)) not in LEGACY_DEFAULTS.items()
+    }
+
+
+def override(recipe: Recipe, values: Mapping[str, Any], *, where: str = "recipe") -> Recipe:
+    """`recipe` with some fields replaced, each checked for its name, type and bounds.
+
+    Raises StudyError naming the key, what was found and what would be accepted.
+    """
+    return convert(Recipe, {**dataclasses.asdict(recipe), **values}, where=where)

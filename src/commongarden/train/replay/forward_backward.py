@@ -1,0 +1,221 @@
+"""The forward and backward pass of one step of training: operation by operation, replayed from a tape, or captured once
+as a CUDA graph."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import NamedTuple, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from commongarden.study.recipe import Recipe
+from commongarden.train.build import auxiliary_logits
+from commongarden.train.external import ExternalNetwork
+from commongarden.train.replay import recorded_step
+
+GRAPHS = "COMMONGARDEN_CUDA_GRAPHS"  # set to 1, steps on CUDA are captured; no such device has run it yet
+WARM_UP = 3  # steps before a capture, in which libraries choose their kernels and make their workspaces
+
+
+class StepResult(NamedTuple):
+    """logits: (n, classes). loss: the network's own. whole: what the gradients are of, auxiliary heads included."""
+
+    logits: Tensor
+    loss: Tensor
+    whole: Tensor
+
+
+class ForwardBackward(Protocol):
+    """One step's passes over photos and labels; the gradients are then with the parameters. watched: something looks
+    at what happens in between, which must therefore happen now."""
+
+    def __call__(self, pixels: Tensor, labels: Tensor, *, watched: bool = False) -> StepResult: ...
+
+
+def forward_backward_of(
+    classifier: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recipe, device: torch.device
+) -> ForwardBackward:
+    """How a step of this network learns on this device."""
+    learn = eager(classifier, optimizer, recipe)
+    if not capturable(classifier, recipe):
+        return learn
+    if device.type == "cuda" and os.environ.get(GRAPHS) == "1":
+        return Captured(learn, classifier, CudaGraphs(device))
+    return ReplayedStep(learn, classifier) if device.type == "cpu" else learn
+
+
+def capturable(classifier: nn.Module, recipe: Recipe) -> bool:
+    """Whether every step does the same: what learns does not change, and no code by others runs."""
+    by_others = any(isinstance(part, ExternalNetwork) for part in classifier.modules())
+    return not recipe.head_epochs and not by_others
+
+
+def eager(classifier: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recipe) -> ForwardBackward:
+    """Operation by operation."""
+
+    def learn(pixels: Tensor, labels: Tensor, *, watched: bool = False) -> StepResult:
+        logits = classifier(pixels)
+        loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+        optimizer.zero_grad(set_to_none=True)
+        whole = loss
+        for weight, head in auxiliary_logits(classifier):
+            whole = whole + weight * F.cross_entropy(head.float(), labels, label_smoothing=recipe.label_smoothing)
+        whole.backward()  # type: ignore[no-untyped-call]
+        return StepResult(logits, loss, whole)
+
+    return learn
+
+
+class ReplayedStep:
+    """A step that is recorded once, at the size of the first batches, and then replayed; a batch of another size, and
+    one that is watched, is done operation by operation.
+
+    Recorded is a step on the side, and what it did is taken back: under a recording, autograd adds gradients in another
+    memory layout. Only a tape that then leaves the same bits of another batch as the step itself is used. replayed: so
+    many steps were.
+    """
+
+    def __init__(self, learn: ForwardBackward, classifier: nn.Module) -> None:
+        self._learn, self._classifier = learn, classifier
+        self._parameters = [parameter for parameter in classifier.parameters() if parameter.requires_grad]
+        self._learning: list[nn.Parameter] = []  # that have gradients on the tape
+        self._size: torch.Size | None = None
+        self._steps = 0
+        self._tape: recorded_step.RecordedStep | None = None
+        self.replayed = 0
+
+    def __call__(self, pixels: Tensor, labels: Tensor, *, watched: bool = False) -> StepResult:
+        self._size = self._size or pixels.shape
+        if watched or pixels.shape != self._size:
+            return self._learn(pixels, labels, watched=watched)
+        self._steps += 1
+        if self._steps == recorded_step.AS_EVER + 1:
+            return self._recorded(pixels, labels)
+        if self._tape is None:
+            return self._learn(pixels, labels)
+        self.replayed += 1
+        return self._replay(self._tape, pixels, labels)
+
+    def _recorded(self, pixels: Tensor, labels: Tensor) -> StepResult:
+        """This step as ever, and a tape, if there is one that would have left the same."""
+        chance, buffers = torch.get_rng_state(), [buffer.clone() for buffer in self._classifier.buffers()]
+
+        def take_back() -> None:
+            torch.set_rng_state(chance)
+            for buffer, value in zip(self._classifier.buffers(), buffers, strict=True):
+                buffer.copy_(value)
+
+        recorded, replayed = self._record(pixels.flip(0), labels.flip(0)), ""
+        take_back()
+        if recorded is not None:
+            replayed = self._bits(self._replay(recorded, pixels, labels))
+            take_back()
+        learned = self._learn(pixels, labels)
+        self._tape = recorded if self._bits(learned) == replayed else None
+        return learned
+
+    def _record(self, pixels: Tensor, labels: Tensor) -> recorded_step.RecordedStep | None:
+        def work() -> list[Tensor]:
+            learned = self._learn(pixels, labels)
+            self._learning = [parameter for parameter in self._parameters if parameter.grad is not None]
+            return [*learned, *self._gradients()]
+
+        return recorded_step.record(work, (pixels, labels))
+
+    def _replay(self, recorded: recorded_step.RecordedStep, pixels: Tensor, labels: Tensor) -> StepResult:
+        results = recorded.replay((pixels, labels))
+        n = len(StepResult._fields)
+        for parameter in self._parameters:
+            parameter.grad = None
+        for parameter, gradient in zip(self._learning, results[n:], strict=True):
+            parameter.grad = gradient
+        return StepResult(*results[:n])
+
+    def _gradients(self) -> list[Tensor]:
+        return [parameter.grad for parameter in self._learning if parameter.grad is not None]
+
+    def _bits(self, learned: StepResult) -> str:
+        """Of all that a step leaves behind; their sum, as a large network's gradients would be held twice."""
+        left = hashlib.sha256(torch.get_rng_state().numpy().data)
+        for tensor in (*learned, *self._gradients(), *self._classifier.buffers()):
+            left.update(tensor.detach().contiguous().flatten().view(torch.uint8).numpy().data)
+        return left.hexdigest()
+
+
+class Graphs(Protocol):
+    """What captures work. `warm_up` is where steps before it are done; `capture` records the work, of which it may do
+    nothing, and gives what does it again, with results in the same tensors each time."""
+
+    def warm_up(self) -> AbstractContextManager[None]: ...
+
+    def capture(self, work: Callable[[], StepResult]) -> tuple[Callable[[], None], StepResult]: ...
+
+
+class CudaGraphs:
+    """torch's graphs of one device (https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs)."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._beside = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+    @contextmanager
+    def warm_up(self) -> Iterator[None]:
+        """Work on a stream of its own, for which the current one then waits."""
+        current = torch.cuda.current_stream(self._device)
+        self._beside.wait_stream(current)
+        try:
+            with torch.cuda.stream(self._beside):
+                yield
+        finally:
+            current.wait_stream(self._beside)
+
+    def capture(self, work: Callable[[], StepResult]) -> tuple[Callable[[], None], StepResult]:
+        graph = torch.cuda.CUDAGraph()
+        torch.cuda.synchronize(self._device)
+        with torch.cuda.graph(graph):
+            learned = work()
+        return graph.replay, learned
+
+
+class Captured:
+    """A step captured at the size of the first batches; a batch of another size, and one that is watched, is done
+    operation by operation.
+
+    A replay reads its batch from, and leaves its results and gradients in, the tensors of the capture. So gradients are
+    given to the parameters again at each replay: a step in between may have made others.
+    """
+
+    def __init__(self, learn: ForwardBackward, classifier: nn.Module, graphs: Graphs) -> None:
+        self._learn, self._graphs = learn, graphs
+        self._parameters = [parameter for parameter in classifier.parameters() if parameter.requires_grad]
+        self._steps = 0
+        self._batch: tuple[Tensor, Tensor] | None = None
+        self._replay: Callable[[], None] | None = None
+        self._learned: StepResult | None = None
+        self._gradients: list[Tensor | None] = []
+
+    def __call__(self, pixels: Tensor, labels: Tensor, *, watched: bool = False) -> StepResult:
+        if self._batch is None:
+            self._batch = pixels.clone(memory_format=torch.preserve_format), labels.clone()
+        if watched or pixels.shape != self._batch[0].shape:
+            return self._learn(pixels, labels, watched=watched)
+        self._steps += 1
+        if self._steps <= WARM_UP:
+            with self._graphs.warm_up():
+                return self._learn(pixels, labels)
+        held_pixels, held_labels = self._batch
+        held_pixels.copy_(pixels)
+        held_labels.copy_(labels)
+        if self._replay is None:
+            self._replay, self._learned = self._graphs.capture(lambda: self._learn(held_pixels, held_labels))
+            self._gradients = [parameter.grad for parameter in self._parameters]
+        self._replay()
+        for parameter, gradient in zip(self._parameters, self._gradients, strict=True):
+            parameter.grad = gradient
+        assert self._learned is not None, "a capture has results"
+        return self._learned
