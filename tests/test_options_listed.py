@@ -30,7 +30,7 @@ def test_every_option_is_listed():
     found, accepted = set(listed()), set(LIST.read_text(encoding="utf-8").splitlines())
     assert found == accepted, (
         f"new: {sorted(found - accepted)}, gone: {sorted(accepted - found)}. "
-        "If the option is needed and no other one does it: run tests/test_options_listed.py"
+        "If the option is needed and no other one does it: run make options"
     )
 
 
