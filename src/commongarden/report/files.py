@@ -21,9 +21,17 @@ FIGURES = "report_files"  # the folder of report.md's figures
 
 
 def write(store: Store, results: Results | None = None) -> Path:
-    """Writes of what the store holds, however much of the study is done; returns the path of report.html.
+    """Writes results.csv, results.json and report.html into the folder of a study, however many runs are finished.
 
-    results: its summary, where there is one already.
+    Args:
+        store: an opened study (`open_store`).
+        results: its results, if they were computed before (`summarize`).
+
+    Returns:
+        The path of report.html.
+
+    Raises:
+        StoreError: files of the study are damaged, or the folder cannot be written.
     """
     store = store if isinstance(store, ReadOnce) else ReadOnce(store.root)
     return _page(store, results or summarize(store))

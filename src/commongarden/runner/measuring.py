@@ -26,10 +26,19 @@ CRASHED = N_("trained in the memory layout {layout}: with {wanted}, the process 
 
 
 def measure(arm: Arm, n_classes: int, input: Input) -> Arm:
-    """The arm with the cost of its network for so many classes and images of (height, width, channels).
+    """Measures the cost of a network of torchvision, timm or a user's file, in a process of its own.
 
-    One of commongarden's own is returned as it is. Raises ArchError where the network cannot be made, also where it
-    takes its process down.
+    Args:
+        arm: the arm that names it.
+        n_classes: number of logits that it is built with.
+        input: (height, width, channels) of an image, in pixels.
+
+    Returns:
+        The arm with parameters, MACs and activation bytes in `arm.origin`; an arm of commongarden's own architectures
+        is returned as it is, since its cost is computed.
+
+    Raises:
+        ArchError: the network cannot be built, or crashes its process.
     """
     if arm.origin is None or arm.origin.fits(n_classes, input):
         return arm
@@ -42,11 +51,24 @@ def measure(arm: Arm, n_classes: int, input: Input) -> Arm:
 
 
 def preflight(arm: Arm, n_classes: int, input: Input, recipe: Recipe | None = None, device: str = "cpu") -> Arm:
-    """The arm with the cost of its network, once it has passed the preflight check (train/preflight.py), which does all
-    that a run by this recipe will do. input: (height, width, 3).
+    """Checks that a network of torchvision, timm or a user's file can be trained, before any image is decoded.
 
-    One of commongarden's own is returned as it is. Raises ArchError where the network cannot be made or trained, also
-    where it takes its process down.
+    It does what a run by this recipe will do (forward and backward pass, optimizer step, evaluation, storing, loading,
+    resuming) on a few images, in a process of its own.
+
+    Args:
+        arm: the arm that names the network.
+        n_classes: number of logits that it is built with.
+        input: (height, width, 3) of an image, in pixels.
+        recipe: how it will be trained; None for the default recipe at that image size.
+        device: "cpu", "cuda" or another name of torch's.
+
+    Returns:
+        The arm with the cost of its network and what the check found (a memory layout to avoid, notes) in `arm.origin`;
+        an arm of commongarden's own architectures is returned as it is.
+
+    Raises:
+        ArchError: the network cannot be built or trained, or crashes its process.
     """
     recipe = override(recipe or Recipe(), arm.overrides)
     return _measured({"": (arm, input, recipe)}, n_classes, (), device)[""]

@@ -28,9 +28,18 @@ from commongarden.study import Study
 
 
 def summarize(store: Store) -> Results:
-    """The results of all finished runs in the store. Arms without one are listed with what is known of them.
+    """Computes the results of all finished runs: means with intervals, contrasts with verdicts, the ranking.
 
-    Raises StoreError where runs differ from what the study declares.
+    Args:
+        store: an opened study (`open_store`).
+
+    Returns:
+        The results; an arm without a finished run is listed with what is known of it. Accuracies are shares (0..1),
+        losses nats, times seconds; `n` of an estimate says what it counts. Intervals account for seed and test-set
+        variation (docs/designs.md).
+
+    Raises:
+        StoreError: runs differ from what the study declares, or files are damaged.
     """
     study, split, manifest, runs = store.study(), store.split(), store.manifest(), store.runs()
     label = {photo.path: photo.label for photo in manifest.photos}

@@ -31,7 +31,18 @@ def builtin_studies() -> tuple[str, ...]:
 
 
 def read(path: str | Path) -> Study:
-    """The study in a TOML file, or the built-in one of that name. Raises StudyError."""
+    """Reads a study file.
+
+    Args:
+        path: a TOML file, or the name of a built-in study ("demo", "flowers").
+
+    Returns:
+        The study, with every default filled in.
+
+    Raises:
+        StudyError: there is no such file, or a key or value in it is wrong; the message names the place.
+        ArchError: an architecture, option or part in it is not known.
+    """
     file = Path(path)
     if file.is_file():
         data = file.read_bytes()
