@@ -12,7 +12,8 @@ from commongarden import store as stores
 from commongarden import study as studies
 from commongarden.errors import RunnerError, StoreError
 from commongarden.records.findings import AUDIT_SCHEMA, Audit, Finding
-from commongarden.report import audits, page
+from commongarden.report import page
+from commongarden.report.wording import audits
 from commongarden.runner import audit as looking
 from commongarden.runner import plan
 from commongarden.runner.audit import look

@@ -8,7 +8,8 @@ from commongarden import stats
 from commongarden import store as stores
 from commongarden.errors import StoreError
 from commongarden.records import Failure
-from commongarden.report import race, verdict
+from commongarden.report import verdict
+from commongarden.report.topics import race
 from commongarden.stats import raced, racing
 from grown import grown
 

@@ -15,7 +15,7 @@ from commongarden import store as stores
 from commongarden.cli import main
 from commongarden.errors import StoreError
 from commongarden.records import Predictions
-from commongarden.report import attribution as section
+from commongarden.report.topics import attribution as section
 from commongarden.runner import attribution_tasks
 from commongarden.stats.disagreed import N_PHOTOS, disagreements, shown_seeds
 from commongarden.store import attribution_maps

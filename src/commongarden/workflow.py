@@ -9,7 +9,8 @@ from typing import Any, TypedDict, Unpack
 
 from commongarden import report, stats
 from commongarden.data.finding import Listed
-from commongarden.report import audits, race
+from commongarden.report.topics import race
+from commongarden.report.wording import audits
 from commongarden.runner.callbacks import Callbacks
 from commongarden.runner.display import Display, PlainDisplay
 from commongarden.runner.forecast import Forecast

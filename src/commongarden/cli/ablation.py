@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from commongarden.cli import options
 from commongarden.cli.execution import carry_out
 from commongarden.cli.group import main, option
-from commongarden.cli.options import as_json, cache_budget, cache_dir, chain, no_maps, print_json, setting
-from commongarden.cli.reading import group_by, keep_going, layout, merge_classes
+from commongarden.cli.options import as_json, chain, print_json, setting
 from commongarden.i18n.language import _, current
 
 if TYPE_CHECKING:
@@ -22,33 +22,25 @@ if TYPE_CHECKING:
 @main.command()
 @click.argument("arm")
 @chain(
-    option("--data", required=True, help="Folder of class folders, or CSV of path,label."),
-    layout,
-    group_by,
-    merge_classes,
+    options.data(required=True),
+    options.reading_options,
     option(
         "--factors",
         help="What to change, one thing at a time: some of order,init,shortcut,branches,reductions,normalization,pool,"
         "dropout,auxiliary [all that the network has].",
     ),
-    option("--seeds", type=click.IntRange(min=1), help="How many seeds each arm is trained with."),
-    option("--epochs", type=int, help="Passes over the training part."),
-    option("--resolution", type=int, help="Pixels per side that photos are resized to."),
-    option("--batch-size", type=int, help="Photos per step."),
-    option("--lr", type=float, help="Learning rate."),
-    option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other recipe value; may be repeated."),
-    option("--until", type=click.Choice(["resolved"]), help="Race: more seeds only where they decide something."),
-    option("--budget", help="Race within 30m (of run time: 90s, 2h) or 40runs; --seeds is then the most [20]."),
-    option("--yes", is_flag=True, help="Do not ask before a study of more than 10 minutes."),
-    option("--out", type=click.Path(file_okay=False, path_type=Path), help="The study's folder [garden/NAME]."),
-    option("--workers", type=click.IntRange(min=1), help="Runs at a time [physical cores, memory allowing]."),
-    option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
-    option("--log", type=click.Choice(["auto", "live", "plain", "classic"]), default="auto", show_default=True),
-    keep_going,
-    no_maps,
-    option("--dry-run", is_flag=True, help="Print the study file with each arm's computed difference and stop."),
-    cache_dir,
-    cache_budget,
+    options.seeds,
+    options.epochs(),
+    options.resolution(),
+    options.batch_size(),
+    options.lr,
+    options.settings,
+    options.racing_options,
+    options.running_options,
+    options.log,
+    options.no_maps,
+    options.dry_run,
+    options.cache_options,
     as_json,
 )
 def ablate(

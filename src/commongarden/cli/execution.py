@@ -46,7 +46,7 @@ def carry_out(wanted: Study, out: Path, options: RunOptions, *, log: str, as_jso
 def _end(outcome: StudyOutcome) -> None:
     """Says how the study stands, and exits by it."""
     if outcome.raced is not None:
-        from commongarden.report import race
+        from commongarden.report.topics import race
 
         for text in race.told(outcome.raced):
             click.echo(text, err=True)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from commongarden.cli import options
 from commongarden.cli.group import main, option
-from commongarden.cli.options import as_json, cache_dir, grey_range, no_code
-from commongarden.cli.reading import group_by, layout, merge_classes, of_source
+from commongarden.cli.options import as_json, cache_dir, no_code
+from commongarden.cli.reading import of_source
 from commongarden.i18n.language import _, ngettext, translate
 from commongarden.study import DataOptions
 
@@ -90,11 +91,9 @@ def data() -> None:
 
 @data.command("check")
 @click.argument("source")
-@layout
-@group_by
-@merge_classes
+@options.reading_options
 @option("--sheet", type=click.Path(dir_okay=False, path_type=Path), help="Draw the pictures found twice into FILE.")
-@grey_range
+@options.grey_range
 @cache_dir
 @as_json
 def check(
@@ -117,7 +116,7 @@ def check(
     from commongarden.data import cache as caches
     from commongarden.data import checked, folder, inspecting
 
-    options, listed = of_source(source, DataOptions(layout or "", group_by or "", merge_classes))
+    read_as, listed = of_source(source, DataOptions(layout or "", group_by or "", merge_classes))
     kept = cache_dir or caches.default_folder()
 
     def tell(text: str) -> None:
@@ -126,7 +125,7 @@ def check(
     with progress() as display:
         manifest = folder.scan(
             source,
-            options,
+            read_as,
             listed=listed,
             keep_going=True,
             on_progress=lambda done, total: display.prepare(_("reading photos"), done, total),

@@ -1,5 +1,5 @@
-"""How data are read, on the command line: its options, the question where a folder can be read in several ways, and
-what is printed first."""
+"""How data are read, on the command line: the question where a folder can be read in several ways, and what is printed
+first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from commongarden.cli.group import option
 from commongarden.i18n.language import _
 
 if TYPE_CHECKING:
@@ -21,29 +20,6 @@ if TYPE_CHECKING:
     from commongarden.study import DataOptions, DataPlan
 
 SECONDS_BETWEEN = 5.0
-
-layout = option(
-    "--layout",
-    metavar="LAYOUT",
-    help="How the folders are read: classes (each folder is a class), parts (training, validation and test sets), "
-    "inner (the folders one level further inside are the classes), only:FOLDER (of several with the same contents, "
-    "this one) [recognized].",
-)
-group_by = option(
-    "--group-by",
-    metavar="REGEX",
-    help="Photos in which REGEX finds the same text in the path are a group and stay in one part of the split.",
-)
-merge_classes = option(
-    "--merge-classes", is_flag=True, help="Merge classes whose names differ in case, spaces or hyphens alone."
-)
-
-
-keep_going = option(
-    "--keep-going",
-    is_flag=True,
-    help="Continue if more than 5 % of the photos or a whole class cannot be read, or if a part lacks a class.",
-)
 
 
 def is_terminal() -> bool:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from commongarden.cli import options
 from commongarden.cli.execution import carry_out, print_results
 from commongarden.cli.group import main, option
-from commongarden.cli.options import as_json, cache_budget, cache_dir, chain, grey_range, no_code, no_maps, setting
-from commongarden.cli.reading import group_by, keep_going, layout, merge_classes
+from commongarden.cli.options import as_json, chain, no_code, setting
 from commongarden.errors import ArchError, StudyError
 from commongarden.i18n.language import N_, _
 
@@ -25,49 +25,41 @@ STATES = {"finished": N_("finished"), "failed": N_("failed"), "under way": N_("u
 @main.command()
 @click.argument("study", required=False)
 @chain(
-    option("--data", help="Folder of class folders, folder of train/val/test folders, or CSV of path,label."),
-    layout,
-    group_by,
-    merge_classes,
+    options.data(),
+    options.reading_options,
     option(
         "--arms",
         help="Arms of the study to take, or without a study architectures: plain_flower,inception_flower:LA,FILE.json.",
     ),
-    option("--seeds", type=click.IntRange(min=1), help="How many seeds each arm is trained with."),
+    options.seeds,
     option("--folds", type=click.IntRange(min=2), help="Folds in place of seeds, for few photos."),
     option("--vary", help="What differs between seeds: some of init,order,split [init,order]."),
     option("--seed", type=click.IntRange(min=0), help="The study's own seed: split, weights, order."),
-    option("--epochs", type=int, help="Passes over the training part."),
-    option("--resolution", type=int, help="Pixels per side that photos are resized to."),
-    grey_range,
-    option("--batch-size", type=int, help="Photos per step."),
-    option("--lr", type=float, help="Learning rate."),
+    options.epochs(),
+    options.resolution(),
+    options.grey_range,
+    options.batch_size(),
+    options.lr,
     option(
         "--tune",
         type=click.IntRange(min=2),
         help="First look for each arm's own learning rate in this many runs on the validation part.",
     ),
-    option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other recipe value; may be repeated."),
-    option("--until", type=click.Choice(["resolved"]), help="Race: more seeds only where they decide something."),
-    option("--budget", help="Race within 30m (of run time: 90s, 2h) or 40runs; --seeds is then the most [20]."),
+    options.settings,
+    options.racing_options,
     option(
         "--stop-hopeless",
         is_flag=True,
         help="End a run at half its epochs where it never came above the commonest class.",
     ),
-    option("--yes", is_flag=True, help="Do not ask before a study of more than 10 minutes."),
-    option("--out", type=click.Path(file_okay=False, path_type=Path), help="The study's folder [garden/NAME]."),
-    option("--workers", type=click.IntRange(min=1), help="Runs at a time [physical cores, memory allowing]."),
-    option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
-    keep_going,
+    options.running_options,
     option("--retry", is_flag=True, help="Make failed runs again."),
-    option("--log", type=click.Choice(["auto", "live", "plain", "classic"]), default="auto", show_default=True),
+    options.log,
     option("--tensorboard", is_flag=True, help="Write event files to OUT/tensorboard."),
-    no_maps,
-    option("--dry-run", is_flag=True, help="Print the effective study file and stop."),
+    options.no_maps,
+    options.dry_run,
     no_code,
-    cache_dir,
-    cache_budget,
+    options.cache_options,
     as_json,
 )
 def run(
@@ -104,7 +96,7 @@ def run(
 ) -> None:
     """Train every arm with every seed and write the report.
 
-    STUDY is a study file or a built-in study (demo, flowers, forensics). The same command goes on where it stopped;
+    STUDY is a study file or a built-in study (demo, flowers). The same command goes on where it stopped;
     more seeds, arms or contrasts are added to what is there. The last line printed is the report's path.
     """
     import dataclasses
@@ -121,7 +113,7 @@ def run(
         origin.check_allowed(arm.arch)
         if arm.origin is None:
             _check_network(name, arm)
-    options = RunOptions(
+    how = RunOptions(
         cache_dir=cache_dir,
         n_workers=workers,
         device=device,
@@ -136,7 +128,7 @@ def run(
         cache_budget=cache_budget,
         argv=("commongarden", *sys.argv[1:]),
     )
-    options.spending(len(wanted.seeds))
+    how.spending(len(wanted.seeds))
     if dry_run:
         click.echo(studies.dump(wanted), nl=False)
         return
@@ -144,7 +136,7 @@ def run(
     carry_out(
         wanted,
         out or Path("garden") / studies.folder_name(wanted),
-        options,
+        how,
         log=log,
         as_json=as_json,
         yes=yes,

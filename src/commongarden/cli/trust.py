@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from commongarden.cli.group import main, option
+from commongarden.cli import options
+from commongarden.cli.group import main
 from commongarden.cli.options import as_json, cache_dir, print_json
 from commongarden.i18n.language import N_, _, ngettext, translate
 
@@ -57,7 +58,7 @@ def verify(directory: Path, as_json: bool) -> None:
 
 @main.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@option("--device", help="Where to make it again [as it was made].")
+@options.device(None, help="auto, cpu, cuda, cuda:1, mps [as it was made].")
 @cache_dir
 @as_json
 def replay(run: Path, device: str | None, cache_dir: Path | None, as_json: bool) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 
 from commongarden.errors import StudyError, unknown
-from commongarden.report import effects, results_csv, words
+from commongarden.report import results_csv
 from commongarden.report.document import Document
+from commongarden.report.wording import effects, words
 from commongarden.stats import Results, summarize
 from commongarden.store import ReadOnce, Store, write_atomically
 
@@ -61,7 +62,8 @@ def _page(store: Store, results: Results) -> Path:
 
 
 def _tables(store: Store, results: Results) -> Path:
-    from commongarden.report import latex, written_tables
+    from commongarden.report.document import latex
+    from commongarden.report.topics import written_tables
 
     tables = [*written_tables.comparison(results), written_tables.contrasts(results)]
     path = store.root / "table.tex"
@@ -70,7 +72,7 @@ def _tables(store: Store, results: Results) -> Path:
 
 
 def _word(store: Store, document: Document) -> Path:
-    from commongarden.report import docx
+    from commongarden.report.document import docx
 
     path = store.root / "report.docx"
     write_atomically(path, docx.to_docx(document))
@@ -78,7 +80,7 @@ def _word(store: Store, document: Document) -> Path:
 
 
 def _markdown(store: Store, document: Document) -> Path:
-    from commongarden.report import markdown
+    from commongarden.report.document import markdown
 
     path, folder = store.root / "report.md", store.root / FIGURES
     text, svgs = markdown.to_markdown(document, FIGURES)
