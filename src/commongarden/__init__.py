@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from commongarden.report import write as write_report  # noqa: F401
     from commongarden.runner.measuring import measure as measure
     from commongarden.runner.measuring import preflight as preflight
+    from commongarden.runner.options import RunOptions as RunOptions
     from commongarden.stats import summarize as summarize
     from commongarden.store import open_store as open_store
     from commongarden.study import Contrast as Contrast
@@ -44,6 +45,7 @@ _PUBLIC = {
     "CommonGardenError": ("errors", "CommonGardenError"),
     "Contrast": ("study", "Contrast"),
     "Recipe": ("study.recipe", "Recipe"),
+    "RunOptions": ("runner.options", "RunOptions"),
     "SplitPlan": ("study", "SplitPlan"),
     "Study": ("study", "Study"),
     "Tuning": ("study", "Tuning"),

@@ -63,7 +63,7 @@ def _sight(store: Store, prepared: PreparedData, task: AttributionTask, device_n
 
     from commongarden.arch import read
     from commongarden.data import batches
-    from commongarden.runner.training import EVALUATION_BATCH
+    from commongarden.runner.run_setup import EVALUATION_BATCH
     from commongarden.train import attribution, measure
     from commongarden.train.classifier import Classifier
     from commongarden.train.state import from_bytes

@@ -6,19 +6,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING
 
 from commongarden.errors import ArchError, CommonGardenError
 from commongarden.i18n.language import N_, _, translate
 from commongarden.runner import limits
 from commongarden.runner.isolated import Calls, Died, Progress, Waits, calls
-from commongarden.study import Study, origin
+from commongarden.study import origin
 from commongarden.study.arm import Arm
 from commongarden.study.origin import Origin
 from commongarden.study.recipe import Recipe, override
-
-if TYPE_CHECKING:
-    from commongarden.store import Store
 
 Input = tuple[int, int, int]
 PLAIN = "channels-first"  # torch's own memory layout, which every network is written for
@@ -75,26 +71,26 @@ def preflight(arm: Arm, n_classes: int, input: Input, recipe: Recipe | None = No
 
 
 def measured(
-    study: Study,
+    arms: Mapping[str, Arm],
+    recipe: Recipe,
     n_classes: int,
     *,
-    store: Store | None = None,
+    finished: Collection[str] = (),
     device: str = "cpu",
     on_progress: Callable[[int, int], None] | None = None,
     tell: Callable[[str], None] | None = None,
-) -> Study:
-    """The study with every network of other people's code measured at its arm's image size and checked
+) -> dict[str, Arm]:
+    """The arms with every network of other people's code measured at its arm's image size and checked
     (train/preflight.py).
 
-    store: an arm that was measured by an earlier version is checked too, unless it has finished runs there.
-    on_progress(done, total) is called after each network; tell hears of a check that takes long.
+    recipe: that they share. finished: arms with finished runs; any other one that was measured by an earlier version is
+    checked again. on_progress(done, total) is called after each network; tell hears of a check that takes long.
     """
     wanted = {}
-    for name, arm in study.arms.items():
-        recipe = override(study.recipe, arm.overrides)
-        wanted[name] = (arm, (recipe.resolution, recipe.resolution, 3), recipe)
-    finished = {run.arm for run in store.runs() if run.status == "finished"} if store is not None else set()
-    return dataclasses.replace(study, arms=_measured(wanted, n_classes, finished, device, on_progress, tell))
+    for name, arm in arms.items():
+        own = override(recipe, arm.overrides)
+        wanted[name] = (arm, (own.resolution, own.resolution, 3), own)
+    return _measured(wanted, n_classes, finished, device, on_progress, tell)
 
 
 def _measured(
