@@ -71,6 +71,7 @@ def run(
     Raises:
         CommonGardenError: For anything that the user can mend.
     """
+    display = display if display is not None else PlainDisplay(print)
     values: dict[str, Any] = dict(keywords)
     if "stop_hopeless" in values:
         values["stop_at_futility"] = values.pop("stop_hopeless")
@@ -80,10 +81,12 @@ def run(
         study,
         Path(out),
         dataclasses.replace(options or RunOptions(), **values),
-        Callbacks(display if display is not None else PlainDisplay(print), confirm, audits.warning, race.look_told),
+        Callbacks(display, confirm, audits.warning, race.look_told),
         listed,
     )
     store = ReadOnce(outcome.store.root)
     results = stats.summarize(store)
     report.write(store, results)
+    for warning in report.unread(store):
+        display.note(warning)
     return results, outcome

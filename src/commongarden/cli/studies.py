@@ -231,13 +231,18 @@ def compare(directory: Path, as_json: bool) -> None:
 def report(directory: Path, formats: tuple[str, ...], open_it: bool) -> None:
     """Write what was found in the study in DIRECTORY anew: report.html, or a written report, or tables."""
     from commongarden import report as reports
-    from commongarden import store
+    from commongarden import store as stores
 
-    paths = reports.write_as(store.open_store(directory), tuple(dict.fromkeys(formats)))
+    store = stores.ReadOnce(stores.open_store(directory).root)
+    paths = reports.write_as(store, tuple(dict.fromkeys(formats)))
     for path in paths:
         click.echo(str(path))
+    for warning in reports.unread(store):
+        click.echo(warning, err=True)
     if open_it:
         click.launch(str(paths[0]))
+    if store.unread:
+        sys.exit(1)
 
 
 @main.command()

@@ -14,7 +14,7 @@ from commongarden.data import greys, image, listing
 from commongarden.errors import DataError, StoreError
 from commongarden.i18n.language import _, translate
 from commongarden.records import Run
-from commongarden.store import checked, read_run
+from commongarden.store import read_run, read_weights
 from commongarden.train import state
 from commongarden.train.blame import describe_user_error
 from commongarden.train.classifier import Classifier
@@ -94,7 +94,7 @@ def load(run: str | Path) -> Predictor:
             )
         )
     classifier = Classifier(read(record.arch), record.input, record.recipe, record.pixel_mean, record.pixel_std)
-    stored = checked(directory, "model.safetensors")
+    stored = read_weights(directory, record)
     try:
         state.from_bytes(classifier, stored)
     except Exception as error:  # the reader, and the network's own code, may raise anything

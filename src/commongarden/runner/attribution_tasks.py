@@ -17,7 +17,7 @@ from commongarden.errors import CommonGardenError
 from commongarden.runner.events import Attributed, AttributionTask
 from commongarden.runner.prepared_data import PreparedData
 from commongarden.stats.disagreed import disagreements, shown_seeds
-from commongarden.store import Store, attribution_maps, checked
+from commongarden.store import Store, attribution_maps, read_weights
 from commongarden.store.attribution_maps import Attribution, Evidence
 from commongarden.study import Study
 
@@ -73,7 +73,7 @@ def _sight(store: Store, prepared: PreparedData, task: AttributionTask, device_n
     measure.settle(run.recipe.threads, run.recipe.precision)
     device = measure.pick_device(device_name)
     classifier = Classifier(read(run.arch), run.input, run.recipe, run.pixel_mean, run.pixel_std)
-    from_bytes(classifier, checked(store.directory(task.arm, task.seed), "model.safetensors"))
+    from_bytes(classifier, read_weights(store.directory(task.arm, task.seed), run))
     classifier.to(device).eval()
     images = prepared.images(run.recipe.resolution)
     place = {photo.path: i for i, photo in enumerate(prepared.manifest.photos)}

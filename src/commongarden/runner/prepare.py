@@ -81,7 +81,7 @@ def _notes(study: Study, store: Store, prepared: PreparedData, listed: Listed) -
     if prepared.split.left_out:
         yield _in_no_part(prepared.split.left_out)
     yield from inspection.greys(prepared.manifest)
-    found = inspection.read(store.root / inspection.FILE)
+    found = store.inspection()
     warnings = [] if found is None else inspection.warnings(found, prepared.manifest, prepared.split)
     for said in (*warnings, *inspection.divided_warnings(prepared.manifest, inspection.part_of(prepared.split))):
         yield _("warning: {what}").format(what=said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -85,7 +86,7 @@ def prepare_data(
 
     is_begun = (root / "study.toml").is_file()
     if is_begun:
-        study = _extended(root, _stored(root), study)
+        study = _extended(root, store_files.open_store(root).study(), study)
     if listed is None:
         listed = sources.listed(study.data_plan, root, keep_going=keep_going)
     manifest = folder.scan(
@@ -157,15 +158,6 @@ def _decoded(
     return direct
 
 
-def _stored(root: Path) -> Study:
-    """The study in a folder."""
-    stored = store_files.open_store(root).study()
-    if "near_duplicates" not in (root / "study.toml").read_text(encoding="utf-8"):
-        # begun by a version that knew of none, so its split is without
-        return replace(stored, split=replace(stored.split, near_duplicates="ignore"))
-    return stored
-
-
 def _as_begun(store: Store, found: Manifest) -> Manifest:
     """The photos without those that the study left out when it was begun: a later version, or another package, may read
     what was not read then."""
@@ -186,7 +178,9 @@ def _inspected(
     tell: result_cache.Tell | None,
 ) -> Inspection | None:
     """What was found in the photos when the study was begun, so that a split for a new seed is made from the same."""
-    kept = inspection.read(store.root / inspection.FILE)
+    kept = None
+    with suppress(StoreError):  # a torn one is made again
+        kept = store.inspection()
     if kept is not None and kept.data == manifest.hash:
         return kept
     return inspecting.inspect(manifest, cache_folder, on_progress, tell)

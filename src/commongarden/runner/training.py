@@ -64,7 +64,7 @@ def train_run(
             yield RunDone(job, _stored(store, setup, state, photos, memory))
         return
     except loop.Diverged as error:
-        failure = Failure(str(error), error.epoch, error.step)
+        failure = Failure(str(error), error.epoch, error.step, cause="diverged")
     except CommonGardenError as error:
         if not isinstance(error, ArchError) or state is None:  # nothing that a run could be blamed for
             raise
