@@ -33,8 +33,6 @@ from commongarden.stats.metrics import Metric as Metric
 from commongarden.stats.metrics import calibration_error as calibration_error
 from commongarden.stats.metrics import imbalance as imbalance
 from commongarden.stats.missed import most_missed as most_missed
-from commongarden.stats.part_contributions import PartContribution as PartContribution
-from commongarden.stats.part_contributions import PartContributions as PartContributions
 from commongarden.stats.power import Effort as Effort
 from commongarden.stats.power import Remedy as Remedy
 from commongarden.stats.power import remedy as remedy
@@ -43,6 +41,8 @@ from commongarden.stats.resampled import resampled_mean as resampled_mean
 from commongarden.stats.results import ArmResult as ArmResult
 from commongarden.stats.results import ContrastResult as ContrastResult
 from commongarden.stats.results import Outcome as Outcome
+from commongarden.stats.results import PartContribution as PartContribution
+from commongarden.stats.results import PartContributions as PartContributions
 from commongarden.stats.results import Recall as Recall
 from commongarden.stats.results import Results as Results
 from commongarden.stats.scores import Sample as Sample
