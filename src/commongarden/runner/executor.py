@@ -73,9 +73,9 @@ class Executor(Protocol):
             and nothing else. Every task has exactly one final event:
 
             - a Job, FoldJob or Trial: RunDone, once the run is durably in the store, finished or failed; or RunStopped,
-              after `stop()`, also for a run that was never begun;
+                after `stop()`, also for a run that was never begun;
             - an AuditTask: Audited; a Pilot: Piloted; an AttributionTask: Attributed. With a cause in place of a result
-              where it failed, which fails nothing else. After `stop()` these may have none.
+                where it failed, which fails nothing else. After `stop()` these may have none.
 
             Before its final event a run gives Started, then Stepped and EpochDone in rising order. None of a task's
             events comes after its final one. Events of different tasks mix in any way.
