@@ -26,7 +26,8 @@ CAUSE = "the worker ended with exit code 1"
 
 @dataclass
 class Interleaved:
-    """Any exception that a run lets through is the death of its worker."""
+    """Any exception that a run lets through is the death of its worker. Networks of a user's own file are held beside
+    others, which the contract allows to nobody whose networks are not known."""
 
     context: TaskContext
     n: int

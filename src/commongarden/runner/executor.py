@@ -1,8 +1,8 @@
 """Where the tasks of a study are carried out: the contract between the study and whatever carries them out.
 
 Processes of this machine (`workers.LocalWorkers`) stand behind it; GPU workers or a cluster could.
-`tests/executor_conformance.py` checks an executor against every sentence of this page. This module imports no code of
-workers.
+`tests/executor_conformance.py` checks any executor against it, but for what needs hours or another machine: stuck
+workers, want of memory, copies of the store. This module imports no code of workers.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ class TaskContext:
     - the study, its manifest and its splits in `root`;
     - the decoded images in `cache_folder`, in files named by their content. At a resolution that `direct` names there
       is none, and the worker decodes the photos that the manifest names, from their own folder;
-    - a network's own Python file, where an arm names one.
+    - a network's own Python file, where an arm names one;
+    - for an AttributionTask, the finished run in `root`.
 
     On another machine these are the same paths on a shared file system, or copies, with `root` and `cache_folder`
     replaced. A worker writes below `root` only: `runs/ARM/` or `tuning/runs/ARM/` for the run that it makes (a partial
@@ -59,8 +60,8 @@ class Executor(Protocol):
             tasks: Different from each other. They are begun in this order; as many at a time as the executor likes.
                 Which tasks share a worker, and how many a worker holds at once, changes no bit of a result. A worker
                 that holds several gives each its own random state (`train.streams.RandomState`). An arm whose network
-                is made by a user's own file shares no process with another arm: that code may change what holds for a
-                whole process.
+                is made by a user's own file shares no process with another arm, nor at one time with another run: that
+                code may change what holds for a whole process.
             stop: Asked several times a second, also while all workers are deep in a step; once it is true it stays so.
                 No task is begun then, and runs under way end at their next step with their last checkpoint kept.
             more: Asked for further tasks, in the thread that reads the events, each time that every task so far has had
@@ -70,7 +71,7 @@ class Executor(Protocol):
 
         Returns:
             An iterator of events. To close it before its end ends all workers, which loses what was not in a checkpoint
-            and nothing else. Every task has exactly one final event:
+            and nothing else. A worker whose parent is gone ends by itself. Every task has exactly one final event:
 
             - a Job, FoldJob or Trial: RunDone, once the run is durably in the store, finished or failed; or RunStopped,
                 after `stop()`, also for a run that was never begun;
