@@ -14,7 +14,7 @@ from commongarden.arch import Activation, Add, Node, Serial
 from commongarden.records import Epoch, Estimate, Run
 from commongarden.stats.combined import Tested, combined, shared_seeds
 from commongarden.stats.defects import POOL, Defective, Effect, adjusted, defective, effects
-from commongarden.stats.estimates import mean_interval
+from commongarden.stats.estimates import geometric_mean_interval, mean_interval
 from commongarden.stats.means import Mean
 from commongarden.stats.published import (
     Departure,
@@ -335,6 +335,6 @@ def _seconds(networks: Sequence[Defective], histories: Histories) -> list[Second
         ratios = {seed: mine[seed] / others[seed] for seed in sorted(mine.keys() & others.keys())}
         if ratios:
             least, most = min(mine.values()) / max(others.values()), max(mine.values()) / min(others.values())
-            mean = mean_interval(list(ratios.values()))
+            mean = geometric_mean_interval(list(ratios.values()))
             found.append(Seconds(one.right, against.right, taken, ratios, least, most, mean))
     return found
