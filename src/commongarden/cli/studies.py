@@ -114,7 +114,7 @@ def run(
             _check_network(name, arm)
     budgets.spending(until, budget, seeds or budgets.MOST_SEEDS)
     if dry_run:
-        click.echo(studies.dump(wanted), nl=False)
+        terminal.verbatim(studies.dump(wanted))
         return
 
     carry_out(
@@ -157,7 +157,7 @@ def carry_out(wanted: Study, out: Path, *, log: str, as_json: bool, yes: bool, *
     )
     _print_results(results, as_json)
     if not as_json:
-        click.echo(str(out / "report.html"))
+        terminal.verbatim(str(out / "report.html"))
     if conducted.raced is not None:
         from commongarden.report import race
 
@@ -301,7 +301,7 @@ def _print_results(results: Any, as_json: bool) -> None:
     from commongarden import report
 
     if as_json:
-        click.echo(report.to_json(results))
+        terminal.verbatim(report.to_json(results))
         return
     console = terminal.console()
     for part in report.terminal(results):
@@ -339,7 +339,7 @@ def report(directory: Path, formats: tuple[str, ...], open_it: bool) -> None:
 
     paths = reports.write_as(store.open_store(directory), tuple(dict.fromkeys(formats)))
     for path in paths:
-        click.echo(str(path))
+        terminal.verbatim(str(path))
     if open_it:
         click.launch(str(paths[0]))
 
@@ -361,7 +361,7 @@ def status(directory: Path, as_json: bool) -> None:
     searched = store.tuning()
     trials = [{"arm": arm, "number": number, "status": searched.state(arm, number)} for arm, number in study.trials()]
     if as_json:
-        click.echo(json.dumps({"study": study.name, "runs": rows, "tuning": trials}, indent=1))
+        terminal.verbatim(json.dumps({"study": study.name, "runs": rows, "tuning": trials}, indent=1))
         return
     counts = Counter(str(row["status"]) for row in rows)
     states = [_("{n} {state}").format(n=n, state=_(STATES[state])) for state, n in counts.items()]
