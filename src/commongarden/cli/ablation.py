@@ -13,6 +13,7 @@ from commongarden.cli.execution import carry_out
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, chain, print_json, setting
 from commongarden.i18n.language import _, current
+from commongarden.io import terminal
 
 if TYPE_CHECKING:
     from commongarden.arch import Difference
@@ -133,7 +134,7 @@ def _show(study: Study, found: TakenApart, as_json: bool) -> None:
     lines = [f"{name:<{width}}  {text}" for name, text in said.items()]
     lines += [_("left out: {part}: {reason}").format(part=what, reason=why) for what, why in found.left_out]
     click.echo("".join(f"# {line}\n" for line in lines))
-    click.echo(studies.dump(study), nl=False)
+    terminal.verbatim(studies.dump(study))
 
 
 def _told(study: Study, name: str, difference: Difference | None) -> str:

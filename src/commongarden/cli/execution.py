@@ -39,7 +39,7 @@ def carry_out(wanted: Study, out: Path, options: RunOptions, *, log: str, as_jso
     )
     print_results(results, as_json)
     if not as_json:
-        click.echo(str(out / "report.html"))
+        terminal.verbatim(str(out / "report.html"))
     _end(outcome)
 
 
@@ -127,7 +127,7 @@ def print_results(results: Any, as_json: bool) -> None:
     from commongarden import report
 
     if as_json:
-        click.echo(report.to_json(results))
+        terminal.verbatim(report.to_json(results))
         return
     console = terminal.console()
     for part in report.terminal(results):

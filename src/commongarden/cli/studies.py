@@ -130,7 +130,7 @@ def run(
     )
     how.spending(len(wanted.seeds))
     if dry_run:
-        click.echo(studies.dump(wanted), nl=False)
+        terminal.verbatim(studies.dump(wanted))
         return
 
     carry_out(
@@ -236,7 +236,7 @@ def report(directory: Path, formats: tuple[str, ...], open_it: bool) -> None:
     store = stores.ReadOnce(stores.open_store(directory).root)
     paths = reports.write_as(store, tuple(dict.fromkeys(formats)))
     for path in paths:
-        click.echo(str(path))
+        terminal.verbatim(str(path))
     for warning in reports.unread(store):
         click.echo(warning, err=True)
     if open_it:
@@ -262,7 +262,7 @@ def status(directory: Path, as_json: bool) -> None:
     searched = store.tuning()
     trials = [{"arm": arm, "number": number, "status": searched.state(arm, number)} for arm, number in study.trials()]
     if as_json:
-        click.echo(json.dumps({"study": study.name, "runs": rows, "tuning": trials}, indent=1))
+        terminal.verbatim(json.dumps({"study": study.name, "runs": rows, "tuning": trials}, indent=1))
         return
     counts = Counter(str(row["status"]) for row in rows)
     states = [_("{n} {state}").format(n=n, state=_(STATES[state])) for state, n in counts.items()]

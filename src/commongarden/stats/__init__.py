@@ -15,6 +15,7 @@ from commongarden.stats.crossed import crossed_mean as crossed_mean
 from commongarden.stats.crossed import mean_squares as mean_squares
 from commongarden.stats.crossed import photo_error as photo_error
 from commongarden.stats.differs import differences_of as differences_of
+from commongarden.stats.estimates import geometric_mean_interval as geometric_mean_interval
 from commongarden.stats.estimates import mean_interval as mean_interval
 from commongarden.stats.estimates import rounding_spread as rounding_spread
 from commongarden.stats.factorial import Effect as Effect

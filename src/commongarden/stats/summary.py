@@ -15,7 +15,7 @@ from commongarden.stats.best import Standing, standings
 from commongarden.stats.budgets import budget_views
 from commongarden.stats.clusters import Groups, clusters
 from commongarden.stats.contrasts import contrast_results
-from commongarden.stats.estimates import mean_interval
+from commongarden.stats.estimates import geometric_mean_interval
 from commongarden.stats.factorial import effects_of
 from commongarden.stats.majority_class import MajorityClass, at_commonest, commonest_class
 from commongarden.stats.metrics import METRICS, imbalance
@@ -206,5 +206,6 @@ def _floor(estimate: Estimate) -> float:
 
 
 def _over(values: Sequence[float | None]) -> Estimate | None:
+    """Of times, rates and sizes."""
     known = [value for value in values if value is not None]
-    return mean_interval(known) if known else None
+    return geometric_mean_interval(known) if known else None
