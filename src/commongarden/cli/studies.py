@@ -14,6 +14,7 @@ from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, chain, no_code, setting
 from commongarden.errors import ArchError, StudyError
 from commongarden.i18n.language import N_, _
+from commongarden.io import terminal
 
 if TYPE_CHECKING:
     from commongarden.study import Study
