@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from commongarden.cli import options
+from commongarden.cli.execution import carry_out
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, chain, print_json, setting
-from commongarden.cli.studies import carry_out
 from commongarden.i18n.language import _, current
+from commongarden.io import terminal
 
 if TYPE_CHECKING:
     from commongarden.arch import Difference
@@ -75,12 +77,14 @@ def ablate(
     import dataclasses
 
     from commongarden import study as studies
+    from commongarden.runner.options import RunOptions
     from commongarden.study.recipe import Recipe, override
 
     values = {key: value for key, value in recipe.items() if value is not None} | dict(map(setting, settings))
     names = None if factors is None else [name.strip() for name in factors.split(",") if name.strip()]
     found = studies.take_apart(data, arm, names, override(Recipe(), values, where="recipe"))
-    study = studies.read_so(found.study, layout, group_by, merge_classes)
+    reading = studies.with_options(found.study.reading, layout, group_by, merge_classes)
+    study = dataclasses.replace(found.study, reading=reading)
     if seeds is not None:
         study = dataclasses.replace(study, seeds=tuple(range(seeds)))
     if dry_run:
@@ -91,18 +95,21 @@ def ablate(
     carry_out(
         study,
         out or Path("garden") / studies.folder_name(study),
+        RunOptions(
+            cache_dir=cache_dir,
+            n_workers=workers,
+            device=device,
+            keep_going=keep_going,
+            until=until,
+            budget=budget,
+            most_seeds=seeds,
+            maps=not no_maps,
+            cache_budget=cache_budget,
+            argv=("commongarden", *sys.argv[1:]),
+        ),
         log=log,
         as_json=as_json,
         yes=yes,
-        cache_dir=cache_dir,
-        cache_budget=cache_budget,
-        until=until,
-        budget=budget,
-        most_seeds=seeds,
-        n_workers=workers,
-        device=device,
-        maps=not no_maps,
-        keep_going=keep_going,
     )
 
 
@@ -127,7 +134,7 @@ def _show(study: Study, found: TakenApart, as_json: bool) -> None:
     lines = [f"{name:<{width}}  {text}" for name, text in said.items()]
     lines += [_("left out: {part}: {reason}").format(part=what, reason=why) for what, why in found.left_out]
     click.echo("".join(f"# {line}\n" for line in lines))
-    click.echo(studies.dump(study), nl=False)
+    terminal.verbatim(studies.dump(study))
 
 
 def _told(study: Study, name: str, difference: Difference | None) -> str:

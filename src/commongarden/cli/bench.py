@@ -15,6 +15,7 @@ from commongarden.cli.options import as_json, chain, write
 from commongarden.cli.photos import progress
 from commongarden.errors import StudyError, unknown
 from commongarden.i18n.language import _
+from commongarden.io import terminal
 
 if TYPE_CHECKING:
     from commongarden.benchmarks.rounds import How, Wanted
@@ -97,7 +98,7 @@ def bench(
         text = figures.panels(speed.curves(found)) if found.curves else figures.chart(speed.ratios(found))
         write(svg, text, err=as_json)
     if as_json:
-        click.echo(benchmark.write(found), nl=False)
+        terminal.verbatim(benchmark.write(found).decode())
         return
     _print(found)
     click.echo(_("The scripts: {folder}").format(folder=reference_script.folder()))
@@ -146,26 +147,22 @@ def _axis(text: str) -> tuple[str, tuple[int, ...]]:
 
 
 def _print(found: Bench) -> None:
-    from rich.console import Console
     from rich.table import Table
 
+    from commongarden.io.fitted import Fitted
     from commongarden.report import speed
 
-    console = Console()
-
-    def say(text: str) -> None:
-        console.print(text, highlight=False, soft_wrap=True, markup=False)
-
+    console = terminal.console()
     for chart in speed.curves(found) if found.curves else ():
-        say(chart.description)
+        click.echo(chart.description)
     for place, case in enumerate(() if found.curves else found.cases):
-        say(speed.named(case))
+        click.echo(speed.named(case))
         table = Table(box=None, pad_edge=False)
         for i, name in enumerate(speed.columns()):
             table.add_column(name, justify="right" if i else "left", no_wrap=not i)
         for row in speed.rows(found, place):
             table.add_row(*row)
-        console.print(table, highlight=False)
+        console.print(Fitted(table), highlight=False)
         console.print()
     for text in speed.sentences(found):
-        say(text)
+        click.echo(text)

@@ -13,6 +13,7 @@ from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, chain, no_code, print_json, setting, shape_of, write
 from commongarden.errors import StudyError
 from commongarden.i18n.language import _, translate
+from commongarden.io import terminal
 
 if TYPE_CHECKING:
     from commongarden.arch import Serial
@@ -185,7 +186,10 @@ def audit(
     from commongarden.train import audit as auditor
 
     found = auditor.audit_drawn(network, shape, classes, recipe, photos)
-    click.echo(audits.to_json(arm, found) if as_json else "\n".join(audits.lines(arm, found)))
+    if as_json:
+        terminal.verbatim(audits.to_json(arm, found))
+    else:
+        click.echo("\n".join(audits.lines(arm, found)))
     if found.findings:
         sys.exit(1)
 
@@ -219,7 +223,7 @@ def list_architectures(pattern: str, as_json: bool) -> None:
             }
         )
     if as_json:
-        click.echo(json.dumps(rows, indent=1))
+        terminal.verbatim(json.dumps(rows, indent=1))
         return
     width = max(len(str(row["name"])) for row in rows)
     for row in rows:

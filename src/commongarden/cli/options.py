@@ -17,6 +17,7 @@ import click
 from commongarden.cli.group import option
 from commongarden.errors import StudyError
 from commongarden.i18n.language import N_, _
+from commongarden.io import terminal
 from commongarden.study import origin
 
 Decorator = Callable[[Any], Any]
@@ -270,7 +271,7 @@ def shape_of(text: str) -> tuple[int, int, int]:
 def print_json(table: Any) -> None:
     import json
 
-    click.echo(json.dumps(table, ensure_ascii=False, indent=1))
+    terminal.verbatim(json.dumps(table, ensure_ascii=False, indent=1))
 
 
 def write(path: Path, text: str, *, err: bool = False) -> None:
@@ -278,4 +279,4 @@ def write(path: Path, text: str, *, err: bool = False) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise StudyError(_("{path}: cannot be written ({reason})").format(path=path, reason=error.strerror)) from None
-    click.echo(str(path), err=err)
+    terminal.verbatim(str(path), stderr=err)

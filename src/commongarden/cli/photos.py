@@ -13,9 +13,10 @@ import click
 
 from commongarden.cli import options
 from commongarden.cli.group import main, option
-from commongarden.cli.options import as_json, cache_dir, no_code
+from commongarden.cli.options import as_json, cache_dir, no_code, print_json
 from commongarden.cli.reading import of_source
 from commongarden.i18n.language import _, ngettext, translate
+from commongarden.io import terminal
 from commongarden.study import DataOptions
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 def predict(run: Path, photos: tuple[Path, ...], top: int, as_csv: bool, as_json: bool) -> None:
     """Name the most probable classes of PHOTOS (files or folders) by a finished RUN (DIR/runs/ARM/SEED)."""
     import csv
-    import json
 
     from commongarden.inference import predictor
     from commongarden.io import csv_cells
@@ -45,22 +45,18 @@ def predict(run: Path, photos: tuple[Path, ...], top: int, as_csv: bool, as_json
     n_broken = 0
     if as_json:
         rows = list(predictions)
-        click.echo(
-            json.dumps(
-                [
-                    {"photo": row.photo, "top": [{"class": name, "probability": p} for name, p in row.top]}
-                    | ({"error": row.error} if row.error else {})
-                    | ({"warnings": [translate(row.warning)]} if row.warning else {})
-                    for row in rows
-                ],
-                ensure_ascii=False,
-                indent=1,
-            )
+        print_json(
+            [
+                {"photo": row.photo, "top": [{"class": name, "probability": p} for name, p in row.top]}
+                | ({"error": row.error} if row.error else {})
+                | ({"warnings": [translate(row.warning)]} if row.warning else {})
+                for row in rows
+            ]
         )
         n_broken = sum(bool(row.error) for row in rows)
         warned = [row for row in rows if row.warning]
     else:
-        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer = csv.writer(terminal.as_it_is(), lineterminator="\n")
         writer.writerow(["photo", "rank", "class", "probability"])
         warned = []
         for row in predictions:
@@ -111,8 +107,6 @@ def check(
 
     Nothing is changed. Exit code 1 if files are left out, or if `run` would refuse these data without --keep-going.
     """
-    import json
-
     from commongarden.data import cache as caches
     from commongarden.data import checked, folder, inspecting
 
@@ -135,10 +129,13 @@ def check(
         )
         inspection = inspecting.inspect(manifest, kept, display.prepare, tell)
     found = folder.summary(manifest, listed) | checked.summary(manifest, inspection)
-    click.echo(json.dumps(found, ensure_ascii=False, indent=1) if as_json else checked.describe(found, inspection))
+    if as_json:
+        print_json(found)
+    else:
+        click.echo(checked.describe(found, inspection))
     if sheet is not None:
         checked.draw_sheet(manifest, inspection, sheet)
-        click.echo(str(sheet), err=as_json)
+        terminal.verbatim(str(sheet), stderr=as_json)
     if found["left_out"] or found["stops"]:
         sys.exit(1)
 
@@ -146,11 +143,9 @@ def check(
 @contextmanager
 def progress() -> Iterator[Display]:
     """Bars on a terminal; a line every ten seconds elsewhere."""
-    from rich.console import Console
-
     from commongarden.runner.display import LiveDisplay, PlainDisplay
 
-    console = Console(stderr=True)
+    console = terminal.console(stderr=True)
     live = LiveDisplay(console) if console.is_terminal else PlainDisplay(lambda text: click.echo(text, err=True))
     with live as display:
         yield display
@@ -179,7 +174,7 @@ def cache(clear: bool, cache_dir: Path | None, as_json: bool) -> None:
     entries = caches.entries(folder)
     if as_json:
         rows = [dataclasses.asdict(entry) for entry in entries]
-        click.echo(json.dumps({"folder": str(folder), "entries": rows}, indent=1, default=str))
+        terminal.verbatim(json.dumps({"folder": str(folder), "entries": rows}, indent=1, default=str))
         return
     size = sum(entry.bytes for entry in entries) / 1e6
     click.echo(

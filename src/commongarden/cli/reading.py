@@ -17,7 +17,7 @@ from commongarden.i18n.language import _
 if TYPE_CHECKING:
     from commongarden.data.ambiguity import AmbiguousError
     from commongarden.data.finding import Listed
-    from commongarden.study import DataOptions, Study
+    from commongarden.study import DataOptions, DataPlan
 
 SECONDS_BETWEEN = 5.0
 
@@ -60,15 +60,15 @@ def checking() -> Callable[[int, int], None]:
     return tell
 
 
-def of_study(wanted: Study, out: Path, keep_going: bool) -> tuple[Study, Listed]:
-    """The study with its data listed and checked, before anything is loaded that takes seconds; what was understood is
-    printed, and on a terminal asked about where it is not sure."""
+def of_study(plan: DataPlan, out: Path, keep_going: bool) -> tuple[DataOptions, Listed]:
+    """How a study's data are read, and its files, listed and checked before anything is loaded that takes seconds; what
+    was understood is printed, and on a terminal asked about where it is not sure."""
     from commongarden.runner import sources
 
-    wanted, found = sources.chosen(wanted, out, keep_going, ask_layout if is_terminal() else None, checking())
+    options, found = sources.chosen(plan, out, keep_going, ask_layout if is_terminal() else None, checking())
     for text in sources.said(found):
         click.echo(text, err=True)
-    return wanted, found
+    return options, found
 
 
 def of_source(source: str, options: DataOptions) -> tuple[DataOptions, Listed]:

@@ -12,6 +12,7 @@ from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, chain, print_json, setting, shape_of, write
 from commongarden.errors import StudyError
 from commongarden.i18n.language import _, pgettext, translate
+from commongarden.io import terminal
 
 if TYPE_CHECKING:
     from commongarden.explain import Reason
@@ -241,20 +242,17 @@ def _bytes(text: str) -> int:
 
 
 def _print_profiles(timing: Timing, depth: int, free: int | None) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from commongarden.explain import noise, profile, roofline
     from commongarden.explain import told as saying
     from commongarden.explain.memory import need
+    from commongarden.io.fitted import Fitted
 
-    console, roof = Console(), roofline.roofs(timing)
-
-    def say(text: str) -> None:
-        console.print(text, highlight=False, soft_wrap=True, markup=False)
+    console, roof = terminal.console(), roofline.roofs(timing)
 
     for arm, found in zip(timing.arms, profile.profiles(timing, depth), strict=True):
-        say(saying.step(found))
+        click.echo(saying.step(found))
         for title, rows, is_block in (
             (_("block"), found.blocks, True),
             (pgettext("of a layer", "kind"), found.kinds, False),
@@ -264,29 +262,26 @@ def _print_profiles(timing: Timing, depth: int, free: int | None) -> None:
                 picture.add_column(name, justify="right" if i else "left", no_wrap=not i)
             for row in rows:
                 picture.add_row(*saying.cells(row, is_block))
-            console.print(picture, highlight=False)
+            console.print(Fitted(picture), highlight=False)
             console.print()
         for text in saying.more(found, None if arm.memory is None else need(arm.memory, free), timing.energy):
-            say(text)
+            click.echo(text)
         console.print()
-    say(saying.limits(roof, timing.limits.matmul_side))
+    click.echo(saying.limits(roof, timing.limits.matmul_side))
     for text in noise.told(timing):
-        say(text)
+        click.echo(text)
 
 
 def _print_split(timing: Timing, split: TimeSplit) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from commongarden.explain import noise
     from commongarden.explain import told as saying
+    from commongarden.io.fitted import Fitted
 
-    console = Console()
+    console = terminal.console()
 
-    def say(text: str) -> None:
-        console.print(text, highlight=False, soft_wrap=True, markup=False)
-
-    say(saying.sentence(split))
+    click.echo(saying.sentence(split))
     console.print()
     picture = Table(box=None, pad_edge=False)
     picture.add_column(_("part"))
@@ -318,14 +313,14 @@ def _print_split(timing: Timing, split: TimeSplit) -> None:
         _("the difference"), f"{split.before.value:.2f}", f"{split.after.value:.2f}",
         f"{split.difference.value:+.2f}", _span(split.difference), f"{difference:+.1f}", style="bold",
     )  # fmt: skip
-    console.print(picture, highlight=False)
+    console.print(Fitted(picture), highlight=False)
     console.print()
     for part in split.reasons:
-        say(saying.part_sentence(split, part))
-    say(saying.rest_sentence(split))
-    say(saying.by_kind(split))
+        click.echo(saying.part_sentence(split, part))
+    click.echo(saying.rest_sentence(split))
+    click.echo(saying.by_kind(split))
     for text in noise.told(timing):
-        say(translate(text))
+        click.echo(translate(text))
 
 
 def _span(found: Estimate) -> str:

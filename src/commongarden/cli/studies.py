@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commongarden.cli import options
+from commongarden.cli.execution import carry_out, print_results
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, chain, no_code, setting
-from commongarden.cli.reading import of_study
 from commongarden.errors import ArchError, StudyError
-from commongarden.i18n.language import N_, _, ngettext
+from commongarden.i18n.language import N_, _
 from commongarden.io import terminal
 
 if TYPE_CHECKING:
-    from commongarden.runner.display import Display
     from commongarden.study import Study
     from commongarden.study.arm import Arm
 
@@ -101,112 +100,48 @@ def run(
     STUDY is a study file or a built-in study (demo, flowers). The same command goes on where it stopped;
     more seeds, arms or contrasts are added to what is there. The last line printed is the report's path.
     """
+    import dataclasses
+
     from commongarden import study as studies
-    from commongarden.runner import budget as budgets
+    from commongarden.runner.options import RunOptions
     from commongarden.study import origin
 
     values = {key: value for key, value in recipe.items() if value is not None} | dict(map(setting, settings))
     wanted = _declared(study, data, arms, seeds, seed, values, folds, vary, tune, grey_range)
-    wanted = studies.read_so(wanted, layout, group_by, merge_classes)
+    reading = studies.with_options(wanted.reading, layout, group_by, merge_classes)
+    wanted = dataclasses.replace(wanted, reading=reading)
     for name, arm in wanted.arms.items():
         origin.check_allowed(arm.arch)
         if arm.origin is None:
             _check_network(name, arm)
-    budgets.spending(until, budget, seeds or budgets.MOST_SEEDS)
+    how = RunOptions(
+        cache_dir=cache_dir,
+        n_workers=workers,
+        device=device,
+        keep_going=keep_going,
+        retry=retry,
+        tensorboard=tensorboard,
+        until=until,
+        budget=budget,
+        most_seeds=seeds,
+        stop_at_futility=stop_hopeless,
+        maps=not no_maps,
+        cache_budget=cache_budget,
+        argv=("commongarden", *sys.argv[1:]),
+    )
+    how.spending(len(wanted.seeds))
     if dry_run:
-        click.echo(studies.dump(wanted), nl=False)
+        terminal.verbatim(studies.dump(wanted))
         return
 
     carry_out(
         wanted,
         out or Path("garden") / studies.folder_name(wanted),
+        how,
         log=log,
         as_json=as_json,
         yes=yes,
-        cache_dir=cache_dir,
-        cache_budget=cache_budget,
-        until=until,
-        budget=budget,
-        most_seeds=seeds,
-        stop_hopeless=stop_hopeless,
-        n_workers=workers,
-        device=device,
-        maps=not no_maps,
-        keep_going=keep_going,
-        retry=retry,
-        tensorboard=tensorboard,
     )
-
-
-def carry_out(wanted: Study, out: Path, *, log: str, as_json: bool, yes: bool, **how: Any) -> None:
-    """Makes the study's missing runs in `out`, prints what was found, and ends with the exit code that tells how it
-    went. how: as `garden.run` takes it."""
-    wanted, listed = of_study(wanted, out, bool(how.get("keep_going")))
-    _begin(out)
-    from commongarden import workflow
-
-    display = _display(log, len(wanted.seeds), as_json)
-    results, conducted = workflow.run(
-        wanted,
-        out,
-        display=display,
-        listed=listed,
-        confirm=None if yes or not sys.stdin.isatty() else lambda _: _asked(display),
-        argv=["commongarden", *sys.argv[1:]],
-        **how,
-    )
-    _print_results(results, as_json)
-    if not as_json:
-        click.echo(str(out / "report.html"))
-    if conducted.raced is not None:
-        from commongarden.report.topics import race
-
-        for text in race.told(conducted.raced):
-            click.echo(text, err=True)
-    if conducted.forecast is not None:
-        from commongarden.runner import forecast
-
-        click.echo(forecast.outcome(conducted.forecast), err=True)
-    if conducted.interrupted:
-        click.echo(
-            ngettext(
-                "interrupted with {n} run to go; the same command goes on",
-                "interrupted with {n} runs to go; the same command goes on",
-                conducted.n_missing,
-            ).format(n=conducted.n_missing),
-            err=True,
-        )
-        sys.exit(130)
-    if conducted.n_failed:
-        click.echo(
-            ngettext(
-                "{n} run failed; --retry makes it again",
-                "{n} runs failed; --retry makes them again",
-                conducted.n_failed,
-            ).format(n=conducted.n_failed),
-            err=True,
-        )
-    if conducted.n_missing:
-        click.echo(
-            ngettext(
-                "{n} run is still to be made; the same command goes on",
-                "{n} runs are still to be made; the same command goes on",
-                conducted.n_missing,
-            ).format(n=conducted.n_missing),
-            err=True,
-        )
-    if conducted.n_failed or conducted.n_missing:
-        sys.exit(1)
-
-
-def _begin(out: Path) -> None:
-    """Says that something happens, and lets the workers' imports begin beside those of this process: both take
-    seconds, PyTorch's the most."""
-    from commongarden.runner import processes
-
-    click.echo(_("starting: PyTorch and statistics are being loaded"), err=True)
-    if not (out / "study.toml").is_file():  # of one that is there it is not known yet whether runs are missing
-        processes.prepare()
 
 
 def _check_network(name: str, arm: Arm) -> None:
@@ -215,20 +150,6 @@ def _check_network(name: str, arm: Arm) -> None:
         arm.network(2)
     except ArchError as error:
         raise StudyError(f"arms.{name}: {error}") from None
-
-
-def _asked(display: Display) -> bool:
-    """Whether the person at the terminal says yes to the plan that was just printed."""
-    from commongarden.i18n.language import _
-    from commongarden.runner.display import LiveDisplay
-
-    if isinstance(display, LiveDisplay):
-        display.live.stop()  # it would write over the question
-    try:
-        return click.confirm(_("That is more than 10 minutes. Go on?"), default=True, err=True)
-    finally:
-        if isinstance(display, LiveDisplay):
-            display.live.start()
 
 
 def _declared(
@@ -284,30 +205,6 @@ def _declared(
     return wanted
 
 
-def _display(log: str, n_seeds: int, as_json: bool) -> Display:
-    from commongarden.runner.display import ClassicDisplay, LiveDisplay, PlainDisplay
-
-    def line(text: str) -> None:
-        click.echo(text, err=True)
-
-    if log == "classic":
-        return ClassicDisplay(line if as_json else click.echo, line, n_seeds)
-    if log == "live" or (log == "auto" and sys.stderr.isatty()):
-        return LiveDisplay(terminal.console(stderr=True))
-    return PlainDisplay(line)
-
-
-def _print_results(results: Any, as_json: bool) -> None:
-    from commongarden import report
-
-    if as_json:
-        click.echo(report.to_json(results))
-        return
-    console = terminal.console()
-    for part in report.terminal(results):
-        console.print(part)
-
-
 @main.command()
 @click.argument("directory", type=click.Path(path_type=Path))
 @as_json
@@ -315,7 +212,7 @@ def compare(directory: Path, as_json: bool) -> None:
     """Print the table and the verdicts of the study in DIRECTORY."""
     from commongarden import stats, store
 
-    _print_results(stats.summarize(store.open_store(directory)), as_json)
+    print_results(stats.summarize(store.open_store(directory)), as_json)
 
 
 @main.command()
@@ -335,13 +232,18 @@ def compare(directory: Path, as_json: bool) -> None:
 def report(directory: Path, formats: tuple[str, ...], open_it: bool) -> None:
     """Write what was found in the study in DIRECTORY anew: report.html, or a written report, or tables."""
     from commongarden import report as reports
-    from commongarden import store
+    from commongarden import store as stores
 
-    paths = reports.write_as(store.open_store(directory), tuple(dict.fromkeys(formats)))
+    store = stores.ReadOnce(stores.open_store(directory).root)
+    paths = reports.write_as(store, tuple(dict.fromkeys(formats)))
     for path in paths:
-        click.echo(str(path))
+        terminal.verbatim(str(path))
+    for warning in reports.unread(store):
+        click.echo(warning, err=True)
     if open_it:
         click.launch(str(paths[0]))
+    if store.unread:
+        sys.exit(1)
 
 
 @main.command()
@@ -361,7 +263,7 @@ def status(directory: Path, as_json: bool) -> None:
     searched = store.tuning()
     trials = [{"arm": arm, "number": number, "status": searched.state(arm, number)} for arm, number in study.trials()]
     if as_json:
-        click.echo(json.dumps({"study": study.name, "runs": rows, "tuning": trials}, indent=1))
+        terminal.verbatim(json.dumps({"study": study.name, "runs": rows, "tuning": trials}, indent=1))
         return
     counts = Counter(str(row["status"]) for row in rows)
     states = [_("{n} {state}").format(n=n, state=_(STATES[state])) for state, n in counts.items()]

@@ -34,8 +34,9 @@ def verify(directory: Path, as_json: bool) -> None:
     import dataclasses
 
     from commongarden import store as stores
+    from commongarden.stats import raced
 
-    found = stores.verify(stores.open_store(directory))
+    found = stores.verify(stores.open_store(directory), {"racing.json": raced.read})
     if as_json:
         table = dataclasses.asdict(found) | {"is_whole": not found.wrong}
         print_json(table)

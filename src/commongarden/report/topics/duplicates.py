@@ -59,7 +59,7 @@ class Section:
 
 def section(store: Store, study: Study, manifest: Manifest, split: Split) -> Section | None:
     """None where the photos were not looked at (drawn ones, and studies begun by an earlier version)."""
-    found = inspection.read(store.root / inspection.FILE)
+    found = store.inspection()
     if found is None or found.data != manifest.hash:
         return None
     groups = _groups(found, manifest, split)
