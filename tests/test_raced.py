@@ -49,9 +49,10 @@ def test_a_raced_contrast_is_judged_at_the_look_that_settled_it(tmp_path):
     assert (found.adjusted.low, found.adjusted.high) == pytest.approx((last.low, last.high))
     assert found.adjusted.low > 0
     assert f"{last.n} seeds" in verdict(found)
-    section = race.section(store)
-    assert section.rows[0].said == f"b against a was settled after {last.n} seeds: b is better."
-    assert section.rows[0].interval.endswith(f"({100 * last.low:.1f} to {100 * last.high:.1f})")
+    _caption, table, *_told = race.section(store).blocks
+    said, interval, _level = table.rows[0]
+    assert said == f"b against a was settled after {last.n} seeds: b is better."
+    assert interval.endswith(f"({100 * last.low:.1f} to {100 * last.high:.1f})")
 
 
 def test_an_open_contrast_is_not_resolved(tmp_path):

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
 
 from commongarden.records import Estimate
-from commongarden.report.wording import baselines, numbers, verdicts, words
+from commongarden.report.document import Chart as Chart
+from commongarden.report.wording import baselines, mistakes, numbers, verdicts, words
 from commongarden.report.wording.labels import TEXT
 from commongarden.stats import METRICS, ContrastResult, Results
 
@@ -23,15 +23,6 @@ N_COLOURS = 12  # --arm-0 to --arm-11 in page.css
 N_SOLID = 6  # arms from here on are dashed, so that hue is not all that tells twelve lines apart
 ROW = 50  # pixels for one row of the verdict pictures: a line of text, and the interval below it
 INK, SOFT, LINE, PAPER = "var(--ink)", "var(--soft)", "var(--line)", "var(--paper)"
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A chart for the page. name: of its place. spec: Vega-Lite. description: what it shows, for those who hear it."""
-
-    name: str
-    spec: dict[str, Any]
-    description: str
 
 
 def colour(index: int) -> str:
@@ -312,7 +303,7 @@ def confusion(name: str, arm: str, classes: Sequence[str], shares: Sequence[Sequ
             fill=alt.FillValue(INK, condition={"test": "datum.share > 55", "value": "var(--heat-ink)"}),
         )
         layers.append(number)
-    description = f"{arm}: {words.mistaken(classes, shares)}"
+    description = f"{arm}: {mistakes.mistaken(classes, shares)}"
     return finished(name, alt.layer(*layers), description, cell * n)
 
 

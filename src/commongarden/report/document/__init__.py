@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 from commongarden.report.document.blocks import (
+    Answer,
+    Answers,
     Block,
     Bullets,
+    Cell,
+    Chart,
+    Columns,
     Document,
     Figure,
+    Fold,
+    Heading,
+    Keys,
+    Legend,
+    Line,
     Log,
+    Only,
     Paragraph,
+    Picture,
+    Pictures,
+    Plot,
     Section,
+    Span,
     Table,
     numbered,
 )
 
-__all__ = ["Block", "Bullets", "Document", "Figure", "Log", "Paragraph", "Section", "Table", "numbered"]
+__all__ = [
+    "Answer", "Answers", "Block", "Bullets", "Cell", "Chart", "Columns", "Document", "Figure", "Fold", "Heading",
+    "Keys", "Legend", "Line", "Log", "Only", "Paragraph", "Picture", "Pictures", "Plot", "Section", "Span", "Table",
+    "numbered",
+]  # fmt: skip

@@ -55,7 +55,7 @@ def _block(word: Any, block: Block, counts: dict[str, int]) -> None:
     match block:
         case Paragraph(text=text, leads=leads):
             word.add_paragraph(_clean(text)).paragraph_format.keep_with_next = leads or None
-        case Bullets(items=items):
+        case Bullets(texts=items):
             for i, item in enumerate(items):
                 paragraph = word.add_paragraph(_clean(item), style="List Bullet")
                 if i == len(items) - 1:
@@ -101,7 +101,7 @@ def _table(word: Any, table: Table) -> None:
     widths = _widths(table)
     for column, width in zip(made.columns, widths, strict=True):
         column.width = width
-    for i, row in enumerate((table.header, *table.rows)):
+    for i, row in enumerate(table.texts):
         properties = made.rows[i]._tr.get_or_add_trPr()
         properties.append(_element("w:cantSplit"))
         if i == 0:
@@ -126,7 +126,7 @@ def _widths(table: Table) -> list[Any]:
     """The text's width, shared out by the longest line of each column."""
     from docx.shared import Cm
 
-    columns = list(zip(table.header, *table.rows, strict=True))
+    columns = list(zip(*table.texts, strict=True))
     longest = [max(len(line) for cell in column for line in cell.split("\n")) for column in columns]
     shares = [min(max(length, 7), 40) + 2 for length in longest]
     return [Cm(TEXT_WIDTH * share / sum(shares)) for share in shares]

@@ -33,6 +33,7 @@ def text(plain: str) -> str:
 
 
 def _float(table: Table, n: int) -> str:
+    header, *rows = table.texts
     columns = "l" * table.n_left + "r" * (len(table.header) - table.n_left)
     return "\n".join(
         [
@@ -42,9 +43,9 @@ def _float(table: Table, n: int) -> str:
             rf"\label{{tab:commongarden-{n}}}",
             rf"\begin{{tabular}}{{{columns}}}",
             r"\toprule",
-            _row(table.header),
+            _row(header),
             r"\midrule",
-            *(_row(row) for row in table.rows),
+            *map(_row, rows),
             r"\bottomrule",
             r"\end{tabular}",
             r"\end{table}",
