@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 
 from commongarden.i18n.language import _
 
+NEGATIVE = re.compile(r"(?<![\w.])-(?=\d)")  # the sign of a number, not a hyphen
 DASH = "\N{EN DASH}"  # of a figure that is not known
 
 

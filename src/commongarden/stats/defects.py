@@ -13,14 +13,13 @@ from typing import Literal
 
 from commongarden.records import Estimate
 from commongarden.stats.combined import Tested, combined, shared_seeds
-from commongarden.stats.holm import holm_levels
+from commongarden.stats.holm import ALPHA, holm_levels
 from commongarden.stats.means import Mean
 from commongarden.study import Study
 
 MAKER = "commongarden.forensics:network"
 POOL = "scrambled_pool"
 DEFECTS = (POOL, "constant_statistics", "slow_statistics", "all_positions", "overwritten_sum")
-ALPHA = 0.05  # of all effects together
 
 EffectKind = Literal["all", "removed", "alone", "others"]
 
