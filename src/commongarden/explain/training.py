@@ -14,19 +14,19 @@ from scipy import stats as distributions
 from commongarden import arch
 from commongarden.arch import Add, Node, Parallel, children, label
 from commongarden.records import Epoch, Estimate, Run
+from commongarden.records.findings import DEAD_SHARE, FACTOR, WHOLE_FACTOR
 from commongarden.records.observation import Observation, ObservationKind
 from commongarden.records.signals import Reestimated, Signal, Signals
 from commongarden.stats import at_commonest, commonest_class, mean_interval, rounding_spread
 from commongarden.store import Store
 
-FACTOR, WHOLE_FACTOR, FEWEST_DEPTHS = 1.15, 100.0, 5  # a layer and over the depth, as in an audit
+FEWEST_DEPTHS = 5
 SHARED, MOST_SHARED = 0.05, 0.10  # of the squared gradient: the mean, and the end of its interval
 LAG = 0.05  # of the validation photos, that come right by statistics taken anew
 GAP, RISE = 0.10, 0.05  # training accuracy over validation; validation loss over its lowest
 JUMP = 0.08  # of validation accuracy from one epoch to the next, beyond what so few photos jump by chance
 FALL = 0.03  # of the training loss in the last epoch
 LR_LEFT = 0.1  # of the highest learning rate; below it the schedule has ended the training
-DEAD = 0.7  # of a rectifier's channels, as in an audit
 FEWEST_EPOCHS = 4  # in which a course can be seen
 SURE = 0.01  # p of the sign test over photos
 
@@ -173,7 +173,7 @@ def _dead_units(arm: str, signals: Sequence[Signals], told: Sequence[str]) -> It
     dead = {
         path: _over(values, bounds=(0.0, 1.0))
         for path, values in by_path.items()
-        if statistics.fmean(values) >= DEAD and not any(_within(path, one) for one in told)
+        if statistics.fmean(values) >= DEAD_SHARE and not any(_within(path, one) for one in told)
     }
     if dead:
         worst = max(dead, key=lambda path: dead[path].value)

@@ -10,14 +10,16 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
-from torch.utils.flop_counter import FlopCounterMode, _FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode
 
 from commongarden.arch import UNKNOWN
 from commongarden.errors import ArchError, CommonGardenError
 from commongarden.i18n.language import N_, _, translate
 from commongarden.train.blame import describe_user_error
 from commongarden.train.external import ExternalNetwork, user_file
+from commongarden.train.torch_private import flop_dispatch
 
+DISPATCH: Any = flop_dispatch()
 SCRIPTED = N_("what TorchScript puts out cannot be seen")
 EVERYTHING = "Global"  # torch's own name
 
@@ -90,13 +92,19 @@ class Macs(FlopCounterMode):
         self.unknown = ""
 
     def __enter__(self) -> Macs:
-        self.flop_counts.clear()
-        self.mode: Any = Uncompiled(self)
-        self.mode.__enter__()  # type: ignore[no-untyped-call]
+        self.mode: Any = Uncompiled(self) if DISPATCH is not None else None
+        if self.mode is None:
+            super().__enter__()  # type: ignore[no-untyped-call]
+        else:
+            self.flop_counts.clear()
+            self.mode.__enter__()
         return self
 
     def __exit__(self, *raised: object) -> None:
-        self.mode.__exit__(*raised)
+        if self.mode is None:
+            super().__exit__(*raised)  # type: ignore[no-untyped-call]
+        else:
+            self.mode.__exit__(*raised)
         self.mode = None
 
     def within(self, name: str) -> None:
@@ -115,11 +123,12 @@ class Macs(FlopCounterMode):
             return out
 
 
-class Uncompiled(_FlopCounterMode):  # type: ignore[no-untyped-call]
+class Uncompiled(DISPATCH or object):  # type: ignore[misc]
     """torch's mode without the mark that its method is not to be compiled, which would load torch's compiler
     (uncompiled.py): four seconds for nothing."""
 
-    __torch_dispatch__ = inspect.unwrap(_FlopCounterMode.__torch_dispatch__)
+    if DISPATCH is not None:
+        __torch_dispatch__ = inspect.unwrap(DISPATCH.__torch_dispatch__)
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:

@@ -28,6 +28,7 @@ from commongarden.train import usercode
 from commongarden.train.blame import describe_user_error
 
 is_exporting: Callable[[], bool] = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)  # since 2.7
+OWN_PREFIX = "body.network.inner."  # where a network of other people's code lies in a classifier
 AUXILIARY_WEIGHT = 0.3  # of the losses of torchvision's auxiliary heads, as in their papers
 
 

@@ -29,12 +29,11 @@ from commongarden.train.blame import describe_user_error
 from commongarden.train.classifier import Classifier
 from commongarden.train.convolutions import convolutions, wrong
 from commongarden.train.evaluate import evaluate
-from commongarden.train.external import ExternalNetwork
+from commongarden.train.external import OWN_PREFIX, ExternalNetwork
 from commongarden.train.initialize import initialize
 from commongarden.train.schedule import begin_epoch, can_be_fused
 
 IMAGES = 4  # of a batch
-INNER = "body.network.inner."  # where a network of other people's code lies in a classifier
 SECONDS = 3.0  # for the gradients of a network's convolutions
 Say = Callable[[str], None]  # hears what is done from now on, so that a crash can be reported by name
 OTHER_LAYOUT = N_("trained in the memory layout {layout}: with {wanted}, {phase} fails ({reason})")
@@ -223,7 +222,7 @@ def _set_by_its_code(classifier: Classifier, made: Callable[[], Classifier], rec
         if isinstance(layer, nn.Conv2d | nn.Linear) and layer.weight.requires_grad and layer.weight.numel():
             twin = other.get(name)
             if isinstance(twin, nn.Conv2d | nn.Linear) and torch.equal(layer.weight, twin.weight):
-                return str(name).removeprefix(INNER)
+                return str(name).removeprefix(OWN_PREFIX)
     return ""
 
 
