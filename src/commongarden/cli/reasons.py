@@ -12,7 +12,7 @@ from commongarden.cli import explained
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, chain, print_json, setting, shape_of, write
 from commongarden.errors import StudyError
-from commongarden.i18n.language import _, pgettext, translate
+from commongarden.i18n.language import _, pgettext
 
 if TYPE_CHECKING:
     from commongarden.explain import Reason
@@ -268,7 +268,7 @@ def _print_profiles(timing: Timing, depth: int, free: int | None) -> None:
                 picture.add_row(*saying.cells(row, is_block))
             console.print(picture, highlight=False)
             console.print()
-        for text in saying.more(found, None if arm.memory is None else need(arm.memory, free), timing.energy):
+        for text in saying.more(found, None if arm.memory is None else need(arm.memory, free), timing.energy_text):
             say(text)
         console.print()
     say(saying.limits(roof, timing.limits.matmul_side))
@@ -327,7 +327,7 @@ def _print_split(timing: Timing, split: TimeSplit) -> None:
     say(saying.rest_sentence(split))
     say(saying.by_kind(split))
     for text in noise.told(timing):
-        say(translate(text))
+        say(text)
 
 
 def _span(found: Estimate) -> str:

@@ -13,6 +13,7 @@ from scipy import stats as distributions
 
 from commongarden import arch
 from commongarden.arch import Add, Node, Parallel, children, label
+from commongarden.i18n.coded import Coded
 from commongarden.records import Epoch, Estimate, Run
 from commongarden.records.observation import Observation, ObservationKind
 from commongarden.records.signals import Reestimated, Signal, Signals
@@ -54,7 +55,7 @@ def observations(store: Store, arm: str) -> tuple[Observation, ...]:
     return tuple(found)
 
 
-def notes(store: Store, arm: str) -> tuple[str, ...]:
+def notes(store: Store, arm: str) -> tuple[Coded, ...]:
     """Where signals were recorded for a part of the training only: the reasons, each once, in English."""
     runs = [run for run in store.runs() if run.arm == arm]
     found = [store.signals(arm, run.seed) for run in runs]
@@ -82,7 +83,7 @@ def _surely_above(found: Estimate, bound: float, least: float = 0.0) -> bool:
 
 
 def _diverged(arm: str, runs: Sequence[Run]) -> Iterator[Observation]:
-    gone = [run for run in runs if run.failure is not None and " became " in run.failure.reason]
+    gone = [run for run in runs if run.failure is not None and run.failure.is_divergence]
     if gone:
         epoch = statistics.fmean(run.failure.epoch for run in gone if run.failure)
         share = _over([float(run in gone) for run in runs], bounds=(0.0, 1.0))

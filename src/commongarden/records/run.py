@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from commongarden.i18n.language import _, translate
+from commongarden.i18n.coded import Code, Coded, coded, keep_code, keep_codes
+from commongarden.i18n.language import N_, _, translate
 from commongarden.study.brightness_range import Range
 from commongarden.study.recipe import Recipe
 
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 SCHEMA = 1
+DIVERGED = {
+    "training": N_("the training loss became {loss}"),
+    "validation": N_("the validation loss became {loss}"),
+}
 
 
 @dataclass(frozen=True)
@@ -47,15 +52,31 @@ class Epoch:
 @dataclass(frozen=True)
 class Failure:
     """Why a run has no result. epoch and step count from 1; 0 where that is not known. traceback: of the user's own
-    code, where that raised an error."""
+    code, where that raised an error. code: of the reason; None in records of earlier versions."""
 
     reason: str
     epoch: int = 0
     step: int = 0
     traceback: str = ""
+    code: Code | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        keep_code(self, "reason", "code")
+
+    @property
+    def is_divergence(self) -> bool:
+        """Whether the loss became infinite or no number."""
+        if self.code is None:
+            return " became " in self.reason
+        return self.code.message in DIVERGED.values()
+
+    @property
+    def text(self) -> Coded:
+        """The reason, to be shown by `translate`."""
+        return Coded(self.reason, self.code)
 
     def __str__(self) -> str:
-        reason = translate(self.reason)
+        reason = translate(self.text)
         if not self.epoch:
             return reason
         if not self.step:
@@ -109,6 +130,7 @@ class Run:
     repeats: whether the device promises that it can be repeated bit for bit; None in records of earlier versions.
     git: of the folder where the command was given; None where that is in no repository, or was not looked at.
     notes: in what its training departs from the recipe, or cannot be repeated, as English sentences.
+    note_codes: of these texts; () in records of earlier versions.
     range: the values that are black and white in photos with more than 8 bits per channel; None where the study has no
         such photos, and in records of earlier versions.
     """
@@ -146,6 +168,15 @@ class Run:
     git: Git | None = None
     notes: tuple[str, ...] = ()
     range: Range | None = None
+    note_codes: tuple[Code | None, ...] = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        keep_codes(self, "notes", "note_codes")
+
+    @property
+    def texts(self) -> tuple[Coded, ...]:
+        """The notes, to be shown by `translate`."""
+        return coded(self.notes, self.note_codes)
 
 
 @dataclass(frozen=True, eq=False)

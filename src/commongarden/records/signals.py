@@ -7,10 +7,13 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
 import numpy as np
 
+from commongarden.i18n.coded import Code, Coded, coded
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 LayerKind = Literal["linear", "rectifier", "norm"]
 Signal = Literal["activation", "gradient", "update", "weight", "dead", "distance"]
@@ -57,7 +60,7 @@ class Signals:
     square, product: (epochs,) squared norm of a batch's gradient over all weights, and its product with the next
     batch's, which estimates the squared norm of the gradient that all batches share (McCandlish et al. 2018).
     A module called several times in a pass is several layers, "relu" and "relu (2)"; its weight is the first one's.
-    notes: why there are no figures of later epochs, where recording ended before training did.
+    notes: why there are no figures of later epochs, where recording ended before training did, in English.
     """
 
     layers: tuple[WatchedLayer, ...]
@@ -71,7 +74,7 @@ class Signals:
     square: np.ndarray
     product: np.ndarray
     reestimated: Reestimated | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Coded, ...] = ()
 
     def of(self, signal: Signal) -> tuple[tuple[WatchedLayer, ...], np.ndarray]:
         """The layers that have this figure in some epoch, and theirs: (epochs, those layers)."""
@@ -91,6 +94,7 @@ def to_bytes(signals: Signals) -> bytes:
         arrays["reestimated"] = np.array(dataclasses.astuple(signals.reestimated), np.float64)
     if signals.notes:
         arrays["notes"] = _text(signals.notes)
+        arrays["note_codes"] = np.frombuffer(msgspec.json.encode([note.code for note in signals.notes]), np.uint8)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
@@ -109,9 +113,15 @@ def from_bytes(data: bytes) -> Signals:
         return Signals(
             layers=tuple(WatchedLayer(path, kind, depth) for path, kind, depth in layers),
             reestimated=anew,
-            notes=tuple(arrays["notes"].tolist()) if "notes" in arrays else (),
+            notes=_notes(arrays),
             **{name: arrays[name] for name in (*SIGNALS, "epochs", "square", "product")},
         )
+
+
+def _notes(arrays: Mapping[str, np.ndarray]) -> tuple[Coded, ...]:
+    kept = arrays["note_codes"].tobytes() if "note_codes" in arrays else b"[]"
+    codes = msgspec.json.decode(kept, type=tuple[Code | None, ...])
+    return coded(arrays["notes"].tolist(), codes) if "notes" in arrays else ()
 
 
 def _text(words: Sequence[str]) -> np.ndarray:

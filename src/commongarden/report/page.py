@@ -44,6 +44,7 @@ from commongarden.report.labels import TEXT
 from commongarden.stats import ContrastResult, Results
 from commongarden.store import Store
 from commongarden.study import Study
+from commongarden.study.built_in import text_of
 
 
 @schemapi.debug_mode(False)
@@ -85,6 +86,7 @@ def render(store: Store, results: Results) -> str:
             text=designs.labels(TEXT, study.folds),
             lang=language.current(),
             translate=language.translate,
+            text_of=text_of,
             words=words,
             designs=designs,
             effects=factorial,
@@ -94,7 +96,7 @@ def render(store: Store, results: Results) -> str:
             numbers=numbers,
             study=study,
             results=results,
-            question=language.translate(study.description) or words.question(arms, page_data.data_name(study)),
+            question=text_of(study.description) or words.question(arms, page_data.data_name(study)),
             progress=_progress(results, study) if raced is None else None,
             race=raced,
             hopeless=race.hopeless(runs),

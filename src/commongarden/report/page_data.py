@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from commongarden.i18n.coded import Coded
 from commongarden.records import Epoch, LeftOut, Manifest, Predictions, Run, Split
 from commongarden.report import audits, numbers, words
 from commongarden.report.labels import TEXT
@@ -131,7 +132,7 @@ def share_of(manifest: Manifest, paths: Sequence[str], label: str) -> float:
 
 def left_out(manifest: Manifest, split: Split) -> list[LeftOutFor]:
     """What takes no part, by reason, most files first."""
-    by_reason: dict[str, list[str]] = {}
+    by_reason: dict[Coded, list[str]] = {}
     for item in (*manifest.left_out, *split.left_out):
         by_reason.setdefault(_general(item), []).append(item.path)
     found = sorted(by_reason.items(), key=lambda pair: (-len(pair[1]), pair[0]))
@@ -141,8 +142,8 @@ def left_out(manifest: Manifest, split: Split) -> list[LeftOutFor]:
     ]
 
 
-def _general(item: LeftOut) -> str:
-    return item.reason.replace(item.path, "").strip(" :") or item.reason
+def _general(item: LeftOut) -> Coded:
+    return item.text.changed(lambda text: text.replace(item.path, "").strip(" :") or text)
 
 
 def recipe_rows(study: Study) -> list[tuple[str, str, list[str]]]:

@@ -36,7 +36,7 @@ def render(timing: Timing, depth: int = 1, free: int | None = None) -> str:
                     (told.columns(_("block")), [told.cells(row, True) for row in one.blocks]),
                     (told.columns(kind), [told.cells(row, False) for row in one.kinds]),
                 ],
-                "more": told.more(one, memory, timing.energy),
+                "more": told.more(one, memory, timing.energy_text),
             }
         )  # fmt: skip
     names = [arm.arm for arm in found]

@@ -69,7 +69,7 @@ def section(store: Store, results: Results) -> Section | None:
             worse = contrast.against if contrast.outcome == "better" else contrast.arm
             better = contrast.arm if contrast.outcome == "better" else contrast.against
             reasons = study_reasons(store, worse, better, results.contrasts)
-            pairs.append((worse, better, [translate(reason.sentence) for reason in reasons]))
+            pairs.append((worse, better, [translate(reason.text) for reason in reasons]))
     mapped = arms[:MOST_ARMS]
     signals = {arm: _signals(store, arm) for arm in mapped}
     quiet = [arm for arm in arms if not shown[arm]]
@@ -116,7 +116,7 @@ def lines(
             value = differences[one, two]
             assert value is not None
             worse, better = (one, two) if value.value < 0 else (two, one)
-            out += [f"  {i}. {translate(reason.sentence)}" for i, reason in enumerate(found_reasons, 1)] or [
+            out += [f"  {i}. {translate(reason.text)}" for i, reason in enumerate(found_reasons, 1)] or [
                 f"  {without_reason(worse, better)}"
             ]
     return out
@@ -131,7 +131,7 @@ def probed(arms: tuple[str, str], found: Sequence[Reason]) -> list[str]:
                 "a few steps."
             ).format(one=arms[0], two=arms[1])
         ]
-    return [f"{i}. {translate(reason.sentence)}" for i, reason in enumerate(found, 1)]
+    return [f"{i}. {translate(reason.text)}" for i, reason in enumerate(found, 1)]
 
 
 def _quiet(arms: Sequence[str]) -> str:

@@ -39,6 +39,7 @@ from commongarden.report.references import Citations
 from commongarden.stats import ArmResult, Results
 from commongarden.store import Store
 from commongarden.study import Study
+from commongarden.study.built_in import text_of
 
 N_FINDINGS = 5  # of an arm's audit
 
@@ -61,12 +62,12 @@ def lab_report(store: Store, results: Results) -> Document:
 
 def _overview(store: Store, study: Study, results: Results, how: methods.Methods) -> Section:
     arms = [arm.arm for arm in results.arms]
-    blocks: list[Block] = [Paragraph(translate(study.description) or words.question(arms, page_data.data_name(study)))]
+    blocks: list[Block] = [Paragraph(text_of(study.description) or words.question(arms, page_data.data_name(study)))]
     done, failed = (sum(getattr(arm, name) for arm in results.arms) for name in ("n_finished", "n_failed"))
     if race.section(store) is None and (progress := words.progress(done, failed, len(study.arms) * len(study.seeds))):
         blocks.append(Paragraph(progress))
     if (understood := store.understood()) is not None:
-        blocks.append(Paragraph(f"{translate(understood.layout)}."))
+        blocks.append(Paragraph(f"{translate(understood.text)}."))
     blocks.append(_counts(store))
     blocks.append(
         Table(
@@ -258,7 +259,7 @@ def _conclusion(study: Study, results: Results) -> Section:
         if study.published_source:
             blocks.append(
                 Paragraph(
-                    _("The published figures come from: {source}.").format(source=translate(study.published_source))
+                    _("The published figures come from: {source}.").format(source=text_of(study.published_source))
                 )
             )
         blocks.append(figures_before)

@@ -23,7 +23,7 @@ def look(study: Study, prepared: PreparedData, arm: str) -> Audited:
     try:
         return Audited(arm, _look(study, prepared, arm))
     except CommonGardenError as error:
-        return Audited(arm, None, str(error))
+        return Audited(arm, None, error.reason)
     except Exception as error:
         return Audited(arm, None, describe_user_error(error))
 

@@ -44,7 +44,7 @@ def pilot(store: Store, study: Study, prepared: PreparedData, arm: str, device_n
     try:
         return _pilot(store, study, prepared, arm, device_name)
     except (CommonGardenError, loop.Diverged) as error:
-        return Piloted(arm, None, cause=str(error))
+        return Piloted(arm, None, cause=error.reason)
     except (Exception, SystemExit, KeyboardInterrupt) as error:  # the code of a network may raise anything
         return Piloted(arm, None, cause=describe_user_error(error))
 

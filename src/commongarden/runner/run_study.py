@@ -21,6 +21,7 @@ from commongarden import store as store_files
 from commongarden.data import folder, image, losses
 from commongarden.data.finding import Listed
 from commongarden.errors import DataError
+from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import _, ngettext, translate
 from commongarden.records import LeftOut, inspection
 from commongarden.records.findings import Audit
@@ -136,7 +137,7 @@ def run_study(
         study = store.study()
         for arm in study.arms:
             kept = study.arms[arm].origin
-            for note in kept.notes if kept is not None else ():
+            for note in kept.texts if kept is not None else ():
                 display.note(_("note: {arm}: {what}").format(arm=arm, what=translate(note)))
         if prepared.manifest.left_out:
             display.note(_left_out(prepared.manifest.left_out, losses.lines(folder.lost(listed, prepared.manifest))))
@@ -295,7 +296,7 @@ def _keep_pilot(known: dict[str, Piloted], event: Piloted, display: Display) -> 
     known[event.arm] = event
     if event.seconds is None:
         text = _("warning: {arm} could not be timed before its runs: {cause}")
-        display.note(text.format(arm=event.arm, cause=event.cause))
+        display.note(text.format(arm=event.arm, cause=translate(event.cause)))
 
 
 def _trimmed(store: Store, study: Study) -> Study:
@@ -308,7 +309,9 @@ def _trimmed(store: Store, study: Study) -> Study:
 
 def _keep_audit(store: Store, event: Audited, display: Display, tell_audit: Callable[[str, Audit], str] | None) -> None:
     if event.audit is None:
-        display.note(_("warning: {arm} could not be audited: {cause}").format(arm=event.arm, cause=event.cause))
+        display.note(
+            _("warning: {arm} could not be audited: {cause}").format(arm=event.arm, cause=translate(event.cause))
+        )
         return
     store_files.write_audit(store, event.arm, event.audit)
     if event.audit.findings and tell_audit is not None:
@@ -317,12 +320,12 @@ def _keep_audit(store: Store, event: Audited, display: Display, tell_audit: Call
 
 def _left_out(files: Sequence[LeftOut], by_class: Sequence[str]) -> str:
     """The files that take no part, an example for each reason, and what each class loses."""
-    reasons: dict[str, list[str]] = {}
+    reasons: dict[Coded, list[str]] = {}
     for file in files:
-        reasons.setdefault(file.reason, []).append(file.path)
+        reasons.setdefault(file.text, []).append(file.path)
     examples = [LeftOut(paths[0], reason) for reason, paths in reasons.items()]
     more = len(files) - min(len(examples), 3)
-    shown = "".join(f"\n  {file.path}: {translate(file.reason)}" for file in examples[:3])
+    shown = "".join(f"\n  {file.path}: {translate(file.text)}" for file in examples[:3])
     if more:
         shown += _("\n  and {n} more, all named in split.json").format(n=more)
     return ngettext(
@@ -347,7 +350,7 @@ def _in_no_part(files: Sequence[LeftOut]) -> str:
 
 
 def _listed(files: Sequence[LeftOut]) -> str:
-    shown = "".join(f"\n  {file.path}: {translate(file.reason)}" for file in files[:3])
+    shown = "".join(f"\n  {file.path}: {translate(file.text)}" for file in files[:3])
     if len(files) <= 3:
         return shown
     return shown + _("\n  and {n} more, all named in split.json").format(n=len(files) - 3)

@@ -14,6 +14,7 @@ from commongarden.arch import read
 from commongarden.data import batches
 from commongarden.data.device_images import resident
 from commongarden.errors import ArchError, CommonGardenError
+from commongarden.i18n.coded import NOTHING
 from commongarden.i18n.language import N_
 from commongarden.io import disk
 from commongarden.records import Epoch, Failure, Predictions, Run
@@ -62,11 +63,11 @@ def train_run(
     try:
         yield from _train_run(store, study, prepared, job, record, stop, train_state, stop_hopeless)
     except loop.Diverged as error:
-        failure = Failure(str(error), error.epoch, error.step)
+        failure = Failure(error.reason, error.epoch, error.step)
     except CommonGardenError as error:
         if not isinstance(error, ArchError) or not train_state:  # nothing that a run could be blamed for
             raise
-        failure = Failure(str(error), len(train_state[0].history) + 1)
+        failure = Failure(error.reason, len(train_state[0].history) + 1)
     except (Exception, SystemExit, KeyboardInterrupt) as error:  # the code of a network may raise anything
         epoch = len(train_state[0].history) + 1 if train_state else 0
         failure = Failure(describe_user_error(error), epoch, traceback=user_traceback(error))
@@ -108,7 +109,7 @@ def _train_run(
     partial = store.partial(record.arm, record.seed)
     store_files.make_folder(partial)
     steps = batches.n_batches(len(prepared.train), recipe.batch_size)
-    train_state, note = _trainee(study, job, record, device, steps), ""
+    train_state, note = _trainee(study, job, record, device, steps), NOTHING
     try:
         checkpoint.restore(train_state, partial / "checkpoint.pt")
     except FileNotFoundError:
@@ -119,7 +120,7 @@ def _train_run(
             disk.quarantine(partial.with_suffix(".checkpoint"))
         train_state, note = (
             _trainee(study, job, record, device, steps),
-            N_("{reason}; starts from its first epoch").format(reason=error),
+            N_("{reason}; starts from its first epoch").format(reason=error.reason),
         )
     kept.append(train_state)
     saver = CheckpointSchedule(partial / "checkpoint.pt", train_state)

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from commongarden.errors import StoreError
+from commongarden.i18n.language import _
 from commongarden.stats import racing
 from commongarden.stats.clusters import Clusters, clusters
 from commongarden.stats.racing import Looked, Plan, Race
@@ -85,11 +86,15 @@ def read(store: Store) -> Raced | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise StoreError(f"{path}: cannot be read: {error.strerror}") from None
+        raise StoreError(_("{path}: cannot be read: {reason}").format(path=path, reason=error.strerror)) from None
     try:
         found = msgspec.json.decode(data, type=Raced)
     except msgspec.DecodeError as error:
-        raise StoreError(f"{path}: not the record of a race: {error}; accepted: none, it is made again") from None
+        raise StoreError(
+            _("{path}: not the record of a race: {reason}; accepted: none, it is made again").format(
+                path=path, reason=error
+            )
+        ) from None
     return found if found.schema == SCHEMA else None
 
 
