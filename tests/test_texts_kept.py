@@ -141,6 +141,7 @@ def test_messages_made_as_records_know_their_codes():
 OURS = {"CommonGardenError", "UsageError", "BadParameter", "ClickException", "Failure", "LeftOut"}
 SAYS = {"note", "say", "tell", "echo", "line"}
 MARKS = {"_", "N_", "ngettext", "pgettext", "unknown"}
+PROSE = re.compile("[a-z]{2,} | [a-z]{2,}")
 LITERAL = {"commongarden ", "  (--layout "}  # a command, and an option of one
 
 
@@ -153,11 +154,7 @@ def unmarked(node):
     """Prose in an expression that no catalogue gets: words with a space around them."""
     if isinstance(node, ast.Call) and called(node) in MARKS:
         return
-    if (
-        isinstance(node, ast.Constant)
-        and isinstance(node.value, str)
-        and re.search(r"[a-z]{2,} | [a-z]{2,}", node.value)
-    ):
+    if isinstance(node, ast.Constant) and isinstance(node.value, str) and PROSE.search(node.value):
         yield node.lineno, node.value
     for child in ast.iter_child_nodes(node):
         yield from unmarked(child)

@@ -105,7 +105,7 @@ def run(
 ) -> None:
     """Train every arm with every seed and write the report.
 
-    STUDY is a study file or a built-in study (demo, flowers, forensics). The same command goes on where it stopped;
+    STUDY is a study file or a built-in study (demo, flowers). The same command goes on where it stopped;
     more seeds, arms or contrasts are added to what is there. The last line printed is the report's path.
     """
     from commongarden import study as studies

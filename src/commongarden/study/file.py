@@ -17,7 +17,7 @@ from commongarden.i18n.language import _
 from commongarden.io import terminal
 from commongarden.io.fields import convert
 from commongarden.study import arm as arms
-from commongarden.study import reading, tuning
+from commongarden.study import moved, reading, tuning
 from commongarden.study.declared import Contrast, Published, SplitPlan, Study, plain_text, whole_number
 from commongarden.study.design import both
 from commongarden.study.factorial import BASE
@@ -52,6 +52,11 @@ def read(path: str | Path) -> Study:
         return parse(
             (resources.files("commongarden") / "studies" / f"{path}.toml").read_text(encoding="utf-8"), where=str(path)
         )
+    if str(path) in moved.STUDIES:
+        example = moved.find(moved.STUDIES[str(path)])
+        if example is None:
+            raise StudyError(moved.missing(str(path), moved.STUDIES[str(path)]))
+        return parse(example.read_text(encoding="utf-8"), where=str(path))
     if file.is_dir() or file.suffix.lower() == ".csv":
         raise StudyError(_("{path}: found photos, not a study file; did you mean --data {path}?").format(path=path))
     accepted = [*builtin_studies(), _("the path of a study file (TOML)")]

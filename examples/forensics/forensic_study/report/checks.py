@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from commongarden.i18n.language import _, ngettext
 from commongarden.report import page_data
 from commongarden.report.document import Log, Paragraph, Section, Table
-from commongarden.report.forensic import wording
-from commongarden.report.forensic.gathered import Gathered, titled
 from commongarden.report.numbers import whole
 from commongarden.report.verdicts import counted_photos
-from commongarden.stats.defects import DEFECTS, MAKER
+from forensic_study.defects import DEFECTS, MAKER
+from forensic_study.report import wording
+from forensic_study.report.gathered import Gathered, titled
 
 # what an audit of the first weights calls each defect
 KINDS = {

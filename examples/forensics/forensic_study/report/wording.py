@@ -9,8 +9,8 @@ from commongarden.i18n.language import N_, _, ngettext
 from commongarden.records import Estimate
 from commongarden.report.numbers import hundredths, listed, percent, signed_points, whole
 from commongarden.stats import Mean
-from commongarden.stats.defects import Effect
-from commongarden.stats.published import Departure
+from forensic_study.defects import Effect
+from forensic_study.published import Departure
 
 NAMES = {
     "scrambled_pool": N_("scrambled pool gradient"),

@@ -10,9 +10,9 @@ from commongarden.records import Estimate, Run
 from commongarden.report.document import Block, Paragraph, Section
 from commongarden.report.page_data import Histories
 from commongarden.stats import Results
-from commongarden.stats.forensic import Forensics
-from commongarden.stats.published import Timing
 from commongarden.store import Store
+from forensic_study.analysis import Forensics
+from forensic_study.published import Timing
 
 
 @dataclass(frozen=True)

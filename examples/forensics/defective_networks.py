@@ -1,7 +1,7 @@
 """The defects of the teaching framework behind the flower experiment, each one a switch of the layer that had it.
 
-For finding out what they did to its figures, and for nothing else: no other module imports this one. An arm names it
-like anybody's own code:
+For finding out what they did to its figures, and for nothing else. An arm names it like anybody's own code, by the name
+that it had when it was part of the package:
 
     [arms.LAB]
     arch = "commongarden.forensics:network"

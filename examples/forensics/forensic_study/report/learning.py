@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from commongarden.i18n.language import _, ngettext
 from commongarden.records import Estimate
 from commongarden.report.document import Block, Paragraph, Section, Table
-from commongarden.report.forensic import pictures, wording
-from commongarden.report.forensic.gathered import Gathered, titled
 from commongarden.report.numbers import hundredths, listed, percent
-from commongarden.stats.forensic import Behaviour
-from commongarden.stats.published import Departure, Shape
+from forensic_study.analysis import Behaviour
+from forensic_study.published import Departure, Shape
+from forensic_study.report import pictures, wording
+from forensic_study.report.gathered import Gathered, titled
 
 COST_BAR = 0.03  # nats within which the cost of the first two epochs is held to have come back
 

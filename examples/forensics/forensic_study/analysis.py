@@ -12,11 +12,15 @@ import numpy as np
 from commongarden import arch
 from commongarden.arch import Activation, Add, Node, Serial
 from commongarden.records import Epoch, Estimate, Run
-from commongarden.stats.combined import Tested, combined, shared_seeds
-from commongarden.stats.defects import POOL, Defective, Effect, adjusted, defective, effects
 from commongarden.stats.estimates import mean_interval
 from commongarden.stats.means import Mean
-from commongarden.stats.published import (
+from commongarden.stats.results import Results
+from commongarden.stats.summary import predictions_by_arm, summarize
+from commongarden.store import Store
+from commongarden.study import Study
+from forensic_study.combined import Tested, combined, shared_seeds
+from forensic_study.defects import POOL, Defective, Effect, adjusted, defective, effects
+from forensic_study.published import (
     Departure,
     Ending,
     PublishedLogs,
@@ -27,10 +31,6 @@ from commongarden.stats.published import (
     published_logs,
     shape,
 )
-from commongarden.stats.results import Results
-from commongarden.stats.summary import predictions_by_arm, summarize
-from commongarden.store import Store
-from commongarden.study import Study
 
 LEAST_SEEDS = 3
 

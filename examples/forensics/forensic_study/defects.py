@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from commongarden.records import Estimate
-from commongarden.stats.combined import Tested, combined, shared_seeds
 from commongarden.stats.holm import holm_levels
 from commongarden.stats.means import Mean
 from commongarden.study import Study
+from forensic_study.combined import Tested, combined, shared_seeds
 
 MAKER = "commongarden.forensics:network"
 POOL = "scrambled_pool"

@@ -1,6 +1,6 @@
 """Writes docs/forensics.md, its Korean twin and their pictures from a store of the study `forensics`.
 
-    python scripts/forensics.py STORE [--timing FILE.json]
+    python examples/forensics/write_document.py STORE [--timing FILE.json]
 
 STORE is the folder that `commongarden run forensics --data PHOTOS` made; what it lacks is left out and said. FILE.json
 holds LAB and LA timed in turn: what `commongarden explain LA LAB --study flowers --repeats 10 --json` prints.
@@ -15,11 +15,11 @@ from pathlib import Path
 from commongarden import store as stores
 from commongarden.errors import CommonGardenError
 from commongarden.i18n import language
-from commongarden.report import forensic
-from commongarden.report.forensic.time import read_timing
 from commongarden.report.markdown import to_markdown
+from forensic_study import report as forensic
+from forensic_study.report.time import read_timing
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 NAMES = {"en": "forensics.md", "ko": "forensics.ko.md"}
 PICTURES = {"en": "forensics", "ko": "forensics.ko"}
 LINKS = {"en": "**English** · [한국어](forensics.ko.md)", "ko": "[English](forensics.md) · **한국어**"}

@@ -7,13 +7,13 @@ import math
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
+from pathlib import Path
 
 import msgspec
 
 from commongarden.records import Epoch, Estimate
 
-FILE = "studies/published/flowers.toml"
+FILE = Path(__file__).parent.parent / "published.toml"
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class PublishedLogs:
 
 def published_logs() -> PublishedLogs:
     """Of the experiment that commongarden began with, by the arm's name without defects."""
-    text = (resources.files("commongarden") / FILE).read_text(encoding="utf-8")
+    text = FILE.read_text(encoding="utf-8")
     return msgspec.convert(tomllib.loads(text), PublishedLogs)
 
 

@@ -13,10 +13,10 @@ from commongarden.records import Epoch, Estimate
 from commongarden.report import charts, figures, numbers
 from commongarden.report.charts import INK, PAPER, SOFT, colour, finished, inline
 from commongarden.report.document import Figure
-from commongarden.report.forensic import wording
 from commongarden.stats import MajorityClass, Results
-from commongarden.stats.forensic import Forensics, Histories
-from commongarden.stats.published import PublishedLog
+from forensic_study.analysis import Forensics, Histories
+from forensic_study.published import PublishedLog
+from forensic_study.report import wording
 
 WITH, WITHOUT = colour(1), colour(0)
 LEGEND: dict[str, Any] = {

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from commongarden.i18n.language import _, ngettext
 from commongarden.report.document import Paragraph, Section, Table
-from commongarden.report.forensic import pictures, wording
-from commongarden.report.forensic.answer import IN_QUESTION
-from commongarden.report.forensic.gathered import Gathered, titled
 from commongarden.report.numbers import listed, percent, signed_points
-from commongarden.stats.defects import DEFECTS, POOL, Defective
 from commongarden.study.built_in import text_of
+from forensic_study.defects import DEFECTS, POOL, Defective
+from forensic_study.report import pictures, wording
+from forensic_study.report.answer import IN_QUESTION
+from forensic_study.report.gathered import Gathered, titled
 
 
 def defects(of: Gathered) -> Section:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from commongarden.i18n.language import _
 from commongarden.report.document import Paragraph, Section, Table
-from commongarden.report.forensic import wording
-from commongarden.report.forensic.gathered import Gathered, titled
 from commongarden.report.numbers import hundredths, listed, percent, signed_points
-from commongarden.stats.forensic import LEAST_SEEDS, Comeback
+from forensic_study.analysis import LEAST_SEEDS, Comeback
+from forensic_study.report import wording
+from forensic_study.report.gathered import Gathered, titled
 
 BAR = 0.08  # within which a mean is held to have come back
 

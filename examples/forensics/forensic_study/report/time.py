@@ -15,11 +15,11 @@ from commongarden.explain.kinds import BATCH_NORM
 from commongarden.i18n.language import _
 from commongarden.records import Estimate
 from commongarden.report.document import Paragraph, Section, Table
-from commongarden.report.forensic import pictures, wording
-from commongarden.report.forensic.gathered import Gathered, titled
 from commongarden.report.numbers import percent, whole
-from commongarden.stats.forensic import Seconds
-from commongarden.stats.published import Timing
+from forensic_study.analysis import Seconds
+from forensic_study.published import Timing
+from forensic_study.report import pictures, wording
+from forensic_study.report.gathered import Gathered, titled
 
 
 class _Ratio(msgspec.Struct):

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from commongarden.i18n.language import _, ngettext
 from commongarden.report.document import Block, Bullets, Section
-from commongarden.report.forensic import pictures, time, wording
-from commongarden.report.forensic.gathered import Gathered
 from commongarden.report.numbers import hundredths, listed, percent
-from commongarden.stats.defects import Defective
-from commongarden.stats.forensic import LEAST_SEEDS, Comeback
+from forensic_study.analysis import LEAST_SEEDS, Comeback
+from forensic_study.defects import Defective
+from forensic_study.report import pictures, time, wording
+from forensic_study.report.gathered import Gathered
 
 IN_QUESTION = ("LA", "LAB", "bottleneck")  # the networks of the report; the other two are of the same series
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from commongarden.i18n.language import _, current
 from commongarden.report import page_data, words
 from commongarden.report.document import Document
-from commongarden.report.forensic import answer, checks, comeback, evidence, learning, time
-from commongarden.report.forensic.gathered import Gathered
 from commongarden.stats import summarize
-from commongarden.stats.forensic import forensics
-from commongarden.stats.published import Timing
 from commongarden.store import Store
+from forensic_study.analysis import forensics
+from forensic_study.published import Timing
+from forensic_study.report import answer, checks, comeback, evidence, learning, time
+from forensic_study.report.gathered import Gathered
 
 
 def gather(store: Store, timing: Timing | None = None) -> Gathered:
