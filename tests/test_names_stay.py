@@ -10,6 +10,7 @@ import json
 import re
 
 import numpy as np
+import pytest
 from click.testing import CliRunner
 from PIL import Image
 
@@ -139,6 +140,7 @@ def test_names_of_photos_stay_in_what_a_check_says(tmp_path, brackets):
     assert f"{CLASSES[0]}/none.png" in one
 
 
+@pytest.mark.soak
 def test_names_stay_in_a_run_and_its_predictions_in_korean(tmp_path, commongarden):
     """Three classes, an arm and a file that are words of the catalogue, through a run that trains."""
     generator = np.random.default_rng(0)
@@ -171,7 +173,7 @@ def test_names_stay_in_a_run_and_its_predictions_in_korean(tmp_path, commongarde
     found = json.loads(commongarden("data", "check", tmp_path / "loss", "--json", "--lang", "ko").stdout)
     assert set(found["classes"]) == set(labels)
     cells = (out / "results.csv").read_text("utf-8")
-    assert re.search(r"(?m)^test,", cells)
-    assert re.search(r"(?m)^seed,", cells)
+    assert re.search(r"(?m)^arm,test,", cells)
+    assert re.search(r"(?m)^arm,seed,", cells)
     page = (out / "report.html").read_text("utf-8")
     assert all(f">{name}<" in page for name in ("test", "seed", *labels))
