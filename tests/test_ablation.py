@@ -18,7 +18,7 @@ from commongarden import store as stores
 from commongarden import study as studies
 from commongarden.cli import main
 from commongarden.errors import ArchError, StudyError
-from commongarden.report import ablation, part_contributions
+from commongarden.report.topics import ablation, part_contributions
 from commongarden.study import Arm, Contrast, Study
 from commongarden.study.recipe import Recipe
 from grown import grown

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats as reference
 
 from commongarden import report, stats
-from commongarden.report import budgets as said
+from commongarden.report.topics import budgets as said
 from commongarden.stats import budgets
 from commongarden.stats.budgets import BUDGETS, Track, mean_of, view
 from commongarden.stats.crossed import crossed_interval

@@ -19,8 +19,8 @@ from commongarden import report, stats
 from commongarden import study as studies
 from commongarden.errors import StudyError
 from commongarden.records import Failure
-from commongarden.report import effects as effects_in_words
-from commongarden.report import factors
+from commongarden.report.topics import factors
+from commongarden.report.wording import effects as effects_in_words
 from commongarden.stats import factorial
 from commongarden.study import Arm, Contrast, Study
 from grown import grown

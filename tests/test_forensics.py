@@ -217,5 +217,7 @@ def test_its_name_of_earlier_versions_is_found_in_a_checkout_and_told_of_elsewhe
 
 
 def test_a_stored_network_of_an_earlier_version_is_built_whatever_its_file_was_then():
-    earlier = arch.External("commongarden.forensics:network", '{"side":32}', 3, (32, 32, 3), 1, 1, 1, code="0" * 64)
+    earlier = arch.External(
+        "commongarden.forensics:network", '{"side":32}', 3, (32, 32, 3), 43_787, 1, 1, code="0" * 64
+    )
     assert build(earlier, (32, 32, 3))(torch.zeros(2, 3, 32, 32)).shape == (2, 3)

@@ -9,7 +9,9 @@ import pytest
 from commongarden import stats
 from commongarden import study as study_files
 from commongarden.data import folder
-from commongarden.report import evidence, files, results_csv, terms, words
+from commongarden.report import files, results_csv
+from commongarden.report.topics import evidence, terms
+from commongarden.report.wording import words
 from commongarden.runner.prepared_data import prepare_data
 from commongarden.study import Contrast
 from grown import grown

@@ -15,7 +15,8 @@ from rich.console import Console
 from commongarden import report, stats
 from commongarden import store as stores
 from commongarden.records import Estimate, Failure
-from commongarden.report import baselines, charts, numbers, page, verdicts, words
+from commongarden.report import charts, page
+from commongarden.report.wording import baselines, numbers, verdicts, words
 from commongarden.stats import ContrastResult, Effort, Imbalance, MajorityClass, Remedy
 from grown import grown
 

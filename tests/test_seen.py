@@ -15,7 +15,7 @@ from commongarden import store as stores
 from commongarden.cli import main
 from commongarden.errors import StoreError
 from commongarden.records import Predictions
-from commongarden.report import attribution as section
+from commongarden.report.topics import attribution as section
 from commongarden.runner import attribution_tasks
 from commongarden.stats.disagreed import N_PHOTOS, disagreements, shown_seeds
 from commongarden.store import attribution_maps
@@ -122,7 +122,7 @@ def test_a_torn_file_is_told(looked):
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     try:
-        with pytest.raises(StoreError, match=r"plain\.npz: cannot be read.*made again"):
+        with pytest.raises(StoreError, match=r"plain\.npz: not what a network looks at: .*writes it again"):
             attribution_maps.read(store, "plain")
         assert [task.arm for task in attribution_tasks.pending(store, store.study())] == ["plain"]
     finally:

@@ -15,7 +15,7 @@ from commongarden import store as stores
 from commongarden import study as studies
 from commongarden.errors import RunnerError, StudyError
 from commongarden.records import Epoch
-from commongarden.report import tuned as said
+from commongarden.report.topics import tuned as said
 from commongarden.runner import tuning as runner
 from commongarden.store import contract
 from commongarden.study import Arm, Contrast, Study, Tuning

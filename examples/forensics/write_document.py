@@ -15,7 +15,7 @@ from pathlib import Path
 from commongarden import store as stores
 from commongarden.errors import CommonGardenError
 from commongarden.i18n import language
-from commongarden.report.markdown import to_markdown
+from commongarden.report.document.markdown import to_markdown
 from forensic_study import report as forensic
 from forensic_study.report.time import read_timing
 

@@ -12,7 +12,7 @@ import numpy as np
 from commongarden import arch
 from commongarden.arch import Activation, Add, Node, Serial
 from commongarden.records import Epoch, Estimate, Run
-from commongarden.stats.estimates import mean_interval
+from commongarden.stats.estimates import geometric_mean_interval, mean_interval
 from commongarden.stats.means import Mean
 from commongarden.stats.results import Results
 from commongarden.stats.summary import predictions_by_arm, summarize
@@ -335,6 +335,6 @@ def _seconds(networks: Sequence[Defective], histories: Histories) -> list[Second
         ratios = {seed: mine[seed] / others[seed] for seed in sorted(mine.keys() & others.keys())}
         if ratios:
             least, most = min(mine.values()) / max(others.values()), max(mine.values()) / min(others.values())
-            mean = mean_interval(list(ratios.values()))
+            mean = geometric_mean_interval(list(ratios.values()))
             found.append(Seconds(one.right, against.right, taken, ratios, least, most, mean))
     return found

@@ -69,7 +69,7 @@ def study(folder: Path, wanted: tuple[str, ...], as_json: bool) -> None:
             }
         )
         return
-    from commongarden.report import why
+    from commongarden.report.topics import why
 
     for text in why.lines(shown, differences, reasons, together):
         click.echo(text)

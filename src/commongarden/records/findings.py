@@ -35,7 +35,7 @@ class Finding:
     """One thing that may keep a network from learning, where it is, and the number that shows it.
 
     path: the layer's, as `arch.trace` has it, or a module's dotted name in a network that somebody else wrote.
-    value: what `report.audits` says it is for each kind. more: the other numbers of the sentence, by name.
+    value: what `report.wording.audits` says it is for each kind. more: the other numbers of the sentence, by name.
     what: a name that belongs to it, such as a parameter's; "" where there is none.
     """
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from commongarden.i18n.coded import Code, Coded, coded, keep_code, keep_codes
-from commongarden.i18n.language import N_, _, translate
+from commongarden.i18n.language import _, translate
 from commongarden.study.brightness_range import Range
 from commongarden.study.recipe import Recipe
 
@@ -14,10 +14,6 @@ if TYPE_CHECKING:
     import numpy as np
 
 SCHEMA = 1
-DIVERGED = {
-    "training": N_("the training loss became {loss}"),
-    "validation": N_("the validation loss became {loss}"),
-}
 
 
 @dataclass(frozen=True)
@@ -52,23 +48,18 @@ class Epoch:
 @dataclass(frozen=True)
 class Failure:
     """Why a run has no result. epoch and step count from 1; 0 where that is not known. traceback: of the user's own
-    code, where that raised an error. code: of the reason; None in records of earlier versions."""
+    code, where that raised an error. cause: "diverged" where the loss became infinite or no number, "" otherwise.
+    code: of the reason; None in records of earlier versions."""
 
     reason: str
     epoch: int = 0
     step: int = 0
     traceback: str = ""
+    cause: Literal["", "diverged"] = ""
     code: Code | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         keep_code(self, "reason", "code")
-
-    @property
-    def is_divergence(self) -> bool:
-        """Whether the loss became infinite or no number."""
-        if self.code is None:
-            return " became " in self.reason
-        return self.code.message in DIVERGED.values()
 
     @property
     def text(self) -> Coded:

@@ -16,31 +16,27 @@ from markupsafe import Markup
 
 from commongarden.i18n import language
 from commongarden.records import Predictions, Run
-from commongarden.report import (
+from commongarden.report import charts
+from commongarden.report.charts import Chart, curves
+from commongarden.report.document import scripts
+from commongarden.report.topics import (
     ablation,
     attribution,
-    baselines,
     budgets,
-    charts,
-    curves,
-    designs,
     duplicates,
     evidence,
     factors,
     methods,
-    numbers,
     page_data,
     pareto,
     race,
-    scripts,
     tables,
     terms,
     tuned,
     why,
-    words,
 )
-from commongarden.report.charts import Chart
-from commongarden.report.labels import TEXT
+from commongarden.report.wording import baselines, designs, numbers, words
+from commongarden.report.wording.labels import TEXT
 from commongarden.stats import ContrastResult, Results
 from commongarden.store import Store
 from commongarden.study import Study
@@ -234,4 +230,4 @@ def _data_uri(picture: bytes, kind: str = "image/jpeg") -> str:
 
 def source(name: str) -> str:
     """The text of a file of this package."""
-    return (resources.files("commongarden.report") / name).read_text(encoding="utf-8")
+    return (resources.files("commongarden.report.document") / name).read_text(encoding="utf-8")

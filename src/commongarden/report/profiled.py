@@ -14,9 +14,10 @@ from commongarden.explain.roofline import Roofs
 from commongarden.i18n import language
 from commongarden.i18n.language import _
 from commongarden.records.timings import Timing
-from commongarden.report import charts, page, scripts
+from commongarden.report import charts, page
 from commongarden.report.charts import INK, SOFT, Chart, colour, finished, inline
-from commongarden.report.curves import faded
+from commongarden.report.charts.curves import faded
+from commongarden.report.document import scripts
 
 GAP = 1.6  # a block's place from the picture's edge, as a factor
 

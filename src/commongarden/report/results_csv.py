@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 from commongarden.i18n.language import used
 from commongarden.records import Estimate
-from commongarden.report import baselines, words
-from commongarden.report.tables import COLUMNS, OTHER_METRICS
+from commongarden.report.topics.tables import COLUMNS, OTHER_METRICS
+from commongarden.report.wording import baselines, words
 from commongarden.stats import ArmResult, Results
 
 # our key -> (its column, what our value is multiplied by to have the column's unit); the first four are timm's

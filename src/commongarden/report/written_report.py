@@ -13,29 +13,23 @@ from commongarden.i18n.language import _, current, translate
 from commongarden.records import Epoch, Run
 from commongarden.records.classic_log import classic_log
 from commongarden.records.findings import Audit
-from commongarden.report import (
-    audits,
-    baselines,
-    charts,
-    curves,
-    designs,
+from commongarden.report import charts
+from commongarden.report.charts import Chart, curves, figures
+from commongarden.report.document import Block, Bullets, Document, Figure, Log, Paragraph, Section, Table
+from commongarden.report.topics import (
     discussion,
     factors,
     fairness,
-    figures,
     methods,
-    numbers,
     page_data,
     pareto,
     race,
     tables,
-    words,
     written_tables,
 )
-from commongarden.report.charts import Chart
-from commongarden.report.document import Block, Bullets, Document, Figure, Log, Paragraph, Section, Table
-from commongarden.report.labels import TEXT
-from commongarden.report.references import Citations
+from commongarden.report.wording import audits, baselines, designs, numbers, words
+from commongarden.report.wording.labels import TEXT
+from commongarden.report.wording.references import Citations
 from commongarden.stats import ArmResult, Results
 from commongarden.store import Store
 from commongarden.study import Study

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from commongarden.i18n.language import N_
 from commongarden.records import Epoch
-from commongarden.records.run import DIVERGED
 from commongarden.study.recipe import Recipe
 from commongarden.train import state, streams
 from commongarden.train.classifier import Classifier
@@ -37,11 +37,17 @@ class Step:
     images_per_second: float
 
 
+_DIVERGED = {
+    "training": N_("the training loss became {loss}"),
+    "validation": N_("the validation loss became {loss}"),
+}
+
+
 class Diverged(Exception):
     """The loss is not finite."""
 
     def __init__(self, epoch: int, step: int, loss: float, part: str = "training") -> None:
-        self.reason = DIVERGED[part].format(loss=loss)
+        self.reason = _DIVERGED[part].format(loss=loss)
         super().__init__(str(self.reason))
         self.epoch, self.step = epoch, step
 

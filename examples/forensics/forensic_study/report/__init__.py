@@ -7,8 +7,9 @@ is chosen by them.
 from __future__ import annotations
 
 from commongarden.i18n.language import _, current
-from commongarden.report import page_data, words
-from commongarden.report.document import Document
+from commongarden.report.document.blocks import Document
+from commongarden.report.topics import page_data
+from commongarden.report.wording import words
 from commongarden.stats import summarize
 from commongarden.store import Store
 from forensic_study.analysis import forensics

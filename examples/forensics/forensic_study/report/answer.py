@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from commongarden.i18n.language import _, ngettext
-from commongarden.report.document import Block, Bullets, Section
-from commongarden.report.numbers import hundredths, listed, percent
+from commongarden.report.document.blocks import Block, Bullets, Section
+from commongarden.report.wording.numbers import hundredths, listed, percent
 from forensic_study.analysis import LEAST_SEEDS, Comeback
 from forensic_study.defects import Defective
 from forensic_study.report import pictures, time, wording

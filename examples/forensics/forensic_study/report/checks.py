@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 
 from commongarden.i18n.language import _, ngettext
-from commongarden.report import page_data
-from commongarden.report.document import Log, Paragraph, Section, Table
-from commongarden.report.numbers import whole
-from commongarden.report.verdicts import counted_photos
+from commongarden.report.document.blocks import Log, Paragraph, Section, Table
+from commongarden.report.topics import page_data
+from commongarden.report.wording.numbers import whole
+from commongarden.report.wording.verdicts import counted_photos
 from forensic_study.defects import DEFECTS, MAKER
 from forensic_study.report import wording
 from forensic_study.report.gathered import Gathered, titled

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from commongarden.i18n.language import _
-from commongarden.report.document import Paragraph, Section, Table
-from commongarden.report.numbers import hundredths, listed, percent, signed_points
+from commongarden.report.document.blocks import Paragraph, Section, Table
+from commongarden.report.wording.numbers import hundredths, listed, percent, signed_points
 from forensic_study.analysis import LEAST_SEEDS, Comeback
 from forensic_study.report import wording
 from forensic_study.report.gathered import Gathered, titled

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from commongarden.i18n.language import _, ngettext
-from commongarden.report.document import Paragraph, Section, Table
-from commongarden.report.numbers import listed, percent, signed_points
+from commongarden.report.document.blocks import Paragraph, Section, Table
+from commongarden.report.wording.numbers import listed, percent, signed_points
 from commongarden.study.built_in import text_of
 from forensic_study.defects import DEFECTS, POOL, Defective
 from forensic_study.report import pictures, wording

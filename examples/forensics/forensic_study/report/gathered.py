@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from commongarden.i18n.language import _
 from commongarden.records import Estimate, Run
-from commongarden.report.document import Block, Paragraph, Section
-from commongarden.report.page_data import Histories
+from commongarden.report.document.blocks import Block, Paragraph, Section
+from commongarden.report.topics.page_data import Histories
 from commongarden.stats import Results
 from commongarden.store import Store
 from forensic_study.analysis import Forensics

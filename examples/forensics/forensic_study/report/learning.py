@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from commongarden.i18n.language import _, ngettext
 from commongarden.records import Estimate
-from commongarden.report.document import Block, Paragraph, Section, Table
-from commongarden.report.numbers import hundredths, listed, percent
+from commongarden.report.document.blocks import Block, Paragraph, Section, Table
+from commongarden.report.wording.numbers import hundredths, listed, percent
 from forensic_study.analysis import Behaviour
 from forensic_study.published import Departure, Shape
 from forensic_study.report import pictures, wording

@@ -10,9 +10,10 @@ import altair as alt
 
 from commongarden.i18n.language import _
 from commongarden.records import Epoch, Estimate
-from commongarden.report import charts, figures, numbers
-from commongarden.report.charts import INK, PAPER, SOFT, colour, finished, inline
-from commongarden.report.document import Figure
+from commongarden.report import charts
+from commongarden.report.charts import INK, PAPER, SOFT, colour, figures, finished, inline
+from commongarden.report.document.blocks import Figure
+from commongarden.report.wording import numbers
 from commongarden.stats import MajorityClass, Results
 from forensic_study.analysis import Forensics, Histories
 from forensic_study.published import PublishedLog

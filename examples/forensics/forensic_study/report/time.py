@@ -14,8 +14,8 @@ from commongarden.errors import StoreError
 from commongarden.explain.kinds import BATCH_NORM
 from commongarden.i18n.language import _
 from commongarden.records import Estimate
-from commongarden.report.document import Paragraph, Section, Table
-from commongarden.report.numbers import percent, whole
+from commongarden.report.document.blocks import Paragraph, Section, Table
+from commongarden.report.wording.numbers import percent, whole
 from forensic_study.analysis import Seconds
 from forensic_study.published import Timing
 from forensic_study.report import pictures, wording

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from commongarden.i18n.language import N_, _, ngettext
 from commongarden.records import Estimate
-from commongarden.report.numbers import hundredths, listed, percent, signed_points, whole
+from commongarden.report.wording.numbers import hundredths, listed, percent, signed_points, whole
 from commongarden.stats import Mean
 from forensic_study.defects import Effect
 from forensic_study.published import Departure
