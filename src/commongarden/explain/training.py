@@ -13,6 +13,7 @@ from scipy import stats as distributions
 
 from commongarden import arch
 from commongarden.arch import Add, Node, Parallel, children, label
+from commongarden.i18n.coded import Coded
 from commongarden.records import Epoch, Estimate, Run
 from commongarden.records.findings import DEAD_SHARE, FACTOR, WHOLE_FACTOR
 from commongarden.records.observation import Observation, ObservationKind
@@ -54,7 +55,7 @@ def observations(store: Store, arm: str) -> tuple[Observation, ...]:
     return tuple(found)
 
 
-def notes(store: Store, arm: str) -> tuple[str, ...]:
+def notes(store: Store, arm: str) -> tuple[Coded, ...]:
     """Where signals were recorded for a part of the training only: the reasons, each once, in English."""
     runs = [run for run in store.runs() if run.arm == arm]
     found = [store.signals(arm, run.seed) for run in runs]

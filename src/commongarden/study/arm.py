@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from commongarden import arch
 from commongarden.arch import External, Serial, listfile, listform
 from commongarden.errors import ArchError, StudyError, unknown
@@ -230,9 +232,15 @@ def _external_from_table(name: str, values: Mapping[str, Any]) -> Arm:
 def to_table(arm: Arm) -> dict[str, Any]:
     """The arm as a study file holds it."""
     if arm.origin is not None:
-        kept = {key: list(value) if isinstance(value, tuple) else value for key, value in vars(arm.origin).items()}
-        if not arm.origin.unknown:  # as studies always were
-            del kept["unknown"]
+        kept = {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in vars(arm.origin).items()
+            if value or key not in ("unknown", "note_codes", "unknown_code")  # as studies always were
+        }
+        if codes := arm.origin.note_codes:
+            kept["note_codes"] = msgspec.to_builtins(codes) if all(codes) else []
+        if arm.origin.unknown_code is not None:
+            kept["unknown_code"] = msgspec.to_builtins(arm.origin.unknown_code)
         return {"arch": arm.arch, **arm.options, **arm.overrides, "origin": kept}
     list_form = {"list_form": arm.list_form} if arm.list_form else {}
     parts = {"ablated": list(arm.ablated)} if arm.ablated else {}

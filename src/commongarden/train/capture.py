@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from commongarden.i18n.coded import Coded
 from commongarden.records.signals import SIGNALS, LayerKind, Reestimated, Signals, WatchedLayer
 from commongarden.train.activations import RECTIFIERS, TINY, Linear, first, walk
 from commongarden.train.channels import Channels
@@ -147,7 +148,7 @@ class Capture:
         self.layers = {name: WatchedLayer(path, kind, depth) for name, path, kind, depth in state["layers"]}
         self.rows = list(state["rows"])
 
-    def signals(self, reestimated: Reestimated | None, notes: tuple[str, ...]) -> Signals:
+    def signals(self, reestimated: Reestimated | None, notes: tuple[Coded, ...]) -> Signals:
         """All epochs so far."""
         names = list(self.layers)
 

@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from commongarden.arch import UNKNOWN
 from commongarden.errors import ArchError, CommonGardenError
+from commongarden.i18n.coded import NOTHING, Coded, verbatim
 from commongarden.i18n.language import N_, _, translate
 from commongarden.train.blame import describe_user_error
 from commongarden.train.external import ExternalNetwork, user_file
@@ -25,11 +26,11 @@ EVERYTHING = "Global"  # torch's own name
 
 
 class Counted(NamedTuple):
-    """Of one image; UNKNOWN where it could not be counted, with the reason in English, as records have it."""
+    """Of one image; UNKNOWN where it could not be counted, with the reason as records have it."""
 
     macs: int
     activation_bytes: int
-    unknown: str = ""
+    unknown: Coded = NOTHING
 
 
 def cost(network: ExternalNetwork, input: tuple[int, int, int]) -> Counted:
@@ -42,7 +43,7 @@ def cost(network: ExternalNetwork, input: tuple[int, int, int]) -> Counted:
     for training, n in ((False, 1), (True, 2)):
         network.train(training)
         images = torch.zeros(n, input[2], *input[:2], dtype=torch.float32)
-        reason = ""
+        reason = NOTHING
         with torch.no_grad():
             try:
                 with Macs() as macs, Outputs() as outputs:
@@ -63,7 +64,7 @@ def cost(network: ExternalNetwork, input: tuple[int, int, int]) -> Counted:
 
 def _alone(
     network: ExternalNetwork, images: Tensor, input: tuple[int, int, int], training: bool, counting: Exception
-) -> str:
+) -> Coded:
     """Why counting failed, where the network works without it. Raises ArchError where it does not."""
     try:
         network(images)
@@ -89,7 +90,7 @@ class Macs(FlopCounterMode):
         super().__init__(display=False)
         self._place = _Place()
         self.mod_tracker: Any = self._place
-        self.unknown = ""
+        self.unknown = NOTHING
 
     def __enter__(self) -> Macs:
         self.mode: Any = Uncompiled(self) if DISPATCH is not None else None
@@ -119,7 +120,7 @@ class Macs(FlopCounterMode):
         try:
             return super()._count_flops(func_packet, out, args, kwargs)  # type: ignore[no-untyped-call]
         except Exception:  # the formula's assertions, or operands it does not expect; the operation itself is done
-            self.unknown = self.unknown or str(func_packet)
+            self.unknown = self.unknown or verbatim(str(func_packet))
             return out
 
 

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from commongarden.arch import Node
 from commongarden.errors import ArchError, CommonGardenError
-from commongarden.i18n.language import N_, _
+from commongarden.i18n.coded import Coded
+from commongarden.i18n.language import N_, _, translate
 from commongarden.study import origin
 from commongarden.study.arm import Arm
 from commongarden.study.origin import PHASES, PREFLIGHT, Origin
@@ -64,7 +65,7 @@ def preflight(
     kept = measure.network_by_others(arm, n_classes, input)
     if memory:
         _check_memory(arm, kept, recipe.batch_size, memory)
-    notes: list[str] = []
+    notes: list[Coded] = []
     for layout in layouts:
         at: list[str] = []
 
@@ -80,7 +81,9 @@ def preflight(
                 if isinstance(error, ArchError):
                     raise
                 raise ArchError(
-                    _("{source}: {phase} fails: {reason}").format(source=arm.arch, phase=_(phase), reason=reason)
+                    _("{source}: {phase} fails: {reason}").format(
+                        source=arm.arch, phase=translate(phase), reason=translate(reason)
+                    )
                 ) from None
             notes.append(OTHER_LAYOUT.format(layout=layouts[-1], wanted=layout, phase=phase, reason=reason))
         else:
@@ -106,7 +109,7 @@ class _Found:
 
     differs: str
     keeps_init: bool
-    notes: tuple[str, ...]
+    notes: tuple[Coded, ...]
 
 
 def _tried(arm: Arm, kept: Origin, recipe: Recipe, device: torch.device, now: Say) -> _Found:
