@@ -23,8 +23,9 @@ from commongarden import arch, study
 from commongarden.arch import listfile, listform
 from commongarden.data import archive, downloads, greys, image, listing
 from commongarden.errors import CommonGardenError
+from commongarden.records import Baseline, Predictions, benchmark, signals, timings
 from commongarden.stats import raced
-from commongarden.store import Store, read_run
+from commongarden.store import Store, attribution_maps, packed_baselines, read_run
 from files import images
 
 LONGEST_MESSAGE = 3000  # a message that quotes a whole file helps nobody
@@ -234,11 +235,42 @@ def archive_seeds() -> tuple[bytes, ...]:
     return tar.getvalue(), zipped.getvalue()
 
 
+def some_signals(n_epochs: int = 4) -> signals.Signals:
+    """Of two layers."""
+    layers = (signals.WatchedLayer("stem", "linear", 1), signals.WatchedLayer("head", "rectifier", 2))
+    figures = {name: np.ones((n_epochs, 2), np.float32) for name in signals.SIGNALS}
+    line = np.ones(n_epochs, np.float32)
+    return signals.Signals(layers, np.arange(1, n_epochs + 1), square=line, product=line, **figures)
+
+
+def some_maps(arm: str, tested: Predictions, seed: int = 0) -> attribution_maps.Attribution:
+    """Of the first two test photos of a run."""
+    picture = io.BytesIO()
+    Image.new("RGB", (8, 8), (90, 30, 60)).save(picture, "JPEG")
+    guesses = tested.probabilities.argmax(axis=1)
+    evidence = tuple(
+        attribution_maps.Evidence(str(path), int(label), int(guess), 0.5, picture.getvalue(), picture.getvalue())
+        for path, label, guess in list(zip(tested.photos, tested.labels, guesses, strict=True))[:2]
+    )
+    points = np.random.default_rng(0).normal(size=(len(guesses), 2)).astype(np.float32)
+    return attribution_maps.Attribution(
+        "0" * 64, arm, seed, "stem", evidence, picture.getvalue(), 1, (3, 3), 8, (0.5, 0.2), points, tested.labels,
+        guesses,
+    )  # fmt: skip
+
+
+BASELINES = packed_baselines(
+    np.array(["a.png"]), np.array([0]), {Baseline("colours", 1.0, 0.5, 0.5, 9, 1, True, 0.1): np.ones((1, 3)) / 3}
+)
+
+
 def record_targets() -> dict[str, Target]:
     """One target for each kind of record in a study's folder."""
     from grown import grown
 
     store = grown(FOLDER / "study", {"plain": (0.5, 0.6), "residual": (0.6, 0.7)})
+    (store.root / "baselines").mkdir()
+    attribution_maps.write(store, some_maps("plain", store.predictions("plain", 0)))
     run = store.directory("plain", 0)
     (run / "kept.json").write_bytes((run / "run.json").read_bytes())
     race = b'{"schema": 1, "looks": []}'
@@ -253,6 +285,15 @@ def record_targets() -> dict[str, Target]:
         "audit.json": (store.root / "audit.json", lambda found: found.audits(), audits),
         "thumbnails.npz": (store.root / "thumbnails.npz", lambda found: found.thumbnails(), b""),
         "racing.json": (store.root / "racing.json", raced.read, race),
+        "signals.npz": (run / "signals.npz", lambda found: found.signals("plain", 0), signals.to_bytes(some_signals())),
+        "seen plain.npz": (store.root / "seen" / "plain.npz", lambda found: attribution_maps.read(found, "plain"), b""),
+        "baselines 0.npz": (store.root / "baselines" / "0.npz", lambda found: found.read_baselines("0.npz"), BASELINES),
+        "layout.json": (store.root / "layout.json", lambda found: found.understood(), b'{"layout": "folders"}'),
+        "inspection.json": (store.root / "inspection.json", lambda found: found.inspection(), b'{"schema": 1}'),
+        "command.json": (store.root / "command.json", lambda found: found.command(), b'{"argv": ["run"]}'),
+        "checksums.sha256": (run / "checksums.sha256", lambda found: found.run("plain", 0), b""),
+        "timing.json": (store.root / "timing.json", lambda found: timings.read(found.root / "timing.json"), b"{}"),
+        "bench.json": (store.root / "bench.json", lambda found: benchmark.read(found.root / "bench.json"), b"{}"),
     }
     made = {}
     for name, (path, read, seed) in files.items():
@@ -265,7 +306,7 @@ def record_targets() -> dict[str, Target]:
             finally:
                 path.write_bytes(kept)
 
-        made[f"record {name}"] = Target(feed, (kept,), named=name)
+        made[f"record {name}"] = Target(feed, (kept,), named=name.rpartition(" ")[2])
     return made
 
 

@@ -39,7 +39,7 @@ def measured(commongarden, tmp_path_factory):
     """One round of everything, as small as it goes: the process that ran, the kept file."""
     folder = tmp_path_factory.mktemp("bench")
     process = commongarden(
-        "bench", "plain_flower", "--photos", 100, "--rounds", 1, "--resolution", 16, "--batch", 8, "--threads", 1,
+        "bench", "plain_flower", "--photos", 100, "--rounds", 1, "--resolution", 16, "--batch-size", 8, "--threads", 1,
         "--workers", 1, "--no-memory", "--keep", folder / "bench.json", "--svg", folder / "bench.svg", "--json",
         check=0, cwd=folder,
     )  # fmt: skip

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 import fuzzing
 from commongarden import arch, study
 from commongarden.errors import ArchError, StoreError, StudyError
-from commongarden.io import npz
+from commongarden.io import npz, reader
 
 TARGETS = fuzzing.targets()
+ARRAYS = reader.Kind("predictions.npz", "a file of arrays", npz.read)
 SCRIPT = Path(__file__).parent.parent / "scripts" / "fuzz.py"
 shares = st.floats(0, 1)
 edits = st.lists(
@@ -149,12 +150,12 @@ def test_arrays_that_promise_more_than_they_have():
         with zipfile.ZipFile(packed, "w") as archive:
             archive.writestr("photos.npy", header.getvalue() + b"1234")
         with pytest.raises(StoreError, match="not a file of arrays"):
-            npz.read(packed.getvalue(), where="x.npz")
+            reader.parsed(Path("x.npz"), packed.getvalue(), ARRAYS)
     torn = b"\x93NUMPY\x01\x00\x10\x00{'descr': '<f8\n " + b" " * 20
     with zipfile.ZipFile(packed := io.BytesIO(), "w") as archive:
         archive.writestr("photos.npy", torn)
     with pytest.raises(StoreError, match="not a file of arrays"):
-        npz.read(packed.getvalue(), where="x.npz")
+        reader.parsed(Path("x.npz"), packed.getvalue(), ARRAYS)
 
 
 def test_arrays_are_those_that_were_written(tmp_path):
@@ -164,7 +165,7 @@ def test_arrays_are_those_that_were_written(tmp_path):
 
     given = {"a": np.arange(6.0).reshape(2, 3), "s": np.array(["x", "한글"]), "n": np.zeros((0, 4), np.float32)}
     np.savez_compressed(packed := io.BytesIO(), **given, f=np.asfortranarray(given["a"]))
-    found = npz.read(packed.getvalue(), where="x")
+    found = reader.parsed(Path("x"), packed.getvalue(), ARRAYS)
     assert list(found) == [*given, "f"]
     for name, array in given.items():
         np.testing.assert_array_equal(found[name], array)

@@ -107,6 +107,7 @@ def test_a_third_language_needs_a_catalogue_only(tmp_path, monkeypatch, capsys):
 
 UNSAID = {
     "arch/ablation.py": "names of parts, as a study file has them",
+    "arch/reductions.py": "names of parts, as a study file has them",
     "arch/difference.py": "kinds of layers, said by sentences",
     "arch/families": "names of parts and titles of papers",
     "arch/layers.py": "names of parts",

@@ -22,9 +22,10 @@ from commongarden import drawing, report
 from commongarden.cli import main
 from commongarden.data import folder
 from commongarden.errors import ArchError, StoreError
-from commongarden.io import csv_cells, npz, terminal
+from commongarden.io import csv_cells, reader, terminal
 from commongarden.records import Failure
 from commongarden.runner.measuring import measure
+from commongarden.store import kinds
 from commongarden.study import Arm, Study, origin
 from commongarden.train import checkpoint, weights
 from grown import grown
@@ -91,7 +92,7 @@ def test_a_hostile_pickle_among_arrays_runs_nothing(tmp_path):
     packed = io.BytesIO()
     np.savez(packed, photos=np.array([Hostile(mark)], dtype=object))
     with pytest.raises(StoreError, match="holds object"):
-        npz.read(packed.getvalue(), where="predictions.npz")
+        reader.parsed(Path("predictions.npz"), packed.getvalue(), kinds.PREDICTIONS)
     (tmp_path / "x.npy").write_bytes(pickle.dumps(Hostile(mark)))
     with pytest.raises(ValueError, match="pickle"):
         np.load(tmp_path / "x.npy", mmap_mode="r", allow_pickle=False)  # as the cache does

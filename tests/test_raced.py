@@ -31,7 +31,7 @@ def test_the_record_is_read_as_it_was_written(tmp_path):
     assert raced.read(store) is None
     kept = finish(store, 6)
     assert raced.read(store) == kept
-    (tmp_path / "racing.json").write_text("{")
+    stores.keep(tmp_path, "racing.json", b"{")
     with pytest.raises(StoreError, match="not the record of a race"):
         raced.read(store)
 

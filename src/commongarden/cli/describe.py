@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import click
+
 from commongarden import arch, sentences
 from commongarden.arch import Difference, Edit, Serial, Shape, Twin
 from commongarden.arch.listfile import is_list_file
@@ -88,6 +90,8 @@ def print_table(found: dict[str, Any]) -> None:
     """The layers as a table in the terminal, and what they come to."""
     from rich.table import Table
 
+    from commongarden.io.fitted import Fitted
+
     picture = Table(box=None, pad_edge=False)
     for name in (_("layer"), pgettext("of a layer", "kind")):
         picture.add_column(name)
@@ -111,7 +115,7 @@ def print_table(found: dict[str, Any]) -> None:
             f"{height}x{width}",
         )
     console = terminal.console()
-    console.print(picture)
+    console.print(Fitted(picture))
     size = {
         "arch": found["arch"],
         "input": arch.show_shape(tuple(found["input"])),
@@ -135,9 +139,9 @@ def print_table(found: dict[str, Any]) -> None:
             "activations a photo, depth not known."
         ).format(**size)
     field = _("Field: the input pixels that one position depends on, also those beyond the edge.")
-    console.print(f"{cost} {field}", highlight=False, soft_wrap=True)
+    click.echo(f"{cost} {field}")
     for line in _rewrites(found):
-        console.print(line, highlight=False, soft_wrap=True)
+        click.echo(line)
 
 
 def _rewrites(found: dict[str, Any]) -> Iterator[str]:
@@ -170,6 +174,8 @@ def print_difference(names: tuple[str, str], found: Difference) -> None:
     """What it costs before and after, the edits, and the sentence."""
     from rich.table import Table
 
+    from commongarden.io.fitted import Fitted
+
     rows = (_("parameters"), _("MACs"), _("activation bytes"), _("depth"))
     sizes = Table(box=None, pad_edge=False, title=f"{names[0]} → {names[1]}", title_justify="left")
     for name in ("", _("before"), _("after"), pgettext("in cost", "change")):
@@ -185,12 +191,12 @@ def print_difference(names: tuple[str, str], found: Difference) -> None:
         path = " / ".join(edit.paths[0][1:]) or edit.paths[0][0]
         edits.add_row(f"{edit.count} ×", _(ACTIONS[edit.action]), what, _("first at: {path}").format(path=path))
     console = terminal.console()
-    console.print(sizes)
+    console.print(Fitted(sizes))
     if found.edits:
         console.print()
-        console.print(edits, highlight=False)
+        console.print(Fitted(edits), highlight=False)
     console.print()
-    console.print(sentences.difference(found, current()), highlight=False, soft_wrap=True)
+    click.echo(sentences.difference(found, current()))
 
 
 def twins_table(found: Sequence[Twin], equal: str, blocks: str, stem: int, order: str) -> dict[str, Any]:
@@ -218,6 +224,8 @@ def print_twins(found: dict[str, Any]) -> None:
     """What the twins cost, with what still differs from the residual form in per cent, and the study file's arms."""
     from rich.table import Table
 
+    from commongarden.io.fitted import Fitted
+
     columns = {
         "n_params": _("parameters"),
         "macs": _("MACs"),
@@ -233,18 +241,17 @@ def print_twins(found: dict[str, Any]) -> None:
         numbers = [f"{twin[key]:,} ({twin['percent_from_residual'][key]:+.2f} %)" for key in columns]
         picture.add_row(twin["arch"], twin["widths"], *numbers)
     console = terminal.console()
-    console.print(picture)
-    console.print(
+    console.print(Fitted(picture))
+    click.echo(
         _("\nPer cent from the residual form; the widths bring {what} nearest. As arms of a study:\n").format(
             what=columns[found["equal"]]
-        ),
-        highlight=False,
+        )
     )
     for twin in found["twins"]:
         name = twin["arch"].removesuffix("_twin")
         keys = ("arch", "widths", "blocks", "stem", "order")
         lines = [f"{key} = {json.dumps(twin[key])}" for key in keys]
-        console.print("\n".join([f"[arms.{name}]", *lines, ""]), highlight=False, markup=False)
+        terminal.verbatim("\n".join([f"[arms.{name}]", *lines, "\n"]))
 
 
 def _pairs(found: Difference) -> Iterator[tuple[int, int]]:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from commongarden.cli.group import main, option
+from commongarden.cli import options
+from commongarden.cli.group import main
 from commongarden.cli.options import as_json, cache_dir, print_json
 from commongarden.i18n.language import N_, _, ngettext, translate
 
@@ -33,8 +34,9 @@ def verify(directory: Path, as_json: bool) -> None:
     import dataclasses
 
     from commongarden import store as stores
+    from commongarden.stats import raced
 
-    found = stores.verify(stores.open_store(directory))
+    found = stores.verify(stores.open_store(directory), {"racing.json": raced.read})
     if as_json:
         table = dataclasses.asdict(found) | {"is_whole": not found.wrong}
         print_json(table)
@@ -57,7 +59,7 @@ def verify(directory: Path, as_json: bool) -> None:
 
 @main.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@option("--device", help="Where to make it again [as it was made].")
+@options.device(None, help="auto, cpu, cuda, cuda:1, mps [as it was made].")
 @cache_dir
 @as_json
 def replay(run: Path, device: str | None, cache_dir: Path | None, as_json: bool) -> None:

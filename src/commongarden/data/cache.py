@@ -2,7 +2,7 @@
 
     KEY.npy    (n, height, width, 3) uint8, in the manifest's order; its time of change is the time of its last use
     KEY.json   where the photos came from, for whoever looks at the cache, and the SHA-256 of KEY.npy
-    KEY.lock   held by the process that builds
+    KEY.lock   held by the process that builds; an empty file, which stays: another process may wait for it
 
 and beside them KEY.memo, small results of another kind (memo.py), which are cleared with them.
 
@@ -162,9 +162,6 @@ def clear(folder: Path, keys: Iterable[str] | None = None) -> int:
                     size = path.stat().st_size
                     path.unlink()
                     freed += size
-        with contextlib.suppress(OSError):
-            if not (folder / f"{key}.npy").exists() and not _torn(folder, key):
-                (folder / f"{key}.lock").unlink()
     return freed
 
 

@@ -82,7 +82,7 @@ def _surely_above(found: Estimate, bound: float, least: float = 0.0) -> bool:
 
 
 def _diverged(arm: str, runs: Sequence[Run]) -> Iterator[Observation]:
-    gone = [run for run in runs if run.failure is not None and " became " in run.failure.reason]
+    gone = [run for run in runs if run.failure is not None and run.failure.cause == "diverged"]
     if gone:
         epoch = statistics.fmean(run.failure.epoch for run in gone if run.failure)
         share = _over([float(run in gone) for run in runs], bounds=(0.0, 1.0))

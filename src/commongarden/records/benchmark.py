@@ -10,8 +10,9 @@ from pathlib import Path
 
 import msgspec
 
-from commongarden.errors import StoreError
 from commongarden.i18n.language import N_, _
+from commongarden.io import reader
+from commongarden.io.reader import Kind, json_of
 from commongarden.records import Machine
 
 BENCH_SCHEMA = 2
@@ -144,20 +145,17 @@ def write(bench: Bench) -> bytes:
     return msgspec.json.format(msgspec.json.encode(bench), indent=1) + b"\n"
 
 
+_UNREAD = N_("{path}: cannot be read as a benchmark ({reason}); accepted: a file that bench --keep wrote")
+BENCH = Kind(
+    "benchmark",
+    N_("a benchmark"),
+    json_of(Bench),
+    said=_UNREAD,
+    schema=BENCH_SCHEMA,
+    absent=_UNREAD,
+)
+
+
 def read(path: Path) -> Bench:
     """A benchmark that was written before. Raises StoreError."""
-    try:
-        found = msgspec.json.decode(path.read_bytes(), type=Bench)
-    except (OSError, msgspec.DecodeError) as error:
-        raise StoreError(
-            _("{path}: cannot be read as a benchmark ({reason}); accepted: a file that bench --keep wrote").format(
-                path=path, reason=getattr(error, "strerror", None) or error
-            )
-        ) from None
-    if found.schema != BENCH_SCHEMA:
-        raise StoreError(
-            _("{path}: found schema {found}, accepted: {accepted}").format(
-                path=path, found=found.schema, accepted=BENCH_SCHEMA
-            )
-        )
-    return found
+    return reader.read(path, BENCH)

@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
-import msgspec
-
-from commongarden.i18n.language import _, ngettext
+from commongarden.i18n.language import N_, _, ngettext
+from commongarden.io import reader
 from commongarden.records import Manifest, Range, Split
 
 INSPECTION_SCHEMA = 1
@@ -71,13 +69,7 @@ class Inspection:
     pictures: dict[str, bytes]
 
 
-def read(path: Path) -> Inspection | None:
-    """The inspection in a file; None where there is none, where it is torn, or another version's."""
-    try:
-        found = msgspec.json.decode(path.read_bytes(), type=Inspection)
-    except (OSError, msgspec.DecodeError):
-        return None
-    return found if found.schema == INSPECTION_SCHEMA else None
+KIND = reader.Kind(FILE, N_("what reading the photos found"), reader.json_of(Inspection))
 
 
 def across_labels(found: Inspection, manifest: Manifest) -> list[tuple[str, ...]]:

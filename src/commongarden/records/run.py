@@ -47,12 +47,13 @@ class Epoch:
 @dataclass(frozen=True)
 class Failure:
     """Why a run has no result. epoch and step count from 1; 0 where that is not known. traceback: of the user's own
-    code, where that raised an error."""
+    code, where that raised an error. cause: "diverged" where the loss became infinite or no number, "" otherwise."""
 
     reason: str
     epoch: int = 0
     step: int = 0
     traceback: str = ""
+    cause: Literal["", "diverged"] = ""
 
     def __str__(self) -> str:
         reason = translate(self.reason)

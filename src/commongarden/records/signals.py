@@ -5,9 +5,13 @@ from __future__ import annotations
 import dataclasses
 import io
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+
+from commongarden.io import npz
+from commongarden.io.limits import LIMITS, Limit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,22 +100,31 @@ def to_bytes(signals: Signals) -> bytes:
     return buffer.getvalue()
 
 
+def from_file(path: Path, data: bytes, limit: Limit) -> Signals:
+    """The signals in the bytes of signals.npz. Raises what `reader.BROKEN` lists where they are none."""
+    arrays = npz.read(path, data, limit)
+    names = (arrays["paths"].tolist(), arrays["kinds"].tolist(), arrays["depths"].tolist())
+    layers = tuple(WatchedLayer(path, kind, depth) for path, kind, depth in zip(*names, strict=True))
+    n_epochs = len(arrays["epochs"])
+    shapes = dict.fromkeys(SIGNALS, (n_epochs, len(layers))) | dict.fromkeys(("square", "product"), (n_epochs,))
+    for name, shape in shapes.items():
+        if (arrays[name].shape, arrays[name].dtype.kind) != (shape, "f"):
+            raise ValueError(f"{name} is {arrays[name].dtype}{list(arrays[name].shape)}, accepted: {list(shape)}")
+    anew = None
+    if "reestimated" in arrays:
+        n_photos, n_val, accuracy, accuracy_anew, loss, loss_anew, gained, lost = arrays["reestimated"].tolist()
+        anew = Reestimated(int(n_photos), int(n_val), accuracy, accuracy_anew, loss, loss_anew, int(gained), int(lost))
+    return Signals(
+        layers=layers,
+        reestimated=anew,
+        notes=tuple(arrays["notes"].tolist()) if "notes" in arrays else (),
+        **{name: arrays[name] for name in (*SIGNALS, "epochs", "square", "product")},
+    )
+
+
 def from_bytes(data: bytes) -> Signals:
-    """Raises ValueError, KeyError, EOFError or zipfile.BadZipFile where the bytes are no signals."""
-    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        layers = zip(arrays["paths"].tolist(), arrays["kinds"].tolist(), arrays["depths"].tolist(), strict=True)
-        anew = None
-        if "reestimated" in arrays:
-            n_photos, n_val, accuracy, accuracy_anew, loss, loss_anew, gained, lost = arrays["reestimated"].tolist()
-            anew = Reestimated(
-                int(n_photos), int(n_val), accuracy, accuracy_anew, loss, loss_anew, int(gained), int(lost)
-            )
-        return Signals(
-            layers=tuple(WatchedLayer(path, kind, depth) for path, kind, depth in layers),
-            reestimated=anew,
-            notes=tuple(arrays["notes"].tolist()) if "notes" in arrays else (),
-            **{name: arrays[name] for name in (*SIGNALS, "epochs", "square", "product")},
-        )
+    """What `to_bytes` gave, back. Raises what `reader.BROKEN` lists where the bytes are no signals."""
+    return from_file(Path("signals.npz"), data, LIMITS["signals.npz"])
 
 
 def _text(words: Sequence[str]) -> np.ndarray:

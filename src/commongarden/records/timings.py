@@ -7,8 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from commongarden.errors import StoreError
-from commongarden.i18n.language import _
+from commongarden.i18n.language import N_
+from commongarden.io import reader
+from commongarden.io.reader import Kind, json_of
 
 TIMING_SCHEMA = 1
 PHASES = ("data", "forward", "loss", "backward", "optimizer", "other")
@@ -145,20 +146,17 @@ def write(timing: Timing) -> bytes:
     return msgspec.json.encode(timing)
 
 
+_UNREAD = N_("{path}: cannot be read as a timing ({reason}); accepted: a file that profile --keep wrote")
+TIMING = Kind(
+    "timing",
+    N_("a timing"),
+    json_of(Timing),
+    said=_UNREAD,
+    schema=TIMING_SCHEMA,
+    absent=_UNREAD,
+)
+
+
 def read(path: Path) -> Timing:
     """A timing that was written before. Raises StoreError."""
-    try:
-        found = msgspec.json.decode(path.read_bytes(), type=Timing)
-    except (OSError, msgspec.DecodeError) as error:
-        raise StoreError(
-            _("{path}: cannot be read as a timing ({reason}); accepted: a file that profile --keep wrote").format(
-                path=path, reason=getattr(error, "strerror", None) or error
-            )
-        ) from None
-    if found.schema != TIMING_SCHEMA:
-        raise StoreError(
-            _("{path}: found schema {found}, accepted: {accepted}").format(
-                path=path, found=found.schema, accepted=TIMING_SCHEMA
-            )
-        )
-    return found
+    return reader.read(path, TIMING)

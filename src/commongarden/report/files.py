@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from commongarden.errors import StudyError, unknown
+from commongarden.i18n.language import _
 from commongarden.report import results_csv
 from commongarden.report.document import Document
 from commongarden.report.wording import effects, words
@@ -21,9 +22,17 @@ FIGURES = "report_files"  # the folder of report.md's figures
 
 
 def write(store: Store, results: Results | None = None) -> Path:
-    """Writes of what the store holds, however much of the study is done; returns the path of report.html.
+    """Writes results.csv, results.json and report.html into the folder of a study, however many runs are finished.
 
-    results: its summary, where there is one already.
+    Args:
+        store: an opened study (`open_store`).
+        results: its results, if they were computed before (`summarize`).
+
+    Returns:
+        The path of report.html.
+
+    Raises:
+        StoreError: files of the study are damaged, or the folder cannot be written.
     """
     store = store if isinstance(store, ReadOnce) else ReadOnce(store.root)
     return _page(store, results or summarize(store))
@@ -34,7 +43,7 @@ def write_as(store: Store, formats: Sequence[str]) -> list[Path]:
     for format in formats:
         if format not in FORMATS:
             raise StudyError(unknown("format", format, FORMATS, where="report"))
-    store = ReadOnce(store.root)
+    store = store if isinstance(store, ReadOnce) else ReadOnce(store.root)
     results = summarize(store)
     paths: list[Path] = []
     document: Document | None = None
@@ -92,6 +101,11 @@ def _markdown(store: Store, document: Document) -> Path:
         if old.name not in svgs:
             old.unlink()
     return path
+
+
+def unread(store: ReadOnce) -> list[str]:
+    """A warning for each file that the report was written without, because it cannot be read."""
+    return [_("warning: {reason}; the report is written without it").format(reason=reason) for reason in store.unread]
 
 
 def to_json(results: Results) -> str:

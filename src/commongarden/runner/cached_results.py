@@ -17,7 +17,7 @@ from commongarden.data import result_cache
 from commongarden.i18n.language import ngettext
 from commongarden.records.findings import Audit
 from commongarden.runner import limits, plan
-from commongarden.runner.events import Audited, AuditTask, Pilot, Piloted, Seen, Task
+from commongarden.runner.events import Audited, AuditTask, Event, Pilot, Piloted, Seen, Task
 from commongarden.runner.prepared_data import PreparedData
 from commongarden.study import Study
 
@@ -68,8 +68,8 @@ class CachedResults:
             self.tell(text.format(n=len(days), day=min(days)))
         return found, left
 
-    def keep(self, event: Seen) -> None:
-        """Keeps what a worker found, for the next study."""
+    def keep(self, event: Event | Seen) -> None:
+        """Keeps what a worker found of an arm, for the next study."""
         if isinstance(event, Audited) and event.audit is not None and (key := self._key(AuditTask(event.arm))):
             result_cache.keep(self.prepared.cache_folder, key, msgspec.json.encode(event.audit))
         if isinstance(event, Piloted) and event.seconds is not None and (key := self._key(Pilot(event.arm))):

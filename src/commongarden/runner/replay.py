@@ -70,8 +70,8 @@ def replay(
         if study.splits_vary:
             for seed, split in store.splits().items():
                 store_files.write_own_split(again, seed, split)
-        workers = LocalWorkers(again, prepared, 1, device or stored.device, stored.stopped_as_hopeless)
-        for event in workers.execute([job], lambda: False):
+        context = plan.task_context(again, prepared, device or stored.device, 1, stored.stopped_as_hopeless)
+        for event in LocalWorkers(context, 1).execute([job], lambda: False):
             _tell(event, stored, tell)
         kept, number = plan.kept_in(again, job)
         return _compared(directory, kept.directory(job.arm, number))
@@ -100,7 +100,7 @@ def _found(directory: Path) -> tuple[Run, Store, Job]:
 
 def _check_same_ground(store: Store, study: Study, stored: Run) -> None:
     """The photos are looked at again, since the decoded ones may be there without them."""
-    listed = sources.listed(study, store.root, keep_going=True)
+    listed = sources.listed(study.data_plan, store.root, keep_going=True)
     manifest = folder.scan(study.data, study.reading, keep_going=True, listed=listed)
     if manifest.hash != stored.hashes.data:
         raise StoreError(

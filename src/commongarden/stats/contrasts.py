@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from commongarden.stats.means import Mean
 from commongarden.stats.metrics import METRICS, Metric
 from commongarden.stats.power import Remedy, remedy
 from commongarden.stats.raced import Raced
-from commongarden.stats.racing import Decision
+from commongarden.stats.racing import Decision, Looked
 from commongarden.stats.results import ContrastResult, Outcome
 from commongarden.stats.scores import Sample, mean_difference, shared_photos
 from commongarden.stats.signflip import least_p, signflip_p
@@ -62,57 +63,52 @@ def contrast_results(
     for i, (contrast, pair, mean) in enumerate(zip(planned, pairs, means, strict=True)):
         differs = differences_of(study, contrast, n_classes)
         together_with = contract.together(study, contrast, n_classes)
-        if pair is None or mean is None:
-            found.append(
-                ContrastResult(
-                    contrast.arm, contrast.against, "no pairs", None, differs, metric.name, margin, len(p),
-                    folds=study.folds, together=together_with,
-                )
-            )  # fmt: skip
-            continue
-        level, look = levels.get(i), looks[i]
-        if look is not None and level is not None:
-            level = look[0].level  # of the look that settled it: looking often has its price
-        adjusted = None if level is None else mean.interval(1 - level)
-        equivalence = mean.interval(0.90)
-        within = is_within(equivalence, margin)
-        said = outcome(mean.interval(), adjusted, within, higher_is_better=metric.higher_is_better)
-        if look is not None and level is not None:
-            said, within = _decided(look[0].decision), look[0].decision == "equivalent"
-            if within:  # its level is that of two one-sided tests
-                equivalence, adjusted = mean.interval(1 - level), mean.interval(1 - level / 2)
-        n = len(pair.one.runs)
-        one, two = (np.array([metric.whole(run) for run in side.runs]) for side in (pair.one, pair.two))
-        found.append(
-            ContrastResult(
-                contrast.arm,
-                contrast.against,
-                said,
-                mean.interval(),
-                differs,
-                metric.name,
-                margin,
-                len(p),
-                adjusted=adjusted,
-                equivalence=equivalence if level is not None else None,
-                within_margin=within,
-                level=level,
-                p=mean.p,
-                p_holm=together.get(i),
-                p_signflip=signflip_p((one - two).tolist()) if n > 1 else None,
-                p_least=least_p(n) if n > 1 else None,
-                probability=_probability(metric, one.tolist(), two.tolist()) if n > 1 else None,
-                p_mcnemar=_mcnemar(pair),
-                components=mean.components,
-                # no fold can be added to those there are
-                remedy=_remedy(pair, mean, margin, levels.get(i), contrast, seconds)
-                if said == "not resolved" and not study.folds
-                else None,
-                folds=study.folds,
-                together=together_with,
-            )
-        )
+        kept = ContrastResult(
+            contrast.arm, contrast.against, "no pairs", None, differs, metric.name, margin, len(p),
+            folds=study.folds, together=together_with,
+        )  # fmt: skip
+        if pair is not None and mean is not None:
+            look = looks[i]
+            kept = _judged(kept, metric, pair, mean, levels.get(i), None if look is None else look[0])
+            kept = dataclasses.replace(kept, p_holm=together.get(i))
+            if kept.outcome == "not resolved" and not study.folds:  # no fold can be added to those there are
+                remedy = _remedy(pair, mean, margin, levels.get(i), contrast, seconds)
+                kept = dataclasses.replace(kept, remedy=remedy)
+        found.append(kept)
     return tuple(found)
+
+
+def _judged(
+    kept: ContrastResult, metric: Metric, pair: Pair, mean: Mean, level: float | None, look: Looked | None
+) -> ContrastResult:
+    """The contrast with its outcome and its evidence. level: Holm's; look: the one of a race that settled it."""
+    if look is not None and level is not None:
+        level = look.level  # looking often has its price
+    adjusted = None if level is None else mean.interval(1 - level)
+    equivalence = mean.interval(0.90)
+    within = is_within(equivalence, kept.margin)
+    said = outcome(mean.interval(), adjusted, within, higher_is_better=metric.higher_is_better)
+    if look is not None and level is not None:
+        said, within = _decided(look.decision), look.decision == "equivalent"
+        if within:  # its level is that of two one-sided tests
+            equivalence, adjusted = mean.interval(1 - level), mean.interval(1 - level / 2)
+    n = len(pair.one.runs)
+    one, two = (np.array([metric.whole(run) for run in side.runs]) for side in (pair.one, pair.two))
+    return dataclasses.replace(
+        kept,
+        outcome=said,
+        difference=mean.interval(),
+        adjusted=adjusted,
+        equivalence=equivalence if level is not None else None,
+        within_margin=within,
+        level=level,
+        p=mean.p,
+        p_signflip=signflip_p((one - two).tolist()) if n > 1 else None,
+        p_least=least_p(n) if n > 1 else None,
+        probability=_probability(metric, one.tolist(), two.tolist()) if n > 1 else None,
+        p_mcnemar=_mcnemar(pair),
+        components=mean.components,
+    )
 
 
 def _decided(decision: Decision) -> Outcome:

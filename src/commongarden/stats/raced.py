@@ -9,11 +9,14 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from commongarden.errors import StoreError
+from commongarden.i18n.language import N_
+from commongarden.io import reader
+from commongarden.io.reader import Kind, json_of
 from commongarden.stats import racing
 from commongarden.stats.clusters import Clusters, clusters
 from commongarden.stats.racing import Looked, Plan, Race
 from commongarden.store import Store, keep
+from commongarden.store.kinds import MADE_AGAIN
 from commongarden.study import Study
 
 SCHEMA = 1
@@ -77,19 +80,15 @@ def _groups(store: Store) -> Clusters | None:
     return None if done is None else clusters(store.predictions(done.arm, done.seed).photos, groups)
 
 
+KIND = Kind("racing.json", N_("the record of a race"), json_of(Raced), accepted=MADE_AGAIN)
+
+
 def read(store: Store) -> Raced | None:
     """None where the study was not raced. Raises StoreError."""
     path = store.root / "racing.json"
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
+    if not path.is_file():
         return None
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be read: {error.strerror}") from None
-    try:
-        found = msgspec.json.decode(data, type=Raced)
-    except msgspec.DecodeError as error:
-        raise StoreError(f"{path}: not the record of a race: {error}; accepted: none, it is made again") from None
+    found = reader.read(path, KIND, root=store.root)
     return found if found.schema == SCHEMA else None
 
 

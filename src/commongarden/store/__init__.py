@@ -48,10 +48,20 @@ done (`recover`); its workers write the folders of their own runs and nothing el
 written by whoever makes them, each file whole; they hold nothing that cannot be made again, and have no checksum.
 """
 
-from commongarden.store.checksums import checked, file_digest, keep
+from commongarden.store.checksums import file_digest, keep
 from commongarden.store.files import changing, make_folder, write_atomically
-from commongarden.store.folder import UNDERSTOOD, ReadOnce, Store, open_store, read_history, read_predictions, read_run
-from commongarden.store.locking import Holder, holder, lock, recover
+from commongarden.store.folder import (
+    UNDERSTOOD,
+    ReadOnce,
+    Store,
+    open_store,
+    read_history,
+    read_predictions,
+    read_run,
+    read_weights,
+)
+from commongarden.store.kinds import Holder
+from commongarden.store.locking import holder, lock, recover
 from commongarden.store.runs import forget_run, write_run
 from commongarden.store.study import (
     forget_splits,
@@ -73,7 +83,6 @@ __all__ = [
     "Store",
     "Verified",
     "changing",
-    "checked",
     "file_digest",
     "forget_run",
     "forget_splits",
@@ -86,6 +95,7 @@ __all__ = [
     "read_history",
     "read_predictions",
     "read_run",
+    "read_weights",
     "recover",
     "verify",
     "write_atomically",

@@ -14,21 +14,27 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
-import zipfile
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 
 from commongarden.errors import StoreError
-from commongarden.i18n.language import _
+from commongarden.i18n.language import N_, _
+from commongarden.io import limits, npz, reader
+from commongarden.io.limits import Limit
+from commongarden.io.reader import Kind
 from commongarden.records import Run
-from commongarden.store import Store, keep
+from commongarden.store.checksums import keep
+from commongarden.store.folder import Store
+from commongarden.store.kinds import MADE_AGAIN
 
 VERSION = 1  # rises whenever the same run would be seen otherwise
 FOLDER = "seen"
-TORN = (OSError, ValueError, KeyError, zipfile.BadZipFile, msgspec.DecodeError)
+MOST_SHOWN = 4  # photos of a contrast
 
 
 @dataclass(frozen=True)
@@ -91,32 +97,59 @@ def keys(store: Store) -> dict[str, str]:
     """The key of every arm's sight that is there whole."""
     found = {}
     for path in sorted((store.root / FOLDER).glob("*.npz")):
-        with suppress(*TORN), np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
-            found[path.stem] = str(arrays["key"])
+        with suppress(StoreError):
+            found[path.stem] = _read(store, path.stem).key
     return found
 
 
 def read(store: Store, arm: str) -> Attribution | None:
-    """An arm's sight; None where none was made. Raises StoreError for a torn file."""
-    path = store.root / FOLDER / f"{arm}.npz"
-    if not path.is_file():
+    """An arm's sight; None where none was made. Raises StoreError for a torn file, or another arm's."""
+    if not (store.root / FOLDER / f"{arm}.npz").is_file():
         return None
-    try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
-            about = msgspec.json.decode(arrays["about"].tobytes(), type=_About)
-            rest = {name: getattr(about, name) for name in _ABOUT if name != "evidence"}
-            evidence = tuple(
-                Evidence(*row, arrays[f"photo_{i}"].tobytes(), arrays[f"map_{i}"].tobytes())
-                for i, row in enumerate(about.evidence)
-            )
-            points = {name: arrays[name] for name in ("points", "labels", "called")}
-            return Attribution(
-                key=str(arrays["key"]), evidence=evidence, filters=arrays["filters"].tobytes(), **rest, **points
-            )
-    except TORN as error:
+    return store.tolerating(lambda: _read(store, arm), None)
+
+
+def _read(store: Store, arm: str) -> Attribution:
+    study = store.study()
+    n_shown = MOST_SHOWN * max(len(study.planned_contrasts()), 1)
+    path = store.root / FOLDER / f"{arm}.npz"
+    found = reader.read(path, KIND, within=limits.of_maps(n_shown), root=store.root)
+    n_classes = len(store.run(arm, found.seed).classes) if found.arm == arm and store.has(arm, found.seed) else 0
+    places = [*found.called.tolist(), *found.labels.tolist()]
+    places += [place for item in found.evidence for place in (item.called, item.label)]
+    if not all(0 <= place < n_classes for place in places):
         raise StoreError(
-            _("{path}: cannot be read: {reason}; accepted: none, it is made again").format(path=path, reason=error)
-        ) from None
+            _("{path}: found what another network looks at (arm {arm}, seed {seed}); accepted: {accepted}").format(
+                path=path, arm=found.arm, seed=found.seed, accepted=_(MADE_AGAIN)
+            )
+        )
+    return found
+
+
+def _parsed(path: Path, data: bytes, limit: Limit) -> Attribution:
+    arrays = npz.read(path, data, limit)
+    about = msgspec.json.decode(arrays["about"].tobytes(), type=_About)
+    rest: dict[str, Any] = {name: getattr(about, name) for name in _ABOUT if name != "evidence"}
+    evidence = tuple(
+        Evidence(*row, _picture(arrays[f"photo_{i}"]), _picture(arrays[f"map_{i}"]))
+        for i, row in enumerate(about.evidence)
+    )
+    points: dict[str, Any] = {name: arrays[name] for name in ("points", "labels", "called")}
+    n = len(points["labels"])
+    if {name: (value.shape, value.dtype.kind) for name, value in points.items()} != {
+        "points": ((n, 2), "f"), "labels": ((n,), "i"), "called": ((n,), "i"),
+    }:  # fmt: skip
+        raise ValueError("points, labels and called are not of the same photos")
+    return Attribution(**rest, **points, key=str(arrays["key"]), evidence=evidence, filters=arrays["filters"].tobytes())
+
+
+def _picture(array: np.ndarray) -> bytes:
+    if array.nbytes > limits.PICTURE:
+        raise ValueError(f"a picture of {array.nbytes:,} bytes, accepted: up to {limits.PICTURE:,}")
+    return array.tobytes()
+
+
+KIND = Kind("seen/ARM.npz", N_("what a network looks at"), _parsed, accepted=MADE_AGAIN)
 
 
 def write(store: Store, sight: Attribution) -> None:

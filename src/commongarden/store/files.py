@@ -57,11 +57,3 @@ def sweep(directory: Path) -> None:
     with changing(directory):
         for path in directory.glob(".*.tmp"):
             disk.remove(path)
-
-
-def read(path: Path) -> bytes:
-    """The whole file. Raises StoreError with its path."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise StoreError(_("{path}: cannot be read: {reason}").format(path=path, reason=error.strerror)) from None

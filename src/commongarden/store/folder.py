@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
-import msgspec
-import numpy as np
-
-from commongarden import study as study_file
 from commongarden.errors import StoreError
-from commongarden.i18n.language import N_, _
-from commongarden.io import csv_cells, npz
-from commongarden.records import SCHEMA, Baseline, Epoch, LeftOut, Manifest, Photo, Predictions, Run, Split, Understood
-from commongarden.records import signals as signal_file
-from commongarden.records.findings import AUDIT_SCHEMA, Audit
+from commongarden.i18n.language import _
+from commongarden.io import limits, reader
+from commongarden.io.limits import Limit
+from commongarden.io.reader import Kind
+from commongarden.records import (
+    Baseline,
+    BaselineKind,
+    Epoch,
+    Manifest,
+    Predictions,
+    Run,
+    Split,
+    Understood,
+    inspection,
+)
+from commongarden.records.findings import Audit
+from commongarden.records.inspection import Inspection
 from commongarden.records.signals import Signals
-from commongarden.store.checksums import checked
-from commongarden.store.parsing import decoded, predictions_of, rows_of, text_of
+from commongarden.store import kinds
 from commongarden.study import Study
-from commongarden.study.recipe import with_legacy_defaults
 
 Read = TypeVar("Read")
+Other = TypeVar("Other")
 UNDERSTOOD = "layout.json"
+SHORTEST_LINE = 8  # bytes of a photo in manifest.csv: four cells and what is between them
 BASELINES_VERSION = 1  # rises whenever the same photos would give other baselines
 
 
@@ -39,32 +45,34 @@ class Store:
 
     def study(self) -> Study:
         """The effective study."""
-        path = self.root / "study.toml"
-        return study_file.parse_effective(text_of(path, checked(self.root, path.name)), where=str(path))
+        return self._own("study.toml", kinds.STUDY)
 
     def manifest(self) -> Manifest:
         """The photos that take part, with what was left out of them (kept in split.json)."""
-        path = self.root / "manifest.csv"
-        columns = [field.name for field in dataclasses.fields(Photo)]
-        rows = rows_of(path, checked(self.root, path.name), columns, optional=("group",))
-        photos = tuple(Photo(**{key: csv_cells.plain(cell) for key, cell in row.items()}) for row in rows)
-        file = _read_split(self.root)
+        photos = self._own("manifest.csv", kinds.MANIFEST)
+        file = self._own("split.json", kinds.SPLIT)
         range = self.study().range if (self.root / "study.toml").is_file() else None
         return Manifest(file.root, photos, file.unreadable, range)
 
     def understood(self) -> Understood | None:
         """How the data were read; None in a study of an earlier version."""
-        path = self.root / UNDERSTOOD
-        if not path.is_file():
-            return None
-        return decoded(path, checked(self.root, path.name), Understood, N_("how a study's data were read"))
+        return self._spare(UNDERSTOOD, kinds.LAYOUT, None)
+
+    def inspection(self) -> Inspection | None:
+        """What reading the photos found; None in a study of an earlier version, or in another version's form."""
+        found = self._spare(inspection.FILE, inspection.KIND, None)
+        return found if found is not None and found.schema == inspection.INSPECTION_SCHEMA else None
+
+    def command(self) -> tuple[str, ...]:
+        """The words of the command that the study was last made with; empty where none is kept."""
+        return self._spare("command.json", kinds.COMMAND, ())
 
     def split(self, seed: int | None = None) -> Split:
         """Which part each photo is in, in the runs with this seed; without one in those with the study's first seed."""
         own = self.split_file(seed) if seed is not None else None
         if own is None or not own.is_file():
-            return _read_split(self.root).split
-        return decoded(own, checked(self.root, f"splits/{own.name}"), Split, N_("a split"))
+            return self._own("split.json", kinds.SPLIT).split
+        return self._own(f"splits/{own.name}", kinds.OWN_SPLIT)
 
     def splits(self) -> dict[int, Split]:
         """The split of every run seed of the study."""
@@ -103,39 +111,29 @@ class Store:
 
     def predictions(self, arm: str, seed: int) -> Predictions:
         """What the run said of every test photo."""
-        return read_predictions(self.directory(arm, seed))
+        return read_predictions(self.directory(arm, seed), self.run(arm, seed))
 
     def signals(self, arm: str, seed: int) -> Signals | None:
         """What passed through the network while it was trained; None for runs that recorded none."""
-        path = self.directory(arm, seed) / "signals.npz"
-        if not path.is_file():
+        directory = self.directory(arm, seed)
+        if not (directory / "signals.npz").is_file():
             return None
-        try:
-            return signal_file.from_bytes(checked(path.parent, path.name))
-        except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise StoreError(_("{path}: not a run's signals: {reason}").format(path=path, reason=error)) from None
+        run = self.run(arm, seed)
+        return self.tolerating(lambda: read_signals(directory, run), None)
 
     def audits(self) -> dict[str, Audit]:
         """What was found in each arm's network before its runs; those of another version's making are left out."""
-        path = self.root / "audit.json"
-        if not path.is_file():
-            return {}
-        what = N_("a study's audits")
-        kept = decoded(path, checked(self.root, path.name), dict[str, msgspec.Raw], what)
-        schemas = {arm: decoded(path, bytes(raw), _Versioned, what).schema for arm, raw in kept.items()}
-        return {
-            arm: decoded(path, bytes(raw), Audit, what) for arm, raw in kept.items() if schemas[arm] == AUDIT_SCHEMA
-        }
+        return self._spare("audit.json", kinds.AUDITS, {})
 
     def baselines(self, data: str, split: str) -> tuple[tuple[Baseline, Predictions], ...] | None:
         """What simple methods reached on photos and a split of these hashes; None where nobody has tried."""
-        path = self.root / "baselines" / f"{baselines_key(data, split)}.npz"
-        if not path.is_file():
-            return None
-        kept = npz.read(checked(self.root, f"baselines/{path.name}"), where=path)
-        about = kept.get("baselines", np.empty(0, np.uint8)).tobytes()
-        found = decoded(path, about, tuple[Baseline, ...], N_("a study's baselines"))
-        return tuple((item, predictions_of(path, kept, f"probabilities_{item.kind}")) for item in found)
+        return self.read_baselines(f"{baselines_key(data, split)}.npz")
+
+    def read_baselines(self, name: str) -> tuple[tuple[Baseline, Predictions], ...] | None:
+        """The same of a file of this name."""
+        n_photos = self._most_photos()
+        limit = limits.of_predictions(n_photos, n_photos, len(get_args(BaselineKind)))
+        return self._spare(f"baselines/{name}", kinds.BASELINES, None, limit)
 
     def tuning(self) -> Store:
         """Where the tuning runs lie, laid out like a study's: the number of one stands in place of its seed."""
@@ -143,12 +141,11 @@ class Store:
 
     def thumbnails(self) -> dict[str, bytes]:
         """JPEG bytes by photo path; empty where no run has finished."""
-        path = self.root / "thumbnails.npz"
-        if not path.is_file():
-            return {}
-        kept = npz.read(checked(self.root, path.name), where=path)
-        names = kept.get("photos", np.empty(0, np.str_)).ravel()
-        return {str(name): kept[f"jpeg_{i}"].tobytes() for i, name in enumerate(names) if f"jpeg_{i}" in kept}
+        return self._spare("thumbnails.npz", kinds.THUMBNAILS, {})
+
+    def tolerating(self, read: Callable[[], Read], instead: Other) -> Read | Other:
+        """What `read` gives, of a file that no figure rests on. Raises StoreError; a report does without the file."""
+        return read()
 
     def directory(self, arm: str, seed: int) -> Path:
         """Where a finished run lies."""
@@ -158,13 +155,32 @@ class Store:
         """Where a run under way keeps its checkpoint."""
         return self.root / "runs" / arm / f"{seed}.partial"
 
+    def _own(self, name: str, kind: Kind[Read], within: Limit | None = None) -> Read:
+        return reader.read(self.root / name, kind, within=within, root=self.root)
+
+    def _spare(self, name: str, kind: Kind[Read], instead: Other, within: Limit | None = None) -> Read | Other:
+        """A file that may be missing, and that no figure rests on."""
+        if not (self.root / name).is_file():
+            return instead
+        return self.tolerating(lambda: self._own(name, kind, within), instead)
+
+    def _most_photos(self) -> int:
+        """No more photos than this can stand in manifest.csv, of which each takes a line."""
+        try:
+            return (self.root / "manifest.csv").stat().st_size // SHORTEST_LINE
+        except OSError:
+            return 0
+
 
 @dataclass(frozen=True)
 class ReadOnce(Store):
     """A study's folder as it is while one report is written: study, runs and histories are read and checked once and
-    kept, where a report asks for each some fifty times. Predictions and signals, which may be large, are not."""
+    kept, where a report asks for each some fifty times. Predictions and signals, which may be large, are not.
+
+    unread: why files that no figure rests on cannot be read; the report is made without them."""
 
     kept: dict[tuple[object, ...], Any] = field(default_factory=dict, compare=False, repr=False)
+    unread: list[str] = field(default_factory=list, compare=False, repr=False)
 
     def study(self) -> Study:
         return self._once(("study",), super().study)
@@ -178,6 +194,14 @@ class ReadOnce(Store):
     def history(self, arm: str, seed: int) -> tuple[Epoch, ...]:
         return self._once(("history", arm, seed), lambda: Store.history(self, arm, seed))
 
+    def tolerating(self, read: Callable[[], Read], instead: Other) -> Read | Other:
+        try:
+            return read()
+        except StoreError as error:
+            if str(error) not in self.unread:
+                self.unread.append(str(error))
+            return instead
+
     def _once(self, key: tuple[object, ...], read: Callable[[], Read]) -> Read:
         if key not in self.kept:
             self.kept[key] = read()
@@ -186,7 +210,17 @@ class ReadOnce(Store):
 
 
 def open_store(root: str | Path) -> Store:
-    """The study in `root`. Raises StoreError where there is none."""
+    """Opens the folder of a study to read it.
+
+    Args:
+        root: the folder that `run` was given as `out`.
+
+    Returns:
+        The study's records; nothing is locked or written.
+
+    Raises:
+        StoreError: the folder holds no study, or one of a later version.
+    """
     path = Path(root)
     if not (path / "study.toml").is_file():
         found = _("no such folder") if not path.exists() else _("no study.toml in it")
@@ -198,65 +232,45 @@ def open_store(root: str | Path) -> Store:
 
 def read_run(directory: Path) -> Run:
     """The record in a run's own directory (runs/ARM/SEED). Raises StoreError."""
-    path = directory / "run.json"
-    data, what = checked(directory, path.name), N_("a run's record")
-    run = decoded(path, data, Run, what)
-    run = dataclasses.replace(run, recipe=with_legacy_defaults(run.recipe, decoded(path, data, _Named, what).recipe))
-    if run.schema != SCHEMA:
-        raise StoreError(
-            _("{path}: found schema {schema}; this version of commongarden reads {readable}").format(
-                path=path, schema=run.schema, readable=SCHEMA
-            )
-        )
-    return run
+    return reader.read(directory / "run.json", kinds.RUN, root=directory)
 
 
 def read_history(directory: Path) -> tuple[Epoch, ...]:
     """The epochs in a run's own directory. Raises StoreError."""
-    path = directory / "history.csv"
-    epochs = []
-    rows = rows_of(path, checked(directory, path.name), [field.name for field in dataclasses.fields(Epoch)])
-    for line, row in enumerate(rows, 2):
-        try:
-            epochs.append(msgspec.convert(row, Epoch, strict=False))
-        except msgspec.ValidationError as error:
-            raise StoreError(
-                _("{path}: line {line}: {reason}; accepted: the numbers that commongarden wrote").format(
-                    path=path, line=line, reason=error
-                )
-            ) from None
-    return tuple(epochs)
+    return reader.read(directory / "history.csv", kinds.HISTORY, root=directory)
 
 
-def read_predictions(directory: Path) -> Predictions:
-    """What the run in this directory said of every test photo. Raises StoreError."""
-    path = directory / "predictions.npz"
-    return predictions_of(path, npz.read(checked(directory, path.name), where=path), "probabilities")
+def read_predictions(directory: Path, run: Run | None = None) -> Predictions:
+    """What the run in this directory said of every test photo. run: its record, where it was read already. Raises
+    StoreError."""
+    path, run = directory / "predictions.npz", run or read_run(directory)
+    limit = limits.of_predictions(run.n_test, len(run.classes))
+    found = reader.read(path, kinds.PREDICTIONS, within=limit, root=directory)
+    n_classes = found.probabilities.shape[1]
+    if (len(found.labels), n_classes) != (run.n_test, len(run.classes)):
+        raise StoreError(
+            _(
+                "{path}: found predictions of {n_photos:,} photos and {n_classes:,} classes, accepted: {wanted:,} "
+                "photos and {classes:,} classes, as in run.json"
+            ).format(
+                path=path, n_photos=len(found.labels), n_classes=n_classes, wanted=run.n_test, classes=len(run.classes)
+            )
+        )
+    return found
+
+
+def read_signals(directory: Path, run: Run) -> Signals:
+    """What passed through the layers of the run in this directory. Raises StoreError."""
+    path, limit = directory / "signals.npz", limits.of_signals(run.recipe.epochs)
+    return reader.read(path, kinds.SIGNALS, within=limit, root=directory)
+
+
+def read_weights(directory: Path, run: Run) -> bytes:
+    """The weights of the run in this directory, as safetensors. Raises StoreError."""
+    within = None if run.model_bytes is None else limits.of_weights(run.model_bytes)
+    return reader.read(directory / "model.safetensors", kinds.WEIGHTS, within=within, root=directory)
 
 
 def baselines_key(data: str, split: str) -> str:
     """Under which baselines of these hashes are kept."""
     return hashlib.sha256(f"baselines {BASELINES_VERSION} {data} {split}".encode()).hexdigest()[:16]
-
-
-@dataclass(frozen=True)
-class _Versioned:
-    schema: int
-
-
-@dataclass(frozen=True)
-class _Named:
-    recipe: dict[str, msgspec.Raw]
-
-
-@dataclass(frozen=True)
-class SplitFile:
-    """split.json: where the photos were, what could not be read, and the parts."""
-
-    root: str
-    unreadable: tuple[LeftOut, ...]
-    split: Split
-
-
-def _read_split(root: Path) -> SplitFile:
-    return decoded(root / "split.json", checked(root, "split.json"), SplitFile, N_("a split"))

@@ -7,7 +7,6 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
@@ -15,41 +14,29 @@ import msgspec
 
 from commongarden.errors import StoreError
 from commongarden.i18n.language import _
-from commongarden.io import disk
-from commongarden.store import checksums
+from commongarden.io import disk, reader
+from commongarden.store import checksums, kinds
 from commongarden.store.files import changing, sweep
 from commongarden.store.folder import Store
+from commongarden.store.kinds import Holder
 from commongarden.store.runs import finalize, is_whole
 from commongarden.store.verify import damage
 
 LOCK, HOLDER = ".lock", ".holder"
-
-
-@dataclass(frozen=True)
-class Holder:
-    """The process that works on a study."""
-
-    pid: int
-    host: str
-    since: str
+ATTEMPTS = 20
 
 
 @contextmanager
 def lock(root: Path) -> Iterator[None]:
     """Holds the study for this process; leaves no folder behind where none came to be.
 
+    The file that is locked stays where it is: another process may hold it, or wait for it. Only in a folder in which no
+    study came to be is it removed, and then by the process that holds it, as its last act.
+
     Raises StoreError at once where another process works on it, naming that one, and where the folder cannot be
     written to.
     """
     made = [folder for folder in (root, *root.parents) if not folder.exists()]
-    try:
-        disk.make_folder(root)
-    except OSError as error:
-        raise StoreError(
-            _("{root}: cannot be made: {reason}; accepted: --out with a folder to write in").format(
-                root=root, reason=error.strerror
-            )
-        ) from None
     lock = _locked(root)
     try:
         with changing(root):
@@ -62,23 +49,54 @@ def lock(root: Path) -> Iterator[None]:
     finally:
         with suppress(OSError):  # a disk that fails is told by what failed first
             disk.remove(root / HOLDER)
-        lock.release()
         if made and not (root / "study.toml").exists():
-            for name in (LOCK, checksums.FILE):
-                (root / name).unlink(missing_ok=True)
-            with suppress(OSError):  # something else has been put there meanwhile
-                for folder in made:
-                    folder.rmdir()
+            _leave(root, made, lock)
+        lock.release()
+
+
+def _leave(root: Path, made: list[Path], lock: filelock.BaseFileLock) -> None:
+    """Removes the folders that were made for a study that did not come to be, unless something else is in them."""
+    (root / checksums.FILE).unlink(missing_ok=True)
+    if os.name != "posix":
+        lock.release()  # this system removes no file that anybody has open, this process included
+    with suppress(OSError):
+        if not isinstance(lock, filelock.SoftFileLock):
+            (root / LOCK).unlink(missing_ok=True)  # whoever takes it now sees that it has no name, and tries again
+        else:
+            lock.release()
+        for folder in made:
+            folder.rmdir()
 
 
 def _locked(root: Path) -> filelock.BaseFileLock:
-    """The study's lock, taken: the system's own, or where the file system has none a file that stands for it."""
+    """The study's lock, taken, in a folder that is made where it is missing."""
+    for _attempt in range(ATTEMPTS):
+        try:
+            disk.make_folder(root)
+        except OSError as error:
+            raise StoreError(
+                _("{root}: cannot be made: {reason}; accepted: --out with a folder to write in").format(
+                    root=root, reason=error.strerror
+                )
+            ) from None
+        try:
+            return _taken(root)
+        except FileNotFoundError:
+            continue  # another process has just left the folder, and removed it
+    raise StoreError(_in_use(root))
+
+
+def _taken(root: Path) -> filelock.BaseFileLock:
+    """The system's own lock, or where the file system has none a file that stands for it. Raises FileNotFoundError
+    where the folder is gone."""
     for kind in (filelock.FileLock, filelock.SoftFileLock):
         lock = kind(root / (LOCK if kind is filelock.FileLock else f"{LOCK}.soft"))
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout:
             raise StoreError(_in_use(root)) from None
+        except FileNotFoundError:
+            raise
         except PermissionError as error:
             raise StoreError(
                 _("{root}: cannot be written to: {reason}; accepted: --out with a folder to write in").format(
@@ -100,8 +118,8 @@ def _locked(root: Path) -> filelock.BaseFileLock:
 def holder(root: Path) -> Holder | None:
     """Who works on a study, or worked on it last and was killed; None where nobody is named."""
     try:
-        return msgspec.json.decode((root / HOLDER).read_bytes(), type=Holder)
-    except (OSError, msgspec.DecodeError):
+        return reader.read(root / HOLDER, kinds.HOLDER)
+    except StoreError:
         return None
 
 

@@ -20,7 +20,8 @@ from commongarden.records.findings import Audit
 from commongarden.store import checksums
 from commongarden.store.checksums import keep
 from commongarden.store.files import changing, npz
-from commongarden.store.folder import SplitFile, Store, baselines_key
+from commongarden.store.folder import Store, baselines_key
+from commongarden.store.kinds import SplitFile
 from commongarden.study import Study
 
 

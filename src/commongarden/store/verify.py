@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from commongarden.errors import CommonGardenError, StoreError
 from commongarden.i18n.language import N_
+from commongarden.io import reader
 from commongarden.records import Run
-from commongarden.store import checksums
-from commongarden.store.folder import Store, read_predictions, read_run
+from commongarden.store import checksums, kinds
+from commongarden.store.folder import Store, read_history, read_predictions, read_run, read_signals, read_weights
 
 Kind = Literal["torn", "missing", "contradicts", "foreign", "set aside", "unchecked"]
 WRONG = ("torn", "missing", "contradicts")  # the others are told, and nothing is read of them
-NOT_OURS = re.compile(r"\.(lock|holder|DS_Store|nfs.*|.*\.tmp)|Thumbs\.db|desktop\.ini")
+NOT_OURS = re.compile(r"\.(lock(\.soft)?|holder|DS_Store|nfs.*|.*\.tmp)|Thumbs\.db|desktop\.ini")
 MADE_ANEW = re.compile(
     r"(results\.(csv|json)|report\.(html|docx|md)|table\.tex|report_files|tensorboard|tuning|runs|checksums\.sha256|\.lock)"
 )
@@ -51,13 +48,15 @@ class Verified:
         return tuple(one for one in self.found if one.kind in WRONG)
 
 
-def verify(store: Store) -> Verified:
-    """Reads every file of the study. Raises StoreError where there is no study."""
+def verify(store: Store, also: Mapping[str, Callable[[Store], object]] | None = None) -> Verified:
+    """Reads every file of the study. also: readers of more of its files, by name. Raises StoreError where there is no
+    study."""
     look = _Look(store)
     look.own_files()
     look.runs(store, "runs")
     if store.tuning().root.is_dir():
         look.runs(store.tuning(), "tuning/runs")
+    look.own_records(also or {})
     look.against_each_other()
     return Verified(look.n_runs, look.n_files, look.n_bytes, tuple(look.found))
 
@@ -112,13 +111,31 @@ class _Look:
                 if whole:
                     self._told(name, partial(self._one_run, directory, name))
 
+    def own_records(self, also: Mapping[str, Callable[[Store], object]]) -> None:
+        """Those of the study's own files that its numbers do not rest on, each as its reader reads it."""
+        from commongarden.store import attribution_maps
+
+        store, root = self.store, self.store.root
+        readers: dict[str, Callable[[], object]] = {
+            "layout.json": store.understood,
+            "inspection.json": store.inspection,
+            "contract.json": lambda: reader.read(root / "contract.json", kinds.CONTRACT),
+            "audit.json": store.audits,
+            "thumbnails.npz": store.thumbnails,
+            "command.json": store.command,
+            **{name: partial(read, store) for name, read in also.items()},
+        }
+        readers = {name: read for name, read in readers.items() if (root / name).is_file()}
+        for path in sorted(root.glob("baselines/*.npz")):
+            readers[f"baselines/{path.name}"] = partial(store.read_baselines, path.name)
+        for path in sorted(root.glob(f"{attribution_maps.FOLDER}/*.npz")):
+            readers[f"{attribution_maps.FOLDER}/{path.name}"] = partial(attribution_maps.read, store, path.stem)
+        for name, read in readers.items():
+            self._told(name, read)
+
     def against_each_other(self) -> None:
         """The study's own files against each other and against its runs."""
         store = self.store
-        self._told("audit.json", store.audits)
-        self._told("thumbnails.npz", store.thumbnails)
-        for path in sorted(store.root.glob("baselines/*.npz")):
-            self._told(f"baselines/{path.name}", partial(_arrays, path))
         try:
             study, manifest, splits = store.study(), store.manifest(), store.splits()
             runs = {
@@ -127,8 +144,8 @@ class _Look:
                 for seed in study.seeds
                 if (run := self._run(arm, seed)) is not None
             }
-        except (CommonGardenError, OSError, ValueError) as error:
-            self._tell("torn", "study.toml", str(error))
+        except CommonGardenError as error:
+            self._tell("torn", _place_of(error, store.root), str(error))
             return
         for (arm, seed), run in runs.items():
             name = f"runs/{arm}/{seed}/run.json"
@@ -146,11 +163,13 @@ class _Look:
         run = read_run(directory)
         place = f"{directory.parent.name}, {directory.name}"
         self._same(f"{name}/run.json", N_("arm and seed"), f"{run.arm}, {run.seed}", place)
-        rows = list(csv.DictReader(io.StringIO((directory / "history.csv").read_text(encoding="utf-8"))))
-        epochs = [row["epoch"] for row in rows]
-        self._same(f"{name}/history.csv", N_("its epochs"), epochs, [str(i) for i in range(1, len(rows) + 1)])
+        epochs = [str(epoch.epoch) for epoch in read_history(directory)]
+        self._same(f"{name}/history.csv", N_("its epochs"), epochs, [str(i) for i in range(1, len(epochs) + 1)])
+        for file, read in (("signals.npz", read_signals), ("model.safetensors", read_weights)):
+            if (directory / file).is_file():
+                self._told(f"{name}/{file}", partial(read, directory, run))
         if run.test_accuracy is not None and (directory / "predictions.npz").is_file():
-            said = read_predictions(directory)
+            said = read_predictions(directory, run)
             n_right = int((said.probabilities.argmax(axis=1) == said.labels).sum())
             self._same(
                 f"{name}/predictions.npz", N_("the test accuracy"), n_right / len(said.labels), run.test_accuracy
@@ -185,7 +204,7 @@ class _Look:
     def _told(self, path: str, read: Callable[[], object]) -> None:
         try:
             read()
-        except (CommonGardenError, OSError, ValueError, KeyError, EOFError) as error:
+        except CommonGardenError as error:
             if not any(one.path == path for one in self.found):
                 self._tell("torn", path, str(error))
 
@@ -201,9 +220,10 @@ class _Look:
         self.found.append(Found(kind, path, why))
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    with np.load(path, allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}  # reading one checks its own sum
+def _place_of(error: CommonGardenError, root: Path) -> str:
+    """Which of the study's files an error names."""
+    names = ("manifest.csv", "split.json", *(path.relative_to(root).as_posix() for path in root.glob("splits/*.json")))
+    return next((name for name in names if str(root / name) in str(error)), "study.toml")
 
 
 def _is_not_ours(name: str) -> bool:

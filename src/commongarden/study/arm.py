@@ -275,7 +275,7 @@ def check_file(arm: Arm, *, where: str) -> None:
 
 def _check_origin(arm: Arm, kept: Origin, *, where: str) -> None:
     files = {"code": "", "weights": arm.options["weights"]}
-    if kept.code:
+    if kept.code and not origin.is_moved(arm.arch):
         with suppress(ArchError):  # not there any more, which is told where it is needed
             files["code"] = str(origin.code_file(arm.arch))
     for what, path in files.items():
@@ -325,7 +325,7 @@ def conflicts(name: str, stored: Arm, wanted: Arm) -> list[str]:
     if stored.origin and wanted.origin:
         for what in ("code", "weights"):
             old, new = getattr(stored.origin, what), getattr(wanted.origin, what)
-            if old and new and old != new:
+            if old and new and old != new and not (what == "code" and origin.is_moved(wanted.arch)):
                 told = _("arms.{name}, {arch}: the SHA-256 of its {what}").format(
                     name=name, arch=wanted.arch, what=what
                 )

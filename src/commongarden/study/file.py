@@ -17,7 +17,7 @@ from commongarden.i18n.language import _
 from commongarden.io import terminal
 from commongarden.io.fields import convert
 from commongarden.study import arm as arms
-from commongarden.study import reading, tuning
+from commongarden.study import moved, reading, tuning
 from commongarden.study.declared import Contrast, Published, SplitPlan, Study, plain_text, whole_number
 from commongarden.study.design import both
 from commongarden.study.factorial import BASE
@@ -31,7 +31,18 @@ def builtin_studies() -> tuple[str, ...]:
 
 
 def read(path: str | Path) -> Study:
-    """The study in a TOML file, or the built-in one of that name. Raises StudyError."""
+    """Reads a study file.
+
+    Args:
+        path: a TOML file, or the name of a built-in study ("demo", "flowers").
+
+    Returns:
+        The study, with every default filled in.
+
+    Raises:
+        StudyError: there is no such file, or a key or value in it is wrong; the message names the place.
+        ArchError: an architecture, option or part in it is not known.
+    """
     file = Path(path)
     if file.is_file():
         data = file.read_bytes()
@@ -52,6 +63,11 @@ def read(path: str | Path) -> Study:
         return parse(
             (resources.files("commongarden") / "studies" / f"{path}.toml").read_text(encoding="utf-8"), where=str(path)
         )
+    if str(path) in moved.STUDIES:
+        example = moved.find(moved.STUDIES[str(path)])
+        if example is None:
+            raise StudyError(moved.missing(str(path), moved.STUDIES[str(path)]))
+        return parse(example.read_text(encoding="utf-8"), where=str(path))
     if file.is_dir() or file.suffix.lower() == ".csv":
         raise StudyError(_("{path}: found photos, not a study file; did you mean --data {path}?").format(path=path))
     accepted = [*builtin_studies(), _("the path of a study file (TOML)")]
@@ -74,8 +90,11 @@ def parse(text: str, *, where: str = "study") -> Study:
 def parse_effective(text: str, *, where: str = "study") -> Study:
     """The study of an effective study file, as `dump` wrote it: what it does not name of its recipe, because an earlier
     version wrote it, is what it was then. Raises StudyError."""
-    study = parse(text, where=where)
-    return dataclasses.replace(study, recipe=with_legacy_defaults(study.recipe, tomllib.loads(text).get("recipe", {})))
+    study, table = parse(text, where=where), tomllib.loads(text)
+    study = dataclasses.replace(study, recipe=with_legacy_defaults(study.recipe, table.get("recipe", {})))
+    if "near_duplicates" not in table.get("split", {}):  # of a version that knew of none, so its split is without
+        study = dataclasses.replace(study, split=dataclasses.replace(study.split, near_duplicates="ignore"))
+    return study
 
 
 def _check_text(value: object, place: tuple[str, ...]) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from commongarden.errors import ArchError, unknown
 from commongarden.i18n.language import N_, _
+from commongarden.study import moved
 
 LIBRARIES = ("torchvision", "timm")
 WEIGHT_FILES = (".safetensors", ".pth", ".pt", ".bin")
@@ -126,6 +127,11 @@ def code_file(arch: str) -> Path:
         if not file.is_file():
             raise ArchError(_no_file(arch, file))
         return file
+    if place in moved.MODULES:
+        example = moved.find(moved.MODULES[place])
+        if example is None:
+            raise ArchError(moved.missing(arch, moved.MODULES[place]))
+        return example
     found = _module_file(place)
     if found is None:
         raise ArchError(
@@ -135,6 +141,11 @@ def code_file(arch: str) -> Path:
             ).format(arch=arch, place=place, folder=Path.cwd(), accepted=SPELLINGS)
         )
     return found
+
+
+def is_moved(arch: str) -> bool:
+    """Whether it was a module of this package: its file's hash changed with its place, and tests hold what it does."""
+    return parts(arch)[0] in moved.MODULES
 
 
 def code_hash(arch: str) -> str:

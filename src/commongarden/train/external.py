@@ -285,7 +285,7 @@ def _of_library(node: External, place: str, name: str, options: dict[str, Any]) 
 def _of_user(node: External, place: str, name: str, options: dict[str, Any]) -> nn.Module:
     file = origin.code_file(node.source)
     found = origin.file_hash(file)
-    if node.code and found != node.code:
+    if node.code and found != node.code and not origin.is_moved(node.source):
         raise ArchError(
             _(
                 "{source}: {file} has changed since the study was declared: SHA-256 {before}... then, "
@@ -311,7 +311,7 @@ def _load(node: External, place: str, file: Path, digest: str) -> ModuleType:
     origin.check_allowed(node.source)
     try:
         with unheard():
-            return usercode.load(place, file, digest)
+            return usercode.load(str(file) if origin.is_moved(node.source) else place, file, digest)
     except (Exception, SystemExit) as error:
         raise ArchError(
             _("{source}: {file} cannot be loaded: {reason}").format(

@@ -7,7 +7,6 @@ contrast is not written.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -190,15 +189,11 @@ def _evidence(pair: ComparedArms, epochs: Histories, *, ends: bool) -> Iterator[
 def time_ratio(epochs: Histories, one: str, two: str) -> Estimate | None:
     """How many times as long `one` trained as `two`, epoch for epoch and paired by seed: the geometric mean, with
     Student's interval over the seeds of the logarithm. None where no seed has finished with both."""
-    logs = []
+    ratios = []
     for seed in sorted(epochs[one].keys() & epochs[two].keys()):
         seconds = [sum(epoch.seconds for epoch in epochs[arm][seed]) / len(epochs[arm][seed]) for arm in (one, two)]
-        logs.append(math.log(seconds[0] / seconds[1]))
-    if not logs:
-        return None
-    found = stats.mean_interval(logs)
-    low, high = (None if bound is None else math.exp(bound) for bound in (found.low, found.high))
-    return dataclasses.replace(found, value=math.exp(found.value), low=low, high=high)
+        ratios.append(seconds[0] / seconds[1])
+    return stats.geometric_mean_interval(ratios) if ratios else None
 
 
 def _time(ratio: Estimate, one: str, two: str, folds: int) -> str:

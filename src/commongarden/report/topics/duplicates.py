@@ -21,7 +21,7 @@ MOST_PATHS = 200
 
 def section(store: Store, study: Study, manifest: Manifest, split: Split) -> Section | None:
     """None where the photos were not looked at (drawn ones, and studies begun by an earlier version)."""
-    found = inspection.read(store.root / inspection.FILE)
+    found = store.inspection()
     if found is None or found.data != manifest.hash:
         return None
     blocks: list[Block] = [

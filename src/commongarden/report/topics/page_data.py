@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Sequence
 from pathlib import PurePath
-from typing import Any
 
 from commongarden.records import Epoch, Predictions, Run
 from commongarden.report.wording import words
@@ -55,11 +53,7 @@ def versions(runs: Sequence[Run]) -> list[tuple[str, str]]:
 
 def command(store: Store) -> str | None:
     """The command that the study was last made with, as typed into a shell; None where none is kept."""
-    try:
-        kept: Any = json.loads((store.root / "command.json").read_text(encoding="utf-8"))
-        return shlex.join(map(str, kept["argv"])) or None
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
+    return shlex.join(store.command()) or None
 
 
 def data_name(study: Study) -> str:

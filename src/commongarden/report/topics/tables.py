@@ -7,11 +7,12 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich import box
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.console import RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from commongarden.i18n.language import _, translate
+from commongarden.io.fitted import Fitted
 from commongarden.records import Estimate
 from commongarden.report.document import Cell, Section, Table
 from commongarden.report.topics import part_contributions
@@ -149,36 +150,19 @@ def _text(key: str, value: float, like: float) -> str:
     return numbers.whole(int(value)) if key == "n_params" else numbers.number(value, like)
 
 
-@dataclass(frozen=True)
-class TerminalComparison:
-    """The table for a terminal: whole where it is wide enough, else one table for results and one for cost."""
-
-    results: Results
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        names = columns(self.results)
-        whole = self._table(names)
-        if whole.__rich_measure__(console, options.update(max_width=10_000)).minimum <= options.max_width:
-            yield whole
-            return
-        split = names.index("inference_ms")
-        yield self._table(names[:split])
-        yield Text()
-        yield self._table(names[split:])
-
-    def _table(self, names: list[str]) -> RichTable:
-        table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-        table.add_column(
-            TEXT["arm"], overflow="fold", min_width=min(20, max(len(arm.arm) for arm in self.results.arms))
-        )
-        for name in names:
-            unit = TEXT.get(f"unit_{name}", "")
-            table.add_column(f"{TEXT[name]}\n{unit}", justify="right", no_wrap=True)
-        for row in rows(self.results):
-            cells = [cell(name, row.values[name]) for name in names]
-            if any(item.text for item in cells):
-                table.add_row(Text(row.name), *(item.lines for item in cells), style="" if row.kind == "arm" else "dim")
-        return table
+def _table(results: Results) -> RichTable:
+    """The comparison for a terminal."""
+    names = columns(results)
+    table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column(TEXT["arm"], overflow="fold", min_width=min(20, max(len(arm.arm) for arm in results.arms)))
+    for name in names:
+        unit = TEXT.get(f"unit_{name}", "")
+        table.add_column(f"{TEXT[name]}\n{unit}", justify="right", no_wrap=True)
+    for row in rows(results):
+        cells = [cell(name, row.values[name]) for name in names]
+        if any(item.text for item in cells):
+            table.add_row(Text(row.name), *(item.lines for item in cells), style="" if row.kind == "arm" else "dim")
+    return table
 
 
 def terminal(results: Results) -> Iterator[RenderableType]:
@@ -189,10 +173,10 @@ def terminal(results: Results) -> Iterator[RenderableType]:
     if results.factorial is not None:
         said += [effects.sentence(effect, results.factorial) for effect in results.factorial.effects]
         said += effects.notes(results.factorial)
-    yield TerminalComparison(results)
+    yield Fitted(_table(results))
     yield Text()
     if results.worth is not None:
-        yield part_contributions.table(results, results.worth)
+        yield Fitted(part_contributions.table(results, results.worth))
         yield Text()
     for sentence in filter(None, (words.headline(results), *said, *words.notes(results))):
         yield Text(sentence)

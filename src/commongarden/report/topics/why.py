@@ -20,7 +20,7 @@ from commongarden.report.charts import Chart, finished, inline
 from commongarden.report.document import Block, Bullets, Heading, Paragraph, Plot, Section, SideBySide
 from commongarden.report.wording import numbers
 from commongarden.report.wording.labels import TEXT
-from commongarden.stats import ContrastResult, Results, mean_interval
+from commongarden.stats import ContrastResult, Results, geometric_mean_interval
 from commongarden.store import Store
 
 MAPS: tuple[Signal, ...] = ("activation", "gradient", "update", "dead", "distance")
@@ -248,12 +248,12 @@ def _time(store: Store, runs: Sequence[Run], arms: Sequence[str]) -> list[str]:
         if run.arm in seconds and track and min(track) > 0:
             seconds[run.arm].append(statistics.fmean(track))
             apart.append(max(track) / min(track) - 1)
-    known = {arm: mean_interval(values) for arm, values in seconds.items() if values}
+    known = {arm: geometric_mean_interval(values) for arm, values in seconds.items() if values}
     if not known:
         return []
     told_of = [
         _("{arm}: {seconds} s an epoch of training ({low} to {high}).").format(
-            arm=arm, seconds=numbers.number(value.value), low=numbers.number(max(value.low, 0)),
+            arm=arm, seconds=numbers.number(value.value), low=numbers.number(value.low),
             high=numbers.number(value.high),
         )
         if value.low is not None and value.high is not None

@@ -96,9 +96,9 @@ ENGLISH: dict[str, str] = {
     "terms_declared": "Declared, each arm's own:",
     "terms_hash": "Fingerprint of these terms, kept in contract.json:",
     "table": "The comparison",
-    "table_caption": "Means over the finished seeds, with 95 % intervals below where there are two or more. A MAC is "
-    "one multiply-add (FLOPs = 2 × MACs), counted for one photo. Inference is one photo at a time. Memory is the peak "
-    "of the training process, torch itself included.",
+    "table_caption": "Means over the finished seeds, geometric for times, rates and memory, with 95 % "
+    "intervals below where there are two or more. A MAC is one multiply-add (FLOPs = 2 × MACs), counted for one "
+    "photo. Inference is one photo at a time. Memory is the peak of the training process, torch itself included.",
     "scroll": "table, scrolls sideways",
     "arm": "arm",
     "seeds": "seeds",
@@ -240,9 +240,9 @@ ENGLISH: dict[str, str] = {
     "sd_seed_folds": "between folds",
     "accuracies_caption_folds": "Large dots are means, pale bars their 95 % intervals, small dots single folds; the "
     "dashed line is always guessing the commonest class.",
-    "table_caption_folds": "Means over the finished folds, with 95 % intervals below where there are two or more. A "
-    "MAC is one multiply-add (FLOPs = 2 × MACs), counted for one photo. Inference is one photo at a time. Memory is "
-    "the peak of the training process, torch itself included.",
+    "table_caption_folds": "Means over the finished folds, geometric for times, rates and memory, with 95 % "
+    "intervals below where there are two or more. A MAC is one multiply-add (FLOPs = 2 × MACs), counted for one "
+    "photo. Inference is one photo at a time. Memory is the peak of the training process, torch itself included.",
     "curves_caption_folds": "Heavy lines are means over the finished folds, thin lines single folds. Training figures "
     "are gathered while the weights still move, validation figures at the end of each epoch. Dashed grey: always "
     "guessing the commonest class.",

@@ -14,7 +14,16 @@ ESTABLISHED = ("better", "worse")
 
 
 def verdict(contrast: ContrastResult) -> str:
-    """What a contrast allows one to say, with its evidence, and what was declared to differ besides the networks."""
+    """Says in words what a planned difference between two arms allows one to conclude.
+
+    Args:
+        contrast: one of `Results.contrasts`.
+
+    Returns:
+        A few sentences: the verdict, its evidence, and what was declared to differ besides the networks. The verdict
+        comes from an interval at the level that Holm's method gives (Holm 1979), equivalence from two one-sided tests
+        (Schuirmann 1987).
+    """
     said = _said(contrast)
     if not contrast.together:
         return said
