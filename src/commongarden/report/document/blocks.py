@@ -22,7 +22,7 @@ class Paragraph:
 
 
 @dataclass(frozen=True)
-class Span:
+class Phrase:
     """Some words of a line. role: "strong", "soft", "code", "wrong", or "break" of the line. arm: whose colour stands
     before them."""
 
@@ -32,10 +32,10 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Line:
+class Phrases:
     """A paragraph of words that the page sets differently."""
 
-    spans: tuple[Span, ...]
+    spans: tuple[Phrase, ...]
     role: str = ""
 
 
@@ -194,7 +194,7 @@ class Keys:
 
 
 @dataclass(frozen=True)
-class Picture:
+class Bitmap:
     """An image made of pixels: its bytes, None or empty where it is not stored. name: what it shows, a photo's path.
 
     missing: said in its place.
@@ -202,16 +202,16 @@ class Picture:
 
     image: bytes | None
     name: str
-    caption: tuple[Span, ...] = ()
+    caption: tuple[Phrase, ...] = ()
     missing: str = ""
     is_photo: bool = True
 
 
 @dataclass(frozen=True)
-class Pictures:
+class Gallery:
     """Pictures in groups: (pictures, what is said of the group, whether it warns). The page alone shows them."""
 
-    groups: tuple[tuple[tuple[Picture, ...], str, bool], ...]
+    groups: tuple[tuple[tuple[Bitmap, ...], str, bool], ...]
     kind: str
 
 
@@ -224,7 +224,7 @@ class Log:
 
 
 @dataclass(frozen=True)
-class Columns:
+class SideBySide:
     """Blocks side by side on the page; on paper one below the other. width: of alike columns, in pixels."""
 
     parts: tuple[tuple[Block, ...], ...]
@@ -257,7 +257,7 @@ class Only:
 
 Block = (
     Paragraph
-    | Line
+    | Phrases
     | Answers
     | Heading
     | Bullets
@@ -265,13 +265,13 @@ Block = (
     | Figure
     | Plot
     | Keys
-    | Pictures
+    | Gallery
     | Log
-    | Columns
+    | SideBySide
     | Fold
     | Legend
     | Only
-)  # fmt: skip; the writers for paper know those that `paper.section` leaves: Paragraph, Bullets, Table, Figure, Log
+)  # those for paper know what `paper.section` leaves: Paragraph, Bullets, Table, Figure, Log
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from commongarden.report.charts import colour, dash
 from commongarden.report.document import scripts
-from commongarden.report.document.blocks import Block, Chart, Columns, Document, Fold, Only, Plot
+from commongarden.report.document.blocks import Block, Chart, Document, Fold, Only, Plot, SideBySide
 from commongarden.report.wording.labels import TEXT
 
 
@@ -45,7 +45,7 @@ def charts(blocks: Iterable[Block]) -> Iterator[Chart]:
                 yield from (*block.charts, *block.more)
             case Fold(blocks=inner) | Only(where="page", blocks=inner):
                 yield from charts(inner)
-            case Columns(parts=parts):
+            case SideBySide(parts=parts):
                 yield from (chart for part in parts for chart in charts(part))
 
 

@@ -10,18 +10,18 @@ from commongarden.report.document.blocks import (
     Answers,
     Block,
     Bullets,
-    Columns,
     Figure,
     Fold,
+    Gallery,
     Heading,
     Keys,
     Legend,
-    Line,
     Only,
     Paragraph,
-    Pictures,
+    Phrases,
     Plot,
     Section,
+    SideBySide,
     Table,
 )
 
@@ -37,7 +37,7 @@ def blocks(made: Iterable[Block]) -> Iterator[Block]:
         match block:
             case Only(where=where):
                 yield from blocks(block.blocks) if where == "paper" else ()
-            case Columns(parts=parts):
+            case SideBySide(parts=parts):
                 for part in parts:
                     yield from blocks(part)
             case Fold():
@@ -54,11 +54,11 @@ def blocks(made: Iterable[Block]) -> Iterator[Block]:
                     yield Paragraph(block.closing)
             case Table(texts=(header, *rows)):
                 yield Table(block.caption, header, tuple(rows), block.n_left)
-            case Line(spans=spans):
+            case Phrases(spans=spans):
                 yield Paragraph("".join(span.text for span in spans))
             case Answers(items=items):
                 yield Bullets(tuple(item.text for item in items))
-            case Legend() | Keys() | Pictures():
+            case Legend() | Keys() | Gallery():
                 pass
             case _:
                 yield block

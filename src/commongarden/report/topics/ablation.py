@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from commongarden.i18n.language import _
 from commongarden.report import charts
-from commongarden.report.document import Block, Bullets, Cell, Chart, Columns, Paragraph, Plot, Section, Table
+from commongarden.report.document import Block, Bullets, Cell, Chart, Paragraph, Plot, Section, SideBySide, Table
 from commongarden.report.topics.part_contributions import COLUMNS, cells, name, question, sentence, unit
 from commongarden.report.wording import numbers
 from commongarden.report.wording.labels import TEXT
@@ -29,7 +27,7 @@ def section(results: Results) -> Section | None:
     caption = " ".join(TEXT[key] for key in ("worth_bar", _side(results), "effects_colours"))
     header: tuple[str | Cell, ...] = (TEXT["worth_part"], *(Cell(TEXT[key], unit(key, results)) for key in COLUMNS))
     rows: tuple[tuple[str | Cell, ...], ...] = tuple((name(part), *cells(part, results)) for part in found.parts)
-    sides = Columns((tuple(left), (Plot(caption, picture(results, found)),)), "answer")
+    sides = SideBySide((tuple(left), (Plot(caption, picture(results, found)),)), "answer")
     table = Table(f"{TEXT['worth']}.", header, rows, kind="wide")
     return Section(TEXT["worth"], (sides, table), anchor="worth-of-parts")
 
@@ -46,34 +44,21 @@ def unsettled(found: PartContributions) -> str:
 
 def picture(results: Results, found: PartContributions) -> tuple[Chart, ...]:
     """Every part with its interval beside zero, the most valuable first; nothing where no run has finished."""
-    factor = 100 if METRICS[results.metric].unit == "points" else 1
     order = [arm.arm for arm in results.arms]
-    rows: list[dict[str, Any]] = []
+    rows = []
     for part in found.parts:
         estimate = part.adjusted or part.difference
         if estimate is None:
             continue
-        established = part.outcome in ("better", "worse")
-        better = found.arm if part.outcome == "better" else part.arm
-        hue = charts.colour(order.index(better)) if established else charts.SOFT
+        better = {"better": found.arm, "worse": part.arm}.get(part.outcome)
+        hue = None if better is None else charts.colour(order.index(better))
         cell = cells(part, results)[0]
-        rows.append(
-            {
-                "row": len(rows),
-                "label": name(part),
-                "said": f"{cell.text} ({cell.below})" if cell.below else cell.text,
-                "hue": hue,
-                "fill": hue if established else charts.PAPER,
-                "verdict": sentence(part, results),
-                "value": factor * estimate.value,
-                "low": None if estimate.low is None else factor * estimate.low,
-                "high": None if estimate.high is None else factor * estimate.high,
-            }
-        )
+        said = f"{cell.text} ({cell.below})" if cell.below else cell.text
+        rows.append(charts.difference_row(results.metric, name(part), estimate, said, sentence(part, results), hue))
     if not rows:
         return ()
-    title = TEXT["differences_axis" if results.metric == "accuracy" else f"differences_axis_{results.metric}"]
-    return (charts.beside_zero("worth", rows, title, " ".join(row["verdict"] for row in rows)),)
+    spoken = " ".join(row["verdict"] for row in rows)
+    return (charts.beside_zero("worth", rows, charts.difference_axis(results.metric), spoken),)
 
 
 def _side(results: Results) -> str:

@@ -10,12 +10,12 @@ from commongarden.report.document import (
     Answers,
     Block,
     Bullets,
-    Columns,
     Heading,
     Only,
     Paragraph,
     Plot,
     Section,
+    SideBySide,
 )
 from commongarden.report.wording import baselines, designs, words
 from commongarden.report.wording.labels import TEXT
@@ -31,13 +31,13 @@ def section(results: Results, reached: Mapping[str, Sequence[float]]) -> Section
     left += said(results)
     left += [Paragraph(note, role="note") for note in words.notes(results)]
     if not plots:
-        blocks = (Paragraph(TEXT["nothing_yet"]), Columns((tuple(left),), "answer"))
+        blocks = (Paragraph(TEXT["nothing_yet"]), SideBySide((tuple(left),), "answer"))
         return Section(TEXT["answer"], blocks, anchor="answer")
     left.append(Paragraph(words.intervals(results), role="soft"))
     right: list[Block] = [Paragraph(TEXT["no_script"], role="noscript")]
     for plot in plots:
         right += [Heading(TEXT[plot.charts[0].name]), plot]
-    return Section(TEXT["answer"], (Columns((tuple(left), tuple(right)), "answer"),), anchor="answer")
+    return Section(TEXT["answer"], (SideBySide((tuple(left), tuple(right)), "answer"),), anchor="answer")
 
 
 def said(results: Results) -> list[Block]:

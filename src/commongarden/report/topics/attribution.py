@@ -10,16 +10,16 @@ from commongarden.i18n.language import _, ngettext
 from commongarden.report import charts
 from commongarden.report.charts import INK, Chart, colour, finished, inline
 from commongarden.report.document import (
+    Bitmap,
     Block,
-    Columns,
+    Gallery,
     Heading,
     Keys,
     Paragraph,
-    Picture,
-    Pictures,
+    Phrase,
     Plot,
     Section,
-    Span,
+    SideBySide,
 )
 from commongarden.report.wording import numbers
 from commongarden.report.wording.labels import TEXT
@@ -47,9 +47,9 @@ def section(store: Store, results: Results) -> Section | None:
     )
     keys = tuple((label, colour(i)) for i, label in enumerate(results.classes))
     coloured = [Keys(keys)] if len(keys) <= charts.N_COLOURS else []
-    blocks += _headed("seen_map", [*coloured, Columns(maps, "matrices", 300)] if maps else [])
+    blocks += _headed("seen_map", [*coloured, SideBySide(maps, "matrices", 300)] if maps else [])
     kernels = tuple(_first_kernels(arm, found) for arm, found in kept.items() if found.filters)
-    blocks += _headed("seen_kernels", [Columns(kernels, "matrices", 300)] if kernels else [])
+    blocks += _headed("seen_kernels", [SideBySide(kernels, "matrices", 300)] if kernels else [])
     return Section(TEXT["seen"], tuple(blocks), anchor="seen")
 
 
@@ -70,30 +70,30 @@ def _disputed(found: Disagreement, kept: dict[str, Attribution], classes: Sequen
     said = _("{arm} and {against}, the runs with seed {seed}.").format(arm=arms[0], against=arms[1], seed=found.seed)
     groups = []
     for path in photos:
-        caption = (Span(TEXT["is"], "soft"), Span("", "break"), Span(classes[rows[0][path].label], "strong"))
-        whole = Picture(rows[0][path].photo, path, caption)
+        caption = (Phrase(TEXT["is"], "soft"), Phrase("", "break"), Phrase(classes[rows[0][path].label], "strong"))
+        whole = Bitmap(rows[0][path].photo, path, caption)
         sides = (_side(arm, row[path], classes) for arm, row in zip(arms, rows, strict=True))
         groups.append(((whole, *sides), "", False))
-    return [Heading(said, level=4), Pictures(tuple(groups), "disputed")]
+    return [Heading(said, level=4), Gallery(tuple(groups), "disputed")]
 
 
-def _side(arm: str, found: Evidence, classes: Sequence[str]) -> Picture:
+def _side(arm: str, found: Evidence, classes: Sequence[str]) -> Bitmap:
     """What one arm says of a photo, with the evidence for that."""
     called = classes[found.called]
     said = _("{label} ({probability})").format(label=called, probability=numbers.percent(found.probability, 0))
     alternative = _("What in {path} speaks for {label} to {arm}").format(path=found.path, label=called, arm=arm)
     if found.called == found.label:
-        judged: tuple[Span, ...] = (Span(said, "strong"),)
+        judged: tuple[Phrase, ...] = (Phrase(said, "strong"),)
     else:
-        judged = (Span(f"{said} "), Span(TEXT["seen_wrong"], "wrong"))
-    caption = (Span(arm, arm=arm), Span("", "break"), *judged)
-    return Picture(found.map, alternative, caption, TEXT["seen_no_map"], is_photo=False)
+        judged = (Phrase(f"{said} "), Phrase(TEXT["seen_wrong"], "wrong"))
+    caption = (Phrase(arm, arm=arm), Phrase("", "break"), *judged)
+    return Bitmap(found.map, alternative, caption, TEXT["seen_no_map"], is_photo=False)
 
 
 def _first_kernels(arm: str, found: Attribution) -> tuple[Block, ...]:
     said = _kernels(found)
-    picture = Picture(found.filters, f"{arm}: {said}", (Span(said),), is_photo=False)
-    return Heading(arm, arm, 4), Pictures((((picture,), "", False),), "kernels")
+    picture = Bitmap(found.filters, f"{arm}: {said}", (Phrase(said),), is_photo=False)
+    return Heading(arm, arm, 4), Gallery((((picture,), "", False),), "kernels")
 
 
 def _kernels(sight: Attribution) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from commongarden.i18n.language import _, ngettext
 from commongarden.records import Manifest, Split, inspection
 from commongarden.records.inspection import Inspection, Kind, Pair, Unusual
-from commongarden.report.document import Block, Bullets, Fold, Heading, Paragraph, Picture, Pictures, Section, Span
+from commongarden.report.document import Bitmap, Block, Bullets, Fold, Gallery, Heading, Paragraph, Phrase, Section
 from commongarden.report.wording import words
 from commongarden.report.wording.labels import TEXT
 from commongarden.report.wording.numbers import whole
@@ -29,7 +29,7 @@ def section(store: Store, study: Study, manifest: Manifest, split: Split) -> Sec
     ]
     blocks += map(Paragraph, [*_sentences(found, study), *map(_sentence, inspection.classes(manifest))])
     if groups := _groups(found, manifest, split):
-        blocks.append(Pictures(tuple(groups[:MOST_GROUPS]), "groups"))
+        blocks.append(Gallery(tuple(groups[:MOST_GROUPS]), "groups"))
         if len(groups) > MOST_GROUPS:
             blocks.append(Paragraph(_more(len(groups) - MOST_GROUPS), role="soft"))
         blocks.append(Paragraph(TEXT["duplicates_caption"], role="soft"))
@@ -63,7 +63,7 @@ def _how() -> str:
     return _("re-encoded, resized, cropped a little, mirrored, brighter")
 
 
-def _groups(found: Inspection, manifest: Manifest, split: Split) -> list[tuple[tuple[Picture, ...], str, bool]]:
+def _groups(found: Inspection, manifest: Manifest, split: Split) -> list[tuple[tuple[Bitmap, ...], str, bool]]:
     """The photos of each group, what tells them apart, and whether they are under two labels or in two parts."""
     photos = {photo.path: photo for photo in manifest.photos}
     part = inspection.part_of(split)
@@ -71,10 +71,10 @@ def _groups(found: Inspection, manifest: Manifest, split: Split) -> list[tuple[t
     groups = []
     for paths in found.groups:
         shown = tuple(
-            Picture(
+            Bitmap(
                 found.pictures.get(path),
                 path,
-                (Span(photos[path].label, "strong"), Span(f" {TEXT[part[path]]}" if path in part else "")),
+                (Phrase(photos[path].label, "strong"), Phrase(f" {TEXT[part[path]]}" if path in part else "")),
                 TEXT["no_thumbnail"],
             )
             for path in paths[:MOST_PHOTOS]

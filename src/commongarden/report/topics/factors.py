@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from commongarden.i18n.language import _
 from commongarden.report import charts
-from commongarden.report.document import Block, Bullets, Chart, Columns, Heading, Only, Paragraph, Plot, Section
+from commongarden.report.document import Block, Bullets, Chart, Heading, Only, Paragraph, Plot, Section, SideBySide
 from commongarden.report.wording import effects
 from commongarden.report.wording.labels import TEXT
 from commongarden.report.wording.sizes import plus
@@ -25,38 +23,26 @@ def section(results: Results) -> Section | None:
     notes = (Paragraph(" ".join(effects.notes(found)), role="soft"),)
     left = (*blocks, Only("page", notes))
     right = (Plot(_caption(found), picture(found)), Only("paper", notes))
-    return Section(TEXT["effects"], (Columns((left, right), "answer"),), anchor="effects-of-factors")
+    return Section(TEXT["effects"], (SideBySide((left, right), "answer"),), anchor="effects-of-factors")
 
 
 def picture(found: Factorial) -> tuple[Chart, ...]:
     """Every effect with its interval beside zero, main effects first; nothing where none can be estimated."""
-    factor = 100 if METRICS[found.metric].unit == "points" else 1
-    rows: list[dict[str, Any]] = []
+    rows = []
     for effect in found.effects:
         estimate = effect.adjusted
         if estimate is None:
             continue
-        established = effect.outcome == "established"
-        hue = charts.colour(0) if established else charts.SOFT
+        hue = charts.colour(0) if effect.outcome == "established" else None
         has_interval = estimate.low is not None and estimate.high is not None
         below = f" ({effects.interval(found.metric, estimate)})" if has_interval else ""
-        rows.append(
-            {
-                "row": len(rows),
-                "label": _short(effect, found),
-                "said": f"{plus(found.metric, estimate.value)}{below}",
-                "hue": hue,
-                "fill": hue if established else charts.PAPER,
-                "verdict": effects.sentence(effect, found),
-                "value": factor * estimate.value,
-                "low": None if estimate.low is None else factor * estimate.low,
-                "high": None if estimate.high is None else factor * estimate.high,
-            }
-        )
+        said = f"{plus(found.metric, estimate.value)}{below}"
+        sentence = effects.sentence(effect, found)
+        rows.append(charts.difference_row(found.metric, _short(effect, found), estimate, said, sentence, hue))
     if not rows:
         return ()
-    title = TEXT["differences_axis" if found.metric == "accuracy" else f"differences_axis_{found.metric}"]
-    return (charts.beside_zero("effects", rows, title, " ".join(row["verdict"] for row in rows)),)
+    spoken = " ".join(row["verdict"] for row in rows)
+    return (charts.beside_zero("effects", rows, charts.difference_axis(found.metric), spoken),)
 
 
 def _short(effect: Effect, found: Factorial) -> str:

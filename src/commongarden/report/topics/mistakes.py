@@ -9,7 +9,7 @@ import numpy as np
 
 from commongarden.records import Predictions, Run
 from commongarden.report import charts
-from commongarden.report.document import Block, Columns, Heading, Paragraph, Picture, Pictures, Plot, Section, Span
+from commongarden.report.document import Bitmap, Block, Gallery, Heading, Paragraph, Phrase, Plot, Section, SideBySide
 from commongarden.report.wording import designs
 from commongarden.report.wording import mistakes as said_of
 from commongarden.report.wording.labels import TEXT
@@ -38,7 +38,7 @@ def confusion(results: Results, predictions: Predicted) -> Section | None:
         return None
     width = 300 if len(results.classes) <= 6 else 460 if len(results.classes) <= 12 else 560
     caption = Paragraph(designs.labels(TEXT, results.folds)["confusion_caption"], role="soft")
-    return Section(TEXT["confusion"], (caption, Columns(tuple(parts), "matrices", width)), anchor="confusion")
+    return Section(TEXT["confusion"], (caption, SideBySide(tuple(parts), "matrices", width)), anchor="confusion")
 
 
 def _shares(predictions: Predicted, arm: str, n_classes: int) -> np.ndarray | None:
@@ -66,10 +66,10 @@ def missed(store: Store, study: Study, predictions: Predicted, classes: Sequence
                 wrong[str(path)][classes[int(guess)]] += 1
                 label[str(path)] = classes[int(true)]
     photos = tuple(
-        Picture(
+        Bitmap(
             thumbnails.get(path),
             path,
-            (Span(label[path], "strong"), Span(" "), Span(said_of.called(wrong[path]), "soft")),
+            (Phrase(label[path], "strong"), Phrase(" "), Phrase(said_of.called(wrong[path]), "soft")),
             TEXT["no_thumbnail"],
         )
         for path, _ in worst
@@ -77,5 +77,5 @@ def missed(store: Store, study: Study, predictions: Predicted, classes: Sequence
     n = len(predictions)
     said = said_of.missed_in_own_parts(n) if study.splits_vary else said_of.missed(n)
     return Section(
-        TEXT["missed"], (Paragraph(said, role="soft"), Pictures(((photos, "", False),), "photos")), anchor="missed"
+        TEXT["missed"], (Paragraph(said, role="soft"), Gallery(((photos, "", False),), "photos")), anchor="missed"
     )

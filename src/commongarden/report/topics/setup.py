@@ -12,14 +12,14 @@ from commongarden.report.document import (
     Block,
     Bullets,
     Cell,
-    Columns,
     Fold,
     Heading,
-    Line,
     Log,
     Paragraph,
+    Phrase,
+    Phrases,
     Section,
-    Span,
+    SideBySide,
     Table,
 )
 from commongarden.report.topics import page_data
@@ -55,7 +55,7 @@ def section(store: Store, study: Study, manifest: Manifest, split: Split) -> Sec
         Table(f"{TEXT['recipe']}. {TEXT['recipe_caption']}", header, rows, 3, TEXT["recipe"], row_kinds=kinds),
         Paragraph(seeds),
     )
-    return Section(TEXT["soil"], (Columns((tuple(data), recipe)),), anchor="soil")
+    return Section(TEXT["soil"], (SideBySide((tuple(data), recipe)),), anchor="soil")
 
 
 def counts(manifest: Manifest, split: Split, caption: str) -> Table:
@@ -142,14 +142,14 @@ def made(store: Store, study: Study, runs: Sequence[Run], histories: page_data.H
     return Section(TEXT["made"], tuple(blocks), anchor="made")
 
 
-def _hashes(runs: Sequence[Run]) -> Line:
+def _hashes(runs: Sequence[Run]) -> Phrases:
     """Data and split; more than one hash under a name would be a mixed study."""
     spans, before = [], f"{TEXT['hashes']}: "
     for what, name in (("hash_data", "data"), ("hash_split", "split")):
         found = ", ".join(dict.fromkeys(getattr(run.hashes, name)[:12] for run in runs))
-        spans += [Span(f"{before}{TEXT[what]} "), Span(found, "code")]
+        spans += [Phrase(f"{before}{TEXT[what]} "), Phrase(found, "code")]
         before = ", "
-    return Line(tuple(spans), "soft")
+    return Phrases(tuple(spans), "soft")
 
 
 def _run_row(run: Run, histories: page_data.Histories) -> tuple[str, ...]:

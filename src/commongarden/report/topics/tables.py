@@ -44,7 +44,7 @@ OTHER_METRICS = ("balanced_accuracy", "log_loss", "calibration_error")  # of Arm
 
 
 @dataclass(frozen=True)
-class Row:
+class ComparisonRow:
     """One line of the table. kind: "arm", "baseline", or "commonest" for always guessing the commonest class.
     seconds: the published time of training."""
 
@@ -54,17 +54,22 @@ class Row:
     seconds: float | None = None
 
 
-def rows(results: Results) -> tuple[Row, ...]:
+def rows(results: Results) -> tuple[ComparisonRow, ...]:
     """One row an arm in the study's order, then what a network must beat."""
     line = results.commonest
     commonest: dict[str, Value] = dict.fromkeys(COLUMNS) | {"test_accuracy": line.accuracy}
     return (
-        *(Row("arm", arm.arm, values(arm), arm.published.seconds if arm.published else None) for arm in results.arms),
         *(
-            Row("baseline", baselines.name(item), dict.fromkeys(COLUMNS) | {"test_accuracy": item.test_accuracy})
+            ComparisonRow("arm", arm.arm, values(arm), arm.published.seconds if arm.published else None)
+            for arm in results.arms
+        ),
+        *(
+            ComparisonRow(
+                "baseline", baselines.name(item), dict.fromkeys(COLUMNS) | {"test_accuracy": item.test_accuracy}
+            )
             for item in results.baselines
         ),
-        Row("commonest", words.commonest_line(line), commonest),
+        ComparisonRow("commonest", words.commonest_line(line), commonest),
     )
 
 

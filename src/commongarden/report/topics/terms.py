@@ -13,13 +13,13 @@ from commongarden.report.document import (
     Block,
     Bullets,
     Cell,
-    Columns,
     Heading,
-    Line,
     Only,
     Paragraph,
+    Phrase,
+    Phrases,
     Section,
-    Span,
+    SideBySide,
     Table,
 )
 from commongarden.report.wording import designs, words
@@ -80,8 +80,8 @@ def section(store: Store, study: Study) -> Section:
             Only("page", (Paragraph(together, role="soft"),)),
         ]
     blocks += [Paragraph(warning, role="notice") for warning in found.warnings]
-    blocks.append(Only("page", (Line((Span(f"{TEXT['terms_hash']} "), Span(found.hash[:12], "code")), "soft"),)))
-    return Section(TEXT["terms"], (Columns(((equal,), tuple(blocks))),), anchor="terms")
+    blocks.append(Only("page", (Phrases((Phrase(f"{TEXT['terms_hash']} "), Phrase(found.hash[:12], "code")), "soft"),)))
+    return Section(TEXT["terms"], (SideBySide(((equal,), tuple(blocks))),), anchor="terms")
 
 
 def _equal(study: Study, manifest: Manifest, splits: Mapping[int, Split]) -> list[tuple[str, str]]:
@@ -220,7 +220,7 @@ def differ(results: Results) -> Section | None:
     if not parts:
         return None
     caption = Paragraph(TEXT["differ_caption"], role="soft")
-    return Section(TEXT["differ"], (caption, Columns(parts, "matrices", 330)), anchor="differ")
+    return Section(TEXT["differ"], (caption, SideBySide(parts, "matrices", 330)), anchor="differ")
 
 
 def _differing(found: ContrastResult) -> Block:

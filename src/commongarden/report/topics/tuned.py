@@ -10,7 +10,7 @@ import altair as alt
 
 from commongarden.i18n.language import _, ngettext
 from commongarden.report.charts import PAPER, Chart, colour, dash, domain_of, finished, inline
-from commongarden.report.document import Block, Bullets, Cell, Columns, Paragraph, Plot, Section, Table
+from commongarden.report.document import Block, Bullets, Cell, Paragraph, Plot, Section, SideBySide, Table
 from commongarden.report.wording import words
 from commongarden.report.wording.labels import TEXT
 from commongarden.report.wording.numbers import hundredths, listed, percent, whole
@@ -29,7 +29,7 @@ def section(results: Results) -> Section | None:
     header = (TEXT["arm"], TEXT["lr_declared"], TEXT["lr_best"])
     rows = tuple(_arm_row(arm) for arm in tuned.arms if arm.runs)
     table = Table(TEXT["tuned_caption"], header, rows, name=TEXT["tuned"], kind="left")
-    blocks.append(Columns(((Plot(key(), chart(results)),), (table,))))
+    blocks.append(SideBySide(((Plot(key(), chart(results)),), (table,))))
     blocks += [Paragraph(said, role="soft") for said in remarks(tuned)]
     return Section(TEXT["tuned"], tuple(blocks), anchor="tuning")
 

@@ -17,7 +17,7 @@ from commongarden.i18n.language import _, translate
 from commongarden.records import Estimate, Run
 from commongarden.records.signals import Signal, Signals
 from commongarden.report.charts import Chart, finished, inline
-from commongarden.report.document import Block, Bullets, Columns, Heading, Paragraph, Plot, Section
+from commongarden.report.document import Block, Bullets, Heading, Paragraph, Plot, Section, SideBySide
 from commongarden.report.wording import numbers
 from commongarden.report.wording.labels import TEXT
 from commongarden.stats import ContrastResult, Results, geometric_mean_interval
@@ -190,7 +190,7 @@ def _heat(signal: Signal, signals: Mapping[str, Sequence[Signals]]) -> list[Bloc
     )
     key = f"map_{signal}"
     told = Paragraph(f"{TEXT[f'{key}_caption']} {caption}", role="soft")
-    return [Heading(TEXT[key]), told, Columns(maps, "matrices maps")]
+    return [Heading(TEXT[key]), told, SideBySide(maps, "matrices maps")]
 
 
 def _chart(
