@@ -208,7 +208,7 @@ def _preflight(
 def _described(arm: Arm, work: Callable[[], Origin]) -> Origin:
     """What the work gives; whatever the network's code raises in it, as an error in one sentence."""
     from commongarden.train.blame import describe_user_error
-    from commongarden.train.external import user_file
+    from commongarden.train.loading import user_file
 
     try:
         return work()

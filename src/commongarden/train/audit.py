@@ -22,8 +22,9 @@ from commongarden.train import measure, streams
 from commongarden.train.activations import ActivationCapture, fresh_statistics, linear_calls, tensors, watched
 from commongarden.train.blame import describe_user_error
 from commongarden.train.build import auxiliary_logits, build, module_name
-from commongarden.train.external import AUXILIARY_WEIGHT, ExternalNetwork, user_file
+from commongarden.train.external import AUXILIARY_WEIGHT, ExternalNetwork
 from commongarden.train.initialize import initialize
+from commongarden.train.loading import user_file
 from commongarden.train.recording import path_of
 from commongarden.train.symptoms import Passes, Plan, symptoms
 

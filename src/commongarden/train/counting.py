@@ -17,7 +17,8 @@ from commongarden.errors import ArchError, CommonGardenError
 from commongarden.i18n.coded import NOTHING, Coded, verbatim
 from commongarden.i18n.language import N_, _, translate
 from commongarden.train.blame import describe_user_error
-from commongarden.train.external import ExternalNetwork, user_file
+from commongarden.train.external import ExternalNetwork
+from commongarden.train.loading import user_file
 from commongarden.train.torch_private import flop_dispatch
 
 DISPATCH: Any = flop_dispatch()

@@ -119,15 +119,7 @@ def _tried(arm: Arm, kept: Origin, recipe: Recipe, device: torch.device, now: Sa
         return Classifier(network, input, recipe, (127.5,) * 3, (64.0,) * 3)
 
     now("building")
-    streams.seed_all(0)
-    classifier = made()
-    own = "" if origin.is_of_library(arm.arch) or arm.wants_weights else _set_by_its_code(classifier, made, recipe)
-    if own:
-        recipe = override(recipe, {"init": "own"})
-    initialize(classifier, recipe, streams.generator(0, 0, "initialization"))
-    if arm.wants_weights:
-        inner = next(part for part in classifier.modules() if isinstance(part, ExternalNetwork))
-        weights.load(inner, arm, kept.weights)
+    classifier, own, recipe = _built(arm, kept, recipe, made)
     train_state = loop.new_train_state(classifier, recipe, device)
     pixels, labels = (tensor.to(device) for tensor in _batch(kept.classes, input, recipe))
 
@@ -142,9 +134,7 @@ def _tried(arm: Arm, kept: Origin, recipe: Recipe, device: torch.device, now: Sa
         )
     _check_convolutions(classifier, pixels)
     now("backward")
-    train_state.forward_backward(
-        pixels, labels
-    )  # one step that counts for nothing: modules may set themselves up in it
+    train_state.forward_backward(pixels, labels)  # counts for nothing: modules may set themselves up in it
     differs = _difference(train_state, pixels, labels)
     now("optimizer")
     train_state.optimizer_step(recipe.lr)
@@ -165,11 +155,7 @@ def _tried(arm: Arm, kept: Origin, recipe: Recipe, device: torch.device, now: Sa
             ).format(source=arm.arch)
         )
     now("resuming")
-    resumed = loop.new_train_state(made(), recipe, device)
-    with tempfile.TemporaryDirectory(prefix="commongarden-preflight-") as folder:
-        path = Path(folder, "checkpoint.pt")
-        path.write_bytes(checkpoint.to_bytes(train_state))
-        checkpoint.restore(resumed, path)
+    resumed = _resumed(train_state, made())
     if not differs:
         one, two = (_step(each, pixels, labels) for each in (train_state, resumed))
         if one != two:
@@ -182,6 +168,31 @@ def _tried(arm: Arm, kept: Origin, recipe: Recipe, device: torch.device, now: Sa
     if differs:
         notes.append(NOT_REPEATED.format(what=differs))
     return _Found(differs, bool(own), tuple(notes))
+
+
+def _built(arm: Arm, kept: Origin, recipe: Recipe, made: Callable[[], Classifier]) -> tuple[Classifier, str, Recipe]:
+    """The network at its first weights, the first layer whose weights its own code sets ("" for none), and the recipe
+    that leaves those."""
+    streams.seed_all(0)
+    classifier = made()
+    own = "" if origin.is_of_library(arm.arch) or arm.wants_weights else _set_by_its_code(classifier, made, recipe)
+    if own:
+        recipe = override(recipe, {"init": "own"})
+    initialize(classifier, recipe, streams.generator(0, 0, "initialization"))
+    if arm.wants_weights:
+        inner = next(part for part in classifier.modules() if isinstance(part, ExternalNetwork))
+        weights.load(inner, arm, kept.weights)
+    return classifier, own, recipe
+
+
+def _resumed(train_state: loop.TrainState, classifier: Classifier) -> loop.TrainState:
+    """A new state, brought to where the other one is through a checkpoint."""
+    resumed = loop.new_train_state(classifier, train_state.recipe, train_state.device)
+    with tempfile.TemporaryDirectory(prefix="commongarden-preflight-") as folder:
+        path = Path(folder, "checkpoint.pt")
+        path.write_bytes(checkpoint.to_bytes(train_state))
+        checkpoint.restore(resumed, path)
+    return resumed
 
 
 def _check_memory(arm: Arm, kept: Origin, batch_size: int, memory: int) -> None:
