@@ -19,7 +19,7 @@ FAR = {"a": (0.50, 0.52, 0.48, 0.51, 0.49, 0.50), "b": (0.90, 0.91, 0.89, 0.90, 
 def finish(store, most, margin=0.01, end="resolved"):
     """The record of a race over all that the store holds."""
     study = store.study()
-    found = raced.replay(study, store, racing.Plan(most, margin), tuple(range(most)))
+    found = raced.replay(study, store, racing.RacePlan(most, margin), tuple(range(most)))
     n = len(store.runs())
     kept = raced.Raced(raced.SCHEMA, found, end, "", float(n), None, n, len(study.arms) * most)
     raced.write(store, kept)

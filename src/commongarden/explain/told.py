@@ -8,7 +8,7 @@ from commongarden.arch import Edit
 from commongarden.arch.difference import kind
 from commongarden.explain.kinds import INSIDE, KINDS, reason_kind
 from commongarden.explain.memory import Need
-from commongarden.explain.profile import Profile, Row
+from commongarden.explain.profile import Profile, ProfileRow
 from commongarden.explain.roofline import Roofs
 from commongarden.explain.time import LEAST_SHARE, TimePart, TimeSplit
 from commongarden.i18n.coded import Coded
@@ -195,7 +195,7 @@ def columns(first: str) -> list[str]:
     ]  # fmt: skip
 
 
-def cells(row: Row, is_block: bool) -> tuple[str, ...]:
+def cells(row: ProfileRow, is_block: bool) -> tuple[str, ...]:
     """A row of a profile as text, by block or by kind."""
     name = (row.name or _("no layer: passing on, pixels")) if is_block else kind_name(row.name)
     return (
@@ -259,7 +259,7 @@ def limits(roof: Roofs, side: int) -> str:
     ).format(macs=roof.matmul, side=side, memory=roof.memory, cache=roof.cache)
 
 
-def _limit(row: Row) -> str:
+def _limit(row: ProfileRow) -> str:
     return f"{row.percent_of_limit:.0f}{' m' if row.memory_bound else ''}"
 
 

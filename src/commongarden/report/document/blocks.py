@@ -22,7 +22,7 @@ class Paragraph:
 
 
 @dataclass(frozen=True)
-class Phrase:
+class Styled:
     """Some words of a line. role: "strong", "soft", "code", "wrong", or "break" of the line. arm: whose colour stands
     before them."""
 
@@ -32,10 +32,10 @@ class Phrase:
 
 
 @dataclass(frozen=True)
-class Phrases:
+class StyledLine:
     """A paragraph of words that the page sets differently."""
 
-    spans: tuple[Phrase, ...]
+    spans: tuple[Styled, ...]
     role: str = ""
 
 
@@ -202,7 +202,7 @@ class Bitmap:
 
     image: bytes | None
     name: str
-    caption: tuple[Phrase, ...] = ()
+    caption: tuple[Styled, ...] = ()
     missing: str = ""
     is_photo: bool = True
 
@@ -257,7 +257,7 @@ class Only:
 
 Block = (
     Paragraph
-    | Phrases
+    | StyledLine
     | Answers
     | Heading
     | Bullets

@@ -18,10 +18,10 @@ from commongarden.report.document.blocks import (
     Legend,
     Only,
     Paragraph,
-    Phrases,
     Plot,
     Section,
     SideBySide,
+    StyledLine,
     Table,
 )
 
@@ -54,7 +54,7 @@ def blocks(made: Iterable[Block]) -> Iterator[Block]:
                     yield Paragraph(block.closing)
             case Table(texts=(header, *rows)):
                 yield Table(block.caption, header, tuple(rows), block.n_left)
-            case Phrases(spans=spans):
+            case StyledLine(spans=spans):
                 yield Paragraph("".join(span.text for span in spans))
             case Answers(items=items):
                 yield Bullets(tuple(item.text for item in items))

@@ -16,10 +16,10 @@ from commongarden.report.document import (
     Heading,
     Keys,
     Paragraph,
-    Phrase,
     Plot,
     Section,
     SideBySide,
+    Styled,
 )
 from commongarden.report.wording import numbers
 from commongarden.report.wording.labels import TEXT
@@ -70,7 +70,7 @@ def _disputed(found: Disagreement, kept: dict[str, Attribution], classes: Sequen
     said = _("{arm} and {against}, the runs with seed {seed}.").format(arm=arms[0], against=arms[1], seed=found.seed)
     groups = []
     for path in photos:
-        caption = (Phrase(TEXT["is"], "soft"), Phrase("", "break"), Phrase(classes[rows[0][path].label], "strong"))
+        caption = (Styled(TEXT["is"], "soft"), Styled("", "break"), Styled(classes[rows[0][path].label], "strong"))
         whole = Bitmap(rows[0][path].photo, path, caption)
         sides = (_side(arm, row[path], classes) for arm, row in zip(arms, rows, strict=True))
         groups.append(((whole, *sides), "", False))
@@ -83,16 +83,16 @@ def _side(arm: str, found: Evidence, classes: Sequence[str]) -> Bitmap:
     said = _("{label} ({probability})").format(label=called, probability=numbers.percent(found.probability, 0))
     alternative = _("What in {path} speaks for {label} to {arm}").format(path=found.path, label=called, arm=arm)
     if found.called == found.label:
-        judged: tuple[Phrase, ...] = (Phrase(said, "strong"),)
+        judged: tuple[Styled, ...] = (Styled(said, "strong"),)
     else:
-        judged = (Phrase(f"{said} "), Phrase(TEXT["seen_wrong"], "wrong"))
-    caption = (Phrase(arm, arm=arm), Phrase("", "break"), *judged)
+        judged = (Styled(f"{said} "), Styled(TEXT["seen_wrong"], "wrong"))
+    caption = (Styled(arm, arm=arm), Styled("", "break"), *judged)
     return Bitmap(found.map, alternative, caption, TEXT["seen_no_map"], is_photo=False)
 
 
 def _first_kernels(arm: str, found: Attribution) -> tuple[Block, ...]:
     said = _kernels(found)
-    picture = Bitmap(found.filters, f"{arm}: {said}", (Phrase(said),), is_photo=False)
+    picture = Bitmap(found.filters, f"{arm}: {said}", (Styled(said),), is_photo=False)
     return Heading(arm, arm, 4), Gallery((((picture,), "", False),), "kernels")
 
 

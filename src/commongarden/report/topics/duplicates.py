@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from commongarden.i18n.language import _, ngettext
 from commongarden.records import Manifest, Split, inspection
 from commongarden.records.inspection import Inspection, Kind, Pair, Unusual
-from commongarden.report.document import Bitmap, Block, Bullets, Fold, Gallery, Heading, Paragraph, Phrase, Section
+from commongarden.report.document import Bitmap, Block, Bullets, Fold, Gallery, Heading, Paragraph, Section, Styled
 from commongarden.report.wording import words
 from commongarden.report.wording.labels import TEXT
 from commongarden.report.wording.numbers import whole
@@ -74,7 +74,7 @@ def _groups(found: Inspection, manifest: Manifest, split: Split) -> list[tuple[t
             Bitmap(
                 found.pictures.get(path),
                 path,
-                (Phrase(photos[path].label, "strong"), Phrase(f" {TEXT[part[path]]}" if path in part else "")),
+                (Styled(photos[path].label, "strong"), Styled(f" {TEXT[part[path]]}" if path in part else "")),
                 TEXT["no_thumbnail"],
             )
             for path in paths[:MOST_PHOTOS]

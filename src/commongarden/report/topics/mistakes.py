@@ -9,7 +9,7 @@ import numpy as np
 
 from commongarden.records import Predictions, Run
 from commongarden.report import charts
-from commongarden.report.document import Bitmap, Block, Gallery, Heading, Paragraph, Phrase, Plot, Section, SideBySide
+from commongarden.report.document import Bitmap, Block, Gallery, Heading, Paragraph, Plot, Section, SideBySide, Styled
 from commongarden.report.wording import designs
 from commongarden.report.wording import mistakes as said_of
 from commongarden.report.wording.labels import TEXT
@@ -69,7 +69,7 @@ def missed(store: Store, study: Study, predictions: Predicted, classes: Sequence
         Bitmap(
             thumbnails.get(path),
             path,
-            (Phrase(label[path], "strong"), Phrase(" "), Phrase(said_of.called(wrong[path]), "soft")),
+            (Styled(label[path], "strong"), Styled(" "), Styled(said_of.called(wrong[path]), "soft")),
             TEXT["no_thumbnail"],
         )
         for path, _ in worst

@@ -11,7 +11,7 @@ from commongarden.report.wording.labels import TEXT
 from commongarden.report.wording.numbers import hundredths
 from commongarden.stats import raced
 from commongarden.stats.raced import Raced
-from commongarden.stats.racing import Looked
+from commongarden.stats.racing import InterimResult
 from commongarden.store import Store
 
 
@@ -26,7 +26,7 @@ def look_told(found: Raced, number: int) -> str:
     return "\n".join([*settled, still]) if n_open else "\n".join(settled)
 
 
-def settlement(row: Looked, n_seeds: int) -> str:
+def settlement(row: InterimResult, n_seeds: int) -> str:
     """When and how a contrast was settled."""
     texts = {
         "better": _("{arm} against {against} was settled after {n} seeds: {arm} is better."),
@@ -96,9 +96,9 @@ def _budget(found: Raced) -> str:
     return text.format(**figures)
 
 
-def _verdict_looks(found: Raced) -> list[tuple[Looked, int]]:
+def _verdict_looks(found: Raced) -> list[tuple[InterimResult, int]]:
     """Each contrast at its last look, with how many seeds were in by then; in the order of the first look."""
-    last: dict[tuple[str, str], tuple[Looked, int]] = {}
+    last: dict[tuple[str, str], tuple[InterimResult, int]] = {}
     for look in found.race.looks:
         for row in look.contrasts:
             last[row.arm, row.against] = row, look.n_seeds
@@ -131,7 +131,7 @@ def section(store: Store) -> Section | None:
     return Section(TEXT["race"], tuple(blocks), anchor="race")
 
 
-def _interval(row: Looked) -> str:
+def _interval(row: InterimResult) -> str:
     if row.low is None or row.high is None or row.difference is None:
         return ""
     return _("{value} points ({low} to {high})").format(

@@ -16,10 +16,10 @@ from commongarden.report.document import (
     Heading,
     Log,
     Paragraph,
-    Phrase,
-    Phrases,
     Section,
     SideBySide,
+    Styled,
+    StyledLine,
     Table,
 )
 from commongarden.report.topics import page_data
@@ -142,14 +142,14 @@ def made(store: Store, study: Study, runs: Sequence[Run], histories: page_data.H
     return Section(TEXT["made"], tuple(blocks), anchor="made")
 
 
-def _hashes(runs: Sequence[Run]) -> Phrases:
+def _hashes(runs: Sequence[Run]) -> StyledLine:
     """Data and split; more than one hash under a name would be a mixed study."""
     spans, before = [], f"{TEXT['hashes']}: "
     for what, name in (("hash_data", "data"), ("hash_split", "split")):
         found = ", ".join(dict.fromkeys(getattr(run.hashes, name)[:12] for run in runs))
-        spans += [Phrase(f"{before}{TEXT[what]} "), Phrase(found, "code")]
+        spans += [Styled(f"{before}{TEXT[what]} "), Styled(found, "code")]
         before = ", "
-    return Phrases(tuple(spans), "soft")
+    return StyledLine(tuple(spans), "soft")
 
 
 def _run_row(run: Run, histories: page_data.Histories) -> tuple[str, ...]:

@@ -16,10 +16,10 @@ from commongarden.report.document import (
     Heading,
     Only,
     Paragraph,
-    Phrase,
-    Phrases,
     Section,
     SideBySide,
+    Styled,
+    StyledLine,
     Table,
 )
 from commongarden.report.wording import designs, words
@@ -80,7 +80,9 @@ def section(store: Store, study: Study) -> Section:
             Only("page", (Paragraph(together, role="soft"),)),
         ]
     blocks += [Paragraph(warning, role="notice") for warning in found.warnings]
-    blocks.append(Only("page", (Phrases((Phrase(f"{TEXT['terms_hash']} "), Phrase(found.hash[:12], "code")), "soft"),)))
+    blocks.append(
+        Only("page", (StyledLine((Styled(f"{TEXT['terms_hash']} "), Styled(found.hash[:12], "code")), "soft"),))
+    )
     return Section(TEXT["terms"], (SideBySide(((equal,), tuple(blocks))),), anchor="terms")
 
 
