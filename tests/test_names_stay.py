@@ -13,9 +13,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from torch import nn
 
 from commongarden.cli import main
+from commongarden.explain.kinds import KINDS
+from commongarden.explain.told import kind_name
 from commongarden.i18n.coded import verbatim
+from commongarden.i18n.language import used
+from commongarden.profiling import work
 from commongarden.records import Failure
 from commongarden.study import Arm, Published, Study
 from commongarden.study.recipe import Recipe
@@ -138,6 +143,19 @@ def test_names_of_photos_stay_in_what_a_check_says(tmp_path, brackets):
         two = two.replace(neutral(word), word)
     assert one == two.replace("/two/", "/one/")
     assert f"{CLASSES[0]}/none.png" in one
+
+
+def test_a_class_of_somebody_elses_is_no_kind_of_layer_whatever_its_name():
+    class Add(nn.Module):
+        pass
+
+    class Scaled(nn.Module):
+        pass
+
+    with used("ko"):
+        assert kind_name(work.kind(Add())) == "Add (class)"
+        assert kind_name(work.kind(Scaled())) == "Scaled"
+        assert not {*KINDS} - work.WORDS
 
 
 @pytest.mark.soak

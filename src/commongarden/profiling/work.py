@@ -94,7 +94,10 @@ def kind(module: nn.Module) -> str:
     for types, name in KINDS:
         if isinstance(module, types):
             return name
-    return "block" if next(module.children(), None) is not None else type(module).__name__
+    if next(module.children(), None) is not None:
+        return "block"
+    name = type(module).__name__
+    return f"{name} (class)" if name in WORDS else name
 
 
 KINDS: tuple[tuple[Any, str], ...] = (
@@ -110,6 +113,9 @@ KINDS: tuple[tuple[Any, str], ...] = (
     (Concatenated, "concatenation"),
     (Summed, "sum"),
 )
+# words for more than layers, which are translated: a class of somebody else's of that name is none of them
+WORDS = {"Add", "Parallel", "block", "branch", "data", "loss", "optimizer", "other", "shortcut"}
+WORDS |= {name for _types, name in KINDS}
 
 
 def _holds(module: nn.Module) -> bool:
