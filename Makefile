@@ -1,29 +1,42 @@
-# make demo    the main job on built-in data; ends with the path of report.html
-# make test    the whole test suite
-# make soak    the long tests that `make test` leaves out, such as every architecture in every order
-# make fuzz    broken files for every reader, guided by coverage: ten minutes, or make fuzz SECONDS=3600
-# make zoo     every network of torchvision and one of each module of timm through all steps of a study; some hours, resumes.
-#              make zoo ZOO='--only "timm:*vit*"', or --redo failed
-# make audit   the installed versions against the published advisories (needs the network)
-# make sbom    build/sbom.json: everything that is installed, as CycloneDX
-# make check   formatter, linter, type checker, import rules
-# make drawings   docs/drawings anew
-# make catalogues   what people are told, collected for the translators; and what they wrote, compiled
-# Each makes its own virtual environment (.venv) and installs what it needs.
+# make help        this list
+# make demo        the main job on built-in data; ends with the path of report.html (also plain `make`)
+# make test        the whole test suite; tests of the page are skipped where there is no Chromium
+# make browser     install a Chromium for them (as root Debian's, otherwise Playwright's)
+# make check       formatter, linter, type checker, import rules
+# make format      format the code and fix what the linter can fix
+# make shape       rooms, floors, arrows and lines of the code; long modules and functions
+# make soak        the long tests that `make test` leaves out, such as every architecture in every order
+# make fuzz        broken files for every reader, guided by coverage: 10 minutes, or make fuzz SECONDS=3600
+# make zoo         every network of torchvision and one of each module of timm through all steps of a study;
+#                  some hours, resumes. make zoo ZOO='--only "timm:*vit*"', or ZOO='--redo failed'
+# make audit       check the installed versions against the published advisories (needs the network)
+# make sbom        build/sbom.json: everything that is installed, as CycloneDX
+# make drawings    draw docs/drawings
+# make catalogues  collect the messages for the translators and compile their translations
+# make options     list the commands' options in tests/options.txt
+#
+# Each makes its own virtual environment (.venv) and installs what it needs there. Python 3.11 or newer;
+# another one: make PYTHON=/path/to/python3.12
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test soak fuzz zoo audit sbom check format drawings catalogues
+.PHONY: demo help test browser soak fuzz zoo audit sbom check format shape drawings catalogues options
 
 demo: $(VENV)/.user
 	$(BIN)/commongarden run demo
 
+help:
+	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
+
 test: $(VENV)/.developer
-	scripts/browser
+	@$(BIN)/python scripts/browser.py >/dev/null || true
 	$(BIN)/pytest -n auto
+
+browser: $(VENV)/.developer
+	$(BIN)/python scripts/browser.py --install
 
 soak: $(VENV)/.developer
 	$(BIN)/pytest -n auto -m soak
@@ -53,11 +66,17 @@ check: $(VENV)/.developer
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+shape: $(VENV)/.developer
+	$(BIN)/python scripts/shape.py
+
 drawings: $(VENV)/.user
 	$(BIN)/python scripts/drawings.py
 
 catalogues: $(VENV)/.developer
 	$(BIN)/python scripts/catalogues.py
+
+options: $(VENV)/.developer
+	$(BIN)/python tests/test_options_listed.py
 
 format: $(VENV)/.developer
 	$(BIN)/ruff format .

@@ -26,7 +26,9 @@ from babel.messages.pofile import read_po, write_po
 from commongarden.cli.group import paragraphs
 from commongarden.i18n.language import CATALOGUES, DOMAIN
 
-SOURCE = Path(__file__).parent.parent / "src"
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src"
+EXAMPLES = ROOT / "examples" / "forensics"  # an example with a report of its own, in both languages
 KEYWORDS = {
     "_": None,
     "N_": None,
@@ -52,11 +54,14 @@ def messages() -> Iterator[tuple[str, object, str | None]]:
                 yield path.relative_to(SOURCE).as_posix(), text, None
     for path in sorted(SOURCE.rglob("*.html")):
         yield from _extracted("jinja2", path, path.relative_to(SOURCE).as_posix())
-    for path in sorted(SOURCE.rglob("studies/*.toml")):
+    for path in sorted(EXAMPLES.rglob("*.py")):
+        yield from _extracted("python", path, path.relative_to(ROOT).as_posix())
+    for path in sorted([*SOURCE.rglob("studies/*.toml"), EXAMPLES / "forensics.toml"]):
         declared = tomllib.loads(path.read_text(encoding="utf-8"))
         for table, key in (("study", "description"), ("published", "source")):
             if key in declared.get(table, {}):
-                yield path.relative_to(SOURCE).as_posix(), declared[table][key], None
+                where = path.relative_to(SOURCE if path.is_relative_to(SOURCE) else ROOT)
+                yield where.as_posix(), declared[table][key], None
     for name in CLICK:
         yield from _extracted("python", Path(click.__file__).parent / name, f"click/{name}")
 

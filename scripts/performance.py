@@ -21,7 +21,8 @@ import msgspec
 from commongarden.benchmarks import reference_script
 from commongarden.records import Estimate, benchmark
 from commongarden.records.benchmark import Bench
-from commongarden.report import figures, speed
+from commongarden.report import speed
+from commongarden.report.charts import figures
 from commongarden.stats import speed as rates
 
 DOCS = Path(__file__).parent.parent / "docs"

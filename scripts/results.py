@@ -14,8 +14,9 @@ from pathlib import Path
 
 from commongarden import stats
 from commongarden import store as stores
-from commongarden.report import budgets, numbers, page_data, tables, tuned, words
-from commongarden.report.labels import TEXT
+from commongarden.report.topics import budgets, page_data, tables, tuned
+from commongarden.report.wording import numbers, words
+from commongarden.report.wording.labels import TEXT
 
 PAGE = Path(__file__).parent.parent / "docs" / "results.md"
 

@@ -30,12 +30,9 @@ import commongarden as cg
 from commongarden import store as stores
 from commongarden import workflow
 from commongarden.errors import CommonGardenError
-from commongarden.runner import pilot, processes, run_study
-from commongarden.runner.audit import look
+from commongarden.runner import pilot, processes, run_study, schedule
 from commongarden.runner.display import PlainDisplay
-from commongarden.runner.events import AuditTask, Pilot
-from commongarden.runner.prepared_data import reopen
-from commongarden.runner.training import train_run
+from commongarden.runner.task_runner import open_tasks
 from disks import Disk, Failing, Killing
 
 TOLD = 2  # the exit code of a life that ended in one message
@@ -69,24 +66,16 @@ def study_of(photos: Path, folder: Path) -> cg.Study:
 class InProcess:
     """An executor whose runs are made here, one after another."""
 
-    store: stores.Store
-    prepared: Any
+    context: Any
     n: int
-    device: str
-    stop_hopeless: bool = False
     known: Any = None
 
     def execute(self, tasks, stop, more=None):
-        study, prepared = self.store.study(), reopen(self.store, self.prepared.cache_folder, self.prepared.direct)
+        runner = open_tasks(self.context)
         waiting = list(tasks)
         while waiting or (more is not None and (waiting := list(more()))):
             for task in waiting:
-                if isinstance(task, AuditTask):
-                    yield look(study, prepared, task.arm)
-                elif isinstance(task, Pilot):
-                    yield pilot.pilot(self.store, study, prepared, task.arm, self.device)
-                else:
-                    yield from train_run(self.store, study, prepared, task, self.device, stop)
+                yield from runner.carry_out(task, stop)
             waiting = []
 
 
@@ -94,7 +83,7 @@ def in_process():
     """Puts the executor in the place of worker processes, with pilots of a few steps."""
     run_study.LocalWorkers = InProcess
     processes.prepare = lambda: None
-    run_study.gradients.check = lambda *_: None  # which has a process of its own
+    schedule.gradients.check = lambda *_: None  # which has a process of its own
     pilot.MOST_STEPS = 4
     torch.set_num_threads(1)
 

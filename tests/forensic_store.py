@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 from commongarden import study as studies
-from commongarden.stats.defects import MAKER
 from commongarden.study.origin import Origin
+from forensic_study.defects import MAKER
 from grown import grown
 
 CLASSES = ("daisy", "dandelion", "rose", "sunflower", "tulip")

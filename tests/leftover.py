@@ -9,8 +9,9 @@ from html.parser import HTMLParser
 from rich.console import Console
 
 from commongarden import arch
-from commongarden.report import page, tables
-from commongarden.report.references import WORKS
+from commongarden.report import page
+from commongarden.report.topics import tables
+from commongarden.report.wording.references import WORKS
 from commongarden.study.recipe import FIELDS
 from grown import MACHINE
 from prose import outside

@@ -11,7 +11,7 @@ from torch import nn
 from commongarden import arch
 from commongarden.arch import auxiliary, conv, dense, global_avg_pool, serial
 from commongarden.cli import main
-from commongarden.report import audits
+from commongarden.report.wording import audits
 from commongarden.study.recipe import Recipe
 from commongarden.train.audit import audit, audit_drawn, drawn_pixels, n_photos, tree_paths
 from commongarden.train.build import build

@@ -12,14 +12,16 @@ from commongarden import store as stores
 from commongarden import study as studies
 from commongarden.errors import RunnerError, StoreError
 from commongarden.records.findings import AUDIT_SCHEMA, Audit, Finding
-from commongarden.report import audits, page
+from commongarden.report import page
+from commongarden.report.wording import audits
 from commongarden.runner import audit as looking
 from commongarden.runner import plan
 from commongarden.runner.audit import look
 from commongarden.runner.events import Audited, AuditTask, Job
+from commongarden.runner.executor import TaskContext
 from commongarden.runner.prepared_data import reopen
 from commongarden.runner.worker_monitor import WorkerMonitor
-from commongarden.runner.workers import LocalWorkers, _Worker
+from commongarden.runner.workers import _Crew, _Worker
 from commongarden.stats import summarize
 from forged import forged
 from grown import grown
@@ -110,7 +112,7 @@ def test_an_arm_that_cannot_be_audited_is_trained_all_the_same(finished, cache_f
         raise RuntimeError("no room")
 
     monkeypatch.setattr(looking, "audit_built", breaks)
-    assert look(store.study(), prepared, "plain") == Audited(
+    assert look(prepared, plan.first_run(store.study(), prepared, "plain", "cpu")) == Audited(
         "plain",
         None,
         f"RuntimeError: no room (test_audit_study.py, line {breaks.__code__.co_firstlineno + 1}, in breaks)",
@@ -130,15 +132,17 @@ class Dead:
 
 def test_a_worker_that_dies_at_an_audit_costs_that_audit_only(finished, cache_folder):
     store = stores.open_store(finished)
-    workers = LocalWorkers(store, reopen(store, cache_folder), 1, "cpu")
+    stopping = []
+    crew = _Crew(TaskContext(store.root, cache_folder, "cpu"), 1, {}, lambda: bool(stopping), None)
     dead = _Worker(Dead(), Dead(), WorkerMonitor(os.getpid()), AuditTask("plain"), is_ready=True)
-    event = workers._buried(dead, {}, stopping=False)
+    event = crew.buried(dead)
     assert isinstance(event, Audited)
     assert event.audit is None
     assert "SIGKILL" in event.cause
-    assert workers._buried(dead, {}, stopping=True) is None
     with pytest.raises(RunnerError, match="could not begin"):
-        workers._buried(_Worker(Dead(), Dead(), WorkerMonitor(os.getpid()), AuditTask("plain")), {}, stopping=False)
+        crew.buried(_Worker(Dead(), Dead(), WorkerMonitor(os.getpid()), AuditTask("plain")))
+    stopping.append(1)
+    assert crew.buried(dead) is None
 
 
 def test_hostile_paths_and_an_endless_number_are_text(tmp_path):

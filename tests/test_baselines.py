@@ -14,8 +14,8 @@ from commongarden import report, stats
 from commongarden import store as stores
 from commongarden.data import baselines
 from commongarden.records import Baseline
-from commongarden.report import baselines as said
-from commongarden.report import words
+from commongarden.report.wording import baselines as said
+from commongarden.report.wording import words
 from grown import grown
 
 

@@ -39,7 +39,7 @@ def measured(commongarden, tmp_path_factory):
     """One round of everything, as small as it goes: the process that ran, the kept file."""
     folder = tmp_path_factory.mktemp("bench")
     process = commongarden(
-        "bench", "plain_flower", "--photos", 100, "--rounds", 1, "--resolution", 16, "--batch", 8, "--threads", 1,
+        "bench", "plain_flower", "--photos", 100, "--rounds", 1, "--resolution", 16, "--batch-size", 8, "--threads", 1,
         "--workers", 1, "--no-memory", "--keep", folder / "bench.json", "--svg", folder / "bench.svg", "--json",
         check=0, cwd=folder,
     )  # fmt: skip
@@ -311,7 +311,7 @@ def test_curves_hold_what_was_measured():
         "plain script 2: 100; commongarden 2: 300."  # fmt: skip
     assert "commongarden 16: 300; plain script 32: 50; commongarden 32: 150" in made["pixels"].description
     assert "commongarden 60: 300; plain script 200: 33; commongarden 200: 100" in made["photos"].description
-    from commongarden.report import figures
+    from commongarden.report.charts import figures
 
     ET.fromstring(figures.panels(list(made.values())))
 

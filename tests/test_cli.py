@@ -166,13 +166,13 @@ def test_describe_gives_the_counts(commongarden):
 
 
 @pytest.mark.parametrize(
-    ("settings", "n_params"), [((), 23_834_568), (("--set", "aux=true"), 27_161_264)], ids=["alone", "with its head"]
+    ("settings", "n_params"), [((), 23_834_568), (("--option", "aux=true"), 27_161_264)], ids=["alone", "with its head"]
 )
 def test_describe_takes_options_of_the_architecture(commongarden, settings, n_params):
     size = ("--input", "299x299x3", "--classes", 1000, "--json")
     table = json.loads(commongarden("describe", "inception_v3", *size, *settings, check=0).stdout)
     assert table["n_params"] == n_params
-    refused = commongarden("describe", "inception_v3", *size, "--set", "aux=maybe", check=2)
+    refused = commongarden("describe", "inception_v3", *size, "--option", "aux=maybe", check=2)
     assert "found 'maybe' for the option aux, accepted: true or false" in refused.stderr
 
 
@@ -276,14 +276,3 @@ if __name__ == "__main__":
     )
     result = subprocess.run([sys.executable, str(script)], check=True, capture_output=True, text=True)
     assert re.search(r"residual .*plain|plain .*residual", result.stdout.splitlines()[-1])
-
-
-def test_the_public_names_are_these():
-    assert cg.__all__ == [
-        "Arm", "CommonGardenError", "Contrast", "Recipe", "SplitPlan", "Study", "Tuning", "arch", "load", "measure",
-        "open_store", "predict", "preflight", "read_study", "run", "summarize", "verdict", "write_report",
-    ]  # fmt: skip
-    for name in cg.__all__:
-        assert getattr(cg, name) is not None
-    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
-        cg.nothing  # noqa: B018

@@ -14,7 +14,8 @@ from commongarden import study as studies
 from commongarden.cli import main
 from commongarden.errors import StoreError
 from commongarden.records import Manifest, Photo, Split
-from commongarden.report import designs, terms, words
+from commongarden.report.topics import terms
+from commongarden.report.wording import designs, words
 from commongarden.store import contract
 from commongarden.study import Arm, Contrast, Study
 from commongarden.study.recipe import Recipe

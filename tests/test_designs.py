@@ -78,9 +78,9 @@ def test_folds_keep_the_plans_proportion_of_validation_to_training():
 
 def test_folds_are_those_of_one_shuffle_and_of_the_study_seed():
     study = Study("s", "photos", ARMS, folds=4)
-    one, again = (of_run_seed(MANY, study, 2) for _ in range(2))
+    one, again = (of_run_seed(MANY, study.data_plan, 2) for _ in range(2))
     assert one == again
-    assert of_run_seed(MANY, dataclasses.replace(study, seed=1), 2).test != one.test
+    assert of_run_seed(MANY, dataclasses.replace(study, seed=1).data_plan, 2).test != one.test
 
 
 def test_more_folds_than_photos_of_a_class_are_refused():
@@ -91,12 +91,12 @@ def test_more_folds_than_photos_of_a_class_are_refused():
 def test_splits_that_vary_differ_by_seed_and_begin_with_the_fixed_one():
     fixed = Study("s", "photos", ARMS)
     varied = dataclasses.replace(fixed, vary=("init", "split"))
-    splits = [of_run_seed(MANY, varied, seed) for seed in range(4)]
-    assert splits[0] == of_run_seed(MANY, fixed, 3)
+    splits = [of_run_seed(MANY, varied.data_plan, seed) for seed in range(4)]
+    assert splits[0] == of_run_seed(MANY, fixed.data_plan, 3)
     assert len({split.hash for split in splits}) == 4
     assert len({tuple(map(len, (split.train, split.val, split.test))) for split in splits}) == 1
     other = dataclasses.replace(varied, seed=1)
-    assert of_run_seed(MANY, other, 0).hash not in {split.hash for split in splits}
+    assert of_run_seed(MANY, other.data_plan, 0).hash not in {split.hash for split in splits}
 
 
 def test_declared_parts_cannot_vary():
@@ -104,7 +104,7 @@ def test_declared_parts_cannot_vary():
     for changes in ({"vary": ("split",)}, {"folds": 3}):
         study = dataclasses.replace(Study("s", "photos", ARMS), **changes)
         with pytest.raises(DataError, match=r"photos: declares parts \(daisy/000.png is in train\)"):
-            of_run_seed(declared, study, 1)
+            of_run_seed(declared, study.data_plan, 1)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def conducted(study, out, cache_folder):
     store, prepared = prepare_data(study, out, cache_folder)
     study = store.study()
     for job in plan.pending(study, store):
-        list(train_run(store, study, prepared, job, "cpu", lambda: False))
+        list(train_run(store, prepared, plan.run_plan(study, prepared, job, "cpu"), lambda: False))
     report.write(store)
     return store
 

@@ -87,7 +87,7 @@ def test_a_run_without_the_cache_comes_to_the_same_bits(finished, cache_folder, 
     before = numbers(finished)
     empty = tmp_path / "no cache"
     prepared = reopen(copy, empty, {16: 0}, n_decoding=2)
-    list(train_run(copy, copy.study(), prepared, Job("plain", 1), "cpu", lambda: False))
+    list(train_run(copy, prepared, plan.run_plan(copy.study(), prepared, Job("plain", 1), "cpu"), lambda: False))
     assert not empty.exists()
     assert numbers(copy.root) == before
     assert copy.run("plain", 1).pixel_mean == store.run("plain", 1).pixel_mean
@@ -113,14 +113,15 @@ def test_the_cost_is_photos_times_passes_times_what_one_takes(study_file, tmp_pa
     _, prepared = prepare_data(study, tmp_path / "out", tmp_path / "cache", cache_budget=0)
     assert set(prepared.direct) == {16}
     jobs = [Job("plain", 0), Job("residual", 0), Job("plain", 1)]
+    recipes = {job: plan.recipe_of(study, job) for job in jobs}
     n = len(prepared.train) + 3 * (len(prepared.train) + len(prepared.val)) + len(prepared.test)
-    assert decoding.n_read(study, prepared, jobs[0]) == n
-    (said,) = decoding.costs(study, prepared, jobs, 2, lambda resolution: 0.5)
+    assert decoding.n_read(prepared, recipes[jobs[0]], jobs[0]) == n
+    (said,) = decoding.costs(prepared, recipes, 2, lambda resolution: 0.5)
     assert f"One takes 500.00 ms, so the runs at that size spend {3 * n * 0.5 / 2 / 60:.0f} min on it, 2 at" in said
-    assert decoding.costs(study, dataclasses.replace(prepared, direct={}), jobs, 2) == []
-    assert decoding.costs(study, prepared, [], 2) == []
+    assert decoding.costs(dataclasses.replace(prepared, direct={}), recipes, 2) == []
+    assert decoding.costs(prepared, {}, 2) == []
     raw = dataclasses.replace(study, recipe=dataclasses.replace(study.recipe, pixels="raw"))
-    assert decoding.n_read(raw, prepared, jobs[0]) == n - len(prepared.train)
+    assert decoding.n_read(prepared, plan.recipe_of(raw, jobs[0]), jobs[0]) == n - len(prepared.train)
 
 
 def test_one_photo_is_timed_by_decoding_some(manifest, monkeypatch):

@@ -1,9 +1,7 @@
 """Drawings: what is folded into a box, what stands where, and that nothing overlaps or overflows, also in a browser."""
 
 import itertools
-import os
 import runpy
-import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -11,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ImageFont
-from playwright.sync_api import sync_playwright
 
+from chromium import chromium
 from commongarden import arch, drawing
 from commongarden.arch import (
     activation,
@@ -36,8 +34,6 @@ from commongarden.drawing.parts import Fork, Row, Sum, parts_of
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = runpy.run_path(str(ROOT / "scripts" / "drawings.py"))
 DRAWN = ROOT / "docs" / "drawings"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -268,16 +264,13 @@ def test_the_drawings_of_the_docs_are_up_to_date(tmp_path):
 
 
 def test_in_a_browser_every_text_lies_in_its_box():
-    installed = next(filter(None, map(shutil.which, BROWSERS)), None)  # else the one that Playwright brings
-    as_root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     look = """() => [...document.querySelectorAll("svg")].flatMap(svg => {
       const boxes = [...svg.querySelectorAll("rect:not(.background):not(.frame)")].map(r => r.getBBox());
       return [...svg.querySelectorAll("text.name, text.soft")].map(t => [t.textContent, t.getBBox()]).filter(([, t]) =>
         !boxes.some(b => b.x <= t.x && b.y <= t.y && t.x + t.width <= b.x + b.width && t.y + t.height <= b.y + b.height)
       ).map(([text]) => text);
     })"""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=installed, args=[*QUIET, *as_root])
+    with chromium() as browser:
         page = browser.new_page(color_scheme="dark")
         page.set_content(
             "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "drawings").glob("*.svg"))
@@ -285,7 +278,6 @@ def test_in_a_browser_every_text_lies_in_its_box():
         assert page.locator("svg text.name").count() > 50
         assert page.evaluate(look) == []
         background = page.evaluate("() => getComputedStyle(document.querySelector('.background')).fill")
-        browser.close()
     assert background == "rgb(22, 24, 27)"
 
 

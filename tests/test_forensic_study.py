@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from commongarden import forensics, stats
+import defective_networks as forensics
+import write_document as script
+from commongarden import stats
 from commongarden import store as stores
 from commongarden import study as studies
 from commongarden.arch import add, batch_norm, conv, dense, global_avg_pool, serial
@@ -20,19 +22,16 @@ from commongarden.cli import main
 from commongarden.errors import ArchError, StoreError
 from commongarden.i18n.language import current, used
 from commongarden.records import Epoch, Estimate
-from commongarden.report import forensic
 from commongarden.report.document import Bullets, Figure, Paragraph, Table
-from commongarden.report.forensic import checks, time
-from commongarden.report.forensic.time import read_timing
-from commongarden.stats.combined import combined, shared_seeds
-from commongarden.stats.defects import MAKER, defective
-from commongarden.stats.forensic import forensics as found_in
-from commongarden.stats.forensic import reads_sum
-from commongarden.stats.published import at_epochs, departure_epoch, published_logs, shape
 from forensic_store import REACHED, forensic_store
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
-import forensics as script
+from forensic_study import report as forensic
+from forensic_study.analysis import forensics as found_in
+from forensic_study.analysis import reads_sum
+from forensic_study.combined import combined, shared_seeds
+from forensic_study.defects import MAKER, defective
+from forensic_study.published import at_epochs, departure_epoch, published_logs, shape
+from forensic_study.report import checks, time
+from forensic_study.report.time import read_timing
 
 FACTS = Path(__file__).parents[2] / "shared" / "seed" / "FACTS.md"
 TIMING = {

@@ -1,15 +1,19 @@
 """The defects of the framework behind the flower experiment, each beside what is right."""
 
 import re
+from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from commongarden import arch, forensics
+import defective_networks as forensics
+from commongarden import arch
+from commongarden import study as studies
 from commongarden.arch import BatchNorm, add, conv, dense, global_avg_pool, repeat, serial
 from commongarden.arch.families import FAMILIES
-from commongarden.errors import ArchError
+from commongarden.errors import ArchError, StudyError
+from commongarden.study import moved, origin
 from commongarden.train.audit import audit, drawn_pixels
 from commongarden.train.build import Summed, build
 from planted import PLAN
@@ -198,3 +202,22 @@ def test_the_audit_flags_every_defect(name, family, order):
     found = {finding.kind for finding in audit(defective, pixels, labels, PLAN).findings}
     assert KINDS[name] in found
     assert KINDS[name] not in {finding.kind for finding in audit(sound, pixels, labels, PLAN).findings}
+
+
+def test_its_name_of_earlier_versions_is_found_in_a_checkout_and_told_of_elsewhere(monkeypatch):
+    name = "commongarden.forensics:network"
+    assert origin.code_file(name) == Path(forensics.__file__)
+    assert studies.read("forensics").arms["LAB-published"].arch == name
+    monkeypatch.setattr(moved, "REPOSITORY", Path("/nowhere"))
+    told = r"is an example in the repository of commongarden now \(examples/forensics/.*\) and no part of the installed"
+    with pytest.raises(ArchError, match=told):
+        origin.code_file(name)
+    with pytest.raises(StudyError, match=told):
+        studies.read("forensics")
+
+
+def test_a_stored_network_of_an_earlier_version_is_built_whatever_its_file_was_then():
+    earlier = arch.External(
+        "commongarden.forensics:network", '{"side":32}', 3, (32, 32, 3), 43_787, 1, 1, code="0" * 64
+    )
+    assert build(earlier, (32, 32, 3))(torch.zeros(2, 3, 32, 32)).shape == (2, 3)

@@ -9,7 +9,9 @@ import pytest
 from commongarden import stats
 from commongarden import study as study_files
 from commongarden.data import folder
-from commongarden.report import evidence, files, results_csv, terms, words
+from commongarden.report import files, results_csv
+from commongarden.report.topics import evidence, terms
+from commongarden.report.wording import words
 from commongarden.runner.prepared_data import prepare_data
 from commongarden.study import Contrast
 from grown import grown
@@ -67,7 +69,7 @@ def test_reports_say_what_the_unit_is(stores):
     table = json.loads((store.root / "results.json").read_text(encoding="utf-8"))
     assert (table["n_groups"], table["n_test_groups"]) == (results.n_groups, 12)
     assert results_csv.to_csv(results)
-    columns = evidence.section(stats.summarize(stores["single"])).contrast_columns
+    columns = evidence.columns(stats.summarize(stores["single"]))
     assert "sd_photo" in columns
     assert "sd_group" not in columns
 

@@ -15,6 +15,7 @@ from commongarden.cli import main
 from commongarden.data import folder, image
 from commongarden.errors import DataError, StudyError, unknown
 from commongarden.i18n import language
+from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import CATALOGUES, Message, _, ngettext, translate, used
 from commongarden.i18n.particles import FORMS, sound, with_particle
 from commongarden.records import Failure
@@ -107,6 +108,7 @@ def test_a_third_language_needs_a_catalogue_only(tmp_path, monkeypatch, capsys):
 
 UNSAID = {
     "arch/ablation.py": "names of parts, as a study file has them",
+    "arch/reductions.py": "names of parts, as a study file has them",
     "arch/difference.py": "kinds of layers, said by sentences",
     "arch/families": "names of parts and titles of papers",
     "arch/layers.py": "names of parts",
@@ -117,12 +119,12 @@ UNSAID = {
     "drawing/svg.py": "markup",
     "explain/kinds.py": "keys of kinds of layers and of reasons",
     "inference/export.py": "names of inputs and outputs",
-    "report/discussion.py": "kinds of layers, by which a comparison is told",
-    "report/docx.py": "styles",
-    "report/figures.py": "fonts",
-    "report/methods.py": "keys of sources",
-    "report/references.py": "titles of works",
-    "report/part_contributions.py": "names of parts, as a study file has them",
+    "report/topics/discussion.py": "kinds of layers, by which a comparison is told",
+    "report/document/docx.py": "styles",
+    "report/charts/figures.py": "fonts",
+    "report/topics/methods.py": "keys of sources",
+    "report/wording/references.py": "titles of works",
+    "report/topics/part_contributions.py": "names of parts, as a study file has them",
     "runner/plan.py": "what a system calls its processor",
     "sentences": "each language in a module of its own",
     "study/ablation.py": "the name of a study, as a study file has it",
@@ -311,10 +313,10 @@ def test_all_that_a_command_prints_was_looked_up(brackets, arguments):
         ("", ""),
     ],
 )
-def test_a_record_is_said_in_the_language_in_use(record, korean):
-    assert translate(record) == record
+def test_a_record_of_an_earlier_version_is_said_in_the_language_in_use(record, korean):
+    assert translate(Coded(record)) == record
     with used("ko"):
-        assert translate(record) == korean
+        assert translate(Coded(record)) == korean
 
 
 def test_a_failure_says_where_in_the_language_in_use():

@@ -241,9 +241,9 @@ def test_a_person_at_a_terminal_is_asked(tmp_path, monkeypatch):
     assert "  1  only color/: each folder in it is a class  (--layout only:color)" in result.output
     assert "Layout: each folder in color/ is a class" in result.output
     study = studies.of_architectures(str(root), ["plain_flower"])
-    asked, listed = sources.chosen(study, tmp_path / "out", False, lambda error: error.choices[3][0])
-    assert (asked.reading.layout, len(listed.candidates)) == ("inner", 54)
-    assert studies.parse(studies.dump(asked)).reading.layout == "inner"
+    asked, listed = sources.chosen(study.data_plan, tmp_path / "out", False, lambda error: error.choices[3][0])
+    assert (asked.layout, len(listed.candidates)) == ("inner", 54)
+    assert studies.parse(studies.dump(dataclasses.replace(study, reading=asked))).reading.layout == "inner"
 
 
 @pytest.mark.parametrize(

@@ -228,6 +228,10 @@ def fitted(monkeypatch):
     return calls
 
 
+def keep_baselines(store, study, prepared, **options):
+    baselines.keep(store, prepared, study.seeds, study.recipe.resolution, **options)
+
+
 def kept_baselines(store):
     (path,) = (store.root / "baselines").iterdir()
     return path.read_bytes()
@@ -235,9 +239,9 @@ def kept_baselines(store):
 
 def test_baselines_are_fitted_once_for_photos_and_split(study, ground, fitted, tmp_path):
     store, prepared = ground
-    baselines.keep(store, study, prepared)
+    keep_baselines(store, study, prepared)
     elsewhere, same = prepare_data(study, tmp_path / "two", tmp_path / "cache")
-    baselines.keep(elsewhere, study, same)
+    keep_baselines(elsewhere, study, same)
     assert len(fitted) == 1
     assert kept_baselines(elsewhere) == kept_baselines(store)
     hashes = same.manifest.hash, same.split.hash
@@ -247,7 +251,7 @@ def test_baselines_are_fitted_once_for_photos_and_split(study, ground, fitted, t
 
 @pytest.mark.parametrize("what", ["split", "resolution", "labels", "photo", "processor", "library"])
 def test_baselines_of_anything_else_are_fitted(study, ground, fitted, copied, tmp_path, monkeypatch, what):
-    baselines.keep(ground[0], study, ground[1])
+    keep_baselines(ground[0], study, ground[1])
     if what == "split":
         study = dataclasses.replace(study, seed=7)
     elif what == "resolution":
@@ -264,19 +268,19 @@ def test_baselines_of_anything_else_are_fitted(study, ground, fitted, copied, tm
     else:
         monkeypatch.setattr(result_cache.metadata, "version", lambda name: f"{name} 99")
     store, prepared = prepare_data(study, tmp_path / "two", tmp_path / "cache")
-    baselines.keep(store, study, prepared)
+    keep_baselines(store, study, prepared)
     assert len(fitted) == 2
 
 
 def test_torn_baselines_are_told_and_fitted_again(study, ground, fitted, tmp_path):
     store, prepared = ground
     before = set((tmp_path / "cache").glob("*.memo"))
-    baselines.keep(store, study, prepared)
+    keep_baselines(store, study, prepared)
     (file,) = set((tmp_path / "cache").glob("*.memo")) - before
     file.write_bytes(file.read_bytes()[:-1])
     elsewhere, same = prepare_data(study, tmp_path / "two", tmp_path / "cache")
     told = []
-    baselines.keep(elsewhere, study, same, tell=told.append)
+    keep_baselines(elsewhere, study, same, tell=told.append)
     assert (len(fitted), len(told)) == (2, 1)
 
 

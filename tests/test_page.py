@@ -1,13 +1,11 @@
 """The report as a person sees it: opened from the disk in headless Chromium, phone and desktop, light and dark."""
 
 import json
-import os
-import shutil
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
 
+from chromium import chromium
 from commongarden import report
 from commongarden.i18n.language import used
 from commongarden.study import Arm, Study
@@ -33,18 +31,12 @@ FOLDS = Study(
     folds=3,
 )
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
 
 
 @pytest.fixture(scope="module")
 def browser():
-    installed = next(filter(None, map(shutil.which, NAMES)), None)  # else the one that Playwright brings
-    as_root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=installed, args=[*QUIET, *as_root])
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 class Visit:

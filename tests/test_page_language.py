@@ -11,7 +11,9 @@ from commongarden import stats
 from commongarden.i18n.language import used
 from commongarden.records import Failure, LeftOut
 from commongarden.records.findings import Audit, Finding
-from commongarden.report import audits, markdown, written_report
+from commongarden.report import written_report
+from commongarden.report.document import markdown
+from commongarden.report.wording import audits
 from commongarden.store import write_audit
 from commongarden.study import Arm, Study
 from commongarden.study.recipe import Recipe

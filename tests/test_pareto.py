@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from commongarden import stats
 from commongarden.records import Estimate
-from commongarden.report import pareto
+from commongarden.report.topics import pareto
 from commongarden.stats.pareto import COSTS, Dominated, front
 from grown import grown
 

@@ -13,7 +13,7 @@ from commongarden import store as stores
 from commongarden.i18n import language
 from commongarden.runner import limits, processes, workers
 from commongarden.runner.events import Job, RunDone, RunStopped, WorkerDied
-from commongarden.runner.prepared_data import reopen
+from commongarden.runner.executor import TaskContext
 from commongarden.study import read
 from test_runner import numbers
 
@@ -83,9 +83,9 @@ def test_where_memory_runs_short_one_run_fewer_goes_on_and_no_bit_changes(
     monkeypatch.setattr(limits, "free_memory", lambda: looked.append(1) or 0)
     monkeypatch.setattr(workers, "SECONDS_BETWEEN_LOOKS", 0.0)
     started = []
-    start = workers.LocalWorkers._start
-    monkeypatch.setattr(workers.LocalWorkers, "_start", lambda self: started.append(1) or start(self))
-    executor = workers.LocalWorkers(store, reopen(store, cache_folder), 2, "cpu")
+    start = workers._Crew.start
+    monkeypatch.setattr(workers._Crew, "start", lambda self: started.append(1) or start(self))
+    executor = workers.LocalWorkers(TaskContext(store.root, cache_folder, "cpu"), 2)
     events = list(executor.execute(jobs, lambda: False))
     cut = [event for event in events if isinstance(event, WorkerDied)]
     assert [(event.job, event.cause) for event in cut] == [

@@ -18,7 +18,7 @@ from commongarden import store as stores
 from commongarden.errors import StudyError
 from commongarden.runner import budget, forecast
 from commongarden.runner.events import Job, Piloted
-from commongarden.runner.futility import is_hopeless
+from commongarden.runner.futility import is_futile
 from commongarden.stats import raced
 from test_runner import numbers, start, wait_for
 
@@ -275,16 +275,16 @@ def test_hopeless_runs_end_at_half_their_epochs_where_that_is_asked_for(study_fi
     assert "(plain 0)" in page
 
 
-def test_a_run_is_hopeless_by_its_first_half_alone(finished):
+def test_a_run_is_futile_by_its_first_half_alone(finished):
     best, *_ = stores.open_store(finished).history("residual", 0)
     low, high = (dataclasses.replace(best, val_accuracy=value) for value in (0.2, 0.9))
-    assert is_hopeless([low] * 3, 6, 0.2)
-    assert is_hopeless([low] * 3 + [high], 6, 0.2)  # one that went on because it was interrupted there
-    assert not is_hopeless([low, high, low], 6, 0.2)
-    assert not is_hopeless([low] * 2, 6, 0.2)
-    assert not is_hopeless([low] * 6, 6, 0.2)
-    assert not is_hopeless([low] * 3, 3, 0.2)
-    assert is_hopeless([low] * 3, 5, 0.2)
+    assert is_futile([low] * 3, 6, 0.2)
+    assert is_futile([low] * 3 + [high], 6, 0.2)  # one that went on because it was interrupted there
+    assert not is_futile([low, high, low], 6, 0.2)
+    assert not is_futile([low] * 2, 6, 0.2)
+    assert not is_futile([low] * 6, 6, 0.2)
+    assert not is_futile([low] * 3, 3, 0.2)
+    assert is_futile([low] * 3, 5, 0.2)
 
 
 @pytest.mark.soak

@@ -14,6 +14,7 @@ from commongarden.io import disk
 from commongarden.records import Epoch
 from commongarden.runner import checkpoint_schedule
 from commongarden.runner.events import EpochDone, Job, RunDone, RunStopped
+from commongarden.runner.plan import run_plan
 from commongarden.runner.prepared_data import prepare_data
 from commongarden.runner.training import train_run
 from commongarden.study import Arm, SplitPlan, Study
@@ -51,15 +52,14 @@ def study_of(photos, arms, **recipe):
 def grown(study, prepared, store, stop_at=None):
     """Makes every run in the store; stop_at: stopped at so many steps of this process, then gone on with."""
     for arm in study.arms:
+        planned = run_plan(study, prepared, Job(arm, 0), "cpu")
         if stop_at is not None:
             asked = itertools.count(1)
-            events = list(
-                train_run(store, study, prepared, Job(arm, 0), "cpu", lambda asked=asked: next(asked) >= stop_at)
-            )
+            events = list(train_run(store, prepared, planned, lambda asked=asked: next(asked) >= stop_at))
             assert isinstance(events[-1], RunStopped)
             torch.rand(17)  # what else the process draws must not matter
             np.random.default_rng().random()
-        events = list(train_run(store, study, prepared, Job(arm, 0), "cpu", lambda: False))
+        events = list(train_run(store, prepared, planned, lambda: False))
         assert isinstance(events[-1], RunDone)
         if stop_at is not None and stop_at > 4:
             assert sum(isinstance(event, EpochDone) for event in events) < study.recipe.epochs
@@ -173,12 +173,11 @@ def test_the_optimizer_goes_on_as_it_was(photos, cache_folder, tmp_path):
     for place, stops in (("whole", ()), ("stopped", (5,))):
         store, prepared = prepare_data(study, tmp_path / place, cache_folder)
         study = store.study()
+        planned = run_plan(study, prepared, Job("a", 0), "cpu")
         for stop_at in stops:
             asked = itertools.count(1)
-            list(
-                train_run(store, study, prepared, Job("a", 0), "cpu", lambda asked=asked, at=stop_at: next(asked) >= at)
-            )
-        for event in train_run(store, study, prepared, Job("a", 0), "cpu", lambda: False):
+            list(train_run(store, prepared, planned, lambda asked=asked, at=stop_at: next(asked) >= at))
+        for event in train_run(store, prepared, planned, lambda: False):
             if isinstance(event, EpochDone) and event.epoch.epoch == 2:
                 data = (store.partial("a", 0) / "checkpoint.pt").read_bytes().partition(b"\n")[2]
                 states.append(data)

@@ -11,8 +11,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 
+import defective_networks as forensics
 import pools
-from commongarden import arch, forensics
+from commongarden import arch
 from commongarden import study as studies
 from commongarden.arch import add, avg_pool, conv, global_avg_pool, parallel, repeat, serial
 from commongarden.errors import ArchError, StudyError

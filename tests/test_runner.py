@@ -294,7 +294,9 @@ def test_two_arms_with_one_seed_see_the_same_photos_in_the_same_order(finished, 
             with monkeypatch.context() as patched:
                 patched.setattr(batches, "shuffled", recorded)
                 copy = stores.write_study(tmp_path / f"{arm}{seed}", study)
-                list(train_run(copy, study, reopen(store, cache_folder), Job(arm, seed), "cpu", lambda: False))
+                prepared = reopen(store, cache_folder)
+                planned = plan.run_plan(study, prepared, Job(arm, seed), "cpu")
+                list(train_run(copy, prepared, planned, lambda: False))
     assert seen["plain", 0] == seen["residual", 0]
     assert seen["plain", 1] == seen["residual", 1]
     assert seen["plain", 0] != seen["plain", 1]

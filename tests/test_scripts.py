@@ -2,7 +2,7 @@
 
 import pytest
 
-from commongarden.report import scripts
+from commongarden.report.document import scripts
 
 
 @pytest.fixture

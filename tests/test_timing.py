@@ -447,8 +447,8 @@ def measured(tmp_path_factory):
     """Three arms timed once through the command: two that differ, and one of them again."""
     kept = tmp_path_factory.mktemp("timing") / "steps.json"
     done = run(
-        "profile", *ARMS, ARMS[0], "--input", "32x32", "--batch", 8, "--repeats", 2, "--rounds", 15, "--keep", kept,
-        "--no-memory", "--json",
+        "profile", *ARMS, ARMS[0], "--input", "32x32", "--batch-size", 8, "--repeats", 2, "--rounds", 15,
+        "--keep", kept, "--no-memory", "--json",
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     return kept, json.loads(done.stdout)

@@ -22,22 +22,25 @@ from commongarden import arch, report, stats
 from commongarden import store as stores
 from commongarden.errors import StudyError
 from commongarden.records import Failure
-from commongarden.report import (
-    blocks,
-    discussion,
-    figures,
+from commongarden.report import page, written_report
+from commongarden.report import results_csv as results_files
+from commongarden.report.charts import figures
+from commongarden.report.document import (
+    Bullets,
+    Document,
+    Figure,
+    Log,
+    Paragraph,
+    Section,
+    Table,
     latex,
     markdown,
-    methods,
-    page,
-    page_data,
-    references,
-    written_report,
-    written_tables,
+    numbered,
+    scripts,
 )
-from commongarden.report import docx as word
-from commongarden.report import results_csv as results_files
-from commongarden.report.document import Bullets, Document, Figure, Log, Paragraph, Section, Table, numbered
+from commongarden.report.document import docx as word
+from commongarden.report.topics import discussion, methods, network_blocks, page_data, written_tables
+from commongarden.report.wording import references
 from commongarden.study import Contrast, Study
 from commongarden.study.arm import Arm
 from commongarden.study.recipe import Recipe
@@ -534,7 +537,7 @@ def test_methods_tell_the_recipe(store, change, said):
 
 
 def test_methods_stand_on_the_page(store, monkeypatch):
-    monkeypatch.setattr(page.scripts, "bundle", str)  # which takes seconds to make
+    monkeypatch.setattr(scripts, "bundle", str)  # which takes seconds to make
     html = page.render(store, stats.summarize(store))
     for paragraph in told(store).paragraphs:
         assert paragraph.replace(" %", "\N{NO-BREAK SPACE}%").replace("&", "&amp;").replace("'", "&#39;") in html
@@ -555,7 +558,7 @@ def test_methods_stand_on_the_page(store, monkeypatch):
 def test_blocks_are_found_by_what_they_are(name, kind, n):
     family = arch.FAMILIES[name]
     network = arch.network(name, family.n_classes)
-    found = blocks.blocks(network, family.input)
+    found = network_blocks.blocks(network, family.input)
     assert {block.kind for block in found} == ({kind} if kind else set())
     assert len(found) == n
     inside = {layer.path[1:]: layer for layer in arch.trace(network, family.input)}

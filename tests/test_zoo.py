@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from commongarden.runner.measuring import measured
-from commongarden.study import Arm, Study
+from commongarden.study import Arm
 from commongarden.study.recipe import Recipe
 from commongarden.train.replay import recorded_step
 from visiting import CLASSES, FAILS, PASSES, REFUSED, STEPS, Step, Visit, draw_photos, go_through
@@ -47,7 +47,7 @@ def arms(drawn_photos):
     """The sample, measured and checked in one process, as for a study."""
     torch.set_num_threads(1)
     arms = {name.replace(":", "-"): arm for name, (arm, _) in SMALL.items()}
-    return measured(Study("sample", str(drawn_photos), arms, Recipe(resolution=32)), CLASSES).arms
+    return measured(arms, Recipe(resolution=32), CLASSES)
 
 
 @pytest.fixture(scope="module")

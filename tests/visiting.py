@@ -242,7 +242,9 @@ def _first_life(root: Path, cache: Path) -> None:
 
     soon_on_tape()
     store = open_store(root)
-    for event in train_run(store, store.study(), reopen(store, cache), Job("zoo", 0), "cpu", lambda: False):
+    prepared = reopen(store, cache)
+    planned = plan.run_plan(store.study(), prepared, Job("zoo", 0), "cpu")
+    for event in train_run(store, prepared, planned, lambda: False):
         if isinstance(event, EpochDone):
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -252,7 +254,8 @@ def _finished(store: Store, prepared: PreparedData) -> int:
     from commongarden.runner.training import train_run
 
     before = 0
-    for event in train_run(store, store.study(), prepared, Job("zoo", 0), "cpu", lambda: False):
+    planned = plan.run_plan(store.study(), prepared, Job("zoo", 0), "cpu")
+    for event in train_run(store, prepared, planned, lambda: False):
         if isinstance(event, Started):
             before = len(event.epochs_before)
         if isinstance(event, RunDone):

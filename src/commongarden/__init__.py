@@ -17,52 +17,91 @@ Names are loaded when they are first used: importing the package loads neither t
 from __future__ import annotations
 
 import importlib
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from commongarden import arch as arch
     from commongarden.errors import CommonGardenError as CommonGardenError
+    from commongarden.inference.predictor import Prediction as Prediction
+    from commongarden.inference.predictor import Predictor as Predictor
     from commongarden.inference.predictor import load as load
     from commongarden.inference.predictor import predict as predict
+    from commongarden.records import Epoch as Epoch
+    from commongarden.records import Estimate as Estimate
+    from commongarden.records import Predictions as Predictions
+    from commongarden.records import Run as Run
     from commongarden.report import verdict as verdict
     from commongarden.report import write as write_report  # noqa: F401
+    from commongarden.runner.display import Display as Display
+    from commongarden.runner.executor import Executor as Executor
+    from commongarden.runner.forecast import Forecast as Forecast
     from commongarden.runner.measuring import measure as measure
     from commongarden.runner.measuring import preflight as preflight
+    from commongarden.runner.options import RunOptions as RunOptions
+    from commongarden.runner.run_study import StudyOutcome as StudyOutcome
+    from commongarden.stats import ArmResult as ArmResult
+    from commongarden.stats import ContrastResult as ContrastResult
+    from commongarden.stats import Results as Results
     from commongarden.stats import summarize as summarize
+    from commongarden.store import Store as Store
     from commongarden.store import open_store as open_store
     from commongarden.study import Contrast as Contrast
+    from commongarden.study import DataOptions as DataOptions
+    from commongarden.study import Published as Published
     from commongarden.study import SplitPlan as SplitPlan
     from commongarden.study import Study as Study
     from commongarden.study import Tuning as Tuning
     from commongarden.study import read as read_study  # noqa: F401
     from commongarden.study.arm import Arm as Arm
+    from commongarden.study.origin import Origin as Origin
     from commongarden.study.recipe import Recipe as Recipe
     from commongarden.workflow import run as run
 
 _PUBLIC = {
     "Arm": ("study.arm", "Arm"),
+    "ArmResult": ("stats", "ArmResult"),
     "CommonGardenError": ("errors", "CommonGardenError"),
     "Contrast": ("study", "Contrast"),
+    "ContrastResult": ("stats", "ContrastResult"),
+    "DataOptions": ("study", "DataOptions"),
+    "Display": ("runner.display", "Display"),
+    "Epoch": ("records", "Epoch"),
+    "Estimate": ("records", "Estimate"),
+    "Executor": ("runner.executor", "Executor"),
+    "Forecast": ("runner.forecast", "Forecast"),
+    "Origin": ("study.origin", "Origin"),
+    "Prediction": ("inference.predictor", "Prediction"),
+    "Predictions": ("records", "Predictions"),
+    "Predictor": ("inference.predictor", "Predictor"),
+    "Published": ("study", "Published"),
     "Recipe": ("study.recipe", "Recipe"),
+    "Results": ("stats", "Results"),
+    "Run": ("records", "Run"),
+    "RunOptions": ("runner.options", "RunOptions"),
     "SplitPlan": ("study", "SplitPlan"),
+    "Store": ("store", "Store"),
     "Study": ("study", "Study"),
+    "StudyOutcome": ("runner.run_study", "StudyOutcome"),
     "Tuning": ("study", "Tuning"),
     "arch": ("arch", ""),
     "load": ("inference.predictor", "load"),
     "measure": ("runner.measuring", "measure"),
     "open_store": ("store", "open_store"),
-    "preflight": ("runner.measuring", "preflight"),
     "predict": ("inference.predictor", "predict"),
+    "preflight": ("runner.measuring", "preflight"),
     "read_study": ("study", "read"),
     "run": ("workflow", "run"),
     "summarize": ("stats", "summarize"),
     "verdict": ("report", "verdict"),
     "write_report": ("report", "write"),
 }
-__all__ = sorted(_PUBLIC)
+__all__ = [*sorted(_PUBLIC), "__version__"]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return metadata.version("commongarden")
     if name not in _PUBLIC:
         raise AttributeError(f"module 'commongarden' has no attribute {name!r}")
     module, attribute = _PUBLIC[name]

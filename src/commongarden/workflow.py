@@ -2,85 +2,91 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, TypedDict, Unpack
 
 from commongarden import report, stats
-from commongarden.data import cache
 from commongarden.data.finding import Listed
-from commongarden.report import audits, race
-from commongarden.runner import budget as budgets
+from commongarden.report.topics import race
+from commongarden.report.wording import audits
+from commongarden.runner.callbacks import Callbacks
 from commongarden.runner.display import Display, PlainDisplay
 from commongarden.runner.forecast import Forecast
+from commongarden.runner.options import RunOptions
 from commongarden.runner.run_study import StudyOutcome, run_study
 from commongarden.stats import Results
 from commongarden.store import ReadOnce
 from commongarden.study import Study
 
 
+class RunKeywords(TypedDict, total=False):
+    """The values of RunOptions as keywords of `run`, as earlier versions took them. stop_hopeless is RunOptions'
+    stop_at_futility."""
+
+    cache_dir: str | Path | None
+    n_workers: int | None
+    device: str
+    keep_going: bool
+    retry: bool
+    tensorboard: bool
+    argv: Sequence[str]
+    until: str | None
+    budget: str | None
+    most_seeds: int | None
+    stop_hopeless: bool
+    stop_at_futility: bool
+    maps: bool
+    cache_budget: int | None
+
+
 def run(
     study: Study,
     out: str | Path,
+    options: RunOptions | None = None,
     *,
-    cache_dir: str | Path | None = None,
     display: Display | None = None,
-    n_workers: int | None = None,
-    device: str = "auto",
-    keep_going: bool = False,
-    retry: bool = False,
-    tensorboard: bool = False,
-    argv: Sequence[str] = (),
-    until: str | None = None,
-    budget: str | None = None,
-    most_seeds: int | None = None,
-    stop_hopeless: bool = False,
     confirm: Callable[[Forecast], bool] | None = None,
-    maps: bool = True,
-    cache_budget: int | None = None,
     listed: Listed | None = None,
+    **keywords: Unpack[RunKeywords],
 ) -> tuple[Results, StudyOutcome]:
-    """Makes the study's missing runs in `out`, writes results.csv, results.json and report.html, and gives the results.
+    """Makes the study's missing runs in `out`, and writes results.csv, results.json and report.html.
 
-    until="resolved" or a budget ("30m", "40runs") races the study: seeds are spent where they decide something, at most
-    most_seeds for an arm (20, or the study's own number where that is more). confirm is asked before a study of more
-    than ten minutes; without it the study goes on.
+    Worker processes import the calling script: keep the call under `if __name__ == "__main__":`.
 
-    stop_hopeless: a run that in its first half never came above the commonest class is tested as it then is.
+    Args:
+        study: What is compared.
+        out: The study's folder. A folder that holds this study is continued.
+        options: How the runs are made.
+        display: Shows how it goes. None prints plain lines.
+        confirm: Asked before runs that take more than ten minutes. None asks nobody.
+        listed: The data's files, if they were listed and reported before (runner/sources.py).
+        **keywords: Values of RunOptions by name, which take the place of those in `options`. Deprecated: pass
+            `options=RunOptions(...)`.
 
-    maps: what the networks look at is drawn at the end; it takes seconds and changes no run.
+    Returns:
+        The results, and how the study stands.
 
-    cache_budget: bytes that all decoded images in cache_dir may take together (by default what the disk has). Photos
-    that do not fit are decoded each time, to the same bits; what that costs is told.
-
-    listed: the data's files, where they were listed before and that was reported (runner/sources.py).
-
-    Worker processes import the calling script: keep the call under `if __name__ == "__main__":`. Raises
-    CommonGardenError for anything that the user can mend.
+    Raises:
+        CommonGardenError: For anything that the user can mend.
     """
     display = display if display is not None else PlainDisplay(print)
-    conducted = run_study(
+    values: dict[str, Any] = dict(keywords)
+    if "stop_hopeless" in values:
+        values["stop_at_futility"] = values.pop("stop_hopeless")
+    if "argv" in values:
+        values["argv"] = tuple(values["argv"])
+    outcome = run_study(
         study,
         Path(out),
-        Path(cache_dir) if cache_dir is not None else cache.default_folder(),
-        display,
-        n_workers=n_workers,
-        device=device,
-        keep_going=keep_going,
-        retry=retry,
-        tensorboard=tensorboard,
-        argv=argv,
-        tell_audit=audits.warning,
-        spending=budgets.spending(until, budget, most_seeds or max(budgets.MOST_SEEDS, len(study.seeds))),
-        tell_look=race.look_told,
-        confirm=confirm,
-        stop_hopeless=stop_hopeless,
-        maps=maps,
-        cache_budget=cache_budget,
-        listed=listed,
+        dataclasses.replace(options or RunOptions(), **values),
+        Callbacks(display, confirm, audits.warning, race.look_told),
+        listed,
     )
-    store = ReadOnce(conducted.store.root)
+    store = ReadOnce(outcome.store.root)
     results = stats.summarize(store)
     report.write(store, results)
     for warning in report.unread(store):
         display.note(warning)
-    return results, conducted
+    return results, outcome

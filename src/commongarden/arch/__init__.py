@@ -1,6 +1,6 @@
 """The architecture language: frozen nodes, functions that write them, folds that read them. Standard library only."""
 
-from commongarden.arch.ablation import PART_FACTORS, Part, ablated, parts
+from commongarden.arch.ablation import PART_FACTORS, ablated, parts
 from commongarden.arch.controlled import Twin, twins
 from commongarden.arch.difference import Difference, Edit, Joint, difference
 from commongarden.arch.families import BLOCKS, FAMILIES, Family, checked, defaults, family, matching, network
@@ -44,6 +44,7 @@ from commongarden.arch.nodes import (
     children,
     label,
 )
+from commongarden.arch.part import Part
 from commongarden.arch.reach import depth, receptive_fields
 from commongarden.arch.rewrites import REWRITES, Rewrite, rewritten
 from commongarden.arch.text import hash, read, write

@@ -17,11 +17,9 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 from commongarden.arch.nodes import (
-    Activation,
     Add,
     Auxiliary,
     AvgPool,
@@ -31,31 +29,19 @@ from commongarden.arch.nodes import (
     Dropout,
     MaxPool,
     Node,
-    Noise,
     Parallel,
     Repeat,
     Serial,
     children,
     label,
 )
+from commongarden.arch.part import Change, Part, Path
+from commongarden.arch.reductions import reductions
 from commongarden.errors import ArchError, unknown
 from commongarden.i18n.language import _
 
 PART_FACTORS = ("shortcut", "branches", "reductions", "normalization", "pool", "dropout", "auxiliary")
 OF_STAGE = "shortcuts of "
-Path = tuple[str, ...]
-Change = Callable[[Node, Path], "Node | None"]  # what stands in a node's place; None: nothing
-
-
-@dataclass(frozen=True)
-class Part:
-    """What can be taken out or swapped. factor: one of PART_FACTORS. name: as a study file spells it. places: the
-    paths where it stands, without the network's own name."""
-
-    factor: str
-    name: str
-    places: tuple[Path, ...]
-    change: Change = dataclasses.field(compare=False, repr=False)
 
 
 def parts(network: Serial) -> tuple[Part, ...]:
@@ -71,7 +57,7 @@ def _named(network: Serial) -> tuple[Part, ...]:
     return (
         *_shortcuts(nodes),
         *_branches(nodes),
-        *_reductions(nodes),
+        *reductions(nodes),
         *_everywhere(nodes, "normalization", "normalization", BatchNorm, _without_norm),
         *_everywhere(nodes, "pool", "max pool to avg pool", MaxPool, _to_average),
         *_everywhere(nodes, "pool", "avg pool to max pool", AvgPool, _to_max),
@@ -225,115 +211,6 @@ def _without_branch(places: frozenset[Path], i: int) -> Change:
         return Serial(left[0].layers if isinstance(left[0], Serial) else left, node.name)
 
     return change
-
-
-# Reductions
-
-
-def _reductions(nodes: list[tuple[Path, Node, bool]]) -> Iterator[Part]:
-    narrow = tuple(
-        (*path, name)
-        for path, node, _inside in nodes
-        if isinstance(node, Parallel | Add)
-        for name, branch in children(node)
-        if isinstance(branch, Serial) and _reduces(branch)
-    )
-    if narrow:
-        yield Part("reductions", "1x1 reductions", narrow, _without_reduction)
-    grids = tuple(
-        path for path, node, inside in nodes if isinstance(node, Parallel) and not inside and _halves(node) is not None
-    )
-    if grids:
-        yield Part("reductions", "grid reductions", grids, _to_pool)
-
-
-def _units(layers: Sequence[Node]) -> list[list[Node]]:
-    """A row of layers cut into convolutions with the norms and activations that belong to them: those behind each, or
-    in a row that begins with such a layer those before it (pre-activation)."""
-    before = bool(layers) and isinstance(layers[0], BatchNorm | Activation)
-    units: list[list[Node]] = []
-    fresh = True
-    for layer in layers:
-        beside = isinstance(layer, BatchNorm | Activation | Dropout | Noise)
-        if before:
-            if fresh:
-                units.append([])
-            units[-1].append(layer)
-            fresh = not beside
-        elif beside and units:
-            units[-1].append(layer)
-        else:
-            units.append([layer])
-    return units
-
-
-def _linear(unit: Sequence[Node]) -> Conv | None:
-    return next((layer for layer in unit if isinstance(layer, Conv)), None)
-
-
-def _reduces(branch: Serial) -> bool:
-    units = [_linear(unit) for unit in _units(branch.layers)]
-    first, second = units[0] if units else None, units[1] if len(units) > 1 else None
-    return first is not None and first.kernel == (1, 1) and second is not None and second.kernel != (1, 1)
-
-
-def _without_reduction(node: Node, path: Path) -> Node | None:
-    if not isinstance(node, Parallel | Add):
-        return node
-    return dataclasses.replace(
-        node,
-        branches=tuple(
-            _unreduced(branch) if isinstance(branch, Serial) and _reduces(branch) else branch
-            for branch in node.branches
-        ),
-    )
-
-
-def _unreduced(branch: Serial) -> Serial:
-    """The branch without its first convolution, whose stride the next one takes."""
-    first, second, *rest = _units(branch.layers)
-    dropped, kept = _linear(first), _linear(second)
-    assert dropped is not None
-    assert kept is not None
-    stride = (dropped.stride[0] * kept.stride[0], dropped.stride[1] * kept.stride[1])
-    strided = [dataclasses.replace(kept, stride=stride) if layer is kept else layer for layer in second]
-    return dataclasses.replace(branch, layers=tuple(layer for unit in (strided, *rest) for layer in unit))
-
-
-def _halves(module: Parallel) -> tuple[int, int] | None:
-    """The stride of a module whose branches all have the same one above 1."""
-    strides = {_stride(branch) for branch in module.branches}
-    (stride,) = strides if len(strides) == 1 else ((1, 1),)
-    return stride if max(stride) > 1 else None
-
-
-def _stride(node: Node) -> tuple[int, int]:
-    height, width = getattr(node, "stride", (1, 1))
-    inner = [_stride(child) for _name, child in children(node)]
-    if isinstance(node, Serial):
-        for one, two in inner:
-            height, width = height * one, width * two
-    elif inner:
-        height, width = max(inner)
-    return height, width
-
-
-def _to_pool(node: Node, path: Path) -> Node | None:
-    stride = _halves(node) if isinstance(node, Parallel) else None
-    if stride is None:
-        return node
-    pool = next((leaf for leaf in _leaves(node) if isinstance(leaf, MaxPool | AvgPool) and leaf.stride == stride), None)
-    if pool is not None:
-        return MaxPool(pool.kernel, pool.stride, pool.padding, pool.ceil_mode)
-    return MaxPool((stride[0] + 1, stride[1] + 1), stride)
-
-
-def _leaves(node: Node) -> Iterator[Node]:
-    below = children(node)
-    if not below:
-        yield node
-    for _name, child in below:
-        yield from _leaves(child)
 
 
 # What is changed wherever it stands

@@ -8,6 +8,7 @@ import itertools
 from dataclasses import dataclass
 from typing import Literal
 
+from commongarden.arch.checks import check_padding, check_pool, positive
 from commongarden.errors import ArchError, unknown
 from commongarden.i18n.language import _
 
@@ -36,8 +37,8 @@ class Conv:
     bias: bool = True
 
     def __post_init__(self) -> None:
-        _positive(self, "channels", self.channels, self.groups, *self.kernel, *self.stride, *self.dilation)
-        _check_padding(self, self.padding)
+        positive(self, "channels", self.channels, self.groups, *self.kernel, *self.stride, *self.dilation)
+        check_padding(self, self.padding)
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class MaxPool:
     ceil_mode: bool = False
 
     def __post_init__(self) -> None:
-        _check_pool(self)
+        check_pool(self)
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class AvgPool:
     count_padding: bool = False
 
     def __post_init__(self) -> None:
-        _check_pool(self)
+        check_pool(self)
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class AdaptiveAvgPool:
     size: Size
 
     def __post_init__(self) -> None:
-        _positive(self, "size", *self.size)
+        positive(self, "size", *self.size)
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Dense:
     bias: bool = True
 
     def __post_init__(self) -> None:
-        _positive(self, "features", self.features)
+        positive(self, "features", self.features)
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,7 @@ class External:
     std: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        _positive(self, "classes", self.classes, *self.input)
+        positive(self, "classes", self.classes, *self.input)
 
 
 @dataclass(frozen=True)
@@ -243,7 +244,7 @@ class Repeat:
     name: str = "block"
 
     def __post_init__(self) -> None:
-        _positive(self, "times", self.times)
+        positive(self, "times", self.times)
 
 
 @dataclass(frozen=True)
@@ -339,47 +340,3 @@ def _copies(repeat: Repeat, before: list[tuple[str, Node]]) -> list[tuple[str, N
     taken = {text for text, _ in before}
     first = next(i for i in itertools.count(1) if f"{repeat.name} {i}" not in taken)
     return [(f"{repeat.name} {i}", repeat.body) for i in range(first, first + repeat.times)]
-
-
-def _positive(node: object, what: str, *values: int) -> None:
-    for value in values:
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            name = type(node).__name__.lower()
-            raise ArchError(
-                _("{name}: found {value!r} for {what} or another size, accepted: whole numbers from 1").format(
-                    name=name, value=value, what=what
-                )
-            )
-
-
-def _check_padding(node: object, padding: object) -> None:
-    fits = padding in ("same", "valid", "inside") or (
-        isinstance(padding, tuple)
-        and len(padding) == 4
-        and all(isinstance(side, int) and side >= 0 for side in padding)
-    )
-    if not fits:
-        raise ArchError(
-            _(
-                '{kind}: found padding {padding!r}, accepted: "same", "valid", "inside", or pixels: '
-                "one number, [height, width], or [top, bottom, left, right]"
-            ).format(kind=type(node).__name__.lower(), padding=padding)
-        )
-
-
-def _check_pool(pool: MaxPool | AvgPool) -> None:
-    _positive(pool, "kernel", *pool.kernel, *pool.stride)
-    _check_padding(pool, pool.padding)
-    if isinstance(pool.padding, tuple) and any(pool.padding[side] >= pool.kernel[side // 2] for side in range(4)):
-        raise ArchError(
-            _(
-                "pool: found padding {padding} at kernel {kernel}, accepted: less than the kernel on "
-                "every side, as a window of nothing but padding has neither mean nor maximum"
-            ).format(padding=pool.padding, kernel=pool.kernel)
-        )
-    if pool.ceil_mode and pool.padding in ("same", "inside"):
-        raise ArchError(
-            _(
-                'pool: found ceil_mode with padding "{padding}", which says itself what is kept; give pixels per side'
-            ).format(padding=pool.padding)
-        )

@@ -37,10 +37,8 @@ def _train(text: str, resolution: int, batch_size: int, device: object) -> None:
 
     from commongarden.data import batches
     from commongarden.runner import processes
-    from commongarden.runner.events import Job
     from commongarden.runner.initial_network import first_weights
-    from commongarden.runner.training import EVALUATION_BATCH
-    from commongarden.study import Study
+    from commongarden.runner.run_setup import EVALUATION_BATCH
     from commongarden.study import arm as arms
     from commongarden.study.recipe import Recipe
     from commongarden.train import loop, measure
@@ -53,10 +51,9 @@ def _train(text: str, resolution: int, batch_size: int, device: object) -> None:
         importlib.import_module(name)
     recipe = Recipe(resolution=resolution, batch_size=batch_size, optimizer="adam")
     measure.settle(recipe.threads)
-    name, arm = arms.from_text(text)
+    _name, arm = arms.from_text(text)
     network, shape = arm.network(N_CLASSES), (resolution, resolution, 3)
-    study = Study("bench", "", {name: arm}, recipe)
-    first = first_weights(study, Job(name, 0), network, shape, recipe, (127.5,) * 3, (64.0,) * 3)
+    first = first_weights(arm, network, shape, recipe, (127.5,) * 3, (64.0,) * 3, 0, 0)
     train_state = loop.new_train_state(first, recipe, device)
     train_state.recorder = Recorder(first.body, tree_paths(network), STEPS)
     dice = np.random.default_rng(0)

@@ -16,7 +16,9 @@ from commongarden.i18n.language import _
 from commongarden.records import Epoch
 from commongarden.records.benchmark import OURS, Case, Trained
 from commongarden.runner import limits, plan
+from commongarden.runner.callbacks import Callbacks
 from commongarden.runner.events import EpochDone, Event, Job, RunDone, Started, Stepped
+from commongarden.runner.options import RunOptions
 from commongarden.runner.run_study import run_study
 from commongarden.study import Study
 from commongarden.study import arm as arms
@@ -93,20 +95,13 @@ class Ours:
         study = dataclasses.replace(self.study, seeds=tuple(range(self.n_seeds)))
         listener, workers = Listener(), min(runs, self.at_once())
         begun = time.perf_counter()
-        conducted = run_study(
-            study,
-            self.folder / "study",
-            self.folder / "cache",
-            listener,
-            n_workers=workers,
-            device="cpu",
-            maps=False,
-        )
-        if conducted.interrupted:
+        options = RunOptions(cache_dir=self.folder / "cache", n_workers=workers, device="cpu", maps=False)
+        outcome = run_study(study, self.folder / "study", options, Callbacks(listener))
+        if outcome.interrupted:
             raise KeyboardInterrupt
         for failed in listener.failed:
             raise RunnerError(_("{arm}: a run failed: {reason}").format(arm=self.case.arm, reason=failed.run.failure))
-        split = conducted.store.split()
+        split = outcome.store.split()
         parts = len(split.train), len(split.val)
         return timed(listener, self.case, self.place, number, workers, parts, begun, busy)
 

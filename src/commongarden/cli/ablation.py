@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from commongarden.cli import options
+from commongarden.cli.execution import carry_out
 from commongarden.cli.group import main, option
-from commongarden.cli.options import as_json, cache_budget, cache_dir, chain, no_maps, print_json, setting
-from commongarden.cli.reading import group_by, keep_going, layout, merge_classes
-from commongarden.cli.studies import carry_out
+from commongarden.cli.options import as_json, chain, print_json, setting
 from commongarden.i18n.language import _, current
+from commongarden.io import terminal
 
 if TYPE_CHECKING:
     from commongarden.arch import Difference
@@ -21,33 +23,25 @@ if TYPE_CHECKING:
 @main.command()
 @click.argument("arm")
 @chain(
-    option("--data", required=True, help="Folder of class folders, or CSV of path,label."),
-    layout,
-    group_by,
-    merge_classes,
+    options.data(required=True),
+    options.reading_options,
     option(
         "--factors",
         help="What to change, one thing at a time: some of order,init,shortcut,branches,reductions,normalization,pool,"
         "dropout,auxiliary [all that the network has].",
     ),
-    option("--seeds", type=click.IntRange(min=1), help="How many seeds each arm is trained with."),
-    option("--epochs", type=int, help="Passes over the training part."),
-    option("--resolution", type=int, help="Pixels per side that photos are resized to."),
-    option("--batch-size", type=int, help="Photos per step."),
-    option("--lr", type=float, help="Learning rate."),
-    option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other recipe value; may be repeated."),
-    option("--until", type=click.Choice(["resolved"]), help="Race: more seeds only where they decide something."),
-    option("--budget", help="Race within 30m (of run time: 90s, 2h) or 40runs; --seeds is then the most [20]."),
-    option("--yes", is_flag=True, help="Do not ask before a study of more than 10 minutes."),
-    option("--out", type=click.Path(file_okay=False, path_type=Path), help="The study's folder [garden/NAME]."),
-    option("--workers", type=click.IntRange(min=1), help="Runs at a time [physical cores, memory allowing]."),
-    option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
-    option("--log", type=click.Choice(["auto", "live", "plain", "classic"]), default="auto", show_default=True),
-    keep_going,
-    no_maps,
-    option("--dry-run", is_flag=True, help="Print the study file with each arm's computed difference and stop."),
-    cache_dir,
-    cache_budget,
+    options.seeds,
+    options.epochs(),
+    options.resolution(),
+    options.batch_size(),
+    options.lr,
+    options.settings,
+    options.racing_options,
+    options.running_options,
+    options.log,
+    options.no_maps,
+    options.dry_run,
+    options.cache_options,
     as_json,
 )
 def ablate(
@@ -83,12 +77,14 @@ def ablate(
     import dataclasses
 
     from commongarden import study as studies
+    from commongarden.runner.options import RunOptions
     from commongarden.study.recipe import Recipe, override
 
     values = {key: value for key, value in recipe.items() if value is not None} | dict(map(setting, settings))
     names = None if factors is None else [name.strip() for name in factors.split(",") if name.strip()]
     found = studies.take_apart(data, arm, names, override(Recipe(), values, where="recipe"))
-    study = studies.read_so(found.study, layout, group_by, merge_classes)
+    reading = studies.with_options(found.study.reading, layout, group_by, merge_classes)
+    study = dataclasses.replace(found.study, reading=reading)
     if seeds is not None:
         study = dataclasses.replace(study, seeds=tuple(range(seeds)))
     if dry_run:
@@ -99,18 +95,21 @@ def ablate(
     carry_out(
         study,
         out or Path("garden") / studies.folder_name(study),
+        RunOptions(
+            cache_dir=cache_dir,
+            n_workers=workers,
+            device=device,
+            keep_going=keep_going,
+            until=until,
+            budget=budget,
+            most_seeds=seeds,
+            maps=not no_maps,
+            cache_budget=cache_budget,
+            argv=("commongarden", *sys.argv[1:]),
+        ),
         log=log,
         as_json=as_json,
         yes=yes,
-        cache_dir=cache_dir,
-        cache_budget=cache_budget,
-        until=until,
-        budget=budget,
-        most_seeds=seeds,
-        n_workers=workers,
-        device=device,
-        maps=not no_maps,
-        keep_going=keep_going,
     )
 
 
@@ -135,7 +134,7 @@ def _show(study: Study, found: TakenApart, as_json: bool) -> None:
     lines = [f"{name:<{width}}  {text}" for name, text in said.items()]
     lines += [_("left out: {part}: {reason}").format(part=what, reason=why) for what, why in found.left_out]
     click.echo("".join(f"# {line}\n" for line in lines))
-    click.echo(studies.dump(study), nl=False)
+    terminal.verbatim(studies.dump(study))
 
 
 def _told(study: Study, name: str, difference: Difference | None) -> str:

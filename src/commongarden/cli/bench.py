@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from commongarden.cli import options
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, chain, write
 from commongarden.cli.photos import progress
 from commongarden.errors import StudyError, unknown
 from commongarden.i18n.language import _
+from commongarden.io import terminal
 
 if TYPE_CHECKING:
     from commongarden.benchmarks.rounds import How, Wanted
@@ -26,10 +28,10 @@ if TYPE_CHECKING:
     option("--data", type=click.Path(path_type=Path), help="Train on a sample of this folder as well."),
     option("--photos", default=500, show_default=True, type=click.IntRange(min=40), help="Photos of each folder."),
     option("--rounds", default=6, show_default=True, type=click.IntRange(min=1), help="Trainings by each way."),
-    option("--epochs", type=click.IntRange(min=1), help="Passes over the photos [what takes seconds]."),
-    option("--resolution", type=click.IntRange(min=1), help="Pixels per side [by arm, else 64]."),
-    option("--batch", type=click.IntRange(min=2), help="Photos per step [by arm, else 32]."),
-    option("--workers", type=click.IntRange(min=1), help="Runs at a time [physical cores, memory allowing]."),
+    options.epochs(help="Passes over the training part [what takes seconds].", least=1),
+    options.resolution(help="Pixels per side that photos are resized to [by arm, else 64].", least=1),
+    options.batch_size(help="Photos per step [by arm, else 32].", least=2, formerly="--batch"),
+    options.workers,
     option("--threads", type=click.IntRange(min=1), help="Threads of the scripts [torch's own choice]."),
     option("--loaders", default=0, show_default=True, type=click.IntRange(min=0), help="Loader processes of scripts."),
     option("--timm", is_flag=True, help="Time timm's loader and network as well, for arms that it has."),
@@ -39,9 +41,9 @@ if TYPE_CHECKING:
         help="How one arm grows with runs, pixels or photos; may be repeated.",
     ),
     option("--memory/--no-memory", default=True, show_default=True, help="Look at what processes hold."),
-    option("--measured", type=click.Path(path_type=Path, dir_okay=False), help="Measure nothing: read a kept file."),
-    option("--keep", type=click.Path(path_type=Path, dir_okay=False), help="Keep every training (JSON), by the round."),
-    option("--svg", type=click.Path(path_type=Path, dir_okay=False), help="Draw it into this file (SVG)."),
+    options.measured,
+    options.keep,
+    options.svg,
     as_json,
 )  # fmt: skip
 def bench(
@@ -51,7 +53,7 @@ def bench(
     rounds: int,
     epochs: int | None,
     resolution: int | None,
-    batch: int | None,
+    batch_size: int | None,
     workers: int | None,
     threads: int | None,
     loaders: int,
@@ -80,7 +82,7 @@ def bench(
         found = benchmark.read(measured)
     else:
         how = benching.How(rounds, photos, threads, loaders, workers, timm, busy, memory)
-        given = {"resolution": resolution, "batch_size": batch, "epochs": epochs}
+        given = {"resolution": resolution, "batch_size": batch_size, "epochs": epochs}
         values: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
         subjects = [benching.wanted(arm) for arm in dict.fromkeys(arms)] or list(benching.KNOWN)
         subjects = [dataclasses.replace(one, **values) for one in subjects]
@@ -91,12 +93,12 @@ def bench(
                 write_atomically(keep, benchmark.write(found))
     assert found is not None, "there is one round at least"
     if svg is not None:
-        from commongarden.report import figures
+        from commongarden.report.charts import figures
 
         text = figures.panels(speed.curves(found)) if found.curves else figures.chart(speed.ratios(found))
         write(svg, text, err=as_json)
     if as_json:
-        click.echo(benchmark.write(found), nl=False)
+        terminal.verbatim(benchmark.write(found).decode())
         return
     _print(found)
     click.echo(_("The scripts: {folder}").format(folder=reference_script.folder()))
@@ -145,26 +147,22 @@ def _axis(text: str) -> tuple[str, tuple[int, ...]]:
 
 
 def _print(found: Bench) -> None:
-    from rich.console import Console
     from rich.table import Table
 
+    from commongarden.io.fitted import Fitted
     from commongarden.report import speed
 
-    console = Console()
-
-    def say(text: str) -> None:
-        console.print(text, highlight=False, soft_wrap=True, markup=False)
-
+    console = terminal.console()
     for chart in speed.curves(found) if found.curves else ():
-        say(chart.description)
+        click.echo(chart.description)
     for place, case in enumerate(() if found.curves else found.cases):
-        say(speed.named(case))
+        click.echo(speed.named(case))
         table = Table(box=None, pad_edge=False)
         for i, name in enumerate(speed.columns()):
             table.add_column(name, justify="right" if i else "left", no_wrap=not i)
         for row in speed.rows(found, place):
             table.add_row(*row)
-        console.print(table, highlight=False)
+        console.print(Fitted(table), highlight=False)
         console.print()
     for text in speed.sentences(found):
-        say(text)
+        click.echo(text)

@@ -7,17 +7,19 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import click
+
 from commongarden import arch, sentences
 from commongarden.arch import Difference, Edit, Serial, Shape, Twin
 from commongarden.arch.listfile import is_list_file
 from commongarden.i18n.language import N_, _, current, pgettext
 from commongarden.io import terminal
+from commongarden.records.timings import PATH
+from commongarden.report.wording.numbers import DASH
 from commongarden.study import arm as arms
 from commongarden.study.arm import Arm
 from commongarden.study.recipe import Recipe
 
-PATH = " / "
-DASH = "\N{EN DASH}"  # of a figure that is not known
 ACTIONS = {"add": N_("add"), "remove": N_("remove"), "change": N_("change"), "move": N_("move")}
 
 
@@ -51,7 +53,7 @@ def table(arm: str, network: Serial, shape: Shape, n_classes: int, unknown: str 
         "trunk": [{"layer": name, "output": list(output)} for name, output in arch.trunk(network, shape)],
         "layers": [
             {
-                "path": " / ".join(layer.path),
+                "path": PATH.join(layer.path),
                 "kind": type(layer.node).__name__,
                 "output": list(layer.output),
                 "n_params": layer.n_params,
@@ -88,6 +90,8 @@ def print_table(found: dict[str, Any]) -> None:
     """The layers as a table in the terminal, and what they come to."""
     from rich.table import Table
 
+    from commongarden.io.fitted import Fitted
+
     picture = Table(box=None, pad_edge=False)
     for name in (_("layer"), pgettext("of a layer", "kind")):
         picture.add_column(name)
@@ -103,7 +107,7 @@ def print_table(found: dict[str, Any]) -> None:
     for layer in found["layers"]:
         height, width = layer["receptive_field"]
         picture.add_row(
-            layer["path"].partition(" / ")[2] or layer["path"],
+            layer["path"].partition(PATH)[2] or layer["path"],
             layer["kind"],
             arch.show_shape(tuple(layer["output"])),
             *_with_share(layer["n_params"], layer["share_of_params"]),
@@ -111,7 +115,7 @@ def print_table(found: dict[str, Any]) -> None:
             f"{height}x{width}",
         )
     console = terminal.console()
-    console.print(picture)
+    console.print(Fitted(picture))
     size = {
         "arch": found["arch"],
         "input": arch.show_shape(tuple(found["input"])),
@@ -135,9 +139,9 @@ def print_table(found: dict[str, Any]) -> None:
             "activations a photo, depth not known."
         ).format(**size)
     field = _("Field: the input pixels that one position depends on, also those beyond the edge.")
-    console.print(f"{cost} {field}", highlight=False, soft_wrap=True)
+    click.echo(f"{cost} {field}")
     for line in _rewrites(found):
-        console.print(line, highlight=False, soft_wrap=True)
+        click.echo(line)
 
 
 def _rewrites(found: dict[str, Any]) -> Iterator[str]:
@@ -170,6 +174,8 @@ def print_difference(names: tuple[str, str], found: Difference) -> None:
     """What it costs before and after, the edits, and the sentence."""
     from rich.table import Table
 
+    from commongarden.io.fitted import Fitted
+
     rows = (_("parameters"), _("MACs"), _("activation bytes"), _("depth"))
     sizes = Table(box=None, pad_edge=False, title=f"{names[0]} → {names[1]}", title_justify="left")
     for name in ("", _("before"), _("after"), pgettext("in cost", "change")):
@@ -182,15 +188,15 @@ def print_difference(names: tuple[str, str], found: Difference) -> None:
     edits = Table(box=None, pad_edge=False, show_header=False)
     for edit in found.edits:
         what = " → ".join(dict.fromkeys(_short(part) for part in (edit.before, edit.after) if part is not None))
-        path = " / ".join(edit.paths[0][1:]) or edit.paths[0][0]
+        path = PATH.join(edit.paths[0][1:]) or edit.paths[0][0]
         edits.add_row(f"{edit.count} ×", _(ACTIONS[edit.action]), what, _("first at: {path}").format(path=path))
     console = terminal.console()
-    console.print(sizes)
+    console.print(Fitted(sizes))
     if found.edits:
         console.print()
-        console.print(edits, highlight=False)
+        console.print(Fitted(edits), highlight=False)
     console.print()
-    console.print(sentences.difference(found, current()), highlight=False, soft_wrap=True)
+    click.echo(sentences.difference(found, current()))
 
 
 def twins_table(found: Sequence[Twin], equal: str, blocks: str, stem: int, order: str) -> dict[str, Any]:
@@ -218,6 +224,8 @@ def print_twins(found: dict[str, Any]) -> None:
     """What the twins cost, with what still differs from the residual form in per cent, and the study file's arms."""
     from rich.table import Table
 
+    from commongarden.io.fitted import Fitted
+
     columns = {
         "n_params": _("parameters"),
         "macs": _("MACs"),
@@ -233,18 +241,17 @@ def print_twins(found: dict[str, Any]) -> None:
         numbers = [f"{twin[key]:,} ({twin['percent_from_residual'][key]:+.2f} %)" for key in columns]
         picture.add_row(twin["arch"], twin["widths"], *numbers)
     console = terminal.console()
-    console.print(picture)
-    console.print(
+    console.print(Fitted(picture))
+    click.echo(
         _("\nPer cent from the residual form; the widths bring {what} nearest. As arms of a study:\n").format(
             what=columns[found["equal"]]
-        ),
-        highlight=False,
+        )
     )
     for twin in found["twins"]:
         name = twin["arch"].removesuffix("_twin")
         keys = ("arch", "widths", "blocks", "stem", "order")
         lines = [f"{key} = {json.dumps(twin[key])}" for key in keys]
-        console.print("\n".join([f"[arms.{name}]", *lines, ""]), highlight=False, markup=False)
+        terminal.verbatim("\n".join([f"[arms.{name}]", *lines, "\n"]))
 
 
 def _pairs(found: Difference) -> Iterator[tuple[int, int]]:
@@ -279,7 +286,7 @@ def _edit(edit: Edit) -> dict[str, Any]:
         "inside": [_short(part) for part in edit.inside],
         "place": edit.place,
         "anchor": edit.anchor,
-        "paths": [" / ".join(path) for path in edit.paths],
+        "paths": [PATH.join(path) for path in edit.paths],
     }
 
 

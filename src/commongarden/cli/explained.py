@@ -69,7 +69,7 @@ def study(folder: Path, wanted: tuple[str, ...], as_json: bool) -> None:
             }
         )
         return
-    from commongarden.report import why
+    from commongarden.report.topics import why
 
     for text in why.lines(shown, differences, reasons, together):
         click.echo(text)
@@ -99,4 +99,5 @@ def row(reason: Reason) -> dict[str, Any]:
     import msgspec
 
     found: dict[str, Any] = msgspec.to_builtins(reason)
-    return found | {"says": translate(reason.sentence)}
+    del found["code"]
+    return found | {"says": translate(reason.text)}

@@ -54,7 +54,7 @@ def get(name: str, out: Path | None, source: str | None, sha256: str | None, as_
         click.echo(_("photos that stood twice in the archive: {n:,}").format(n=got.unpacked.repeated))
     checked = _("SHA-256 as it should be: {sha256}") if got.checked else _("SHA-256, held against none: {sha256}")
     click.echo(checked.format(sha256=got.sha256), err=True)
-    click.echo(str(got.folder))
+    terminal.verbatim(str(got.folder))
 
 
 @contextmanager

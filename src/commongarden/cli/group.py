@@ -46,7 +46,14 @@ class Context(click.Context):
 
 
 class Option(click.Option):
-    """An option whose help is looked up in the language in use each time it is shown."""
+    """An option whose help is looked up in the language in use each time it is shown.
+
+    formerly: an earlier name of it, which works, and of which the help says nothing.
+    """
+
+    def __init__(self, *args: Any, formerly: str = "", **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.formerly = formerly
 
     @property
     def help(self) -> str | None:
@@ -88,6 +95,17 @@ class _Spoken(click.Command):
                 help=N_("Language of what is said and written [the system's]."),
             )
         )
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Takes options by their earlier names as well, with a note."""
+        now = {one.formerly: one.opts[0] for one in self.params if isinstance(one, Option) and one.formerly}
+        end = args.index("--") if "--" in args else len(args)
+        for i, (name, equals, value) in enumerate(arg.partition("=") for arg in args[:end]):
+            if name in now:
+                note = _("note: {old} is deprecated; use {new}").format(old=name, new=now[name])
+                click.echo(note, err=True)
+                args[i] = f"{now[name]}{equals}{value}"
+        return super().parse_args(ctx, args)
 
     @property
     def help(self) -> str | None:

@@ -8,26 +8,30 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from commongarden.cli import options
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, chain, no_code, print_json, setting, shape_of, write
+from commongarden.errors import StudyError
 from commongarden.i18n.language import _, translate
+from commongarden.io import terminal
 
 if TYPE_CHECKING:
     from commongarden.arch import Serial
     from commongarden.study.arm import Arm
 
-size = option("--input", "size", default="64x64x3", show_default=True, help="Height x width x channels.")
-n_classes = option("--classes", default=5, show_default=True, type=click.IntRange(min=1), help="How many classes.")
-order = option("--order", help="Order of linear map, activation, normalization: LA, LAB, LBA, BAL.")
-settings = option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="An option of the architecture; may be repeated."
-)
-
 
 @main.command()
 @click.argument("arm")
-@chain(size, n_classes, order, settings)
-@option("--svg", type=click.Path(path_type=Path, dir_okay=False), help="Draw it into this file (SVG).")
+@options.network_options
+@option(
+    "--option",
+    "settings",
+    multiple=True,
+    formerly="--set",
+    metavar=options.SETTING,
+    help="An option of the architecture; may be repeated.",
+)
+@options.svg
 @option("--depth", type=click.IntRange(min=1), help="Levels of blocks to draw; deeper ones are one box [all].")
 @option("--rewritten", is_flag=True, help="As it is built for training, and what was rewritten for that.")
 @no_code
@@ -52,9 +56,9 @@ def describe(
     from commongarden.cli import describe as describing
 
     shape = shape_of(size)
-    known = _known(arm, classes, order, shape, dict(map(setting, settings)))
+    known = _known(arm, classes, order, shape, dict(map(_option, settings)))
     network = known.network(classes)
-    unknown = translate(known.origin.unknown) if known.origin is not None else ""
+    unknown = translate(known.origin.why_unknown) if known.origin is not None else ""
     found = describing.table(arm, network, shape, classes, unknown)
     if rewritten:
         network, found = describing.rewritten_table(found, network, shape, classes)
@@ -78,7 +82,7 @@ def describe(
 @main.command()
 @click.argument("one")
 @click.argument("two")
-@chain(size, n_classes, order)
+@options.network_options
 @no_code
 @as_json
 def diff(one: str, two: str, size: str, classes: int, order: str | None, as_json: bool) -> None:
@@ -99,12 +103,12 @@ def diff(one: str, two: str, size: str, classes: int, order: str | None, as_json
 
 
 @main.command()
-@chain(size, n_classes)
+@chain(options.input_size(), options.classes())
 @option("--equal", default="n_params", show_default=True, help="What shall be nearest: n_params or macs.")
 @option("--widths", default="16,32,64", show_default=True, help="Channels of each stage.")
 @option("--blocks", default="2,2,2", show_default=True, help="Blocks of each stage.")
 @option("--stem", default=16, show_default=True, type=click.IntRange(min=1), help="Channels of the stem.")
-@option("--order", default="LBA", show_default=True, help="Order of linear map, activation, normalization.")
+@options.order("LBA")
 @as_json
 def twins(size: str, classes: int, equal: str, widths: str, blocks: str, stem: int, order: str, as_json: bool) -> None:
     """Give one network in plain, residual, bottleneck and Inception form at the nearest possible cost.
@@ -115,8 +119,8 @@ def twins(size: str, classes: int, equal: str, widths: str, blocks: str, stem: i
     from commongarden.arch import twins as find
     from commongarden.cli import describe as describing
 
-    options: Any = {"equal": equal, "widths": widths, "blocks": blocks, "stem": stem, "order": order}
-    found = find(classes, shape_of(size), **options)
+    chosen: Any = {"equal": equal, "widths": widths, "blocks": blocks, "stem": stem, "order": order}
+    found = find(classes, shape_of(size), **chosen)
     table = describing.twins_table(found, equal, blocks, stem, order)
     if as_json:
         print_json(table)
@@ -126,7 +130,7 @@ def twins(size: str, classes: int, equal: str, widths: str, blocks: str, stem: i
 
 @main.command()
 @click.argument("what", metavar="ARM|RUN")
-@chain(size, n_classes, order)
+@options.network_options
 @option("--format", "kind", type=click.Choice(["onnx"]), default="onnx", show_default=True)
 @option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The file to write [NAME.onnx].")
 @no_code
@@ -158,11 +162,7 @@ def export(what: str, size: str, classes: int, order: str | None, kind: str, out
 
 @main.command()
 @click.argument("arm")
-@option("--input", "size", default="64x64x3", show_default=True, help="Height x width x channels.")
-@option("--classes", default=5, show_default=True, type=click.IntRange(min=2), help="How many classes.")
-@option("--photos", default=1000, show_default=True, type=click.IntRange(min=1), help="Photos to train on.")
-@option("--order", help="Order of linear map, activation, normalization: LA, LAB, LBA, BAL.")
-@option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A recipe value; may be repeated.")
+@chain(options.input_size(), options.classes(least=2), options.n_photos, options.order(), options.settings)
 @no_code
 @as_json
 def audit(
@@ -175,7 +175,7 @@ def audit(
     found.
     """
     from commongarden import arch
-    from commongarden.report import audits
+    from commongarden.report.wording import audits
     from commongarden.study.recipe import Recipe, override
 
     shape = shape_of(size)
@@ -186,7 +186,10 @@ def audit(
     from commongarden.train import audit as auditor
 
     found = auditor.audit_drawn(network, shape, classes, recipe, photos)
-    click.echo(audits.to_json(arm, found) if as_json else "\n".join(audits.lines(arm, found)))
+    if as_json:
+        terminal.verbatim(audits.to_json(arm, found))
+    else:
+        click.echo("\n".join(audits.lines(arm, found)))
     if found.findings:
         sys.exit(1)
 
@@ -220,11 +223,21 @@ def list_architectures(pattern: str, as_json: bool) -> None:
             }
         )
     if as_json:
-        click.echo(json.dumps(rows, indent=1))
+        terminal.verbatim(json.dumps(rows, indent=1))
         return
     width = max(len(str(row["name"])) for row in rows)
     for row in rows:
         click.echo(f"{row['name']:<{width}}  {row['n_params']:>11,}  {row['source']}")
+
+
+def _option(text: str) -> tuple[str, Any]:
+    """An option of an architecture as --option takes it."""
+    found = options.key_and_value(text)
+    if found is None:
+        raise StudyError(
+            _("--option: found {text!r}, accepted: KEY=VALUE, such as --option order=LBA").format(text=text)
+        )
+    return found
 
 
 def _network(text: str, classes: int, order: str | None, shape: tuple[int, int, int]) -> Serial:
@@ -233,12 +246,12 @@ def _network(text: str, classes: int, order: str | None, shape: tuple[int, int, 
 
 
 def _known(
-    text: str, classes: int, order: str | None, shape: tuple[int, int, int], options: dict[str, Any] | None = None
+    text: str, classes: int, order: str | None, shape: tuple[int, int, int], chosen: dict[str, Any] | None = None
 ) -> Arm:
     """An arm as people type it; one by others is measured first, which runs its code."""
     from commongarden.cli.describe import arm_of
 
-    arm = arm_of(text, order, options)
+    arm = arm_of(text, order, chosen)
     if arm.origin is not None:
         from commongarden.runner.measuring import measure
 

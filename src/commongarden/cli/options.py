@@ -1,4 +1,8 @@
-"""Options that several commands take, and how their values are read and written."""
+"""Every option that more than one command takes, defined once, and how the values of options are read and written.
+
+Where a command needs another default or a least number, the definition takes it; the help states a default in brackets
+at its end. tests/test_options.py compares the definitions of all commands.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +16,23 @@ import click
 
 from commongarden.cli.group import option
 from commongarden.errors import StudyError
-from commongarden.i18n.language import _
+from commongarden.i18n.language import N_, _
+from commongarden.io import terminal
 from commongarden.study import origin
+
+Decorator = Callable[[Any], Any]
+
+
+def chain(*options: Decorator) -> Decorator:
+    """All these options, in this order in the help."""
+
+    def decorate(function: Any) -> Any:
+        for each in reversed(options):
+            function = each(function)
+        return function
+
+    return decorate
+
 
 as_json = option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -38,20 +57,33 @@ cache_dir = option(
 )
 
 
+UNITS = {"b": 1} | {
+    f"{prefix}{unit}": base**power
+    for power, prefix in enumerate("kmgt", 1)
+    for unit, base in (("b", 1000), ("ib", 1024))
+}  # of sizes in bytes, in lower case
+
+
+def size_in_bytes(text: str) -> int | None:
+    """The bytes of a size as people type it, such as 500MB or 8GiB; None for what is none, or has no unit."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]+)", text.strip().lower())
+    if found is None or found[2] not in UNITS:
+        return None
+    return int(float(found[1]) * UNITS[found[2]])
+
+
 def _bytes(ctx: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
     if text is None:
         return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(B|kB|MB|GB|TB)", text.strip(), re.IGNORECASE)
-    if found is None:
+    if (found := size_in_bytes(text)) is None:
         raise StudyError(
             _("--cache-budget: found {text!r}, accepted: a number with its unit, such as 500MB or 20GB").format(
                 text=text
             )
         )
-    return int(float(found[1]) * UNITS[found[2].lower()])
+    return found
 
 
-UNITS = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 cache_budget = option(
     "--cache-budget",
     metavar="SIZE",
@@ -85,21 +117,141 @@ no_maps = option(
 )
 
 
-def chain(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    def decorate(function: Any) -> Any:
-        for each in reversed(options):
-            function = each(function)
-        return function
+# How data are read
 
-    return decorate
+layout = option(
+    "--layout",
+    metavar="LAYOUT",
+    help="How the folders are read: classes (each folder is a class), parts (training, validation and test sets), "
+    "inner (the folders one level further inside are the classes), only:FOLDER (of several with the same contents, "
+    "this one) [recognized].",
+)
+group_by = option(
+    "--group-by",
+    metavar="REGEX",
+    help="Photos in which REGEX finds the same text in the path are a group and stay in one part of the split.",
+)
+merge_classes = option(
+    "--merge-classes", is_flag=True, help="Merge classes whose names differ in case, spaces or hyphens alone."
+)
+reading_options = chain(layout, group_by, merge_classes)
+keep_going = option(
+    "--keep-going",
+    is_flag=True,
+    help="Continue if more than 5 % of the photos or a whole class cannot be read, or if a part lacks a class.",
+)
+
+
+def data(*, required: bool = False) -> Decorator:
+    """The data of a study."""
+    return option(
+        "--data",
+        required=required,
+        help="Folder of class folders, folder of train/val/test folders, or CSV of path,label.",
+    )
+
+
+# Values of the recipe
+
+SETTING = "KEY=VALUE"
+seeds = option("--seeds", type=click.IntRange(min=1), help="How many seeds each arm is trained with.")
+lr = option("--lr", type=float, help="Learning rate.")
+settings = option("--set", "settings", multiple=True, metavar=SETTING, help="A recipe value; may be repeated.")
+
+
+def epochs(help: str = N_("Passes over the training part."), *, least: int | None = None) -> Decorator:
+    """How long a run is trained. least: the smallest number; without it, the recipe decides."""
+    return option("--epochs", type=_whole(least), help=help)
+
+
+def resolution(help: str = N_("Pixels per side that photos are resized to."), *, least: int | None = None) -> Decorator:
+    """The image size. least: as for `epochs`."""
+    return option("--resolution", type=_whole(least), help=help)
+
+
+def batch_size(help: str = N_("Photos per step."), *, least: int | None = None, formerly: str = "") -> Decorator:
+    """Photos per step. least: as for `epochs`. formerly: an earlier name in this command."""
+    return option("--batch-size", type=_whole(least), formerly=formerly, help=help)
+
+
+def _whole(least: int | None) -> Any:
+    return int if least is None else click.IntRange(min=least)
+
+
+# How a study is run
+
+racing_options = chain(
+    option("--until", type=click.Choice(["resolved"]), help="Race: more seeds only where they decide something."),
+    option("--budget", help="Race within 30m (of run time: 90s, 2h) or 40runs; --seeds is then the most [20]."),
+)
+yes = option("--yes", is_flag=True, help="Do not ask before a study of more than 10 minutes.")
+out = option("--out", type=click.Path(file_okay=False, path_type=Path), help="The study's folder [garden/NAME].")
+workers = option("--workers", type=click.IntRange(min=1), help="Runs at a time [physical cores, memory allowing].")
+log = option("--log", type=click.Choice(["auto", "live", "plain", "classic"]), default="auto", show_default=True)
+dry_run = option("--dry-run", is_flag=True, help="Print the effective study file and stop.")
+
+
+def device(default: str | None, help: str = N_("auto, cpu, cuda, cuda:1, mps.")) -> Decorator:
+    """Where networks are trained or timed."""
+    return option("--device", default=default, show_default=default is not None, help=help)
+
+
+running_options = chain(yes, out, workers, device("auto"), keep_going)
+cache_options = chain(cache_dir, cache_budget)
+
+# One network
+
+
+def input_size(default: str | None = "64x64x3", help: str = N_("Height x width x channels.")) -> Decorator:
+    """The shape that a network is given, as `shape_of` reads it."""
+    return option("--input", "size", default=default, show_default=default is not None, help=help)
+
+
+def classes(*, least: int = 1, default: int | None = 5, help: str = N_("How many classes.")) -> Decorator:
+    """How many classes a network tells apart."""
+    return option(
+        "--classes", default=default, show_default=default is not None, type=click.IntRange(min=least), help=help
+    )
+
+
+def order(default: str | None = None) -> Decorator:
+    """The order of operations in a network whose name does not say its own."""
+    return option(
+        "--order",
+        default=default,
+        show_default=default is not None,
+        help="Order of linear map, activation, normalization: LA, LAB, LBA, BAL.",
+    )
+
+
+network_options = chain(input_size(), classes(), order())
+n_photos = option(
+    "--photos", default=1000, show_default=True, type=click.IntRange(min=1), help="Photos in the training part."
+)
+
+# Files
+
+_file = click.Path(path_type=Path, dir_okay=False)
+svg = option("--svg", type=_file, help="Draw it into this file (SVG).")
+measured = option("--measured", type=_file, help="Measure nothing: read a kept file.")
+keep = option("--keep", type=_file, help="Keep what was measured in this file (JSON).")
 
 
 def setting(text: str) -> tuple[str, Any]:
+    """A recipe value as --set takes it."""
+    found = key_and_value(text)
+    if found is None:
+        raise StudyError(_("--set: found {text!r}, accepted: KEY=VALUE, such as --set optimizer=sgd").format(text=text))
+    return found
+
+
+def key_and_value(text: str) -> tuple[str, Any] | None:
+    """KEY=VALUE with the value as TOML has it, or as text; None for what has no equals sign."""
     import tomllib
 
     key, equals, value = text.partition("=")
     if not equals:
-        raise StudyError(_("--set: found {text!r}, accepted: KEY=VALUE, such as --set optimizer=sgd").format(text=text))
+        return None
     try:
         return key.strip(), tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
@@ -119,7 +271,7 @@ def shape_of(text: str) -> tuple[int, int, int]:
 def print_json(table: Any) -> None:
     import json
 
-    click.echo(json.dumps(table, ensure_ascii=False, indent=1))
+    terminal.verbatim(json.dumps(table, ensure_ascii=False, indent=1))
 
 
 def write(path: Path, text: str, *, err: bool = False) -> None:
@@ -127,4 +279,4 @@ def write(path: Path, text: str, *, err: bool = False) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise StudyError(_("{path}: cannot be written ({reason})").format(path=path, reason=error.strerror)) from None
-    click.echo(str(path), err=err)
+    terminal.verbatim(str(path), stderr=err)

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from commongarden.cli import options
 from commongarden.cli.group import main, option
-from commongarden.cli.options import as_json, cache_dir, grey_range, no_code
-from commongarden.cli.reading import group_by, layout, merge_classes, of_source
+from commongarden.cli.options import as_json, cache_dir, no_code, print_json
+from commongarden.cli.reading import of_source
 from commongarden.i18n.language import _, ngettext, translate
+from commongarden.io import terminal
 from commongarden.study import DataOptions
 
 if TYPE_CHECKING:
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 def predict(run: Path, photos: tuple[Path, ...], top: int, as_csv: bool, as_json: bool) -> None:
     """Name the most probable classes of PHOTOS (files or folders) by a finished RUN (DIR/runs/ARM/SEED)."""
     import csv
-    import json
 
     from commongarden.inference import predictor
     from commongarden.io import csv_cells
@@ -44,22 +45,18 @@ def predict(run: Path, photos: tuple[Path, ...], top: int, as_csv: bool, as_json
     n_broken = 0
     if as_json:
         rows = list(predictions)
-        click.echo(
-            json.dumps(
-                [
-                    {"photo": row.photo, "top": [{"class": name, "probability": p} for name, p in row.top]}
-                    | ({"error": row.error} if row.error else {})
-                    | ({"warnings": [translate(row.warning)]} if row.warning else {})
-                    for row in rows
-                ],
-                ensure_ascii=False,
-                indent=1,
-            )
+        print_json(
+            [
+                {"photo": row.photo, "top": [{"class": name, "probability": p} for name, p in row.top]}
+                | ({"error": row.error} if row.error else {})
+                | ({"warnings": [translate(row.warning)]} if row.warning else {})
+                for row in rows
+            ]
         )
         n_broken = sum(bool(row.error) for row in rows)
         warned = [row for row in rows if row.warning]
     else:
-        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer = csv.writer(terminal.as_it_is(), lineterminator="\n")
         writer.writerow(["photo", "rank", "class", "probability"])
         warned = []
         for row in predictions:
@@ -90,11 +87,9 @@ def data() -> None:
 
 @data.command("check")
 @click.argument("source")
-@layout
-@group_by
-@merge_classes
+@options.reading_options
 @option("--sheet", type=click.Path(dir_okay=False, path_type=Path), help="Draw the pictures found twice into FILE.")
-@grey_range
+@options.grey_range
 @cache_dir
 @as_json
 def check(
@@ -112,12 +107,10 @@ def check(
 
     Nothing is changed. Exit code 1 if files are left out, or if `run` would refuse these data without --keep-going.
     """
-    import json
-
     from commongarden.data import cache as caches
     from commongarden.data import checked, folder, inspecting
 
-    options, listed = of_source(source, DataOptions(layout or "", group_by or "", merge_classes))
+    read_as, listed = of_source(source, DataOptions(layout or "", group_by or "", merge_classes))
     kept = cache_dir or caches.default_folder()
 
     def tell(text: str) -> None:
@@ -126,7 +119,7 @@ def check(
     with progress() as display:
         manifest = folder.scan(
             source,
-            options,
+            read_as,
             listed=listed,
             keep_going=True,
             on_progress=lambda done, total: display.prepare(_("reading photos"), done, total),
@@ -136,10 +129,13 @@ def check(
         )
         inspection = inspecting.inspect(manifest, kept, display.prepare, tell)
     found = folder.summary(manifest, listed) | checked.summary(manifest, inspection)
-    click.echo(json.dumps(found, ensure_ascii=False, indent=1) if as_json else checked.describe(found, inspection))
+    if as_json:
+        print_json(found)
+    else:
+        click.echo(checked.describe(found, inspection))
     if sheet is not None:
         checked.draw_sheet(manifest, inspection, sheet)
-        click.echo(str(sheet), err=as_json)
+        terminal.verbatim(str(sheet), stderr=as_json)
     if found["left_out"] or found["stops"]:
         sys.exit(1)
 
@@ -147,11 +143,9 @@ def check(
 @contextmanager
 def progress() -> Iterator[Display]:
     """Bars on a terminal; a line every ten seconds elsewhere."""
-    from rich.console import Console
-
     from commongarden.runner.display import LiveDisplay, PlainDisplay
 
-    console = Console(stderr=True)
+    console = terminal.console(stderr=True)
     live = LiveDisplay(console) if console.is_terminal else PlainDisplay(lambda text: click.echo(text, err=True))
     with live as display:
         yield display
@@ -180,7 +174,7 @@ def cache(clear: bool, cache_dir: Path | None, as_json: bool) -> None:
     entries = caches.entries(folder)
     if as_json:
         rows = [dataclasses.asdict(entry) for entry in entries]
-        click.echo(json.dumps({"folder": str(folder), "entries": rows}, indent=1, default=str))
+        terminal.verbatim(json.dumps({"folder": str(folder), "entries": rows}, indent=1, default=str))
         return
     size = sum(entry.bytes for entry in entries) / 1e6
     click.echo(

@@ -1,5 +1,5 @@
-"""How data are read, on the command line: its options, the question where a folder can be read in several ways, and
-what is printed first."""
+"""How data are read, on the command line: the question where a folder can be read in several ways, and what is printed
+first."""
 
 from __future__ import annotations
 
@@ -12,38 +12,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from commongarden.cli.group import option
 from commongarden.i18n.language import _
 
 if TYPE_CHECKING:
     from commongarden.data.ambiguity import AmbiguousError
     from commongarden.data.finding import Listed
-    from commongarden.study import DataOptions, Study
+    from commongarden.study import DataOptions, DataPlan
 
 SECONDS_BETWEEN = 5.0
-
-layout = option(
-    "--layout",
-    metavar="LAYOUT",
-    help="How the folders are read: classes (each folder is a class), parts (training, validation and test sets), "
-    "inner (the folders one level further inside are the classes), only:FOLDER (of several with the same contents, "
-    "this one) [recognized].",
-)
-group_by = option(
-    "--group-by",
-    metavar="REGEX",
-    help="Photos in which REGEX finds the same text in the path are a group and stay in one part of the split.",
-)
-merge_classes = option(
-    "--merge-classes", is_flag=True, help="Merge classes whose names differ in case, spaces or hyphens alone."
-)
-
-
-keep_going = option(
-    "--keep-going",
-    is_flag=True,
-    help="Continue if more than 5 % of the photos or a whole class cannot be read, or if a part lacks a class.",
-)
 
 
 def is_terminal() -> bool:
@@ -84,15 +60,15 @@ def checking() -> Callable[[int, int], None]:
     return tell
 
 
-def of_study(wanted: Study, out: Path, keep_going: bool) -> tuple[Study, Listed]:
-    """The study with its data listed and checked, before anything is loaded that takes seconds; what was understood is
-    printed, and on a terminal asked about where it is not sure."""
+def of_study(plan: DataPlan, out: Path, keep_going: bool) -> tuple[DataOptions, Listed]:
+    """How a study's data are read, and its files, listed and checked before anything is loaded that takes seconds; what
+    was understood is printed, and on a terminal asked about where it is not sure."""
     from commongarden.runner import sources
 
-    wanted, found = sources.chosen(wanted, out, keep_going, ask_layout if is_terminal() else None, checking())
+    options, found = sources.chosen(plan, out, keep_going, ask_layout if is_terminal() else None, checking())
     for text in sources.said(found):
         click.echo(text, err=True)
-    return wanted, found
+    return options, found
 
 
 def of_source(source: str, options: DataOptions) -> tuple[DataOptions, Listed]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from commongarden.cli import explained
+from commongarden.cli import explained, options
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, chain, print_json, setting, shape_of, write
 from commongarden.errors import StudyError
-from commongarden.i18n.language import _, pgettext, translate
+from commongarden.i18n.language import _, pgettext
+from commongarden.io import terminal
 
 if TYPE_CHECKING:
     from commongarden.explain import Reason
@@ -20,21 +20,20 @@ if TYPE_CHECKING:
     from commongarden.records import Estimate
     from commongarden.records.timings import Timing
 
-UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 MOST_ROWS = 12
 
 timing_options = chain(
     option("--study", help="A study, its file or its folder: its arms may be named, its recipe is used."),
-    option("--input", "size", help="Height x width x channels [the study's resolution, else 64x64x3]."),
-    option("--batch", type=click.IntRange(min=2), help="Photos per step [the recipe's]."),
-    option("--classes", type=click.IntRange(min=2), help="How many classes [the study's, else 5]."),
-    option("--order", help="Order of linear map, activation, normalization: LA, LAB, LBA, BAL."),
-    option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A recipe value; may be repeated."),
+    options.input_size(None, help="Height x width x channels [the study's resolution, else 64x64x3]."),
+    options.batch_size(help="Photos per step [the recipe's].", least=2, formerly="--batch"),
+    options.classes(least=2, default=None, help="How many classes [the study's, else 5]."),
+    options.order(),
+    options.settings,
     option("--repeats", default=5, show_default=True, type=click.IntRange(min=1), help="Networks made anew so often."),
     option("--rounds", default=20, show_default=True, type=click.IntRange(min=2), help="Steps of each in a repeat."),
-    option("--device", default="cpu", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
-    option("--measured", type=click.Path(path_type=Path, dir_okay=False), help="Measure nothing: read a kept file."),
-    option("--keep", type=click.Path(path_type=Path, dir_okay=False), help="Keep every step that was timed (JSON)."),
+    options.device("cpu"),
+    options.measured,
+    options.keep,
 )
 
 
@@ -79,7 +78,7 @@ def profile(
 @main.command()
 @click.argument("what", nargs=-1, required=True, metavar="ARM ARM|DIR [ARM ARM]")
 @timing_options
-@option("--photos", default=1000, show_default=True, type=click.IntRange(min=1), help="Photos in the training part.")
+@options.n_photos
 @as_json
 def explain(
     what: tuple[str, ...], as_json: bool, keep: Path | None, measured: Path | None, photos: int, **how: Any
@@ -116,7 +115,7 @@ def explain(
         return
     _print_split(timing, split)
     if measured is None:
-        from commongarden.report import why
+        from commongarden.report.topics import why
 
         for text in why.probed((first, second), found):
             click.echo(text)
@@ -180,14 +179,14 @@ def _timing(
     return timing
 
 
-OF_ARMS = ("study", "size", "batch", "classes", "order", "settings")
+OF_ARMS = ("study", "size", "batch_size", "classes", "order", "settings")
 
 
 def _candidates(
     texts: list[str],
     study: str | None,
     size: str | None,
-    batch: int | None,
+    batch_size: int | None,
     classes: int | None,
     order: str | None,
     settings: tuple[str, ...],
@@ -202,7 +201,7 @@ def _candidates(
     from commongarden.study.recipe import Recipe, override
 
     declared, n_classes = _study(study) if study is not None else (None, None)
-    values = dict(map(setting, settings)) | ({} if batch is None else {"batch_size": batch})
+    values = dict(map(setting, settings)) | ({} if batch_size is None else {"batch_size": batch_size})
     found: dict[str, Candidate] = {}
     for text in texts:
         if declared is not None and text in declared.arms:
@@ -236,27 +235,24 @@ def _study(text: str) -> tuple[Any, int | None]:
 
 
 def _bytes(text: str) -> int:
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", text.lower())
-    if found is None or found[2] not in UNITS:
+    found = int(text) if text.strip().isdecimal() else options.size_in_bytes(text)
+    if found is None:
         raise StudyError(_("--room: found {text!r}, accepted: bytes, or such as 8GB, 512MiB").format(text=text))
-    return int(float(found[1]) * UNITS[found[2]])
+    return found
 
 
 def _print_profiles(timing: Timing, depth: int, free: int | None) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from commongarden.explain import noise, profile, roofline
     from commongarden.explain import told as saying
     from commongarden.explain.memory import need
+    from commongarden.io.fitted import Fitted
 
-    console, roof = Console(), roofline.roofs(timing)
-
-    def say(text: str) -> None:
-        console.print(text, highlight=False, soft_wrap=True, markup=False)
+    console, roof = terminal.console(), roofline.roofs(timing)
 
     for arm, found in zip(timing.arms, profile.profiles(timing, depth), strict=True):
-        say(saying.step(found))
+        click.echo(saying.step(found))
         for title, rows, is_block in (
             (_("block"), found.blocks, True),
             (pgettext("of a layer", "kind"), found.kinds, False),
@@ -266,29 +262,26 @@ def _print_profiles(timing: Timing, depth: int, free: int | None) -> None:
                 picture.add_column(name, justify="right" if i else "left", no_wrap=not i)
             for row in rows:
                 picture.add_row(*saying.cells(row, is_block))
-            console.print(picture, highlight=False)
+            console.print(Fitted(picture), highlight=False)
             console.print()
-        for text in saying.more(found, None if arm.memory is None else need(arm.memory, free), timing.energy):
-            say(text)
+        for text in saying.more(found, None if arm.memory is None else need(arm.memory, free), timing.energy_text):
+            click.echo(text)
         console.print()
-    say(saying.limits(roof, timing.limits.matmul_side))
+    click.echo(saying.limits(roof, timing.limits.matmul_side))
     for text in noise.told(timing):
-        say(text)
+        click.echo(text)
 
 
 def _print_split(timing: Timing, split: TimeSplit) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from commongarden.explain import noise
     from commongarden.explain import told as saying
+    from commongarden.io.fitted import Fitted
 
-    console = Console()
+    console = terminal.console()
 
-    def say(text: str) -> None:
-        console.print(text, highlight=False, soft_wrap=True, markup=False)
-
-    say(saying.sentence(split))
+    click.echo(saying.sentence(split))
     console.print()
     picture = Table(box=None, pad_edge=False)
     picture.add_column(_("part"))
@@ -320,14 +313,14 @@ def _print_split(timing: Timing, split: TimeSplit) -> None:
         _("the difference"), f"{split.before.value:.2f}", f"{split.after.value:.2f}",
         f"{split.difference.value:+.2f}", _span(split.difference), f"{difference:+.1f}", style="bold",
     )  # fmt: skip
-    console.print(picture, highlight=False)
+    console.print(Fitted(picture), highlight=False)
     console.print()
     for part in split.reasons:
-        say(saying.part_sentence(split, part))
-    say(saying.rest_sentence(split))
-    say(saying.by_kind(split))
+        click.echo(saying.part_sentence(split, part))
+    click.echo(saying.rest_sentence(split))
+    click.echo(saying.by_kind(split))
     for text in noise.told(timing):
-        say(translate(text))
+        click.echo(text)
 
 
 def _span(found: Estimate) -> str:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import click
 
-from commongarden.cli.group import main, option
+from commongarden.cli import options
+from commongarden.cli.group import main
 from commongarden.cli.options import as_json, cache_dir, print_json
+from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import N_, _, ngettext, translate
 
 KINDS = {
@@ -58,7 +60,7 @@ def verify(directory: Path, as_json: bool) -> None:
 
 @main.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@option("--device", help="Where to make it again [as it was made].")
+@options.device(None, help="auto, cpu, cuda, cuda:1, mps [as it was made].")
 @cache_dir
 @as_json
 def replay(run: Path, device: str | None, cache_dir: Path | None, as_json: bool) -> None:
@@ -90,9 +92,9 @@ def replay(run: Path, device: str | None, cache_dir: Path | None, as_json: bool)
         sys.exit(1)
 
 
-def _differs(what: str, stored: str, again: str) -> str:
+def _differs(what: Coded, stored: Coded, again: Coded) -> str:
     if not stored:
-        return _("{what}: {again}").format(what=_(what), again=translate(again))
+        return _("{what}: {again}").format(what=translate(what), again=translate(again))
     return _("{what}: {stored} stored, {again} now").format(
-        what=_(what), stored=translate(stored), again=translate(again) or "-"
+        what=translate(what), stored=translate(stored), again=translate(again) or "-"
     )

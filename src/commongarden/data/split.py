@@ -18,29 +18,29 @@ from commongarden.records import Manifest, Split
 
 if TYPE_CHECKING:
     from commongarden.data.listing import Candidate
-    from commongarden.study import SplitPlan, Study
+    from commongarden.study import DataPlan, SplitPlan
 
 PARTS = (N_("train"), N_("val"), N_("test"))
 
 
-def of_run_seed(manifest: Manifest, study: Study, run_seed: int, alike: Alike = ()) -> Split:
+def of_run_seed(manifest: Manifest, plan: DataPlan, run_seed: int, alike: Alike = ()) -> Split:
     """The split of the runs with this seed: the study's one, or where splits vary their own.
 
     A varied split is the same plan with the run seed in the shuffle (run seed 0 has that of a study that varies none);
     a fold divides one shuffle. Raises DataError, also where the data declare parts, which cannot vary.
     """
-    seed = study.seed if study.split.seed is None else study.split.seed
     declared = next((photo for photo in manifest.photos if photo.part), None)
-    if study.splits_vary and declared is not None:
+    if plan.varies and declared is not None:
         raise DataError(
             _(
                 "{root}: declares parts ({path} is in {part}), so the split cannot vary with the seed or by folds; "
                 'accepted: vary without "split", and seeds in place of folds; or class folders, or a CSV without parts'
             ).format(root=manifest.root, path=declared.path, part=declared.part)
         )
-    if study.folds:
-        return fold(manifest, study.split, seed, run_seed, study.folds, alike)
-    return split(manifest, study.split, f"{seed}+{run_seed}" if run_seed and study.splits_vary else seed, alike)
+    if plan.folds:
+        return fold(manifest, plan.split, plan.seed, run_seed, plan.folds, alike)
+    seed = f"{plan.seed}+{run_seed}" if run_seed and plan.varies else plan.seed
+    return split(manifest, plan.split, seed, alike)
 
 
 def fold(manifest: Manifest, plan: SplitPlan, seed: int, number: int, n: int, alike: Alike = ()) -> Split:

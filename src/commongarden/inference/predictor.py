@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from commongarden.arch import read
 from commongarden.data import greys, image, listing
 from commongarden.errors import DataError, StoreError
+from commongarden.i18n.coded import NOTHING, Coded
 from commongarden.i18n.language import _, translate
 from commongarden.records import Run
 from commongarden.store import read_run, read_weights
@@ -28,13 +29,16 @@ class Prediction:
     photo: str
     top: tuple[tuple[str, float], ...]
     error: str = ""
-    warning: str = ""
+    warning: Coded = NOTHING
 
 
 class Predictor(nn.Module):
     """A run's network in evaluation mode. Call it with uint8 photos (n, 3, height, width) for logits (n, classes).
 
-    classes: the class of each logit. input: (height, width, 3). run: the whole record.
+    Attributes:
+        classes: the class of each logit.
+        input: (height, width, 3) in pixels.
+        run: the whole record of the run.
     """
 
     def __init__(self, run: Run, classifier: Classifier) -> None:
@@ -47,14 +51,35 @@ class Predictor(nn.Module):
         return logits
 
     def preprocess(self, photo: str | Path) -> Tensor:
-        """A photo file as the run saw its photos: uint8 (1, 3, height, width). Raises DataError."""
+        """Reads a photo as the run read its photos.
+
+        Args:
+            photo: an image file.
+
+        Returns:
+            uint8 tensor (1, 3, height, width), to call the predictor with.
+
+        Raises:
+            DataError: the file cannot be read.
+        """
         path = Path(photo)
         array = image.pixels(str(path.parent), path.name, self.input[0], self.input[1], self.run.range)
         return torch.from_numpy(array.copy()).permute(2, 0, 1).unsqueeze(0)
 
 
 def load(run: str | Path) -> Predictor:
-    """The network of a finished run (its folder, runs/ARM/SEED), ready to predict. Raises StoreError."""
+    """Loads the network of a finished run, ready to predict.
+
+    Args:
+        run: the folder of the run, DIR/runs/ARM/SEED.
+
+    Returns:
+        The network in evaluation mode on the CPU, with the preprocessing that it was trained with.
+
+    Raises:
+        StoreError: the folder holds no finished run, or its files are damaged.
+        ArchError: the network's own code is missing, has changed or raises an error.
+    """
     directory = Path(run)
     if not (directory / "run.json").is_file():
         raise StoreError(
@@ -66,7 +91,7 @@ def load(run: str | Path) -> Predictor:
     if record.failure is not None:
         raise StoreError(
             _("{directory}: this run failed ({reason}) and has no weights").format(
-                directory=directory, reason=translate(record.failure.reason)
+                directory=directory, reason=translate(record.failure.text)
             )
         )
     classifier = Classifier(read(record.arch), record.input, record.recipe, record.pixel_mean, record.pixel_std)
@@ -83,7 +108,19 @@ def load(run: str | Path) -> Predictor:
 
 
 def predict(predictor: Predictor, photos: Sequence[str | Path], *, top: int = 3) -> Iterator[Prediction]:
-    """One prediction a photo; folders stand for the image files in them. A broken photo gives its reason."""
+    """Classifies photos one by one.
+
+    Args:
+        predictor: a loaded run (`load`).
+        photos: image files, and folders for all image files in them.
+        top: how many classes of each photo, the most probable first.
+
+    Yields:
+        One prediction for each photo, in order. A file that cannot be read has no classes but an `error`.
+
+    Raises:
+        DataError: a path does not exist, or a folder holds no image file.
+    """
     for path in _files(photos):
         try:
             pixels = predictor.preprocess(path)

@@ -104,24 +104,14 @@ def measure_arms(
     now, processor_time = clock(device, threads)
     meter, found = LimitsMeter(now, device), {subject.name: _Found() for subject in subjects}
     source = energy.source(device)
-    before, reference = _conditions(), []
+    before = _conditions()
+    reference: list[float] = []
     stamp = _stamp(now, device)
     works = {subject.name: _work(subject, device) for subject in subjects}
     for repeat in range(repeats):
         meter.look()
         timed = {subject.name: _Timed(subject, device, now, repeat) for subject in subjects}
-        for number in range(-WARM_UP, rounds):
-            counted = number >= 0
-            order = list(timed) if number % 2 else list(reversed(timed))
-            gc.collect()
-            gc.disable()
-            try:
-                if counted:
-                    reference.append(meter.reference())
-                for watched, name in itertools.product((False, True), order):
-                    _step(timed[name], found[name] if counted else None, watched=watched)
-            finally:
-                gc.enable()
+        reference += _rounds(timed, found, rounds, meter)
         for _, name in itertools.product(range(profiled), timed):
             found[name].operators.append(operators.profiled(lambda one=timed[name]: next(one.steps)))  # type: ignore[misc]
         if source.counter is not None and stretch:
@@ -150,6 +140,24 @@ def measure_arms(
         source.told,
         made=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
+
+
+def _rounds(timed: dict[str, _Timed], found: dict[str, _Found], rounds: int, meter: LimitsMeter) -> list[float]:
+    """Times the arms in turn, their order reversed every other round; returns the reference work's times."""
+    reference = []
+    for number in range(-WARM_UP, rounds):
+        counted = number >= 0
+        order = list(timed) if number % 2 else list(reversed(timed))
+        gc.collect()
+        gc.disable()
+        try:
+            if counted:
+                reference.append(meter.reference())
+            for watched, name in itertools.product((False, True), order):
+                _step(timed[name], found[name] if counted else None, watched=watched)
+        finally:
+            gc.enable()
+    return reference
 
 
 def pin(threads: int) -> tuple[int, ...]:

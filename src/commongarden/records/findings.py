@@ -7,6 +7,12 @@ from typing import Literal
 
 AUDIT_SCHEMA = 1
 
+# bounds that an audit at the first weights and the observations of a training share
+FACTOR = 1.15  # from one layer to the next; less is no trend
+WHOLE_FACTOR = 100.0  # of a signal over the whole depth
+DEAD_SHARE = 0.7  # of a rectifier's channels: without normalization half of a sound dense layer may be off for all
+# photos of a small batch
+
 Kind = Literal[
     "small weights",
     "large weights",
@@ -35,7 +41,7 @@ class Finding:
     """One thing that may keep a network from learning, where it is, and the number that shows it.
 
     path: the layer's, as `arch.trace` has it, or a module's dotted name in a network that somebody else wrote.
-    value: what `report.audits` says it is for each kind. more: the other numbers of the sentence, by name.
+    value: what `report.wording.audits` says it is for each kind. more: the other numbers of the sentence, by name.
     what: a name that belongs to it, such as a parameter's; "" where there is none.
     """
 

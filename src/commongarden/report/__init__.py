@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from commongarden.report.files import FORMATS, to_json, unread, write, write_as
-from commongarden.report.tables import terminal
-from commongarden.report.words import verdict
+from commongarden.report.topics.tables import terminal
+from commongarden.report.wording.words import verdict
 
 __all__ = ["FORMATS", "terminal", "to_json", "unread", "verdict", "write", "write_as"]

@@ -11,8 +11,9 @@ import msgspec
 
 from commongarden.errors import StudyError, unknown
 from commongarden.i18n.language import _
-from commongarden.report import effects, results_csv, words
+from commongarden.report import results_csv
 from commongarden.report.document import Document
+from commongarden.report.wording import effects, words
 from commongarden.stats import Results, summarize
 from commongarden.store import ReadOnce, Store, write_atomically
 
@@ -21,9 +22,17 @@ FIGURES = "report_files"  # the folder of report.md's figures
 
 
 def write(store: Store, results: Results | None = None) -> Path:
-    """Writes of what the store holds, however much of the study is done; returns the path of report.html.
+    """Writes results.csv, results.json and report.html into the folder of a study, however many runs are finished.
 
-    results: its summary, where there is one already.
+    Args:
+        store: an opened study (`open_store`).
+        results: its results, if they were computed before (`summarize`).
+
+    Returns:
+        The path of report.html.
+
+    Raises:
+        StoreError: files of the study are damaged, or the folder cannot be written.
     """
     store = store if isinstance(store, ReadOnce) else ReadOnce(store.root)
     return _page(store, results or summarize(store))
@@ -62,7 +71,8 @@ def _page(store: Store, results: Results) -> Path:
 
 
 def _tables(store: Store, results: Results) -> Path:
-    from commongarden.report import latex, written_tables
+    from commongarden.report.document import latex
+    from commongarden.report.topics import written_tables
 
     tables = [*written_tables.comparison(results), written_tables.contrasts(results)]
     path = store.root / "table.tex"
@@ -71,7 +81,7 @@ def _tables(store: Store, results: Results) -> Path:
 
 
 def _word(store: Store, document: Document) -> Path:
-    from commongarden.report import docx
+    from commongarden.report.document import docx
 
     path = store.root / "report.docx"
     write_atomically(path, docx.to_docx(document))
@@ -79,7 +89,7 @@ def _word(store: Store, document: Document) -> Path:
 
 
 def _markdown(store: Store, document: Document) -> Path:
-    from commongarden.report import markdown
+    from commongarden.report.document import markdown
 
     path, folder = store.root / "report.md", store.root / FIGURES
     text, svgs = markdown.to_markdown(document, FIGURES)

@@ -11,9 +11,10 @@ import io
 from collections.abc import Iterator
 
 from commongarden.i18n.language import used
+from commongarden.io.csv_cells import FORMULA
 from commongarden.records import Estimate
-from commongarden.report import baselines, words
-from commongarden.report.tables import COLUMNS, OTHER_METRICS
+from commongarden.report.topics.tables import COLUMNS, OTHER_METRICS
+from commongarden.report.wording import baselines, words
 from commongarden.stats import ArmResult, Results
 
 # our key -> (its column, what our value is multiplied by to have the column's unit); the first four are timm's
@@ -25,7 +26,6 @@ UNITS = {
     "balanced_accuracy": ("balanced_accuracy", 100.0),  # per cent, as top1
     "calibration_error": ("calibration_error", 100.0),
 }
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the beginning of a formula
 
 Value = str | int | float | None
 

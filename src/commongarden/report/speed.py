@@ -12,8 +12,9 @@ from commongarden.explain import noise
 from commongarden.i18n.language import _, ngettext
 from commongarden.records import Estimate
 from commongarden.records.benchmark import OURS, PLAIN, WAYS, Bench, Case, Held
-from commongarden.report import charts, numbers
+from commongarden.report import charts
 from commongarden.report.charts import SOFT, Chart, colour, finished, inline
+from commongarden.report.wording import numbers
 from commongarden.stats import speed
 
 MB = 1e6

@@ -1,11 +1,12 @@
 """What the networks look at, after the runs: which arms are still to be looked at, and one of them looked at.
 
-The parent asks `pending`; only workers call `look_at`, which loads torch.
+The parent asks `pending`; only workers call `attribute`, which loads torch.
 """
 
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,11 @@ from commongarden.store.attribution_maps import Attribution, Evidence
 from commongarden.study import Study
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, device
+
+    from commongarden.data.on_the_fly import Images
+    from commongarden.train.attribution import Anatomy
+    from commongarden.train.classifier import Classifier
 
 MAP_PIXELS = 128  # a photo with its evidence, per side
 N_POINTS = 400  # test photos on the map of features
@@ -50,7 +55,7 @@ def attribute(store: Store, prepared: PreparedData, task: AttributionTask, devic
     try:
         return Attributed(task.arm, _sight(store, prepared, task, device_name))
     except CommonGardenError as error:
-        return Attributed(task.arm, None, str(error))
+        return Attributed(task.arm, None, error.reason)
     except Exception as error:
         from commongarden.train.blame import describe_user_error
 
@@ -58,12 +63,9 @@ def attribute(store: Store, prepared: PreparedData, task: AttributionTask, devic
 
 
 def _sight(store: Store, prepared: PreparedData, task: AttributionTask, device_name: str) -> Attribution:
-    import torch
-    from sklearn.decomposition import PCA
-
     from commongarden.arch import read
     from commongarden.data import batches
-    from commongarden.runner.training import EVALUATION_BATCH
+    from commongarden.runner.run_setup import EVALUATION_BATCH
     from commongarden.train import attribution, measure
     from commongarden.train.classifier import Classifier
     from commongarden.train.state import from_bytes
@@ -76,46 +78,15 @@ def _sight(store: Store, prepared: PreparedData, task: AttributionTask, device_n
     from_bytes(classifier, read_weights(store.directory(task.arm, task.seed), run))
     classifier.to(device).eval()
     images = prepared.images(run.recipe.resolution)
-    place = {photo.path: i for i, photo in enumerate(prepared.manifest.photos)}
-
-    def photos_of(indices: np.ndarray) -> Tensor:
-        pixels: Tensor = torch.from_numpy(np.asarray(images[indices])).permute(0, 3, 1, 2).to(device)
-        return pixels
-
-    parts = attribution.anatomy(classifier, photos_of(prepared.test[:1]))
-    chosen = np.array([place[path] for path in task.photos], dtype=np.int64)
-    evidence: tuple[Evidence, ...] = ()
-    if len(chosen):
-        pixels = photos_of(chosen)
-        with torch.inference_mode():
-            probabilities = classifier(pixels).float().softmax(1).cpu()
-        called = probabilities.argmax(1)
-        maps = None
-        if parts.mapped is not None:
-            with suppress(Exception):  # others' code may not let a gradient come to this layer; the rest is shown
-                maps = attribution.evidence(classifier, parts.mapped[1], pixels, called.to(device))
-        evidence = tuple(
-            Evidence(
-                path,
-                int(prepared.labels[chosen[i]]),
-                int(called[i]),
-                float(probabilities[i].max()),
-                _jpeg(np.asarray(images[chosen[i]])),
-                b"" if maps is None else _jpeg(np.asarray(images[chosen[i]]), maps[i]),
-            )
-            for i, path in enumerate(task.photos)
-        )
+    parts = attribution.anatomy(classifier, _pixels(images, prepared.test[:1], device))
+    evidence = _evidence(classifier, parts, prepared, images, task.photos, device)
 
     n = min(N_POINTS, len(prepared.test))
     shown = prepared.test[np.unique(np.linspace(0, len(prepared.test) - 1, n).astype(np.int64))]
     found, said = attribution.features(
         classifier, parts.head, batches.in_order(images, prepared.labels, shown, EVALUATION_BATCH), device
     )
-    points, explained = np.zeros((len(found), 2), np.float32), (0.0, 0.0)
-    if min(found.shape) >= 2 and np.ptp(found, axis=0).max() > 0:
-        axes = PCA(2, random_state=0)
-        points = axes.fit_transform(found).astype(np.float32)
-        explained = (float(axes.explained_variance_ratio_[0]), float(axes.explained_variance_ratio_[1]))
+    points, explained = _points(found)
     kernels = (
         attribution.kernels(parts.first)[:N_FILTERS] if parts.first is not None else np.zeros((0, 1, 1, 3), np.uint8)
     )
@@ -134,6 +105,63 @@ def _sight(store: Store, prepared: PreparedData, task: AttributionTask, device_n
         labels=prepared.labels[shown],
         called=said,
     )
+
+
+def _pixels(images: Images, indices: np.ndarray, on: device) -> Tensor:
+    """The photos at these places, (n, 3, height, width) uint8."""
+    import torch
+
+    pixels: Tensor = torch.from_numpy(np.asarray(images[indices])).permute(0, 3, 1, 2).to(on)
+    return pixels
+
+
+def _evidence(
+    classifier: Classifier,
+    parts: Anatomy,
+    prepared: PreparedData,
+    images: Images,
+    photos: Sequence[str],
+    on: device,
+) -> tuple[Evidence, ...]:
+    """What speaks for the class that each of the photos is taken for."""
+    if not photos:
+        return ()
+    import torch
+
+    from commongarden.train import attribution
+
+    place = {photo.path: i for i, photo in enumerate(prepared.manifest.photos)}
+    chosen = np.array([place[path] for path in photos], dtype=np.int64)
+    pixels = _pixels(images, chosen, on)
+    with torch.inference_mode():
+        probabilities = classifier(pixels).float().softmax(1).cpu()
+    called = probabilities.argmax(1)
+    maps = None
+    if parts.mapped is not None:
+        with suppress(Exception):  # others' code may not let a gradient come to this layer; the rest is shown
+            maps = attribution.evidence(classifier, parts.mapped[1], pixels, called.to(on))
+    return tuple(
+        Evidence(
+            path,
+            int(prepared.labels[chosen[i]]),
+            int(called[i]),
+            float(probabilities[i].max()),
+            _jpeg(np.asarray(images[chosen[i]])),
+            b"" if maps is None else _jpeg(np.asarray(images[chosen[i]]), maps[i]),
+        )
+        for i, path in enumerate(photos)
+    )
+
+
+def _points(features: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
+    """Features (n, k) on their two principal axes, and the share of the variance on each."""
+    from sklearn.decomposition import PCA
+
+    if min(features.shape) < 2 or np.ptp(features, axis=0).max() <= 0:
+        return np.zeros((len(features), 2), np.float32), (0.0, 0.0)
+    axes = PCA(2, random_state=0)
+    points = axes.fit_transform(features).astype(np.float32)
+    return points, (float(axes.explained_variance_ratio_[0]), float(axes.explained_variance_ratio_[1]))
 
 
 def _jpeg(photo: np.ndarray, lit: np.ndarray | None = None) -> bytes:

@@ -3,6 +3,8 @@ cache."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from commongarden import store as store_files
@@ -11,25 +13,24 @@ from commongarden.i18n.language import _
 from commongarden.runner import plan
 from commongarden.runner.prepared_data import OnProgress, PreparedData
 from commongarden.store import Store
-from commongarden.study import Study
 
 
 def keep(
     store: Store,
-    study: Study,
     prepared: PreparedData,
+    seeds: Sequence[int],
+    resolution: int,
     on_progress: OnProgress | None = None,
     tell: result_cache.Tell | None = None,
 ) -> None:
-    """Fits the baselines of every split of the study where neither the store nor the cache has those of these photos
+    """Fits the baselines of the split of every run seed where neither the store nor the cache has those of these photos
     and that split. tell: hears where the cache's were torn.
 
-    They see the photos at the smallest size that some arm sees, whose file of decoded images is there already.
+    resolution: of the photos that they see: the smallest that some arm sees, whose decoded images are cached already.
     """
-    prepared_by_split = {own.split.hash: own for own in (prepared.of(seed) for seed in study.seeds)}
+    prepared_by_split = {own.split.hash: own for own in (prepared.of(seed) for seed in seeds)}
     data = prepared.manifest.hash
     missing = [own for split, own in prepared_by_split.items() if store.baselines(data, split) is None]
-    resolution = min(study.recipe_of(arm).resolution for arm in study.arms)
     for done, own in enumerate(missing, 1):
         key = _key(own, resolution)
         packed = result_cache.recall(prepared.cache_folder, key, tell)

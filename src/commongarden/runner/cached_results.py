@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
 
@@ -17,7 +17,7 @@ from commongarden.data import result_cache
 from commongarden.i18n.language import ngettext
 from commongarden.records.findings import Audit
 from commongarden.runner import limits, plan
-from commongarden.runner.events import Audited, AuditTask, Pilot, Piloted, Seen, Task
+from commongarden.runner.events import Audited, AuditTask, Event, Pilot, Piloted, Seen, Task
 from commongarden.runner.prepared_data import PreparedData
 from commongarden.study import Study
 
@@ -26,9 +26,11 @@ LIBRARIES = ("pillow", "torch")
 
 @dataclass(frozen=True)
 class _Timed:
-    """A pilot with the day on which it was made, as YYYY-MM-DD."""
+    """What a pilot found, with the day on which it was made, as YYYY-MM-DD."""
 
-    piloted: Piloted
+    seconds: float
+    memory_bytes: int
+    disk_bytes: int
     day: str
 
 
@@ -57,7 +59,7 @@ class CachedResults:
                 found.append(Audited(task.arm, msgspec.json.decode(data, type=Audit)))
             else:
                 timed = msgspec.json.decode(data, type=_Timed)
-                found.append(replace(timed.piloted, arm=task.arm))
+                found.append(Piloted(task.arm, timed.seconds, timed.memory_bytes, timed.disk_bytes))
                 days.append(timed.day)
         if days:
             text = ngettext(
@@ -68,12 +70,12 @@ class CachedResults:
             self.tell(text.format(n=len(days), day=min(days)))
         return found, left
 
-    def keep(self, event: Seen) -> None:
-        """Keeps what a worker found, for the next study."""
+    def keep(self, event: Event | Seen) -> None:
+        """Keeps what a worker found of an arm, for the next study."""
         if isinstance(event, Audited) and event.audit is not None and (key := self._key(AuditTask(event.arm))):
             result_cache.keep(self.prepared.cache_folder, key, msgspec.json.encode(event.audit))
         if isinstance(event, Piloted) and event.seconds is not None and (key := self._key(Pilot(event.arm))):
-            timed = _Timed(replace(event, arm=""), plan.now()[:10])
+            timed = _Timed(event.seconds, event.memory_bytes, event.disk_bytes, plan.now()[:10])
             result_cache.keep(self.prepared.cache_folder, key, msgspec.json.encode(timed))
 
     def _key(self, task: Task) -> str:

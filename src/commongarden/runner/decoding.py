@@ -2,42 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 
 from commongarden.data import cache
 from commongarden.data.on_the_fly import seconds_per_photo
 from commongarden.i18n.language import _
-from commongarden.runner import plan
 from commongarden.runner.events import Job
 from commongarden.runner.forecast import clock
 from commongarden.runner.prepared_data import PreparedData
-from commongarden.study import Study
+from commongarden.study.recipe import Recipe
 
 
-def n_read(study: Study, prepared: PreparedData, job: Job) -> int:
+def n_read(prepared: PreparedData, recipe: Recipe, job: Job) -> int:
     """How many photos a run decodes: the training part once for the statistics of its channels, both parts each epoch,
     the test part at its end."""
-    own, recipe = prepared.of(job.seed), plan.recipe_of(study, job)
+    own = prepared.of(job.seed)
     statistics = len(own.train) if recipe.pixels == "standardized" else 0
     return statistics + recipe.epochs * (len(own.train) + len(own.val)) + len(own.test)
 
 
 def costs(
-    study: Study,
     prepared: PreparedData,
-    jobs: Sequence[Job],
+    recipes: Mapping[Job, Recipe],
     n_workers: int,
     measured: Callable[[int], float] | None = None,
 ) -> list[str]:
-    """A sentence for each size at which photos are decoded each time. measured: seconds of one photo at a resolution,
-    by default timed now."""
+    """A sentence for each size at which photos are decoded each time.
+
+    recipes: of the jobs. measured: seconds of one photo at a resolution, by default timed now.
+    """
     said = []
     for resolution, room in prepared.direct.items():
-        among = [job for job in jobs if plan.recipe_of(study, job).resolution == resolution]
+        among = {job: recipe for job, recipe in recipes.items() if recipe.resolution == resolution}
         if not among:
             continue
         one = seconds_per_photo(prepared.manifest, resolution) if measured is None else measured(resolution)
-        all_of_them = one * sum(n_read(study, prepared, job) for job in among)
+        all_of_them = one * sum(n_read(prepared, recipe, job) for job, recipe in among.items())
         text = _(
             "photos are decoded each time at {resolution} pixels: decoded once they need {needed:,.1f} MB in {folder}, "
             "where {room:,.1f} MB are left by the disk and --cache-budget. One takes {ms:.2f} ms, so the runs at that "

@@ -17,7 +17,6 @@ from commongarden.errors import RunnerError
 from commongarden.i18n.language import _, translate
 from commongarden.runner import plan
 from commongarden.runner.isolated import Died, Progress, calls
-from commongarden.study import Study
 from commongarden.study.recipe import Recipe
 
 SECONDS = 3.0  # for a study; what is left over waits for the next one
@@ -25,11 +24,8 @@ ACCEPTED = 'layout = "channels-first"'
 Subject = tuple[Node, Recipe]
 
 
-def check(study: Study, n_classes: int, cache_folder: Path) -> None:
-    """Raises RunnerError for a convolution whose output or gradients are wrong on this machine."""
-    subjects = {
-        name: (arm.network(n_classes), study.recipe_of(name)) for name, arm in study.arms.items() if arm.origin is None
-    }
+def check(subjects: Mapping[str, Subject], cache_folder: Path) -> None:
+    """Raises RunnerError for a convolution whose output or gradients are wrong on this machine. subjects: by arm."""
     keys = {name: _key(*subject) for name, subject in subjects.items()}
     lacking = {name: subjects[name] for name, key in keys.items() if result_cache.recall(cache_folder, key) is None}
     if not lacking:

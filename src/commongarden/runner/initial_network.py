@@ -5,8 +5,7 @@ from __future__ import annotations
 from commongarden.arch import External, Node, children
 from commongarden.errors import StudyError
 from commongarden.i18n.language import _
-from commongarden.runner.events import Job
-from commongarden.study import Study
+from commongarden.study.arm import Arm
 from commongarden.study.recipe import Recipe
 from commongarden.train import streams, weights
 from commongarden.train.classifier import Classifier
@@ -17,17 +16,23 @@ Channels = tuple[float, float, float]
 
 
 def first_weights(
-    study: Study, job: Job, network: Node, input: tuple[int, int, int], recipe: Recipe, mean: Channels, std: Channels
+    arm: Arm,
+    network: Node,
+    input: tuple[int, int, int],
+    recipe: Recipe,
+    mean: Channels,
+    std: Channels,
+    study_seed: int,
+    init_seed: int,
 ) -> Classifier:
     """The classifier with weights drawn by the recipe from the run's own stream, or those that its arm asks for.
 
-    Raises ArchError where somebody else's network or its weights cannot be had.
+    input: (height, width, channels). mean, std: of the channels, in 0..255. init_seed: the run's seed of its first
+    weights. Raises ArchError where somebody else's network or its weights cannot be had.
     """
-    seed = study.stream_seed(job.seed, "init")
-    streams.seed_all(streams.seed(study.seed, seed, "initialization"))  # for networks that draw their own
+    streams.seed_all(streams.seed(study_seed, init_seed, "initialization"))  # for networks that draw their own
     classifier = Classifier(network, input, recipe, mean, std)
-    initialize(classifier, recipe, streams.generator(study.seed, seed, "initialization"))
-    arm = study.arms[job.arm]
+    initialize(classifier, recipe, streams.generator(study_seed, init_seed, "initialization"))
     if arm.origin is not None and arm.wants_weights:
         inner = next(part for part in classifier.modules() if isinstance(part, ExternalNetwork))
         weights.load(inner, arm, arm.origin.weights)

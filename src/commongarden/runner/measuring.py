@@ -6,19 +6,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING
 
 from commongarden.errors import ArchError, CommonGardenError
+from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import N_, _, translate
 from commongarden.runner import limits
 from commongarden.runner.isolated import Calls, Died, Progress, Waits, calls
-from commongarden.study import Study, origin
+from commongarden.study import origin
 from commongarden.study.arm import Arm
 from commongarden.study.origin import Origin
 from commongarden.study.recipe import Recipe, override
-
-if TYPE_CHECKING:
-    from commongarden.store import Store
 
 Input = tuple[int, int, int]
 PLAIN = "channels-first"  # torch's own memory layout, which every network is written for
@@ -26,10 +23,19 @@ CRASHED = N_("trained in the memory layout {layout}: with {wanted}, the process 
 
 
 def measure(arm: Arm, n_classes: int, input: Input) -> Arm:
-    """The arm with the cost of its network for so many classes and images of (height, width, channels).
+    """Measures the cost of a network of torchvision, timm or a user's file, in a process of its own.
 
-    One of commongarden's own is returned as it is. Raises ArchError where the network cannot be made, also where it
-    takes its process down.
+    Args:
+        arm: the arm that names it.
+        n_classes: number of logits that it is built with.
+        input: (height, width, channels) of an image, in pixels.
+
+    Returns:
+        The arm with parameters, MACs and activation bytes in `arm.origin`; an arm of commongarden's own architectures
+        is returned as it is, since its cost is computed.
+
+    Raises:
+        ArchError: the network cannot be built, or crashes its process.
     """
     if arm.origin is None or arm.origin.fits(n_classes, input):
         return arm
@@ -42,37 +48,50 @@ def measure(arm: Arm, n_classes: int, input: Input) -> Arm:
 
 
 def preflight(arm: Arm, n_classes: int, input: Input, recipe: Recipe | None = None, device: str = "cpu") -> Arm:
-    """The arm with the cost of its network, once it has passed the preflight check (train/preflight.py), which does all
-    that a run by this recipe will do. input: (height, width, 3).
+    """Checks that a network of torchvision, timm or a user's file can be trained, before any image is decoded.
 
-    One of commongarden's own is returned as it is. Raises ArchError where the network cannot be made or trained, also
-    where it takes its process down.
+    It does what a run by this recipe will do (forward and backward pass, optimizer step, evaluation, storing, loading,
+    resuming) on a few images, in a process of its own.
+
+    Args:
+        arm: the arm that names the network.
+        n_classes: number of logits that it is built with.
+        input: (height, width, 3) of an image, in pixels.
+        recipe: how it will be trained; None for the default recipe at that image size.
+        device: "cpu", "cuda" or another name of torch's.
+
+    Returns:
+        The arm with the cost of its network and what the check found (a memory layout to avoid, notes) in `arm.origin`;
+        an arm of commongarden's own architectures is returned as it is.
+
+    Raises:
+        ArchError: the network cannot be built or trained, or crashes its process.
     """
     recipe = override(recipe or Recipe(), arm.overrides)
     return _measured({"": (arm, input, recipe)}, n_classes, (), device)[""]
 
 
 def measured(
-    study: Study,
+    arms: Mapping[str, Arm],
+    recipe: Recipe,
     n_classes: int,
     *,
-    store: Store | None = None,
+    finished: Collection[str] = (),
     device: str = "cpu",
     on_progress: Callable[[int, int], None] | None = None,
     tell: Callable[[str], None] | None = None,
-) -> Study:
-    """The study with every network of other people's code measured at its arm's image size and checked
+) -> dict[str, Arm]:
+    """The arms with every network of other people's code measured at its arm's image size and checked
     (train/preflight.py).
 
-    store: an arm that was measured by an earlier version is checked too, unless it has finished runs there.
-    on_progress(done, total) is called after each network; tell hears of a check that takes long.
+    recipe: that they share. finished: arms with finished runs; any other one that was measured by an earlier version is
+    checked again. on_progress(done, total) is called after each network; tell hears of a check that takes long.
     """
     wanted = {}
-    for name, arm in study.arms.items():
-        recipe = override(study.recipe, arm.overrides)
-        wanted[name] = (arm, (recipe.resolution, recipe.resolution, 3), recipe)
-    finished = {run.arm for run in store.runs() if run.status == "finished"} if store is not None else set()
-    return dataclasses.replace(study, arms=_measured(wanted, n_classes, finished, device, on_progress, tell))
+    for name, arm in arms.items():
+        own = override(recipe, arm.overrides)
+        wanted[name] = (arm, (own.resolution, own.resolution, 3), own)
+    return _measured(wanted, n_classes, finished, device, on_progress, tell)
 
 
 def _measured(
@@ -148,7 +167,7 @@ def _checked(
 
 def _noted(found: Origin, died: Died, layouts: tuple[str, ...]) -> Origin:
     note = CRASHED.format(layout=layouts[1], wanted=layouts[0], phase=_phase(died), reason=died.cause)
-    return dataclasses.replace(found, notes=(note, *found.notes))
+    return dataclasses.replace(found, notes=(note, *found.texts))
 
 
 def _crashed(arm: Arm, died: Died) -> ArchError:
@@ -160,7 +179,7 @@ def _crashed(arm: Arm, died: Died) -> ArchError:
     return ArchError(message)
 
 
-def _phase(died: Died) -> str:
+def _phase(died: Died) -> Coded:
     return origin.PHASES.get(died.phase, N_("its start"))
 
 
@@ -189,7 +208,7 @@ def _preflight(
 def _described(arm: Arm, work: Callable[[], Origin]) -> Origin:
     """What the work gives; whatever the network's code raises in it, as an error in one sentence."""
     from commongarden.train.blame import describe_user_error
-    from commongarden.train.external import user_file
+    from commongarden.train.loading import user_file
 
     try:
         return work()

@@ -8,6 +8,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -16,18 +17,74 @@ import msgspec
 import psutil
 
 from commongarden import arch
+from commongarden.arch import Node
 from commongarden.errors import RunnerError
-from commongarden.i18n.language import _
+from commongarden.i18n.language import N_, _
 from commongarden.records import SCHEMA, Failure, Git, Hashes, Machine, Run
 from commongarden.runner import limits
 from commongarden.runner.events import AuditTask, FoldJob, Job, Trial
+from commongarden.runner.executor import TaskContext
 from commongarden.runner.prepared_data import PreparedData
 from commongarden.store import Store
 from commongarden.study import Study
+from commongarden.study.arm import Arm
 from commongarden.study.recipe import Recipe, hashed
 
 WORKER_BYTES = 450_000_000  # resident size of a process that has torch loaded and runs a small step
 PACKAGES = ("commongarden", "torch", "torchvision", "timm", "numpy", "pillow", "scipy")
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """One run as it is to be made: all that a worker needs of the study, beside the photos.
+
+    record: what is known of the run before it begins. study_seed, init_seed, order_seed: what its streams of chance are
+    made from.
+    """
+
+    job: Job
+    arm: Arm
+    record: Run
+    study_seed: int
+    init_seed: int
+    order_seed: int
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether it is a tuning run, which is not tested."""
+        return isinstance(self.job, Trial)
+
+
+def run_plan(study: Study, prepared: PreparedData, job: Job, device: str) -> RunPlan:
+    """How a job's run is made on this machine."""
+    return RunPlan(
+        job,
+        study.arms[job.arm],
+        record(study, prepared, job, device),
+        study.seed,
+        study.stream_seed(job.seed, "init"),
+        study.stream_seed(job.seed, "order"),
+    )
+
+
+def first_run(study: Study, prepared: PreparedData, arm: str, device: str) -> RunPlan:
+    """The run with an arm's first seed, by which it is audited and timed."""
+    return run_plan(study, prepared, Job(arm, study.seeds[0]), device)
+
+
+def task_context(
+    store: Store, prepared: PreparedData, device: str, n_workers: int, stop_at_futility: bool = False
+) -> TaskContext:
+    """What the workers of a study begin with, so many at a time."""
+    threads = n_decoding(store.study(), n_workers)
+    return TaskContext(store.root, prepared.cache_folder, device, prepared.direct, threads, stop_at_futility)
+
+
+def networks(study: Study, n_classes: int) -> dict[str, tuple[Node, Recipe]]:
+    """The network and the recipe of each arm whose network is no other people's."""
+    return {
+        name: (arm.network(n_classes), study.recipe_of(name)) for name, arm in study.arms.items() if arm.origin is None
+    }
 
 
 def pending(study: Study, store: Store) -> list[Job]:
@@ -171,10 +228,10 @@ def record(study: Study, prepared: PreparedData, job: Job, device: str) -> Run:
         n_test=len(prepared.test),
         pixel_mean=(0.0, 0.0, 0.0),
         pixel_std=(1.0, 1.0, 1.0),
-        failure=Failure("not begun"),
+        failure=Failure(N_("not begun")),
         repeats=device == "cpu" and (kept is None or kept.repeats),
         git=git_state(),
-        notes=() if kept is None else kept.notes,
+        notes=() if kept is None else kept.texts,
         range=prepared.manifest.range,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -79,16 +79,16 @@ def prepare_data(
     are not decoded in advance. tell: hears of what was kept for other studies and is torn. listed: the data's files,
     where they were listed before (sources.py).
 
-    Raises StoreError where the folder holds another study: changed data, split, recipe or arm.
-    """
+    Raises StoreError where the folder holds another study: changed data, split, recipe or arm."""
 
     def told(what: str) -> Callable[[int, int], None] | None:
         return None if on_progress is None else lambda done, total: on_progress(what, done, total)
 
-    if (root / "study.toml").is_file():
+    is_begun = (root / "study.toml").is_file()
+    if is_begun:
         study = _extended(root, store_files.open_store(root).study(), study)
     if listed is None:
-        listed = sources.listed(study, root, keep_going=keep_going)
+        listed = sources.listed(study.data_plan, root, keep_going=keep_going)
     manifest = folder.scan(
         study.data,
         study.reading,
@@ -99,48 +99,63 @@ def prepare_data(
         tell=tell,
         range=study.range,
     )
-    if (root / "study.toml").is_file():  # of earlier versions perhaps, which had none
+    if is_begun:  # by an earlier version perhaps, which had no range
         manifest = replace(_as_begun(Store(root), manifest), range=study.range)
     else:
         study = replace(study, range=manifest.range)
-    store = Store(root)
-    study = measured(
-        study,
-        len(manifest.classes),
-        store=store if (root / "study.toml").is_file() else None,
-        device=device,
-        on_progress=told(_("checking networks")),
-        tell=tell,
-    )
-    if (root / "study.toml").is_file():
-        if (root / "manifest.csv").is_file():  # one that was set aside is held against the runs below
-            _check_same_photos(root, store.manifest(), manifest)
-        _check_same_networks(store, study, len(manifest.classes))
+    store, n_classes = Store(root), len(manifest.classes)
+    finished = {run.arm for run in (store.runs() if is_begun else ()) if run.status == "finished"}
+    checked = measured(
+        study.arms, study.recipe, n_classes, finished=finished, device=device,
+        on_progress=told(_("checking networks")), tell=tell,
+    )  # fmt: skip
+    study = replace(study, arms=checked)
+    if is_begun and (root / "manifest.csv").is_file():  # one that was set aside is compared with the runs below
+        _check_same_photos(root, store.manifest(), manifest)
+    if is_begun:
+        _check_same_networks(store, study, n_classes)
     found = _inspected(store, manifest, cache_folder, on_progress, tell)
     own = _splits(store, study, manifest, () if found is None else found.groups)
-    if (root / "study.toml").is_file():
+    if is_begun:
         contract.check(store, store.study(), manifest, own, store.runs())
+    _write(store, study, manifest, own, listed, found)
+    sizes = {study.recipe_of(arm).resolution for arm in study.arms}
+    direct = _decoded(manifest, sorted(sizes), cache_folder, cache_budget, told)
+    return store, replace(_soil(manifest, own[study.seeds[0]], cache_folder, own), direct=direct)
+
+
+def _write(
+    store: Store,
+    study: Study,
+    manifest: Manifest,
+    own: Mapping[int, Split],
+    listed: Listed,
+    found: Inspection | None,
+) -> None:
+    """Stores the effective study with its photos, last of all the study itself."""
     if found is not None:
         store_files.keep(store.root, inspection.FILE, msgspec.json.encode(found))
-    parts = own[study.seeds[0]]
-    store_files.write_split(store, manifest, parts)  # anew each time: where the photos lie may have changed
+    store_files.write_split(store, manifest, own[study.seeds[0]])  # each time: the photos may lie elsewhere now
     sources.keep(store, listed, manifest)
     contract.write(store, contract.of(study, manifest, own))
-    store_files.write_study(root, study)
+    store_files.write_study(store.root, study)
+
+
+def _decoded(
+    manifest: Manifest,
+    sizes: Sequence[int],
+    cache_folder: Path,
+    cache_budget: int | None,
+    told: Callable[[str], Callable[[int, int], None] | None],
+) -> dict[int, int]:
+    """Decodes the photos at each size at which they fit. Returns the bytes that are left for each of the others."""
     direct = {}
-    for resolution in sorted({study.recipe_of(arm).resolution for arm in study.arms}):
-        if (room := cache.room(manifest, resolution, resolution, cache_folder, cache_budget)) is not None:
-            direct[resolution] = room
+    for size in sizes:
+        if (room := cache.room(manifest, size, size, cache_folder, cache_budget)) is not None:
+            direct[size] = room
             continue
-        cache.images(
-            manifest,
-            resolution,
-            resolution,
-            cache_folder,
-            told(_("decoding at {n} pixels").format(n=resolution)),
-            check=True,
-        )
-    return store, replace(_soil(manifest, parts, cache_folder, own), direct=direct)
+        cache.images(manifest, size, size, cache_folder, told(_("decoding at {n} pixels").format(n=size)), check=True)
+    return direct
 
 
 def _as_begun(store: Store, found: Manifest) -> Manifest:
@@ -175,12 +190,12 @@ def _splits(store: Store, study: Study, manifest: Manifest, alike: Alike) -> dic
     """The split of each run seed: those that the store holds, and new ones for new seeds, which it then holds too."""
     if not study.splits_vary:
         kept = (store.root / "study.toml").is_file() and (store.root / "split.json").is_file()
-        one = store.split() if kept else of_run_seed(manifest, study, study.seeds[0], alike)
+        one = store.split() if kept else of_run_seed(manifest, study.data_plan, study.seeds[0], alike)
         return dict.fromkeys(study.seeds, one)
     if not (store.root / "study.toml").is_file():  # what a killed process began may be of another plan
         store_files.forget_splits(store)
     missing = [seed for seed in study.seeds if not store.split_file(seed).is_file()]
-    made = {seed: of_run_seed(manifest, study, seed, alike) for seed in missing}
+    made = {seed: of_run_seed(manifest, study.data_plan, seed, alike) for seed in missing}
     for seed, parts in made.items():
         store_files.write_own_split(store, seed, parts)
     return {seed: made.get(seed) or store.split(seed) for seed in study.seeds}

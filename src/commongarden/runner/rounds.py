@@ -10,7 +10,6 @@ from commongarden.runner.events import Job, Piloted
 from commongarden.stats import raced, racing
 from commongarden.stats.raced import Raced
 from commongarden.store import Store
-from commongarden.study import Study
 
 
 class Rounds:
@@ -18,13 +17,12 @@ class Rounds:
 
     def __init__(
         self,
-        study: Study,
         store: Store,
         spending: Spending | None,
         known: Mapping[str, Piloted],
         tell: Callable[[Raced, int], None],
     ) -> None:
-        self.study, self.store, self.spending, self.known, self.tell = study, store, spending, known, tell
+        self.study, self.store, self.spending, self.known, self.tell = store.study(), store, spending, known, tell
         self.n_told = -1
         self.is_over = False
         self.raced: Raced | None = None
@@ -73,7 +71,7 @@ class Rounds:
     def _race(self) -> racing.Race:
         assert self.spending is not None
         return raced.replay(
-            self.study, self.store, racing.Plan(self.spending.most, self.study.margin / 100), self.study.seeds
+            self.study, self.store, racing.RacePlan(self.spending.most, self.study.margin / 100), self.study.seeds
         )
 
     def _n_runs(self) -> int:

@@ -18,13 +18,13 @@ from commongarden.errors import DataError, StoreError
 from commongarden.i18n.language import _, translate
 from commongarden.records import Manifest, Understood
 from commongarden.store import Store
-from commongarden.study import Study
+from commongarden.study import DataOptions, DataPlan, Study
 
 Choose = Callable[[AmbiguousError], str]
 OnProgress = Callable[[int, int], None]  # how many files are checked, how many there are
 
 
-def listed(study: Study, root: Path, *, keep_going: bool = False, on_progress: OnProgress | None = None) -> Listed:
+def listed(plan: DataPlan, root: Path, *, keep_going: bool = False, on_progress: OnProgress | None = None) -> Listed:
     """The files of the study's data, as `data.finding.find` gives them, read as they were when the study in `root` was
     begun: with the layout that is stored there, and by an earlier version without recognizing any.
 
@@ -32,26 +32,26 @@ def listed(study: Study, root: Path, *, keep_going: bool = False, on_progress: O
     """
     kept, before = _stored(root)
     undeclared = set() if before is None else _undeclared(before)
-    options = study.reading
+    options = plan.reading
     if kept is not None and not options.layout:
         options = replace(options, layout=kept.reading.layout)
 
     def find(layout: str) -> Listed:
         read = replace(options, layout=layout)
-        return finding.find(study.data, read, keep_going=keep_going, on_progress=on_progress, earlier=undeclared)
+        return finding.find(plan.data, read, keep_going=keep_going, on_progress=on_progress, earlier=undeclared)
 
     if before is None:
         new = find(options.layout)
-        if reason := too_few_groups(new.candidates, study.split, study.folds):
+        if reason := too_few_groups(new.candidates, plan.split, plan.folds):
             raise DataError(reason)
         return new
     places = {(photo.path, photo.label, photo.part) for photo in before.photos}
     try:
-        found, error = _without_new_groups(find(options.layout), study, before), None
-        if options.layout or not Path(study.data).is_dir() or places <= _places(found):
+        found, error = _without_new_groups(find(options.layout), plan, before), None
+        if options.layout or not Path(plan.data).is_dir() or places <= _places(found):
             return found
     except DataError as refused:
-        if options.layout or not Path(study.data).is_dir():
+        if options.layout or not Path(plan.data).is_dir():
             raise
         found, error = None, refused
     with suppress(DataError):
@@ -65,17 +65,17 @@ def listed(study: Study, root: Path, *, keep_going: bool = False, on_progress: O
 
 
 def chosen(
-    study: Study, root: Path, keep_going: bool, choose: Choose | None, on_progress: OnProgress | None = None
-) -> tuple[Study, Listed]:
-    """The study with its data listed; choose is asked where these can be read in several ways, and the study then has
-    its answer. Raises DataError."""
+    plan: DataPlan, root: Path, keep_going: bool, choose: Choose | None, on_progress: OnProgress | None = None
+) -> tuple[DataOptions, Listed]:
+    """How a study's data are read, and their files; choose is asked where there are several ways, and its answer is
+    then among the options. Raises DataError."""
     try:
-        return study, listed(study, root, keep_going=keep_going, on_progress=on_progress)
+        return plan.reading, listed(plan, root, keep_going=keep_going, on_progress=on_progress)
     except AmbiguousError as error:
         if choose is None:
             raise
-        study = replace(study, reading=replace(study.reading, layout=choose(error)))
-        return study, listed(study, root, keep_going=keep_going, on_progress=on_progress)
+        plan = replace(plan, reading=replace(plan.reading, layout=choose(error)))
+        return plan.reading, listed(plan, root, keep_going=keep_going, on_progress=on_progress)
 
 
 def said(found: Listed) -> Iterator[str]:
@@ -89,7 +89,8 @@ def keep(store: Store, found: Listed, manifest: Manifest) -> None:
     """Keeps beside the study how its data were understood and what each class loses, without the folders that the data
     lie in."""
     said = (*found.notes, *losses.records(folder.lost(found, manifest)))
-    notes = tuple(note.replace(f"{Path(found.source).as_posix()}/", "") for note in said)
+    folder_of = f"{Path(found.source).as_posix()}/"
+    notes = tuple(note.changed(lambda text: text.replace(folder_of, "")) for note in said)
     kept = msgspec.json.encode(Understood(found.layout, notes))
     store_files.keep(store.root, store_files.UNDERSTOOD, msgspec.json.format(kept, indent=1))
 
@@ -116,8 +117,8 @@ def _undeclared(before: Manifest) -> set[str]:
     return {key for key in ("part", "group") if not any(getattr(photo, key) for photo in before.photos)}
 
 
-def _without_new_groups(found: Listed, study: Study, before: Manifest) -> Listed:
+def _without_new_groups(found: Listed, plan: DataPlan, before: Manifest) -> Listed:
     """A CSV's column of groups is not read for a study that was begun without."""
-    if study.reading.group_by or any(photo.group for photo in before.photos):
+    if plan.reading.group_by or any(photo.group for photo in before.photos):
         return found
     return replace(found, candidates=tuple(replace(one, group="") for one in found.candidates))

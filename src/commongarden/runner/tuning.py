@@ -12,10 +12,13 @@ from commongarden.errors import RunnerError
 from commongarden.i18n.language import _
 from commongarden.runner import forecast, plan
 from commongarden.runner.cached_results import CachedResults
-from commongarden.runner.display import Display
-from commongarden.runner.events import Attributed, Audited, Job, Piloted, Task, Trial
-from commongarden.runner.forecast import Forecast
-from commongarden.runner.workers import LocalWorkers
+from commongarden.runner.callbacks import Callbacks
+from commongarden.runner.events import Job, Piloted, Task, Trial
+from commongarden.runner.execute import execute
+from commongarden.runner.executor import ExecutorFactory
+from commongarden.runner.options import RunOptions
+from commongarden.runner.prepared_data import PreparedData
+from commongarden.runner.record import StudyRecorder
 from commongarden.store import Store, contract
 from commongarden.study import TUNING_SEED, TUNING_SUFFIX, Study
 
@@ -34,60 +37,49 @@ def pending(study: Study, store: Store) -> list[Trial]:
 
 
 def search(
-    workers: LocalWorkers,
-    known: dict[str, Piloted],
-    n_workers: int | None,
-    display: Display,
+    store: Store,
+    prepared: PreparedData,
+    device: str,
+    options: RunOptions,
+    recorder: StudyRecorder,
+    executors: ExecutorFactory,
     stop: Callable[[], bool],
-    confirm: Callable[[Forecast], bool] | None = None,
-    *,
-    keep_audit: Callable[[Audited], None] = lambda event: None,
-    retry: bool = False,
 ) -> bool:
     """Makes the tuning runs that are missing, and when all are there puts each arm at its best into the study, with the
-    contrasts between those. Returns whether that is so; not where it was stopped, or declined.
+    contrasts between those. Returns whether that is so, also where nothing is tuned; not where it was stopped, or
+    declined.
 
-    workers: where the runs are made, but for how many at a time. known: what a run of each arm takes, filled for those
-    that were not known, and for the arms that are added; confirm is asked where the search takes more than ten minutes.
-    keep_audit: what is done with the audit of an arm, which comes before its first run.
     An arm that has been tuned stays as it is. Raises RunnerError where an arm would have had another number of runs
     than the others.
     """
-    store, prepared, study = workers.store, workers.prepared, workers.store.study()
+    study = store.study()
     if study.tuning is None or not untuned(study):
         return True
-    if retry:
+    if options.retry:
         _forget_failed(study, store)
     trials = pending(study, store)
     if trials:
-        n_classes = len(prepared.manifest.classes)
-        n = plan.n_workers(study, len(trials), n_classes, workers.device, n_workers)
-        round_of = _Round(study, trials, known, n, n_classes, len(prepared.train), display, confirm)
-        memos = CachedResults(study, workers.prepared, workers.device, n, display.note)
-        wanted: list[Task] = [*plan.unaudited(study, store, trials, n_classes), *forecast.pilots(trials, known)]
-        recalled, tasks = memos.recalled(wanted)
-        for seen_before in recalled:
-            if isinstance(seen_before, Piloted):
-                known[seen_before.arm] = seen_before
-            else:
-                keep_audit(seen_before)
-        for event in dataclasses.replace(workers, n=n).execute(tasks, stop, round_of):
-            if isinstance(event, Audited | Piloted):
-                memos.keep(event)
-            if isinstance(event, Piloted):
-                known[event.arm] = event
-            elif isinstance(event, Audited):
-                keep_audit(event)
-            elif not isinstance(event, Attributed):  # which comes after the study's own runs only
-                display.show(event)
+        n_classes, note = len(prepared.manifest.classes), recorder.callbacks.display.note
+        n = plan.n_workers(study, len(trials), n_classes, device, options.n_workers)
+        tasks: list[Task] = [
+            *plan.unaudited(study, store, trials, n_classes), *forecast.pilots(trials, recorder.known)
+        ]  # fmt: skip
+        execute(
+            executors(plan.task_context(store, prepared, device, n), n, recorder.known),
+            tasks,
+            dataclasses.replace(recorder, event_files=None),
+            CachedResults(study, prepared, device, n, note),
+            stop,
+            _Round(study, trials, recorder.known, n, n_classes, len(prepared.train), recorder.callbacks),
+        )
         if pending(study, store):
             return False
-    found = settled(study, store, display.note)
+    found = settled(study, store, recorder.callbacks.display.note)
     store_files.write_study(store.root, found)
     contract.write(store, contract.of(found, prepared.manifest, store.splits()))  # the arms that were added are in it
     for tuned, arm in found.tuned_from().items():
-        if arm in known:  # the same network takes the same time
-            known.setdefault(tuned, dataclasses.replace(known[arm], arm=tuned))
+        if (known := recorder.known.get(arm)) is not None:  # the same network takes the same time
+            recorder.known.setdefault(tuned, dataclasses.replace(known, arm=tuned))
     return True
 
 
@@ -101,8 +93,7 @@ class _Round:
     n_workers: int
     n_classes: int
     n_train: int
-    display: Display
-    confirm: Callable[[Forecast], bool] | None
+    callbacks: Callbacks
     is_over: bool = False
 
     def __call__(self) -> list[Trial]:
@@ -110,7 +101,8 @@ class _Round:
             return []
         self.is_over = True
         assert self.study.tuning is not None
-        self.display.note(
+        display, confirm = self.callbacks.display, self.callbacks.confirm
+        display.note(
             _("tuning: {runs} runs for each of {arms}, judged on the validation part alone").format(
                 runs=self.study.tuning.runs, arms=", ".join(untuned(self.study))
             )
@@ -118,14 +110,14 @@ class _Round:
         found = forecast.forecast(self.trials, self._each(), self.n_workers)
         if found is not None:
             told = _("tuning takes about {time}, {workers} runs at a time; the study's own runs come after it")
-            self.display.note(told.format(time=forecast.clock(found.seconds), workers=self.n_workers))
-            if found.seconds > forecast.ASK_ABOVE and self.confirm is not None and not self.confirm(found):
+            display.note(told.format(time=forecast.clock(found.seconds), workers=self.n_workers))
+            if found.seconds > forecast.ASK_ABOVE and confirm is not None and not confirm(found):
                 return []
         sizes: dict[Job, float] = {
             trial: plan.work(self.study, trial, self.n_train, self.n_classes) for trial in self.trials
         }
         epochs: dict[Job, int] = {trial: plan.recipe_of(self.study, trial).epochs for trial in self.trials}
-        self.display.begin(sizes, epochs, self.n_workers)
+        display.begin(sizes, epochs, self.n_workers)
         return self.trials
 
     def _each(self) -> dict[str, Piloted]:

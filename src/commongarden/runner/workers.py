@@ -1,30 +1,27 @@
-"""Where runs are made. `Executor` is the small interface; local processes stand behind it here, a cluster could.
+"""Tasks carried out by processes of this machine: the executor (executor.py) that a study has by default.
 
-Each worker is a process of its own (processes.py) that makes one run after another. The parent loads no torch. A worker
-that finds its parent gone ends by itself. Where one dies, its run goes on in another from the last checkpoint; a run at
-which two die is stored as failed, with the cause. One that has been silent for longer than its work can explain
-(watching.py) is ended, and counts as dead. Before the machine swaps, the worker that began last goes home; its run goes
-on in another one from its last checkpoint.
+Each worker is a process of its own (processes.py) that carries out one task after another. The parent loads no torch. A
+worker that finds its parent gone ends by itself. Where one dies, its run goes on in another from the last checkpoint; a
+run at which two die is stored as failed, with the cause. One that has been silent for longer than its work can explain
+(worker_monitor.py) is ended, and counts as dead. Before the machine swaps, the worker that began last goes home; its
+run goes on in another one from its last checkpoint.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from pathlib import Path
-from typing import Protocol
 
-from commongarden import store as store_files
 from commongarden.errors import CommonGardenError, RunnerError
+from commongarden.i18n.coded import NOTHING, Coded
 from commongarden.i18n.language import N_, _, current, translate
-from commongarden.records import Failure
-from commongarden.runner import allocator, limits, plan, prepared_data, processes
+from commongarden.runner import allocator, limits, plan, processes
 from commongarden.runner.events import (
     Attributed,
     AttributionTask,
@@ -32,7 +29,6 @@ from commongarden.runner.events import (
     AuditTask,
     Event,
     Job,
-    Pilot,
     Piloted,
     RunDone,
     RunStopped,
@@ -40,6 +36,8 @@ from commongarden.runner.events import (
     Task,
     WorkerDied,
 )
+from commongarden.runner.executor import MOST_DEATHS, TaskContext
+from commongarden.runner.task_runner import give_up, open_tasks
 from commongarden.runner.worker_monitor import WorkerMonitor
 from commongarden.store import Store
 from commongarden.study import origin
@@ -47,21 +45,6 @@ from commongarden.study import origin
 READY = "ready"
 SHORT = 0.03  # of the memory: with less left than this, fewer runs go on at a time
 SECONDS_BETWEEN_LOOKS = 2.0  # at the memory
-DEATHS = 2  # of workers at one run, after which it is given up
-
-
-class Executor(Protocol):
-    """Makes runs somewhere and tells how they go; every job ends in one RunDone or RunStopped, every look in Audited,
-    every pilot in Piloted, every sighting in Sighted, unless it is stopped."""
-
-    def execute(
-        self, tasks: Sequence[Task], stop: Callable[[], bool], more: Callable[[], Sequence[Task]] | None = None
-    ) -> Iterator[Event | Seen]:
-        """Events of all tasks as they come. Once `stop()` is true, runs under way stop at their next step.
-
-        more: asked for further tasks each time that all are done, until it gives none; workers wait meanwhile.
-        """
-        ...
 
 
 @dataclass
@@ -75,108 +58,157 @@ class _Worker:
     watch: WorkerMonitor
     job: Task | None = None
     is_ready: bool = False
-    was_stuck: str = ""
+    was_stuck: Coded = NOTHING
     goes: bool = False
     ran: str = ""
     leaves: bool = False
 
+    def send(self, message: Task | None) -> None:
+        """A task, or None to go home."""
+        try:
+            self.connection.send(message)
+        except (BrokenPipeError, OSError):
+            return  # it has died, which the next read of its pipe tells
+
 
 @dataclass(frozen=True)
 class LocalWorkers:
-    """Processes on this machine. known: what a run of each arm takes, as far as that is known by then."""
+    """Processes on this machine, n at the most. known: what a run of each arm takes, as far as that is known by then;
+    patience with a silent worker is measured by it."""
 
-    store: Store
-    prepared: prepared_data.PreparedData
+    context: TaskContext
     n: int
-    device: str
-    stop_hopeless: bool = False
     known: Mapping[str, Piloted] = field(default_factory=dict)
 
     def execute(
         self, tasks: Sequence[Task], stop: Callable[[], bool], more: Callable[[], Sequence[Task]] | None = None
     ) -> Iterator[Event | Seen]:
-        """See Executor. Raises RunnerError where a worker cannot even begin."""
-        waiting = list(tasks)
-        workers: list[_Worker] = []
-        deaths: Counter[Job] = Counter()
-        n, looked, sent_home = self.n, 0.0, False
+        """See Executor."""
+        crew = _Crew(self.context, self.n, self.known, stop, more, list(tasks))
         try:
-            while True:
-                if more is not None and not waiting and not stop() and all(worker.job is None for worker in workers):
-                    waiting = list(more())
-                    if not waiting:
-                        more = None
-                    for worker in workers:
-                        self._next(worker, waiting, more is not None)
-                while waiting and len(workers) < n and not stop():
-                    workers.append(self._start())
-                    self._hand(workers[-1], waiting)
-                if not workers:
-                    yield from (RunStopped(job) for job in waiting if isinstance(job, Job))
-                    return
-                for worker in self._ready(workers):
-                    worker.watch.heard()
-                    try:
-                        message: Event | Seen | CommonGardenError | str | None = worker.connection.recv()
-                    except (EOFError, OSError):
-                        workers.remove(worker)
-                        event = self._buried(worker, deaths, stop())
-                        if event is not None:
-                            yield event
-                        if isinstance(event, WorkerDied):
-                            waiting.insert(0, event.job)
-                        continue
-                    if isinstance(message, CommonGardenError):
-                        raise message
-                    if isinstance(message, str):
-                        worker.is_ready = True
-                    elif isinstance(message, RunStopped) and worker.goes and not stop():
-                        waiting.insert(0, message.job)
-                        yield WorkerDied(message.job, N_("little memory is left, so one run fewer goes on at a time"))
-                    elif message is not None:
-                        yield message
-                    elif worker.goes:
-                        worker.job = None
-                    else:
-                        self._next(worker, [] if stop() else waiting, more is not None and not stop())
-                for worker in workers:
-                    worker.watch.look()
-                    if worker.is_ready and not worker.was_stuck and worker.watch.is_stuck(worker.job, self.known):
-                        worker.was_stuck = worker.watch.stuck()
-                        worker.process.kill()  # its pipe closes, which the next turn of this loop finds
-                if time.monotonic() - looked > SECONDS_BETWEEN_LOOKS:
-                    looked = time.monotonic()
-                    if _one_goes(workers):
-                        n -= 1
-                if stop() and not sent_home:
-                    sent_home = True
-                    for worker in workers:
-                        _send(worker, None)
+            yield from crew.events()
         finally:
-            for worker in workers:
-                worker.process.terminate()
-                worker.process.join()
+            crew.dismiss()
 
-    def _next(self, worker: _Worker, waiting: list[Task], stays: bool) -> None:
+
+@dataclass
+class _Crew:
+    """The workers of one call of `execute`, and the tasks that wait for them."""
+
+    context: TaskContext
+    n: int
+    known: Mapping[str, Piloted]
+    stop: Callable[[], bool]
+    more: Callable[[], Sequence[Task]] | None
+    waiting: list[Task] = field(default_factory=list)
+    workers: list[_Worker] = field(default_factory=list)
+    deaths: Counter[Job] = field(default_factory=Counter)
+    looked: float = 0.0  # when the memory was
+    is_sent_home: bool = False
+
+    @cached_property
+    def store(self) -> Store:
+        """Where the runs are."""
+        return Store(self.context.root)
+
+    @cached_property
+    def by_users(self) -> frozenset[str]:
+        """Arms whose networks a user's own file makes."""
+        arms = self.store.study().arms.items()
+        return frozenset(name for name, arm in arms if arm.origin is not None and not origin.is_of_library(arm.arch))
+
+    def events(self) -> Iterator[Event | Seen]:
+        """Those of all tasks, until there is neither a task nor a worker."""
+        while True:
+            self._ask_for_more()
+            while self.waiting and len(self.workers) < self.n and not self.stop():
+                self.workers.append(self.start())
+                self._hand(self.workers[-1])
+            if not self.workers:
+                yield from (RunStopped(job) for job in self.waiting if isinstance(job, Job))
+                return
+            for worker in self._ready():
+                yield from self._heard(worker)
+            self._watch()
+            if self.stop() and not self.is_sent_home:
+                self.is_sent_home = True
+                for worker in self.workers:
+                    worker.send(None)
+
+    def dismiss(self) -> None:
+        """Ends every worker."""
+        for worker in self.workers:
+            worker.process.terminate()
+            worker.process.join()
+
+    def _ask_for_more(self) -> None:
+        if self.more is None or self.waiting or self.stop() or any(worker.job is not None for worker in self.workers):
+            return
+        self.waiting = list(self.more())
+        if not self.waiting:
+            self.more = None
+        for worker in self.workers:
+            self._next(worker)
+
+    def _heard(self, worker: _Worker) -> Iterator[Event | Seen]:
+        """What comes of one message from a worker, or of its death."""
+        worker.watch.heard()
+        try:
+            message: Event | Seen | CommonGardenError | str | None = worker.connection.recv()
+        except (EOFError, OSError):
+            self.workers.remove(worker)
+            event = self.buried(worker)
+            if event is not None:
+                yield event
+            if isinstance(event, WorkerDied):
+                self.waiting.insert(0, event.job)
+            return
+        if isinstance(message, CommonGardenError):
+            raise message
+        if isinstance(message, str):
+            worker.is_ready = True
+        elif isinstance(message, RunStopped) and worker.goes and not self.stop():
+            self.waiting.insert(0, message.job)
+            yield WorkerDied(message.job, N_("little memory is left, so one run fewer goes on at a time"))
+        elif message is not None:
+            yield message
+        elif worker.goes:
+            worker.job = None
+        else:
+            self._next(worker)
+
+    def _watch(self) -> None:
+        """Ends workers that are stuck, and sends one home where memory runs short."""
+        for worker in self.workers:
+            worker.watch.look()
+            if worker.is_ready and not worker.was_stuck and worker.watch.is_stuck(worker.job, self.known):
+                worker.was_stuck = worker.watch.stuck()
+                worker.process.kill()  # its pipe closes, which the next turn of the loop finds
+        if time.monotonic() - self.looked > SECONDS_BETWEEN_LOOKS:
+            self.looked = time.monotonic()
+            if _one_goes(self.workers):
+                self.n -= 1
+
+    def _next(self, worker: _Worker) -> None:
         """The next task for a worker that has none; without one it waits, or goes home."""
         if worker.leaves:
             return
+        waiting = [] if self.stop() else self.waiting
         if waiting and worker.ran in ("", waiting[0].arm):
-            self._hand(worker, waiting)
+            self._hand(worker)
             return
         worker.job = None
         worker.leaves = bool(waiting)
-        if waiting or not stays:
-            _send(worker, None)
+        if waiting or self.more is None or self.stop():
+            worker.send(None)
 
-    def _start(self) -> _Worker:
+    def start(self) -> _Worker:
+        """A new worker, which opens the study's data."""
         context = processes.context()
         here, there = context.Pipe()
         begun = (dict(os.environ), current())
         process = context.Process(  # type: ignore[attr-defined]
-            target=_work,
-            args=(there, self.store.root, self._ground(), self.device, self.stop_hopeless, begun),
-            daemon=True,
+            target=_work, args=(there, self.context, begun), daemon=True
         )
         with processes.quiet_start():
             process.start()
@@ -184,31 +216,25 @@ class LocalWorkers:
         assert process.pid is not None
         return _Worker(process, here, WorkerMonitor(process.pid))
 
-    def _ground(self) -> tuple[Path, Mapping[int, int], int]:
-        """What a worker reopens the data with."""
-        return self.prepared.cache_folder, self.prepared.direct, plan.n_decoding(self.store.study(), self.n)
-
-    def _hand(self, worker: _Worker, waiting: list[Task]) -> None:
-        worker.job = waiting.pop(0)
-        arm = self.store.study().arms.get(worker.job.arm)
-        if arm is not None and arm.origin is not None and not origin.is_of_library(arm.arch):
+    def _hand(self, worker: _Worker) -> None:
+        worker.job = self.waiting.pop(0)
+        if worker.job.arm in self.by_users:
             worker.ran = worker.job.arm
         worker.watch.begin()
-        _send(worker, worker.job)
+        worker.send(worker.job)
 
-    def _ready(self, workers: list[_Worker]) -> list[_Worker]:
+    def _ready(self) -> list[_Worker]:
         # the time-out lets `stop` be looked at while every worker is deep in a step
-        ready = wait([worker.connection for worker in workers], timeout=0.2)
-        return [worker for worker in workers if worker.connection in ready]
+        ready = wait([worker.connection for worker in self.workers], timeout=0.2)
+        return [worker for worker in self.workers if worker.connection in ready]
 
-    def _buried(self, worker: _Worker, deaths: Counter[Job], stopping: bool) -> Event | Seen | None:
-        """What is told of a worker whose pipe has closed: nothing if it was sent home."""
+    def buried(self, worker: _Worker) -> Event | Seen | None:
+        """What is reported of a worker whose pipe has closed: nothing if it was sent home."""
         worker.process.join(timeout=10)
         worker.connection.close()
         job = worker.job
-        recipe = plan.recipe_of(self.store.study(), job) if isinstance(job, Job) else None
-        cause = worker.was_stuck or worker.watch.cause(worker.process.exitcode, recipe.batch_size if recipe else None)
-        if job is None or (not isinstance(job, Job) and stopping):
+        cause = worker.was_stuck or worker.watch.cause(worker.process.exitcode, self._batch_size(job))
+        if job is None or (not isinstance(job, Job) and self.stop()):
             return None
         if not isinstance(job, Job):
             if not worker.is_ready:
@@ -219,19 +245,15 @@ class LocalWorkers:
         kept, number = plan.kept_in(self.store, job)
         if kept.has(job.arm, number):  # it died with the run in the store, but before it could say so
             return RunDone(job, kept.run(job.arm, number))
-        if stopping:
+        if self.stop():
             return RunStopped(job)
         if not worker.is_ready:
             raise _could_not_begin(cause)
-        deaths[job] += 1
-        if deaths[job] < DEATHS:
-            return WorkerDied(job, cause)
-        record = plan.record(self.store.study(), self.prepared, job, self.device)
-        failed = dataclasses.replace(
-            record, failure=Failure(N_("{n} times: {cause}").format(n=DEATHS, cause=cause)), ended=plan.now()
-        )
-        store_files.write_run(kept, failed, [], None, None)
-        return RunDone(job, failed)
+        self.deaths[job] += 1
+        return WorkerDied(job, cause) if self.deaths[job] < MOST_DEATHS else give_up(self.context, job, cause)
+
+    def _batch_size(self, job: Task | None) -> int | None:
+        return plan.recipe_of(self.store.study(), job).batch_size if isinstance(job, Job) else None
 
 
 def _one_goes(workers: Sequence[_Worker]) -> bool:
@@ -240,11 +262,11 @@ def _one_goes(workers: Sequence[_Worker]) -> bool:
     if len(making) < 2 or limits.free_memory() >= SHORT * limits.memory():
         return False
     making[-1].goes = True
-    _send(making[-1], None)
+    making[-1].send(None)
     return True
 
 
-def _could_not_begin(cause: str) -> RunnerError:
+def _could_not_begin(cause: Coded) -> RunnerError:
     return RunnerError(
         _(
             "a worker process could not begin: {cause}. What it printed says why. A script that runs a study "
@@ -253,44 +275,17 @@ def _could_not_begin(cause: str) -> RunnerError:
     )
 
 
-def _send(worker: _Worker, message: Task | None) -> None:
-    try:
-        worker.connection.send(message)
-    except (BrokenPipeError, OSError):
-        return  # it has died, which the next read of its pipe tells
-
-
-def _work(
-    connection: Connection,
-    root: Path,
-    ground_of: tuple[Path, Mapping[int, int], int],
-    device: str,
-    stop_hopeless: bool,
-    begun: tuple[dict[str, str], str],
-) -> None:
-    """A worker's life: jobs come in over the pipe, events go out, None from either side ends a run or the worker."""
+def _work(connection: Connection, context: TaskContext, begun: tuple[dict[str, str], str]) -> None:
+    """A worker's life: tasks come in over the pipe, events go out, None from either side ends a run or the worker."""
     processes.begin(*begun)
-    from commongarden.runner.attribution_tasks import attribute
-    from commongarden.runner.audit import look
-    from commongarden.runner.pilot import pilot
-    from commongarden.runner.training import train_run  # loads torch, in this process only
+    from commongarden.runner import audit, pilot, training  # noqa: F401 (torch is loaded before it says it is ready)
 
-    store = Store(root)
     try:
-        study, ground = store.study(), prepared_data.reopen(store, *ground_of)
+        tasks = open_tasks(context)
         connection.send(READY)
-        while (job := _received(connection)) is not None:
-            if isinstance(job, AuditTask):
-                connection.send(look(study, ground, job.arm))
-            elif isinstance(job, Pilot):
-                connection.send(pilot(store, study, ground, job.arm, device))
-            elif isinstance(job, AttributionTask):
-                connection.send(attribute(store, ground, job, device))
-            else:
-                for event in train_run(
-                    store, study, ground, job, device, stop=connection.poll, stop_hopeless=stop_hopeless
-                ):
-                    connection.send(event)
+        while (task := _received(connection)) is not None:
+            for event in tasks.carry_out(task, connection.poll):
+                connection.send(event)
             allocator.release()
             connection.send(None)
     except CommonGardenError as error:  # such as a full disk: no run of the study could be stored

@@ -15,6 +15,7 @@ from commongarden.stats.crossed import crossed_mean as crossed_mean
 from commongarden.stats.crossed import mean_squares as mean_squares
 from commongarden.stats.crossed import photo_error as photo_error
 from commongarden.stats.differs import differences_of as differences_of
+from commongarden.stats.estimates import geometric_mean_interval as geometric_mean_interval
 from commongarden.stats.estimates import mean_interval as mean_interval
 from commongarden.stats.estimates import rounding_spread as rounding_spread
 from commongarden.stats.factorial import Effect as Effect
@@ -33,8 +34,6 @@ from commongarden.stats.metrics import Metric as Metric
 from commongarden.stats.metrics import calibration_error as calibration_error
 from commongarden.stats.metrics import imbalance as imbalance
 from commongarden.stats.missed import most_missed as most_missed
-from commongarden.stats.part_contributions import PartContribution as PartContribution
-from commongarden.stats.part_contributions import PartContributions as PartContributions
 from commongarden.stats.power import Effort as Effort
 from commongarden.stats.power import Remedy as Remedy
 from commongarden.stats.power import remedy as remedy
@@ -43,6 +42,8 @@ from commongarden.stats.resampled import resampled_mean as resampled_mean
 from commongarden.stats.results import ArmResult as ArmResult
 from commongarden.stats.results import ContrastResult as ContrastResult
 from commongarden.stats.results import Outcome as Outcome
+from commongarden.stats.results import PartContribution as PartContribution
+from commongarden.stats.results import PartContributions as PartContributions
 from commongarden.stats.results import Recall as Recall
 from commongarden.stats.results import Results as Results
 from commongarden.stats.scores import Sample as Sample

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,12 +12,12 @@ from commongarden.records import Estimate, Predictions
 from commongarden.stats.clusters import Groups, clusters
 from commongarden.stats.crossed import ONE_GROUP
 from commongarden.stats.differs import differences_of
-from commongarden.stats.holm import holm_levels, holm_p
+from commongarden.stats.holm import ALPHA, holm_levels, holm_p
 from commongarden.stats.means import Mean
 from commongarden.stats.metrics import METRICS, Metric
 from commongarden.stats.power import Remedy, remedy
 from commongarden.stats.raced import Raced
-from commongarden.stats.racing import Decision
+from commongarden.stats.racing import Decision, InterimResult
 from commongarden.stats.results import ContrastResult, Outcome
 from commongarden.stats.scores import Sample, mean_difference, shared_photos
 from commongarden.stats.signflip import least_p, signflip_p
@@ -24,11 +25,9 @@ from commongarden.stats.superiority import mcnemar_p, probability_better
 from commongarden.store import contract
 from commongarden.study import Contrast, Study
 
-ALPHA = 0.05  # of all contrasts of a study together
-
 
 @dataclass(frozen=True)
-class Pair:
+class SeedPairs:
     """The runs of a contrast's two arms with the seeds that both finished."""
 
     one: Sample
@@ -62,57 +61,52 @@ def contrast_results(
     for i, (contrast, pair, mean) in enumerate(zip(planned, pairs, means, strict=True)):
         differs = differences_of(study, contrast, n_classes)
         together_with = contract.together(study, contrast, n_classes)
-        if pair is None or mean is None:
-            found.append(
-                ContrastResult(
-                    contrast.arm, contrast.against, "no pairs", None, differs, metric.name, margin, len(p),
-                    folds=study.folds, together=together_with,
-                )
-            )  # fmt: skip
-            continue
-        level, look = levels.get(i), looks[i]
-        if look is not None and level is not None:
-            level = look[0].level  # of the look that settled it: looking often has its price
-        adjusted = None if level is None else mean.interval(1 - level)
-        equivalence = mean.interval(0.90)
-        within = is_within(equivalence, margin)
-        said = outcome(mean.interval(), adjusted, within, higher_is_better=metric.higher_is_better)
-        if look is not None and level is not None:
-            said, within = _decided(look[0].decision), look[0].decision == "equivalent"
-            if within:  # its level is that of two one-sided tests
-                equivalence, adjusted = mean.interval(1 - level), mean.interval(1 - level / 2)
-        n = len(pair.one.runs)
-        one, two = (np.array([metric.whole(run) for run in side.runs]) for side in (pair.one, pair.two))
-        found.append(
-            ContrastResult(
-                contrast.arm,
-                contrast.against,
-                said,
-                mean.interval(),
-                differs,
-                metric.name,
-                margin,
-                len(p),
-                adjusted=adjusted,
-                equivalence=equivalence if level is not None else None,
-                within_margin=within,
-                level=level,
-                p=mean.p,
-                p_holm=together.get(i),
-                p_signflip=signflip_p((one - two).tolist()) if n > 1 else None,
-                p_least=least_p(n) if n > 1 else None,
-                probability=_probability(metric, one.tolist(), two.tolist()) if n > 1 else None,
-                p_mcnemar=_mcnemar(pair),
-                components=mean.components,
-                # no fold can be added to those there are
-                remedy=_remedy(pair, mean, margin, levels.get(i), contrast, seconds)
-                if said == "not resolved" and not study.folds
-                else None,
-                folds=study.folds,
-                together=together_with,
-            )
-        )
+        kept = ContrastResult(
+            contrast.arm, contrast.against, "no pairs", None, differs, metric.name, margin, len(p),
+            folds=study.folds, together=together_with,
+        )  # fmt: skip
+        if pair is not None and mean is not None:
+            look = looks[i]
+            kept = _judged(kept, metric, pair, mean, levels.get(i), None if look is None else look[0])
+            kept = dataclasses.replace(kept, p_holm=together.get(i))
+            if kept.outcome == "not resolved" and not study.folds:  # no fold can be added to those there are
+                remedy = _remedy(pair, mean, margin, levels.get(i), contrast, seconds)
+                kept = dataclasses.replace(kept, remedy=remedy)
+        found.append(kept)
     return tuple(found)
+
+
+def _judged(
+    kept: ContrastResult, metric: Metric, pair: SeedPairs, mean: Mean, level: float | None, look: InterimResult | None
+) -> ContrastResult:
+    """The contrast with its outcome and its evidence. level: Holm's; look: the one of a race that settled it."""
+    if look is not None and level is not None:
+        level = look.level  # looking often has its price
+    adjusted = None if level is None else mean.interval(1 - level)
+    equivalence = mean.interval(0.90)
+    within = is_within(equivalence, kept.margin)
+    said = outcome(mean.interval(), adjusted, within, higher_is_better=metric.higher_is_better)
+    if look is not None and level is not None:
+        said, within = _decided(look.decision), look.decision == "equivalent"
+        if within:  # its level is that of two one-sided tests
+            equivalence, adjusted = mean.interval(1 - level), mean.interval(1 - level / 2)
+    n = len(pair.one.runs)
+    one, two = (np.array([metric.whole(run) for run in side.runs]) for side in (pair.one, pair.two))
+    return dataclasses.replace(
+        kept,
+        outcome=said,
+        difference=mean.interval(),
+        adjusted=adjusted,
+        equivalence=equivalence if level is not None else None,
+        within_margin=within,
+        level=level,
+        p=mean.p,
+        p_signflip=signflip_p((one - two).tolist()) if n > 1 else None,
+        p_least=least_p(n) if n > 1 else None,
+        probability=_probability(metric, one.tolist(), two.tolist()) if n > 1 else None,
+        p_mcnemar=_mcnemar(pair),
+        components=mean.components,
+    )
 
 
 def _decided(decision: Decision) -> Outcome:
@@ -129,13 +123,13 @@ def _at(
 
 def paired(
     tested: Mapping[str, Mapping[int, Predictions]], contrast: Contrast, n_train: int, groups: Groups | None = None
-) -> Pair | None:
+) -> SeedPairs | None:
     """The runs of both arms with the seeds that both finished; None where there is no such seed."""
     one, two = tested[contrast.arm], tested[contrast.against]
     seeds = sorted(one.keys() & two.keys())
     if not seeds:
         return None
-    return Pair(*(Sample(tuple(side[seed] for seed in seeds), n_train, groups or {}) for side in (one, two)))
+    return SeedPairs(*(Sample(tuple(side[seed] for seed in seeds), n_train, groups or {}) for side in (one, two)))
 
 
 def outcome(
@@ -163,7 +157,7 @@ def _probability(metric: Metric, one: Sequence[float], two: Sequence[float]) -> 
     return probability_better(one, two) if metric.higher_is_better else probability_better(two, one)
 
 
-def _mcnemar(pair: Pair) -> float | None:
+def _mcnemar(pair: SeedPairs) -> float | None:
     """None where a photo was tested by some seeds and not by others."""
     if shared_photos(pair.one.runs):
         return mcnemar_p(pair.one.runs, pair.two.runs, pair.one.clusters)
@@ -180,7 +174,7 @@ def _joined(runs: Sequence[Predictions]) -> Predictions:
 
 
 def _remedy(
-    pair: Pair, mean: Mean, margin: float, level: float | None, contrast: Contrast, seconds: Mapping[str, float]
+    pair: SeedPairs, mean: Mean, margin: float, level: float | None, contrast: Contrast, seconds: Mapping[str, float]
 ) -> Remedy | None:
     if level is None:
         return None

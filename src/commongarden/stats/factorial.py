@@ -26,7 +26,7 @@ from commongarden.records import Estimate, Predictions, Split
 from commongarden.stats.clusters import Clusters, Groups, clusters
 from commongarden.stats.crossed import ONE_GROUP, crossed_mean, photo_error
 from commongarden.stats.estimates import rounding_spread
-from commongarden.stats.holm import holm_levels, holm_p
+from commongarden.stats.holm import ALPHA, holm_levels, holm_p
 from commongarden.stats.means import Mean, student_mean
 from commongarden.stats.metrics import METRICS, Metric
 from commongarden.stats.resampled import resampled_mean
@@ -35,7 +35,6 @@ from commongarden.study.factorial import names, shown
 
 HIGHEST = 3  # factors in an interaction; those of more are not read by anyone
 NO_VARIANCE = 0.01  # between seeds, as a share of the residual one
-ALPHA = 0.05  # of all effects of a study together
 Kind = Literal["paired", "mixed model", "not converged"]
 EffectOutcome = Literal["established", "equivalent", "not resolved", "no interval", "no runs"]
 
@@ -235,55 +234,63 @@ def mixed_means(
     of the photos, where those are the unit.
     Where the model does not converge, or no degree of freedom is left, the sums come without an error.
     """
-    from statsmodels.regression.mixed_linear_model import MixedLM
-
     arms, seeds = sorted({arm for arm, _ in values}), sorted({seed for _, seed in values})
     n_left = len(values) - len(arms) - (len(seeds) - 1)
-    y = np.array(list(values.values())) * 100  # in points: the optimizer wants numbers near 1
-    design = np.array([[float(arm == name) for name in arms] for arm, _ in values])
-    rows = np.array([[mine.get(arm, 0.0) for arm in arms] for mine in weights]).reshape(len(weights), len(arms))
-    fit = None
-    if len(seeds) > 1 and n_left > 0:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # a variance of 0 is a finding, and convergence is looked at below
-                fit = MixedLM(y, design, groups=np.array([seed for _, seed in values])).fit(reml=True)
-        except np.linalg.LinAlgError:
-            fit = None
-    if fit is not None and float(np.asarray(fit.cov_re)[0, 0]) <= NO_VARIANCE * fit.scale:
-        # on this border, where the optimizer finds no slope, the model is the one without the intercepts
-        estimates, covariance = _without_seeds(y, design)
-    elif fit is not None and fit.converged and np.isfinite(np.asarray(fit.cov_params())).all():
-        k = len(arms)
-        estimates, covariance = np.asarray(fit.fe_params), np.asarray(fit.cov_params())[:k, :k]
-    else:
+    enough = len(seeds) > 1 and n_left > 0
+    fitted = _fitted(values, arms) if enough else None
+    if fitted is None:
         plain = {arm: float(np.mean([value for (name, _), value in values.items() if name == arm])) for arm in arms}
-        enough = len(seeds) > 1 and n_left > 0
         told = "the mixed model did not converge: no interval" if enough else "too few runs: no interval"
         sums = [sum(weight * plain[arm] for arm, weight in mine.items()) for mine in weights]
         kind: Kind = "not converged" if enough else "mixed model"
         return kind, [Mean(value, None, None, len(seeds), told) for value in sums]
-    estimates, covariance = estimates / 100, covariance / 100**2
+    estimates, covariance = fitted
+    rows = np.array([[mine.get(arm, 0.0) for arm in arms] for mine in weights]).reshape(len(weights), len(arms))
     found = []
     for row, mine in zip(rows, weights, strict=True):
         between = float(row @ covariance @ row) * (1 + overlap)
         variance, spread = between, between**2 / n_left
         if photos:
-            shares = _sum(photos, mine)
-            if units is None:
-                photo = float(np.var(shares, ddof=1)) / len(shares) if len(shares) > 1 else 0.0
-                photo_df = float(len(shares) - 1)
-            else:
-                photo, photo_df = units.variance(shares), units.df
+            photo, photo_df = _photo_variance(_sum(photos, mine), units)
             variance, spread = between + photo, spread + photo**2 / max(photo_df, 1)
         df = variance**2 / spread if spread > 0 else float(n_left)
         method = "mixed model, random intercept for each seed (REML)"
         if photos and units is not None and units.n == 1:
             found.append(Mean(float(row @ estimates), None, None, len(seeds), ONE_GROUP))
             continue
-        error = math.sqrt(variance)
-        found.append(Mean(float(row @ estimates), error, df, len(seeds), method))
+        found.append(Mean(float(row @ estimates), math.sqrt(variance), df, len(seeds), method))
     return "mixed model", found
+
+
+def _fitted(values: Mapping[tuple[str, int], float], arms: Sequence[str]) -> tuple[np.ndarray, np.ndarray] | None:
+    """Each arm's mean and their covariance by the mixed model; None where it does not converge."""
+    from statsmodels.regression.mixed_linear_model import MixedLM
+
+    y = np.array(list(values.values())) * 100  # in points: the optimizer wants numbers near 1
+    design = np.array([[float(arm == name) for name in arms] for arm, _ in values])
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a variance of 0 is a finding, and convergence is looked at below
+            fit = MixedLM(y, design, groups=np.array([seed for _, seed in values])).fit(reml=True)
+    except np.linalg.LinAlgError:
+        return None
+    if float(np.asarray(fit.cov_re)[0, 0]) <= NO_VARIANCE * fit.scale:
+        # on this border, where the optimizer finds no slope, the model is the one without the intercepts
+        estimates, covariance = _without_seeds(y, design)
+    elif fit.converged and np.isfinite(np.asarray(fit.cov_params())).all():
+        k = len(arms)
+        estimates, covariance = np.asarray(fit.fe_params), np.asarray(fit.cov_params())[:k, :k]
+    else:
+        return None
+    return estimates / 100, covariance / 100**2
+
+
+def _photo_variance(shares: np.ndarray, units: Clusters | None) -> tuple[float, float]:
+    """The variance of the mean over photos, or groups of them, with its degrees of freedom."""
+    if units is not None:
+        return units.variance(shares), units.df
+    photo = float(np.var(shares, ddof=1)) / len(shares) if len(shares) > 1 else 0.0
+    return photo, float(len(shares) - 1)
 
 
 def _without_seeds(y: np.ndarray, design: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,53 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from commongarden.records import Estimate
 from commongarden.stats.means import student_mean
 from commongarden.stats.metrics import METRICS
+from commongarden.stats.results import ArmResult, ContrastResult, Outcome, PartContribution, PartContributions, Swap
 from commongarden.study import Study
 
-if TYPE_CHECKING:
-    from commongarden.stats.results import ArmResult, ContrastResult, Outcome
-
 OPPOSITE: dict[str, Outcome] = {"better": "worse", "worse": "better"}
-Swap = tuple[str, str, str]  # key, value of the whole network, value of the arm
-
-
-@dataclass(frozen=True)
-class PartContribution:
-    """One part. All figures are the whole network's minus the arm's.
-
-    arm: the arm without it. parts: what was taken out or swapped, as the study file spells it; swaps: the options and
-    recipe values in which the arm differs. contrast: its place among the study's contrasts, which say how sure its
-    accuracy is. seconds: of training and validation, paired by seed, with an interval over the seeds alone; n_params,
-    macs: as counted.
-    """
-
-    arm: str
-    parts: tuple[str, ...]
-    swaps: tuple[Swap, ...]
-    outcome: Outcome
-    difference: Estimate | None
-    adjusted: Estimate | None
-    equivalence: Estimate | None
-    within_margin: bool
-    seconds: Estimate | None
-    n_params: int
-    macs: int
-
-
-@dataclass(frozen=True)
-class PartContributions:
-    """The parts of `arm`, the most valuable first. n_params, macs: of the whole network; seconds: of one run of it."""
-
-    arm: str
-    parts: tuple[PartContribution, ...]
-    n_params: int
-    macs: int
-    seconds: float | None
 
 
 def part_contributions(

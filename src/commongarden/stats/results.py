@@ -13,13 +13,13 @@ from commongarden.stats.factorial import Factorial
 from commongarden.stats.majority_class import MajorityClass
 from commongarden.stats.means import Components
 from commongarden.stats.metrics import Imbalance
-from commongarden.stats.part_contributions import PartContributions
 from commongarden.stats.power import Remedy
 from commongarden.stats.tuned import Tuned
 from commongarden.study import Published
 
 Outcome = Literal["better", "worse", "equivalent", "not resolved", "one seed", "one photo", "one group", "no pairs"]
 Design = Literal["crossed", "resampled"]
+Swap = tuple[str, str, str]  # key, value of the whole network, value of the arm
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,40 @@ class ContrastResult:
     remedy: Remedy | None = None
     folds: int = 0
     together: tuple[tuple[str, str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class PartContribution:
+    """One part. All figures are the whole network's minus the arm's.
+
+    arm: the arm without it. parts: what was taken out or swapped, as the study file spells it; swaps: the options and
+    recipe values in which the arm differs. contrast: its place among the study's contrasts, which say how sure its
+    accuracy is. seconds: of training and validation, paired by seed, with an interval over the seeds alone; n_params,
+    macs: as counted.
+    """
+
+    arm: str
+    parts: tuple[str, ...]
+    swaps: tuple[Swap, ...]
+    outcome: Outcome
+    difference: Estimate | None
+    adjusted: Estimate | None
+    equivalence: Estimate | None
+    within_margin: bool
+    seconds: Estimate | None
+    n_params: int
+    macs: int
+
+
+@dataclass(frozen=True)
+class PartContributions:
+    """The parts of `arm`, the most valuable first. n_params, macs: of the whole network; seconds: of one run of it."""
+
+    arm: str
+    parts: tuple[PartContribution, ...]
+    n_params: int
+    macs: int
+    seconds: float | None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from commongarden.stats.best import Standing, standings
 from commongarden.stats.budgets import budget_views
 from commongarden.stats.clusters import Groups, clusters
 from commongarden.stats.contrasts import contrast_results
-from commongarden.stats.estimates import mean_interval
+from commongarden.stats.estimates import geometric_mean_interval
 from commongarden.stats.factorial import effects_of
 from commongarden.stats.majority_class import MajorityClass, at_commonest, commonest_class
 from commongarden.stats.metrics import METRICS, imbalance
@@ -28,9 +28,18 @@ from commongarden.study import Study
 
 
 def summarize(store: Store) -> Results:
-    """The results of all finished runs in the store. Arms without one are listed with what is known of them.
+    """Computes the results of all finished runs: means with intervals, contrasts with verdicts, the ranking.
 
-    Raises StoreError where runs differ from what the study declares.
+    Args:
+        store: an opened study (`open_store`).
+
+    Returns:
+        The results; an arm without a finished run is listed with what is known of it. Accuracies are shares (0..1),
+        losses nats, times seconds; `n` of an estimate says what it counts. Intervals account for seed and test-set
+        variation (docs/designs.md).
+
+    Raises:
+        StoreError: runs differ from what the study declares, or files are damaged.
     """
     study, split, manifest, runs = store.study(), store.split(), store.manifest(), store.runs()
     label = {photo.path: photo.label for photo in manifest.photos}
@@ -197,5 +206,6 @@ def _floor(estimate: Estimate) -> float:
 
 
 def _over(values: Sequence[float | None]) -> Estimate | None:
+    """Of times, rates and sizes."""
     known = [value for value in values if value is not None]
-    return mean_interval(known) if known else None
+    return geometric_mean_interval(known) if known else None

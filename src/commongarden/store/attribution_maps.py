@@ -28,7 +28,8 @@ from commongarden.io import limits, npz, reader
 from commongarden.io.limits import Limit
 from commongarden.io.reader import Kind
 from commongarden.records import Run
-from commongarden.store import Store, keep
+from commongarden.store.checksums import keep
+from commongarden.store.folder import Store
 from commongarden.store.kinds import MADE_AGAIN
 
 VERSION = 1  # rises whenever the same run would be seen otherwise

@@ -210,7 +210,17 @@ class ReadOnce(Store):
 
 
 def open_store(root: str | Path) -> Store:
-    """The study in `root`. Raises StoreError where there is none."""
+    """Opens the folder of a study to read it.
+
+    Args:
+        root: the folder that `run` was given as `out`.
+
+    Returns:
+        The study's records; nothing is locked or written.
+
+    Raises:
+        StoreError: the folder holds no study, or one of a later version.
+    """
     path = Path(root)
     if not (path / "study.toml").is_file():
         found = _("no such folder") if not path.exists() else _("no study.toml in it")

@@ -9,6 +9,7 @@ from commongarden.study.choice import choose_arms as choose_arms
 from commongarden.study.choice import folder_name as folder_name
 from commongarden.study.choice import of_architectures as of_architectures
 from commongarden.study.declared import Contrast as Contrast
+from commongarden.study.declared import DataPlan as DataPlan
 from commongarden.study.declared import Published as Published
 from commongarden.study.declared import SplitPlan as SplitPlan
 from commongarden.study.declared import Study as Study
@@ -25,7 +26,7 @@ from commongarden.study.file import parse_effective as parse_effective
 from commongarden.study.file import read as read
 from commongarden.study.file import to_table as to_table
 from commongarden.study.reading import DataOptions as DataOptions
-from commongarden.study.reading import read_so as read_so
+from commongarden.study.reading import with_options as with_options
 from commongarden.study.tuning import TUNING_SEED as TUNING_SEED
 from commongarden.study.tuning import TUNING_SUFFIX as TUNING_SUFFIX
 from commongarden.study.tuning import Tuning as Tuning

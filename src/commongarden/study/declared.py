@@ -72,6 +72,21 @@ class SplitPlan:
 
 
 @dataclass(frozen=True)
+class DataPlan:
+    """How a study's photos are read and divided, without what is trained on them.
+
+    data, reading, split, folds: as in Study. seed: of the shuffle. varies: whether each run seed has its own split.
+    """
+
+    data: str
+    reading: DataOptions
+    split: SplitPlan
+    seed: int
+    varies: bool
+    folds: int
+
+
+@dataclass(frozen=True)
 class Published:
     """What somebody else reported for an arm, to stand beside the study's own figures."""
 
@@ -260,6 +275,12 @@ class Study:
     def stream_seed(self, seed: int, source: Source) -> int:
         """The seed that the runs with this run seed take for a source of chance: their own where it varies."""
         return seed if source in self.vary else 0
+
+    @property
+    def data_plan(self) -> DataPlan:
+        """How its photos are read and divided."""
+        seed = self.seed if self.split.seed is None else self.split.seed
+        return DataPlan(self.data, self.reading, self.split, seed, self.splits_vary, self.folds)
 
     @property
     def splits_vary(self) -> bool:

@@ -17,7 +17,7 @@ from commongarden.i18n.language import _
 from commongarden.io import terminal
 from commongarden.io.fields import convert
 from commongarden.study import arm as arms
-from commongarden.study import reading, tuning
+from commongarden.study import moved, reading, tuning
 from commongarden.study.declared import Contrast, Published, SplitPlan, Study, plain_text, whole_number
 from commongarden.study.design import both
 from commongarden.study.factorial import BASE
@@ -31,7 +31,18 @@ def builtin_studies() -> tuple[str, ...]:
 
 
 def read(path: str | Path) -> Study:
-    """The study in a TOML file, or the built-in one of that name. Raises StudyError."""
+    """Reads a study file.
+
+    Args:
+        path: a TOML file, or the name of a built-in study ("demo", "flowers").
+
+    Returns:
+        The study, with every default filled in.
+
+    Raises:
+        StudyError: there is no such file, or a key or value in it is wrong; the message names the place.
+        ArchError: an architecture, option or part in it is not known.
+    """
     file = Path(path)
     if file.is_file():
         data = file.read_bytes()
@@ -52,6 +63,11 @@ def read(path: str | Path) -> Study:
         return parse(
             (resources.files("commongarden") / "studies" / f"{path}.toml").read_text(encoding="utf-8"), where=str(path)
         )
+    if str(path) in moved.STUDIES:
+        example = moved.find(moved.STUDIES[str(path)])
+        if example is None:
+            raise StudyError(moved.missing(str(path), moved.STUDIES[str(path)]))
+        return parse(example.read_text(encoding="utf-8"), where=str(path))
     if file.is_dir() or file.suffix.lower() == ".csv":
         raise StudyError(_("{path}: found photos, not a study file; did you mean --data {path}?").format(path=path))
     accepted = [*builtin_studies(), _("the path of a study file (TOML)")]
@@ -206,7 +222,7 @@ def _contrasts(rows: object) -> Iterator[Contrast]:
 def _mapping(table: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     value = table.get(key, {})
     if not isinstance(value, Mapping):
-        raise StudyError(f"{key}: found {value!r}, accepted: a table ([{key}])")
+        raise StudyError(_("{key}: found {value!r}, accepted: a table ([{key}])").format(key=key, value=value))
     return value
 
 

@@ -9,12 +9,14 @@ import hashlib
 import importlib.util
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.machinery import PathFinder
 from pathlib import Path
 
 from commongarden.errors import ArchError, unknown
+from commongarden.i18n.coded import Code, Coded, coded, keep_code, keep_codes
 from commongarden.i18n.language import N_, _
+from commongarden.study import moved
 
 LIBRARIES = ("torchvision", "timm")
 WEIGHT_FILES = (".safetensors", ".pth", ".pt", ".bin")
@@ -45,7 +47,8 @@ class Origin:
     preflight: version of the preflight check that it passed; 0 in studies of earlier versions. layout: the memory
     layout that it is trained in where the recipe's does not work with it, else "". repeats: whether two identical steps
     gave the same bits. init: "own" where its code sets weights that the recipe would draw, else "". notes: what the
-    check found, as English sentences.
+    check found, as English sentences. note_codes, unknown_code: of these texts; () and None in studies of earlier
+    versions.
     """
 
     code: str = ""
@@ -63,6 +66,22 @@ class Origin:
     repeats: bool = True
     notes: tuple[str, ...] = ()
     unknown: str = ""  # why macs and activation_bytes are arch.UNKNOWN, where they are
+    note_codes: tuple[Code | None, ...] = field(default=(), compare=False)
+    unknown_code: Code | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        keep_codes(self, "notes", "note_codes")
+        keep_code(self, "unknown", "unknown_code")
+
+    @property
+    def texts(self) -> tuple[Coded, ...]:
+        """The notes, to be shown by `translate`."""
+        return coded(self.notes, self.note_codes)
+
+    @property
+    def why_unknown(self) -> Coded:
+        """Why its cost is not known, to be shown by `translate`."""
+        return Coded(self.unknown, self.unknown_code)
 
     def fits(self, n_classes: int, input: tuple[int, int, int]) -> bool:
         """Whether it was measured for this many classes and this input."""
@@ -126,6 +145,11 @@ def code_file(arch: str) -> Path:
         if not file.is_file():
             raise ArchError(_no_file(arch, file))
         return file
+    if place in moved.MODULES:
+        example = moved.find(moved.MODULES[place])
+        if example is None:
+            raise ArchError(moved.missing(arch, moved.MODULES[place]))
+        return example
     found = _module_file(place)
     if found is None:
         raise ArchError(
@@ -135,6 +159,11 @@ def code_file(arch: str) -> Path:
             ).format(arch=arch, place=place, folder=Path.cwd(), accepted=SPELLINGS)
         )
     return found
+
+
+def is_moved(arch: str) -> bool:
+    """Whether it was a module of this package: its file's hash changed with its place, and tests hold what it does."""
+    return parts(arch)[0] in moved.MODULES
 
 
 def code_hash(arch: str) -> str:

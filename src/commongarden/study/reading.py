@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from commongarden.errors import StudyError, unknown
 from commongarden.i18n.language import _
 
 if TYPE_CHECKING:
-    from commongarden.study.declared import Study
+    pass
 
 ONLY = "only:"
 LAYOUTS = ("classes", "parts", "inner", f"{ONLY}FOLDER")
@@ -50,15 +49,13 @@ class DataOptions:
             )
 
 
-def read_so(study: Study, layout: str | None, group_by: str | None, merge_classes: bool) -> Study:
-    """The study with what a command line says of its data; None and false say nothing."""
-    kept = study.reading
-    found = DataOptions(
+def with_options(kept: DataOptions, layout: str | None, group_by: str | None, merge_classes: bool) -> DataOptions:
+    """How data are read by a study and by what a command line adds; None and false add nothing."""
+    return DataOptions(
         kept.layout if layout is None else layout,
         kept.group_by if group_by is None else group_by,
         kept.merge_classes or merge_classes,
     )
-    return study if found == kept else dataclasses.replace(study, reading=found)
 
 
 KEYS = ("layout", "group_by", "merge_classes")

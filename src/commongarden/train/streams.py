@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import numpy as np
@@ -38,6 +39,38 @@ def seed_all(number: int, module: nn.Module | None = None) -> None:
     np.random.seed(number % 2**32)  # noqa: NPY002 (the one that other code draws from)
     for i, own in enumerate(_generators(module) if module is not None else ()):
         _seed(own, (number + i + 1) % 2**63)
+
+
+class RandomState:
+    """The random generators of a whole process, as one of several runs that share it left them."""
+
+    def __init__(self) -> None:
+        self._kept = _global_state()
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """The run's generators in the place of the process's, which come back at the end."""
+        outside = _global_state()
+        _put_global_state(self._kept)
+        try:
+            yield
+        finally:
+            self._kept = _global_state()
+            _put_global_state(outside)
+
+
+def _global_state() -> tuple[Any, ...]:
+    on_devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return torch.get_rng_state(), on_devices, random.getstate(), np.random.get_state()  # noqa: NPY002
+
+
+def _put_global_state(kept: tuple[Any, ...]) -> None:
+    on_cpu, on_devices, by_python, by_numpy = kept
+    torch.set_rng_state(on_cpu)
+    if on_devices:
+        torch.cuda.set_rng_state_all(on_devices)
+    random.setstate(by_python)
+    np.random.set_state(by_numpy)  # noqa: NPY002
 
 
 def _generators(module: nn.Module) -> Iterator[Any]:

@@ -1,0 +1,134 @@
+"""A study carried out for a command: what is shown and asked meanwhile, and how it ends."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from commongarden.cli.reading import of_study
+from commongarden.i18n.language import _, ngettext
+from commongarden.io import terminal
+
+if TYPE_CHECKING:
+    from commongarden.runner.display import Display
+    from commongarden.runner.options import RunOptions
+    from commongarden.runner.run_study import StudyOutcome
+    from commongarden.study import Study
+
+
+def carry_out(wanted: Study, out: Path, options: RunOptions, *, log: str, as_json: bool, yes: bool) -> None:
+    """Makes the study's missing runs in `out`, prints what was found, and ends with the exit code that tells how it
+    went."""
+    reading, listed = of_study(wanted.data_plan, out, options.keep_going)
+    wanted = dataclasses.replace(wanted, reading=reading)
+    _begin(out)
+    from commongarden import workflow
+
+    display = _display(log, len(wanted.seeds), as_json)
+    results, outcome = workflow.run(
+        wanted,
+        out,
+        options,
+        display=display,
+        listed=listed,
+        confirm=None if yes or not sys.stdin.isatty() else lambda _: _asked(display),
+    )
+    print_results(results, as_json)
+    if not as_json:
+        terminal.verbatim(str(out / "report.html"))
+    _end(outcome)
+
+
+def _end(outcome: StudyOutcome) -> None:
+    """Says how the study stands, and exits by it."""
+    if outcome.raced is not None:
+        from commongarden.report.topics import race
+
+        for text in race.told(outcome.raced):
+            click.echo(text, err=True)
+    if outcome.forecast is not None:
+        from commongarden.runner import forecast
+
+        click.echo(forecast.outcome(outcome.forecast), err=True)
+    if outcome.interrupted:
+        click.echo(
+            ngettext(
+                "interrupted with {n} run to go; the same command goes on",
+                "interrupted with {n} runs to go; the same command goes on",
+                outcome.n_missing,
+            ).format(n=outcome.n_missing),
+            err=True,
+        )
+        sys.exit(130)
+    if outcome.n_failed:
+        click.echo(
+            ngettext(
+                "{n} run failed; --retry makes it again",
+                "{n} runs failed; --retry makes them again",
+                outcome.n_failed,
+            ).format(n=outcome.n_failed),
+            err=True,
+        )
+    if outcome.n_missing:
+        click.echo(
+            ngettext(
+                "{n} run is still to be made; the same command goes on",
+                "{n} runs are still to be made; the same command goes on",
+                outcome.n_missing,
+            ).format(n=outcome.n_missing),
+            err=True,
+        )
+    if outcome.n_failed or outcome.n_missing:
+        sys.exit(1)
+
+
+def _begin(out: Path) -> None:
+    """Says that something happens, and lets the workers' imports begin beside those of this process: both take
+    seconds, PyTorch's the most."""
+    from commongarden.runner import processes
+
+    click.echo(_("starting: PyTorch and statistics are being loaded"), err=True)
+    if not (out / "study.toml").is_file():  # of one that is there it is not known yet whether runs are missing
+        processes.prepare()
+
+
+def _asked(display: Display) -> bool:
+    """Whether the person at the terminal says yes to the plan that was just printed."""
+    from commongarden.i18n.language import _
+    from commongarden.runner.display import LiveDisplay
+
+    if isinstance(display, LiveDisplay):
+        display.live.stop()  # it would write over the question
+    try:
+        return click.confirm(_("That is more than 10 minutes. Go on?"), default=True, err=True)
+    finally:
+        if isinstance(display, LiveDisplay):
+            display.live.start()
+
+
+def _display(log: str, n_seeds: int, as_json: bool) -> Display:
+    from commongarden.runner.display import ClassicDisplay, LiveDisplay, PlainDisplay
+
+    def line(text: str) -> None:
+        click.echo(text, err=True)
+
+    if log == "classic":
+        return ClassicDisplay(line if as_json else click.echo, line, n_seeds)
+    if log == "live" or (log == "auto" and sys.stderr.isatty()):
+        return LiveDisplay(terminal.console(stderr=True))
+    return PlainDisplay(line)
+
+
+def print_results(results: Any, as_json: bool) -> None:
+    from commongarden import report
+
+    if as_json:
+        terminal.verbatim(report.to_json(results))
+        return
+    console = terminal.console()
+    for part in report.terminal(results):
+        console.print(part)

@@ -1,0 +1,272 @@
+"""A written report as a Word document: A4, Word's own headings, tables, captions and alternative texts.
+
+Hangul gets a font of its own (Malgun Gothic, which Word brings), since a document that names a Latin font only leaves
+Korean text to whatever the reader's machine finds.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import Any
+
+from commongarden.i18n.language import _
+from commongarden.report.charts import figures
+from commongarden.report.document import Block, Bullets, Document, Figure, Log, Paragraph, Section, Table, numbered
+from commongarden.report.wording.numbers import NEGATIVE
+
+LATIN, HANGUL, FIXED = "Calibri", "Malgun Gothic", "Consolas"
+LANGUAGES = {"en": "en-GB", "ko": "ko-KR"}
+MARGIN, TEXT_WIDTH, TEXT_HEIGHT = 2.2, 16.6, 25.3  # cm; A4 is 21.0 x 29.7
+PIXELS = 1400  # of a picture as wide as the text: 210 an inch
+INK, SOFT = "1B1E23", "5B626B"
+
+
+def to_docx(document: Document) -> bytes:
+    """The file's bytes."""
+    import docx
+
+    word = docx.Document()
+    _set_page(word)
+    _set_styles(word, document.language)
+    properties = word.core_properties
+    properties.title = _clean(document.title)[:255]  # as many as a property holds
+    properties.author, properties.comments = "commongarden", ""
+    properties.language = LANGUAGES.get(document.language, document.language)
+    word.add_heading(_clean(document.title), 0)
+    word.add_paragraph(_clean(document.about), style="Subtitle")
+    counts = {"figure": 0, "table": 0}
+    for level, title, section in numbered(document):
+        word.add_heading(_clean(title), level)
+        _write(word, section, counts)
+    out = io.BytesIO()
+    word.save(out)
+    return out.getvalue()
+
+
+def _write(word: Any, section: Section, counts: dict[str, int]) -> None:
+    for block in section.blocks:
+        _block(word, block, counts)
+
+
+def _block(word: Any, block: Block, counts: dict[str, int]) -> None:
+    from docx.shared import Pt
+
+    match block:
+        case Paragraph(text=text, leads=leads):
+            word.add_paragraph(_clean(text)).paragraph_format.keep_with_next = leads or None
+        case Bullets(texts=items):
+            for i, item in enumerate(items):
+                paragraph = word.add_paragraph(_clean(item), style="List Bullet")
+                if i == len(items) - 1:
+                    paragraph.paragraph_format.space_after = Pt(10)
+        case Log(lines=lines):
+            paragraph = word.add_paragraph(style="Log")
+            for i, line in enumerate(lines):
+                run = paragraph.add_run(_clean(line))
+                if i < len(lines) - 1:
+                    run.add_break()
+        case Table():
+            counts["table"] += 1
+            _caption(word, _("Table {n}. {caption}"), "Table", counts["table"], block.caption, above=True)
+            _table(word, block)
+        case Figure():
+            counts["figure"] += 1
+            _picture(word, block)
+            _caption(word, _("Figure {n}. {caption}"), "Figure", counts["figure"], block.caption, above=False)
+
+
+def _picture(word: Any, figure: Figure) -> None:
+    from docx.shared import Cm
+
+    wide, high = figures.size(figure.svg)
+    width = min(TEXT_WIDTH * figure.width, 0.85 * TEXT_HEIGHT * wide / high)
+    png = figures.png(figure.svg, round(PIXELS * width / TEXT_WIDTH))
+    paragraph = word.add_paragraph(style="Picture")
+    picture = paragraph.add_run().add_picture(io.BytesIO(png), width=Cm(width))
+    picture._inline.docPr.set("descr", _clean(figure.description))
+
+
+def _table(word: Any, table: Table) -> None:
+    from docx.enum.table import WD_TABLE_ALIGNMENT
+    from docx.enum.text import WD_ALIGN_PARAGRAPH
+
+    made = word.add_table(rows=1 + len(table.rows), cols=len(table.header), style="Light Shading")
+    made.alignment = WD_TABLE_ALIGNMENT.CENTER
+    look = made._tbl.tblPr.find(_name("w:tblLook"))
+    for key, value in (("noHBand", "1"), ("noVBand", "1"), ("firstColumn", "0"), ("lastRow", "0"), ("firstRow", "1")):
+        look.set(_name(f"w:{key}"), value)
+    look.set(_name("w:val"), "0620")
+    made._tbl.tblPr.append(_element("w:tblDescription", val=_clean(table.caption)))
+    widths = _widths(table)
+    for column, width in zip(made.columns, widths, strict=True):
+        column.width = width
+    for i, row in enumerate(table.texts):
+        properties = made.rows[i]._tr.get_or_add_trPr()
+        properties.append(_element("w:cantSplit"))
+        if i == 0:
+            properties.append(_element("w:tblHeader"))
+        for j, (cell, text) in enumerate(zip(made.rows[i].cells, row, strict=True)):
+            cell.width = widths[j]
+            paragraph = cell.paragraphs[0]
+            paragraph._p.style = "Cell"  # its id; to look the style up by name takes python-docx milliseconds
+            paragraph.paragraph_format.keep_with_next = i < len(table.rows) and len(table.rows) < 25
+            if j >= table.n_left:
+                paragraph.alignment = WD_ALIGN_PARAGRAPH.RIGHT
+            for k, line in enumerate(_clean(text).split("\n")):
+                run = paragraph.add_run(line)
+                if k:
+                    run.font.color.rgb = _colour(SOFT)
+                if k < text.count("\n"):
+                    run.add_break()
+    word.add_paragraph(style="After table")
+
+
+def _widths(table: Table) -> list[Any]:
+    """The text's width, shared out by the longest line of each column."""
+    from docx.shared import Cm
+
+    columns = list(zip(*table.texts, strict=True))
+    longest = [max(len(line) for cell in column for line in cell.split("\n")) for column in columns]
+    shares = [min(max(length, 7), 40) + 2 for length in longest]
+    return [Cm(TEXT_WIDTH * share / sum(shares)) for share in shares]
+
+
+def _caption(word: Any, pattern: str, sort: str, n: int, caption: str, *, above: bool) -> None:
+    """The caption, its number a field that Word counts on when something is put before it."""
+    from docx.shared import Pt
+
+    before, after = pattern.format(n="\0", caption=_clean(caption)).split("\0", 1)
+    paragraph = word.add_paragraph(style="Caption")
+    paragraph.paragraph_format.keep_with_next = above
+    if not above:
+        paragraph.paragraph_format.space_after = Pt(14)
+    paragraph.add_run(before).bold = True
+    for kind, text in (
+        ("begin", ""),
+        ("", f" SEQ {sort} \\* ARABIC "),
+        ("separate", ""),
+        ("result", str(n)),
+        ("end", ""),
+    ):
+        run = paragraph.add_run(text if kind == "result" else "")
+        run.bold = True
+        if kind in ("begin", "separate", "end"):
+            run._r.append(_element("w:fldChar", fldCharType=kind))
+        elif kind == "":
+            instruction = _element("w:instrText")
+            instruction.text = text
+            run._r.append(instruction)
+    point, rest = after[:1], after[1:]
+    paragraph.add_run(point).bold = True
+    paragraph.add_run(rest)
+
+
+def _set_page(word: Any) -> None:
+    from docx.shared import Cm
+
+    page = word.sections[0]
+    page.page_width, page.page_height = Cm(21.0), Cm(29.7)
+    page.left_margin = page.right_margin = page.top_margin = page.bottom_margin = Cm(MARGIN)
+
+
+def _set_styles(word: Any, language: str) -> None:
+    from docx.enum.style import WD_STYLE_TYPE
+    from docx.enum.text import WD_ALIGN_PARAGRAPH
+    from docx.shared import Pt
+
+    styles = word.styles
+    sizes = {"Title": 22, "Subtitle": 11, "Heading 1": 16, "Heading 2": 13, "Heading 3": 11, "Caption": 9}
+    for name, size in {"Normal": 10.5, "List Bullet": 10.5, **sizes}.items():
+        style = styles[name]
+        _set_font(style, LATIN)
+        style.font.size = Pt(size)
+        style.font.color.rgb = _colour(SOFT if name in ("Subtitle",) else INK)
+        style.font.italic = False
+        spread = style.element.rPr.find(_name("w:spacing"))
+        if spread is not None:  # letters set apart, as the old template does
+            style.element.rPr.remove(spread)
+        if name.startswith("Heading") or name == "Title":
+            style.font.bold = True
+            style.paragraph_format.keep_with_next = True
+    styles["Caption"].font.bold = False
+    styles["Caption"].paragraph_format.space_after = Pt(4)
+    styles["Caption"].paragraph_format.space_before = Pt(6)
+    styles["Heading 1"].paragraph_format.space_before = Pt(22)
+    styles["Heading 2"].paragraph_format.space_before = Pt(14)
+    for name in ("Heading 1", "Heading 2"):
+        styles[name].paragraph_format.space_after = Pt(5)
+    styles["Normal"].paragraph_format.space_after = Pt(7)
+    styles["Normal"].paragraph_format.line_spacing = 1.12
+    styles["List Bullet"].paragraph_format.space_after = Pt(3)
+    log = styles.add_style("Log", WD_STYLE_TYPE.PARAGRAPH)
+    log.base_style = styles["Normal"]
+    _set_font(log, FIXED)
+    log.font.size = Pt(8.5)
+    log.paragraph_format.line_spacing = 1.0
+    log.paragraph_format.keep_together = True
+    cell = styles.add_style("Cell", WD_STYLE_TYPE.PARAGRAPH)
+    cell.base_style = styles["Normal"]
+    cell.font.size = Pt(9)
+    cell.paragraph_format.space_after = cell.paragraph_format.space_before = Pt(1)
+    cell.paragraph_format.line_spacing = 1.0
+    after = styles.add_style("After table", WD_STYLE_TYPE.PARAGRAPH)
+    after.base_style = styles["Normal"]
+    after.font.size = Pt(5)
+    after.paragraph_format.space_after = Pt(3)
+    picture = styles.add_style("Picture", WD_STYLE_TYPE.PARAGRAPH)
+    picture.base_style = styles["Normal"]
+    picture.paragraph_format.alignment = WD_ALIGN_PARAGRAPH.CENTER
+    picture.paragraph_format.keep_with_next = True
+    picture.paragraph_format.space_after = Pt(2)
+    picture.paragraph_format.line_spacing = 1.0
+    border = styles["Title"].element.pPr.find(_name("w:pBdr"))  # the rule below the title of Word's old template
+    if border is not None:
+        styles["Title"].element.pPr.remove(border)
+    default = styles.element.find(_name("w:docDefaults")).find(_name("w:rPrDefault")).find(_name("w:rPr"))
+    spoken = default.find(_name("w:lang"))
+    if spoken is None:
+        spoken = _element("w:lang")
+        default.append(spoken)
+    spoken.set(_name("w:val"), LANGUAGES.get(language, language))
+    spoken.set(_name("w:eastAsia"), "ko-KR")
+
+
+def _set_font(style: Any, latin: str) -> None:
+    style.font.name = latin
+    fonts = style.element.rPr.rFonts
+    for key in [key for key in fonts.attrib if key.endswith("Theme")]:
+        del fonts.attrib[key]  # a theme's font would win over the one that is named
+    for script, font in (("ascii", latin), ("hAnsi", latin), ("cs", latin), ("eastAsia", HANGUL)):
+        fonts.set(_name(f"w:{script}"), font)
+
+
+def _colour(text: str) -> Any:
+    from docx.shared import RGBColor
+
+    return RGBColor.from_string(text)
+
+
+def _element(tag: str, **attributes: str) -> Any:
+    from docx.oxml import OxmlElement
+
+    made = OxmlElement(tag)
+    for key, value in attributes.items():
+        made.set(_name(f"w:{key}"), value)
+    return made
+
+
+def _name(tag: str) -> Any:
+    from docx.oxml.ns import qn
+
+    return qn(tag)
+
+
+def _clean(text: str) -> str:
+    """Text that XML can hold, whatever stands in a name, with numbers that stay with their signs at a line's end."""
+    kept = "".join(sign for sign in text if sign in "\t\n" or (sign >= " " and not _forbidden(sign)))
+    return re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", NEGATIVE.sub("\N{MINUS SIGN}", kept))
+
+
+def _forbidden(sign: str) -> bool:
+    return "\ud800" <= sign <= "\udfff" or sign in "\ufffe\uffff"

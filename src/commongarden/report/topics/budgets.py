@@ -1,0 +1,211 @@
+"""The section on equal budgets: the same histories read off at equal epochs, equal time and equal multiply-adds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+
+from commongarden.i18n.language import _, ngettext
+from commongarden.report.charts import INK, PAPER, SOFT, Chart, at, colour, domain_of, finished, in_hundredths, inline
+from commongarden.report.document import Cell, Paragraph, Plot, Section, Table
+from commongarden.report.wording import numbers
+from commongarden.report.wording.labels import TEXT
+from commongarden.report.wording.numbers import hundredths, number, short, signed_points, span, whole
+from commongarden.stats import Budget, BudgetView, BudgetViews, Results
+
+SHAPES = {"epochs": "circle", "seconds": "square", "macs": "diamond"}
+OFFSETS = {"epochs": -2, "seconds": 12, "macs": 26}
+ROW = 76  # pixels for a contrast: a line of text and three intervals
+
+
+def section(results: Results) -> Section | None:
+    """Every contrast with a pair of runs at the three budgets; None where there is none."""
+    if not results.budgets:
+        return None
+    header = ("", *(heading(view.budget) for view in results.budgets[0].views))
+    return Section(
+        TEXT["budgets"],
+        (
+            *map(Paragraph, summary(results)),
+            Plot(key(), chart(results)),
+            Table(caption(results), header, rows(results), n_left=len(header), name=TEXT["budgets"]),
+        ),
+        anchor="equal_budgets",
+    )
+
+
+def heading(budget: Budget) -> str:
+    """The name of a budget above its column."""
+    return {"epochs": _("equal epochs"), "seconds": _("equal time"), "macs": _("equal multiply-adds")}[budget]
+
+
+def amount(view: BudgetView) -> str:
+    """How much had been spent."""
+    if view.budget == "epochs":
+        n = round(view.at)
+        return ngettext("{n} epoch", "{n} epochs", n).format(n=n)
+    if view.budget == "seconds":
+        return _("{seconds} s").format(seconds=number(view.at))
+    return _("{n} MACs").format(n=short(int(view.at)))
+
+
+def rows(results: Results) -> tuple[tuple[str | Cell, ...], ...]:
+    """A contrast at the three budgets: what may be said in a word or two, the difference, where it was read off."""
+    return tuple(
+        (f"{item.arm} − {item.against}", *(_cell(item, view) for view in item.views)) for item in results.budgets
+    )
+
+
+def _cell(item: BudgetViews, view: BudgetView) -> Cell:
+    ended = _("{arm_epochs} against {against_epochs} epochs").format(
+        arm_epochs=_epochs(view.arm_epochs), against_epochs=_epochs(view.against_epochs)
+    )
+    where = amount(view) if view.budget == "epochs" else f"{amount(view)}: {ended}"
+    found = view.difference
+    if view.outcome == "not counted":
+        return Cell(numbers.DASH)
+    if found is None:
+        return Cell(_("no epoch had ended"), where)
+    below = "" if found.low is None or found.high is None else span(found.low, found.high)
+    said = {
+        "better": _("{arm} is better: {value}"),
+        "worse": _("{arm} is worse: {value}"),
+        "not resolved": _("not resolved: {value}"),
+        "one seed": "{value}",
+        "too short": "",
+        "not counted": "",
+    }[view.outcome]
+    return Cell(said.format(arm=item.arm, value=signed_points(found.value)), (below, where))
+
+
+def _epochs(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")
+
+
+def verdict(item: BudgetViews, view: BudgetView) -> str:
+    """What one budget allows one to say."""
+    names = {"arm": item.arm, "against": item.against, "budget": heading(view.budget), "amount": amount(view)}
+    found = view.difference
+    if view.outcome == "not counted":
+        return _("The multiply-adds of {arm} or {against} could not be counted.").format(**names)
+    if found is None:
+        return _(
+            "At {budget} ({amount}) {arm} and {against} cannot be compared: a run of one had not ended an epoch."
+        ).format(**names)
+    if found.low is None or found.high is None:
+        return _("At {budget} ({amount}) {arm} differs from {against} by {value} points in one run of each.").format(
+            **names, value=signed_points(found.value)
+        )
+    if view.outcome == "not resolved":
+        return _(
+            "At {budget} ({amount}) no difference is established between {arm} and {against}: {value} points (95 % "
+            "interval {low} to {high})."
+        ).format(**names, value=signed_points(found.value), low=hundredths(found.low), high=hundredths(found.high))
+    better = view.outcome == "better"
+    low, high = (found.low, found.high) if better else (-found.high, -found.low)
+    said = (
+        _("At {budget} ({amount}) {arm} is better than {against} by {size} points (95 % interval {low} to {high}).")
+        if better
+        else _("At {budget} ({amount}) {arm} is worse than {against} by {size} points (95 % interval {low} to {high}).")
+    )
+    return said.format(**names, size=hundredths(abs(found.value)), low=hundredths(low), high=hundredths(high))
+
+
+def summary(results: Results) -> list[str]:
+    """Where the verdict hangs on the budget, and in a sentence that it does nowhere else."""
+    compared = [item for item in results.budgets if any(view.outcome != "one seed" for view in item.views)]
+    if not compared:
+        return []
+    differing = [item for item in compared if not item.agree]
+    said = [" ".join(verdict(item, view) for view in item.views) for item in differing]
+    if not differing:
+        return [_("The three budgets agree: no verdict on validation accuracy hangs on what is held equal.")]
+    rest = len(compared) - len(differing)
+    if rest:
+        said.append(
+            ngettext(
+                "For the other contrast the three budgets agree.",
+                "For the other {n} contrasts the three budgets agree.",
+                rest,
+            ).format(n=rest)
+        )
+    return said
+
+
+def caption(results: Results) -> str:
+    """What was read off, and how far it can be trusted."""
+    return _(
+        "Differences in points of validation accuracy on {photos} photos, not of test accuracy: the test part was "
+        "touched once, at the end. Each run is read off at the end of the last epoch that was over by then, at the "
+        "largest budget that every run of both arms has reached; nothing is extrapolated. Where the learning rate "
+        "follows a schedule, a run that is read off early had not come to its end. Intervals are 95 %, each by "
+        "itself; they carry the noise between seeds and that of the photos, which is taken from the test part, since "
+        "no predictions are kept of single epochs. Seconds are those of this machine, training and validation, and "
+        "hang on what else it did. Multiply-adds are those of forward passes over the training photos."
+    ).format(photos=whole(results.n_val))
+
+
+def chart(results: Results) -> tuple[Chart, ...]:
+    """Each contrast's difference at the three budgets, with its intervals."""
+    place = {arm.arm: i for i, arm in enumerate(results.arms)}
+    data: list[dict[str, Any]] = []
+    labels: list[dict[str, Any]] = []
+    for item in results.budgets:
+        shown = [view for view in item.views if view.difference is not None]
+        if not shown:
+            continue
+        row = len(labels)
+        labels.append({"row": row, "label": f"{item.arm} − {item.against}"})
+        for view in shown:
+            assert view.difference is not None
+            winner = item.arm if view.difference.value > 0 else item.against
+            established = view.outcome in ("better", "worse")
+            hue = colour(place[winner]) if established else SOFT
+            data.append(
+                {"row": row, "budget": view.budget, "hue": hue, "fill": hue if established else PAPER}
+                | {"verdict": verdict(item, view), **in_hundredths(view.difference)}
+            )
+    if not data:
+        return ()
+    reach = [entry[key] for entry in data for key in ("value", "low", "high") if entry[key] is not None]
+    domain = domain_of([*reach, 0.0], -100, 100)
+    axis = alt.Axis(title=_("points of validation accuracy"), grid=True, domain=False, ticks=False, tickCount=6)
+
+    def x(field: str) -> alt.X:
+        return alt.X(f"{field}:Q", axis=axis, scale=alt.Scale(domain=domain, nice=False, zero=False))
+
+    band = alt.Scale(type="band", paddingInner=0, paddingOuter=0)
+    y = alt.Y("row:O", axis=None, sort=list(range(len(labels))), scale=band)
+    layers: list[alt.Chart] = [
+        alt.Chart(inline([{"value": 0}])).mark_rule(stroke=INK, strokeWidth=1).encode(x=x("value"))
+    ]
+    for budget, offset in OFFSETS.items():
+        base = alt.Chart(inline([entry for entry in data if entry["budget"] == budget])).encode(y=y)
+        interval = base.mark_rule(strokeWidth=3, strokeCap="round", yOffset=offset, clip=True)
+        point = base.mark_point(filled=True, shape=SHAPES[budget], size=85, yOffset=offset, opacity=1, strokeWidth=2)
+        layers += [
+            interval.encode(x=x("low"), x2=alt.X2("high:Q"), stroke=alt.Stroke("hue:N", scale=None)),
+            point.encode(
+                x=x("value"),
+                fill=alt.Fill("fill:N", scale=None),
+                stroke=alt.Stroke("hue:N", scale=None),
+                tooltip=alt.Tooltip("verdict:N", title=" "),
+            ),
+        ]
+    for halo in (True, False):  # the grid must not run through the words
+        edge: dict[str, Any] = {"stroke": PAPER, "strokeWidth": 5, "strokeJoin": "round"} if halo else {}
+        name = alt.Chart(inline(labels)).mark_text(
+            align="left", dy=-22, fontSize=13, fill=INK, limit=alt.expr("width"), **edge
+        )
+        layers.append(name.encode(x=at(0), y=y, text=alt.Text("label:N")))
+    description = " ".join(verdict(item, view) for item in results.budgets for view in item.views)
+    return (finished("budgets", alt.layer(*layers), description, ROW * len(labels)),)
+
+
+def key() -> str:
+    """What the shapes stand for."""
+    return _(
+        "Circle: equal epochs; square: equal time; diamond: equal multiply-adds. Coloured: established, in the colour "
+        "of the better arm. Right of 0 the arm named first is better."
+    )

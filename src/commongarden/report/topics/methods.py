@@ -1,0 +1,283 @@
+"""The methods paragraphs of a study, with what they cite: the design, the training, the statistics, the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from commongarden import arch
+from commongarden.arch import FAMILIES, Dropout, Node
+from commongarden.i18n.language import _, ngettext
+from commongarden.records import Run, inspection
+from commongarden.report.document import Block, Bullets, Heading, Only, Paragraph, Section
+from commongarden.report.topics import network_blocks, page_data
+from commongarden.report.wording import designs, sizes
+from commongarden.report.wording.labels import TEXT
+from commongarden.report.wording.numbers import listed, percent, whole
+from commongarden.report.wording.references import Citations
+from commongarden.stats import Results
+from commongarden.study import Study
+from commongarden.study.recipe import Recipe
+
+# the works that an architecture's published source in arch.FAMILIES stands for, by how it begins
+SOURCES = {
+    "Krizhevsky 2014": "krizhevsky",
+    "Simonyan & Zisserman 2014": "simonyan",
+    "Szegedy et al. 2014": "szegedy_2014",
+    "Szegedy et al. 2015": "szegedy_2015",
+    "He et al. 2015": "he",
+}
+
+
+@dataclass(frozen=True)
+class Methods:
+    """paragraphs: how the study was made, in order. references: the entries of every work that they name."""
+
+    paragraphs: tuple[str, ...]
+    references: tuple[str, ...]
+
+
+def methods(
+    study: Study, results: Results, runs: Sequence[Run], cite: Citations | None = None, *, raced: bool = False
+) -> Methods:
+    """How the study was made, as its own file, records and estimates tell it; nothing is said or cited that it did not
+    use. cite: what else of the same report names works. raced: whether seeds were spent in looks."""
+    cite = cite or Citations()
+    paragraphs = (
+        _joined(_design(study, results, cite)),
+        _joined(_networks(study, results, cite)),
+        _joined(_training(study, cite)),
+        _joined(_statistics(results, cite, raced=raced)),
+        _joined(_machines(runs, cite)),
+    )
+    return Methods(tuple(filter(None, paragraphs)), cite.entries())
+
+
+def section(made: Methods) -> Section:
+    """The paragraphs; the page has the works that they name below them, a written report at its end."""
+    blocks: list[Block] = [Paragraph(text) for text in made.paragraphs]
+    if made.references:
+        blocks.append(Only("page", (Heading(TEXT["references"]), Bullets(made.references, "references"))))
+    return Section(TEXT["methods"], tuple(blocks), anchor="methods")
+
+
+def _joined(sentences: Iterator[str]) -> str:
+    return " ".join(sentences)
+
+
+def _design(study: Study, results: Results, cite: Citations) -> Iterator[str]:
+    data = page_data.data_name(study)
+    yield ngettext(
+        "{n} network was trained on {data} ({classes} classes): {train} photos to train on, {val} to validate and "
+        "{test} to test.",
+        "{n} networks were trained on {data} ({classes} classes): {train} photos to train on, {val} to validate and "
+        "{test} to test.",
+        len(results.arms),
+    ).format(
+        n=len(results.arms), data=data, classes=len(results.classes), train=whole(results.n_train),
+        val=whole(results.n_val), test=whole(results.n_test),
+    )  # fmt: skip
+    if study.splits_vary:
+        yield designs.counts_of_first(study.folds)
+    n = len(results.seeds)
+    if study.folds:
+        yield _(
+            "Each was trained once in each of {n} folds. Runs of different networks in the same fold have the same "
+            "photos in the same order, so differences are paired by fold ({works})."
+        ).format(n=n, works=cite("bouthillier"))
+    elif n == 1:
+        yield _("Each was trained once, with one seed.")
+    else:
+        yield _(
+            "Each was trained with {n} seeds. Runs of different networks with the same seed have the same photos in "
+            "the same order, so differences are paired by seed ({works})."
+        ).format(n=n, works=cite("bouthillier"))
+    if n > 1:
+        if study.splits_vary:
+            cite("nadeau")  # which the sentences name
+        yield from designs.between(study.vary, study.folds)
+    yield _("Every network was tested once per run, at the end, on photos that took no part in any choice.")
+
+
+def _networks(study: Study, results: Results, cite: Citations) -> Iterator[str]:
+    by_source: dict[str, list[str]] = {}
+    for name, arm in study.arms.items():
+        key = _source(arm.arch)
+        if key:
+            by_source.setdefault(key, []).append(name)
+    if by_source:
+        said = [_("{arms} ({works})").format(arms=listed(names), works=cite(key)) for key, names in by_source.items()]
+        yield _("Architectures follow their publications: {arms}.").format(arms="; ".join(said))
+    networks = [arm.network(len(results.classes)) for arm in study.arms.values()]
+    if any(network_blocks.batch_norms(network) for network in networks):
+        yield _("Batch norm is that of {works}.").format(works=cite("ioffe"))
+    if any(_has_dropout(network) for network in networks):
+        yield _("Dropout is that of {works}.").format(works=cite("srivastava"))
+
+
+def _source(architecture: str) -> str | None:
+    if architecture.startswith("timm:"):
+        return "wightman"
+    family = FAMILIES.get(architecture)
+    starts = SOURCES.items() if family is not None else ()
+    return next((key for start, key in starts if family is not None and family.source.startswith(start)), None)
+
+
+def _has_dropout(node: Node) -> bool:
+    return isinstance(node, Dropout) or any(_has_dropout(child) for _name, child in arch.children(node))
+
+
+def _training(study: Study, cite: Citations) -> Iterator[str]:
+    recipe = study.recipe
+    yield _(
+        "Photos were resized to {size} x {size} pixels and shown in batches of {batch} for {epochs} epochs."
+    ).format(size=recipe.resolution, batch=recipe.batch_size, epochs=recipe.epochs)
+    if study.range is not None:
+        yield inspection.scaled(study.range)
+    yield _pixels(recipe)
+    yield _optimizer(recipe, cite)
+    yield from _schedule(recipe, cite)
+    yield _first_weights(recipe, cite)
+    if recipe.label_smoothing:
+        yield _("Labels were smoothed by {share} ({works}).").format(
+            share=f"{recipe.label_smoothing:g}", works=cite("szegedy_2015")
+        )
+    if recipe.augment:
+        yield _("Photos were augmented: {kinds}.").format(kinds=", ".join(recipe.augment))
+    if recipe.select == "best-val":
+        yield _("The weights of the epoch with the best validation accuracy were tested.")
+    else:
+        yield _("The weights of the last epoch were tested.")
+    own = [
+        f"{name} ({', '.join(f'{key} = {value}' for key, value in arm.overrides.items())})"
+        for name, arm in study.arms.items()
+        if arm.overrides
+    ]
+    if own:
+        yield _("By declaration, these have values of their own: {arms}.").format(arms=", ".join(own))
+
+
+def _pixels(recipe: Recipe) -> str:
+    if recipe.pixels == "raw":
+        return _("Pixel values were left at 0 to 255.")
+    if recipe.pixels == "own":
+        return _("Pixels were normalized as each network names it.")
+    return _("Pixels were standardized per channel by the mean and standard deviation of the training part.")
+
+
+def _optimizer(recipe: Recipe, cite: Citations) -> str:
+    decay = f"{recipe.weight_decay:g}"
+    rate = f"{recipe.lr:g}"
+    if recipe.optimizer == "sgd":
+        if recipe.nesterov:
+            return _(
+                "The optimizer was SGD with Nesterov momentum {momentum}, learning rate {rate} and weight decay "
+                "{decay}."
+            ).format(momentum=f"{recipe.momentum:g}", rate=rate, decay=decay)
+        return _(
+            "The optimizer was SGD with momentum {momentum}, learning rate {rate} and weight decay {decay}."
+        ).format(momentum=f"{recipe.momentum:g}", rate=rate, decay=decay)
+    name, key = ("Adam", "kingma") if recipe.optimizer == "adam" else ("AdamW", "loshchilov")
+    return _("The optimizer was {name} ({works}) with learning rate {rate} and weight decay {decay}.").format(
+        name=name, works=cite(key), rate=rate, decay=decay
+    )
+
+
+def _schedule(recipe: Recipe, cite: Citations) -> Iterator[str]:
+    if recipe.schedule == "cosine":
+        yield _("The learning rate fell along a cosine ({works}).").format(works=cite("loshchilov_cosine"))
+    elif recipe.schedule == "one-cycle":
+        yield _("The learning rate rose and fell in one cycle ({works}).").format(works=cite("smith"))
+    else:
+        yield _("The learning rate was constant.")
+    if recipe.warmup_epochs:
+        yield _("It rose from 0 over the first {epochs} epochs.").format(epochs=f"{recipe.warmup_epochs:g}")
+
+
+def _first_weights(recipe: Recipe, cite: Citations) -> str:
+    if recipe.init == "fan-in":
+        return _("First weights were drawn by their fan-in ({works}), biases are 0.").format(works=cite("he_init"))
+    if recipe.init == "own":
+        return _("First weights are those that each network's own code draws.")
+    return _("First weights were drawn from a normal distribution with standard deviation {std}, biases are 0.").format(
+        std=f"{recipe.init_std:g}"
+    )
+
+
+def _statistics(results: Results, cite: Citations, *, raced: bool) -> Iterator[str]:
+    estimates = [arm.test_accuracy for arm in results.arms] + [contrast.difference for contrast in results.contrasts]
+    kinds = [estimate.method for estimate in estimates if estimate is not None and estimate.low is not None]
+    if not kinds:
+        yield _("With one seed no interval can be given, and none is.")
+        return
+    yield _("Results are means with 95 % intervals ({works}).").format(works=cite("agarwal"))
+    if any("groups of test photos" in kind for kind in kinds):
+        yield _(
+            "The test photos belong to {n} groups, and photos of one group are not independent. So seeds are crossed "
+            "with groups, not with photos: the intervals come from two-way variance components, cluster-robust for "
+            "groups of unequal size ({robust}), with Satterthwaite's degrees of freedom ({works}). Accuracy itself is "
+            "the mean over photos."
+        ).format(n=whole(results.n_test_groups), robust=cite("bell", "cameron"), works=cite("satterthwaite"))
+    elif any("Satterthwaite" in kind for kind in kinds):
+        yield _(
+            "All seeds are tested on the same photos, so seeds and photos are crossed: the intervals come from two-way "
+            "variance components with Satterthwaite's degrees of freedom ({works}) and carry the noise of both."
+        ).format(works=cite("satterthwaite"))
+    if any("Nadeau" in kind for kind in kinds):
+        yield _("Splits that share photos are not independent; their intervals are widened for that ({works}).").format(
+            works=cite("nadeau")
+        )
+    if any(kind.startswith("Student") for kind in kinds):
+        yield _(
+            "The intervals are Student's over seeds ({works}); they carry the noise between seeds, not that of the "
+            "test photos."
+        ).format(works=cite("student"))
+    yield from _tests(results, cite, raced=raced)
+    if any(arm.calibration_error is not None for arm in results.arms):
+        yield _("Calibration error is the expected one over bins of stated probability ({works}).").format(
+            works=cite("guo")
+        )
+    if results.baselines:
+        yield _("Baselines were fitted on the same training photos with scikit-learn ({works}).").format(
+            works=cite("pedregosa")
+        )
+    line = results.commonest
+    yield _("Always guessing the commonest class, {label}, would be right on {share} of the test photos.").format(
+        label=line.label, share=percent(line.accuracy)
+    )
+
+
+def _tests(results: Results, cite: Citations, *, raced: bool) -> Iterator[str]:
+    tested = [contrast for contrast in results.contrasts if contrast.level is not None]
+    if not tested:
+        return
+    if raced:
+        yield _(
+            "Seeds were added in looks, and each contrast is judged at the look that settled it, at a level from alpha "
+            "spending ({spending}) and Holm's rule over the contrasts ({holm}): an arm is better or worse where the "
+            "interval at that level excludes 0."
+        ).format(spending=cite("lan"), holm=cite("holm"))
+    elif len(tested) > 1:
+        yield _(
+            "Verdicts come from intervals adjusted for all {n} contrasts with Holm's levels ({works}): an arm is "
+            "better or worse where the adjusted interval excludes 0."
+        ).format(n=len(tested), works=cite("holm"))
+    else:
+        yield _("The verdict comes from the interval: an arm is better or worse where it excludes 0.")
+    yield _(
+        "Two arms are equivalent where the 90 % interval lies within {margin}, two one-sided tests ({works})."
+    ).format(margin=sizes.margin(results.metric, results.margin), works=cite("schuirmann"))
+    if any(contrast.p_signflip is not None for contrast in tested):
+        yield _("Beside each verdict stands an exact sign-flip test over the seeds ({works}).").format(
+            works=cite("fisher")
+        )
+
+
+def _machines(runs: Sequence[Run], cite: Citations) -> Iterator[str]:
+    if not runs:
+        return
+    lines = page_data.machine_lines(runs)
+    yield _("Networks were trained with PyTorch ({works}): {versions}.").format(
+        works=cite("paszke"), versions=", ".join(f"{name} {version}" for name, version in page_data.versions(runs))
+    )
+    yield _("Machine: {machine}.").format(machine="; ".join(line.rstrip(".") for line in lines))

@@ -1,0 +1,154 @@
+"""What is said of a race: each look while it runs, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from commongarden.i18n.language import _, ngettext
+from commongarden.records import Run
+from commongarden.report.document import Block, Paragraph, Section, Table
+from commongarden.report.wording.labels import TEXT
+from commongarden.report.wording.numbers import hundredths
+from commongarden.stats import raced
+from commongarden.stats.raced import Raced
+from commongarden.stats.racing import InterimResult
+from commongarden.store import Store
+
+
+def look_told(found: Raced, number: int) -> str:
+    """What a look settled, told while the study runs."""
+    look = found.race.looks[number]
+    settled = [settlement(row, look.n_seeds) for row in look.contrasts if row.decision != "open"]
+    n_open = sum(row.decision == "open" for row in look.contrasts)
+    still = ngettext(
+        "after {seeds} seeds {n} difference is open", "after {seeds} seeds {n} differences are open", n_open
+    ).format(seeds=look.n_seeds, n=n_open)
+    return "\n".join([*settled, still]) if n_open else "\n".join(settled)
+
+
+def settlement(row: InterimResult, n_seeds: int) -> str:
+    """When and how a contrast was settled."""
+    texts = {
+        "better": _("{arm} against {against} was settled after {n} seeds: {arm} is better."),
+        "worse": _("{arm} against {against} was settled after {n} seeds: {arm} is worse."),
+        "equivalent": _("{arm} against {against} was settled after {n} seeds: they are equivalent within the margin."),
+        "photos": _("{arm} against {against} was given up after {n} seeds: only more test photos could settle it."),
+        "open": _("{arm} against {against} was not settled by {n} seeds."),
+    }
+    return texts[row.decision].format(arm=row.arm, against=row.against, n=n_seeds)
+
+
+def told(found: Raced) -> list[str]:
+    """How a race ended: what was settled when, what was saved, what is left of the budget."""
+    said = [settlement(row, n) for row, n in _verdict_looks(found)]
+    for arm, n in found.race.stopped:
+        said.append(
+            ngettext(
+                "{arm} got no more runs after {n} seed, since nothing about it was open any more.",
+                "{arm} got no more runs after {n} seeds, since nothing about it was open any more.",
+                n,
+            ).format(arm=arm, n=n)
+        )
+    if found.n_saved:
+        said.append(
+            ngettext(
+                "{n} of {most} runs was saved.", "{n} of {most} runs were saved.", found.n_saved
+            ).format(n=found.n_saved, most=found.n_most)
+        )  # fmt: skip
+    if found.end == "under way":
+        n = len(found.race.needed)
+        said.append(
+            ngettext(
+                "The race is not over: the next look waits for {n} run.",
+                "The race is not over: the next look waits for {n} runs.",
+                n,
+            ).format(n=n)
+        )
+    if found.budget:
+        said.append(_budget(found))
+    return said
+
+
+def _budget(found: Raced) -> str:
+    in_runs = found.budget.endswith(("run", "runs"))
+    left = max(found.left or 0.0, 0.0)
+    figures = {
+        "budget": found.budget,
+        "used": f"{found.used:,.0f}",
+        "left": f"{left:,.0f}",
+        "n": len(found.race.needed),
+    }
+    if found.end == "budget":
+        text = (
+            _("Of the budget of {budget}, {used} runs are used and {left} are left; the next look needs {n} more.")
+            if in_runs
+            else _(
+                "Of the budget of {budget}, {used} s are used and {left} s are left, too few for the {n} runs that the "
+                "next look needs."
+            )
+        )
+    else:
+        text = (
+            _("Of the budget of {budget}, {used} runs are used and {left} are left.")
+            if in_runs
+            else _("Of the budget of {budget}, {used} s are used and {left} s are left.")
+        )
+    return text.format(**figures)
+
+
+def _verdict_looks(found: Raced) -> list[tuple[InterimResult, int]]:
+    """Each contrast at its last look, with how many seeds were in by then; in the order of the first look."""
+    last: dict[tuple[str, str], tuple[InterimResult, int]] = {}
+    for look in found.race.looks:
+        for row in look.contrasts:
+            last[row.arm, row.against] = row, look.n_seeds
+    return list(last.values())
+
+
+def section(store: Store) -> Section | None:
+    """Where the seeds were spent: each contrast at the look that its verdict rests on; None where there was no race."""
+    found = raced.read(store)
+    if found is None:
+        return None
+    rows = tuple(
+        (settlement(row, n), _interval(row), f"{100 * (1 - row.level):.2f} %") for row, n in _verdict_looks(found)
+    )
+    caption = _(
+        "Seeds were spent where they decide something: the contrasts that were open were tested after {looks} seeds, "
+        "and a settled one got no more. The looks share an error rate of {alpha} (alpha spending, Lan & DeMets "
+        "1983), over the contrasts by Holm's rule; each verdict rests on the interval of its last look, at that look's "
+        "level."
+    ).format(
+        looks=", ".join(str(look.n_seeds) for look in found.race.looks) or "-",
+        alpha=f"{hundredths(found.race.plan.alpha, 0)} %",
+    )
+    blocks: list[Block] = [Paragraph(caption, role="soft")]
+    if rows:
+        header = (TEXT["race_contrast"], TEXT["race_interval"], TEXT["race_level"])
+        blocks.append(Table(f"{TEXT['race']}.", header, rows, n_left=2))
+    settled = {row[0] for row in rows}
+    blocks += [Paragraph(said) for said in told(found) if said not in settled]
+    return Section(TEXT["race"], tuple(blocks), anchor="race")
+
+
+def _interval(row: InterimResult) -> str:
+    if row.low is None or row.high is None or row.difference is None:
+        return ""
+    return _("{value} points ({low} to {high})").format(
+        value=hundredths(row.difference), low=hundredths(row.low), high=hundredths(row.high)
+    )
+
+
+def hopeless(runs: Sequence[Run]) -> Paragraph | None:
+    """Said where runs were ended as hopeless; None where none was."""
+    names = [f"{run.arm} {run.seed}" for run in runs if run.stopped_as_hopeless]
+    if not names:
+        return None
+    said = ngettext(
+        "{n} run was ended at half its epochs, as was asked for, because it had never come above the commonest class "
+        "on the validation part; it counts with what it reached ({names}).",
+        "{n} runs were ended at half their epochs, as was asked for, because they had never come above the commonest "
+        "class on the validation part; they count with what they reached ({names}).",
+        len(names),
+    ).format(n=len(names), names=", ".join(names))
+    return Paragraph(said, role="notice")

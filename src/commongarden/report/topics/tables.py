@@ -1,0 +1,184 @@
+"""The comparison table: its rows as plain data, and those rows as text for the page and the terminal."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from rich import box
+from rich.console import RenderableType
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from commongarden.i18n.language import _
+from commongarden.io.fitted import Fitted
+from commongarden.records import Estimate
+from commongarden.report.document import Cell, Section, Table
+from commongarden.report.topics import part_contributions
+from commongarden.report.wording import baselines, designs, effects, numbers, words
+from commongarden.report.wording.labels import TEXT
+from commongarden.stats import ArmResult, Results
+from commongarden.study import Study
+from commongarden.study.built_in import text_of
+
+Value = Estimate | float | int | str | None
+
+# key of a cell -> whether results carry it as an Estimate (then CSV has three columns for it)
+COLUMNS = {
+    "seeds": False,
+    "test_accuracy": True,
+    "published": False,
+    "seconds": True,
+    "images_per_second": True,
+    "inference_ms": True,
+    "peak_memory_mb": True,
+    "model_mb": False,
+    "n_params": False,
+    "macs": False,
+}
+
+KINDS = ("arm", "baseline", "commonest")
+
+OTHER_METRICS = ("balanced_accuracy", "log_loss", "calibration_error")  # of ArmResult; in results.csv beside these
+
+
+@dataclass(frozen=True)
+class ComparisonRow:
+    """One line of the table. kind: "arm", "baseline", or "commonest" for always guessing the commonest class.
+    seconds: the published time of training."""
+
+    kind: str
+    name: str
+    values: dict[str, Value]
+    seconds: float | None = None
+
+
+def rows(results: Results) -> tuple[ComparisonRow, ...]:
+    """One row an arm in the study's order, then what a network must beat."""
+    line = results.commonest
+    commonest: dict[str, Value] = dict.fromkeys(COLUMNS) | {"test_accuracy": line.accuracy}
+    return (
+        *(
+            ComparisonRow("arm", arm.arm, values(arm), arm.published.seconds if arm.published else None)
+            for arm in results.arms
+        ),
+        *(
+            ComparisonRow(
+                "baseline", baselines.name(item), dict.fromkeys(COLUMNS) | {"test_accuracy": item.test_accuracy}
+            )
+            for item in results.baselines
+        ),
+        ComparisonRow("commonest", words.commonest_line(line), commonest),
+    )
+
+
+def values(arm: ArmResult) -> dict[str, Value]:
+    """An arm's cell in each column."""
+    return {
+        "seeds": words.seeds_of(arm),
+        "test_accuracy": arm.test_accuracy,
+        "published": None if arm.published is None else arm.published.test_accuracy,
+        "seconds": arm.seconds,
+        "images_per_second": arm.images_per_second,
+        "inference_ms": arm.inference_ms,
+        "peak_memory_mb": arm.peak_memory_mb,
+        "model_mb": arm.model_mb,
+        "n_params": arm.n_params,
+        "macs": numbers.DASH if arm.macs is None else arm.macs,
+    }
+
+
+def columns(results: Results) -> list[str]:
+    """The columns that have something to say: that of published figures only where there are any."""
+    published = any(arm.published is not None for arm in results.arms)
+    return [name for name in COLUMNS if name != "published" or published]
+
+
+def cell(key: str, value: Value) -> Cell:
+    """One value as the table shows it, without its unit, which stands in the header."""
+    if value is None:
+        return Cell("")
+    if isinstance(value, str):
+        return Cell(value)
+    if isinstance(value, Estimate):
+        text = _text(key, value.value, value.value)
+        if value.low is None or value.high is None:
+            return Cell(text)
+        low, high = (_text(key, bound, value.value) for bound in (value.low, value.high))
+        return Cell(text, _("{low} to {high}").format(low=low, high=high))
+    return Cell(_text(key, value, value))
+
+
+def section(study: Study, results: Results) -> Section:
+    """The whole table, as the page has room for it."""
+    names, text = columns(results), designs.labels(TEXT, results.folds)
+    caption = f"{TEXT['table']}. {text['table_caption']}"
+    if "published" in names and study.published_source:
+        caption += f" {TEXT['published_source']} {text_of(study.published_source)}."
+    return Section(TEXT["table"], (table(results, names, caption, name=TEXT["table"], seconds=True),), anchor="table")
+
+
+def table(
+    results: Results,
+    names: Sequence[str],
+    caption: str,
+    kinds: Collection[str] = KINDS,
+    *,
+    name: str = "",
+    seconds: bool = False,
+) -> Table:
+    """The rows of these kinds, in the columns of these names. seconds: below published accuracies published times."""
+    text = designs.labels(TEXT, results.folds)
+    shown = [row for row in rows(results) if row.kind in kinds]
+    header: tuple[str | Cell, ...] = (TEXT["arm"], *(Cell(text[key], TEXT.get(f"unit_{key}", "")) for key in names))
+    lines = []
+    for row in shown:
+        cells = {key: cell(key, row.values[key]) for key in names}
+        if seconds and row.seconds is not None:
+            said = _("{seconds} s").format(seconds=numbers.number(row.seconds))
+            cells["published"] = dataclasses.replace(cells["published"], below=said)
+        lines.append((Cell(row.name, arm=row.name if row.kind == "arm" else ""), *cells.values()))
+    marks = tuple("" if row.kind == "arm" else "line" for row in shown)
+    return Table(caption, header, tuple(lines), name=name, kind="wide", row_kinds=marks)
+
+
+def _text(key: str, value: float, like: float) -> str:
+    if key in ("test_accuracy", "published"):
+        return numbers.hundredths(value)
+    if key == "macs":
+        return numbers.short(int(value))
+    return numbers.whole(int(value)) if key == "n_params" else numbers.number(value, like)
+
+
+def _table(results: Results) -> RichTable:
+    """The comparison for a terminal."""
+    names = columns(results)
+    table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column(TEXT["arm"], overflow="fold", min_width=min(20, max(len(arm.arm) for arm in results.arms)))
+    for name in names:
+        unit = TEXT.get(f"unit_{name}", "")
+        table.add_column(f"{TEXT[name]}\n{unit}", justify="right", no_wrap=True)
+    for row in rows(results):
+        cells = [cell(name, row.values[name]) for name in names]
+        if any(item.text for item in cells):
+            table.add_row(Text(row.name), *(item.lines for item in cells), style="" if row.kind == "arm" else "dim")
+    return table
+
+
+def terminal(results: Results) -> Iterator[RenderableType]:
+    """What `commongarden compare` prints: the verdicts, what must be said beside them, and the table."""
+    said = [words.in_full(contrast) for contrast in words.verdicts(results)]
+    if len(results.arms) == 1 and results.arms[0].test_accuracy is not None:
+        said = [words.one_arm(results.arms[0], results.folds)]
+    if results.factorial is not None:
+        said += [effects.sentence(effect, results.factorial) for effect in results.factorial.effects]
+        said += effects.notes(results.factorial)
+    yield Fitted(_table(results))
+    yield Text()
+    if results.worth is not None:
+        yield Fitted(part_contributions.table(results, results.worth))
+        yield Text()
+    for sentence in filter(None, (words.headline(results), *said, *words.notes(results))):
+        yield Text(sentence)
+    yield Text(words.intervals(results), style="dim")

@@ -1,0 +1,236 @@
+"""The fairness contract in words: what is equal among all arms, and what differs between those of each contrast."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from commongarden import sentences
+from commongarden.i18n import language
+from commongarden.i18n.language import _, ngettext, pgettext, translate
+from commongarden.records import Manifest, Run, Split, inspection
+from commongarden.report.document import (
+    Block,
+    Bullets,
+    Cell,
+    Heading,
+    Only,
+    Paragraph,
+    Section,
+    SideBySide,
+    Styled,
+    StyledLine,
+    Table,
+)
+from commongarden.report.wording import designs, words
+from commongarden.report.wording.labels import TEXT
+from commongarden.report.wording.numbers import listed, whole
+from commongarden.stats import ContrastResult, Results
+from commongarden.store import Store, contract
+from commongarden.study import Contrast, Study
+from commongarden.study.factorial import shown
+from commongarden.study.recipe import FIELDS
+
+N_DIFFERS = 6  # sentences on contrasts that the page shows at once
+
+
+@dataclass(frozen=True)
+class Terms:
+    """equal: (what, in words). differs: a sentence or more for each contrast. declared: arms with recipe values of
+    their own. warnings: groups in several parts; what is not the same in all runs, and was not meant to differ. hash:
+    of the contract."""
+
+    equal: tuple[tuple[str, str], ...]
+    differs: tuple[str, ...]
+    declared: tuple[str, ...]
+    warnings: tuple[str, ...]
+    hash: str
+
+
+def terms(study: Study, manifest: Manifest, splits: Mapping[int, Split], runs: Sequence[Run]) -> Terms:
+    """The contract of a study as its report shows it."""
+    n_classes = len(manifest.classes)
+    return Terms(
+        equal=tuple(_equal(study, manifest, splits)),
+        differs=(
+            *_factors(study),
+            *(differs(study, contrast, n_classes) for contrast in study.planned_contrasts()),
+        ),
+        declared=tuple(_own(study)),
+        warnings=(*_divided(manifest, splits[study.seeds[0]]), *_warnings(runs)),
+        hash=contract.of(study, manifest, splits).hash,
+    )
+
+
+def section(store: Store, study: Study) -> Section:
+    """The contract: what is equal for all arms, and what differs."""
+    found = terms(study, store.manifest(), store.splits(), store.runs())
+    header = (pgettext("of the contract", "term"), _("for all arms"))
+    equal = Table(f"{TEXT['terms_equal']}.", header, found.equal, n_left=2, kind="terms")
+    blocks: list[Block] = []
+    if found.differs:
+        more = words.more(len(found.differs) - N_DIFFERS)
+        blocks = [Heading(TEXT["terms_differs"]), Bullets(found.differs, most=N_DIFFERS, more=more)]
+    else:
+        blocks = [Only("page", (Heading(TEXT["terms_differs"]), Paragraph(TEXT["terms_nothing"])))]
+    if found.declared:
+        together = f"{TEXT['terms_declared']} {'; '.join(found.declared)}."
+        blocks += [
+            Only("paper", (Paragraph(TEXT["terms_declared"], leads=True), Bullets(found.declared))),
+            Only("page", (Paragraph(together, role="soft"),)),
+        ]
+    blocks += [Paragraph(warning, role="notice") for warning in found.warnings]
+    blocks.append(
+        Only("page", (StyledLine((Styled(f"{TEXT['terms_hash']} "), Styled(found.hash[:12], "code")), "soft"),))
+    )
+    return Section(TEXT["terms"], (SideBySide(((equal,), tuple(blocks))),), anchor="terms")
+
+
+def _equal(study: Study, manifest: Manifest, splits: Mapping[int, Split]) -> list[tuple[str, str]]:
+    first = splits[study.seeds[0]]
+    sizes = {"train": whole(len(first.train)), "val": whole(len(first.val)), "test": whole(len(first.test))}
+    data = _("{n} photos of {k} classes, the same files for all.").format(
+        n=whole(len(manifest.photos)), k=len(manifest.classes)
+    )
+    if study.range is not None:
+        data = f"{data} {inspection.scaled(study.range)}"
+    if study.folds:
+        split = _(
+            "{folds} folds, the same for all arms: each with about {train} photos to train on, {val} to validate, "
+            "{test} to test."
+        ).format(folds=study.folds, **sizes)
+    elif study.splits_vary:
+        split = _(
+            "One for each seed, the same for all arms: {train} photos to train on, {val} to validate, {test} to test."
+        ).format(**sizes)
+    else:
+        split = _("One for all arms and seeds: {train} photos to train on, {val} to validate, {test} to test.").format(
+            **sizes
+        )
+    if n_groups := len(inspection.groups(manifest)):
+        n_divided = len(inspection.divided(manifest, inspection.part_of(first)))
+        split += " " + (
+            _("The photos belong to {n} groups, {divided} of them in more than one part.")
+            if n_divided
+            else _("The photos belong to {n} groups, each in one part.")
+        ).format(n=whole(n_groups), divided=whole(n_divided))
+    own = [field for field in FIELDS if any(field in arm.overrides for arm in study.arms.values())]
+    recipe = _("Every training choice but {fields}.").format(fields=listed(own)) if own else _("Every training choice.")
+    return [
+        (_("Data"), data),
+        (_("Split"), split),
+        (_("Chance"), " ".join([_chance(study), *designs.between(study.vary, study.folds)])),
+        (_("Recipe"), recipe),
+        (_("Budget"), _budget(study)),
+    ]
+
+
+def _chance(study: Study) -> str:
+    if study.folds:
+        return _("Arms in the same fold draw their weights and the order of photos from the same random streams.")
+    return _("Arms with the same seed draw their weights and the order of photos from the same random streams.")
+
+
+def _budget(study: Study) -> str:
+    runs = designs.repeats(len(study.seeds), study.folds)
+    recipes = [study.recipe_of(arm) for arm in study.arms]
+    if len({recipe.epochs for recipe in recipes}) > 1:
+        return _("{runs} an arm; the number of epochs is an arm's own.").format(runs=runs)
+    n = recipes[0].epochs
+    return ngettext("{runs} an arm, {n} epoch each.", "{runs} an arm, {n} epochs each.", n).format(runs=runs, n=n)
+
+
+def _factors(study: Study) -> list[str]:
+    if not study.factors:
+        return []
+    said = [
+        _("{factor} ({levels})").format(factor=name, levels=", ".join(map(shown, levels)))
+        for name, levels in study.factors.items()
+    ]
+    return [_("The arms are all combinations of {factors}.").format(factors=listed(said))]
+
+
+def differs(study: Study, contrast: Contrast, n_classes: int) -> str:
+    """What differs between the two arms: the networks' difference as it was computed, and what was declared."""
+    found = contract.computed(study, contrast, n_classes)
+    rows = contract.declared(study, contrast)
+    names = {"arm": contrast.arm, "against": contrast.against}
+    if found is None:
+        one, two = study.arms[contrast.arm].arch, study.arms[contrast.against].arch
+        said = (
+            _("{arm} and {against} are {one} with other options.").format(**names, one=one)
+            if one == two
+            else _("{arm} is {one}, {against} is {two}.").format(**names, one=one, two=two)
+        )
+    elif found.n_edits == 0:
+        said = _("{arm} and {against} are the same network.").format(**names)
+    else:
+        lang = language.current() if language.current() in sentences.LANGUAGES else "en"
+        said = _("{arm}, compared with {against}, {difference}.").format(
+            **names, difference=sentences.difference(found, lang)
+        )
+    if not rows:
+        return said
+    return said + " " + _("Declared to differ: {values}.").format(values=listed(map(designs.value, rows)))
+
+
+def _own(study: Study) -> list[str]:
+    if study.factors:
+        return []  # they are the factors, or what all of the grid has
+    return [
+        _("{arm}: {values}").format(
+            arm=name,
+            values=", ".join(
+                _("{field} {value}").format(field=field, value=shown(value)) for field, value in arm.overrides.items()
+            ),
+        )
+        for name, arm in study.arms.items()
+        if arm.overrides
+    ]
+
+
+def _divided(manifest: Manifest, split: Split) -> list[str]:
+    found = inspection.divided_warnings(manifest, inspection.part_of(split))
+    return [f"{said}." for said in found]
+
+
+def _warnings(runs: Sequence[Run]) -> list[str]:
+    """Bits and seconds may differ where these do; accuracies are still those of one protocol."""
+    machines = {(run.machine.processor, run.machine.system, run.device) for run in runs}
+    said = []
+    if len(machines) > 1:
+        said.append(
+            _("The runs come from {n} machines or devices: seconds and memory cannot be compared across them.").format(
+                n=len(machines)
+            )
+        )
+    for package in ("torch", "commongarden"):
+        versions = sorted({run.machine.packages.get(package, "") for run in runs} - {""})
+        if len(versions) > 1:
+            said.append(
+                _("The runs were made with {package} {versions}: the last bits of their numbers may differ.").format(
+                    package=package, versions=listed(versions)
+                )
+            )
+    notes = dict.fromkeys((run.arm, note) for run in runs for note in run.texts)
+    return [*said, *(_("{arm}: {what}.").format(arm=arm, what=translate(note)) for arm, note in notes)]
+
+
+def differ(results: Results) -> Section | None:
+    """What differs between the arms of each contrast, as computed; None where there is none."""
+    parts = tuple((_differing(found),) for found in words.verdicts(results))
+    if not parts:
+        return None
+    caption = Paragraph(TEXT["differ_caption"], role="soft")
+    return Section(TEXT["differ"], (caption, SideBySide(parts, "matrices", 330)), anchor="differ")
+
+
+def _differing(found: ContrastResult) -> Block:
+    names = f"{found.arm}, {found.against}"
+    if not found.differs:
+        return Paragraph(f"{names}: {TEXT['differ_nothing']}")
+    header = ("", Cell(found.arm, arm=found.arm), Cell(found.against, arm=found.against))
+    rows = tuple(
+        (words.difference_name(what), designs.written(one), designs.written(two)) for what, one, two in found.differs
+    )
+    return Table(f"{names}.", header, rows, 3)

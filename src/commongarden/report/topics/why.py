@@ -1,0 +1,283 @@
+"""Why arms differ: what their runs show, reasons of established differences, and maps of what passed through their
+layers. Reads the store."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import statistics
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+
+from commongarden.explain import Observation, Reason, every_observation, said, study_reasons
+from commongarden.i18n.language import _, translate
+from commongarden.records import Estimate, Run
+from commongarden.records.signals import Signal, Signals
+from commongarden.report.charts import Chart, finished, inline
+from commongarden.report.document import Block, Bullets, Heading, Paragraph, Plot, Section, SideBySide
+from commongarden.report.wording import numbers
+from commongarden.report.wording.labels import TEXT
+from commongarden.stats import ContrastResult, Results, geometric_mean_interval
+from commongarden.store import Store
+
+MAPS: tuple[Signal, ...] = ("activation", "gradient", "update", "dead", "distance")
+ON_LOGARITHMS = ("activation", "gradient", "update")
+DECADES = 6.0  # below the largest value everything is the faintest
+WORTH_A_MAP = {"dead": 0.05, "distance": 0.0}  # the largest value must be above
+MOST_ROWS, MOST_COLUMNS, MOST_ARMS = 40, 12, 8
+HEIGHT = 190
+
+
+def section(store: Store, results: Results) -> Section | None:
+    """Reasons of established differences, what the runs of each arm show, maps of what passed through their layers, and
+    what the seconds of the runs can say. None where no run has finished."""
+    arms = [arm.arm for arm in results.arms if arm.n_finished]
+    if not arms:
+        return None
+    blocks: list[Block] = [Paragraph(TEXT["why_caption"], role="soft")]
+    decided = [contrast for contrast in results.contrasts if contrast.outcome in ("better", "worse")]
+    for contrast in decided:
+        blocks += _reasons(store, results, contrast)
+    if not decided:
+        blocks.append(Paragraph(TEXT["why_no_difference"]))
+    blocks.append(Heading(TEXT["why_runs"]))
+    shown = every_observation(store)
+    for arm, found in shown.items():
+        if found:
+            blocks += [Paragraph(arm, arm=arm), Bullets(tuple((one.path, said(one)) for one in found))]
+    if quiet := [arm for arm in arms if not shown[arm]]:
+        blocks.append(Paragraph(_quiet(quiet)))
+    signals = {arm: _signals(store, arm) for arm in arms[:MOST_ARMS]}
+    if maps := [block for signal in MAPS for block in _heat(signal, signals)]:
+        left_out = _("Maps are shown of the first {n} arms.").format(n=MOST_ARMS) if len(arms) > MOST_ARMS else ""
+        blocks += [*maps, Paragraph(f"{TEXT['maps_caption']} {left_out}".strip(), role="soft")]
+    if time := _time(store, [run for run in store.runs() if run.status == "finished"], arms):
+        blocks += [Heading(TEXT["why_time"]), Bullets(tuple(time))]
+    return Section(TEXT["why"], tuple(blocks), anchor="why")
+
+
+def _reasons(store: Store, results: Results, contrast: ContrastResult) -> tuple[Block, Block]:
+    worse, better = contrast.against, contrast.arm
+    if contrast.outcome == "worse":
+        worse, better = better, worse
+    reasons = study_reasons(store, worse, better, results.contrasts)
+    heading = Heading(_("Why {worse} is worse than {better}").format(worse=worse, better=better), worse)
+    if not reasons:
+        return heading, Paragraph(without_reason(worse, better))
+    return heading, Bullets(tuple(translate(reason.text) for reason in reasons), "plain reasons")
+
+
+def without_reason(worse: str, better: str) -> str:
+    """Said where an established difference has no reason."""
+    return _(
+        "Nothing in the records tells why {worse} is worse than {better}: it shows no fault that the other has not. "
+        "What differs between the two networks is listed further below."
+    ).format(worse=worse, better=better)
+
+
+def lines(
+    shown: Mapping[str, Sequence[Observation]],
+    differences: Mapping[tuple[str, str], Estimate | None],
+    reasons: Mapping[tuple[str, str], Sequence[Reason]],
+    together: Collection[tuple[str, str]] = (),
+) -> list[str]:
+    """What a terminal is told of a study. together: the pairs whose intervals are at the level of several contrasts."""
+    out = []
+    for arm, found in shown.items():
+        out += [f"{arm}: {one.path}: {said(one)}" if one.path else f"{arm}: {said(one)}" for one in found]
+    quiet = [arm for arm, found in shown.items() if not found]
+    if quiet:
+        out.append(_quiet(quiet))
+    for (one, two), found_reasons in reasons.items():
+        out += ["", _pair(one, two, differences[one, two], (one, two) in together)]
+        if _is_established(differences[one, two]):
+            value = differences[one, two]
+            assert value is not None
+            worse, better = (one, two) if value.value < 0 else (two, one)
+            out += [f"  {i}. {translate(reason.text)}" for i, reason in enumerate(found_reasons, 1)] or [
+                f"  {without_reason(worse, better)}"
+            ]
+    return out
+
+
+def probed(arms: tuple[str, str], found: Sequence[Reason]) -> list[str]:
+    """What a terminal is told of two networks that were looked at for a few steps."""
+    if not found:
+        return [
+            _(
+                "{one} and {two}: nothing found that would keep one behind the other, at their first weights and over "
+                "a few steps."
+            ).format(one=arms[0], two=arms[1])
+        ]
+    return [f"{i}. {translate(reason.text)}" for i, reason in enumerate(found, 1)]
+
+
+def _quiet(arms: Sequence[str]) -> str:
+    return _("Nothing stands out in the runs of {arms}.").format(arms=numbers.listed(arms))
+
+
+def _is_established(value: Estimate | None) -> bool:
+    return value is not None and value.low is not None and value.high is not None and not value.low <= 0 <= value.high
+
+
+def _pair(one: str, two: str, value: Estimate | None, is_together: bool) -> str:
+    names = {"one": one, "two": two}
+    if value is None:
+        return _("{one} and {two}: no seed has finished with both.").format(**names)
+    if value.low is None or value.high is None:
+        return _(
+            "{one} and {two}: {difference} points of test accuracy between one run of each; no reason is claimed."
+        ).format(difference=numbers.signed_points(value.value), **names)
+    span = numbers.span(value.low, value.high)
+    interval = (
+        _("interval {span}, 95 % for all contrasts of the study together") if is_together else _("95 % interval {span}")
+    ).format(span=span)
+    filled = {"difference": numbers.signed_points(value.value), "interval": interval, **names}
+    if not _is_established(value):
+        return _(
+            "{one} and {two}: {difference} points of test accuracy ({interval}) are no established difference; no "
+            "reason is claimed."
+        ).format(**filled)
+    return _("{one} and {two}: {difference} points of test accuracy ({interval}).").format(**filled)
+
+
+def _signals(store: Store, arm: str) -> list[Signals]:
+    found = [store.signals(run.arm, run.seed) for run in store.runs() if run.arm == arm and run.status == "finished"]
+    return [one for one in found if one is not None and len(one.epochs)]
+
+
+def _table(signals: Sequence[Signals], signal: Signal) -> tuple[list[int], list[str], np.ndarray] | None:
+    """Epochs, paths and the mean over the runs that have the same of both."""
+    if not signals:
+        return None
+    layers, first = signals[0].of(signal)
+    alike = [
+        values for one in signals for kept, values in [one.of(signal)] if kept == layers and values.shape == first.shape
+    ]
+    if not layers:
+        return None
+    values = np.mean(np.stack(alike).astype(float), axis=0)
+    rows, columns = _thinned(len(layers), MOST_ROWS), _thinned(len(first), MOST_COLUMNS)
+    epochs = [int(signals[0].epochs[i]) for i in columns]
+    return epochs, [layers[i].path for i in rows], values[np.ix_(columns, rows)]
+
+
+def _thinned(n: int, most: int) -> list[int]:
+    return sorted({round(i * (n - 1) / max(min(n, most) - 1, 1)) for i in range(min(n, most))})
+
+
+def _heat(signal: Signal, signals: Mapping[str, Sequence[Signals]]) -> list[Block]:
+    """One signal's maps, all arms on one scale, and what faint and strong are."""
+    tables = {arm: table for arm, runs in signals.items() if (table := _table(runs, signal)) is not None}
+    there = [values[np.isfinite(values)] for _epochs, _paths, values in tables.values()]
+    every = np.concatenate(there) if there else np.array([])
+    if not len(every) or every.max() <= WORTH_A_MAP.get(signal, 0.0):
+        return []
+    if signal in ON_LOGARITHMS:
+        high = float(every.max())
+        low = max(float(every[every > 0].min()), high * 10**-DECADES)
+        caption = _("Faint is {low} and less, strong {high}, on a logarithmic scale, the same for all arms.")
+    else:
+        low, high = 0.0, float(every.max())
+        caption = _("Faint is {low}, strong {high}, the same for all arms.")
+    caption = caption.format(low=numbers.two_figures(low), high=numbers.two_figures(high))
+    maps = tuple(
+        (Paragraph(arm, arm=arm), Plot("", (_chart(f"map_{signal}_{i}", arm, signal, table, (low, high)),)))
+        for i, (arm, table) in enumerate(tables.items())
+    )
+    key = f"map_{signal}"
+    told = Paragraph(f"{TEXT[f'{key}_caption']} {caption}", role="soft")
+    return [Heading(TEXT[key]), told, SideBySide(maps, "matrices maps")]
+
+
+def _chart(
+    name: str, arm: str, signal: Signal, table: tuple[list[int], list[str], np.ndarray], ends: tuple[float, float]
+) -> Chart:
+    epochs, paths, values = table
+    low, high = ends
+    rows: list[dict[str, Any]] = []
+    for i, epoch in enumerate(epochs):
+        for j, path in enumerate(paths):
+            value = float(values[i, j])
+            if math.isfinite(value):
+                heat = _heat_of(value, low, high, signal)
+                rows.append({"epoch": epoch, "place": j, "layer": path, "value": value, "heat": heat})
+    label: dict[str, Any] = {"domain": False, "ticks": False, "labelFontSize": 11}
+    x = alt.X("epoch:O", title=TEXT["epoch"], axis=alt.Axis(labelAngle=0, labelOverlap=True, **label))
+    y = alt.Y("place:O", title=TEXT["map_layers"], axis=alt.Axis(labels=False, grid=False, **label))
+    told_of = [
+        alt.Tooltip("layer:N", title=" "),
+        alt.Tooltip("epoch:O", title=TEXT["epoch"]),
+        alt.Tooltip("value:Q", title=TEXT[f"map_{signal}"], format=".3~g"),
+    ]
+    strength = alt.FillOpacity("heat:Q", scale=alt.Scale(domain=[0, 1], range=[0.06, 1]), legend=None)
+    cells = (
+        alt.Chart(inline(rows)).mark_rect(fill="var(--heat)").encode(x=x, y=y, fillOpacity=strength, tooltip=told_of)
+    )
+    description = _(
+        "{what} of {arm}: {first} in the first layer and {last} in the last one, at the last epoch."
+    ).format(
+        what=TEXT[f"map_{signal}"],
+        arm=arm,
+        first=numbers.two_figures(float(values[-1, 0])),
+        last=numbers.two_figures(float(values[-1, -1])),
+    )
+    return finished(name, alt.layer(cells), description, HEIGHT)
+
+
+def _heat_of(value: float, low: float, high: float, signal: Signal) -> float:
+    if signal in ON_LOGARITHMS:
+        if value <= low or high <= low:
+            return 0.0
+        return math.log(value / low) / math.log(high / low)
+    return value / high
+
+
+# Time
+
+
+def _time(store: Store, runs: Sequence[Run], arms: Sequence[str]) -> list[str]:
+    """Seconds an epoch, and how far one run's own epochs lie apart, which is what no difference of arms can be."""
+    seconds: dict[str, list[float]] = {arm: [] for arm in arms}
+    apart = []
+    for run in runs:
+        track = [epoch.seconds_train for epoch in store.history(run.arm, run.seed)]
+        if run.arm in seconds and track and min(track) > 0:
+            seconds[run.arm].append(statistics.fmean(track))
+            apart.append(max(track) / min(track) - 1)
+    known = {arm: geometric_mean_interval(values) for arm, values in seconds.items() if values}
+    if not known:
+        return []
+    told_of = [
+        _("{arm}: {seconds} s an epoch of training ({low} to {high}).").format(
+            arm=arm, seconds=numbers.number(value.value), low=numbers.number(value.low),
+            high=numbers.number(value.high),
+        )
+        if value.low is not None and value.high is not None
+        else _("{arm}: {seconds} s an epoch of training.").format(arm=arm, seconds=numbers.number(value.value))
+        for arm, value in known.items()
+    ]  # fmt: skip
+    widest = max(apart)
+    told_of.append(
+        _(
+            "These seconds were not taken in turn: runs stood side by side or one after the other, and whatever else "
+            "the machine did is in them. Within one run the slowest epoch took up to {apart} % longer than the "
+            "quickest one."
+        ).format(apart=numbers.hundredths(widest, 0))
+    )
+    close = [
+        (one, two)
+        for one, two in itertools.combinations(known, 2)
+        if max(known[one].value, known[two].value) / min(known[one].value, known[two].value) - 1 <= widest
+    ]
+    if close and len(known) > 1:
+        told_of.append(
+            _(
+                "Two arms that differ by less than that cannot be told apart in time by this study; that goes for {n} "
+                "of {of} pairs. Steps timed in turn can tell them apart."
+            ).format(n=len(close), of=len(known) * (len(known) - 1) // 2)
+        )
+    return told_of

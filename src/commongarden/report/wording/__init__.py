@@ -1,0 +1,1 @@
+"""Every sentence, label and number format of the report, and nothing of how it looks."""

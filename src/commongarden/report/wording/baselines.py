@@ -1,0 +1,72 @@
+"""Sentences on the simple methods that a trained network has to beat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from commongarden.i18n.language import _, ngettext
+from commongarden.records import Baseline
+from commongarden.report.wording.numbers import hundredths, percent, whole
+from commongarden.stats import BesideBaseline
+
+
+def name(baseline: Baseline) -> str:
+    """What a baseline is called in tables and charts."""
+    if baseline.kind == "colours":
+        return _("logistic regression on colours")
+    if baseline.setting is None:
+        return _("nearest neighbours")
+    return ngettext("nearest neighbour", "{k} nearest neighbours", int(baseline.setting)).format(
+        k=int(baseline.setting)
+    )
+
+
+def beside(found: BesideBaseline) -> str | None:
+    """Said of an arm that is not shown to be better than the best baseline; nothing of one that is."""
+    line = {"arm": found.arm, "baseline": name(found.baseline), "accuracy": percent(found.baseline.test_accuracy)}
+    difference = found.difference
+    if difference.low is None or difference.high is None:
+        if difference.value > 0:
+            return None
+        return _("{arm} is no better than {baseline} ({accuracy}) in its one run.").format(**line)
+    if found.beside == "below":
+        said = _(
+            "{arm} is worse than {baseline} ({accuracy}), by {size} points (95 % interval {low} to {high})."
+        ).format(
+            **line,
+            size=hundredths(-difference.value),
+            low=hundredths(-difference.high),
+            high=hundredths(-difference.low),
+        )
+        blind = _("That baseline sees colours only, no shapes.") if found.baseline.kind == "colours" else ""
+        return f"{said} {blind}".strip()
+    if found.beside == "not shown":
+        return _(
+            "{arm} is not shown to be better than {baseline} ({accuracy}): the difference is {size} points (95 % "
+            "interval {low} to {high})."
+        ).format(
+            **line,
+            size=hundredths(difference.value),
+            low=hundredths(difference.low),
+            high=hundredths(difference.high),
+        )
+    return None
+
+
+def caption(found: Sequence[Baseline], n_train: int) -> str:
+    """What the baselines are, and what must be said of how they were fitted; "" where there are none."""
+    if not found:
+        return ""
+    said = [
+        _(
+            "Hollow marks are baselines, fitted in seconds on the same training photos: logistic regression on "
+            "histograms of 512 colours, and the nearest neighbours among photos of 16 × 16 pixels. Their one setting "
+            "was chosen on the validation part. The dotted line is the better of them there."
+        )
+    ]
+    fewer = {item.n_train for item in found if item.n_train < n_train}
+    if fewer:
+        said.append(_("They learned from {n} photos of the training part.").format(n=whole(min(fewer))))
+    if not all(item.converged for item in found):
+        said.append(_("The logistic regression had not converged when it was stopped, so it might do better."))
+    return " ".join(said)

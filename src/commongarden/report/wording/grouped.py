@@ -1,0 +1,47 @@
+"""What a report says where photos belong to groups (patients, plants, videos), which are then the unit of intervals."""
+
+from __future__ import annotations
+
+from commongarden.i18n.language import _, ngettext
+from commongarden.report.wording import designs
+from commongarden.report.wording.numbers import whole
+from commongarden.stats import Remedy, Results
+
+MOST_TIMES = 100  # as many groups as there are: beyond, so few groups tell too little of how many it takes
+
+
+def counted(n_photos: int, n_groups: int) -> str:
+    """Test photos, with the groups that they belong to where those are the unit."""
+    if not n_groups:
+        return ngettext("{n} test photo", "{n} test photos", n_photos).format(n=whole(n_photos))
+    return ngettext("{photos} test photos of {n} group", "{photos} test photos of {n} groups", n_groups).format(
+        photos=whole(n_photos), n=whole(n_groups)
+    )
+
+
+def intervals(results: Results) -> str:
+    """What the intervals cover where all seeds are tested on the same groups."""
+    return _(
+        "Intervals are 95 %. They account for seeds ({sources}) and for the choice of test photos. Photos of one group "
+        "are not independent, so intervals treat the {groups} groups of the test set as the unit, not its {photos} "
+        "photos. Differences are paired by seed and photo."
+    ).format(sources=designs.varied(results.vary), groups=whole(results.n_test_groups), photos=whole(results.n_test))
+
+
+def splits() -> str:
+    """Said where each seed or fold has test photos of its own."""
+    return _("The photos of a group are always in one part, so no model is tested on a group that it was trained on.")
+
+
+def more_groups(found: Remedy, margin: str, n_needed: int, seeds: str) -> str:
+    """Where no number of seeds settles a contrast: how many groups would, in rounded numbers, if that is known and
+    within reach."""
+    photos = counted(found.n_photos, found.n_groups)
+    if found.groups is None or found.groups > MOST_TIMES * found.n_groups:
+        return _("With {photos}, more seeds alone cannot resolve a difference of {margin}; more groups can.").format(
+            photos=photos, margin=margin
+        )
+    return _(
+        "With {photos}, more seeds alone cannot resolve a difference of {margin}; about {groups} groups of that size "
+        "would, with {seeds}."
+    ).format(photos=photos, margin=margin, groups=whole(n_needed), seeds=seeds)

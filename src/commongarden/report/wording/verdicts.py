@@ -1,0 +1,346 @@
+"""Verdicts in sentences: what each contrast allows one to say, on what evidence, and what would settle it."""
+
+from __future__ import annotations
+
+import math
+
+from commongarden.i18n.language import _, ngettext
+from commongarden.records import Estimate
+from commongarden.report.wording import designs, grouped, sizes
+from commongarden.report.wording.numbers import whole
+from commongarden.stats import METRICS, ContrastResult, Effort, Imbalance, Remedy, Results, least_p, pairs_needed
+
+ESTABLISHED = ("better", "worse")
+
+
+def verdict(contrast: ContrastResult) -> str:
+    """Says in words what a planned difference between two arms allows one to conclude.
+
+    Args:
+        contrast: one of `Results.contrasts`.
+
+    Returns:
+        A few sentences: the verdict, its evidence, and what was declared to differ besides the networks. The verdict
+        comes from an interval at the level that Holm's method gives (Holm 1979), equivalence from two one-sided tests
+        (Schuirmann 1987).
+    """
+    said = _said(contrast)
+    if not contrast.together:
+        return said
+    return f"{said.removesuffix('.')} {designs.words_together(contrast.together)}."
+
+
+def _said(contrast: ContrastResult) -> str:
+    """From the interval adjusted for all contrasts alone."""
+    names = {"arm": contrast.arm, "against": contrast.against}
+    difference, adjusted = contrast.difference, contrast.adjusted or contrast.difference
+    if difference is None or adjusted is None:
+        return _("{arm} and {against} cannot be compared yet: no seed has finished with both.").format(**names)
+    if adjusted.low is None or adjusted.high is None:
+        return _without_interval(contrast, difference)
+    seeds = designs.repeats(difference.n, contrast.folds)
+    if contrast.outcome == "equivalent":
+        equivalence = contrast.equivalence or difference
+        return _(
+            "{arm} and {against} are equivalent within {margin}: {value} (90 % interval {interval}, {seeds})."
+        ).format(
+            **names,
+            margin=sizes.margin(contrast.metric, contrast.margin),
+            value=sizes.signed(contrast.metric, difference.value),
+            interval=sizes.span(contrast.metric, equivalence),
+            seeds=seeds,
+        )
+    if contrast.outcome == "not resolved":
+        return _("No difference is established between {arm} and {against}: {value} ({interval}, {seeds}).").format(
+            **names,
+            value=sizes.signed(contrast.metric, difference.value),
+            interval=_interval(contrast, adjusted.low, adjusted.high),
+            seeds=seeds,
+        )
+    # an interval that ends beside zero must not read as ending on it
+    near, far = sorted((abs(adjusted.low), abs(adjusted.high)))
+    decimals = 1 if near >= 0.0005 else 2
+    evidence = {
+        **names,
+        "size": sizes.amount(contrast.metric, abs(difference.value), decimals),
+        "interval": _interval(contrast, near, far, decimals),
+        "seeds": seeds,
+    }
+    if contrast.outcome == "better":
+        said = _("{arm} is better than {against} by {size} ({interval}, {seeds}).").format(**evidence)
+    else:
+        said = _("{arm} is worse than {against} by {size} ({interval}, {seeds}).").format(**evidence)
+    if contrast.within_margin:
+        small = _("So small a difference counts as none by the study's margin of {margin}.")
+        said += " " + small.format(margin=sizes.margin(contrast.metric, contrast.margin))
+    return said
+
+
+def _without_interval(contrast: ContrastResult, difference: Estimate) -> str:
+    names = {"arm": contrast.arm, "against": contrast.against}
+    if contrast.outcome == "one photo":
+        return _("{arm} and {against} were tested on one photo: no interval can be given.").format(**names)
+    if contrast.outcome == "one group":
+        return _("{arm} and {against} were tested on one group of photos: no interval can be given.").format(**names)
+    size = sizes.amount(contrast.metric, abs(difference.value))
+    if float(sizes.figure(contrast.metric, abs(difference.value))) == 0:
+        said = _("{arm} scored the same as {against} in one run of each. With one seed no interval can be given.")
+    elif difference.value > 0:
+        said = _("{arm} scored {size} more than {against} in one run of each. With one seed no interval can be given.")
+    else:
+        said = _("{arm} scored {size} less than {against} in one run of each. With one seed no interval can be given.")
+    return said.format(**names, size=size)
+
+
+def remedy(contrast: ContrastResult) -> str | None:
+    """What would settle a contrast that is not resolved: seeds, or photos where seeds cannot."""
+    found = contrast.remedy
+    if found is None:
+        return None
+    said = [_settling(contrast, found)]
+    if found.show is not None and found.show.runs:
+        size = sizes.amount(contrast.metric, found.seen)
+        if found.show.minutes is None:
+            sentence = _(
+                "A true difference as large as the one seen ({size}) would be found with {seeds}: {runs} more."
+            )
+        else:
+            sentence = _(
+                "A true difference as large as the one seen ({size}) would be found with {seeds}: {runs} more, {time}."
+            )
+        said.append(sentence.format(size=size, **_cost(found.show)))
+    return " ".join(said)
+
+
+def in_full(contrast: ContrastResult) -> str:
+    """The verdict, what would settle it, and the sign-flip test."""
+    return " ".join(filter(None, (verdict(contrast), remedy(contrast), signflip(contrast))))
+
+
+def _settling(contrast: ContrastResult, found: Remedy) -> str:
+    size = sizes.margin(contrast.metric, found.margin)
+    if found.settle is None and found.n_groups:
+        return grouped.more_groups(found, size, rounded(found.groups or 0), counted_seeds(found.photos_seeds or 0))
+    if found.settle is None:
+        photos = counted_photos(found.n_photos)
+        if found.photos is None or found.photos_seeds is None:
+            return _("No number of seeds can settle {margin} on {photos}: only more photos can.").format(
+                margin=size, photos=photos
+            )
+        return _("No number of seeds can settle {margin} on {photos}; about {needed} would, with {seeds}.").format(
+            margin=size,
+            photos=photos,
+            needed=counted_photos(rounded(found.photos)),
+            seeds=counted_seeds(found.photos_seeds),
+        )
+    if not found.settle.runs:
+        return _(
+            "{seeds} find a true difference of {margin} four times in five; more would narrow the interval further."
+        ).format(seeds=counted_seeds(found.settle.seeds), margin=size)
+    if found.settle.minutes is None:
+        said = _("A true difference of {margin} would be found, four times in five, with {seeds}: {runs} more.")
+    else:
+        said = _("A true difference of {margin} would be found, four times in five, with {seeds}: {runs} more, {time}.")
+    return said.format(margin=size, **_cost(found.settle))
+
+
+def _cost(effort: Effort) -> dict[str, str]:
+    return {
+        "seeds": counted_seeds(effort.seeds),
+        "runs": ngettext("{n} run", "{n} runs", effort.runs).format(n=whole(effort.runs)),
+        "time": duration(effort.minutes or 0.0),
+    }
+
+
+def duration(minutes: float) -> str:
+    """How long something will take, roughly.
+
+    >>> duration(0.3), duration(11.6), duration(300)
+    ('about 1 minute', 'about 12 minutes', 'about 5 hours')
+    """
+    if minutes < 90:
+        n = max(1, round(minutes))
+        return ngettext("about {n} minute", "about {n} minutes", n).format(n=n)
+    n = round(minutes / 60)
+    return ngettext("about {n} hour", "about {n} hours", n).format(n=whole(n))
+
+
+def rounded(n: int) -> int:
+    """Two significant figures, upwards.
+
+    >>> rounded(4731), rounded(98)
+    (4800, 98)
+    """
+    step = int(10 ** max(len(str(n)) - 2, 0))
+    return math.ceil(n / step) * step
+
+
+def signflip(contrast: ContrastResult) -> str | None:
+    """The sign-flip test, which stands beside the verdict and decides nothing."""
+    if contrast.p_signflip is None or contrast.p_least is None or contrast.difference is None:
+        return None
+    n = contrast.difference.n
+    if contrast.p_signflip > contrast.p_least * 1.001:
+        return _("Sign-flip test over the seeds: p = {p}.").format(p=probability(contrast.p_signflip))
+    return _("Sign-flip test over the seeds: p = {p}, the least that {n} pairs can give.").format(
+        p=probability(contrast.p_signflip), n=n
+    )
+
+
+def signflip_limit(n_pairs: int) -> str | None:
+    """Said where the pairs are too few for a sign-flip test to go under 0.05."""
+    if n_pairs < 2 or least_p(n_pairs) < 0.05:
+        return None
+    return _(
+        "With {n} pairs a two-sided sign-flip test cannot go under {least}; {needed} seeds can go under 0.05."
+    ).format(n=n_pairs, least=probability(least_p(n_pairs)), needed=pairs_needed())
+
+
+def probability(p: float) -> str:
+    """A p value as it is printed.
+
+    >>> probability(0.0625), probability(0.2), probability(1.0), probability(0.00001)
+    ('0.0625', '0.200', '1.000', '< 0.0001')
+    """
+    if p < 0.0001:
+        return "< 0.0001"
+    return f"{p:.4f}" if p < 0.1 else f"{p:.3f}"
+
+
+def headline(results: Results) -> str | None:
+    """How many of several contrasts are settled, and how: the answer in one sentence."""
+    n = len(results.contrasts)
+    outcomes = [contrast.outcome for contrast in results.contrasts]
+    if n < 2 or all(outcome in ("one seed", "one photo", "one group", "no pairs") for outcome in outcomes):
+        return None
+    established = sum(outcome in ESTABLISHED for outcome in outcomes)
+    equivalent = outcomes.count("equivalent")
+    if equivalent:
+        return _(
+            "Of {n} planned differences: {established} established, {equivalent} equivalent within {margin}, "
+            "{rest} not resolved."
+        ).format(
+            n=n,
+            established=established,
+            margin=sizes.margin(results.metric, results.margin),
+            equivalent=equivalent,
+            rest=n - established - equivalent,
+        )
+    if not established:
+        return _("None of the {n} planned differences is established.").format(n=n)
+    if established == n:
+        return _("All {n} planned differences are established.").format(n=n)
+    return ngettext(
+        "{established} of the {n} planned differences is established.",
+        "{established} of the {n} planned differences are established.",
+        established,
+    ).format(established=established, n=n)
+
+
+def verdicts(results: Results) -> list[ContrastResult]:
+    """The contrasts, most telling first: established differences by size, then the rest in the order planned."""
+    ranks = (
+        ("better", "worse"),
+        ("equivalent",),
+        ("not resolved",),
+        ("one seed", "one photo", "one group"),
+        ("no pairs",),
+    )
+    rank = {outcome: place for place, outcomes in enumerate(ranks) for outcome in outcomes}
+
+    def key(contrast: ContrastResult) -> tuple[int, float]:
+        established = contrast.outcome in ESTABLISHED and contrast.difference is not None
+        return rank[contrast.outcome], -abs(contrast.difference.value) if established and contrast.difference else 0.0
+
+    return sorted(results.contrasts, key=key)
+
+
+def intervals(results: Results) -> str:
+    """What the intervals cover, and what they do not."""
+    if max((arm.n_finished for arm in results.arms), default=0) < 2:
+        return _("With one seed no interval can be given: a second seed would show how much of a difference is chance.")
+    if results.folds:
+        said = [
+            _(
+                "Intervals are 95 %. Each fold has test photos of its own, so they carry chance and photos together "
+                "(corrected for photos that training parts share, Nadeau & Bengio 2003); differences are paired by "
+                "fold."
+            )
+        ]
+    elif results.design == "resampled":
+        said = [
+            _(
+                "Intervals are 95 %. Each seed has test photos of its own, so they carry seeds and photos together "
+                "(corrected for photos that splits share, Nadeau & Bengio 2003); differences are paired by seed."
+            )
+        ]
+    elif results.n_test_groups:
+        said = [grouped.intervals(results)]
+    else:
+        said = [
+            _(
+                "Intervals are 95 %. They carry the chance of seeds ({sources}) and of these {photos}, crossed with "
+                "each other; differences are paired by seed and photo."
+            ).format(sources=designs.varied(results.vary), photos=counted_photos(results.n_test))
+        ]
+    if results.n_groups and results.design == "resampled":
+        said.append(grouped.splits())
+    if METRICS[results.metric].by_photo is None and results.design == "crossed":
+        said.append(_("Intervals of the calibration error carry the chance of seeds alone."))
+    n = sum(contrast.level is not None for contrast in results.contrasts)
+    if n > 1:
+        said.append(
+            _(
+                "Verdicts use intervals adjusted for all {n} contrasts (Holm): if no arm differed from another, a "
+                "study like this would claim a difference at most one time in twenty."
+            ).format(n=n)
+        )
+    pairs = max((contrast.difference.n for contrast in results.contrasts if contrast.difference), default=0)
+    limit = signflip_limit(pairs)
+    return " ".join([*said, limit] if limit else said)
+
+
+def imbalance(found: Imbalance | None, metric: str) -> str | None:
+    """Said where classes differ so much in size that accuracy is mostly that of the commonest."""
+    if found is None:
+        return None
+    sizes = {
+        "commonest": found.commonest,
+        "n_commonest": whole(found.n_commonest),
+        "rarest": found.rarest,
+        "n_rarest": whole(found.n_rarest),
+    }
+    if metric == "balanced_accuracy":
+        return _(
+            "Classes are unequal ({commonest} {n_commonest} test photos, {rarest} {n_rarest}): the contrasts are of "
+            "balanced accuracy, in which every class weighs the same; accuracy is mostly that of the common classes."
+        ).format(**sizes)
+    return _(
+        "Classes are unequal ({commonest} {n_commonest} test photos, {rarest} {n_rarest}), so accuracy is mostly that "
+        'of the common classes: read balanced accuracy and the recall of each class (metric = "balanced_accuracy" in '
+        "[study] compares the arms by it)."
+    ).format(**sizes)
+
+
+def counted_seeds(n: int) -> str:
+    return ngettext("{n} seed", "{n} seeds", n).format(n=whole(n))
+
+
+def counted_photos(n: int) -> str:
+    return ngettext("{n} test photo", "{n} test photos", n).format(n=whole(n))
+
+
+def beside(contrast: ContrastResult) -> str:
+    """The difference and the interval that its verdict comes from, in the space of a label."""
+    found = contrast.adjusted or contrast.difference
+    if found is None:
+        return ""
+    value, span = sizes.plus(contrast.metric, found.value), sizes.span(contrast.metric, found)
+    return f"{value} ({span})" if span else value
+
+
+def _interval(contrast: ContrastResult, low: float, high: float, decimals: int = 1) -> str:
+    ends = {"low": sizes.figure(contrast.metric, low, decimals), "high": sizes.figure(contrast.metric, high, decimals)}
+    if contrast.family > 1:
+        return _("95 % interval {low} to {high} adjusted for {n} contrasts").format(**ends, n=contrast.family)
+    return _("95 % interval {low} to {high}").format(**ends)

@@ -1,0 +1,312 @@
+"""Every sentence and number format of the report: what the page and the terminal say, and nothing of how it looks.
+
+All of it is plain functions here, formats in numbers.py and one dictionary in labels.py; the catalogues of other
+languages stand behind them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from commongarden.i18n.coded import Coded
+from commongarden.i18n.language import N_, _, ngettext, translate
+from commongarden.records import Estimate, Machine, Run
+from commongarden.report.wording import baselines, designs, grouped, sizes
+from commongarden.report.wording.labels import TEXT
+from commongarden.report.wording.numbers import hundredths, listed, percent, whole
+from commongarden.report.wording.verdicts import headline as headline
+from commongarden.report.wording.verdicts import imbalance as imbalance
+from commongarden.report.wording.verdicts import in_full as in_full
+from commongarden.report.wording.verdicts import intervals as intervals
+from commongarden.report.wording.verdicts import remedy as remedy
+from commongarden.report.wording.verdicts import signflip as signflip
+from commongarden.report.wording.verdicts import verdict as verdict
+from commongarden.report.wording.verdicts import verdicts as verdicts
+from commongarden.stats import METRICS, ArmResult, ContrastResult, MajorityClass, Results
+from commongarden.study import SplitPlan
+
+CONSEQUENCES = (N_("parameters"), N_("MACs"))  # rows of ContrastResult.differs that follow from the others
+DIFFERENCES = (N_("architecture"), *CONSEQUENCES)  # rows that are no keys of a study file
+
+
+def _interval(low: float, high: float, decimals: int) -> str:
+    return _("95 % interval {low} to {high}").format(low=hundredths(low, decimals), high=hundredths(high, decimals))
+
+
+def differs(contrast: ContrastResult) -> str:
+    """What differs between the two arms, in one phrase, and whether the difference can be put down to one thing."""
+    causes = [
+        _("{what} ({one} against {two})").format(
+            what=difference_name(what), one=designs.written(one), two=designs.written(two)
+        )
+        for what, one, two in contrast.differs
+        if what not in CONSEQUENCES
+    ]
+    if not causes:
+        return _("Nothing that was declared differs between them.")
+    if len(causes) == 1:
+        return _("They differ in {causes}.").format(causes=causes[0])
+    return _("They differ in {causes}, so the difference cannot be put down to one of these alone.").format(
+        causes=listed(causes)
+    )
+
+
+def beside_commonest(arm: ArmResult, commonest: MajorityClass) -> str | None:
+    """Said of an arm that is not above always guessing the commonest class, or with runs that never left that line."""
+    accuracy = arm.test_accuracy
+    if accuracy is None or (arm.beats_commonest and not arm.n_at_commonest):
+        return None
+    line = {"arm": arm.arm, "label": commonest.label, "accuracy": percent(commonest.accuracy)}
+    stuck = _stuck(arm)
+    if arm.beats_commonest:
+        return _("{arm} is better than always guessing {label} ({accuracy}), but {stuck}.").format(stuck=stuck, **line)
+    if accuracy.value <= commonest.accuracy or arm.n_at_commonest == arm.n_finished or accuracy.low is None:
+        said = _("{arm} is no better than always guessing {label} ({accuracy}).").format(**line)
+        return said + (f" {_capital(stuck)}." if stuck and arm.n_finished > 1 else "")
+    said = _(
+        "{arm} is not shown to be better than always guessing {label} ({accuracy}): its mean is {mean} ({interval})."
+    ).format(mean=percent(accuracy.value), interval=_interval(accuracy.low, accuracy.high or 1.0, 1), **line)
+    return said + (f" {_capital(stuck)}." if stuck else "")
+
+
+def _stuck(arm: ArmResult) -> str:
+    """A clause that can stand by itself."""
+    if not arm.n_at_commonest:
+        return ""
+    seeds = ngettext("{n} seed", "{n} seeds", arm.n_finished).format(n=arm.n_finished)
+    learned = arm.accuracy_learned
+    if learned is None:
+        return _("{n} of {seeds} never left it").format(n=arm.n_at_commonest, seeds=seeds)
+    if learned.n == 1:
+        return _("{n} of {seeds} never left it; the other one reached {mean}").format(
+            n=arm.n_at_commonest, seeds=seeds, mean=percent(learned.value)
+        )
+    return _("{n} of {seeds} never left it; over the other {others} the mean is {mean}").format(
+        n=arm.n_at_commonest, seeds=seeds, others=learned.n, mean=percent(learned.value)
+    )
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def accuracy(estimate: Estimate | None, folds: int = 0) -> str:
+    """An accuracy with its evidence."""
+    if estimate is None:
+        return _("no finished run")
+    if estimate.low is None or estimate.high is None:
+        return _("{accuracy} (one run)").format(accuracy=percent(estimate.value))
+    return _("{accuracy} ({interval}, {runs})").format(
+        accuracy=percent(estimate.value),
+        interval=_interval(estimate.low, estimate.high, 1),
+        runs=designs.repeats(estimate.n, folds),
+    )
+
+
+def one_arm(arm: ArmResult, folds: int = 0) -> str:
+    """The answer of a study that has nothing to compare."""
+    return _("{arm} reached a test accuracy of {accuracy}.").format(
+        arm=arm.arm, accuracy=accuracy(arm.test_accuracy, folds)
+    )
+
+
+def notes(results: Results) -> list[str]:
+    """What must be said beside the verdicts: no better than guessing, never left that line, failed."""
+    beside = {found.arm: baselines.beside(found) for found in results.beside_baselines}
+    said: list[str | None] = []
+    for arm in results.arms:
+        against = beside.get(arm.arm)
+        above = arm.test_accuracy is not None and arm.test_accuracy.value > results.commonest.accuracy
+        if not (against and above and not arm.n_at_commonest):  # the harder line says it all
+            said.append(beside_commonest(arm, results.commonest))
+        said.append(against)
+    failed = [failures(arm) for arm in results.arms]
+    unequal = imbalance(results.imbalance, results.metric)
+    return [sentence for sentence in (*said, *failed, unequal) if sentence is not None]
+
+
+def failures(arm: ArmResult) -> str | None:
+    """Said of an arm some of whose runs failed."""
+    if not arm.n_failed:
+        return None
+    if not arm.n_finished:
+        return ngettext(
+            "{arm} has no result: its only run failed.", "{arm} has no result: all {n} runs failed.", arm.n_failed
+        ).format(arm=arm.arm, n=arm.n_failed)
+    return _("{n} of {runs} of {arm} failed; its figures are those of the {finished} that finished.").format(
+        n=arm.n_failed, runs=n_runs(arm.n_failed + arm.n_finished), arm=arm.arm, finished=arm.n_finished
+    )
+
+
+def differences_caption(results: Results) -> str:
+    """What the picture of the differences shows."""
+    text = designs.labels(TEXT, results.folds)
+    lower = not METRICS[results.metric].higher_is_better
+    side = text["differences_left"] if lower else text["differences_right"]
+    several = sum(contrast.level is not None for contrast in results.contrasts) > 1
+    bars = text["differences_bars" if several else "differences_bar"]
+    size = sizes.margin(results.metric, results.margin)
+    return " ".join((bars, side, text["differences_band"].format(margin=size), text["differences_colours"]))
+
+
+# The run of the study
+
+
+def progress(n_finished: int, n_failed: int, n_planned: int) -> str | None:
+    """Said while a study is unfinished."""
+    if n_finished + n_failed >= n_planned:
+        return None
+    if n_failed:
+        said = ngettext(
+            "{n} of {runs} is finished, {failed} failed. What follows is so far; the same command goes on.",
+            "{n} of {runs} are finished, {failed} failed. What follows is so far; the same command goes on.",
+            n_finished,
+        )
+    else:
+        said = ngettext(
+            "{n} of {runs} is finished. What follows is so far; the same command goes on.",
+            "{n} of {runs} are finished. What follows is so far; the same command goes on.",
+            n_finished,
+        )
+    return said.format(n=n_finished, runs=n_runs(n_planned), failed=n_failed)
+
+
+def question(arms: Sequence[str], data: str) -> str:
+    """The question of a study that does not state one."""
+    if len(arms) == 1:
+        return _("How well does {arm} do on {data}?").format(arm=arms[0], data=data)
+    if len(arms) > 6:
+        return _("How do {n} networks compare on {data}?").format(n=len(arms), data=data)
+    return _("How do {arms} compare on {data}?").format(arms=listed(arms), data=data)
+
+
+def compared(results: Results) -> str:
+    """What was compared and on what, in one line."""
+    n_arms, n_classes = len(results.arms), len(results.classes)
+    return _("{arms} × {runs}, {classes}; {train} photos to train on, {val} to validate, {test} to test.").format(
+        arms=ngettext("{n} arm", "{n} arms", n_arms).format(n=whole(n_arms)),
+        runs=designs.repeats(len(results.seeds), results.folds),
+        classes=ngettext("{n} class", "{n} classes", n_classes).format(n=whole(n_classes)),
+        train=whole(results.n_train),
+        val=whole(results.n_val),
+        test=whole(results.n_test),
+    )
+
+
+def commonest_line(commonest: MajorityClass) -> str:
+    """The name of the line that a network must beat."""
+    return _("always {label}").format(label=commonest.label)
+
+
+def failure(run: Run) -> str:
+    """Why one run has no result."""
+    return _("{arm}, seed {seed}, failed: {reason}").format(
+        arm=run.arm, seed=run.seed, reason=run.failure or _("no reason kept")
+    )
+
+
+def machine(found: Machine, device: str) -> str:
+    """One machine in one line."""
+    cores = ngettext("{n} core", "{n} cores", found.physical_cores).format(n=found.physical_cores)
+    return _("{processor} ({cores}, {memory:.0f} GiB), {system}, trained on {device}").format(
+        processor=found.processor, cores=cores, memory=found.memory_bytes / 2**30, system=found.system, device=device
+    )
+
+
+def machines(n: int) -> str | None:
+    """Said where runs come from more than one machine."""
+    if n < 2:
+        return None
+    return _("The runs come from {n} machines: seconds and memory cannot be compared across them.").format(n=n)
+
+
+def limits(results: Results, select: Iterable[str]) -> list[str]:
+    """How far the results reach."""
+    n = results.n_test
+    weights = {"last": _("the last epoch"), "best-val": _("the epoch with the best validation accuracy")}
+    chosen = listed(weights[name] for name in sorted(set(select), reverse=True))
+    said = [
+        _("One data set: another one may order the arms otherwise."),
+        _("{runs} an arm: intervals narrow with more of them.").format(
+            runs=designs.repeats(len(results.seeds), results.folds)
+        ),
+        _("The test part was touched once per run, at the end, with the weights of {epochs}.").format(epochs=chosen),
+        _("One recipe for all: an arm that would want another learning rate or more epochs is not shown at its best.")
+        if results.tuned is None
+        else _("One recipe for all but what was tuned: an arm that would want more epochs is not shown at its best."),
+        _(
+            "Seconds are wall-clock seconds of this machine, where runs may have shared processors: a few per cent "
+            "mean little."
+        ),
+    ]
+    if n:
+        photos = grouped.counted(n, results.n_test_groups)
+        said.insert(
+            2,
+            _(
+                "{photos}: intervals carry the chance of drawing these and not others of their kind, but say nothing "
+                "of photos of another kind."
+            ).format(photos=photos),
+        )
+    return said
+
+
+def left_out(reason: Coded, n: int) -> str:
+    """How many files were left out for one reason."""
+    return ngettext("{n} file: {reason}", "{n} files: {reason}", n).format(n=whole(n), reason=translate(reason))
+
+
+def study_seeds(seeds: Sequence[int], seed: int) -> str:
+    """The seeds in words."""
+    return ngettext(
+        "{n} run seed ({seeds}), study seed {seed}. Arms with the same seed saw the same photos in the same order.",
+        "{n} run seeds ({seeds}), study seed {seed}. Arms with the same seed saw the same photos in the same order.",
+        len(seeds),
+    ).format(n=len(seeds), seeds=", ".join(map(str, seeds)), seed=seed)
+
+
+def split_plan(plan: SplitPlan) -> str:
+    """How the parts were to be made; folders or a CSV that declare parts are kept as they are."""
+    if plan.stratified:
+        said = _(
+            "Planned where the data declare no parts: {train} to train, {val} to validate, the rest to test, class by "
+            "class."
+        )
+    else:
+        said = _(
+            "Planned where the data declare no parts: {train} to train, {val} to validate, the rest to test, all "
+            "photos shuffled once together."
+        )
+    return said.format(train=percent(plan.train), val=percent(plan.val))
+
+
+def more(n: int) -> str:
+    """Stands for what a list leaves out."""
+    return _("and {n} more").format(n=whole(n))
+
+
+def seeds_of(arm: ArmResult) -> str:
+    """How many runs stand behind an arm's figures."""
+    if not arm.n_failed:
+        return str(arm.n_finished)
+    return _("{n}, {failed} failed").format(n=arm.n_finished, failed=arm.n_failed)
+
+
+def own_value(arm: str, value: str) -> str:
+    """A declared difference."""
+    return f"{arm}: {value}"
+
+
+def cut(label: str, top: float) -> str:
+    """The title of a chart whose highest values lie outside."""
+    return _("{label} (cut at {top:.1f})").format(label=label, top=top)
+
+
+def difference_name(what: str) -> str:
+    """A row of ContrastResult.differs: a word of ours, or a key of the study file as it is written there."""
+    return _(what) if what in DIFFERENCES else what
+
+
+def n_runs(n: int) -> str:
+    """How many runs."""
+    return ngettext("{n} run", "{n} runs", n).format(n=whole(n))

@@ -1,0 +1,58 @@
+"""The third of a study's four steps: tasks go to an executor, and what it reports goes to the recorder."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+from commongarden.i18n.language import _
+from commongarden.runner.cached_results import CachedResults
+from commongarden.runner.events import Task
+from commongarden.runner.executor import Executor
+from commongarden.runner.record import StudyRecorder
+
+
+def execute(
+    executor: Executor,
+    tasks: Sequence[Task],
+    recorder: StudyRecorder,
+    cached: CachedResults,
+    stop: Callable[[], bool],
+    more: Callable[[], Sequence[Task]] | None = None,
+) -> None:
+    """Carries out the tasks, and `more` of them (executor.py), but for those whose results other studies have cached.
+
+    Raises CommonGardenError.
+    """
+    recalled, left = cached.recalled(tasks)
+    for earlier in recalled:
+        recorder.take(earlier)
+    for event in executor.execute(left, stop, more):
+        cached.keep(event)
+        recorder.take(event)
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C was pressed; the second one is Python's own KeyboardInterrupt."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop.is_set
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def on_interrupt(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        print(_("stopping at the next step; checkpoints are kept (Ctrl-C again to stop at once)"), file=sys.stderr)
+
+    signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield stop.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)

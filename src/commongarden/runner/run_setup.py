@@ -1,0 +1,114 @@
+"""What every piece of work on a run begins with: its process, its data, its network at its first weights, its batches.
+Training, pilot and audit share it. Only workers import this module: it loads torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from commongarden.arch import Node, read
+from commongarden.data import batches
+from commongarden.data.device_images import Held, resident
+from commongarden.data.on_the_fly import Images
+from commongarden.records import Run
+from commongarden.runner.initial_network import first_weights, own_pixels
+from commongarden.runner.plan import RunPlan
+from commongarden.runner.prepared_data import PreparedData
+from commongarden.study.recipe import Recipe
+from commongarden.train import loop, measure, streams
+from commongarden.train.classifier import Classifier
+
+EVALUATION_BATCH = 32  # of 10 to 256 photos the quickest on a processor, whose caches larger ones overflow
+
+
+@dataclass(frozen=True, eq=False)
+class RunSetup:
+    """plan: of the run, with the statistics of its pixels in its record. prepared: the data of its seed. images: all
+    photos at its size, (n, height, width, 3) uint8."""
+
+    plan: RunPlan
+    prepared: PreparedData
+    network: Node
+    images: Images
+
+    @property
+    def record(self) -> Run:
+        """What is known of the run so far."""
+        return self.plan.record
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """How many steps an epoch of training has."""
+        return batches.n_batches(len(self.prepared.train), self.record.recipe.batch_size)
+
+    def classifier(self, recipe: Recipe | None = None) -> Classifier:
+        """The network at its first weights. recipe: [the run's]. Raises ArchError."""
+        record, plan = self.record, self.plan
+        return first_weights(
+            plan.arm,
+            self.network,
+            record.input,
+            recipe or record.recipe,
+            record.pixel_mean,
+            record.pixel_std,
+            plan.study_seed,
+            plan.init_seed,
+        )
+
+    def train_state(self, device: torch.device, recipe: Recipe | None = None) -> loop.TrainState:
+        """The network at its first weights on a device, with its optimizer. recipe: [the run's]. Raises ArchError."""
+        recipe = recipe or self.record.recipe
+        return loop.new_train_state(self.classifier(recipe), recipe, device)
+
+    def batches(self, device: torch.device) -> RunBatches:
+        """The run's batches. The photos are held by the device, if it has room for them."""
+        return RunBatches(resident(self.images, device), self.plan, self.prepared)
+
+
+@dataclass(frozen=True, eq=False)
+class RunBatches:
+    """The batches of one run, as the training loop takes them."""
+
+    images: Held
+    plan: RunPlan
+    prepared: PreparedData
+
+    def train(self, epoch: int) -> Iterable[loop.Batch]:
+        """The training set in the epoch's order, augmented. Augmentation and dropout go with the order: they are chance
+        on the way."""
+        plan, recipe = self.plan, self.plan.record.recipe
+        order, augmentation = (
+            streams.generator(plan.study_seed, plan.order_seed, "order", epoch),
+            streams.generator(plan.study_seed, plan.order_seed, "augmentation", epoch),
+        )
+        return batches.shuffled(
+            self.images,
+            self.prepared.labels,
+            self.prepared.train,
+            recipe.batch_size,
+            order,
+            augmentation,
+            recipe.augment,
+        )
+
+    def part(self, indices: np.ndarray, batch_size: int = EVALUATION_BATCH) -> Iterable[loop.Batch]:
+        """The photos at these places once, in their order, unchanged."""
+        return batches.in_order(self.images, self.prepared.labels, indices, batch_size)
+
+
+def set_up(prepared: PreparedData, plan: RunPlan) -> RunSetup:
+    """Makes this process's numbers repeat as the run's recipe asks, and opens its data. Raises CommonGardenError."""
+    record = plan.record
+    recipe, network, prepared = record.recipe, read(record.arch), prepared.of(plan.job.seed)
+    measure.settle(recipe.threads, recipe.precision)
+    images = prepared.images(recipe.resolution)
+    if recipe.pixels == "standardized":
+        mean, std = batches.channel_statistics(images, prepared.train)
+        record = replace(record, pixel_mean=mean, pixel_std=std)
+    elif recipe.pixels == "own":
+        mean, std = own_pixels(network)
+        record = replace(record, pixel_mean=mean, pixel_std=std)
+    return RunSetup(replace(plan, record=record), prepared, network, images)
