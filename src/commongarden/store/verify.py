@@ -166,6 +166,8 @@ class _Look:
         self._same(f"{name}/run.json", N_("arm and seed"), f"{run.arm}, {run.seed}", place)
         epochs = [str(epoch.epoch) for epoch in read_history(directory)]
         self._same(f"{name}/history.csv", N_("its epochs"), epochs, [str(i) for i in range(1, len(epochs) + 1)])
+        if len(epochs) < run.selected_epoch:
+            self._same(f"{name}/history.csv", N_("its epochs"), len(epochs), run.selected_epoch)
         for file, read in (("signals.npz", read_signals), ("model.safetensors", read_weights)):
             if (directory / file).is_file():
                 self._told(f"{name}/{file}", partial(read, directory, run))
