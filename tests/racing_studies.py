@@ -36,7 +36,7 @@ GAPS: dict[str | int, list[int]] = {0: [0] * 4, 1: [1] * 4, 2: [2] * 4, 4: [4] *
 def simulate(n_studies: int, seed: int, most: int = MOST, only: tuple = tuple(GAPS)) -> list[Row]:
     """One row for every gap. All arms but the first lie above it by the gap; the last row has one arm at each."""
     generator = np.random.default_rng(seed)
-    return [_row(name, np.array(GAPS[name]) * PLANNED, n_studies, generator, racing.Plan(most)) for name in only]
+    return [_row(name, np.array(GAPS[name]) * PLANNED, n_studies, generator, racing.RacePlan(most)) for name in only]
 
 
 def _row(name, gaps, n_studies, generator, plan) -> Row:
@@ -68,7 +68,7 @@ def _row(name, gaps, n_studies, generator, plan) -> Row:
     )  # fmt: skip
 
 
-class FixedPlan(racing.Plan):
+class FixedPlan(racing.RacePlan):
     """All seeds for all arms, and Holm's rule once at the end."""
 
     @property
@@ -81,7 +81,7 @@ def is_wrong(decision, gap) -> bool:
     return (
         decision == "worse"
         or (decision == "better" and gap == 0)
-        or (decision == "equivalent" and gap >= racing.Plan(MOST).margin)
+        or (decision == "equivalent" and gap >= racing.RacePlan(MOST).margin)
     )
 
 

@@ -218,9 +218,10 @@ def test_page_terminal_and_json_say_what_each_part_is_worth(taken_apart):
     page = report.write(taken_apart).read_text(encoding="utf-8")
     section = ablation.section(results)
     assert "What each part is worth" in page
-    assert all(said in page for said in section.lead)
-    assert section.chart.name in page
-    assert len(section.rows) == len(results.worth.parts)
+    (left, (plot,)), table = section.blocks[0].parts, section.blocks[1]
+    assert all(said in page for said in left[1].items)
+    assert plot.charts[0].name in page
+    assert len(table.rows) == len(results.worth.parts)
     printed = CliRunner().invoke(main, ["compare", str(taken_apart.root)]).output
     assert "What each part is worth" in printed
     assert "shortcuts of stage 2" in printed
@@ -235,7 +236,7 @@ def test_with_one_seed_no_worth_is_claimed(tmp_path):
     (part,) = results.worth.parts
     assert part.outcome == "one seed"
     assert "one seed gives no interval" in part_contributions.sentence(part, results)
-    assert "for want of runs: max pool rather than average pool" in ablation.section(results).rest
+    assert "for want of runs: max pool rather than average pool" in ablation.unsettled(results.worth)
 
 
 def test_an_ablated_arm_trains_stores_is_looked_at_and_goes_on(tmp_path, maps_on):

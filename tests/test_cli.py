@@ -276,14 +276,3 @@ if __name__ == "__main__":
     )
     result = subprocess.run([sys.executable, str(script)], check=True, capture_output=True, text=True)
     assert re.search(r"residual .*plain|plain .*residual", result.stdout.splitlines()[-1])
-
-
-def test_the_public_names_are_these():
-    assert cg.__all__ == [
-        "Arm", "CommonGardenError", "Contrast", "Recipe", "SplitPlan", "Study", "Tuning", "arch", "load", "measure",
-        "open_store", "predict", "preflight", "read_study", "run", "summarize", "verdict", "write_report",
-    ]  # fmt: skip
-    for name in cg.__all__:
-        assert getattr(cg, name) is not None
-    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
-        cg.nothing  # noqa: B018

@@ -241,9 +241,9 @@ def test_effects_are_on_the_studys_metric(tmp_path):
         r"averaged over arch\.",
         said,
     )
-    section = factors.section(stats.summarize(store))
-    assert "Lower is better: left of 0 the later level is better." in section.caption
-    assert section.chart.spec["layer"][1]["encoding"]["x"]["axis"]["title"] == "nats of log loss on the test part"
+    plot = factors.section(stats.summarize(store)).blocks[0].parts[1][0]
+    assert "Lower is better: left of 0 the later level is better." in plot.caption
+    assert plot.charts[0].spec["layer"][1]["encoding"]["x"]["axis"]["title"] == "nats of log loss on the test part"
 
 
 def test_effects_in_words_and_in_the_files(tmp_path):

@@ -69,7 +69,7 @@ def test_reports_say_what_the_unit_is(stores):
     table = json.loads((store.root / "results.json").read_text(encoding="utf-8"))
     assert (table["n_groups"], table["n_test_groups"]) == (results.n_groups, 12)
     assert results_csv.to_csv(results)
-    columns = evidence.section(stats.summarize(stores["single"])).contrast_columns
+    columns = evidence.columns(stats.summarize(stores["single"]))
     assert "sd_photo" in columns
     assert "sd_group" not in columns
 

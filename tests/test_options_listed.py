@@ -14,12 +14,13 @@ LIST = Path(__file__).parent / "options.txt"
 
 def listed(command=main, name=""):
     """A line for each argument and option of each command, with all its names."""
-    lines = [
-        f"{name} {parameter.make_metavar(click.Context(command))}"
-        if isinstance(parameter, click.Argument)
-        else f"{name} {', '.join([*parameter.opts, *parameter.secondary_opts])}"
-        for parameter in command.params
-    ]
+    lines = []
+    for parameter in command.params:
+        names = [*parameter.opts, *parameter.secondary_opts]
+        if isinstance(parameter, click.Argument):
+            names = [parameter.make_metavar(click.Context(command))]
+        formerly = getattr(parameter, "formerly", "")
+        lines.append(f"{name} {', '.join(names)}{f' (formerly {formerly})' if formerly else ''}")
     if isinstance(command, click.Group):
         for part in command.commands.values():
             lines += listed(part, f"{name} {part.name}")

@@ -66,6 +66,8 @@ def test_the_public_names_are_these():
     """One more is a decision: it is kept working, or goes through a deprecation."""
     assert sorted(cg.__all__) == sorted(NAMES) == sorted(dir(cg))
     assert cg.__version__ == metadata.version("commongarden")
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        cg.nothing  # noqa: B018
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

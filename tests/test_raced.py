@@ -19,7 +19,7 @@ FAR = {"a": (0.50, 0.52, 0.48, 0.51, 0.49, 0.50), "b": (0.90, 0.91, 0.89, 0.90, 
 def finish(store, most, margin=0.01, end="resolved"):
     """The record of a race over all that the store holds."""
     study = store.study()
-    found = raced.replay(study, store, racing.Plan(most, margin), tuple(range(most)))
+    found = raced.replay(study, store, racing.RacePlan(most, margin), tuple(range(most)))
     n = len(store.runs())
     kept = raced.Raced(raced.SCHEMA, found, end, "", float(n), None, n, len(study.arms) * most)
     raced.write(store, kept)
@@ -49,9 +49,10 @@ def test_a_raced_contrast_is_judged_at_the_look_that_settled_it(tmp_path):
     assert (found.adjusted.low, found.adjusted.high) == pytest.approx((last.low, last.high))
     assert found.adjusted.low > 0
     assert f"{last.n} seeds" in verdict(found)
-    section = race.section(store)
-    assert section.rows[0].said == f"b against a was settled after {last.n} seeds: b is better."
-    assert section.rows[0].interval.endswith(f"({100 * last.low:.1f} to {100 * last.high:.1f})")
+    _caption, table, *_told = race.section(store).blocks
+    said, interval, _level = table.rows[0]
+    assert said == f"b against a was settled after {last.n} seeds: b is better."
+    assert interval.endswith(f"({100 * last.low:.1f} to {100 * last.high:.1f})")
 
 
 def test_an_open_contrast_is_not_resolved(tmp_path):

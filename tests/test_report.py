@@ -16,6 +16,7 @@ from commongarden import report, stats
 from commongarden import store as stores
 from commongarden.records import Estimate, Failure
 from commongarden.report import charts, page
+from commongarden.report.document import html as page_writer
 from commongarden.report.wording import baselines, numbers, verdicts, words
 from commongarden.stats import ContrastResult, Effort, Imbalance, MajorityClass, Remedy
 from grown import grown
@@ -374,7 +375,7 @@ def test_hostile_class_names_stay_text(tmp_path):
 
 
 def test_json_inside_a_script_cannot_end_it():
-    text = page.in_script({"a": "</script><!-- \u2028 &"})
+    text = page_writer.in_script({"a": "</script><!-- \u2028 &"})
     assert not set("<>&\u2028") & set(text)
     assert json.loads(text) == {"a": "</script><!-- \u2028 &"}
 

@@ -15,6 +15,7 @@ from commongarden import store as stores
 from commongarden.cli import main
 from commongarden.errors import StoreError
 from commongarden.records import Predictions
+from commongarden.report.document import Gallery, SideBySide
 from commongarden.report.topics import attribution as section
 from commongarden.runner import attribution_tasks
 from commongarden.stats.disagreed import N_PHOTOS, disagreements, shown_seeds
@@ -101,11 +102,12 @@ def test_the_page_shows_it_and_reads_it_only(looked):
     found = section.section(store, stats.summarize(store))
     page = report.write(store).read_text(encoding="utf-8")
     assert "What the networks look at" in page
-    assert {item.arm for item in found.kernels} == {"plain", "inception"}
-    assert [arm for arm, _chart, _said in found.maps] == ["plain", "inception"]
-    for pair in found.pairs:
-        for photo in pair.photos:
-            assert [side.is_right for side in photo.sides] in ([True, False], [False, True])
+    maps, kernels = (block for block in found.blocks if isinstance(block, SideBySide))
+    assert [part[0].text for part in maps.parts] == ["plain", "inception"]
+    assert {part[0].text for part in kernels.parts} == {"plain", "inception"}
+    for block in found.blocks:
+        for (_photo, *sides), _said, _warns in block.groups if isinstance(block, Gallery) else ():
+            assert sorted(side.caption[-1].role for side in sides) == ["strong", "wrong"]
     for path in (store.root / "seen").iterdir():
         path.rename(path.with_suffix(".away"))
     try:

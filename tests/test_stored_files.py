@@ -67,7 +67,7 @@ def whole(finished, tmp_path_factory):
     attribution_maps.write(other, fuzzing.some_maps("plain", other.predictions("plain", 0)))
     (other.directory("plain", 0) / "signals.npz").write_bytes(signals.to_bytes(fuzzing.some_signals()))
     for one in (store, other):
-        found = raced.replay(one.study(), one, racing.Plan(2, 0.01), (0, 1))
+        found = raced.replay(one.study(), one, racing.RacePlan(2, 0.01), (0, 1))
         raced.write(one, raced.Raced(raced.SCHEMA, found, "budget", "", 4.0, None, 4, 4))
     stores.keep(other.root, "baselines/KEY.npz", fuzzing.BASELINES)
     stores.keep(other.root, "layout.json", b'{"layout": "elsewhere", "notes": []}')

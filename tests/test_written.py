@@ -36,6 +36,7 @@ from commongarden.report.document import (
     latex,
     markdown,
     numbered,
+    scripts,
 )
 from commongarden.report.document import docx as word
 from commongarden.report.topics import discussion, methods, network_blocks, page_data, written_tables
@@ -536,7 +537,7 @@ def test_methods_tell_the_recipe(store, change, said):
 
 
 def test_methods_stand_on_the_page(store, monkeypatch):
-    monkeypatch.setattr(page.scripts, "bundle", str)  # which takes seconds to make
+    monkeypatch.setattr(scripts, "bundle", str)  # which takes seconds to make
     html = page.render(store, stats.summarize(store))
     for paragraph in told(store).paragraphs:
         assert paragraph.replace(" %", "\N{NO-BREAK SPACE}%").replace("&", "&amp;").replace("'", "&#39;") in html

@@ -16,7 +16,7 @@ CLOCK = 0.05  # by which the clock changed
 
 
 @dataclass(frozen=True)
-class Noise:
+class MachineNoise:
     """What was seen. load: other programs' share of the load average, None where the machine tells none.
 
     taken: share of the wall's time in which others had the core, None where the wall's clock is all there is.
@@ -40,7 +40,7 @@ class Noise:
         )  # fmt: skip
 
 
-def noise(timing: Timing) -> Noise:
+def noise(timing: Timing) -> MachineNoise:
     """What the timing holds of it."""
     quiet = timing.quiet
     loads = [value for value in quiet.load if value is not None]
@@ -53,7 +53,7 @@ def noise(timing: Timing) -> Noise:
     deciles = statistics.quantiles(quiet.reference, n=10) if len(quiet.reference) > 1 else [middle, middle]
     third = max(1, len(quiet.reference) // 3)
     first, last = (statistics.median(part) for part in (quiet.reference[:third], quiet.reference[-third:]))
-    return Noise(
+    return MachineNoise(
         load=max(0.0, loads[0]) if loads else None,  # the first one: the last one holds our own work
         taken=taken,
         spread=(deciles[-1] - deciles[0]) / middle,

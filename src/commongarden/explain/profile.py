@@ -15,7 +15,7 @@ MOST_OPERATORS = 12
 
 
 @dataclass(frozen=True)
-class Row:
+class ProfileRow:
     """Layers taken together. name: a block's path or a kind; "" for what no layer does: passing on, preprocessing.
 
     forward, backward, both: milliseconds a step. share: of the step. macs, n_bytes: of a step, forward and backward.
@@ -48,8 +48,8 @@ class Profile:
     step: Estimate
     rate: float
     phases: dict[str, Estimate]
-    blocks: tuple[Row, ...]
-    kinds: tuple[Row, ...]
+    blocks: tuple[ProfileRow, ...]
+    kinds: tuple[ProfileRow, ...]
     operators: dict[str, Estimate]
     joules: Estimate | None
 
@@ -79,21 +79,21 @@ def _profile(arm: TimedArm, roof: Roofs, depth: int) -> Profile:
     )
 
 
-def _rows(arm: TimedArm, roof: Roofs, step: float, name: Callable[[TimedLayer], str]) -> tuple[Row, ...]:
+def _rows(arm: TimedArm, roof: Roofs, step: float, name: Callable[[TimedLayer], str]) -> tuple[ProfileRow, ...]:
     groups: dict[str, list[TimedLayer]] = {}
     for layer in arm.layers:
         groups.setdefault(name(layer), []).append(layer)
     return tuple(_row(key, layers, roof, step) for key, layers in groups.items())
 
 
-def _row(name: str, layers: Sequence[TimedLayer], roof: Roofs, step: float) -> Row:
+def _row(name: str, layers: Sequence[TimedLayer], roof: Roofs, step: float) -> ProfileRow:
     forward, backward, both = (
         median_interval([math.fsum(values) for values in zip(*rows, strict=True)])
         for rows in ([one.forward for one in layers], [one.backward for one in layers], [one.both for one in layers])
     )
     macs, n_bytes = sum(layer.macs for layer in layers), sum(layer.n_bytes for layer in layers)
     limit, took = roof.bound(layers), both.value
-    return Row(
+    return ProfileRow(
         name,
         sum(layer.kind != "block" for layer in layers),
         forward,

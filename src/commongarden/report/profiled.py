@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import altair as alt
-from markupsafe import Markup
 
 from commongarden.explain import noise, profile, roofline, told
 from commongarden.explain.memory import need
@@ -14,10 +13,9 @@ from commongarden.explain.roofline import Roofs
 from commongarden.i18n import language
 from commongarden.i18n.language import _
 from commongarden.records.timings import Timing
-from commongarden.report import charts, page
 from commongarden.report.charts import INK, SOFT, Chart, colour, finished, inline
 from commongarden.report.charts.curves import faded
-from commongarden.report.document import scripts
+from commongarden.report.document import Block, Document, Legend, Paragraph, Plot, Section, Table, html
 
 GAP = 1.6  # a block's place from the picture's edge, as a factor
 
@@ -25,46 +23,32 @@ GAP = 1.6  # a block's place from the picture's edge, as a factor
 def render(timing: Timing, depth: int = 1, free: int | None = None) -> str:
     """The page as HTML text. depth: levels of blocks; free: bytes to reckon the largest batch with."""
     found, roof = profile.profiles(timing, depth), roofline.roofs(timing)
-    chart = roofline_chart(found, roof)
-    arms, kind = [], language.pgettext("of a layer", "kind")
-    for arm, one in zip(timing.arms, found, strict=True):
+    caption = _(
+        "Each point is a block, forward and backward together; the size tells its time. The lines are what "
+        "this machine can do: below the slope the bytes to be moved set the limit, below the flat line the "
+        "multiply-adds. Blocks without multiply-adds have no place here and stand in the tables."
+    )
+    picture = Plot(caption, (roofline_chart(found, roof),))
+    limits = Paragraph(told.limits(roof, timing.limits.matmul_side), role="soft")
+    sections = [Section(", ".join(one.arm for one in found), (Legend(), picture, limits), anchor="roofs")]
+    for i, (arm, one) in enumerate(zip(timing.arms, found, strict=True), 1):
         memory = None if arm.memory is None else need(arm.memory, free)
-        arms.append(
-            {
-                "name": arm.name,
-                "step": told.step(one),
-                "tables": [
-                    (told.columns(_("block")), [told.cells(row, True) for row in one.blocks]),
-                    (told.columns(kind), [told.cells(row, False) for row in one.kinds]),
-                ],
-                "more": told.more(one, memory, timing.energy),
-            }
-        )  # fmt: skip
-    names = [arm.arm for arm in found]
+        more = [Paragraph(said, role="soft") for said in told.more(one, memory, timing.energy_text)]
+        blocks: tuple[Block, ...] = (Paragraph(told.step(one)), *_tables(one), *more)
+        sections.append(Section(arm.name, blocks, anchor=f"arm-{i}", arm=arm.name))
+    machine = _("{processor}, {made}").format(processor=timing.processor, made=timing.made[:10])
+    opening = tuple(Paragraph(said, role="soft") for said in (machine, *noise.told(timing)))
+    title = _("Where the time of a training step goes")
+    document = Document(title, machine, language.current(), tuple(sections), opening)
+    return html.to_html(document, [one.arm for one in found])
+
+
+def _tables(found: Profile) -> tuple[Table, Table]:
+    """The blocks, and the kinds of layers."""
+    block, kind = told.columns(_("block")), told.columns(language.pgettext("of a layer", "kind"))
     return (
-        page.environment()
-        .get_template("profiled.html")
-        .render(
-            lang=language.current(),
-            title=_("Where the time of a training step goes"),
-            arms=arms,
-            colours={name: colour(i) for i, name in enumerate(names)},
-            dashed=[name for i, name in enumerate(names) if charts.dash(i) != [1, 0]],
-            chart=chart,
-            caption=_(
-                "Each point is a block, forward and backward together; the size tells its time. The lines are what "
-                "this machine can do: below the slope the bytes to be moved set the limit, below the flat line the "
-                "multiply-adds. Blocks without multiply-adds have no place here and stand in the tables."
-            ),
-            legend=_("Press an arm to bring it forward."),
-            scroll=_("the table can be scrolled"),
-            limits=told.limits(roof, timing.limits.matmul_side),
-            noise=noise.told(timing),
-            machine=_("{processor}, {made}").format(processor=timing.processor, made=timing.made[:10]),
-            css=Markup(page.source("page.css")),
-            bundle=Markup(scripts.bundle()),
-            specs=Markup(page.in_script({chart.name: chart.spec})),
-        )
+        Table(f"{found.arm}, {block[0]}.", tuple(block), tuple(tuple(told.cells(row, True)) for row in found.blocks)),
+        Table(f"{found.arm}, {kind[0]}.", tuple(kind), tuple(tuple(told.cells(row, False)) for row in found.kinds)),
     )
 
 

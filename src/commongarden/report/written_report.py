@@ -13,26 +13,31 @@ from commongarden.i18n.language import _, current, translate
 from commongarden.records import Epoch, Run
 from commongarden.records.classic_log import classic_log
 from commongarden.records.findings import Audit
-from commongarden.report import charts
-from commongarden.report.charts import Chart, curves, figures
-from commongarden.report.document import Block, Bullets, Document, Figure, Log, Paragraph, Section, Table
+from commongarden.report.document import Block, Bullets, Cell, Document, Log, Paragraph, Plot, Section, Table, paper
 from commongarden.report.topics import (
+    answer,
+    budgets,
     discussion,
+    evidence,
     factors,
-    fairness,
     methods,
     page_data,
     pareto,
     race,
+    setup,
     tables,
+    terms,
+    training,
+    tuned,
     written_tables,
 )
-from commongarden.report.wording import audits, baselines, designs, numbers, words
+from commongarden.report.wording import audits, designs, numbers, words
 from commongarden.report.wording.labels import TEXT
 from commongarden.report.wording.references import Citations
 from commongarden.stats import ArmResult, Results
 from commongarden.store import Store
 from commongarden.study import Study
+from commongarden.study.built_in import text_of
 
 N_FINDINGS = 5  # of an arm's audit
 
@@ -43,128 +48,61 @@ def lab_report(store: Store, results: Results) -> Document:
     arms = [arm.arm for arm in results.arms]
     epochs = page_data.histories(store, arms, runs)
     cite = Citations()
-    how = methods.methods(study, results, runs, cite, raced=race.section(store) is not None)
+    raced = race.section(store)
+    how = methods.methods(study, results, runs, cite, raced=raced is not None)
     discussed = discussion.discussion(study, results, epochs, store.audits(), cite)
-    parts = [_overview(store, study, results, how), _results(store, study, results, runs, epochs)]
+    parts = [_overview(store, study, results, how), _results(store, study, results, raced, epochs)]
     if discussed:
         parts.append(Section(_("Discussion"), sections=discussed))
     parts.append(_conclusion(study, results))
     parts.append(Section(TEXT["references"], (Bullets(cite.entries()),), numbered=False))
-    return Document(study.name, words.compared(results), current(), tuple(parts))
+    return Document(study.name, words.compared(results), current(), tuple(map(paper.section, parts)))
 
 
 def _overview(store: Store, study: Study, results: Results, how: methods.Methods) -> Section:
     arms = [arm.arm for arm in results.arms]
-    blocks: list[Block] = [Paragraph(translate(study.description) or words.question(arms, page_data.data_name(study)))]
-    done, failed = (sum(getattr(arm, name) for arm in results.arms) for name in ("n_finished", "n_failed"))
-    if race.section(store) is None and (progress := words.progress(done, failed, len(study.arms) * len(study.seeds))):
-        blocks.append(Paragraph(progress))
+    blocks: list[Block] = [Paragraph(text_of(study.description) or words.question(arms, page_data.data_name(study)))]
+    if said := page_data.progress(store, results):
+        blocks.append(Paragraph(said))
     if (understood := store.understood()) is not None:
-        blocks.append(Paragraph(f"{translate(understood.layout)}."))
-    blocks.append(_counts(store))
-    blocks.append(
-        Table(
-            _("The networks that were compared."),
-            (TEXT["arm"], TEXT["architecture"], TEXT["options"]),
-            tuple(page_data.arm_rows(study)),
-            n_left=3,
-        )
-    )
-    return Section(
-        _("Overview"),
-        tuple(blocks),
-        (
-            fairness.terms_section(store, study),
-            Section(TEXT["methods"], tuple(Paragraph(text) for text in how.paragraphs)),
-        ),
-    )
+        blocks.append(Paragraph(f"{translate(understood.text)}."))
+    blocks.append(setup.counts(store.manifest(), store.split(), _("Photos of each class in the three parts.")))
+    blocks.append(setup.arms(study, _("The networks that were compared.")))
+    return Section(_("Overview"), tuple(blocks), (terms.section(store, study), methods.section(how)))
 
 
-def _effects(results: Results) -> tuple[Section, ...]:
-    """The factors of a study that has any."""
-    found = factors.section(results)
-    if found is None:
-        return ()
-    chart = None if found.chart is None else Figure(found.caption, figures.chart(found.chart), found.chart.description)
-    parts: list[Block | None] = [Bullets(tuple(found.main)), chart, Paragraph(" ".join(found.notes))]
-    if found.interactions:
-        parts[1:1] = [Paragraph(f"{TEXT['interactions']}:", leads=True), Bullets(tuple(found.interactions))]
-    return (Section(TEXT["effects"], tuple(part for part in parts if part is not None)),)
-
-
-def _counts(store: Store) -> Table:
-    rows = page_data.class_counts(store.manifest(), store.split())
-    return Table(
-        _("Photos of each class in the three parts."),
-        (TEXT["class"], TEXT["train"], TEXT["val"], TEXT["test"]),
-        tuple((name or TEXT["all"], *map(numbers.whole, counts)) for name, counts in rows),
-    )
-
-
-def _results(store: Store, study: Study, results: Results, runs: Sequence[Run], epochs: page_data.Histories) -> Section:
+def _results(
+    store: Store, study: Study, results: Results, raced: Section | None, epochs: page_data.Histories
+) -> Section:
     if not any(arm.n_finished for arm in results.arms):
         return Section(_("Results"), (Paragraph(TEXT["nothing_yet"]),))
-    arms = [arm.arm for arm in results.arms]
-    has_intervals = any(arm.n_finished > 1 for arm in results.arms)
-    published = any(arm.published is not None for arm in results.arms)
-    text = designs.labels(TEXT, study.folds)
+    runs = store.runs()
     reached, costs = written_tables.comparison(results)
-    planned = written_tables.contrasts(results)
-    simple = baselines.caption(results.baselines, results.n_train)
-    blocks: list[Block | None] = [
+    blocks = [
         reached,
-        _figure(
-            charts.accuracies(results, page_data.accuracies(arms, runs)),
-            text["accuracies_caption" if has_intervals else "accuracies_caption_one"]
-            + (TEXT["published_caption"] if published else "")
-            + (f" {simple}" if simple else ""),
-        ),
-        planned,
-        _figure(
-            charts.differences(results, words.verdicts(results)),
-            words.differences_caption(results) if has_intervals else text["differences_caption_one"],
-        ),
+        answer.accuracies(results, page_data.accuracies([arm.arm for arm in results.arms], runs)),
+        written_tables.contrasts(results),
+        answer.differences(results),
         Paragraph(words.intervals(results)),
-        *written_tables.metrics(results),
-        *(Paragraph(said) for said in [race.hopeless(runs)] if said),
+        *evidence.beyond(results, evidence.MOST_CLASSES),
+        race.hopeless(runs),
         costs,
-        _curves(store, results, epochs),
+        training.plot(results, epochs, store.manifest(), store.split()),
         _time(results),
     ]
     kept = store.audits()
-    return Section(
-        _("Results"),
-        tuple(block for block in blocks if block is not None),
-        _effects(results)
-        + fairness.spent(store, results)
-        + tuple(
-            Section(arm.arm, tuple(_of_arm(study, arm, runs, epochs[arm.arm], kept.get(arm.arm))))
-            for arm in results.arms
-        ),
+    topics = (factors.section(results), raced, budgets.section(results), tuned.section(results))
+    each = (
+        Section(arm.arm, tuple(_of_arm(study, arm, runs, epochs[arm.arm], kept.get(arm.arm)))) for arm in results.arms
     )
+    sections = (*(topic for topic in topics if topic is not None), *each)
+    return Section(_("Results"), tuple(block for block in blocks if block is not None), sections)
 
 
-def _figure(chart: Chart | None, caption: str) -> Figure | None:
-    return None if chart is None else Figure(caption, figures.chart(chart), chart.description)
-
-
-def _curves(store: Store, results: Results, epochs: page_data.Histories) -> Figure | None:
-    manifest, split, label = store.manifest(), store.split(), results.commonest.label
-    guesses = {part: page_data.share_of(manifest, getattr(split, part), label) for part in ("train", "val")}
-    made = curves.curves(epochs, guesses, results.commonest.loss)
-    if not made:
-        return None
-    return Figure(
-        designs.labels(TEXT, results.folds)["curves_caption"],
-        figures.charts(made),
-        "; ".join(chart.description for chart in made),
-    )
-
-
-def _time(results: Results) -> Figure | None:
-    made = [chart for chart, _said in pareto.fronts(results)[:1]]
+def _time(results: Results) -> Plot:
+    made = tuple(chart for chart, _said in pareto.fronts(results)[:1])
     caption = _("Test accuracy over the time of training and validation, with 95 % intervals both ways.")
-    return Figure(caption, figures.charts(made), made[0].description) if made else None
+    return Plot(caption, made, lines=True)
 
 
 def _of_arm(
@@ -234,25 +172,21 @@ def _ends(epochs: Mapping[int, Sequence[Epoch]]) -> Iterator[tuple[str, str]]:
             yield TEXT[f"last_{key}"], text
 
 
-def _beside(cell: tables.Cell) -> str:
+def _beside(cell: Cell) -> str:
     return f"{cell.text} ({cell.below})" if cell.below else cell.text
 
 
 def _conclusion(study: Study, results: Results) -> Section:
-    said = [words.verdict(contrast) for contrast in words.verdicts(results)]
-    if len(results.arms) == 1 and results.arms[0].test_accuracy is not None:
-        said = [words.one_arm(results.arms[0], study.folds)]
     blocks: list[Block] = []
     if headline := words.headline(results):
         blocks.append(Paragraph(headline))
-    if said:
-        blocks.append(Bullets(tuple(said)))
+    blocks += answer.said(results)
     blocks += [Paragraph(note) for note in words.notes(results)]
     if (figures_before := written_tables.published(results)) is not None:
         if study.published_source:
             blocks.append(
                 Paragraph(
-                    _("The published figures come from: {source}.").format(source=translate(study.published_source))
+                    _("The published figures come from: {source}.").format(source=text_of(study.published_source))
                 )
             )
         blocks.append(figures_before)

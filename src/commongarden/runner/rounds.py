@@ -71,7 +71,7 @@ class Rounds:
     def _race(self) -> racing.Race:
         assert self.spending is not None
         return raced.replay(
-            self.study, self.store, racing.Plan(self.spending.most, self.study.margin / 100), self.study.seeds
+            self.study, self.store, racing.RacePlan(self.spending.most, self.study.margin / 100), self.study.seeds
         )
 
     def _n_runs(self) -> int:

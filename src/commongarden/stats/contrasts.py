@@ -12,12 +12,12 @@ from commongarden.records import Estimate, Predictions
 from commongarden.stats.clusters import Groups, clusters
 from commongarden.stats.crossed import ONE_GROUP
 from commongarden.stats.differs import differences_of
-from commongarden.stats.holm import holm_levels, holm_p
+from commongarden.stats.holm import ALPHA, holm_levels, holm_p
 from commongarden.stats.means import Mean
 from commongarden.stats.metrics import METRICS, Metric
 from commongarden.stats.power import Remedy, remedy
 from commongarden.stats.raced import Raced
-from commongarden.stats.racing import Decision, Looked
+from commongarden.stats.racing import Decision, InterimResult
 from commongarden.stats.results import ContrastResult, Outcome
 from commongarden.stats.scores import Sample, mean_difference, shared_photos
 from commongarden.stats.signflip import least_p, signflip_p
@@ -25,11 +25,9 @@ from commongarden.stats.superiority import mcnemar_p, probability_better
 from commongarden.store import contract
 from commongarden.study import Contrast, Study
 
-ALPHA = 0.05  # of all contrasts of a study together
-
 
 @dataclass(frozen=True)
-class Pair:
+class SeedPairs:
     """The runs of a contrast's two arms with the seeds that both finished."""
 
     one: Sample
@@ -79,7 +77,7 @@ def contrast_results(
 
 
 def _judged(
-    kept: ContrastResult, metric: Metric, pair: Pair, mean: Mean, level: float | None, look: Looked | None
+    kept: ContrastResult, metric: Metric, pair: SeedPairs, mean: Mean, level: float | None, look: InterimResult | None
 ) -> ContrastResult:
     """The contrast with its outcome and its evidence. level: Holm's; look: the one of a race that settled it."""
     if look is not None and level is not None:
@@ -125,13 +123,13 @@ def _at(
 
 def paired(
     tested: Mapping[str, Mapping[int, Predictions]], contrast: Contrast, n_train: int, groups: Groups | None = None
-) -> Pair | None:
+) -> SeedPairs | None:
     """The runs of both arms with the seeds that both finished; None where there is no such seed."""
     one, two = tested[contrast.arm], tested[contrast.against]
     seeds = sorted(one.keys() & two.keys())
     if not seeds:
         return None
-    return Pair(*(Sample(tuple(side[seed] for seed in seeds), n_train, groups or {}) for side in (one, two)))
+    return SeedPairs(*(Sample(tuple(side[seed] for seed in seeds), n_train, groups or {}) for side in (one, two)))
 
 
 def outcome(
@@ -159,7 +157,7 @@ def _probability(metric: Metric, one: Sequence[float], two: Sequence[float]) -> 
     return probability_better(one, two) if metric.higher_is_better else probability_better(two, one)
 
 
-def _mcnemar(pair: Pair) -> float | None:
+def _mcnemar(pair: SeedPairs) -> float | None:
     """None where a photo was tested by some seeds and not by others."""
     if shared_photos(pair.one.runs):
         return mcnemar_p(pair.one.runs, pair.two.runs, pair.one.clusters)
@@ -176,7 +174,7 @@ def _joined(runs: Sequence[Predictions]) -> Predictions:
 
 
 def _remedy(
-    pair: Pair, mean: Mean, margin: float, level: float | None, contrast: Contrast, seconds: Mapping[str, float]
+    pair: SeedPairs, mean: Mean, margin: float, level: float | None, contrast: Contrast, seconds: Mapping[str, float]
 ) -> Remedy | None:
     if level is None:
         return None

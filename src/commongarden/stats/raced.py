@@ -14,7 +14,7 @@ from commongarden.io import reader
 from commongarden.io.reader import Kind, json_of
 from commongarden.stats import racing
 from commongarden.stats.clusters import Clusters, clusters
-from commongarden.stats.racing import Looked, Plan, Race
+from commongarden.stats.racing import InterimResult, Race, RacePlan
 from commongarden.store import Store, keep
 from commongarden.store.kinds import MADE_AGAIN
 from commongarden.study import Study
@@ -42,11 +42,11 @@ class Raced:
         """Runs that were not made because nothing was left for them to decide."""
         return self.n_most - self.n_runs if self.end in ("resolved", "most seeds") else 0
 
-    def last(self, arm: str, against: str) -> Looked | None:
+    def last(self, arm: str, against: str) -> InterimResult | None:
         """The look that a contrast's verdict rests on."""
         return self.race.last(arm, against)
 
-    def verdict_look(self, arm: str, against: str) -> tuple[Looked, int] | None:
+    def verdict_look(self, arm: str, against: str) -> tuple[InterimResult, int] | None:
         """The same, with how many seeds were in by then."""
         for look in reversed(self.race.looks):
             for row in look.contrasts:
@@ -59,7 +59,7 @@ class Raced:
         return dict(self.race.stopped).get(arm)
 
 
-def replay(study: Study, store: Store, plan: Plan, seeds: tuple[int, ...]) -> Race:
+def replay(study: Study, store: Store, plan: RacePlan, seeds: tuple[int, ...]) -> Race:
     """The race as it stands by the finished runs in the store."""
 
     @cache

@@ -29,7 +29,7 @@ SEED_LEVEL = 0.05  # at which a limit over all seeds, on the photos there are, i
 
 
 @dataclass(frozen=True)
-class Plan:
+class RacePlan:
     """How a study is raced. most: seeds that an arm gets at the most; margin: of equivalence, as a share."""
 
     most: int
@@ -42,7 +42,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class ContrastEvidence:
     """What the pairs of one contrast say at a look: the mean difference, its standard error over new seeds and photos
     with degrees of freedom, and the errors over new seeds on these photos and over new photos alone."""
 
@@ -55,7 +55,7 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Looked:
+class InterimResult:
     """One contrast at one look. level: two-sided, of the interval low..high. n: pairs of seeds that it rests on; where
     they are fewer than two there are no figures."""
 
@@ -74,7 +74,7 @@ class InterimAnalysis:
     """What was seen once so many seeds were in: the contrasts that were open till then."""
 
     n_seeds: int
-    contrasts: tuple[Looked, ...]
+    contrasts: tuple[InterimResult, ...]
 
 
 @dataclass(frozen=True)
@@ -84,12 +84,12 @@ class Race:
     stopped: after how many seeds an arm got no more, for the arms that have stopped before the most.
     """
 
-    plan: Plan
+    plan: RacePlan
     looks: tuple[InterimAnalysis, ...]
     needed: tuple[tuple[str, int], ...]
     stopped: tuple[tuple[str, int], ...]
 
-    def last(self, arm: str, against: str) -> Looked | None:
+    def last(self, arm: str, against: str) -> InterimResult | None:
         """The last look at a contrast: the one that settled it, or the latest where it is open."""
         found = [row for look in self.looks for row in look.contrasts if (row.arm, row.against) == (arm, against)]
         return found[-1] if found else None
@@ -101,7 +101,7 @@ def race(
     seeds: Sequence[int],
     right: Callable[[str, int], np.ndarray | None],
     is_there: Callable[[str, int], bool],
-    plan: Plan,
+    plan: RacePlan,
     groups: Clusters | None = None,
 ) -> Race:
     """Replays the race over the runs that are there.
@@ -135,7 +135,9 @@ def race(
     return Race(plan, tuple(found), tuple(needed), tuple(stopped.items()))
 
 
-def decide(evidence: dict[int, Evidence | None], decisions: list[Decision], k: int, plan: Plan) -> dict[int, float]:
+def decide(
+    evidence: dict[int, ContrastEvidence | None], decisions: list[Decision], k: int, plan: RacePlan
+) -> dict[int, float]:
     """Decides at look k on the open contrasts that evidence holds, in place; gives the level of each one's interval."""
     n_contrasts = len(decisions)
     at: dict[int, float] = {}
@@ -169,17 +171,17 @@ def _n_left(decisions: Sequence[Decision], n_contrasts: int) -> int:
     return max(n_contrasts - sum(decision in ("better", "worse") for decision in decisions), 1)
 
 
-def p_value(distance: float, seen: Evidence) -> float:
+def p_value(distance: float, seen: ContrastEvidence) -> float:
     """Two-sided, of no difference."""
     return 2 * float(special.stdtr(seen.df, -abs(distance) / seen.error))
 
 
-def not_equivalent_p(seen: Evidence, margin: float) -> float:
+def not_equivalent_p(seen: ContrastEvidence, margin: float) -> float:
     """Of a difference of the margin or more, the larger of two one-sided tests."""
     return float(special.stdtr(seen.df, -(margin - abs(seen.difference)) / seen.error))
 
 
-def only_photos(seen: Evidence, margin: float) -> bool:
+def only_photos(seen: ContrastEvidence, margin: float) -> bool:
     """Whether the difference that all seeds together would have on these photos is so small that the noise of the
     photos alone would hide it, and that noise so large that equivalence could not be told either."""
     if seen.n < sequential.FIRST:
@@ -188,21 +190,21 @@ def only_photos(seen: Evidence, margin: float) -> bool:
     return limit < PHOTO_Z * seen.photo_error and EQUIVALENCE_Z * seen.photo_error > margin
 
 
-def evidence_of(differences: np.ndarray, groups: Clusters | None = None) -> Evidence | None:
+def evidence_of(differences: np.ndarray, groups: Clusters | None = None) -> ContrastEvidence | None:
     """From a table (seeds, photos) of 1, 0 and -1; None with fewer than two seeds, photos or groups of photos."""
     if min(differences.shape, default=0) < 2 or (groups is not None and groups.n < 2):
         return None
     return of_mean_squares(mean_squares(differences, groups))
 
 
-def of_mean_squares(found: MeanSquares) -> Evidence:
+def of_mean_squares(found: MeanSquares) -> ContrastEvidence:
     """The evidence in the mean squares of one table."""
     size = found.n_seeds * found.n_photos
     error, df, least = float(found.error()), float(found.df()), found.least_error
     if error < least:  # arms that agree on every photo show no spread, which must not read as certainty
         error, df = least, float(found.least_df)
     photo = float(np.sqrt(max(found.photo - found.rest, 0.0) / size))
-    return Evidence(found.n_seeds, float(found.mean), error, df, float(np.sqrt(found.seed / size)), photo)
+    return ContrastEvidence(found.n_seeds, float(found.mean), error, df, float(np.sqrt(found.seed / size)), photo)
 
 
 def _plays(arm: str, pairs: Sequence[tuple[str, str]], decisions: Sequence[Decision]) -> bool:
@@ -216,9 +218,9 @@ def _differences(
     return np.array([one.astype(np.int8) - two for one, two in rows if one is not None and two is not None], np.float64)
 
 
-def _looked(pair: tuple[str, str], seen: Evidence | None, level: float, decision: Decision) -> Looked:
+def _looked(pair: tuple[str, str], seen: ContrastEvidence | None, level: float, decision: Decision) -> InterimResult:
     if seen is None:
-        return Looked(*pair, 0, None, None, None, level, decision)
+        return InterimResult(*pair, 0, None, None, None, level, decision)
     half = -float(special.stdtrit(seen.df, level / 2)) * seen.error
     low, high = max(seen.difference - half, -1.0), min(seen.difference + half, 1.0)
-    return Looked(*pair, seen.n, seen.difference, low, high, level, decision)
+    return InterimResult(*pair, seen.n, seen.difference, low, high, level, decision)

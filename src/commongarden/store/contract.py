@@ -171,7 +171,19 @@ def undeclared(study: Study, manifest: Manifest, splits: Mapping[int, Split], ru
 
 
 def check(store: Store, study: Study, manifest: Manifest, splits: Mapping[int, Split], runs: Sequence[Run]) -> None:
-    """Refuses runs that were made on other terms than the study declares. Raises StoreError naming them."""
+    """Refuses splits of other photos, and runs that were made on other terms than the study declares. Raises StoreError
+    naming them."""
+    known = {photo.path for photo in manifest.photos}
+    foreign = [
+        path for split in splits.values() for path in (*split.train, *split.val, *split.test) if path not in known
+    ]
+    if foreign:
+        raise StoreError(
+            _(
+                "{root}: the split names photos that are not in manifest.csv, such as {photo}; accepted: both of one "
+                "study"
+            ).format(root=store.root, photo=foreign[0])
+        )
     lines = undeclared(study, manifest, splits, runs)
     if lines:
         shown_lines = [*lines[:10], *([_("and {n} more").format(n=len(lines) - 10)] if len(lines) > 10 else [])]

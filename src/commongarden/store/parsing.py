@@ -181,4 +181,6 @@ def _predictions_of(path: Path, kept: dict[str, np.ndarray], name: str) -> Predi
                 shapes=", ".join(f"{array.dtype}{list(array.shape)}" for array in (photos, labels, probabilities)),
             )
         )
+    if len(labels) and not 0 <= labels.min() <= labels.max() < probabilities.shape[1]:
+        raise ValueError(f"class {labels.max()} of {probabilities.shape[1]}")
     return Predictions(photos, labels, probabilities)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
 
 from commongarden.records import Estimate
-from commongarden.report.wording import baselines, numbers, verdicts, words
+from commongarden.report.document import Chart as Chart
+from commongarden.report.wording import baselines, mistakes, numbers, sizes, verdicts, words
 from commongarden.report.wording.labels import TEXT
 from commongarden.stats import METRICS, ContrastResult, Results
 
@@ -23,15 +23,6 @@ N_COLOURS = 12  # --arm-0 to --arm-11 in page.css
 N_SOLID = 6  # arms from here on are dashed, so that hue is not all that tells twelve lines apart
 ROW = 50  # pixels for one row of the verdict pictures: a line of text, and the interval below it
 INK, SOFT, LINE, PAPER = "var(--ink)", "var(--soft)", "var(--line)", "var(--paper)"
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A chart for the page. name: of its place. spec: Vega-Lite. description: what it shows, for those who hear it."""
-
-    name: str
-    spec: dict[str, Any]
-    description: str
 
 
 def colour(index: int) -> str:
@@ -105,6 +96,10 @@ def _x(domain: list[float], title: str, field: str) -> alt.X:
     return alt.X(f"{field}:Q", axis=axis, scale=alt.Scale(domain=domain, nice=False, zero=False))
 
 
+_STROKE = alt.Stroke("hue:N", scale=None)
+_VERDICT = alt.Tooltip("verdict:N", title=" ")
+
+
 def differences(results: Results, contrasts: Sequence[ContrastResult]) -> Chart | None:
     """Each contrast's difference with its intervals, beside zero and the margin; None where no contrast has one.
 
@@ -113,57 +108,54 @@ def differences(results: Results, contrasts: Sequence[ContrastResult]) -> Chart 
     """
     place = {arm.arm: i for i, arm in enumerate(results.arms)}
     metric = METRICS[results.metric]
-    factor = 100 if metric.unit == "points" else 1
+    factor = _factor(results.metric)
     rows: list[dict[str, Any]] = []
     for contrast in contrasts:
         found = contrast.difference
         if found is None:
             continue
-        established = contrast.outcome in ("better", "worse")
-        winner = contrast.arm if contrast.outcome == "better" else contrast.against
-        hue = colour(place[winner]) if established else SOFT
-        wide = contrast.adjusted or found
-        rows.append(
-            {
-                "row": len(rows),
-                "label": f"{contrast.arm} − {contrast.against}",
-                "said": verdicts.beside(contrast),
-                "hue": hue,
-                "fill": hue if established else PAPER,
-                "verdict": words.verdict(contrast),
-                **_scaled(found, factor),
-                **{f"adjusted_{key}": value for key, value in _scaled(wide, factor).items() if key != "value"},
-            }
-        )
+        winner = {"better": contrast.arm, "worse": contrast.against}.get(contrast.outcome)
+        hue = None if winner is None else colour(place[winner])
+        names = f"{contrast.arm} − {contrast.against}"
+        row = difference_row(results.metric, names, found, verdicts.beside(contrast), words.verdict(contrast), hue)
+        wide = _scaled(contrast.adjusted or found, factor)
+        rows.append({"row": len(rows), **row, "adjusted_low": wide["low"], "adjusted_high": wide["high"]})
     if not rows:
         return None
-    order = range(len(rows))
     ends = ("value", "low", "high", "adjusted_low", "adjusted_high")
     reach = [row[key] for row in rows for key in ends if row[key] is not None]
     has_intervals = any(row["low"] is not None for row in rows)
     band = [-factor * results.margin, factor * results.margin] if has_intervals else []
     domain = domain_of([*reach, *band, 0.0], *(factor * bound for bound in metric.spread_bounds))
-    title = TEXT["differences_axis" if results.metric == "accuracy" else f"differences_axis_{results.metric}"]
-    x = _x(domain, title, "value")
-    data = inline(rows)
-    zero = alt.Chart(inline([{"value": 0}])).mark_rule(stroke=INK, strokeWidth=1).encode(x=x)
-    layers = [zero]
+    title = difference_axis(results.metric)
+    layers = _intervals(rows, domain, title)
+    if sum(contrast.level is not None for contrast in contrasts) > 1:
+        base = alt.Chart(inline(rows)).encode(y=_y(range(len(rows))), tooltip=_VERDICT)
+        wide_bar = base.mark_rule(strokeWidth=9, strokeCap="butt", yOffset=10, clip=True, opacity=0.3)
+        wide_bar = wide_bar.encode(x=_x(domain, title, "adjusted_low"), x2=alt.X2("adjusted_high:Q"), stroke=_STROKE)
+        layers.insert(1, wide_bar)
     if band:
         margin = alt.Chart(inline([{"value": band[0], "end": band[1]}])).mark_rect(fill=SOFT, opacity=0.13)
-        layers.insert(0, margin.encode(x=x, x2=alt.X2("end:Q")))
-    base = alt.Chart(data).encode(y=_y(order), tooltip=alt.Tooltip("verdict:N", title=" "))
-    stroke = alt.Stroke("hue:N", scale=None)
-    if sum(contrast.level is not None for contrast in contrasts) > 1:
-        wide_bar = base.mark_rule(strokeWidth=9, strokeCap="butt", yOffset=10, clip=True, opacity=0.3)
-        layers.append(wide_bar.encode(x=_x(domain, title, "adjusted_low"), x2=alt.X2("adjusted_high:Q"), stroke=stroke))
-    interval = base.mark_rule(strokeWidth=4, strokeCap="butt", yOffset=10, clip=True).encode(
-        x=_x(domain, title, "low"), x2=alt.X2("high:Q"), stroke=stroke
-    )
-    point = base.mark_point(filled=True, size=130, yOffset=10, opacity=1, strokeWidth=2.5).encode(
-        x=x, fill=alt.Fill("fill:N", scale=None), stroke=stroke
-    )
+        layers.insert(0, margin.encode(x=_x(domain, title, "value"), x2=alt.X2("end:Q")))
     description = " ".join(words.verdict(contrast) for contrast in contrasts if contrast.difference is not None)
-    return _rows_chart("differences", [*layers, interval, point, *_labels(data, order)], len(rows), description)
+    return _rows_chart("differences", layers, len(rows), description)
+
+
+def _factor(metric: str) -> int:
+    return 100 if METRICS[metric].unit == "points" else 1
+
+
+def difference_axis(metric: str) -> str:
+    """The title of an axis with differences of a metric."""
+    return TEXT["differences_axis" if metric == "accuracy" else f"differences_axis_{metric}"]
+
+
+def difference_row(
+    metric: str, label: str, found: Estimate, said: str, verdict: str, hue: str | None
+) -> dict[str, Any]:
+    """A row of `beside_zero`. said: the figures beside the label; hue: where the difference is established."""
+    marks = {"label": label, "said": said, "hue": hue or SOFT, "fill": hue or PAPER, "verdict": verdict}
+    return {**marks, **_scaled(found, _factor(metric))}
 
 
 def beside_zero(
@@ -172,20 +164,27 @@ def beside_zero(
     """Differences with their intervals beside zero, each row with its label above: label, said, value, low, high, hue,
     fill, and the verdict that is told of it. title: of the axis. zero_at: where there is no difference, 1 for ratios.
     """
-    order = range(len(rows))
+    rows = [{"row": i, **row} for i, row in enumerate(rows)]
     reach = [row[key] for row in rows for key in ("value", "low", "high") if row[key] is not None]
     domain = domain_of([*reach, zero_at], -math.inf, math.inf)
-    x, stroke = _x(domain, title, "value"), alt.Stroke("hue:N", scale=None)
-    data = inline(rows)
+    return _rows_chart(name, _intervals(rows, domain, title, zero_at), len(rows), description)
+
+
+def _intervals(
+    rows: Sequence[Mapping[str, Any]], domain: list[float], title: str, zero_at: float = 0.0
+) -> list[alt.Chart]:
+    """A line at zero, an interval and a point for each row, and their labels."""
+    order, x = range(len(rows)), _x(domain, title, "value")
     zero = alt.Chart(inline([{"value": zero_at}])).mark_rule(stroke=INK, strokeWidth=1).encode(x=x)
-    base = alt.Chart(data).encode(y=_y(order), tooltip=alt.Tooltip("verdict:N", title=" "))
+    data = inline(rows)
+    base = alt.Chart(data).encode(y=_y(order), tooltip=_VERDICT)
     interval = base.mark_rule(strokeWidth=4, strokeCap="butt", yOffset=10, clip=True).encode(
-        x=_x(domain, title, "low"), x2=alt.X2("high:Q"), stroke=stroke
+        x=_x(domain, title, "low"), x2=alt.X2("high:Q"), stroke=_STROKE
     )
     point = base.mark_point(filled=True, size=130, yOffset=10, opacity=1, strokeWidth=2.5).encode(
-        x=x, fill=alt.Fill("fill:N", scale=None), stroke=stroke
+        x=x, fill=alt.Fill("fill:N", scale=None), stroke=_STROKE
     )
-    return _rows_chart(name, [zero, interval, point, *_labels(data, order)], len(rows), description)
+    return [zero, interval, point, *_labels(data, order)]
 
 
 def accuracies(results: Results, seeds: Mapping[str, Sequence[float]]) -> Chart | None:
@@ -196,11 +195,12 @@ def accuracies(results: Results, seeds: Mapping[str, Sequence[float]]) -> Chart 
     for i, arm in enumerate(results.arms):
         if arm.test_accuracy is None:
             continue
-        said = f"{numbers.percent(arm.test_accuracy.value)}{_below(arm.test_accuracy)}"
         row = {"row": len(rows), "arm": arm.arm}
         if arm.published is not None:
             published.append({**row, "value": 100 * arm.published.test_accuracy})
         dots += [{**row, "value": 100 * value, "hue": colour(i)} for value in seeds[arm.arm]]
+        span = sizes.span("accuracy", arm.test_accuracy)
+        said = numbers.percent(arm.test_accuracy.value) + (f" ({span})" if span else "")
         label = {"label": arm.arm, "said": said, "hue": colour(i)}
         rows.append({**row, **label, **in_hundredths(arm.test_accuracy)})
     if not rows:
@@ -210,51 +210,56 @@ def accuracies(results: Results, seeds: Mapping[str, Sequence[float]]) -> Chart 
         | {"said": numbers.percent(item.test_accuracy)}
         for i, item in enumerate(results.baselines)
     ]
+    order = range(len(rows) + len(simple))
+    layers = _accuracy_layers(results, rows, dots, published, simple)
+    spoken = "; ".join(
+        [f"{arm.arm} {words.accuracy(arm.test_accuracy, results.folds)}" for arm in results.arms]
+        + [f"{item['label']} {item['said']}" for item in simple]
+    )
+    line_said = f"{words.commonest_line(results.commonest)} {numbers.percent(results.commonest.accuracy)}"
+    return _rows_chart("accuracies", [*layers, *_labels(inline(rows), order)], len(order), f"{spoken}; {line_said}.")
+
+
+def _accuracy_layers(
+    results: Results,
+    rows: list[dict[str, Any]],
+    dots: list[dict[str, Any]],
+    published: list[dict[str, Any]],
+    simple: list[dict[str, Any]],
+) -> list[alt.Chart]:
+    """The marks: of the arms, their seeds, their published figures, and the simple methods."""
     line = 100 * results.commonest.accuracy
     reach = [row[key] for row in rows for key in ("value", "low", "high") if row[key] is not None]
     domain = domain_of([*reach, line, *(row["value"] for row in (*dots, *published, *simple))], 0, 100)
-    order = range(len(rows) + len(simple))
-    x = _x(domain, TEXT["accuracies_axis"], "value")
-    data = inline(rows)
-    hue = alt.Stroke("hue:N", scale=None)
+    title = TEXT["accuracies_axis"]
+    x, y = _x(domain, title, "value"), _y(range(len(rows) + len(simple)))
+    fill = alt.Fill("hue:N", scale=None)
     told = [alt.Tooltip("label:N", title=" "), alt.Tooltip("said:N", title=TEXT["test_accuracy"])]
     rule = alt.Chart(inline([{"value": line}])).mark_rule(stroke=INK, strokeDash=[4, 3]).encode(x=x)
-    interval = (
-        alt.Chart(data)
-        .mark_rule(strokeWidth=6, strokeCap="round", yOffset=10, clip=True, opacity=0.35)
-        .encode(x=_x(domain, TEXT["accuracies_axis"], "low"), x2=alt.X2("high:Q"), y=_y(order), stroke=hue)
+    base = alt.Chart(inline(rows))
+    interval = base.mark_rule(strokeWidth=6, strokeCap="round", yOffset=10, clip=True, opacity=0.35).encode(
+        x=_x(domain, title, "low"), x2=alt.X2("high:Q"), y=y, stroke=_STROKE
     )
-    seed = (
-        alt.Chart(inline(dots))
-        .mark_point(filled=True, size=40, yOffset=10, opacity=1, stroke=PAPER, strokeWidth=1)
-        .encode(x=x, y=_y(order), fill=alt.Fill("hue:N", scale=None))
-    )
-    mean = (
-        alt.Chart(data)
-        .mark_point(filled=True, size=150, yOffset=10, opacity=1, stroke=PAPER, strokeWidth=1)
-        .encode(x=x, y=_y(order), fill=alt.Fill("hue:N", scale=None), tooltip=told)
-    )
-    layers = [rule, interval, mean, seed] if max(map(len, seeds.values())) > 1 else [rule, mean]
+    edged: dict[str, Any] = {"filled": True, "yOffset": 10, "opacity": 1, "stroke": PAPER, "strokeWidth": 1}
+    seed = alt.Chart(inline(dots)).mark_point(size=40, **edged).encode(x=x, y=y, fill=fill)
+    mean = base.mark_point(size=150, **edged).encode(x=x, y=y, fill=fill, tooltip=told)
+    several = len(dots) > len(rows)
+    layers = [rule, interval, mean, seed] if several else [rule, mean]
     if published:
         diamond = alt.Chart(inline(published)).mark_point(
             filled=False, shape="diamond", size=110, yOffset=10, stroke=INK, strokeWidth=1.6, opacity=1
         )
         told = [alt.Tooltip("arm:N", title=" "), alt.Tooltip("value:Q", title=TEXT["published"], format=".1f")]
-        layers.append(diamond.encode(x=x, y=_y(order), tooltip=told))
+        layers.append(diamond.encode(x=x, y=y, tooltip=told))
     if simple:
         hollow = alt.Chart(inline(simple)).mark_point(
             filled=True, size=110, yOffset=10, opacity=1, fill=PAPER, stroke=SOFT, strokeWidth=2
         )
         best = max(results.baselines, key=lambda item: item.val_accuracy)
         dotted = alt.Chart(inline([{"value": 100 * best.test_accuracy}])).mark_rule(stroke=SOFT, strokeDash=[1.5, 3])
-        layers = [dotted.encode(x=x), *layers, hollow.encode(x=x, y=_y(order))]
-        layers += _labels(inline(simple), order)
-    spoken = "; ".join(
-        [f"{arm.arm} {words.accuracy(arm.test_accuracy, results.folds)}" for arm in results.arms]
-        + [f"{item['label']} {item['said']}" for item in simple]
-    )
-    line_said = f"{words.commonest_line(results.commonest)} {numbers.percent(results.commonest.accuracy)}"
-    return _rows_chart("accuracies", [*layers, *_labels(data, order)], len(order), f"{spoken}; {line_said}.")
+        layers = [dotted.encode(x=x), *layers, hollow.encode(x=x, y=y)]
+        layers += _labels(inline(simple), range(len(rows) + len(simple)))
+    return layers
 
 
 def in_hundredths(estimate: Estimate) -> dict[str, float | None]:
@@ -267,12 +272,6 @@ def _scaled(estimate: Estimate, factor: float) -> dict[str, float | None]:
         "low": None if estimate.low is None else factor * estimate.low,
         "high": None if estimate.high is None else factor * estimate.high,
     }
-
-
-def _below(estimate: Estimate) -> str:
-    if estimate.low is None or estimate.high is None:
-        return ""
-    return f" ({numbers.span(estimate.low, estimate.high)})"
 
 
 # Confusion
@@ -312,7 +311,7 @@ def confusion(name: str, arm: str, classes: Sequence[str], shares: Sequence[Sequ
             fill=alt.FillValue(INK, condition={"test": "datum.share > 55", "value": "var(--heat-ink)"}),
         )
         layers.append(number)
-    description = f"{arm}: {words.mistaken(classes, shares)}"
+    description = f"{arm}: {mistakes.mistaken(classes, shares)}"
     return finished(name, alt.layer(*layers), description, cell * n)
 
 

@@ -13,13 +13,13 @@ from typing import Any
 from commongarden.i18n.language import _
 from commongarden.report.charts import figures
 from commongarden.report.document import Block, Bullets, Document, Figure, Log, Paragraph, Section, Table, numbered
+from commongarden.report.wording.numbers import NEGATIVE
 
 LATIN, HANGUL, FIXED = "Calibri", "Malgun Gothic", "Consolas"
 LANGUAGES = {"en": "en-GB", "ko": "ko-KR"}
 MARGIN, TEXT_WIDTH, TEXT_HEIGHT = 2.2, 16.6, 25.3  # cm; A4 is 21.0 x 29.7
 PIXELS = 1400  # of a picture as wide as the text: 210 an inch
 INK, SOFT = "1B1E23", "5B626B"
-NEGATIVE = re.compile(r"(?<![\w.])-(?=\d)")  # the sign of a number, after which no line may end
 
 
 def to_docx(document: Document) -> bytes:
@@ -55,7 +55,7 @@ def _block(word: Any, block: Block, counts: dict[str, int]) -> None:
     match block:
         case Paragraph(text=text, leads=leads):
             word.add_paragraph(_clean(text)).paragraph_format.keep_with_next = leads or None
-        case Bullets(items=items):
+        case Bullets(texts=items):
             for i, item in enumerate(items):
                 paragraph = word.add_paragraph(_clean(item), style="List Bullet")
                 if i == len(items) - 1:
@@ -101,7 +101,7 @@ def _table(word: Any, table: Table) -> None:
     widths = _widths(table)
     for column, width in zip(made.columns, widths, strict=True):
         column.width = width
-    for i, row in enumerate((table.header, *table.rows)):
+    for i, row in enumerate(table.texts):
         properties = made.rows[i]._tr.get_or_add_trPr()
         properties.append(_element("w:cantSplit"))
         if i == 0:
@@ -126,7 +126,7 @@ def _widths(table: Table) -> list[Any]:
     """The text's width, shared out by the longest line of each column."""
     from docx.shared import Cm
 
-    columns = list(zip(table.header, *table.rows, strict=True))
+    columns = list(zip(*table.texts, strict=True))
     longest = [max(len(line) for cell in column for line in cell.split("\n")) for column in columns]
     shares = [min(max(length, 7), 40) + 2 for length in longest]
     return [Cm(TEXT_WIDTH * share / sum(shares)) for share in shares]

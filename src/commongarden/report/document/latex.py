@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from commongarden.report.document import Table
+from commongarden.report.wording.numbers import NEGATIVE
 
 SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
@@ -14,7 +15,6 @@ SPECIAL = {
     "\N{MULTIPLICATION SIGN}": r"$\times$", "\N{MINUS SIGN}": "$-$",
 }  # fmt: skip
 LIGATURE = re.compile(r"([-',])(?=\1)")  # two that TeX would set as one dash or quotation mark
-NEGATIVE = re.compile(r"(?<![\w.])-(?=\d)")  # the sign of a number, not a hyphen
 
 
 def to_latex(tables: Sequence[Table]) -> str:
@@ -33,6 +33,7 @@ def text(plain: str) -> str:
 
 
 def _float(table: Table, n: int) -> str:
+    header, *rows = table.texts
     columns = "l" * table.n_left + "r" * (len(table.header) - table.n_left)
     return "\n".join(
         [
@@ -42,9 +43,9 @@ def _float(table: Table, n: int) -> str:
             rf"\label{{tab:commongarden-{n}}}",
             rf"\begin{{tabular}}{{{columns}}}",
             r"\toprule",
-            _row(table.header),
+            _row(header),
             r"\midrule",
-            *(_row(row) for row in table.rows),
+            *map(_row, rows),
             r"\bottomrule",
             r"\end{tabular}",
             r"\end{table}",

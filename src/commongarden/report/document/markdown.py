@@ -38,7 +38,7 @@ def to_markdown(document: Document, folder: str) -> tuple[str, dict[str, str]]:
 def table(block: Table) -> str:
     """A table, its words to the left and its numbers to the right."""
     rules = ["---" if i < block.n_left else "---:" for i in range(len(block.header))]
-    rows = [[_cell(value) for value in row] for row in (block.header, *block.rows)]
+    rows = [[_cell(value) for value in row] for row in block.texts]
     return "\n".join(f"| {' | '.join(row)} |" for row in [rows[0], rules, *rows[1:]])
 
 
@@ -72,7 +72,7 @@ def _lines(block: Block) -> Iterator[str]:
     match block:
         case Paragraph():
             yield text(block.text)
-        case Bullets(items=items):
+        case Bullets(texts=items):
             yield from (f"- {text(item)}" for item in items)
         case Log(lines=lines):
             longest = max((len(found) for line in lines for found in re.findall(r"`+", line)), default=0)

@@ -2,90 +2,64 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 from commongarden.i18n.language import _
 from commongarden.report import charts
-from commongarden.report.charts import Chart
+from commongarden.report.document import Block, Bullets, Cell, Chart, Paragraph, Plot, Section, SideBySide, Table
 from commongarden.report.topics.part_contributions import COLUMNS, cells, name, question, sentence, unit
 from commongarden.report.wording import numbers
 from commongarden.report.wording.labels import TEXT
 from commongarden.stats import METRICS, PartContributions, Results
 
 
-@dataclass(frozen=True)
-class Section:
-    """lead: what is established or equivalent, a sentence each; rest: what is not resolved. rows: a part, and a value
-    with what stands below it for each of COLUMNS."""
-
-    question: str
-    lead: tuple[str, ...]
-    rest: str
-    chart: Chart | None
-    caption: str
-    rows: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
-    notes: str
-
-
 def section(results: Results) -> Section | None:
-    """The section of a study that takes a network apart; None for another one."""
+    """The section of a study that takes a network apart: what is established or equivalent in a sentence each, what is
+    not resolved, and a table of all parts; None for another one."""
     found = results.worth
     if found is None:
         return None
+    left: list[Block] = [Paragraph(question(found))]
     settled = [part for part in found.parts if part.outcome in ("better", "worse", "equivalent")]
+    if settled:
+        left.append(Bullets(tuple(sentence(part, results) for part in settled)))
+    if said := unsettled(found):
+        left.append(Paragraph(said))
+    left.append(Paragraph(TEXT["worth_caption"], role="soft"))
+    caption = " ".join(TEXT[key] for key in ("worth_bar", _side(results), "effects_colours"))
+    header: tuple[str | Cell, ...] = (TEXT["worth_part"], *(Cell(TEXT[key], unit(key, results)) for key in COLUMNS))
+    rows: tuple[tuple[str | Cell, ...], ...] = tuple((name(part), *cells(part, results)) for part in found.parts)
+    sides = SideBySide((tuple(left), (Plot(caption, picture(results, found)),)), "answer")
+    table = Table(f"{TEXT['worth']}.", header, rows, kind="wide")
+    return Section(TEXT["worth"], (sides, table), anchor="worth-of-parts")
+
+
+def unsettled(found: PartContributions) -> str:
+    """The parts that are not resolved, and those without runs enough; "" where there are none."""
     rest = [name(part) for part in found.parts if part.outcome == "not resolved"]
     waiting = [name(part) for part in found.parts if part.outcome in ("one seed", "one photo", "one group", "no pairs")]
     said = [_("Not resolved: {parts}.").format(parts=numbers.listed(rest))] if rest else []
     if waiting:
         said.append(_("Not judged yet, for want of runs: {parts}.").format(parts=numbers.listed(waiting)))
-    return Section(
-        question(found),
-        tuple(sentence(part, results) for part in settled),
-        " ".join(said),
-        picture(results, found),
-        " ".join(TEXT[key] for key in ("worth_bar", _side(results), "effects_colours")),
-        tuple((name(part), cells(part, results)) for part in found.parts),
-        TEXT["worth_caption"],
-    )
+    return " ".join(said)
 
 
-def picture(results: Results, found: PartContributions) -> Chart | None:
-    """Every part with its interval beside zero, the most valuable first; None where no run has finished."""
-    factor = 100 if METRICS[results.metric].unit == "points" else 1
+def picture(results: Results, found: PartContributions) -> tuple[Chart, ...]:
+    """Every part with its interval beside zero, the most valuable first; nothing where no run has finished."""
     order = [arm.arm for arm in results.arms]
-    rows: list[dict[str, Any]] = []
+    rows = []
     for part in found.parts:
         estimate = part.adjusted or part.difference
         if estimate is None:
             continue
-        established = part.outcome in ("better", "worse")
-        better = found.arm if part.outcome == "better" else part.arm
-        hue = charts.colour(order.index(better)) if established else charts.SOFT
-        value, below = cells(part, results)[0]
-        rows.append(
-            {
-                "row": len(rows),
-                "label": name(part),
-                "said": f"{value} ({below})" if below else value,
-                "hue": hue,
-                "fill": hue if established else charts.PAPER,
-                "verdict": sentence(part, results),
-                "value": factor * estimate.value,
-                "low": None if estimate.low is None else factor * estimate.low,
-                "high": None if estimate.high is None else factor * estimate.high,
-            }
-        )
+        better = {"better": found.arm, "worse": part.arm}.get(part.outcome)
+        hue = None if better is None else charts.colour(order.index(better))
+        cell = cells(part, results)[0]
+        said = f"{cell.text} ({cell.below})" if cell.below else cell.text
+        rows.append(charts.difference_row(results.metric, name(part), estimate, said, sentence(part, results), hue))
     if not rows:
-        return None
-    title = TEXT["differences_axis" if results.metric == "accuracy" else f"differences_axis_{results.metric}"]
-    return charts.beside_zero("worth", rows, title, " ".join(row["verdict"] for row in rows))
+        return ()
+    spoken = " ".join(row["verdict"] for row in rows)
+    return (charts.beside_zero("worth", rows, charts.difference_axis(results.metric), spoken),)
 
 
 def _side(results: Results) -> str:
     return "worth_right" if METRICS[results.metric].higher_is_better else "worth_left"
-
-
-def units(results: Results) -> dict[str, str]:
-    """The unit of each of COLUMNS."""
-    return {key: unit(key, results) for key in COLUMNS}

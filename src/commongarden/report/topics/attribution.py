@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import altair as alt
 
 from commongarden.i18n.language import _, ngettext
 from commongarden.report import charts
 from commongarden.report.charts import INK, Chart, colour, finished, inline
+from commongarden.report.document import (
+    Bitmap,
+    Block,
+    Gallery,
+    Heading,
+    Keys,
+    Paragraph,
+    Plot,
+    Section,
+    SideBySide,
+    Styled,
+)
 from commongarden.report.wording import numbers
 from commongarden.report.wording.labels import TEXT
 from commongarden.stats import Results, predictions_by_arm
@@ -20,100 +31,69 @@ from commongarden.store.attribution_maps import Attribution, Evidence
 N_MAPS = 6  # arms whose test photos are mapped
 
 
-@dataclass(frozen=True)
-class Side:
-    """What one arm says of a photo. jpeg: the photo with the evidence for that, empty where there is no map."""
-
-    arm: str
-    said: str
-    is_right: bool
-    jpeg: bytes
-    alternative: str
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A photo on which two arms disagree."""
-
-    path: str
-    label: str
-    jpeg: bytes
-    sides: tuple[Side, Side]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """The photos of one contrast."""
-
-    arms: tuple[str, str]
-    said: str
-    photos: tuple[Shown, ...]
-
-
-@dataclass(frozen=True)
-class Kernels:
-    arm: str
-    said: str
-    png: bytes
-
-
-@dataclass(frozen=True)
-class Seen:
-    """classes: with their colours on the maps of test photos, where those have colours enough."""
-
-    pairs: tuple[Pair, ...]
-    kernels: tuple[Kernels, ...]
-    maps: tuple[tuple[str, Chart, str], ...]
-    classes: tuple[tuple[str, str], ...]
-
-
-def section(store: Store, results: Results) -> Seen | None:
+def section(store: Store, results: Results) -> Section | None:
     """What was kept of the arms; None where nothing was."""
     study = store.study()
-    sights = {arm: sight for arm in study.arms if (sight := attribution_maps.read(store, arm)) is not None}
-    if not sights:
+    kept = {arm: found for arm in study.arms if (found := attribution_maps.read(store, arm)) is not None}
+    if not kept:
         return None
     tested = predictions_by_arm(store, study, store.runs())
-    pairs = [_pair(item, sights, results.classes) for item in disagreements(study, tested)]
-    return Seen(
-        tuple(pair for pair in pairs if pair is not None),
-        tuple(Kernels(arm, _kernels(sight), sight.filters) for arm, sight in sights.items() if sight.filters),
-        tuple(
-            (arm, _map(f"seen_{i}", sight, results.classes), _spread(sight))
-            for i, (arm, sight) in enumerate([*sights.items()][:N_MAPS])
-            if len(sight.points) > 1
-        ),
-        tuple((label, colour(i)) for i, label in enumerate(results.classes[: charts.N_COLOURS])),
+    disputed = [block for item in disagreements(study, tested) for block in _disputed(item, kept, results.classes)]
+    blocks = _headed("seen_evidence", disputed)
+    maps = tuple(
+        (Heading(arm, arm, 4), Plot(_spread(found), (_map(f"seen_{i}", found, results.classes),)))
+        for i, (arm, found) in enumerate([*kept.items()][:N_MAPS])
+        if len(found.points) > 1
     )
+    keys = tuple((label, colour(i)) for i, label in enumerate(results.classes))
+    coloured = [Keys(keys)] if len(keys) <= charts.N_COLOURS else []
+    blocks += _headed("seen_map", [*coloured, SideBySide(maps, "matrices", 300)] if maps else [])
+    kernels = tuple(_first_kernels(arm, found) for arm, found in kept.items() if found.filters)
+    blocks += _headed("seen_kernels", [SideBySide(kernels, "matrices", 300)] if kernels else [])
+    return Section(TEXT["seen"], tuple(blocks), anchor="seen")
 
 
-def _pair(found: Disagreement, sights: dict[str, Attribution], classes: Sequence[str]) -> Pair | None:
-    """None where an arm has not been looked at since, or not with these photos."""
+def _headed(key: str, blocks: Sequence[Block]) -> list[Block]:
+    """The blocks below their heading and caption; nothing where there are none."""
+    return [Heading(TEXT[key]), Paragraph(TEXT[f"{key}_caption"], role="soft"), *blocks] if blocks else []
+
+
+def _disputed(found: Disagreement, kept: dict[str, Attribution], classes: Sequence[str]) -> list[Block]:
+    """The photos of one contrast; nothing where an arm has no maps, or not of these photos."""
     arms = (found.contrast.arm, found.contrast.against)
-    if any(arm not in sights or sights[arm].seed != found.seed for arm in arms):
-        return None
-    rows = [{item.path: item for item in sights[arm].evidence} for arm in arms]
+    if any(arm not in kept or kept[arm].seed != found.seed for arm in arms):
+        return []
+    rows = [{item.path: item for item in kept[arm].evidence} for arm in arms]
     photos = [path for path in found.photos if all(path in row for row in rows)]
     if not photos:
-        return None
-    shown = tuple(
-        Shown(
-            path,
-            classes[rows[0][path].label],
-            rows[0][path].photo,
-            (_side(arms[0], rows[0][path], classes), _side(arms[1], rows[1][path], classes)),
-        )
-        for path in photos
-    )
+        return []
     said = _("{arm} and {against}, the runs with seed {seed}.").format(arm=arms[0], against=arms[1], seed=found.seed)
-    return Pair(arms, said, shown)
+    groups = []
+    for path in photos:
+        caption = (Styled(TEXT["is"], "soft"), Styled("", "break"), Styled(classes[rows[0][path].label], "strong"))
+        whole = Bitmap(rows[0][path].photo, path, caption)
+        sides = (_side(arm, row[path], classes) for arm, row in zip(arms, rows, strict=True))
+        groups.append(((whole, *sides), "", False))
+    return [Heading(said, level=4), Gallery(tuple(groups), "disputed")]
 
 
-def _side(arm: str, found: Evidence, classes: Sequence[str]) -> Side:
+def _side(arm: str, found: Evidence, classes: Sequence[str]) -> Bitmap:
+    """What one arm says of a photo, with the evidence for that."""
     called = classes[found.called]
     said = _("{label} ({probability})").format(label=called, probability=numbers.percent(found.probability, 0))
     alternative = _("What in {path} speaks for {label} to {arm}").format(path=found.path, label=called, arm=arm)
-    return Side(arm, said, found.called == found.label, found.map, alternative)
+    if found.called == found.label:
+        judged: tuple[Styled, ...] = (Styled(said, "strong"),)
+    else:
+        judged = (Styled(f"{said} "), Styled(TEXT["seen_wrong"], "wrong"))
+    caption = (Styled(arm, arm=arm), Styled("", "break"), *judged)
+    return Bitmap(found.map, alternative, caption, TEXT["seen_no_map"], is_photo=False)
+
+
+def _first_kernels(arm: str, found: Attribution) -> tuple[Block, ...]:
+    said = _kernels(found)
+    picture = Bitmap(found.filters, f"{arm}: {said}", (Styled(said),), is_photo=False)
+    return Heading(arm, arm, 4), Gallery((((picture,), "", False),), "kernels")
 
 
 def _kernels(sight: Attribution) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
 
 from commongarden.i18n.language import _, ngettext
 from commongarden.report.charts import INK, PAPER, SOFT, Chart, at, colour, domain_of, finished, in_hundredths, inline
+from commongarden.report.document import Cell, Paragraph, Plot, Section, Table
 from commongarden.report.wording import numbers
+from commongarden.report.wording.labels import TEXT
 from commongarden.report.wording.numbers import hundredths, number, short, signed_points, span, whole
 from commongarden.stats import Budget, BudgetView, BudgetViews, Results
 
@@ -18,22 +19,20 @@ OFFSETS = {"epochs": -2, "seconds": 12, "macs": 26}
 ROW = 76  # pixels for a contrast: a line of text and three intervals
 
 
-@dataclass(frozen=True)
-class Cell:
-    """A contrast at one budget: what may be said in a word or two, the difference, and where it was read off."""
-
-    said: str
-    below: str
-    where: str
-
-
-@dataclass(frozen=True)
-class Row:
-    """A contrast at the three budgets."""
-
-    arm: str
-    against: str
-    cells: tuple[Cell, ...]
+def section(results: Results) -> Section | None:
+    """Every contrast with a pair of runs at the three budgets; None where there is none."""
+    if not results.budgets:
+        return None
+    header = ("", *(heading(view.budget) for view in results.budgets[0].views))
+    return Section(
+        TEXT["budgets"],
+        (
+            *map(Paragraph, summary(results)),
+            Plot(key(), chart(results)),
+            Table(caption(results), header, rows(results), n_left=len(header), name=TEXT["budgets"]),
+        ),
+        anchor="equal_budgets",
+    )
 
 
 def heading(budget: Budget) -> str:
@@ -51,9 +50,11 @@ def amount(view: BudgetView) -> str:
     return _("{n} MACs").format(n=short(int(view.at)))
 
 
-def rows(results: Results) -> list[Row]:
-    """The table: a row for each contrast with a pair of runs."""
-    return [Row(item.arm, item.against, tuple(_cell(item, view) for view in item.views)) for item in results.budgets]
+def rows(results: Results) -> tuple[tuple[str | Cell, ...], ...]:
+    """A contrast at the three budgets: what may be said in a word or two, the difference, where it was read off."""
+    return tuple(
+        (f"{item.arm} − {item.against}", *(_cell(item, view) for view in item.views)) for item in results.budgets
+    )
 
 
 def _cell(item: BudgetViews, view: BudgetView) -> Cell:
@@ -63,9 +64,9 @@ def _cell(item: BudgetViews, view: BudgetView) -> Cell:
     where = amount(view) if view.budget == "epochs" else f"{amount(view)}: {ended}"
     found = view.difference
     if view.outcome == "not counted":
-        return Cell(numbers.DASH, "", "")
+        return Cell(numbers.DASH)
     if found is None:
-        return Cell(_("no epoch had ended"), "", where)
+        return Cell(_("no epoch had ended"), where)
     below = "" if found.low is None or found.high is None else span(found.low, found.high)
     said = {
         "better": _("{arm} is better: {value}"),
@@ -75,7 +76,7 @@ def _cell(item: BudgetViews, view: BudgetView) -> Cell:
         "too short": "",
         "not counted": "",
     }[view.outcome]
-    return Cell(said.format(arm=item.arm, value=signed_points(found.value)), below, where)
+    return Cell(said.format(arm=item.arm, value=signed_points(found.value)), (below, where))
 
 
 def _epochs(value: float) -> str:
@@ -145,7 +146,7 @@ def caption(results: Results) -> str:
     ).format(photos=whole(results.n_val))
 
 
-def chart(results: Results) -> Chart | None:
+def chart(results: Results) -> tuple[Chart, ...]:
     """Each contrast's difference at the three budgets, with its intervals."""
     place = {arm.arm: i for i, arm in enumerate(results.arms)}
     data: list[dict[str, Any]] = []
@@ -166,7 +167,7 @@ def chart(results: Results) -> Chart | None:
                 | {"verdict": verdict(item, view), **in_hundredths(view.difference)}
             )
     if not data:
-        return None
+        return ()
     reach = [entry[key] for entry in data for key in ("value", "low", "high") if entry[key] is not None]
     domain = domain_of([*reach, 0.0], -100, 100)
     axis = alt.Axis(title=_("points of validation accuracy"), grid=True, domain=False, ticks=False, tickCount=6)
@@ -199,7 +200,7 @@ def chart(results: Results) -> Chart | None:
         )
         layers.append(name.encode(x=at(0), y=y, text=alt.Text("label:N")))
     description = " ".join(verdict(item, view) for item in results.budgets for view in item.views)
-    return finished("budgets", alt.layer(*layers), description, ROW * len(labels))
+    return (finished("budgets", alt.layer(*layers), description, ROW * len(labels)),)
 
 
 def key() -> str:

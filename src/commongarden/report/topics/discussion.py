@@ -34,7 +34,7 @@ N_DRAWN = 3  # sorts of modules of one arm that are drawn
 
 
 @dataclass(frozen=True)
-class Grown:
+class DiscussedArm:
     """An arm as the discussion sees it: its network, the shape that enters it, its blocks."""
 
     name: str
@@ -47,12 +47,12 @@ class Grown:
 
 
 @dataclass(frozen=True)
-class Pair:
+class ComparedArms:
     """A contrast with its two arms and what makes the first one's network of the second one's."""
 
     contrast: ContrastResult
-    one: Grown
-    two: Grown
+    one: DiscussedArm
+    two: DiscussedArm
     difference: Difference
     folds: int
 
@@ -66,10 +66,12 @@ def discussion(
     """
     shapes = {arm.arm: arm.input for arm in results.arms}
     arms = {name: _grown(study, name, shapes[name], len(results.classes)) for name in study.arms}
-    by_topic: dict[str, list[Pair]] = {topic: [] for topic in TOPICS}
+    by_topic: dict[str, list[ComparedArms]] = {topic: [] for topic in TOPICS}
     for contrast in results.contrasts:
         one, two = arms[contrast.arm], arms[contrast.against]
-        pair = Pair(contrast, one, two, arch.difference(two.network, one.network, two.input, one.input), study.folds)
+        pair = ComparedArms(
+            contrast, one, two, arch.difference(two.network, one.network, two.input, one.input), study.folds
+        )
         by_topic[topic_of(pair)].append(pair)
     drawn: set[str] = set()
     return tuple(_section(topic, pairs, epochs, kept, cite, drawn) for topic, pairs in by_topic.items() if pairs)
@@ -81,7 +83,7 @@ def said_of(contrast: ContrastResult) -> list[str]:
     return [sentence for sentence in said if sentence]
 
 
-def topic_of(pair: Pair) -> str:
+def topic_of(pair: ComparedArms) -> str:
     """What a contrast bears on."""
     one, two = pair.one, pair.two
     sums = [bool(side.has("bottleneck") or side.has("residual")) for side in (one, two)]
@@ -97,13 +99,18 @@ def topic_of(pair: Pair) -> str:
     return "other"
 
 
-def _grown(study: Study, name: str, shape: Shape, n_classes: int) -> Grown:
+def _grown(study: Study, name: str, shape: Shape, n_classes: int) -> DiscussedArm:
     network = study.arms[name].network(n_classes)
-    return Grown(name, network, shape, network_blocks.blocks(network, shape))
+    return DiscussedArm(name, network, shape, network_blocks.blocks(network, shape))
 
 
 def _section(
-    topic: str, pairs: Sequence[Pair], epochs: Histories, kept: dict[str, Audit], cite: Citations, drawn: set[str]
+    topic: str,
+    pairs: Sequence[ComparedArms],
+    epochs: Histories,
+    kept: dict[str, Audit],
+    cite: Citations,
+    drawn: set[str],
 ) -> Section:
     sides = {side.name: side for pair in pairs for side in (pair.one, pair.two)}
     parts: list[Part] = []
@@ -146,7 +153,7 @@ def _section(
     return Section(title, tuple(parts))
 
 
-def _evidence(pair: Pair, epochs: Histories, *, ends: bool) -> Iterator[Part]:
+def _evidence(pair: ComparedArms, epochs: Histories, *, ends: bool) -> Iterator[Part]:
     """What the definitions and the records tell of two arms beside their test accuracy; ends: also how their training
     and validation end, which batch norm can part by its two ways of working."""
     one, two, cost = pair.one, pair.two, pair.difference
@@ -225,7 +232,7 @@ def _lang() -> str:
     return current() if current() in sentences.LANGUAGES else "en"
 
 
-def _bottlenecks(sides: Iterable[Grown]) -> Iterator[str]:
+def _bottlenecks(sides: Iterable[DiscussedArm]) -> Iterator[str]:
     for side in sides:
         found = side.has("bottleneck")
         if found:
@@ -240,7 +247,7 @@ def _bottlenecks(sides: Iterable[Grown]) -> Iterator[str]:
             yield _residual(side)
 
 
-def _modules(sides: Iterable[Grown]) -> Iterator[str]:
+def _modules(sides: Iterable[DiscussedArm]) -> Iterator[str]:
     for side in sides:
         if found := side.has("module"):
             yield ngettext("{arm} has {n} module.", "{arm} has {n} modules.", len(found)).format(
@@ -254,12 +261,12 @@ def _modules(sides: Iterable[Grown]) -> Iterator[str]:
             yield _residual(side)
 
 
-def _residual(side: Grown) -> str:
+def _residual(side: DiscussedArm) -> str:
     n = len(side.has("residual"))
     return ngettext("{arm} has {n} residual block.", "{arm} has {n} residual blocks.", n).format(arm=side.name, n=n)
 
 
-def _sums(sides: Iterable[Grown]) -> Iterator[str]:
+def _sums(sides: Iterable[DiscussedArm]) -> Iterator[str]:
     for side in sides:
         n = len(side.has("residual")) + len(side.has("bottleneck"))
         if n:
@@ -270,7 +277,7 @@ def _sums(sides: Iterable[Grown]) -> Iterator[str]:
             yield _("{arm} has none.").format(arm=side.name)
 
 
-def _norms(sides: Iterable[Grown]) -> Iterator[str]:
+def _norms(sides: Iterable[DiscussedArm]) -> Iterator[str]:
     for side in sides:
         n = network_blocks.batch_norms(side.network)
         if n:
@@ -279,7 +286,7 @@ def _norms(sides: Iterable[Grown]) -> Iterator[str]:
             yield _("{arm} has none.").format(arm=side.name)
 
 
-def _looked(sides: Iterable[Grown], kept: dict[str, Audit]) -> Iterator[Part]:
+def _looked(sides: Iterable[DiscussedArm], kept: dict[str, Audit]) -> Iterator[Part]:
     """What was found at the first weights, where batch norm does the most."""
     lines = [line for side in sides if side.name in kept for line in _some(side.name, kept[side.name])]
     if lines:
@@ -293,7 +300,9 @@ def _some(arm: str, audit: Audit) -> list[str]:
     return told[:most] + ([words.more(len(told) - most)] if len(told) > most else [])
 
 
-def _drawn(sides: Iterable[Grown], sorts: tuple[network_blocks.Kind, ...], most: int, seen: set[str]) -> Iterator[Part]:
+def _drawn(
+    sides: Iterable[DiscussedArm], sorts: tuple[network_blocks.Kind, ...], most: int, seen: set[str]
+) -> Iterator[Part]:
     """Drawings of the arms' blocks, equal ones once in the whole report, whatever the size of their input."""
     for side in sides:
         for sort in sorts:
@@ -304,7 +313,7 @@ def _drawn(sides: Iterable[Grown], sorts: tuple[network_blocks.Kind, ...], most:
                     yield _figure(side, block)
 
 
-def _figure(side: Grown, block: Block) -> Figure:
+def _figure(side: DiscussedArm, block: Block) -> Figure:
     cost = arch.cost(block.node, block.input)
     caption = _("{arm}, {block}: {params} parameters, {macs} MACs for one photo.").format(
         arm=side.name, block=block.name, params=numbers.whole(cost.n_params), macs=numbers.short(cost.macs)

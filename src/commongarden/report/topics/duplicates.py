@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 from commongarden.i18n.language import _, ngettext
 from commongarden.records import Manifest, Split, inspection
 from commongarden.records.inspection import Inspection, Kind, Pair, Unusual
+from commongarden.report.document import Bitmap, Block, Bullets, Fold, Gallery, Heading, Paragraph, Section, Styled
+from commongarden.report.wording import words
 from commongarden.report.wording.labels import TEXT
 from commongarden.report.wording.numbers import whole
 from commongarden.store import Store
@@ -18,59 +19,23 @@ MOST_PHOTOS = 8  # of one group
 MOST_PATHS = 200
 
 
-@dataclass(frozen=True)
-class Shown:
-    """One photo of a group. part: in words, "" where it is in none; jpeg: None where none is kept."""
-
-    path: str
-    label: str
-    part: str
-    jpeg: bytes | None
-
-
-@dataclass(frozen=True)
-class Group:
-    """said: what tells the photos apart. warns: it is under two labels, or in two parts."""
-
-    photos: list[Shown]
-    said: str
-    warns: bool
-
-
-@dataclass(frozen=True)
-class Odd:
-    """Unusual photos of one kind. more: how many are not listed."""
-
-    said: str
-    lines: list[str]
-    more: int
-
-
-@dataclass(frozen=True)
-class Section:
-    """warnings: what may make figures wrong; more: said of groups that are not shown, "" where all are."""
-
-    warnings: list[str]
-    sentences: list[str]
-    groups: list[Group]
-    more: str
-    unusual: list[Odd]
-
-
 def section(store: Store, study: Study, manifest: Manifest, split: Split) -> Section | None:
     """None where the photos were not looked at (drawn ones, and studies begun by an earlier version)."""
     found = store.inspection()
     if found is None or found.data != manifest.hash:
         return None
-    groups = _groups(found, manifest, split)
-    n_more = len(groups) - MOST_GROUPS
-    return Section(
-        [_sentence(said) for said in inspection.warnings(found, manifest, split)],
-        [*_sentences(found, study), *(_sentence(said) for said in inspection.classes(manifest))],
-        groups[:MOST_GROUPS],
-        _more(n_more) if n_more > 0 else "",
-        _unusual(found.unusual),
-    )
+    blocks: list[Block] = [
+        Paragraph(_sentence(said), role="notice") for said in inspection.warnings(found, manifest, split)
+    ]
+    blocks += map(Paragraph, [*_sentences(found, study), *map(_sentence, inspection.classes(manifest))])
+    if groups := _groups(found, manifest, split):
+        blocks.append(Gallery(tuple(groups[:MOST_GROUPS]), "groups"))
+        if len(groups) > MOST_GROUPS:
+            blocks.append(Paragraph(_more(len(groups) - MOST_GROUPS), role="soft"))
+        blocks.append(Paragraph(TEXT["duplicates_caption"], role="soft"))
+    if found.unusual:
+        blocks += [Heading(TEXT["unusual"]), *_unusual(found.unusual)]
+    return Section(TEXT["duplicates"], tuple(blocks), anchor="duplicates")
 
 
 def _sentences(found: Inspection, study: Study) -> list[str]:
@@ -98,20 +63,26 @@ def _how() -> str:
     return _("re-encoded, resized, cropped a little, mirrored, brighter")
 
 
-def _groups(found: Inspection, manifest: Manifest, split: Split) -> list[Group]:
+def _groups(found: Inspection, manifest: Manifest, split: Split) -> list[tuple[tuple[Bitmap, ...], str, bool]]:
+    """The photos of each group, what tells them apart, and whether they are under two labels or in two parts."""
     photos = {photo.path: photo for photo in manifest.photos}
     part = inspection.part_of(split)
     pairs = {(pair.one, pair.two): pair for pair in found.pairs}
     groups = []
     for paths in found.groups:
-        shown = [
-            Shown(path, photos[path].label, TEXT[part[path]] if path in part else "", found.pictures.get(path))
+        shown = tuple(
+            Bitmap(
+                found.pictures.get(path),
+                path,
+                (Styled(photos[path].label, "strong"), Styled(f" {TEXT[part[path]]}" if path in part else "")),
+                TEXT["no_thumbnail"],
+            )
             for path in paths[:MOST_PHOTOS]
-        ]
+        )
         labels, parts = {photos[path].label for path in paths}, {part[path] for path in paths if path in part}
         n_files = len({photos[path].sha256 for path in paths})
-        groups.append(Group(shown, _told(paths, n_files, pairs), len(labels) > 1 or len(parts) > 1))
-    return sorted(groups, key=lambda group: (not group.warns, -len(group.photos)))
+        groups.append((shown, _told(paths, n_files, pairs), len(labels) > 1 or len(parts) > 1))
+    return sorted(groups, key=lambda group: (not group[2], -len(group[0])))
 
 
 def _told(paths: Sequence[str], n_files: int, pairs: dict[tuple[str, str], Pair]) -> str:
@@ -135,18 +106,15 @@ def _more(n: int) -> str:
     ).format(n=whole(n))
 
 
-def _unusual(items: Sequence[Unusual]) -> list[Odd]:
+def _unusual(items: Sequence[Unusual]) -> Iterator[Fold]:
     kinds: dict[Kind, list[Unusual]] = {}
     for item in items:
         kinds.setdefault(item.kind, []).append(item)
-    return [
-        Odd(
-            _headed(kind, len(of)),
-            [_("{path}: {what}").format(path=item.path, what=inspection.says(item)) for item in of[:MOST_PATHS]],
-            len(of[MOST_PATHS:]),
-        )
-        for kind, of in kinds.items()
-    ]
+    for kind, of in kinds.items():
+        lines = [_("{path}: {what}").format(path=item.path, what=inspection.says(item)) for item in of[:MOST_PATHS]]
+        if len(of) > MOST_PATHS:
+            lines.append(words.more(len(of) - MOST_PATHS))
+        yield Fold(_headed(kind, len(of)), (Bullets(tuple(lines), "paths"),))
 
 
 def _headed(kind: Kind, n: int) -> str:

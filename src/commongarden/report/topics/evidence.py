@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 
-from commongarden.i18n.language import _
 from commongarden.records import Estimate
-from commongarden.report.wording import numbers
-from commongarden.report.wording.verdicts import figure, probability
+from commongarden.report.document import Block, Cell, Fold, Heading, Section, Table
+from commongarden.report.wording import designs, numbers
+from commongarden.report.wording.labels import TEXT
+from commongarden.report.wording.sizes import figure, plus, span
+from commongarden.report.wording.verdicts import probability
 from commongarden.report.wording.verdicts import verdicts as ordered
 from commongarden.stats import METRICS, ContrastResult, Results
+from commongarden.study import Study
 
 CONTRAST_COLUMNS = (
     "difference", "interval_95", "interval_adjusted", "interval_90", "p_t", "p_holm", "p_signflip", "beats",
@@ -18,47 +21,67 @@ CONTRAST_COLUMNS = (
 METRIC_COLUMNS = ("test_accuracy", "balanced_accuracy", "log_loss", "calibration_error")
 
 
-@dataclass(frozen=True)
-class Section:
-    """contrasts: (arm, against, cells). standings: (arm, cells). metrics: (arm, cells of value and interval).
-    recalls: class names with their photos, and (arm, cells). grouped: groups of photos are the unit."""
-
-    contrast_columns: tuple[str, ...]
-    contrasts: list[tuple[str, str, dict[str, str]]]
-    standings: list[tuple[str, list[str]]]
-    metric_columns: tuple[str, ...]
-    metrics: list[tuple[str, list[tuple[str, str]]]]
-    classes: list[str]
-    recalls: list[tuple[str, list[tuple[str, str]]]]
-    grouped: bool = False
+MOST_CLASSES = 8  # whose recalls have room beside each other on paper
 
 
-def section(results: Results) -> Section:
-    """All rows, in the order of the verdicts and of the study's arms."""
-    contrasts = [(found.arm, found.against, cells(found)) for found in ordered(results) if found.p is not None]
+def section(study: Study, results: Results) -> Section | None:
+    """The numbers behind the verdicts, the arms in their order, other metrics; None where nothing has finished."""
+    blocks = [*_contrasts(study, results), *_standings(results), *beyond(results)]
+    return Section(TEXT["evidence"], tuple(blocks), anchor="evidence") if blocks else None
+
+
+def columns(results: Results) -> list[str]:
+    """Those of CONTRAST_COLUMNS that any contrast of the results has."""
+    rows = [cells(found) for found in results.contrasts if found.p is not None]
     several = sum(found.level is not None for found in results.contrasts) > 1
-    columns = [
-        name for name in CONTRAST_COLUMNS if any(row[name] for _, _, row in contrasts)
-        and (several or name not in ("interval_adjusted", "p_holm"))
-        and name != ("sd_photo" if results.n_test_groups else "sd_group")
-    ]  # fmt: skip
-    reached = [arm for arm in results.arms if arm.test_accuracy is not None]
-    with_recalls = [arm for arm in reached if arm.recalls]
-    first = with_recalls[0].recalls if with_recalls else ()
-    return Section(
-        tuple(columns),
-        contrasts,
-        _standings(results),
-        METRIC_COLUMNS,
-        [(arm.arm, [_two(name, getattr(arm, name)) for name in METRIC_COLUMNS]) for arm in reached],
-        [f"{recall.label} ({numbers.whole(recall.n_photos)})" for recall in first],
-        [
-            (arm.arm, [_two("test_accuracy", recall.estimate) for recall in arm.recalls])
-            for arm in with_recalls
-            if len(arm.recalls) == len(first)
-        ],
-        bool(results.n_test_groups),
+    left_out = {"sd_photo" if results.n_test_groups else "sd_group"}
+    if not several:
+        left_out |= {"interval_adjusted", "p_holm"}
+    return [name for name in CONTRAST_COLUMNS if name not in left_out and any(row[name] for row in rows)]
+
+
+def _contrasts(study: Study, results: Results) -> list[Block]:
+    contrasts = [found for found in ordered(results) if found.p is not None]
+    if not contrasts:
+        return []
+    names, text = columns(results), designs.labels(TEXT, study.folds)
+    rows: tuple[tuple[str | Cell, ...], ...] = tuple(
+        (Cell(f"{found.arm} − {found.against}", arm=found.arm), *(row[name] for name in names))
+        for found in contrasts
+        for row in [cells(found)]
     )
+    said = [TEXT["evidence_caption"], *designs.between(study.vary, study.folds)]
+    if not study.splits_vary:
+        said.insert(1, TEXT["sd_group_caption" if results.n_test_groups else "sd_caption"])
+    header = (TEXT["contrast"], *(text[name] for name in names))
+    return [Table(f"{TEXT['evidence']}. {' '.join(said)}", header, rows, name=TEXT["evidence"])]
+
+
+def beyond(results: Results, most_classes: float = math.inf) -> list[Fold]:
+    """Each arm by the metrics beyond accuracy, and the recall of each class; nothing where no run has finished."""
+    reached = [arm for arm in results.arms if arm.test_accuracy is not None]
+    if not reached:
+        return []
+    text = designs.labels(TEXT, results.folds)
+    header: tuple[str | Cell, ...] = (TEXT["arm"], *(Cell(text[name], TEXT[f"unit_{name}"]) for name in METRIC_COLUMNS))
+    rows = [(arm.arm, [_two(name, getattr(arm, name)) for name in METRIC_COLUMNS]) for arm in reached]
+    made = [_fold("metrics", header, rows)]
+    first = next((arm.recalls for arm in reached if arm.recalls), ())
+    if first and len(first) <= most_classes:
+        rows = [
+            (arm.arm, [_two("test_accuracy", recall.estimate) for recall in arm.recalls])
+            for arm in reached
+            if len(arm.recalls) == len(first)
+        ]
+        classes = (f"{recall.label} ({numbers.whole(recall.n_photos)})" for recall in first)
+        made.append(_fold("recalls", (TEXT["arm"], *classes), rows))
+    return made
+
+
+def _fold(key: str, header: tuple[str | Cell, ...], rows: list[tuple[str, list[Cell]]]) -> Fold:
+    table = tuple((Cell(arm, arm=arm), *row) for arm, row in rows)
+    caption = f"{TEXT[key]}. {TEXT[f'{key}_caption']}"
+    return Fold(TEXT[key], (Table(caption, header, table, name=TEXT[key]),))
 
 
 def cells(found: ContrastResult) -> dict[str, str]:
@@ -66,10 +89,10 @@ def cells(found: ContrastResult) -> dict[str, str]:
     metric, parts = found.metric, found.components
     sd_photo = "" if parts is None or parts.photo is None else figure(metric, parts.photo)
     return {
-        "difference": _signed(metric, found.difference.value if found.difference else None),
-        "interval_95": _span(metric, found.difference),
-        "interval_adjusted": _span(metric, found.adjusted),
-        "interval_90": _span(metric, found.equivalence),
+        "difference": plus(metric, found.difference.value) if found.difference else "",
+        "interval_95": span(metric, found.difference),
+        "interval_adjusted": span(metric, found.adjusted),
+        "interval_90": span(metric, found.equivalence),
         "p_t": _p(found.p),
         "p_holm": _p(found.p_holm),
         "p_signflip": _p(found.p_signflip),
@@ -81,40 +104,29 @@ def cells(found: ContrastResult) -> dict[str, str]:
     }
 
 
-def _standings(results: Results) -> list[tuple[str, list[str]]]:
+def _standings(results: Results) -> list[Block]:
     if len(results.standings) < 2:
         return []
     metric = results.metric
-    return [
+    rows = tuple(
         (
-            found.arm,
-            [
-                numbers.percent(found.reached) if METRICS[metric].unit == "points" else figure(metric, found.reached),
-                "" if found.behind is None else _signed(metric, found.behind.value),
-                "" if found.behind is None else _span(metric, found.behind),
-                "" if found.probability_best is None else _share(found.probability_best),
-            ],
+            Cell(found.arm, arm=found.arm),
+            numbers.percent(found.reached) if METRICS[metric].unit == "points" else figure(metric, found.reached),
+            "" if found.behind is None else plus(metric, found.behind.value),
+            "" if found.behind is None else span(metric, found.behind),
+            "" if found.probability_best is None else _share(found.probability_best),
         )
         for found in results.standings
-    ]
+    )
+    keys = ("arm", metric if metric != "accuracy" else "test_accuracy", "behind", "interval_95", "probability_best")
+    caption = f"{TEXT['standings']}. {TEXT['standings_caption']}"
+    table = Table(caption, tuple(TEXT[key] for key in keys), rows, name=TEXT["standings"])
+    return [Heading(TEXT["standings"]), table]
 
 
-def _two(name: str, estimate: Estimate | None) -> tuple[str, str]:
+def _two(name: str, estimate: Estimate | None) -> Cell:
     metric = "accuracy" if name == "test_accuracy" else name
-    return ("", "") if estimate is None else (figure(metric, estimate.value), _span(metric, estimate))
-
-
-def _signed(metric: str, value: float | None) -> str:
-    if value is None:
-        return ""
-    text = figure(metric, value)
-    return f"+{text}" if value > 0 and float(text) != 0 else text
-
-
-def _span(metric: str, estimate: Estimate | None) -> str:
-    if estimate is None or estimate.low is None or estimate.high is None:
-        return ""
-    return _("{low} to {high}").format(low=figure(metric, estimate.low), high=figure(metric, estimate.high))
+    return Cell("") if estimate is None else Cell(figure(metric, estimate.value), span(metric, estimate))
 
 
 def _share(value: float) -> str:

@@ -2,74 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 from commongarden.i18n.language import _
 from commongarden.report import charts
-from commongarden.report.charts import Chart
+from commongarden.report.document import Block, Bullets, Chart, Heading, Only, Paragraph, Plot, Section, SideBySide
 from commongarden.report.wording import effects
 from commongarden.report.wording.labels import TEXT
-from commongarden.report.wording.verdicts import figure
+from commongarden.report.wording.sizes import plus
 from commongarden.stats import METRICS, Effect, Factorial, Results
 
 
-@dataclass(frozen=True)
-class Effects:
-    """Sentences on main effects and on interactions, what must be said beside them, the picture."""
-
-    main: tuple[str, ...]
-    interactions: tuple[str, ...]
-    notes: tuple[str, ...]
-    chart: Chart | None
-    caption: str
-
-
-def section(results: Results) -> Effects | None:
+def section(results: Results) -> Section | None:
     """The section of a factorial study; None for another one."""
     found = results.factorial
     if found is None:
         return None
     said = [(len(effect.steps), effects.sentence(effect, found)) for effect in found.effects]
-    return Effects(
-        main=tuple(sentence for n, sentence in said if n == 1),
-        interactions=tuple(sentence for n, sentence in said if n > 1),
-        notes=tuple(effects.notes(found)),
-        chart=picture(found),
-        caption=_caption(found),
-    )
+    blocks: list[Block] = [Bullets(tuple(sentence for n, sentence in said if n == 1))]
+    if interactions := tuple(sentence for n, sentence in said if n > 1):
+        blocks += [Heading(TEXT["interactions"]), Bullets(interactions)]
+    notes = (Paragraph(" ".join(effects.notes(found)), role="soft"),)
+    left = (*blocks, Only("page", notes))
+    right = (Plot(_caption(found), picture(found)), Only("paper", notes))
+    return Section(TEXT["effects"], (SideBySide((left, right), "answer"),), anchor="effects-of-factors")
 
 
-def picture(found: Factorial) -> Chart | None:
-    """Every effect with its interval beside zero, main effects first; None where none can be estimated."""
-    factor = 100 if METRICS[found.metric].unit == "points" else 1
-    rows: list[dict[str, Any]] = []
+def picture(found: Factorial) -> tuple[Chart, ...]:
+    """Every effect with its interval beside zero, main effects first; nothing where none can be estimated."""
+    rows = []
     for effect in found.effects:
         estimate = effect.adjusted
         if estimate is None:
             continue
-        established = effect.outcome == "established"
-        hue = charts.colour(0) if established else charts.SOFT
+        hue = charts.colour(0) if effect.outcome == "established" else None
         has_interval = estimate.low is not None and estimate.high is not None
         below = f" ({effects.interval(found.metric, estimate)})" if has_interval else ""
-        value = figure(found.metric, estimate.value)
-        rows.append(
-            {
-                "row": len(rows),
-                "label": _short(effect, found),
-                "said": f"{'+' if estimate.value > 0 and float(value) else ''}{value}{below}",
-                "hue": hue,
-                "fill": hue if established else charts.PAPER,
-                "verdict": effects.sentence(effect, found),
-                "value": factor * estimate.value,
-                "low": None if estimate.low is None else factor * estimate.low,
-                "high": None if estimate.high is None else factor * estimate.high,
-            }
-        )
+        said = f"{plus(found.metric, estimate.value)}{below}"
+        sentence = effects.sentence(effect, found)
+        rows.append(charts.difference_row(found.metric, _short(effect, found), estimate, said, sentence, hue))
     if not rows:
-        return None
-    title = TEXT["differences_axis" if found.metric == "accuracy" else f"differences_axis_{found.metric}"]
-    return charts.beside_zero("effects", rows, title, " ".join(row["verdict"] for row in rows))
+        return ()
+    spoken = " ".join(row["verdict"] for row in rows)
+    return (charts.beside_zero("effects", rows, charts.difference_axis(found.metric), spoken),)
 
 
 def _short(effect: Effect, found: Factorial) -> str:

@@ -9,8 +9,10 @@ from commongarden import arch
 from commongarden.arch import FAMILIES, Dropout, Node
 from commongarden.i18n.language import _, ngettext
 from commongarden.records import Run, inspection
+from commongarden.report.document import Block, Bullets, Heading, Only, Paragraph, Section
 from commongarden.report.topics import network_blocks, page_data
-from commongarden.report.wording import designs, verdicts
+from commongarden.report.wording import designs, sizes
+from commongarden.report.wording.labels import TEXT
 from commongarden.report.wording.numbers import listed, percent, whole
 from commongarden.report.wording.references import Citations
 from commongarden.stats import Results
@@ -49,6 +51,14 @@ def methods(
         _joined(_machines(runs, cite)),
     )
     return Methods(tuple(filter(None, paragraphs)), cite.entries())
+
+
+def section(made: Methods) -> Section:
+    """The paragraphs; the page has the works that they name below them, a written report at its end."""
+    blocks: list[Block] = [Paragraph(text) for text in made.paragraphs]
+    if made.references:
+        blocks.append(Only("page", (Heading(TEXT["references"]), Bullets(made.references, "references"))))
+    return Section(TEXT["methods"], tuple(blocks), anchor="methods")
 
 
 def _joined(sentences: Iterator[str]) -> str:
@@ -256,7 +266,7 @@ def _tests(results: Results, cite: Citations, *, raced: bool) -> Iterator[str]:
         yield _("The verdict comes from the interval: an arm is better or worse where it excludes 0.")
     yield _(
         "Two arms are equivalent where the 90 % interval lies within {margin}, two one-sided tests ({works})."
-    ).format(margin=verdicts.margin(results.metric, results.margin), works=cite("schuirmann"))
+    ).format(margin=sizes.margin(results.metric, results.margin), works=cite("schuirmann"))
     if any(contrast.p_signflip is not None for contrast in tested):
         yield _("Beside each verdict stands an exact sign-flip test over the seeds ({works}).").format(
             works=cite("fisher")

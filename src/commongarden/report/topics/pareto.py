@@ -10,10 +10,21 @@ from commongarden.i18n.language import _
 from commongarden.records import Estimate
 from commongarden.report.charts import INK, SOFT, Chart, colour, domain_of, finished, in_hundredths, inline
 from commongarden.report.charts.curves import faded
+from commongarden.report.document import Legend, Paragraph, Plot, Section, SideBySide
 from commongarden.report.wording import numbers, words
 from commongarden.report.wording.labels import TEXT
 from commongarden.stats import ArmResult, Results
 from commongarden.stats.pareto import COSTS, Cost, Dominated, Front, front
+
+
+def section(results: Results) -> Section | None:
+    """A picture for each cost; None where no cost is known of two arms."""
+    found = fronts(results)
+    if not found:
+        return None
+    pictures = SideBySide(tuple((Plot(" ".join(said), (chart,)),) for chart, said in found))
+    blocks = (Legend(), pictures, Paragraph(TEXT["cost_caption"], role="soft"))
+    return Section(TEXT["cost"], blocks, anchor="cost")
 
 
 def fronts(results: Results) -> list[tuple[Chart, list[str]]]:

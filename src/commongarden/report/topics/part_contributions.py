@@ -8,9 +8,10 @@ from rich.text import Text
 
 from commongarden.i18n.language import N_, _
 from commongarden.records import Estimate
+from commongarden.report.document import Cell
 from commongarden.report.wording import designs, effects, numbers
 from commongarden.report.wording.labels import TEXT
-from commongarden.report.wording.verdicts import amount, figure, margin, signed
+from commongarden.report.wording.sizes import amount, margin, plus, signed
 from commongarden.stats import METRICS, PartContribution, PartContributions, Results
 
 PARTS = {
@@ -106,21 +107,18 @@ def _short(n: int) -> str:
     return f"{'+' if n > 0 else '-' if n < 0 else ''}{text}"
 
 
-def cells(part: PartContribution, results: Results) -> tuple[tuple[str, str], ...]:
+def cells(part: PartContribution, results: Results) -> tuple[Cell, ...]:
     """As COLUMNS: a value, and its interval."""
     found = part.adjusted or part.difference
-    accuracy = ("", "")
+    accuracy = time = Cell("")
     if found is not None:
-        value = figure(results.metric, found.value)
-        value = f"+{value}" if found.value > 0 and float(value) else value
         below = "" if found.low is None or found.high is None else effects.interval(results.metric, found)
-        accuracy = (value, below)
-    time = ("", "")
+        accuracy = Cell(plus(results.metric, found.value), below)
     if part.seconds is not None:
         has_interval = part.seconds.low is not None and part.seconds.high is not None
         below = _("{low} to {high}").format(**_ends(part.seconds)) if has_interval else ""
-        time = (_signed(part.seconds.value), below)
-    return accuracy, time, (f"{part.n_params:+,}" if part.n_params else "0", ""), (_short(part.macs), "")
+        time = Cell(_signed(part.seconds.value), below)
+    return accuracy, time, Cell(f"{part.n_params:+,}" if part.n_params else "0"), Cell(_short(part.macs))
 
 
 def table(results: Results, found: PartContributions) -> Table:
@@ -133,8 +131,7 @@ def table(results: Results, found: PartContributions) -> Table:
         below = unit(key, results)
         shown.add_column(f"{TEXT[key]}\n{below}" if below else TEXT[key], justify="right", no_wrap=True)
     for part in found.parts:
-        lines = ["\n".join(filter(None, pair)) for pair in cells(part, results)]
-        shown.add_row(Text(name(part)), *lines)
+        shown.add_row(Text(name(part)), *(cell.lines for cell in cells(part, results)))
     return shown
 
 

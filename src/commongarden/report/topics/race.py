@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from commongarden.i18n.language import _, ngettext
 from commongarden.records import Run
+from commongarden.report.document import Block, Paragraph, Section, Table
+from commongarden.report.wording.labels import TEXT
 from commongarden.report.wording.numbers import hundredths
 from commongarden.stats import raced
 from commongarden.stats.raced import Raced
-from commongarden.stats.racing import Looked
+from commongarden.stats.racing import InterimResult
 from commongarden.store import Store
-
-
-@dataclass(frozen=True)
-class Row:
-    """One contrast at the look that its verdict rests on."""
-
-    arm: str
-    against: str
-    n_seeds: int
-    said: str
-    interval: str
-    level: str
 
 
 def look_told(found: Raced, number: int) -> str:
@@ -37,7 +26,7 @@ def look_told(found: Raced, number: int) -> str:
     return "\n".join([*settled, still]) if n_open else "\n".join(settled)
 
 
-def settlement(row: Looked, n_seeds: int) -> str:
+def settlement(row: InterimResult, n_seeds: int) -> str:
     """When and how a contrast was settled."""
     texts = {
         "better": _("{arm} against {against} was settled after {n} seeds: {arm} is better."),
@@ -107,40 +96,23 @@ def _budget(found: Raced) -> str:
     return text.format(**figures)
 
 
-def _verdict_looks(found: Raced) -> list[tuple[Looked, int]]:
+def _verdict_looks(found: Raced) -> list[tuple[InterimResult, int]]:
     """Each contrast at its last look, with how many seeds were in by then; in the order of the first look."""
-    last: dict[tuple[str, str], tuple[Looked, int]] = {}
+    last: dict[tuple[str, str], tuple[InterimResult, int]] = {}
     for look in found.race.looks:
         for row in look.contrasts:
             last[row.arm, row.against] = row, look.n_seeds
     return list(last.values())
 
 
-@dataclass(frozen=True)
-class Section:
-    """The part of the page on a race."""
-
-    caption: str
-    sentences: list[str]
-    rows: list[Row]
-
-
 def section(store: Store) -> Section | None:
-    """None where the study was not raced."""
+    """Where the seeds were spent: each contrast at the look that its verdict rests on; None where there was no race."""
     found = raced.read(store)
     if found is None:
         return None
-    rows = [
-        Row(
-            row.arm, row.against, n, settlement(row, n),
-            "" if row.low is None or row.high is None or row.difference is None
-            else _("{value} points ({low} to {high})").format(
-                value=hundredths(row.difference), low=hundredths(row.low), high=hundredths(row.high)
-            ),
-            f"{100 * (1 - row.level):.2f} %",
-        )
-        for row, n in _verdict_looks(found)
-    ]  # fmt: skip
+    rows = tuple(
+        (settlement(row, n), _interval(row), f"{100 * (1 - row.level):.2f} %") for row, n in _verdict_looks(found)
+    )
     caption = _(
         "Seeds were spent where they decide something: the contrasts that were open were tested after {looks} seeds, "
         "and a settled one got no more. The looks share an error rate of {alpha} (alpha spending, Lan & DeMets "
@@ -150,18 +122,33 @@ def section(store: Store) -> Section | None:
         looks=", ".join(str(look.n_seeds) for look in found.race.looks) or "-",
         alpha=f"{hundredths(found.race.plan.alpha, 0)} %",
     )
-    return Section(caption, [text for text in told(found) if text not in {row.said for row in rows}], rows)
+    blocks: list[Block] = [Paragraph(caption, role="soft")]
+    if rows:
+        header = (TEXT["race_contrast"], TEXT["race_interval"], TEXT["race_level"])
+        blocks.append(Table(f"{TEXT['race']}.", header, rows, n_left=2))
+    settled = {row[0] for row in rows}
+    blocks += [Paragraph(said) for said in told(found) if said not in settled]
+    return Section(TEXT["race"], tuple(blocks), anchor="race")
 
 
-def hopeless(runs: Sequence[Run]) -> str | None:
+def _interval(row: InterimResult) -> str:
+    if row.low is None or row.high is None or row.difference is None:
+        return ""
+    return _("{value} points ({low} to {high})").format(
+        value=hundredths(row.difference), low=hundredths(row.low), high=hundredths(row.high)
+    )
+
+
+def hopeless(runs: Sequence[Run]) -> Paragraph | None:
     """Said where runs were ended as hopeless; None where none was."""
     names = [f"{run.arm} {run.seed}" for run in runs if run.stopped_as_hopeless]
     if not names:
         return None
-    return ngettext(
+    said = ngettext(
         "{n} run was ended at half its epochs, as was asked for, because it had never come above the commonest class "
         "on the validation part; it counts with what it reached ({names}).",
         "{n} runs were ended at half their epochs, as was asked for, because they had never come above the commonest "
         "class on the validation part; they count with what they reached ({names}).",
         len(names),
     ).format(n=len(names), names=", ".join(names))
+    return Paragraph(said, role="notice")

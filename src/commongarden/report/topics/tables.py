@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich import box
 from rich.console import RenderableType
-from rich.table import Table
+from rich.table import Table as RichTable
 from rich.text import Text
 
 from commongarden.i18n.language import _
 from commongarden.io.fitted import Fitted
 from commongarden.records import Estimate
+from commongarden.report.document import Cell, Section, Table
 from commongarden.report.topics import part_contributions
-from commongarden.report.wording import baselines, effects, numbers, words
+from commongarden.report.wording import baselines, designs, effects, numbers, words
 from commongarden.report.wording.labels import TEXT
 from commongarden.stats import ArmResult, Results
+from commongarden.study import Study
+from commongarden.study.built_in import text_of
 
 Value = Estimate | float | int | str | None
 
@@ -34,37 +38,38 @@ COLUMNS = {
     "macs": False,
 }
 
+KINDS = ("arm", "baseline", "commonest")
+
 OTHER_METRICS = ("balanced_accuracy", "log_loss", "calibration_error")  # of ArmResult; in results.csv beside these
 
 
 @dataclass(frozen=True)
-class Row:
-    """One line of the table. kind: "arm", "baseline", or "commonest" for always guessing the commonest class."""
+class ComparisonRow:
+    """One line of the table. kind: "arm", "baseline", or "commonest" for always guessing the commonest class.
+    seconds: the published time of training."""
 
     kind: str
     name: str
     values: dict[str, Value]
+    seconds: float | None = None
 
 
-@dataclass(frozen=True)
-class Cell:
-    """A value as text, and beneath it its interval or a remark."""
-
-    text: str
-    below: str = ""
-
-
-def rows(results: Results) -> tuple[Row, ...]:
+def rows(results: Results) -> tuple[ComparisonRow, ...]:
     """One row an arm in the study's order, then what a network must beat."""
     line = results.commonest
     commonest: dict[str, Value] = dict.fromkeys(COLUMNS) | {"test_accuracy": line.accuracy}
     return (
-        *(Row("arm", arm.arm, values(arm)) for arm in results.arms),
         *(
-            Row("baseline", baselines.name(item), dict.fromkeys(COLUMNS) | {"test_accuracy": item.test_accuracy})
+            ComparisonRow("arm", arm.arm, values(arm), arm.published.seconds if arm.published else None)
+            for arm in results.arms
+        ),
+        *(
+            ComparisonRow(
+                "baseline", baselines.name(item), dict.fromkeys(COLUMNS) | {"test_accuracy": item.test_accuracy}
+            )
             for item in results.baselines
         ),
-        Row("commonest", words.commonest_line(line), commonest),
+        ComparisonRow("commonest", words.commonest_line(line), commonest),
     )
 
 
@@ -105,13 +110,37 @@ def cell(key: str, value: Value) -> Cell:
     return Cell(_text(key, value, value))
 
 
-def published_seconds(results: Results) -> dict[str, str]:
-    """Published training times, by arm."""
-    return {
-        arm.arm: _("{seconds} s").format(seconds=numbers.number(arm.published.seconds))
-        for arm in results.arms
-        if arm.published is not None and arm.published.seconds is not None
-    }
+def section(study: Study, results: Results) -> Section:
+    """The whole table, as the page has room for it."""
+    names, text = columns(results), designs.labels(TEXT, results.folds)
+    caption = f"{TEXT['table']}. {text['table_caption']}"
+    if "published" in names and study.published_source:
+        caption += f" {TEXT['published_source']} {text_of(study.published_source)}."
+    return Section(TEXT["table"], (table(results, names, caption, name=TEXT["table"], seconds=True),), anchor="table")
+
+
+def table(
+    results: Results,
+    names: Sequence[str],
+    caption: str,
+    kinds: Collection[str] = KINDS,
+    *,
+    name: str = "",
+    seconds: bool = False,
+) -> Table:
+    """The rows of these kinds, in the columns of these names. seconds: below published accuracies published times."""
+    text = designs.labels(TEXT, results.folds)
+    shown = [row for row in rows(results) if row.kind in kinds]
+    header: tuple[str | Cell, ...] = (TEXT["arm"], *(Cell(text[key], TEXT.get(f"unit_{key}", "")) for key in names))
+    lines = []
+    for row in shown:
+        cells = {key: cell(key, row.values[key]) for key in names}
+        if seconds and row.seconds is not None:
+            said = _("{seconds} s").format(seconds=numbers.number(row.seconds))
+            cells["published"] = dataclasses.replace(cells["published"], below=said)
+        lines.append((Cell(row.name, arm=row.name if row.kind == "arm" else ""), *cells.values()))
+    marks = tuple("" if row.kind == "arm" else "line" for row in shown)
+    return Table(caption, header, tuple(lines), name=name, kind="wide", row_kinds=marks)
 
 
 def _text(key: str, value: float, like: float) -> str:
@@ -122,10 +151,10 @@ def _text(key: str, value: float, like: float) -> str:
     return numbers.whole(int(value)) if key == "n_params" else numbers.number(value, like)
 
 
-def _table(results: Results) -> Table:
+def _table(results: Results) -> RichTable:
     """The comparison for a terminal."""
     names = columns(results)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column(TEXT["arm"], overflow="fold", min_width=min(20, max(len(arm.arm) for arm in results.arms)))
     for name in names:
         unit = TEXT.get(f"unit_{name}", "")
@@ -133,8 +162,7 @@ def _table(results: Results) -> Table:
     for row in rows(results):
         cells = [cell(name, row.values[name]) for name in names]
         if any(item.text for item in cells):
-            lines = ["\n".join(filter(None, (item.text, item.below))) for item in cells]
-            table.add_row(Text(row.name), *lines, style="" if row.kind == "arm" else "dim")
+            table.add_row(Text(row.name), *(item.lines for item in cells), style="" if row.kind == "arm" else "dim")
     return table
 
 

@@ -7,14 +7,31 @@ from dataclasses import dataclass
 
 from commongarden import sentences
 from commongarden.i18n import language
-from commongarden.i18n.language import _, ngettext, translate
+from commongarden.i18n.language import _, ngettext, pgettext, translate
 from commongarden.records import Manifest, Run, Split, inspection
-from commongarden.report.wording import designs
+from commongarden.report.document import (
+    Block,
+    Bullets,
+    Cell,
+    Heading,
+    Only,
+    Paragraph,
+    Section,
+    SideBySide,
+    Styled,
+    StyledLine,
+    Table,
+)
+from commongarden.report.wording import designs, words
+from commongarden.report.wording.labels import TEXT
 from commongarden.report.wording.numbers import listed, whole
-from commongarden.store import contract
+from commongarden.stats import ContrastResult, Results
+from commongarden.store import Store, contract
 from commongarden.study import Contrast, Study
 from commongarden.study.factorial import shown
 from commongarden.study.recipe import FIELDS
+
+N_DIFFERS = 6  # sentences on contrasts that the page shows at once
 
 
 @dataclass(frozen=True)
@@ -43,6 +60,30 @@ def terms(study: Study, manifest: Manifest, splits: Mapping[int, Split], runs: S
         warnings=(*_divided(manifest, splits[study.seeds[0]]), *_warnings(runs)),
         hash=contract.of(study, manifest, splits).hash,
     )
+
+
+def section(store: Store, study: Study) -> Section:
+    """The contract: what is equal for all arms, and what differs."""
+    found = terms(study, store.manifest(), store.splits(), store.runs())
+    header = (pgettext("of the contract", "term"), _("for all arms"))
+    equal = Table(f"{TEXT['terms_equal']}.", header, found.equal, n_left=2, kind="terms")
+    blocks: list[Block] = []
+    if found.differs:
+        more = words.more(len(found.differs) - N_DIFFERS)
+        blocks = [Heading(TEXT["terms_differs"]), Bullets(found.differs, most=N_DIFFERS, more=more)]
+    else:
+        blocks = [Only("page", (Heading(TEXT["terms_differs"]), Paragraph(TEXT["terms_nothing"])))]
+    if found.declared:
+        together = f"{TEXT['terms_declared']} {'; '.join(found.declared)}."
+        blocks += [
+            Only("paper", (Paragraph(TEXT["terms_declared"], leads=True), Bullets(found.declared))),
+            Only("page", (Paragraph(together, role="soft"),)),
+        ]
+    blocks += [Paragraph(warning, role="notice") for warning in found.warnings]
+    blocks.append(
+        Only("page", (StyledLine((Styled(f"{TEXT['terms_hash']} "), Styled(found.hash[:12], "code")), "soft"),))
+    )
+    return Section(TEXT["terms"], (SideBySide(((equal,), tuple(blocks))),), anchor="terms")
 
 
 def _equal(study: Study, manifest: Manifest, splits: Mapping[int, Split]) -> list[tuple[str, str]]:
@@ -171,5 +212,25 @@ def _warnings(runs: Sequence[Run]) -> list[str]:
                     package=package, versions=listed(versions)
                 )
             )
-    notes = dict.fromkeys((run.arm, note) for run in runs for note in run.notes)
+    notes = dict.fromkeys((run.arm, note) for run in runs for note in run.texts)
     return [*said, *(_("{arm}: {what}.").format(arm=arm, what=translate(note)) for arm, note in notes)]
+
+
+def differ(results: Results) -> Section | None:
+    """What differs between the arms of each contrast, as computed; None where there is none."""
+    parts = tuple((_differing(found),) for found in words.verdicts(results))
+    if not parts:
+        return None
+    caption = Paragraph(TEXT["differ_caption"], role="soft")
+    return Section(TEXT["differ"], (caption, SideBySide(parts, "matrices", 330)), anchor="differ")
+
+
+def _differing(found: ContrastResult) -> Block:
+    names = f"{found.arm}, {found.against}"
+    if not found.differs:
+        return Paragraph(f"{names}: {TEXT['differ_nothing']}")
+    header = ("", Cell(found.arm, arm=found.arm), Cell(found.against, arm=found.against))
+    rows = tuple(
+        (words.difference_name(what), designs.written(one), designs.written(two)) for what, one, two in found.differs
+    )
+    return Table(f"{names}.", header, rows, 3)

@@ -3,37 +3,35 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 import altair as alt
 
 from commongarden.i18n.language import _, ngettext
 from commongarden.report.charts import PAPER, Chart, colour, dash, domain_of, finished, inline
+from commongarden.report.document import Block, Bullets, Cell, Paragraph, Plot, Section, SideBySide, Table
 from commongarden.report.wording import words
+from commongarden.report.wording.labels import TEXT
 from commongarden.report.wording.numbers import hundredths, listed, percent, whole
 from commongarden.stats import Results, Tuned, TunedArm, TunedContrast, TuningRun
 
 
-@dataclass(frozen=True)
-class ArmRow:
-    """An arm's declared values and its best ones, as text."""
-
-    arm: str
-    declared: str
-    best: str
-    ratio: str
-    declared_accuracy: str
-    best_accuracy: str
-
-
-@dataclass(frozen=True)
-class ContrastRow:
-    """A contrast with the recipes as declared, and between the same arms at their best: two sentences, and a third."""
-
-    declared: str
-    tuned: str
-    said: str
+def section(results: Results) -> Section | None:
+    """Every arm at its own learning rate, and whether its verdicts change; None where nothing was tuned."""
+    tuned = results.tuned
+    if tuned is None:
+        return None
+    blocks: list[Block] = [Paragraph(introduction(tuned))]
+    if said := kept(results):
+        blocks.append(Paragraph(said))
+    blocks += _contrasts(results)
+    header = (TEXT["arm"], TEXT["lr_declared"], TEXT["lr_best"])
+    rows = tuple(_arm_row(arm) for arm in tuned.arms if arm.runs)
+    table = Table(TEXT["tuned_caption"], header, rows, name=TEXT["tuned"], kind="left")
+    blocks.append(SideBySide(((Plot(key(), chart(results)),), (table,))))
+    blocks += [Paragraph(said, role="soft") for said in remarks(tuned)]
+    return Section(TEXT["tuned"], tuple(blocks), anchor="tuning")
 
 
 def rate(run: TuningRun, searched_decay: bool) -> str:
@@ -43,23 +41,20 @@ def rate(run: TuningRun, searched_decay: bool) -> str:
     return _("{lr:g}, weight decay {decay:g}").format(lr=run.lr, decay=run.weight_decay)
 
 
-def arm_rows(tuned: Tuned) -> list[ArmRow]:
-    """One row for each arm of which a tuning run has ended."""
-    return [_arm_row(arm) for arm in tuned.arms if arm.runs]
-
-
-def _arm_row(arm: TunedArm) -> ArmRow:
+def _arm_row(arm: TunedArm) -> tuple[Cell, Cell, Cell]:
+    """An arm's declared values and its best ones, with the accuracies below."""
     at = {run.number: run for run in arm.runs}
     decays = len({run.weight_decay for run in arm.runs}) > 1
     first, best = at.get(0), at.get(-1 if arm.best is None else arm.best)
-    return ArmRow(
-        arm.arm,
-        "" if first is None else rate(first, decays),
-        _("none finished") if best is None else rate(best, decays),
-        ratio(arm),
-        "" if first is None or first.val_accuracy is None else percent(first.val_accuracy),
-        "" if best is None or best.val_accuracy is None else percent(best.val_accuracy),
+    return (
+        Cell(arm.arm, arm=arm.arm),
+        Cell("" if first is None else rate(first, decays), _reached(first)),
+        Cell(_("none finished") if best is None else rate(best, decays), _reached(best), ratio(arm)),
     )
+
+
+def _reached(run: TuningRun | None) -> str:
+    return "" if run is None or run.val_accuracy is None else percent(run.val_accuracy)
 
 
 def ratio(arm: TunedArm) -> str:
@@ -135,19 +130,14 @@ def _best(arm: TunedArm) -> TuningRun:
     return next(run for run in arm.runs if run.number == arm.best)
 
 
-def contrast_rows(results: Results) -> list[ContrastRow]:
+def _contrasts(results: Results) -> Iterator[Bullets]:
     """What each contrast says both ways; a contrast of which no arm found better values is left out."""
-    if results.tuned is None:
-        return []
     found = {(contrast.arm, contrast.against): contrast for contrast in results.contrasts}
-    return [
-        ContrastRow(
-            words.verdict(found[row.arm, row.against]),
-            words.verdict(found[row.tuned_arm, row.tuned_against]),
-            changed(row),
-        )
-        for row in results.tuned.contrasts
-    ]
+    for row in results.tuned.contrasts if results.tuned else ():
+        declared = words.verdict(found[row.arm, row.against])
+        best = words.verdict(found[row.tuned_arm, row.tuned_against])
+        both = (f"{TEXT['tuned_declared']}: {declared}", f"{TEXT['tuned_best']}: {best}")
+        yield Bullets(both, "verdicts", closing=changed(row))
 
 
 def changed(row: TunedContrast) -> str:
@@ -167,11 +157,11 @@ def kept(results: Results) -> str:
     return _("No arm did better than with its recipe as declared, so no verdict changes.")
 
 
-def chart(results: Results) -> Chart | None:
+def chart(results: Results) -> tuple[Chart, ...]:
     """Validation accuracy over the learning rate for every tuning run; the declared one hollow, the best one large."""
     tuned = results.tuned
     if tuned is None:
-        return None
+        return ()
     place = {arm.arm: i for i, arm in enumerate(results.arms)}
     data: list[dict[str, Any]] = []
     for arm in tuned.arms:
@@ -186,7 +176,7 @@ def chart(results: Results) -> Chart | None:
                 | {"said": _("{lr:g}: {accuracy}").format(lr=run.lr, accuracy=percent(run.val_accuracy))}
             )
     if not data:
-        return None
+        return ()
     arms = [arm.arm for arm in results.arms]
     scale = alt.Scale(domain=arms, range=[colour(i) for i in range(len(arms))])
     dashes = alt.Scale(domain=arms, range=[dash(i) for i in range(len(arms))])
@@ -212,8 +202,9 @@ def chart(results: Results) -> Chart | None:
         ),
     ]
     title = _("validation accuracy of the tuning runs, %")
-    spoken = "; ".join(f"{row.arm}: {row.best} {row.best_accuracy}" for row in arm_rows(tuned))
-    return finished("tuned", alt.layer(*layers).properties(title=title), f"{title}: {spoken}.", 230)
+    bests = [(arm.arm, _arm_row(arm)[2]) for arm in tuned.arms if arm.runs]
+    spoken = "; ".join(f"{arm}: {best.text} {best.below}" for arm, best in bests)
+    return (finished("tuned", alt.layer(*layers).properties(title=title), f"{title}: {spoken}.", 230),)
 
 
 def key() -> str:

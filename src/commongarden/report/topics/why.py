@@ -7,7 +7,6 @@ import itertools
 import math
 import statistics
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
@@ -18,9 +17,10 @@ from commongarden.i18n.language import _, translate
 from commongarden.records import Estimate, Run
 from commongarden.records.signals import Signal, Signals
 from commongarden.report.charts import Chart, finished, inline
+from commongarden.report.document import Block, Bullets, Heading, Paragraph, Plot, Section, SideBySide
 from commongarden.report.wording import numbers
 from commongarden.report.wording.labels import TEXT
-from commongarden.stats import Results, geometric_mean_interval
+from commongarden.stats import ContrastResult, Results, geometric_mean_interval
 from commongarden.store import Store
 
 MAPS: tuple[Signal, ...] = ("activation", "gradient", "update", "dead", "distance")
@@ -31,62 +31,43 @@ MOST_ROWS, MOST_COLUMNS, MOST_ARMS = 40, 12, 8
 HEIGHT = 190
 
 
-@dataclass(frozen=True)
-class Heat:
-    """One signal's maps, all arms on one scale. caption: what faint and strong are."""
-
-    signal: str
-    caption: str
-    charts: list[tuple[str, Chart]]
-
-
-@dataclass(frozen=True)
-class Section:
-    """pairs: of established differences, with the reasons that were found. arms: with what their runs show; quiet:
-    those that show nothing. time: what the seconds of the runs can say."""
-
-    pairs: list[tuple[str, str, list[str]]]
-    arms: list[tuple[str, list[tuple[str, str]]]]
-    quiet: str
-    maps: list[Heat]
-    time: list[str]
-    left_out: str
-
-    @property
-    def charts(self) -> list[Chart]:
-        return [chart for heat in self.maps for _arm, chart in heat.charts]
-
-
 def section(store: Store, results: Results) -> Section | None:
-    """None where no run has finished."""
+    """Reasons of established differences, what the runs of each arm show, maps of what passed through their layers, and
+    what the seconds of the runs can say. None where no run has finished."""
     arms = [arm.arm for arm in results.arms if arm.n_finished]
     if not arms:
         return None
+    blocks: list[Block] = [Paragraph(TEXT["why_caption"], role="soft")]
+    decided = [contrast for contrast in results.contrasts if contrast.outcome in ("better", "worse")]
+    for contrast in decided:
+        blocks += _reasons(store, results, contrast)
+    if not decided:
+        blocks.append(Paragraph(TEXT["why_no_difference"]))
+    blocks.append(Heading(TEXT["why_runs"]))
     shown = every_observation(store)
-    pairs = []
-    for contrast in results.contrasts:
-        if contrast.outcome in ("better", "worse"):
-            worse = contrast.against if contrast.outcome == "better" else contrast.arm
-            better = contrast.arm if contrast.outcome == "better" else contrast.against
-            reasons = study_reasons(store, worse, better, results.contrasts)
-            pairs.append((worse, better, [translate(reason.sentence) for reason in reasons]))
-    mapped = arms[:MOST_ARMS]
-    signals = {arm: _signals(store, arm) for arm in mapped}
-    quiet = [arm for arm in arms if not shown[arm]]
-    runs = [run for run in store.runs() if run.status == "finished"]
-    return Section(
-        pairs=pairs,
-        arms=[(arm, [(found.path, said(found)) for found in shown[arm]]) for arm in shown if shown[arm]],
-        quiet=_quiet(quiet) if quiet else "",
-        maps=[heat for signal in MAPS if (heat := _heat(signal, signals)) is not None],
-        time=_time(store, runs, arms),
-        left_out=_("Maps are shown of the first {n} arms.").format(n=MOST_ARMS) if len(arms) > MOST_ARMS else "",
-    )
+    for arm, found in shown.items():
+        if found:
+            blocks += [Paragraph(arm, arm=arm), Bullets(tuple((one.path, said(one)) for one in found))]
+    if quiet := [arm for arm in arms if not shown[arm]]:
+        blocks.append(Paragraph(_quiet(quiet)))
+    signals = {arm: _signals(store, arm) for arm in arms[:MOST_ARMS]}
+    if maps := [block for signal in MAPS for block in _heat(signal, signals)]:
+        left_out = _("Maps are shown of the first {n} arms.").format(n=MOST_ARMS) if len(arms) > MOST_ARMS else ""
+        blocks += [*maps, Paragraph(f"{TEXT['maps_caption']} {left_out}".strip(), role="soft")]
+    if time := _time(store, [run for run in store.runs() if run.status == "finished"], arms):
+        blocks += [Heading(TEXT["why_time"]), Bullets(tuple(time))]
+    return Section(TEXT["why"], tuple(blocks), anchor="why")
 
 
-def title(worse: str, better: str) -> str:
-    """The heading above the reasons of a difference."""
-    return _("Why {worse} is worse than {better}").format(worse=worse, better=better)
+def _reasons(store: Store, results: Results, contrast: ContrastResult) -> tuple[Block, Block]:
+    worse, better = contrast.against, contrast.arm
+    if contrast.outcome == "worse":
+        worse, better = better, worse
+    reasons = study_reasons(store, worse, better, results.contrasts)
+    heading = Heading(_("Why {worse} is worse than {better}").format(worse=worse, better=better), worse)
+    if not reasons:
+        return heading, Paragraph(without_reason(worse, better))
+    return heading, Bullets(tuple(translate(reason.text) for reason in reasons), "plain reasons")
 
 
 def without_reason(worse: str, better: str) -> str:
@@ -116,7 +97,7 @@ def lines(
             value = differences[one, two]
             assert value is not None
             worse, better = (one, two) if value.value < 0 else (two, one)
-            out += [f"  {i}. {translate(reason.sentence)}" for i, reason in enumerate(found_reasons, 1)] or [
+            out += [f"  {i}. {translate(reason.text)}" for i, reason in enumerate(found_reasons, 1)] or [
                 f"  {without_reason(worse, better)}"
             ]
     return out
@@ -131,7 +112,7 @@ def probed(arms: tuple[str, str], found: Sequence[Reason]) -> list[str]:
                 "a few steps."
             ).format(one=arms[0], two=arms[1])
         ]
-    return [f"{i}. {translate(reason.sentence)}" for i, reason in enumerate(found, 1)]
+    return [f"{i}. {translate(reason.text)}" for i, reason in enumerate(found, 1)]
 
 
 def _quiet(arms: Sequence[str]) -> str:
@@ -188,12 +169,13 @@ def _thinned(n: int, most: int) -> list[int]:
     return sorted({round(i * (n - 1) / max(min(n, most) - 1, 1)) for i in range(min(n, most))})
 
 
-def _heat(signal: Signal, signals: Mapping[str, Sequence[Signals]]) -> Heat | None:
+def _heat(signal: Signal, signals: Mapping[str, Sequence[Signals]]) -> list[Block]:
+    """One signal's maps, all arms on one scale, and what faint and strong are."""
     tables = {arm: table for arm, runs in signals.items() if (table := _table(runs, signal)) is not None}
     there = [values[np.isfinite(values)] for _epochs, _paths, values in tables.values()]
     every = np.concatenate(there) if there else np.array([])
     if not len(every) or every.max() <= WORTH_A_MAP.get(signal, 0.0):
-        return None
+        return []
     if signal in ON_LOGARITHMS:
         high = float(every.max())
         low = max(float(every[every > 0].min()), high * 10**-DECADES)
@@ -201,11 +183,14 @@ def _heat(signal: Signal, signals: Mapping[str, Sequence[Signals]]) -> Heat | No
     else:
         low, high = 0.0, float(every.max())
         caption = _("Faint is {low}, strong {high}, the same for all arms.")
-    charts = [
-        (arm, _chart(f"map_{signal}_{i}", arm, signal, table, (low, high)))
+    caption = caption.format(low=numbers.two_figures(low), high=numbers.two_figures(high))
+    maps = tuple(
+        (Paragraph(arm, arm=arm), Plot("", (_chart(f"map_{signal}_{i}", arm, signal, table, (low, high)),)))
         for i, (arm, table) in enumerate(tables.items())
-    ]
-    return Heat(signal, caption.format(low=figure(low), high=figure(high)), charts)
+    )
+    key = f"map_{signal}"
+    told = Paragraph(f"{TEXT[f'{key}_caption']} {caption}", role="soft")
+    return [Heading(TEXT[key]), told, SideBySide(maps, "matrices maps")]
 
 
 def _chart(
@@ -235,7 +220,10 @@ def _chart(
     description = _(
         "{what} of {arm}: {first} in the first layer and {last} in the last one, at the last epoch."
     ).format(
-        what=TEXT[f"map_{signal}"], arm=arm, first=figure(float(values[-1, 0])), last=figure(float(values[-1, -1]))
+        what=TEXT[f"map_{signal}"],
+        arm=arm,
+        first=numbers.two_figures(float(values[-1, 0])),
+        last=numbers.two_figures(float(values[-1, -1])),
     )
     return finished(name, alt.layer(cells), description, HEIGHT)
 
@@ -246,16 +234,6 @@ def _heat_of(value: float, low: float, high: float, signal: Signal) -> float:
             return 0.0
         return math.log(value / low) / math.log(high / low)
     return value / high
-
-
-def figure(value: float) -> str:
-    """
-    >>> figure(0.0312), figure(2.5e-7), figure(0.0)
-    ('0.031', '2.5e-07', '0')
-    """
-    if value == 0 or not math.isfinite(value):
-        return "0" if value == 0 else "-"
-    return f"{value:.2g}" if 1e-3 <= abs(value) < 100 else f"{value:.0f}" if 100 <= abs(value) < 1e5 else f"{value:.1e}"
 
 
 # Time

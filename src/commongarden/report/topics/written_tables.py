@@ -5,53 +5,22 @@ from __future__ import annotations
 from commongarden.i18n.language import _
 from commongarden.report.document import Table
 from commongarden.report.topics import evidence, tables
-from commongarden.report.wording import designs, numbers, verdicts
+from commongarden.report.wording import designs, numbers, sizes
 from commongarden.report.wording.labels import TEXT
 from commongarden.stats import ContrastResult, Results
 
 COST = ("inference_ms", "peak_memory_mb", "model_mb", "n_params", "macs")  # what a network costs, whatever it reaches
-MOST_CLASSES = 8  # whose recalls have room beside each other on a page
 
 
 def comparison(results: Results) -> tuple[Table, Table]:
-    """What each arm reached, with the line to beat, and what it costs."""
+    """What each arm reached, with the line to beat, and what it costs: on paper there is no room for one table."""
     names = [name for name in tables.columns(results) if name not in COST]
-    reached = _table(
-        results,
-        names,
-        _("Results: means over the finished runs, below them 95 % intervals where there are two runs or more."),
-        commonest=True,
+    reached = _("Results: means over the finished runs, below them 95 % intervals where there are two runs or more.")
+    costs = _(
+        "Cost: milliseconds for one photo at a time, peak memory of the training process, size of the stored "
+        "weights, parameters, and multiply-adds (MACs) for one photo; FLOPs = 2 x MACs."
     )
-    costs = _table(
-        results,
-        list(COST),
-        _(
-            "Cost: milliseconds for one photo at a time, peak memory of the training process, size of the stored "
-            "weights, parameters, and multiply-adds (MACs) for one photo; FLOPs = 2 x MACs."
-        ),
-        commonest=False,
-    )
-    return reached, costs
-
-
-def _table(results: Results, names: list[str], caption: str, *, commonest: bool) -> Table:
-    header = [TEXT["arm"], *(_header(name, results.folds) for name in names)]
-    rows = [
-        (row.name, *(_cell(name, row.values[name]) for name in names))
-        for row in tables.rows(results)
-        if commonest or row.kind == "arm"
-    ]
-    return Table(caption, tuple(header), tuple(rows))
-
-
-def _header(name: str, folds: int) -> str:
-    said, unit = designs.labels(TEXT, folds)[name], TEXT.get(f"unit_{name}", "")
-    return f"{said}\n({unit})" if unit else said
-
-
-def _cell(name: str, value: tables.Value) -> str:
-    cell = tables.cell(name, value)
-    return "\n".join(filter(None, (cell.text, cell.below)))
+    return tables.table(results, names, reached), tables.table(results, COST, costs, ("arm",))
 
 
 def contrasts(results: Results) -> Table | None:
@@ -69,7 +38,7 @@ def contrasts(results: Results) -> Table | None:
         TEXT["outcome"],
         TEXT["difference"],
         *names.values(),
-        _header("seeds", results.folds),
+        designs.labels(TEXT, results.folds)["seeds"],
     )
     rows = tuple(
         (
@@ -95,7 +64,7 @@ def _contrasts_caption(results: Results) -> str:
     }[results.metric]
     if not any(found.adjusted is not None and found.adjusted.low is not None for found in results.contrasts):
         return said
-    size = verdicts.margin(results.metric, results.margin)
+    size = sizes.margin(results.metric, results.margin)
     return " ".join(
         (
             said,
@@ -110,20 +79,6 @@ def _contrasts_caption(results: Results) -> str:
 def n_pairs(contrast: ContrastResult) -> str:
     """How many seeds or folds have finished with both arms."""
     return str(0 if contrast.difference is None else contrast.difference.n)
-
-
-def metrics(results: Results) -> tuple[Table, ...]:
-    """Each arm by the metrics beyond accuracy, and the recall of each class; nothing where no run has finished."""
-    found = evidence.section(results)
-    made = []
-    if found.metrics:
-        header = (TEXT["arm"], *(_header(name, results.folds) for name in found.metric_columns))
-        rows = tuple((arm, *("\n".join(filter(None, cell)) for cell in cells)) for arm, cells in found.metrics)
-        made.append(Table(f"{TEXT['metrics']}. {TEXT['metrics_caption']}", header, rows))
-    if found.recalls and len(found.classes) <= MOST_CLASSES:
-        rows = tuple((arm, *("\n".join(filter(None, cell)) for cell in cells)) for arm, cells in found.recalls)
-        made.append(Table(f"{TEXT['recalls']}. {TEXT['recalls_caption']}", (TEXT["arm"], *found.classes), rows))
-    return tuple(made)
 
 
 def outcome(contrast: ContrastResult) -> str:
@@ -147,9 +102,9 @@ def published(results: Results) -> Table | None:
         (
             arm.arm,
             numbers.hundredths(arm.published.test_accuracy),
-            _cell("test_accuracy", arm.test_accuracy),
+            tables.cell("test_accuracy", arm.test_accuracy),
             "" if arm.published.seconds is None else numbers.number(arm.published.seconds),
-            "" if arm.seconds is None else _cell("seconds", arm.seconds),
+            tables.cell("seconds", arm.seconds),
         )
         for arm in results.arms
         if arm.published is not None

@@ -9,10 +9,9 @@ import msgspec
 
 from commongarden.i18n.language import _, ngettext
 from commongarden.records.findings import Audit, Finding
-from commongarden.report.wording.numbers import number, percent, whole
+from commongarden.report.wording.numbers import percent, scientific, whole
 from commongarden.report.wording.words import more
 
-INFINITE = 1e300  # JSON has no infinity, an audit has the largest number instead
 MOST_TOLD = 5  # findings before a study begins; the report and audit.json hold all of them
 
 
@@ -58,19 +57,6 @@ def to_json(arm: str, audit: Audit) -> str:
     return msgspec.json.format(msgspec.json.encode(table), indent=1).decode()
 
 
-def figure(value: float) -> str:
-    """Three significant figures however small or large.
-
-    >>> figure(0.59), figure(0.00044512), figure(1563.28), figure(3.1e-9), figure(2.5e7)
-    ('0.590', '4.45e-04', '1,563', '3.10e-09', '2.50e+07')
-    """
-    if abs(value) > INFINITE:
-        return _("without bound")
-    if value == 0 or (1e-3 <= abs(value) < 1e6):
-        return number(value)
-    return f"{value:.2e}"
-
-
 def _photos(n: int) -> str:
     return ngettext("{n} photo", "{n} photos", n).format(n=whole(n))
 
@@ -89,22 +75,22 @@ def _small_weights(found: Finding) -> str:
     return _(
         "the weights are too small: the signal behind them is {factor} times the one before them (root mean square "
         "{output}; weights drawn by their fan-in give about 1.4)."
-    ).format(factor=figure(found.value), output=figure(found.more["output"]))
+    ).format(factor=scientific(found.value), output=scientific(found.more["output"]))
 
 
 def _large_weights(found: Finding) -> str:
     return _(
         "the weights are too large: the signal behind them is {factor} times the one before them (root mean square "
         "{output}; weights drawn by their fan-in give about 1.4)."
-    ).format(factor=figure(found.value), output=figure(found.more["output"]))
+    ).format(factor=scientific(found.value), output=scientific(found.more["output"]))
 
 
 def _by_depth(found: Finding) -> dict[str, str]:
     return {
-        "factor": figure(found.value),
+        "factor": scientific(found.value),
         "layers": _layers(found),
-        "first": figure(found.more["first"]),
-        "last": figure(found.more["last"]),
+        "first": scientific(found.more["first"]),
+        "last": scientific(found.more["last"]),
     }
 
 
@@ -140,7 +126,9 @@ def _growing_sum(found: Finding) -> str:
     return _(
         "the output is {factor} times as large as what comes in (root mean square {output} after {input}): with many "
         "such blocks the sum grows with the depth."
-    ).format(factor=figure(found.value), output=figure(found.more["output"]), input=figure(found.more["input"]))
+    ).format(
+        factor=scientific(found.value), output=scientific(found.more["output"]), input=scientific(found.more["input"])
+    )
 
 
 def _dead_units(found: Finding) -> str:
@@ -153,12 +141,12 @@ def _constant_output(found: Finding) -> str:
     return _(
         "the output is the same for every photo, though photos that differ come in (greatest departure from the mean "
         "{most}): nothing behind it can tell them apart."
-    ).format(most=figure(found.value))
+    ).format(most=scientific(found.value))
 
 
 def _faint_output(found: Finding) -> str:
     return _("logits of different photos differ by {most} at most: every photo starts as the same.").format(
-        most=figure(found.value)
+        most=scientific(found.value)
     )
 
 
@@ -187,13 +175,13 @@ def _wrong_gradient(found: Finding) -> str:
     return _(
         "the hand-written gradient is not that of the function: cosine {cosine:.2f} with the numerical one, relative "
         "error {error}."
-    ).format(cosine=found.value, error=figure(found.more["error"]))
+    ).format(cosine=found.value, error=scientific(found.more["error"]))
 
 
 def _train_and_eval_apart(found: Finding) -> str:
     return _(
         "training and evaluation are far apart: what training adds at random is {factor} times as large as the signal."
-    ).format(factor=figure(found.value))
+    ).format(factor=scientific(found.value))
 
 
 def _lagging_statistics(found: Finding) -> str:
@@ -202,8 +190,8 @@ def _lagging_statistics(found: Finding) -> str:
         "{residue} of their first values is left after the last epoch; so with {layers}."
     ).format(
         momentum=found.more["momentum"],
-        epochs=figure(found.value),
-        steps=figure(found.more["steps"]),
+        epochs=scientific(found.value),
+        steps=scientific(found.more["steps"]),
         residue=percent(found.more["residue"]),
         layers=_batch_norms(found),
     )
@@ -228,7 +216,7 @@ def _small_batch(found: Finding) -> str:
 
 
 def _saturated_logits(found: Finding) -> str:
-    loss, guessing = figure(found.more["loss"]), figure(found.more["guessing"])
+    loss, guessing = scientific(found.more["loss"]), scientific(found.more["guessing"])
     if found.value > 1:
         return _("logits are not finite before any training (loss {loss}; guessing has {guessing}).").format(
             loss=loss, guessing=guessing

@@ -109,12 +109,3 @@ def counts_of_first(folds: int) -> str:
     if folds:
         return _("The numbers are those of the first fold; each fold is the test part of one run of every arm.")
     return _("The numbers are those of the first seed; each seed has a split of its own, which all arms share.")
-
-
-def missed(n_runs: int) -> str:
-    """What the counts below the photos are out of, where each run is tested on photos of its own."""
-    return _(
-        "Worst first, from {n} runs, each of which saw its own part of these photos: the true class in bold, then what "
-        "the runs that missed it said, and how many. A photo that every run misses is worth a look: its label may be "
-        "wrong."
-    ).format(n=n_runs)

@@ -6,7 +6,7 @@ from commongarden.i18n.language import _
 from commongarden.records import Estimate
 from commongarden.report.wording import designs
 from commongarden.report.wording.numbers import listed
-from commongarden.report.wording.verdicts import figure, margin, signed
+from commongarden.report.wording.sizes import figure, margin, signed
 from commongarden.stats import Effect, Factorial, Step
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 
 from commongarden.i18n.language import _
 
+INFINITE = 1e300  # JSON has no infinity, an audit has the largest number instead
+NEGATIVE = re.compile(r"(?<![\w.])-(?=\d)")  # the sign of a number, not a hyphen
 DASH = "\N{EN DASH}"  # of a figure that is not known
 
 
@@ -46,6 +49,29 @@ def number(value: float, like: float | None = None) -> str:
     size = abs(value if like is None else like)
     digits = 3 if size == 0 else 2 - math.floor(math.log10(size))
     return _plain(value, min(max(digits, 0), 6))
+
+
+def scientific(value: float) -> str:
+    """Three significant figures however small or large.
+
+    >>> scientific(0.59), scientific(0.00044512), scientific(1563.28), scientific(3.1e-9), scientific(2.5e7)
+    ('0.590', '4.45e-04', '1,563', '3.10e-09', '2.50e+07')
+    """
+    if abs(value) > INFINITE:
+        return _("without bound")
+    if value == 0 or (1e-3 <= abs(value) < 1e6):
+        return number(value)
+    return f"{value:.2e}"
+
+
+def two_figures(value: float) -> str:
+    """
+    >>> two_figures(0.0312), two_figures(2.5e-7), two_figures(0.0)
+    ('0.031', '2.5e-07', '0')
+    """
+    if value == 0 or not math.isfinite(value):
+        return "0" if value == 0 else "-"
+    return f"{value:.2g}" if 1e-3 <= abs(value) < 100 else f"{value:.0f}" if 100 <= abs(value) < 1e5 else f"{value:.1e}"
 
 
 def whole(value: int) -> str:

@@ -6,8 +6,8 @@ import math
 
 from commongarden.i18n.language import _, ngettext
 from commongarden.records import Estimate
-from commongarden.report.wording import designs, grouped
-from commongarden.report.wording.numbers import hundredths, whole
+from commongarden.report.wording import designs, grouped, sizes
+from commongarden.report.wording.numbers import whole
 from commongarden.stats import METRICS, ContrastResult, Effort, Imbalance, Remedy, Results, least_p, pairs_needed
 
 ESTABLISHED = ("better", "worse")
@@ -45,15 +45,15 @@ def _said(contrast: ContrastResult) -> str:
             "{arm} and {against} are equivalent within {margin}: {value} (90 % interval {interval}, {seeds})."
         ).format(
             **names,
-            margin=margin(contrast.metric, contrast.margin),
-            value=signed(contrast.metric, difference.value),
-            interval=_span(contrast.metric, equivalence),
+            margin=sizes.margin(contrast.metric, contrast.margin),
+            value=sizes.signed(contrast.metric, difference.value),
+            interval=sizes.span(contrast.metric, equivalence),
             seeds=seeds,
         )
     if contrast.outcome == "not resolved":
         return _("No difference is established between {arm} and {against}: {value} ({interval}, {seeds}).").format(
             **names,
-            value=signed(contrast.metric, difference.value),
+            value=sizes.signed(contrast.metric, difference.value),
             interval=_interval(contrast, adjusted.low, adjusted.high),
             seeds=seeds,
         )
@@ -62,7 +62,7 @@ def _said(contrast: ContrastResult) -> str:
     decimals = 1 if near >= 0.0005 else 2
     evidence = {
         **names,
-        "size": amount(contrast.metric, abs(difference.value), decimals),
+        "size": sizes.amount(contrast.metric, abs(difference.value), decimals),
         "interval": _interval(contrast, near, far, decimals),
         "seeds": seeds,
     }
@@ -72,7 +72,7 @@ def _said(contrast: ContrastResult) -> str:
         said = _("{arm} is worse than {against} by {size} ({interval}, {seeds}).").format(**evidence)
     if contrast.within_margin:
         small = _("So small a difference counts as none by the study's margin of {margin}.")
-        said += " " + small.format(margin=margin(contrast.metric, contrast.margin))
+        said += " " + small.format(margin=sizes.margin(contrast.metric, contrast.margin))
     return said
 
 
@@ -82,8 +82,8 @@ def _without_interval(contrast: ContrastResult, difference: Estimate) -> str:
         return _("{arm} and {against} were tested on one photo: no interval can be given.").format(**names)
     if contrast.outcome == "one group":
         return _("{arm} and {against} were tested on one group of photos: no interval can be given.").format(**names)
-    size = amount(contrast.metric, abs(difference.value))
-    if float(figure(contrast.metric, abs(difference.value))) == 0:
+    size = sizes.amount(contrast.metric, abs(difference.value))
+    if float(sizes.figure(contrast.metric, abs(difference.value))) == 0:
         said = _("{arm} scored the same as {against} in one run of each. With one seed no interval can be given.")
     elif difference.value > 0:
         said = _("{arm} scored {size} more than {against} in one run of each. With one seed no interval can be given.")
@@ -99,7 +99,7 @@ def remedy(contrast: ContrastResult) -> str | None:
         return None
     said = [_settling(contrast, found)]
     if found.show is not None and found.show.runs:
-        size = amount(contrast.metric, found.seen)
+        size = sizes.amount(contrast.metric, found.seen)
         if found.show.minutes is None:
             sentence = _(
                 "A true difference as large as the one seen ({size}) would be found with {seeds}: {runs} more."
@@ -118,7 +118,7 @@ def in_full(contrast: ContrastResult) -> str:
 
 
 def _settling(contrast: ContrastResult, found: Remedy) -> str:
-    size = margin(contrast.metric, found.margin)
+    size = sizes.margin(contrast.metric, found.margin)
     if found.settle is None and found.n_groups:
         return grouped.more_groups(found, size, rounded(found.groups or 0), counted_seeds(found.photos_seeds or 0))
     if found.settle is None:
@@ -222,7 +222,7 @@ def headline(results: Results) -> str | None:
         ).format(
             n=n,
             established=established,
-            margin=margin(results.metric, results.margin),
+            margin=sizes.margin(results.metric, results.margin),
             equivalent=equivalent,
             rest=n - established - equivalent,
         )
@@ -322,56 +322,6 @@ def imbalance(found: Imbalance | None, metric: str) -> str | None:
     ).format(**sizes)
 
 
-# Sizes with their units
-
-
-def figure(metric: str, value: float, decimals: int = 1) -> str:
-    """A figure of this metric without its unit: hundredths of a share, or nats."""
-    if METRICS[metric].unit == "points":
-        return hundredths(value, decimals)
-    text = f"{value:.{decimals + 2}f}"
-    return text.removeprefix("-") if float(text) == 0 else text
-
-
-def amount(metric: str, value: float, decimals: int = 1) -> str:
-    """A figure with its unit: a difference between two arms.
-
-    >>> amount("accuracy", 0.0312), amount("log_loss", 0.0312)
-    ('3.1 points', '0.031 nats of log loss')
-    """
-    return _with_unit(metric, figure(metric, value, decimals))
-
-
-def signed(metric: str, value: float) -> str:
-    """
-    >>> signed("accuracy", 0.012), signed("calibration_error", -0.012)
-    ('+1.2 points', '-1.2 points of calibration error')
-    """
-    text = figure(metric, value)
-    return _with_unit(metric, f"+{text}" if value > 0 and float(text) != 0 else text)
-
-
-def margin(metric: str, value: float) -> str:
-    """
-    >>> margin("accuracy", 0.01), margin("accuracy", 0.005), margin("log_loss", 0.01)
-    ('1 point', '0.5 points', '0.01 nats of log loss')
-    """
-    if METRICS[metric].unit == "nats":
-        return _with_unit(metric, f"{value:g}")
-    text = f"{100 * value:g}"
-    return _("1 point") if text == "1" and metric == "accuracy" else _with_unit(metric, text)
-
-
-def _with_unit(metric: str, size: str) -> str:
-    patterns = {
-        "accuracy": _("{size} points"),
-        "balanced_accuracy": _("{size} points of balanced accuracy"),
-        "log_loss": _("{size} nats of log loss"),
-        "calibration_error": _("{size} points of calibration error"),
-    }
-    return patterns[metric].format(size=size)
-
-
 def counted_seeds(n: int) -> str:
     return ngettext("{n} seed", "{n} seeds", n).format(n=whole(n))
 
@@ -380,25 +330,17 @@ def counted_photos(n: int) -> str:
     return ngettext("{n} test photo", "{n} test photos", n).format(n=whole(n))
 
 
-def _span(metric: str, estimate: Estimate) -> str:
-    if estimate.low is None or estimate.high is None:
-        return ""
-    return _("{low} to {high}").format(low=figure(metric, estimate.low), high=figure(metric, estimate.high))
-
-
 def beside(contrast: ContrastResult) -> str:
     """The difference and the interval that its verdict comes from, in the space of a label."""
     found = contrast.adjusted or contrast.difference
     if found is None:
         return ""
-    value = figure(contrast.metric, found.value)
-    value = f"+{value}" if found.value > 0 and float(value) != 0 else value
-    span = _span(contrast.metric, found)
+    value, span = sizes.plus(contrast.metric, found.value), sizes.span(contrast.metric, found)
     return f"{value} ({span})" if span else value
 
 
 def _interval(contrast: ContrastResult, low: float, high: float, decimals: int = 1) -> str:
-    ends = {"low": figure(contrast.metric, low, decimals), "high": figure(contrast.metric, high, decimals)}
+    ends = {"low": sizes.figure(contrast.metric, low, decimals), "high": sizes.figure(contrast.metric, high, decimals)}
     if contrast.family > 1:
         return _("95 % interval {low} to {high} adjusted for {n} contrasts").format(**ends, n=contrast.family)
     return _("95 % interval {low} to {high}").format(**ends)

@@ -6,18 +6,18 @@ languages stand behind them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
+from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import N_, _, ngettext, translate
 from commongarden.records import Estimate, Machine, Run
-from commongarden.report.wording import baselines, designs, grouped
+from commongarden.report.wording import baselines, designs, grouped, sizes
 from commongarden.report.wording.labels import TEXT
 from commongarden.report.wording.numbers import hundredths, listed, percent, whole
 from commongarden.report.wording.verdicts import headline as headline
 from commongarden.report.wording.verdicts import imbalance as imbalance
 from commongarden.report.wording.verdicts import in_full as in_full
 from commongarden.report.wording.verdicts import intervals as intervals
-from commongarden.report.wording.verdicts import margin as margin
 from commongarden.report.wording.verdicts import remedy as remedy
 from commongarden.report.wording.verdicts import signflip as signflip
 from commongarden.report.wording.verdicts import verdict as verdict
@@ -145,7 +145,7 @@ def differences_caption(results: Results) -> str:
     side = text["differences_left"] if lower else text["differences_right"]
     several = sum(contrast.level is not None for contrast in results.contrasts) > 1
     bars = text["differences_bars" if several else "differences_bar"]
-    size = margin(results.metric, results.margin)
+    size = sizes.margin(results.metric, results.margin)
     return " ".join((bars, side, text["differences_band"].format(margin=size), text["differences_colours"]))
 
 
@@ -205,44 +205,6 @@ def failure(run: Run) -> str:
     )
 
 
-def mistaken(classes: Sequence[str], shares: Sequence[Sequence[float]]) -> str:
-    """The commonest confusion of one arm: shares[true][called]."""
-    wrong = [
-        (share, true, called)
-        for true, row in enumerate(shares)
-        for called, share in enumerate(row)
-        if true != called and share > 0
-    ]
-    if not wrong:
-        return _("No test photo was mistaken.")
-    share, true, called = max(wrong)
-    return _("Most often mistaken: {share} of {label} called {called}.").format(
-        share=percent(share, 0), label=classes[true], called=classes[called]
-    )
-
-
-def called(counts: Mapping[str, int], most: int = 2) -> str:
-    """What the runs said of a photo that they missed.
-
-    >>> called({"rose": 5, "daisy": 3, "tulip": 1})
-    'called rose 5, daisy 3, other 1'
-    """
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    answers = [f"{label} {n}" for label, n in ordered[:most]]
-    rest = sum(n for _label, n in ordered[most:])
-    if rest:
-        answers.append(_("other {n}").format(n=rest))
-    return _("called {answers}").format(answers=", ".join(answers))
-
-
-def missed(n: int) -> str:
-    """What the counts below the photos are out of."""
-    return _(
-        "Worst first, of {runs}: the true class in bold, then what the runs that missed it said, and how many. A photo "
-        "that every run misses is worth a look: its label may be wrong."
-    ).format(runs=n_runs(n))
-
-
 def machine(found: Machine, device: str) -> str:
     """One machine in one line."""
     cores = ngettext("{n} core", "{n} cores", found.physical_cores).format(n=found.physical_cores)
@@ -289,7 +251,7 @@ def limits(results: Results, select: Iterable[str]) -> list[str]:
     return said
 
 
-def left_out(reason: str, n: int) -> str:
+def left_out(reason: Coded, n: int) -> str:
     """How many files were left out for one reason."""
     return ngettext("{n} file: {reason}", "{n} files: {reason}", n).format(n=whole(n), reason=translate(reason))
 
@@ -338,11 +300,6 @@ def own_value(arm: str, value: str) -> str:
 def cut(label: str, top: float) -> str:
     """The title of a chart whose highest values lie outside."""
     return _("{label} (cut at {top:.1f})").format(label=label, top=top)
-
-
-def kept_classes(n: int, n_all: int) -> str:
-    """Said where a confusion matrix cannot hold every class."""
-    return _("Only the {n} classes with most mistakes of {total} are shown.").format(n=n, total=n_all)
 
 
 def difference_name(what: str) -> str:

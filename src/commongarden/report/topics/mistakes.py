@@ -1,0 +1,81 @@
+"""What the networks get wrong: confusion matrices, and the photos that are missed most often."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from commongarden.records import Predictions, Run
+from commongarden.report import charts
+from commongarden.report.document import Bitmap, Block, Gallery, Heading, Paragraph, Plot, Section, SideBySide, Styled
+from commongarden.report.wording import designs
+from commongarden.report.wording import mistakes as said_of
+from commongarden.report.wording.labels import TEXT
+from commongarden.stats import Results, most_missed
+from commongarden.store import Store
+from commongarden.study import Study
+
+Predicted = Sequence[tuple[Run, Predictions]]
+
+
+def confusion(results: Results, predictions: Predicted) -> Section | None:
+    """A matrix for every arm with a run; None where none has finished."""
+    parts: list[tuple[Block, ...]] = []
+    for i, arm in enumerate(results.arms):
+        shares = _shares(predictions, arm.arm, len(results.classes))
+        if shares is None:
+            continue
+        places = charts.worst_classes(shares.tolist())
+        said = said_of.mistaken(results.classes, shares.tolist())
+        if len(places) < len(results.classes):
+            said += f" {said_of.kept_classes(len(places), len(results.classes))}"
+        kept = shares[np.ix_(places, places)].tolist()
+        chart = charts.confusion(f"confusion_{i}", arm.arm, [results.classes[place] for place in places], kept)
+        parts.append((Heading(arm.arm, arm.arm), Plot(said, (chart,))))
+    if not parts:
+        return None
+    width = 300 if len(results.classes) <= 6 else 460 if len(results.classes) <= 12 else 560
+    caption = Paragraph(designs.labels(TEXT, results.folds)["confusion_caption"], role="soft")
+    return Section(TEXT["confusion"], (caption, SideBySide(tuple(parts), "matrices", width)), anchor="confusion")
+
+
+def _shares(predictions: Predicted, arm: str, n_classes: int) -> np.ndarray | None:
+    """(true, called) shares of the photos of the true class, mean over the arm's runs; None without a run."""
+    matrices = []
+    for run, found in predictions:
+        if run.arm == arm:
+            counts = np.zeros((n_classes, n_classes))
+            np.add.at(counts, (found.labels, found.probabilities.argmax(axis=1)), 1)
+            matrices.append(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
+    return np.mean(matrices, axis=0) if matrices else None
+
+
+def missed(store: Store, study: Study, predictions: Predicted, classes: Sequence[str]) -> Section | None:
+    """The photos that most runs got wrong, worst first; None where none was."""
+    worst = most_missed(store)
+    if not worst:
+        return None
+    thumbnails = store.thumbnails()
+    wrong: dict[str, Counter[str]] = {path: Counter() for path, _ in worst}
+    label: dict[str, str] = {}
+    for _, found in predictions:
+        for path, true, guess in zip(found.photos, found.labels, found.probabilities.argmax(axis=1), strict=True):
+            if path in wrong and guess != true:
+                wrong[str(path)][classes[int(guess)]] += 1
+                label[str(path)] = classes[int(true)]
+    photos = tuple(
+        Bitmap(
+            thumbnails.get(path),
+            path,
+            (Styled(label[path], "strong"), Styled(" "), Styled(said_of.called(wrong[path]), "soft")),
+            TEXT["no_thumbnail"],
+        )
+        for path, _ in worst
+    )
+    n = len(predictions)
+    said = said_of.missed_in_own_parts(n) if study.splits_vary else said_of.missed(n)
+    return Section(
+        TEXT["missed"], (Paragraph(said, role="soft"), Gallery(((photos, "", False),), "photos")), anchor="missed"
+    )

@@ -1,0 +1,167 @@
+"""What the runs were made with: the data, the arms, the recipe; the command, the machine, every run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from commongarden.i18n.coded import Coded
+from commongarden.i18n.language import translate
+from commongarden.records import LeftOut, Manifest, Run, Split
+from commongarden.report.document import (
+    Block,
+    Bullets,
+    Cell,
+    Fold,
+    Heading,
+    Log,
+    Paragraph,
+    Section,
+    SideBySide,
+    Styled,
+    StyledLine,
+    Table,
+)
+from commongarden.report.topics import page_data
+from commongarden.report.wording import designs, numbers, words
+from commongarden.report.wording.labels import TEXT
+from commongarden.store import Store
+from commongarden.study import Arm, Study
+from commongarden.study.recipe import FIELDS
+
+PARTS = ("train", "val", "test")
+N_PATHS = 200  # paths of left-out files that the page lists one by one
+RUN_COLUMNS = ("arm", "seed", "status", "test_accuracy", "epoch_tested", "time_taken", "device", "started")
+
+
+def section(store: Store, study: Study, manifest: Manifest, split: Split) -> Section:
+    """The data, the arms and the recipe."""
+    understood = store.understood()
+    data: list[Block] = [Heading(TEXT["data"]), Paragraph(page_data.data_name(study))]
+    if understood is not None and understood.texts:
+        data.append(Bullets(tuple(map(translate, understood.texts)), ""))
+    said = words.split_plan(study.split)
+    if study.splits_vary:
+        said += f" {designs.counts_of_first(study.folds)}"
+    data += [counts(manifest, split, f"{TEXT['data']}."), Paragraph(said, role="soft"), *_left_out(manifest, split)]
+    data += [Heading(TEXT["arms"]), arms(study, f"{TEXT['arms']}.")]
+    fields = [(field, [arm for arm in study.arms if field in study.arms[arm].overrides]) for field in FIELDS]
+    rows = tuple((field, _shown(getattr(study.recipe, field)), _own(study, field, own)) for field, own in fields)
+    kinds = tuple("declared" if own else "" for _field, own in fields)
+    header = (TEXT["field"], TEXT["value"], TEXT["own"])
+    seeds = designs.folds(study.folds, study.seed) if study.folds else words.study_seeds(study.seeds, study.seed)
+    recipe = (
+        Heading(TEXT["recipe"]),
+        Table(f"{TEXT['recipe']}. {TEXT['recipe_caption']}", header, rows, 3, TEXT["recipe"], row_kinds=kinds),
+        Paragraph(seeds),
+    )
+    return Section(TEXT["soil"], (SideBySide((tuple(data), recipe)),), anchor="soil")
+
+
+def counts(manifest: Manifest, split: Split, caption: str) -> Table:
+    """Photos of each class in the three parts, and last their sums."""
+    label = {photo.path: photo.label for photo in manifest.photos}
+    found = {part: Counter(label[path] for path in getattr(split, part)) for part in PARTS}
+    rows = [(name, [found[part][name] for part in PARTS]) for name in manifest.classes]
+    rows.append((TEXT["all"], [found[part].total() for part in PARTS]))
+    return Table(
+        caption,
+        tuple(TEXT[key] for key in ("class", *PARTS)),
+        tuple((name, *map(numbers.whole, ns)) for name, ns in rows),
+        row_kinds=(*[""] * len(manifest.classes), "line"),
+    )
+
+
+def _left_out(manifest: Manifest, split: Split) -> Iterator[Block]:
+    """What takes no part, by reason, most files first."""
+    by_reason: dict[Coded, list[str]] = {}
+    for item in (*manifest.left_out, *split.left_out):
+        by_reason.setdefault(_general(item), []).append(item.path)
+    if not by_reason:
+        yield Paragraph(TEXT["left_out_nothing"], role="soft")
+        return
+    yield Heading(TEXT["left_out"])
+    for reason, paths in sorted(by_reason.items(), key=lambda pair: (-len(pair[1]), pair[0])):
+        rest = len(paths) - N_PATHS
+        shown = (*paths[:N_PATHS], *([words.more(rest)] if rest > 0 else []))
+        yield Fold(words.left_out(reason, len(paths)), (Bullets(shown, "paths"),))
+
+
+def _general(item: LeftOut) -> Coded:
+    return item.text.changed(lambda text: text.replace(item.path, "").strip(" :") or text)
+
+
+def _own(study: Study, field: str, arms: Sequence[str]) -> str:
+    """The arms with a value of their own."""
+    return "; ".join(words.own_value(arm, _shown(getattr(study.recipe_of(arm), field))) for arm in arms)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or TEXT["none"]
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def arms(study: Study, caption: str) -> Table:
+    """Every arm with its architecture and its options."""
+    rows = tuple(
+        (
+            Cell(name, arm=name),
+            arm.arch,
+            ", ".join(f"{key} = {_shown(value)}" for key, value in _options(arm).items()),
+        )
+        for name, arm in study.arms.items()
+    )
+    return Table(caption, (TEXT["arm"], TEXT["architecture"], TEXT["options"]), rows, n_left=3)
+
+
+def _options(arm: Arm) -> dict[str, object]:
+    given = {key: value for key, value in arm.options.items() if value != ""}  # no file of weights
+    return {**given, **({"ablated": arm.ablated} if arm.ablated else {})}
+
+
+def made(store: Store, study: Study, runs: Sequence[Run], histories: page_data.Histories) -> Section:
+    """The command, the machine and every run."""
+    blocks: list[Block] = []
+    if command := page_data.command(store):
+        blocks += [Heading(TEXT["command"]), Log((command,), TEXT["command"])]
+    if runs:
+        blocks += [Heading(TEXT["machine"]), *map(Paragraph, page_data.machine_lines(runs)), Heading(TEXT["versions"])]
+        blocks.append(Paragraph(", ".join(f"{name} {version}" for name, version in page_data.versions(runs))))
+        blocks.append(_hashes(runs))
+    for run in runs:
+        if run.status == "failed":
+            blocks.append(Paragraph(words.failure(run), role="notice"))
+            if run.failure is not None and run.failure.traceback:
+                blocks.append(Fold(TEXT["traceback"], (Log(tuple(run.failure.traceback.split("\n"))),)))
+    if runs:
+        text = designs.labels(TEXT, study.folds)
+        rows = tuple(_run_row(run, histories) for run in runs)
+        header = tuple(text[key] for key in RUN_COLUMNS)
+        blocks.append(Fold(TEXT["runs"], (Table(f"{TEXT['runs']}.", header, rows, len(header)),)))
+    return Section(TEXT["made"], tuple(blocks), anchor="made")
+
+
+def _hashes(runs: Sequence[Run]) -> StyledLine:
+    """Data and split; more than one hash under a name would be a mixed study."""
+    spans, before = [], f"{TEXT['hashes']}: "
+    for what, name in (("hash_data", "data"), ("hash_split", "split")):
+        found = ", ".join(dict.fromkeys(getattr(run.hashes, name)[:12] for run in runs))
+        spans += [Styled(f"{before}{TEXT[what]} "), Styled(found, "code")]
+        before = ", "
+    return StyledLine(tuple(spans), "soft")
+
+
+def _run_row(run: Run, histories: page_data.Histories) -> tuple[str, ...]:
+    """A run in one line."""
+    seconds = sum(epoch.seconds for epoch in histories[run.arm].get(run.seed, ()))
+    return (
+        run.arm,
+        str(run.seed),
+        TEXT[run.status],
+        "" if run.test_accuracy is None else numbers.percent(run.test_accuracy),
+        str(run.selected_epoch or ""),
+        numbers.number(seconds) if seconds else "",
+        run.device,
+        run.started.replace("T", " ")[:16],
+    )

@@ -1,0 +1,3 @@
+"""Nothing here is a test: these are the folders of users."""
+
+collect_ignore_glob = ["*"]
