@@ -143,7 +143,7 @@ def brackets(tmp_path, monkeypatch):
     write_brackets(tmp_path)
     monkeypatch.setattr(language, "CATALOGUES", tmp_path)
     monkeypatch.setitem(sentences.LANGUAGES, "xx", lambda found: "")  # these have a module for each language
-    kept = (language._catalogue, language._templates, language._told)
+    kept = (language._catalogue, language._texts)
     for cached in kept:
         cached.cache_clear()
     monkeypatch.setenv("COMMONGARDEN_LANG", "xx")

@@ -15,6 +15,7 @@ from commongarden.cli import main
 from commongarden.data import folder, image
 from commongarden.errors import DataError, StudyError, unknown
 from commongarden.i18n import language
+from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import CATALOGUES, Message, _, ngettext, translate, used
 from commongarden.i18n.particles import FORMS, sound, with_particle
 from commongarden.records import Failure
@@ -312,10 +313,10 @@ def test_all_that_a_command_prints_was_looked_up(brackets, arguments):
         ("", ""),
     ],
 )
-def test_a_record_is_said_in_the_language_in_use(record, korean):
-    assert translate(record) == record
+def test_a_record_of_an_earlier_version_is_said_in_the_language_in_use(record, korean):
+    assert translate(Coded(record)) == record
     with used("ko"):
-        assert translate(record) == korean
+        assert translate(Coded(record)) == korean
 
 
 def test_a_failure_says_where_in_the_language_in_use():

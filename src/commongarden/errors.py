@@ -14,19 +14,24 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from commongarden.i18n.coded import Coded, verbatim
 from commongarden.i18n.language import _
 
 LONGEST = 2500  # letters of a message; one that quotes a whole file hides what it says
 
 
 class CommonGardenError(Exception):
-    """Any mistake a user can mend. The command line prints it without a traceback. A long message loses its middle."""
+    """Any mistake a user can mend. The command line prints it without a traceback. A long message loses its middle.
+
+    reason: the message as a record keeps it, in English where it was made with `N_`.
+    """
 
     def __init__(self, message: object = "") -> None:
         text = str(message)
         if len(text) > LONGEST:
             text = f"{text[: LONGEST * 2 // 3]} [...] {text[-LONGEST // 3 :]}"
         super().__init__(text)
+        self.reason = message if isinstance(message, Coded) and text == message else verbatim(text)
 
 
 class ArchError(CommonGardenError):
@@ -47,6 +52,11 @@ class StoreError(CommonGardenError):
 
 class RunnerError(CommonGardenError):
     """Workers that cannot be started or do not answer."""
+
+
+def reason_of(error: BaseException) -> Coded:
+    """Why it was raised, as a record keeps it."""
+    return error.reason if isinstance(error, CommonGardenError) else verbatim(str(error))
 
 
 def unknown(kind: str, found: object, accepted: Iterable[str], *, where: str = "") -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from commongarden.records import Estimate
-from commongarden.stats.holm import holm_levels
+from commongarden.stats.holm import ALPHA, holm_levels
 from commongarden.stats.means import Mean
 from commongarden.study import Study
 from forensic_study.combined import Tested, combined, shared_seeds
@@ -20,7 +20,6 @@ from forensic_study.combined import Tested, combined, shared_seeds
 MAKER = "commongarden.forensics:network"
 POOL = "scrambled_pool"
 DEFECTS = (POOL, "constant_statistics", "slow_statistics", "all_positions", "overwritten_sum")
-ALPHA = 0.05  # of all effects together
 
 EffectKind = Literal["all", "removed", "alone", "others"]
 

@@ -44,7 +44,7 @@ def generate(root: Path, n: int, seed: int = 0, on_progress: OnProgress | None =
         sizes = list(image.in_threads(draw, range(n), on_progress))
     except OSError as error:
         raise DataError(_("{path}: cannot be written ({reason})").format(path=root, reason=error.strerror)) from None
-    return Folder(GENERATED, n, min(N_CLASSES, n), sum(sizes) / n)
+    return Folder(GENERATED, n, min(N_CLASSES, n), sum(sizes) / n, is_generated=True)
 
 
 def sample(source: Path, root: Path, n: int, seed: int = 0) -> Folder:
@@ -75,7 +75,7 @@ def sample(source: Path, root: Path, n: int, seed: int = 0) -> Folder:
             path = Path(manifest.root, paths[place])
             shutil.copyfile(path, root / label / f"{i:05}{path.suffix.lower()}")
             size, taken = size + path.stat().st_size, taken + 1
-    return Folder(source.resolve().name, taken, len(manifest.classes), size / taken)
+    return Folder(source.resolve().name, taken, len(manifest.classes), size / taken, is_generated=False)
 
 
 def _jpeg(dice: np.random.Generator, number: int) -> bytes:

@@ -14,12 +14,12 @@ from commongarden.arch import Difference, Edit, Serial, Shape, Twin
 from commongarden.arch.listfile import is_list_file
 from commongarden.i18n.language import N_, _, current, pgettext
 from commongarden.io import terminal
+from commongarden.records.timings import PATH
+from commongarden.report.wording.numbers import DASH
 from commongarden.study import arm as arms
 from commongarden.study.arm import Arm
 from commongarden.study.recipe import Recipe
 
-PATH = " / "
-DASH = "\N{EN DASH}"  # of a figure that is not known
 ACTIONS = {"add": N_("add"), "remove": N_("remove"), "change": N_("change"), "move": N_("move")}
 
 
@@ -53,7 +53,7 @@ def table(arm: str, network: Serial, shape: Shape, n_classes: int, unknown: str 
         "trunk": [{"layer": name, "output": list(output)} for name, output in arch.trunk(network, shape)],
         "layers": [
             {
-                "path": " / ".join(layer.path),
+                "path": PATH.join(layer.path),
                 "kind": type(layer.node).__name__,
                 "output": list(layer.output),
                 "n_params": layer.n_params,
@@ -107,7 +107,7 @@ def print_table(found: dict[str, Any]) -> None:
     for layer in found["layers"]:
         height, width = layer["receptive_field"]
         picture.add_row(
-            layer["path"].partition(" / ")[2] or layer["path"],
+            layer["path"].partition(PATH)[2] or layer["path"],
             layer["kind"],
             arch.show_shape(tuple(layer["output"])),
             *_with_share(layer["n_params"], layer["share_of_params"]),
@@ -188,7 +188,7 @@ def print_difference(names: tuple[str, str], found: Difference) -> None:
     edits = Table(box=None, pad_edge=False, show_header=False)
     for edit in found.edits:
         what = " → ".join(dict.fromkeys(_short(part) for part in (edit.before, edit.after) if part is not None))
-        path = " / ".join(edit.paths[0][1:]) or edit.paths[0][0]
+        path = PATH.join(edit.paths[0][1:]) or edit.paths[0][0]
         edits.add_row(f"{edit.count} ×", _(ACTIONS[edit.action]), what, _("first at: {path}").format(path=path))
     console = terminal.console()
     console.print(Fitted(sizes))
@@ -286,7 +286,7 @@ def _edit(edit: Edit) -> dict[str, Any]:
         "inside": [_short(part) for part in edit.inside],
         "place": edit.place,
         "anchor": edit.anchor,
-        "paths": [" / ".join(path) for path in edit.paths],
+        "paths": [PATH.join(path) for path in edit.paths],
     }
 
 

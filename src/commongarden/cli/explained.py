@@ -99,4 +99,5 @@ def row(reason: Reason) -> dict[str, Any]:
     import msgspec
 
     found: dict[str, Any] = msgspec.to_builtins(reason)
-    return found | {"says": translate(reason.sentence)}
+    del found["code"]
+    return found | {"says": translate(reason.text)}

@@ -58,7 +58,7 @@ def describe(
     shape = shape_of(size)
     known = _known(arm, classes, order, shape, dict(map(_option, settings)))
     network = known.network(classes)
-    unknown = translate(known.origin.unknown) if known.origin is not None else ""
+    unknown = translate(known.origin.why_unknown) if known.origin is not None else ""
     found = describing.table(arm, network, shape, classes, unknown)
     if rewritten:
         network, found = describing.rewritten_table(found, network, shape, classes)

@@ -11,7 +11,7 @@ from commongarden.cli import explained, options
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, chain, print_json, setting, shape_of, write
 from commongarden.errors import StudyError
-from commongarden.i18n.language import _, pgettext, translate
+from commongarden.i18n.language import _, pgettext
 from commongarden.io import terminal
 
 if TYPE_CHECKING:
@@ -264,7 +264,7 @@ def _print_profiles(timing: Timing, depth: int, free: int | None) -> None:
                 picture.add_row(*saying.cells(row, is_block))
             console.print(Fitted(picture), highlight=False)
             console.print()
-        for text in saying.more(found, None if arm.memory is None else need(arm.memory, free), timing.energy):
+        for text in saying.more(found, None if arm.memory is None else need(arm.memory, free), timing.energy_text):
             click.echo(text)
         console.print()
     click.echo(saying.limits(roof, timing.limits.matmul_side))
@@ -320,7 +320,7 @@ def _print_split(timing: Timing, split: TimeSplit) -> None:
     click.echo(saying.rest_sentence(split))
     click.echo(saying.by_kind(split))
     for text in noise.told(timing):
-        click.echo(translate(text))
+        click.echo(text)
 
 
 def _span(found: Estimate) -> str:

@@ -10,6 +10,7 @@ import click
 from commongarden.cli import options
 from commongarden.cli.group import main
 from commongarden.cli.options import as_json, cache_dir, print_json
+from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import N_, _, ngettext, translate
 
 KINDS = {
@@ -91,9 +92,9 @@ def replay(run: Path, device: str | None, cache_dir: Path | None, as_json: bool)
         sys.exit(1)
 
 
-def _differs(what: str, stored: str, again: str) -> str:
+def _differs(what: Coded, stored: Coded, again: Coded) -> str:
     if not stored:
-        return _("{what}: {again}").format(what=_(what), again=translate(again))
+        return _("{what}: {again}").format(what=translate(what), again=translate(again))
     return _("{what}: {stored} stored, {again} now").format(
-        what=_(what), stored=translate(stored), again=translate(again) or "-"
+        what=translate(what), stored=translate(stored), again=translate(again) or "-"
     )

@@ -131,7 +131,7 @@ def pixels(root: str, photo: Photo, height: int, width: int, range: Range | None
             raise DataError(N_("has changed since it was read first; start again"))
         return image.resized(image.decode(data, range=range), height, width)
     except DataError as error:
-        raise DataError(f"{path}: {translate(str(error))}") from None
+        raise DataError(f"{path}: {translate(error.reason)}") from None
 
 
 def entries(folder: Path) -> list[Entry]:

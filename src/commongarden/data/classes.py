@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from commongarden.data.listing import Candidate
+from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import N_
 
 INVISIBLE = re.compile(r"[\u200b-\u200f\u2060\ufeff\u00ad]")
@@ -34,7 +35,7 @@ def merged(candidates: Sequence[Candidate]) -> list[Candidate]:
     return [replace(one, label=kept[one.label]) if one.label in kept else one for one in candidates]
 
 
-def said(candidates: Sequence[Candidate], is_merged: bool) -> list[str]:
+def said(candidates: Sequence[Candidate], is_merged: bool) -> list[Coded]:
     """A note, as a record, for each set of names that are nearly the same."""
     counts = Counter(candidate.label for candidate in candidates if candidate.label)
     notes = []

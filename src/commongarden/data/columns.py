@@ -10,6 +10,7 @@ from pathlib import Path
 from commongarden.data.tree import is_named_so
 from commongarden.data.vocabulary import PART_NAMES, part_of
 from commongarden.errors import DataError
+from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import N_, _
 
 PATHS = ("filepath", "filepaths", "file_path", "filename", "filenames", "file_name", "file", "image_path", "imagepath",
@@ -44,7 +45,7 @@ class Columns:
     label: str
     part: str = ""
     group: str = ""
-    notes: tuple[str, ...] = ()
+    notes: tuple[Coded, ...] = ()
 
 
 def chosen(file: Path, values: Mapping[str, Sequence[str]], names: Sequence[str], earlier: Set[str]) -> Columns | None:
@@ -127,7 +128,7 @@ def _name_of(label: str, values: Mapping[str, Sequence[str]], by_name: Mapping[s
 
 def _part(
     file: Path, columns: Mapping[str, str], values: Mapping[str, Sequence[str]], earlier: Set[str]
-) -> tuple[str, tuple[str, ...]]:
+) -> tuple[str, tuple[Coded, ...]]:
     """The column of parts, "" for none, and a note on each other column that looks like one."""
     words = {key: {value.lower() for value in values[name]} for key, name in columns.items()}
     part = next((key for key in PARTS if key in columns), "")
@@ -141,7 +142,7 @@ def _part(
                 )
             )
         part = likely[0] if likely else ""
-    notes = []
+    notes: list[Coded] = []
     for key in columns:
         found = words[key]
         meaning = {word for word in found if word in PART_WORDS or part_of(word) in PART_NAMES}

@@ -15,6 +15,7 @@ from commongarden.data import classes, fixes, groups, image, losses, regular, ta
 from commongarden.data.headers import looked_at
 from commongarden.data.listing import ACCEPTED, Candidate, in_folder, in_table
 from commongarden.errors import DataError
+from commongarden.i18n.coded import NOTHING, Coded
 from commongarden.i18n.language import N_, _
 from commongarden.io.terminal import NOT_IN_NAMES
 from commongarden.records import LeftOut
@@ -30,14 +31,14 @@ UNTESTED = N_("class {label} has no photos in the test set: the models learn it,
 @dataclass(frozen=True)
 class Listed:
     """The files of a source before any is decoded. candidates: sorted by path, those that are out already with their
-    reason. layout: how the source was understood; notes: what else a person should know of it; records, which `told`
-    says. root: what the paths begin from."""
+    reason. layout: how the source was understood; notes: what else a person should know of it; in English,
+    with their codes. root: what the paths begin from."""
 
     source: str
     root: str
     candidates: tuple[Candidate, ...]
-    layout: str = ""
-    notes: tuple[str, ...] = ()
+    layout: Coded = NOTHING
+    notes: tuple[Coded, ...] = ()
 
 
 def find(
@@ -95,7 +96,7 @@ def find(
     )
 
 
-def _masks(candidates: Sequence[Candidate]) -> list[str]:
+def _masks(candidates: Sequence[Candidate]) -> list[Coded]:
     """A note where files look like the masks of other photos, by their names."""
     stems = {posixpath.splitext(one.path)[0] for one in candidates if one.label}
     folders = {posixpath.dirname(one.path) for one in candidates if one.label}
@@ -113,9 +114,9 @@ def _masks(candidates: Sequence[Candidate]) -> list[str]:
     return [text.format(n=len(masks), path=masks[0])]
 
 
-def _printable(text: str) -> str:
+def _printable(text: Coded) -> Coded:
     """Text that names folders, without what could not be written or would act on a terminal."""
-    return NOT_IN_NAMES.sub("?", text.encode("utf-8", "replace").decode())
+    return text.changed(lambda part: NOT_IN_NAMES.sub("?", part.encode("utf-8", "replace").decode()))
 
 
 def _grouped(candidates: list[Candidate], options: DataOptions) -> list[Candidate]:
@@ -134,7 +135,7 @@ def checked(listed: Listed, keep_going: bool) -> Listed:
     return replace(listed, candidates=tuple(candidates), notes=(*listed.notes, *new))
 
 
-def _in_parts(listed: Listed, keep_going: bool) -> tuple[list[Candidate], list[str]]:
+def _in_parts(listed: Listed, keep_going: bool) -> tuple[list[Candidate], list[Coded]]:
     """The candidates, without the classes that the training set lacks; and a note for each class that a part lacks."""
     candidates = list(listed.candidates)
     labels: defaultdict[str, set[str]] = defaultdict(set)
@@ -180,7 +181,7 @@ def _lacks(source: str, labels: Mapping[str, set[str]], lacking: Sequence[tuple[
     ).format(source=source, label=label, part=_(part), more=more, labels=", ".join(labels), meaning=meaning[part])
 
 
-def _check_there(source: str, root: Path, candidates: Sequence[Candidate], keep_going: bool) -> list[str]:
+def _check_there(source: str, root: Path, candidates: Sequence[Candidate], keep_going: bool) -> list[Coded]:
     """Files that a CSV names and that are not there: refused with the nearest fix where they are many, else noted."""
     missing = [one.written for one in candidates if one.written]
     if not missing:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from commongarden.data.tree import Tree, identity
 from commongarden.errors import DataError
-from commongarden.i18n.language import N_, _
+from commongarden.i18n.coded import NOTHING, Coded
+from commongarden.i18n.language import N_, _, translate
 
 MOST_FILES = 300_000  # below the CSV's folder, that are searched for the photos
 MOST_LINES = 8
@@ -45,14 +46,14 @@ def causes(root: Path, missing: Sequence[str], n: int) -> list[str]:
     counted = [(len(pairs), _line(fix, pairs, n)) for fix, pairs in found.items()]
     for said, k in addresses.items():
         text = _("{k} of {n}: {reason} ({first})")
-        counted.append((k, text.format(k=k, n=n, reason=_(said), first=first[said])))
+        counted.append((k, text.format(k=k, n=n, reason=translate(said), first=first[said])))
     return [line for _n, line in sorted(counted, key=lambda pair: -pair[0])[:MOST_LINES]]
 
 
-def address(written: str) -> str:
+def address(written: str) -> Coded:
     """Why a path that is an address names no file, as a record; "" for a path."""
     if not ADDRESS.match(written):
-        return ""
+        return NOTHING
     if written.lower().startswith("file:"):
         return N_("a file's address; write its path alone, without file://")
     return N_("a web address; download the photo and write its path")

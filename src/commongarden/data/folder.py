@@ -18,6 +18,7 @@ from commongarden.data.greys import Span
 from commongarden.data.listing import Candidate
 from commongarden.data.split import PARTS, duplicates, too_few_groups
 from commongarden.errors import DataError
+from commongarden.i18n.coded import NOTHING, Coded
 from commongarden.i18n.language import _, translate
 from commongarden.records import LeftOut, Manifest, Photo, Range
 from commongarden.study import SplitPlan
@@ -57,7 +58,7 @@ def scan(
     readable = {photo.sha256: span for photo, span in read}
     if cache_folder is not None and readable != known:
         result_cache.keep(cache_folder, key, msgspec.json.encode(readable, order="sorted"))
-    out = {one.path: one.reason for one in judged if isinstance(one, LeftOut)}
+    out = {one.path: one.text for one in judged if isinstance(one, LeftOut)}
     candidates = [replace(one, reason=out.get(one.path, one.reason)) for one in listed.candidates]
     again = checked(replace(listed, candidates=tuple(candidates)), keep_going)
     if tell is not None:
@@ -102,15 +103,15 @@ def summary(manifest: Manifest, listed: Listed | None = None) -> dict[str, Any]:
             for group in groups
             if len(_labels(group)) > 1
         ],
-        "left_out": [{"path": out.path, "reason": out.reason} for out in manifest.left_out],
+        "left_out": [{"path": out.path, "reason": out.text} for out in manifest.left_out],
     }
 
 
 def _understood(manifest: Manifest, listed: Listed) -> dict[str, Any]:
     losing = lost(listed, manifest)
-    out = {file.path: file.reason for file in manifest.left_out}
+    out = {file.path: file.text for file in manifest.left_out}
     again = [replace(one, reason=out.get(one.path, one.reason)) for one in listed.candidates]
-    again = [replace(one, reason="") if one.reason == losses.NO_TRAINING else one for one in again]
+    again = [replace(one, reason=NOTHING) if one.reason == losses.NO_TRAINING else one for one in again]
     strict = replace(listed, candidates=tuple(again), notes=())
     try:
         remarks, stops = checked(strict, True).notes, ""
@@ -163,9 +164,9 @@ def describe(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _left_out(files: Sequence[Mapping[str, str]]) -> list[str]:
+def _left_out(files: Sequence[Mapping[str, Any]]) -> list[str]:
     """The files that take no part; of many with one reason the first ones."""
-    by_reason: defaultdict[str, list[str]] = defaultdict(list)
+    by_reason: defaultdict[Coded, list[str]] = defaultdict(list)
     for out in files:
         by_reason[out["reason"]].append(out["path"])
     lines = []
@@ -216,5 +217,5 @@ def _judge(
             image.decode(data)
             span = image.span(data)
     except DataError as error:
-        return LeftOut(candidate.path, str(error))
+        return LeftOut(candidate.path, error.reason)
     return Photo(candidate.path, candidate.label, candidate.part, sha256, candidate.group), span

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from commongarden.data import mending
+from commongarden.i18n.coded import NOTHING, Coded
 from commongarden.i18n.language import N_
 from commongarden.records import Deep, Range
 
@@ -94,11 +95,11 @@ def together(spans: Iterable[Span], wanted: Range | None) -> tuple[Range | None,
     return range, Deep(len(all_of), low, high, sum(one.high < dark for one in all_of))
 
 
-def other_range(found: Span | None, range: Range | None) -> str:
+def other_range(found: Span | None, range: Range | None) -> Coded:
     """Why the values of a new photo may mean another brightness than those a network was trained on, as a record; ""
     where they mean the same. range: that of the training."""
     if found is None:
-        return ""
+        return NOTHING
     if range is None:
         return N_("it has more than 8 bits per channel, and the model was trained on photos of 8 bits")
     low, high = range
@@ -109,7 +110,7 @@ def other_range(found: Span | None, range: Range | None) -> str:
         return N_("it has values in the darkest sixteenth of the training photos' range alone, {low} to {high}").format(
             **bounds
         )
-    return ""
+    return NOTHING
 
 
 def eight_bits(picture: Image.Image, range: Range | None) -> Image.Image:

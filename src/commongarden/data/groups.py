@@ -14,6 +14,7 @@ from pathlib import Path
 
 from commongarden.data.listing import Candidate
 from commongarden.errors import DataError
+from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import N_, _
 from commongarden.io.terminal import NOT_IN_NAMES
 
@@ -43,7 +44,7 @@ class Suggested:
     example: tuple[str, str]
 
     @property
-    def said(self) -> str:
+    def said(self) -> Coded:
         """A note, as a record."""
         return N_(
             "the file names suggest {n_groups} groups of photos that belong together ({one} and {two}): if so, keep "

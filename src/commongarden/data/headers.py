@@ -45,7 +45,7 @@ def looked_at(root: Path, candidate: Candidate) -> Candidate:
     try:
         image.read_bytes(path)
     except DataError as error:
-        reason = str(error)
+        reason = error.reason
         if reason == NOT_IMAGE and kind:
             reason = N_("{kind} is a format that is not read; accepted: {accepted}").format(
                 kind=kind, accepted=kinds.ACCEPTED

@@ -17,6 +17,7 @@ from PIL import Image
 from commongarden.data import colours, greys, kinds, opening, regular
 from commongarden.data.greys import Span
 from commongarden.errors import DataError, unknown
+from commongarden.i18n.coded import NOTHING, Coded
 from commongarden.i18n.language import N_, _, translate
 from commongarden.records import Range
 
@@ -37,7 +38,7 @@ def read(path: Path, range: Range | None = None) -> Image.Image:
     try:
         return decode(read_bytes(path), range=range)
     except DataError as error:
-        raise DataError(f"{path}: {translate(str(error))}") from None
+        raise DataError(f"{path}: {translate(error.reason)}") from None
 
 
 def pixels(root: str, path: str, height: int, width: int, range: Range | None = None) -> np.ndarray:
@@ -68,7 +69,7 @@ def jpeg(root: str, path: str, size: int, range: Range | None = None) -> bytes:
 def read_bytes(path: Path) -> bytes:
     """The file's bytes, if they begin as an image does. Raises DataError with the reason alone, without the path.
 
-    The reason is English, as records are; `language.told` says it in the language in use.
+    The reason is English, as records are; `language.translate` shows it in the language in use.
     Only the first bytes of anything else are read: a folder of photos may hold a film of many gigabytes.
     """
     try:
@@ -94,13 +95,13 @@ def begins_as_photo(path: Path) -> bool:
         return False
 
 
-def not_read(path: Path) -> str:
+def not_read(path: Path) -> Coded:
     """Why files of its kind are not read, though they are known as images: a package is missing; "" where they are."""
     try:
         with regular.opened(path) as file:
             return kinds.not_read(file.read(kinds.HEAD))
     except OSError:
-        return ""
+        return NOTHING
 
 
 def decode(data: bytes, at_least: int | None = None, range: Range | None = None) -> Image.Image:

@@ -20,6 +20,7 @@ from PIL import (  # the plugins are named so that no thread meets a half-regist
     features,
 )
 
+from commongarden.i18n.coded import NOTHING, Coded
 from commongarden.i18n.language import N_
 
 ACCEPTED = "JPEG, PNG, WebP, BMP, GIF, TIFF, HEIC, AVIF, JPEG 2000, PPM, PGM, TGA"
@@ -70,7 +71,7 @@ def kind(head: bytes) -> str | None:
     return "HEIC" if brands & _HEIC else None
 
 
-def not_read(head: bytes) -> str:
+def not_read(head: bytes) -> Coded:
     """Why files that begin so are not read, in English for a record; "" where they are."""
     found = kind(head)
     if found == "HEIC" and importlib.util.find_spec(HEIF_PACKAGE) is None:
@@ -79,7 +80,7 @@ def not_read(head: bytes) -> str:
         return N_("an AVIF photo, which this version of Pillow does not read; accepted: pip install --upgrade pillow")
     if found is None and head[128:132] == b"DICM":
         return N_("a DICOM file, which is not read; accepted: the same image as 16-bit PNG or TIFF")
-    return "" if found is not None else N_("not an image file")
+    return NOTHING if found is not None else N_("not an image file")
 
 
 def formats(head: bytes) -> list[str]:

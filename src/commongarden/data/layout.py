@@ -14,6 +14,7 @@ from commongarden.data.parts import ACCEPTED, parts_of, unwrapped
 from commongarden.data.tree import Tree
 from commongarden.data.vocabulary import PICTURES, part_of
 from commongarden.errors import DataError, unknown
+from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import N_, _
 from commongarden.study.reading import ONLY
 
@@ -48,7 +49,7 @@ class Layout:
     """
 
     at: str
-    said: str
+    said: Coded
     classes: tuple[ClassFolder, ...]
     parts: Mapping[str, str]
     unlabelled: tuple[str, ...] = ()

@@ -19,6 +19,7 @@ from commongarden.data.tree import IGNORED as IGNORED
 from commongarden.data.tree import Tree, identity, is_named_so
 from commongarden.data.vocabulary import ASIDE
 from commongarden.errors import DataError
+from commongarden.i18n.coded import NOTHING, Coded
 from commongarden.i18n.language import N_, _
 
 NO_FILE = N_("no such file")
@@ -44,7 +45,7 @@ class Candidate:
     label: str
     part: str = ""
     counts: bool = True
-    reason: str = ""
+    reason: Coded = NOTHING
     group: str = ""
     written: str = ""
 
@@ -52,12 +53,12 @@ class Candidate:
 @dataclass(frozen=True)
 class Source:
     """What lies at a source. root: what the candidates' paths begin from. layout: how it was understood, and notes:
-    what else a person should know; records, which `told` says."""
+    what else a person should know; with their codes."""
 
     root: Path
     candidates: tuple[Candidate, ...]
-    layout: str
-    notes: tuple[str, ...] = ()
+    layout: Coded
+    notes: tuple[Coded, ...] = ()
 
 
 def files(folder: Path) -> Iterator[Path]:
@@ -107,7 +108,7 @@ def _of_layout(tree: Tree, found: Layout) -> Iterator[Candidate]:
                 yield Candidate(path, "", counts=False, reason=BESIDE)
 
 
-def _notes(tree: Tree, found: Layout) -> Iterator[str]:
+def _notes(tree: Tree, found: Layout) -> Iterator[Coded]:
     if tree.denied:
         yield N_("folders that cannot be read are left out with all that is in them: {n}, such as {folder}/").format(
             n=len(tree.denied), folder=min(tree.denied)
@@ -178,7 +179,7 @@ def _in_class(tree: Tree, at: str, folder: str, label: str, part: str) -> Iterat
     if not files and not denied:
         yield Candidate(f"{folder}/", "", part, counts=False, reason=N_("an empty folder, not taken for a class"))
     for path in files:
-        reason = "" if (tree.root / path).is_file() else N_("a link to nothing, or not a file")
+        reason = NOTHING if (tree.root / path).is_file() else N_("a link to nothing, or not a file")
         yield Candidate(path, label, part, counts=is_named_so(path), reason=reason)
 
 
@@ -222,7 +223,9 @@ def in_table(file: Path, is_grouped: bool = False, earlier: Set[str] = frozenset
                 file=file, line=line
             )
         )
-    notes = [N_("{file} is {encoding} text").format(file=file.name, encoding=read.encoding)] if read.encoding else []
+    notes: list[Coded] = []
+    if read.encoding:
+        notes.append(N_("{file} is {encoding} text").format(file=file.name, encoding=read.encoding))
     if said := table.SEPARATORS[read.separator]:
         notes.append(said.format(file=file.name))
     return Source(file.parent, candidates, read.said, (*notes, *read.columns.notes))
@@ -234,7 +237,7 @@ def _located(root: Path, row: table.Row) -> Candidate:
     spellings = [written, written.replace("\\", "/")]
     spellings += [unicodedata.normalize(form, spellings[1]) for form in ("NFC", "NFD")]
     path = next((spelling for spelling in spellings if _is_file(root / spelling)), spellings[1])
-    reason = "" if _is_file(root / path) else N_("not a file") if _exists(root / path) else NO_FILE
+    reason = NOTHING if _is_file(root / path) else N_("not a file") if _exists(root / path) else NO_FILE
     label = unicodedata.normalize("NFC", row.label)
     missing = written if reason == NO_FILE else ""
     if missing and (said := fixes.address(written)):

@@ -6,9 +6,11 @@ import posixpath
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from commongarden.data.listing import Candidate
 from commongarden.errors import DataError
+from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import N_, _, translate
 from commongarden.records import LeftOut
 
@@ -30,7 +32,7 @@ class Loss:
     label: str
     n: int
     n_lost: int
-    reason: str
+    reason: Coded
 
     @property
     def is_whole(self) -> bool:
@@ -39,15 +41,15 @@ class Loss:
 
 def by_class(candidates: Sequence[Candidate], left_out: Sequence[LeftOut]) -> list[Loss]:
     """The classes that lose photos, those that lose all first."""
-    reasons = {out.path: out.reason for out in left_out if out.reason != NO_TRAINING}
+    reasons = {out.path: out.text for out in left_out if out.reason != NO_TRAINING}
     n: Counter[str] = Counter()
-    lost: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    lost: defaultdict[str, Counter[Coded]] = defaultdict(Counter)
     for one in candidates:
         if not one.label or not (one.counts or one.path not in reasons):
             continue
         n[one.label] += 1
         if one.path in reasons:
-            lost[one.label][reasons[one.path].replace(one.path, "").strip(" :")] += 1
+            lost[one.label][reasons[one.path].changed(partial(_without, one.path))] += 1
     for label, reasons_of in _without_photos(candidates, reasons).items():
         n[label], lost[label] = sum(reasons_of.values()), reasons_of
     found = [
@@ -57,12 +59,16 @@ def by_class(candidates: Sequence[Candidate], left_out: Sequence[LeftOut]) -> li
     return sorted(found, key=lambda loss: (not loss.is_whole, -loss.n_lost / loss.n, loss.label))
 
 
-def _without_photos(candidates: Sequence[Candidate], reasons: Mapping[str, str]) -> dict[str, Counter[str]]:
+def _without(path: str, text: str) -> str:
+    return text.replace(path, "").strip(" :")
+
+
+def _without_photos(candidates: Sequence[Candidate], reasons: Mapping[str, Coded]) -> dict[str, Counter[Coded]]:
     """The class folders that hold no photo and nothing named as one, but other files than texts and programs."""
-    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    found: defaultdict[str, Counter[Coded]] = defaultdict(Counter)
     others: set[str] = set()
     for one in candidates:
-        reason = reasons.get(one.path, "")
+        reason = reasons.get(one.path)
         if not one.label or one.counts or not reason or reason.startswith(CONFLICT):
             others |= {one.label}
         elif posixpath.splitext(one.path)[1].lower() not in TEXTS:
@@ -70,7 +76,7 @@ def _without_photos(candidates: Sequence[Candidate], reasons: Mapping[str, str])
     return {label: counted for label, counted in found.items() if label not in others}
 
 
-def records(found: Sequence[Loss]) -> list[str]:
+def records(found: Sequence[Loss]) -> list[Coded]:
     """A sentence for each class that loses photos, as a record."""
     text = N_("class {label}: {n_lost} of {n} photos cannot be read ({reason})")
     return [
@@ -87,7 +93,7 @@ def lines(found: Sequence[Loss]) -> list[str]:
     return said
 
 
-def fallen(found: Sequence[Loss]) -> list[str]:
+def fallen(found: Sequence[Loss]) -> list[Coded]:
     """A note, as a record, for each class of which no photo can be read."""
     text = N_("class {label} is left out: none of its {n} photos can be read ({reason})")
     return [text.format(label=repr(loss.label), n=loss.n, reason=loss.reason) for loss in found if loss.is_whole]
@@ -110,7 +116,7 @@ def check(source: str, candidates: Sequence[Candidate], left_out: Sequence[LeftO
         )
     if len(unreadable) <= MOST_UNREADABLE * len(counted):
         return
-    files = "".join(f"\n  {out.path}: {translate(out.reason)}" for out in unreadable[:3])
+    files = "".join(f"\n  {out.path}: {translate(out.text)}" for out in unreadable[:3])
     more = _("\n  and {n} more").format(n=len(unreadable) - 3) if len(unreadable) > 3 else ""
     raise DataError(
         _(

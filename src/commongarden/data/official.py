@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from commongarden.data.layout import Layout
 from commongarden.data.tree import Tree
+from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import N_
 
 _NAMES = re.compile(
@@ -15,7 +16,7 @@ _NAMES = re.compile(
 )
 
 
-def said(tree: Tree, found: Layout) -> Iterator[str]:
+def said(tree: Tree, found: Layout) -> Iterator[Coded]:
     """A note, as a record, where there are such files, and the folders declare no test set with classes."""
     if "test" in found.parts.values():
         return

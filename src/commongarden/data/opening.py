@@ -20,6 +20,7 @@ from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 from commongarden.data import kinds
 from commongarden.data.mending import mended
 from commongarden.errors import DataError
+from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import N_
 
 _CUT = re.compile(r"truncated|unexpected\send\sof", re.IGNORECASE)
@@ -90,7 +91,7 @@ def _in_one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:300] or type(error).__name__
 
 
-def _unidentified(data: bytes) -> str:
+def _unidentified(data: bytes) -> Coded:
     kind = kinds.kind(data[: kinds.HEAD])
     if kind == "TIFF" and (layout := _tiff_layout(data)) is not None:
         n, bits, form = layout

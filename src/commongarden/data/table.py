@@ -15,11 +15,12 @@ from commongarden.data.columns import NONE, PART_WORDS, PATHS, Columns, plain
 from commongarden.data.tree import is_named_so
 from commongarden.data.vocabulary import PART_NAMES
 from commongarden.errors import DataError, unknown
+from commongarden.i18n.coded import NOTHING, Coded, verbatim
 from commongarden.i18n.language import N_, _
 from commongarden.io.terminal import NOT_IN_NAMES
 
 ENDINGS = (".csv", ".tsv")
-SEPARATORS = {",": "", ";": N_("{file} is separated by semicolons"), "\t": N_("{file} is separated by tabs"),
+SEPARATORS = {",": NOTHING, ";": N_("{file} is separated by semicolons"), "\t": N_("{file} is separated by tabs"),
               "|": N_("{file} is separated by vertical bars")}  # fmt: skip
 SAID = {
     (False, False): N_("Layout: the rows of {file}; paths in column {path}, classes in column {label}"),
@@ -55,11 +56,11 @@ class Table:
     separator: str
     header: tuple[str, ...]
     columns: Columns
-    encoding: str = ""  # "" for UTF-8
+    encoding: Coded = NOTHING  # "" for UTF-8
     skipped: int = 0  # lines above the header
 
     @property
-    def said(self) -> str:
+    def said(self) -> Coded:
         """How it is read, in one sentence, as a record."""
         found = self.columns
         said = SAID[bool(found.part), bool(found.group)]
@@ -168,7 +169,7 @@ def _values(header: Sequence[str], text: str, separator: str) -> dict[str, list[
     return found
 
 
-def _text(file: Path) -> tuple[str, str]:
+def _text(file: Path) -> tuple[str, Coded]:
     try:
         with regular.opened(file) as opened:
             data = opened.read()
@@ -176,14 +177,14 @@ def _text(file: Path) -> tuple[str, str]:
         raise DataError(_("{file}: cannot be read: {reason}").format(file=file, reason=error.strerror)) from None
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         try:
-            return data.decode("utf-16"), "UTF-16"
+            return data.decode("utf-16"), verbatim("UTF-16")
         except UnicodeDecodeError:
             pass
     for place, name in ((1, "utf-16-le"), (0, "utf-16-be")):  # Latin letters have a zero byte each
         if len(data) > 3 and len(data) % 2 == 0 and not any(data[place:64:2]):
             return data.decode(name, "replace"), N_("UTF-16 (no byte order mark)")
     try:
-        return data.decode("utf-8-sig"), ""
+        return data.decode("utf-8-sig"), NOTHING
     except UnicodeDecodeError as error:
         raise DataError(
             _(

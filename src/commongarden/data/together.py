@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import N_
 from commongarden.records import LeftOut, Photo
 
@@ -95,7 +96,7 @@ def _unit(photos: Iterable[Photo], seed: int | str) -> Unit:
     return Unit(ordered, hashlib.sha256(f"{seed}:{ordered[0].sha256}".encode()).digest())
 
 
-def _conflict(photo: Photo, group: Sequence[Photo]) -> str:
+def _conflict(photo: Photo, group: Sequence[Photo]) -> Coded:
     others = [f"{other.label} ({other.path})" for other in group if other.label != photo.label]
     return N_("conflicting labels: labelled {label} here, the same photo is labelled {others}").format(
         label=photo.label, others=", ".join(others)
@@ -110,7 +111,8 @@ def without_copies(unit: Unit) -> tuple[Unit, list[LeftOut]]:
     return Unit(kept, unit.rank), others
 
 
-def _copied(photo: Photo, kept: Sequence[Photo], part: str) -> str:
+def _copied(photo: Photo, kept: Sequence[Photo], declared: str) -> Coded:
+    part = N_(declared)  # a word of ours, which has its translation
     for other in kept:
         if other.sha256 == photo.sha256:
             return N_("the same photo is in the {part} part ({path}), where it stays").format(

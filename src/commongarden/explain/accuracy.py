@@ -16,7 +16,7 @@ from typing import Literal, get_args
 from commongarden import arch
 from commongarden.explain.sentences import figure, hundredths, said
 from commongarden.explain.training import branches, observations
-from commongarden.i18n.language import N_, used
+from commongarden.i18n.language import N_, recorded
 from commongarden.records import Estimate
 from commongarden.records.findings import Audit, Finding, Probe
 from commongarden.records.observation import Observation
@@ -187,7 +187,7 @@ def _of_observation(found: Observation) -> Reason:
         low, high = (None if end is None else 100 * end for end in (value.low, value.high))
         effect = Estimate(100 * value.value, low, high, value.n, value.method)
     named = "lagging norm" if kind == "lagging validation" else kind
-    with used("en"):
+    with recorded():
         sentence = said(found)
     return _reason(
         named, found.arm, found.path, "observation_at" if found.path else "observation", effect, said=sentence

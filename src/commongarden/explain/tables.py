@@ -12,6 +12,7 @@ from commongarden.explain.memory import need
 from commongarden.explain.profile import profiles
 from commongarden.explain.roofline import roofs
 from commongarden.explain.time import TimePart, TimeSplit
+from commongarden.records.reason import Reason
 from commongarden.records.timings import Timing
 
 
@@ -46,7 +47,7 @@ def split_table(timing: Timing, split: TimeSplit) -> dict[str, Any]:
         "kinds": msgspec.to_builtins(split.kinds),
         "rest": split.rest,
         "rest_share": split.rest_share,
-        "reasons": msgspec.to_builtins(told.reasons(split)),
+        "reasons": [_reason(reason) for reason in told.reasons(split)],
     }
 
 
@@ -64,6 +65,12 @@ def conditions(timing: Timing) -> dict[str, Any]:
         "noise": {**msgspec.to_builtins(noise.noise(timing)), "is_noisy": noise.noise(timing).is_noisy},
         "energy": timing.energy,
     }
+
+
+def _reason(reason: Reason) -> dict[str, Any]:
+    found: dict[str, Any] = msgspec.to_builtins(reason)
+    del found["code"]
+    return found
 
 
 def _part(part: TimePart) -> dict[str, Any]:

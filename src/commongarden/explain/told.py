@@ -11,8 +11,8 @@ from commongarden.explain.memory import Need
 from commongarden.explain.profile import Profile, ProfileRow
 from commongarden.explain.roofline import Roofs
 from commongarden.explain.time import LEAST_SHARE, TimePart, TimeSplit
-from commongarden.i18n.language import N_, _, used
-from commongarden.i18n.language import translate as recorded
+from commongarden.i18n.coded import Coded
+from commongarden.i18n.language import N_, _, recorded, translate, with_commas
 from commongarden.records import Estimate
 from commongarden.records.reason import Reason
 
@@ -64,7 +64,7 @@ def _edit_name(edit: Edit) -> str:
         template = _("{said} (what changes: {details})")
     else:
         template = _("{said} (with {details} inside)") if edit.count == 1 else _("{said} (each with {details})")
-    return template.format(said=said, details=", ".join(details))
+    return template.format(said=said, details=with_commas(details))
 
 
 def _value(value: object) -> str:
@@ -113,7 +113,7 @@ def rest_sentence(split: TimeSplit) -> str:
 
 def reasons(split: TimeSplit) -> tuple[Reason, ...]:
     """The parts that may be called reasons, as records, the largest first."""
-    with used("en"):
+    with recorded():
         return tuple(
             Reason("time", reason_kind(part), part.arm, part.path, part.effect, part_sentence(split, part))
             for part in split.reasons
@@ -211,7 +211,7 @@ def cells(row: ProfileRow, is_block: bool) -> tuple[str, ...]:
     )
 
 
-def more(found: Profile, memory: Need | None, energy: str) -> list[str]:
+def more(found: Profile, memory: Need | None, energy: Coded) -> list[str]:
     """What torch's profiler saw, memory, energy."""
     said = []
     if found.operators:
@@ -225,11 +225,11 @@ def more(found: Profile, memory: Need | None, energy: str) -> list[str]:
                 joules=found.joules.value,
                 low=_exact(found.joules.low),
                 high=_exact(found.joules.high),
-                source=recorded(energy),
+                source=translate(energy),
             )
         )
     else:
-        said.append(_("{reason}.").format(reason=recorded(energy)))
+        said.append(_("{reason}.").format(reason=translate(energy)))
     return said
 
 

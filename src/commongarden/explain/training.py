@@ -2,59 +2,45 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import statistics
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy import stats as distributions
 
 from commongarden import arch
 from commongarden.arch import Add, Node, Parallel, children, label
-from commongarden.records import Epoch, Estimate, Run
+from commongarden.explain.histories import FEWEST_EPOCHS, Trained, of_histories, over, surely_above
+from commongarden.i18n.coded import Coded
+from commongarden.records import Run
+from commongarden.records.findings import DEAD_SHARE, FACTOR, WHOLE_FACTOR
 from commongarden.records.observation import Observation, ObservationKind
 from commongarden.records.signals import Reestimated, Signal, Signals
-from commongarden.stats import at_commonest, commonest_class, mean_interval, rounding_spread
+from commongarden.stats import at_commonest, commonest_class, rounding_spread
 from commongarden.store import Store
 
-FACTOR, WHOLE_FACTOR, FEWEST_DEPTHS = 1.15, 100.0, 5  # a layer and over the depth, as in an audit
+FEWEST_DEPTHS = 5
 SHARED, MOST_SHARED = 0.05, 0.10  # of the squared gradient: the mean, and the end of its interval
 LAG = 0.05  # of the validation photos, that come right by statistics taken anew
-GAP, RISE = 0.10, 0.05  # training accuracy over validation; validation loss over its lowest
-JUMP = 0.08  # of validation accuracy from one epoch to the next, beyond what so few photos jump by chance
-FALL = 0.03  # of the training loss in the last epoch
-LR_LEFT = 0.1  # of the highest learning rate; below it the schedule has ended the training
-DEAD = 0.7  # of a rectifier's channels, as in an audit
-FEWEST_EPOCHS = 4  # in which a course can be seen
 SURE = 0.01  # p of the sign test over photos
-
-
-@dataclass(frozen=True, eq=False)
-class Grown:
-    """A run with all that is stored of it."""
-
-    run: Run
-    history: tuple[Epoch, ...]
-    signals: Signals | None
 
 
 def observations(store: Store, arm: str) -> tuple[Observation, ...]:
     """All that the arm's runs show, causes before consequences. Empty where nothing stands out."""
     runs = [run for run in store.runs() if run.arm == arm]
     done = [
-        Grown(run, store.history(arm, run.seed), store.signals(arm, run.seed))
+        Trained(run, store.history(arm, run.seed), store.signals(arm, run.seed))
         for run in runs
         if run.status == "finished"
     ]
     found = [*_diverged(arm, runs)]
     if done:
-        found += [*_commonest(store, arm, done), *_of_signals(arm, done), *_of_histories(arm, done)]
+        found += [*_commonest(store, arm, done), *_of_signals(arm, done), *of_histories(arm, done)]
     return tuple(found)
 
 
-def notes(store: Store, arm: str) -> tuple[str, ...]:
+def notes(store: Store, arm: str) -> tuple[Coded, ...]:
     """Where signals were recorded for a part of the training only: the reasons, each once, in English."""
     runs = [run for run in store.runs() if run.arm == arm]
     found = [store.signals(arm, run.seed) for run in runs]
@@ -66,32 +52,17 @@ def every_observation(store: Store) -> dict[str, tuple[Observation, ...]]:
     return {arm: observations(store, arm) for arm in store.study().arms}
 
 
-def _over(
-    values: Sequence[float], least_spread: float = 0.0, bounds: tuple[float, float] = (-math.inf, math.inf)
-) -> Estimate:
-    return mean_interval(values, least_spread=least_spread, bounds=bounds)
-
-
-def _surely_above(found: Estimate, bound: float, least: float = 0.0) -> bool:
-    """The mean above the bound; with three runs and more the interval above `least` as well, which two runs never
-    allow."""
-    return found.value >= bound and (found.n < 3 or found.low is None or found.low > least)
-
-
-# How runs ended
-
-
 def _diverged(arm: str, runs: Sequence[Run]) -> Iterator[Observation]:
     gone = [run for run in runs if run.failure is not None and run.failure.cause == "diverged"]
     if gone:
         epoch = statistics.fmean(run.failure.epoch for run in gone if run.failure)
-        share = _over([float(run in gone) for run in runs], bounds=(0.0, 1.0))
+        share = over([float(run in gone) for run in runs], bounds=(0.0, 1.0))
         yield Observation("diverged", arm, "", share, len(runs), {
             "runs": float(len(gone)), "epoch": epoch,
         })  # fmt: skip
 
 
-def _commonest(store: Store, arm: str, done: Sequence[Grown]) -> Iterator[Observation]:
+def _commonest(store: Store, arm: str, done: Sequence[Trained]) -> Iterator[Observation]:
     manifest = store.manifest()
     labels = {photo.path: photo.label for photo in manifest.photos}
     stuck = []
@@ -101,7 +72,7 @@ def _commonest(store: Store, arm: str, done: Sequence[Grown]) -> Iterator[Observ
         stuck.append(at_commonest(store, grown.run, line.accuracy))
     if any(stuck):
         losses = [grown.history[-1].train_loss for grown, is_stuck in zip(done, stuck, strict=True) if is_stuck]
-        share = _over([float(one) for one in stuck], bounds=(0.0, 1.0))
+        share = over([float(one) for one in stuck], bounds=(0.0, 1.0))
         yield Observation("commonest class", arm, "", share, len(done), {
             "runs": float(sum(stuck)), "loss": statistics.fmean(losses), "guessing": line.loss,
         })  # fmt: skip
@@ -110,7 +81,7 @@ def _commonest(store: Store, arm: str, done: Sequence[Grown]) -> Iterator[Observ
 # What passed through the layers
 
 
-def _of_signals(arm: str, done: Sequence[Grown]) -> Iterator[Observation]:
+def _of_signals(arm: str, done: Sequence[Trained]) -> Iterator[Observation]:
     recorded = [grown for grown in done if grown.signals is not None and len(grown.signals.epochs)]
     signals = [grown.signals for grown in recorded if grown.signals is not None]
     if not signals:
@@ -150,7 +121,7 @@ def _dead_branches(arm: str, network: Node, signals: Sequence[Signals]) -> Itera
         shares = [_gradient_within(one, branch) for one in signals]
         if shares and all(share is not None and share <= 1e-9 for share in shares):
             told.append(branch)
-            value = _over([share or 0.0 for share in shares])
+            value = over([share or 0.0 for share in shares])
             yield Observation("dead branch", arm, branch, value, len(signals))
 
 
@@ -171,9 +142,9 @@ def _dead_units(arm: str, signals: Sequence[Signals], told: Sequence[str]) -> It
     last = [_last(one, "dead") for one in signals]
     by_path = {path: [one[path] for one in last] for path in last[0] if all(path in one for one in last)}
     dead = {
-        path: _over(values, bounds=(0.0, 1.0))
+        path: over(values, bounds=(0.0, 1.0))
         for path, values in by_path.items()
-        if statistics.fmean(values) >= DEAD and not any(_within(path, one) for one in told)
+        if statistics.fmean(values) >= DEAD_SHARE and not any(_within(path, one) for one in told)
     }
     if dead:
         worst = max(dead, key=lambda path: dead[path].value)
@@ -208,7 +179,7 @@ def _trends(arm: str, signals: Sequence[Signals]) -> Iterator[Observation]:
         linear = [layer for layer in signals[0].layers if layer.kind == "linear"]
         path = (linear[-1] if what == "signal" else linear[0]).path
         more = {"layers": span + 1, "whole": math.exp(abs(mean) * span)}
-        yield Observation(kinds[what, grows], arm, path, _over(factors), len(signals), more)
+        yield Observation(kinds[what, grows], arm, path, over(factors), len(signals), more)
 
 
 def _slope(signals: Signals, what: str) -> tuple[float, float] | None:
@@ -234,8 +205,8 @@ def _lagging(arm: str, signals: Sequence[Signals]) -> Iterator[Observation]:
     if len(anew) < len(signals):
         return
     gained, lost = sum(one.gained for one in anew), sum(one.lost for one in anew)
-    value = _over([one.accuracy_anew - one.accuracy for one in anew], rounding_spread(_photos(anew)))
-    if not _surely_above(value, LAG) or distributions.binomtest(gained, gained + lost).pvalue > SURE:
+    value = over([one.accuracy_anew - one.accuracy for one in anew], rounding_spread(_photos(anew)))
+    if not surely_above(value, LAG) or distributions.binomtest(gained, gained + lost).pvalue > SURE:
         return
     distances = _last(signals[0], "distance")
     path = max(distances, key=lambda path: distances[path], default="")
@@ -259,7 +230,7 @@ def shared_gradient(signals: Signals, epochs: slice = slice(None)) -> list[float
     return [float(value) for value in product[there] / square[there]]
 
 
-def _noisy(arm: str, recorded: Sequence[Grown]) -> Iterator[Observation]:
+def _noisy(arm: str, recorded: Sequence[Trained]) -> Iterator[Observation]:
     """Nearly nothing of a batch's gradient is the next one's, though the loss has not come down: in the first half."""
     shares: list[float] = []
     for grown in recorded:
@@ -269,7 +240,7 @@ def _noisy(arm: str, recorded: Sequence[Grown]) -> Iterator[Observation]:
         shares += shared_gradient(grown.signals, slice(0, half))
     if len(shares) < FEWEST_EPOCHS:
         return
-    value = _over(shares)
+    value = over(shares)
     if value.value < SHARED and value.high is not None and value.high < MOST_SHARED:
         batch = float(recorded[0].run.recipe.batch_size)
         more = {"batch_size": batch, "epochs": float(len(shares))}
@@ -277,85 +248,3 @@ def _noisy(arm: str, recorded: Sequence[Grown]) -> Iterator[Observation]:
 
 
 # The course of training
-
-
-def _of_histories(arm: str, done: Sequence[Grown]) -> Iterator[Observation]:
-    epochs = [epoch for grown in done for epoch in grown.history]
-    if not all(math.isfinite(epoch.train_loss) and math.isfinite(epoch.val_loss) for epoch in epochs):
-        return  # "diverged" tells it
-    for look in (_unstable, _overfits, _improving):
-        if all(len(grown.history) >= FEWEST_EPOCHS for grown in done):
-            yield from look(arm, done)
-
-
-def _by_run(done: Sequence[Grown], figure: Callable[[Grown], float]) -> list[float]:
-    return [figure(grown) for grown in done]
-
-
-def _unstable(arm: str, done: Sequence[Grown]) -> Iterator[Observation]:
-    """Validation accuracy that jumps from epoch to epoch in the second half."""
-
-    def jump(grown: Grown) -> float:
-        half = [epoch.val_accuracy for epoch in grown.history[len(grown.history) // 2 - 1 :]]
-        jumps = statistics.fmean(abs(two - one) for one, two in itertools.pairwise(half))
-        share = statistics.fmean(half)
-        by_chance = math.sqrt(4 / math.pi * share * (1 - share) / max(grown.run.n_val, 1))  # of two unlike draws
-        return jumps - by_chance
-
-    value = _over(_by_run(done, jump))
-    if _surely_above(value, JUMP):
-        tail = [epoch.val_accuracy for epoch in done[0].history[len(done[0].history) // 2 - 1 :]]
-        yield Observation(
-            "unstable", arm, "", value, len(done), {"least": min(tail), "most": max(tail), "epochs": float(len(tail))}
-        )
-
-
-def _overfits(arm: str, done: Sequence[Grown]) -> Iterator[Observation]:
-    """Training accuracy far above validation, whose loss has risen from its lowest."""
-
-    def gap(grown: Grown) -> float:
-        last = grown.history[-1]
-        anew = grown.signals.reestimated.accuracy_anew if grown.signals and grown.signals.reestimated else 0.0
-        return last.train_accuracy - max(last.val_accuracy, anew)
-
-    def rise(grown: Grown) -> float:
-        losses = [epoch.val_loss for epoch in grown.history]
-        anew = grown.signals.reestimated.loss_anew if grown.signals and grown.signals.reestimated else math.inf
-        return min(losses[-1], anew) / max(min(losses), 1e-12) - 1
-
-    value = _over(_by_run(done, gap), rounding_spread(done[0].run.n_val))
-    risen = _over(_by_run(done, rise))
-    if _surely_above(value, GAP) and _surely_above(risen, RISE):
-        lowest = [1 + min(range(len(grown.history)), key=lambda i: grown.history[i].val_loss) for grown in done]
-        more = {
-            "train": statistics.fmean(grown.history[-1].train_accuracy for grown in done),
-            "val": statistics.fmean(grown.history[-1].val_accuracy for grown in done),
-            "rise": risen.value,
-            "lowest": statistics.median(lowest),
-        }
-        yield Observation("overfits", arm, "", value, len(done), more)
-
-
-def _improving(arm: str, done: Sequence[Grown]) -> Iterator[Observation]:
-    """Training loss still falls in the last epoch, at a learning rate that has not been let down, and validation with
-    it."""
-    if any(grown.history[-1].lr < LR_LEFT * max(epoch.lr for epoch in grown.history) for grown in done):
-        return
-    third = max(len(done[0].history) // 3, 1)
-
-    def fall(grown: Grown) -> float:
-        before, last = grown.history[-2:]
-        return 1 - last.train_loss / before.train_loss
-
-    def val_fall(grown: Grown) -> float:
-        losses = [epoch.val_loss for epoch in grown.history]
-        return 1 - statistics.fmean(losses[-third:]) / statistics.fmean(losses[-2 * third : -third])
-
-    value, val = _over(_by_run(done, fall)), _over(_by_run(done, val_fall))
-    if _surely_above(value, FALL) and _surely_above(val, 0.0):
-        more = {
-            "before": statistics.fmean(grown.history[-2].train_loss for grown in done),
-            "last": statistics.fmean(grown.history[-1].train_loss for grown in done),
-            "val": val.value,
-        }
-        yield Observation("still improving", arm, "", value, len(done), more)

@@ -1,12 +1,13 @@
-"""The language that people are told things in: English as written in the code, others from gettext catalogues.
+"""The language in which people read: English as written in the code, others from gettext catalogues.
 
     from commongarden.i18n.language import _, ngettext
 
     raise DataError(_("{path}: cannot be read").format(path=path))
     ngettext("{n} seed", "{n} seeds", n).format(n=n)
 
-Text is looked up when it is said, not when a module is imported, so the language can change while the program runs.
-Records on disk are English whatever the language: their texts are marked with `N_` and said with `told`.
+Text is looked up when it is shown, not when a module is imported, so the language can change while the program runs.
+Records on disk are English whatever the language: their texts are made with `N_`, which keeps a code beside them
+(coded.py), and shown by `translate`.
 """
 
 from __future__ import annotations
@@ -15,21 +16,21 @@ import gettext
 import locale
 import os
 import re
-import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, reduce
 from pathlib import Path
-from typing import Any
 
-from commongarden.i18n.particles import with_particle
+from commongarden.i18n import legacy
+from commongarden.i18n.coded import Code, Coded
+from commongarden.i18n.filling import filled
 
 DOMAIN = "commongarden"
 CATALOGUES = Path(__file__).parent / "locale"  # LANGUAGE/LC_MESSAGES/commongarden.po and, compiled, .mo
 VARIABLE = "COMMONGARDEN_LANG"
 
 _chosen: str | None = None
+_is_recording = False
 
 
 def languages() -> tuple[str, ...]:
@@ -58,6 +59,19 @@ def used(language: str | None) -> Iterator[None]:
         use(before)
 
 
+@contextmanager
+def recorded() -> Iterator[None]:
+    """Makes each message, for a while, as a record keeps it: in English, with its code. Plural forms have no code."""
+    global _is_recording
+    before = _is_recording
+    with used("en"):
+        _is_recording = True
+        try:
+            yield
+        finally:
+            _is_recording = before
+
+
 def current() -> str:
     """The language in use: the chosen one, else the environment's where there is a catalogue for it, else English."""
     return _chosen if _chosen is not None else _of_environment()
@@ -68,17 +82,18 @@ class Message(str):
 
     def format(self, *args: object, **kwargs: object) -> str:
         """As `str.format`."""
-        return _FORMATTER.vformat(str(self), args, kwargs)
+        return filled(self, args, kwargs)
 
 
 def _(message: str) -> str:
     """The message in the language in use."""
-    return _fillable(_catalogue(current()).gettext(message))
+    return N_(message) if _is_recording else _fillable(_catalogue(current()).gettext(message))
 
 
-def N_(message: str) -> str:
-    """The message as it is, marked for the catalogues: it is looked up later, by `_` or `told`."""
-    return message
+def N_(message: str) -> Coded:
+    """The message in English with its code, as records keep it; also marks it for the catalogues, where `_` or
+    `translate` looks it up later."""
+    return Coded(message, Code(message))
 
 
 def ngettext(one: str, many: str, n: int) -> str:
@@ -91,100 +106,46 @@ def pgettext(context: str, message: str) -> str:
     return _fillable(_catalogue(current()).pgettext(context, message))
 
 
+def with_commas(texts: Iterable[str]) -> str:
+    """The texts one after another, with commas: unlike `join`, one text with a code where they have one."""
+    return reduce(lambda first, then: _("{first}, {then}").format(first=first, then=then), texts)
+
+
 def _fillable(text: str) -> str:
-    return Message(text) if "{" in text else text  # what is said is plain text, as JSON and others want it
+    return Message(text) if "{" in text else str(text)  # what is shown is plain text, as JSON and others want it
 
 
-def translate(record: str) -> str:
-    """An English message that a record holds, in the language in use; as it is where the catalogue does not know it.
+def translate(text: Coded) -> str:
+    """A text with a code in the language in use; as it is where the catalogue does not know its message.
 
-    The message is found again by its text: of all that fit, the one with the most words of its own.
+    A text without a code is of an earlier version's record, and is found again by its words.
     """
-    return _told(current(), record)
+    texts = _texts(current())
+    if not texts:
+        return str(text)
+    if text.code is None:
+        return legacy.translate(str(text), texts)
+    try:
+        return _said(text.code, texts)
+    except (LookupError, ValueError, TypeError, RecursionError):  # another version's message, or one that was changed
+        return str(text)
 
 
-class _Formatter(string.Formatter):
-    """`str.format`, and a particle as the last letters of a field's format."""
-
-    def format_field(self, value: Any, format_spec: str) -> str:
-        found = re.fullmatch(r"(.*?)([가-힣]*)", format_spec, re.DOTALL)
-        assert found is not None
-        text = self.plain(value, found[1])
-        return with_particle(text, found[2]) if found[2] else text
-
-    def plain(self, value: Any, format_spec: str) -> str:
-        return format(value, format_spec)
-
-
-class _AsRecorded(_Formatter):
-    """Of values that were written out before: only particles are still to be chosen."""
-
-    def plain(self, value: Any, format_spec: str) -> str:
-        return str(value)
-
-    def convert_field(self, value: Any, conversion: Any) -> Any:
-        return value
-
-
-_NAMES = frozenset(("path", "label", "group", "column", "word", "file", "folder"))  # of a person's data
-_FORMATTER = _Formatter()
-_AS_RECORDED = _AsRecorded()
-
-
-@lru_cache(maxsize=10_000)  # a folder may hold thousands of files that are left out for a few reasons
-def _told(language: str, record: str) -> str:
-    templates = _templates(language)
-    if record in templates:
-        return templates[record].text
-    fitting = sorted(
-        (one for one in templates.values() if one.weight > 4 and all(part in record for part in one.literals)),
-        key=lambda one: -one.weight,
-    )
-    for one in fitting:
-        match = re.fullmatch(one.pattern, record, re.DOTALL)
-        if match is not None:
-            groups = match.groupdict().items()
-            found = {name: value if name in _NAMES else _told(language, value) for name, value in groups}
-            return _AS_RECORDED.vformat(one.text, (), found)
-    return record
-
-
-@dataclass(frozen=True)
-class _Template:
-    """An English message as it is found again in a record: the text between what is filled in, how many letters that
-    is, the whole as a regular expression, and the translation."""
-
-    literals: tuple[str, ...]
-    weight: int
-    pattern: str
-    text: str
+def _said(code: Code, texts: Mapping[str, str]) -> str:
+    values = {name: _said(value, texts) if isinstance(value, Code) else value for name, value in code.values.items()}
+    template = texts[code.message]
+    return filled(template, (), values) if "{" in template else template
 
 
 @cache
-def _templates(language: str) -> Mapping[str, _Template]:
-    """By English text; without plural forms and contexts, which records do not hold."""
-    known: Mapping[Any, str] = getattr(_catalogue(language), "_catalog", {})  # gettext names no other way to list it
-    found = {}
-    for message, text in known.items():
-        if not isinstance(message, str) or not message or "\x04" in message:
-            continue
-        try:
-            parts = list(string.Formatter().parse(message))
-        except ValueError:  # it shows braces and is not filled in
-            continue
-        literals, pattern, seen = [], "", set()
-        for literal, name, _spec, _conversion in parts:
-            literals.append(literal)
-            pattern += re.escape(literal)
-            if name is not None and not name.isidentifier():
-                break
-            if name:
-                pattern += f"(?P={name})" if name in seen else f"(?P<{name}>.*?)"
-                seen.add(name)
-        else:
-            weight = sum(letter.isalpha() for literal in literals for letter in literal)
-            found[message] = _Template(tuple(literals), weight, pattern, text)
-    return found
+def _texts(language: str) -> Mapping[str, str]:
+    """Translations by message, without plural forms and contexts, which no code has."""
+    known: Mapping[object, str] = getattr(_catalogue(language), "_catalog", {})  # gettext has no other way to list it
+    return {
+        message: text
+        for message, text in known.items()
+        if isinstance(message, str) and message and "\x04" not in message
+    }
 
 
 @cache

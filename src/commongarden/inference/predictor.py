@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from commongarden.arch import read
 from commongarden.data import greys, image, listing
 from commongarden.errors import DataError, StoreError
+from commongarden.i18n.coded import NOTHING, Coded
 from commongarden.i18n.language import _, translate
 from commongarden.records import Run
 from commongarden.store import read_run, read_weights
@@ -28,7 +29,7 @@ class Prediction:
     photo: str
     top: tuple[tuple[str, float], ...]
     error: str = ""
-    warning: str = ""
+    warning: Coded = NOTHING
 
 
 class Predictor(nn.Module):
@@ -90,7 +91,7 @@ def load(run: str | Path) -> Predictor:
     if record.failure is not None:
         raise StoreError(
             _("{directory}: this run failed ({reason}) and has no weights").format(
-                directory=directory, reason=translate(record.failure.reason)
+                directory=directory, reason=translate(record.failure.text)
             )
         )
     classifier = Classifier(read(record.arch), record.input, record.recipe, record.pixel_mean, record.pixel_std)

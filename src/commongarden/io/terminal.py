@@ -65,6 +65,17 @@ def broken(line: str, width: int) -> str:
     return "\n".join(lines)
 
 
+def width_of(stream: TextIO) -> int:
+    """The columns of the terminal behind a stream; 0 where there is none."""
+    if not stream.isatty():
+        return 0
+    wanted = os.environ.get("COLUMNS", "")
+    try:
+        return int(wanted) if wanted.isdecimal() else os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError):
+        return 0
+
+
 class Guarded:
     """A stream of text that lets nothing through that acts on a terminal, and breaks lines between words on one."""
 
@@ -72,21 +83,11 @@ class Guarded:
         self.stream, self.breaks = stream, breaks
 
     def write(self, text: str) -> int:
-        safe, width = harmless(text), self._width()
+        safe, width = harmless(text), width_of(self.stream) if self.breaks else 0
         if width and columns(safe) > width:
             safe = "\n".join(broken(line, width) if line.strip() else line for line in safe.split("\n"))
         self.stream.write(safe)
         return len(text)
-
-    def _width(self) -> int:
-        """The columns of the terminal; 0 where the stream is none, or where lines stay whole."""
-        if not self.breaks or not self.stream.isatty():
-            return 0
-        wanted = os.environ.get("COLUMNS", "")
-        try:
-            return int(wanted) if wanted.isdecimal() else os.get_terminal_size(self.stream.fileno()).columns
-        except (OSError, ValueError):
-            return 0
 
     def writelines(self, lines: Iterable[str]) -> None:
         for line in lines:
@@ -122,7 +123,7 @@ def verbatim(text: str, *, stderr: bool = False) -> None:
 
 def console(*, stderr: bool = False) -> Console:
     """A console of rich on a guarded stream: its own colours pass, what the text holds does not."""
-    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.console import Console, ConsoleDimensions, ConsoleOptions, RenderableType
     from rich.segment import Segment
 
     class GuardedConsole(Console):
@@ -134,4 +135,8 @@ def console(*, stderr: bool = False) -> Console:
                     yield Segment(harmless(segment.text), segment.style)
 
     stream: Any = sys.stderr if stderr else sys.stdout
-    return GuardedConsole(file=stream.stream if isinstance(stream, Guarded) else stream, markup=False, emoji=False)
+    stream = stream.stream if isinstance(stream, Guarded) else stream
+    made = GuardedConsole(file=stream, markup=False, emoji=False)
+    if made.is_dumb_terminal and (width := width_of(stream)):
+        made.size = ConsoleDimensions(width, made.height)  # rich takes every dumb terminal for one of 80 columns
+    return made

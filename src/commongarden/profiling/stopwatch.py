@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from commongarden.train.activations import tensors
+from commongarden.train.torch_private import at_end_of_backward
 
 Now = Callable[[], int]  # nanoseconds
 
@@ -114,7 +115,7 @@ class Stopwatch:
         return result
 
     def _backward_begins(self, gradient: Tensor) -> None:
-        torch.autograd.Variable._execution_engine.queue_callback(lambda: self.mark("backward_ends"))
+        at_end_of_backward(lambda: self.mark("backward_ends"))
         self.mark("backward_begins")
 
     def _timed(self, place: int, forward: Callable[..., Any]) -> Callable[..., Any]:

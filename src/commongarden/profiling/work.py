@@ -9,16 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.activation import MultiheadAttention
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.conv import _ConvNd
-from torch.nn.modules.dropout import _DropoutNd
-from torch.nn.modules.pooling import _AdaptiveAvgPoolNd, _AvgPoolNd, _MaxPoolNd
 
+from commongarden.arch.trace import FLOAT_BYTES
 from commongarden.train.activations import tensors
 from commongarden.train.build import ACTIVATIONS, Concatenated, Noise, Summed, auxiliary_logits
 from commongarden.train.counting import Macs
-
-FLOAT_BYTES = 4
+from commongarden.train.torch_private import AdaptiveAvgPoolNd, AvgPoolNd, BatchNorm, ConvNd, DropoutNd, MaxPoolNd
 
 
 @dataclass(frozen=True)
@@ -98,22 +94,28 @@ def kind(module: nn.Module) -> str:
     for types, name in KINDS:
         if isinstance(module, types):
             return name
-    return "block" if next(module.children(), None) is not None else type(module).__name__
+    if next(module.children(), None) is not None:
+        return "block"
+    name = type(module).__name__
+    return f"{name} (class)" if name in WORDS else name
 
 
 KINDS: tuple[tuple[Any, str], ...] = (
-    (_ConvNd, "convolution"),
+    (ConvNd, "convolution"),
     (nn.Linear, "dense layer"),
-    (_BatchNorm, "batch norm"),
+    (BatchNorm, "batch norm"),
     ((nn.LayerNorm, nn.GroupNorm), "normalization"),
     ((*ACTIVATIONS.values(), nn.ReLU6, nn.Hardswish, nn.Softmax), "activation"),
-    ((_MaxPoolNd, _AvgPoolNd, _AdaptiveAvgPoolNd), "pool"),
-    (_DropoutNd, "dropout"),
+    ((MaxPoolNd, AvgPoolNd, AdaptiveAvgPoolNd), "pool"),
+    (DropoutNd, "dropout"),
     (Noise, "noise"),
     (MultiheadAttention, "attention"),
     (Concatenated, "concatenation"),
     (Summed, "sum"),
 )
+# words for more than layers, which are translated: a class of somebody else's of that name is none of them
+WORDS = {"Add", "Parallel", "block", "branch", "data", "loss", "optimizer", "other", "shortcut"}
+WORDS |= {name for _types, name in KINDS}
 
 
 def _holds(module: nn.Module) -> bool:
@@ -137,7 +139,7 @@ def _bytes(module: nn.Module, inputs: list[Tensor], outputs: list[Tensor]) -> in
     weights = sum(parameter.numel() for parameter in module.parameters(recurse=False))
     forward = given + weights + put_out
     backward = put_out + (given if weights or gradient_given else 0) + gradient_given + 2 * weights
-    indices = 2 * 8 * put_out if isinstance(module, _MaxPoolNd) else 0  # where the greatest was, int64
+    indices = 2 * 8 * put_out if isinstance(module, MaxPoolNd) else 0  # where the greatest was, int64
     return FLOAT_BYTES * (forward + backward) + indices
 
 

@@ -16,7 +16,7 @@ from commongarden.io.reader import Kind, json_of
 from commongarden.records import Machine
 
 BENCH_SCHEMA = 2
-GENERATED = N_("generated")
+GENERATED = "generated"
 PLAIN, MEMORY, TIMM, OURS = "plain", "memory", "timm", "ours"
 WAYS = {
     PLAIN: N_("plain script"),
@@ -29,17 +29,19 @@ WAYS = {
 @dataclass(frozen=True)
 class Folder:
     """Photos that were trained on. name: "generated", or the user's folder without those around it. n_bytes: of a
-    file, on average."""
+    file, on average. is_generated: None in records of earlier versions, where the name alone tells it."""
 
     name: str
     n_photos: int
     n_classes: int
     n_bytes: float
+    is_generated: bool | None = None
 
     @property
     def told(self) -> str:
         """Its name for the reader."""
-        return _(GENERATED) if self.name == GENERATED else self.name
+        is_generated = self.name == GENERATED if self.is_generated is None else self.is_generated
+        return _("generated") if is_generated else self.name
 
 
 @dataclass(frozen=True)

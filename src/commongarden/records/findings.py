@@ -7,6 +7,12 @@ from typing import Literal
 
 AUDIT_SCHEMA = 1
 
+# bounds that an audit at the first weights and the observations of a training share
+FACTOR = 1.15  # from one layer to the next; less is no trend
+WHOLE_FACTOR = 100.0  # of a signal over the whole depth
+DEAD_SHARE = 0.7  # of a rectifier's channels: without normalization half of a sound dense layer may be off for all
+# photos of a small batch
+
 Kind = Literal[
     "small weights",
     "large weights",

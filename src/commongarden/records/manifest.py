@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from commongarden.i18n.coded import Code, Coded, coded, keep_code, keep_codes
 from commongarden.study.brightness_range import Range
 
 
@@ -26,18 +27,46 @@ class Photo:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A file that takes no part, and why, in words for the reader."""
+    """A file that takes no part, and why, in English. code: of the reason; None in records of earlier versions."""
 
     path: str
     reason: str
+    code: Code | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        keep_code(self, "reason", "code")
+
+    @property
+    def text(self) -> Coded:
+        """The reason, to be shown by `translate`."""
+        return Coded(self.reason, self.code)
 
 
 @dataclass(frozen=True)
 class Understood:
-    """How the data of a study were read: in one sentence, and what else a person should know of them."""
+    """How the data of a study were read: in one sentence, and what else a person should know of them, in English.
+
+    layout_code, note_codes: of these texts; None and () in records of earlier versions.
+    """
 
     layout: str
     notes: tuple[str, ...] = ()
+    layout_code: Code | None = field(default=None, compare=False)
+    note_codes: tuple[Code | None, ...] = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        keep_code(self, "layout", "layout_code")
+        keep_codes(self, "notes", "note_codes")
+
+    @property
+    def text(self) -> Coded:
+        """The layout, to be shown by `translate`."""
+        return Coded(self.layout, self.layout_code)
+
+    @property
+    def texts(self) -> tuple[Coded, ...]:
+        """The notes, to be shown by `translate`."""
+        return coded(self.notes, self.note_codes)
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from commongarden.i18n.coded import Code, Coded, keep_code
 from commongarden.records import Estimate
 
 
@@ -15,7 +16,7 @@ class Reason:
     about: what it explains. kind: what it is, a stable English name such as "slow layer".
     arm: whose property it is. path: where in that arm's network, "" for all of it.
     effect: milliseconds a step ("time") or points of accuracy ("accuracy"); None where only the finding is known.
-    sentence: in English, looked up when it is told.
+    sentence: in English. code: of the sentence.
     """
 
     about: Literal["time", "accuracy"]
@@ -24,3 +25,12 @@ class Reason:
     path: str
     effect: Estimate | None
     sentence: str
+    code: Code | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        keep_code(self, "sentence", "code")
+
+    @property
+    def text(self) -> Coded:
+        """The sentence, to be shown by `translate`."""
+        return Coded(self.sentence, self.code)

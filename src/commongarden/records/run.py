@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from commongarden.i18n.coded import Code, Coded, coded, keep_code, keep_codes
 from commongarden.i18n.language import _, translate
 from commongarden.study.brightness_range import Range
 from commongarden.study.recipe import Recipe
@@ -47,16 +48,26 @@ class Epoch:
 @dataclass(frozen=True)
 class Failure:
     """Why a run has no result. epoch and step count from 1; 0 where that is not known. traceback: of the user's own
-    code, where that raised an error. cause: "diverged" where the loss became infinite or no number, "" otherwise."""
+    code, where that raised an error. cause: "diverged" where the loss became infinite or no number, "" otherwise.
+    code: of the reason; None in records of earlier versions."""
 
     reason: str
     epoch: int = 0
     step: int = 0
     traceback: str = ""
     cause: Literal["", "diverged"] = ""
+    code: Code | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        keep_code(self, "reason", "code")
+
+    @property
+    def text(self) -> Coded:
+        """The reason, to be shown by `translate`."""
+        return Coded(self.reason, self.code)
 
     def __str__(self) -> str:
-        reason = translate(self.reason)
+        reason = translate(self.text)
         if not self.epoch:
             return reason
         if not self.step:
@@ -110,6 +121,7 @@ class Run:
     repeats: whether the device promises that it can be repeated bit for bit; None in records of earlier versions.
     git: of the folder where the command was given; None where that is in no repository, or was not looked at.
     notes: in what its training departs from the recipe, or cannot be repeated, as English sentences.
+    note_codes: of these texts; () in records of earlier versions.
     range: the values that are black and white in photos with more than 8 bits per channel; None where the study has no
         such photos, and in records of earlier versions.
     """
@@ -147,6 +159,15 @@ class Run:
     git: Git | None = None
     notes: tuple[str, ...] = ()
     range: Range | None = None
+    note_codes: tuple[Code | None, ...] = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        keep_codes(self, "notes", "note_codes")
+
+    @property
+    def texts(self) -> tuple[Coded, ...]:
+        """The notes, to be shown by `translate`."""
+        return coded(self.notes, self.note_codes)
 
 
 @dataclass(frozen=True, eq=False)

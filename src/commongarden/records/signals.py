@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
 import numpy as np
 
+from commongarden.i18n.coded import Code, Coded, coded
 from commongarden.io import npz
 from commongarden.io.limits import LIMITS, Limit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 LayerKind = Literal["linear", "rectifier", "norm"]
 Signal = Literal["activation", "gradient", "update", "weight", "dead", "distance"]
@@ -61,7 +63,7 @@ class Signals:
     square, product: (epochs,) squared norm of a batch's gradient over all weights, and its product with the next
     batch's, which estimates the squared norm of the gradient that all batches share (McCandlish et al. 2018).
     A module called several times in a pass is several layers, "relu" and "relu (2)"; its weight is the first one's.
-    notes: why there are no figures of later epochs, where recording ended before training did.
+    notes: why there are no figures of later epochs, where recording ended before training did, in English.
     """
 
     layers: tuple[WatchedLayer, ...]
@@ -75,7 +77,7 @@ class Signals:
     square: np.ndarray
     product: np.ndarray
     reestimated: Reestimated | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Coded, ...] = ()
 
     def of(self, signal: Signal) -> tuple[tuple[WatchedLayer, ...], np.ndarray]:
         """The layers that have this figure in some epoch, and theirs: (epochs, those layers)."""
@@ -95,6 +97,7 @@ def to_bytes(signals: Signals) -> bytes:
         arrays["reestimated"] = np.array(dataclasses.astuple(signals.reestimated), np.float64)
     if signals.notes:
         arrays["notes"] = _text(signals.notes)
+        arrays["note_codes"] = np.frombuffer(msgspec.json.encode([note.code for note in signals.notes]), np.uint8)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
@@ -117,7 +120,7 @@ def from_file(path: Path, data: bytes, limit: Limit) -> Signals:
     return Signals(
         layers=layers,
         reestimated=anew,
-        notes=tuple(arrays["notes"].tolist()) if "notes" in arrays else (),
+        notes=_notes(arrays),
         **{name: arrays[name] for name in (*SIGNALS, "epochs", "square", "product")},
     )
 
@@ -125,6 +128,12 @@ def from_file(path: Path, data: bytes, limit: Limit) -> Signals:
 def from_bytes(data: bytes) -> Signals:
     """What `to_bytes` gave, back. Raises what `reader.BROKEN` lists where the bytes are no signals."""
     return from_file(Path("signals.npz"), data, LIMITS["signals.npz"])
+
+
+def _notes(arrays: Mapping[str, np.ndarray]) -> tuple[Coded, ...]:
+    kept = arrays["note_codes"].tobytes() if "note_codes" in arrays else b"[]"
+    codes = msgspec.json.decode(kept, type=tuple[Code | None, ...])
+    return coded(arrays["notes"].tolist(), codes) if "notes" in arrays else ()
 
 
 def _text(words: Sequence[str]) -> np.ndarray:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from commongarden.i18n.coded import Code, Coded, keep_code
 from commongarden.i18n.language import N_
 from commongarden.io import reader
 from commongarden.io.reader import Kind, json_of
@@ -118,7 +119,7 @@ class Timing:
     processor_time: whether times are those of the thread that works, which leave out the turns of other programs; else
     they are by the clock on the wall. pinned: the cores it was held to, none where the system cannot.
     stamp: nanoseconds that each look at a layer took, forward and backward, which were taken off.
-    energy: where joules come from, or why there are none.
+    energy: where joules come from, or why there are none, in English. energy_code: of this text.
     """
 
     schema: int
@@ -135,6 +136,15 @@ class Timing:
     energy: str
     processor: str = ""
     made: str = ""
+    energy_code: Code | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        keep_code(self, "energy", "energy_code")
+
+    @property
+    def energy_text(self) -> Coded:
+        """What is known of energy, to be shown by `translate`."""
+        return Coded(self.energy, self.energy_code)
 
     def arm(self, name: str) -> TimedArm:
         """The arm of this name."""

@@ -33,6 +33,7 @@ from commongarden.report.wording import words
 from commongarden.report.wording.labels import TEXT
 from commongarden.stats import Results
 from commongarden.store import Store
+from commongarden.study.built_in import text_of
 
 
 @schemapi.debug_mode(False)
@@ -46,10 +47,10 @@ def render(store: Store, results: Results) -> str:
 def _opening(store: Store, results: Results) -> tuple[Block, ...]:
     study = store.study()
     arms = [arm.arm for arm in results.arms]
-    asked = language.translate(study.description) or words.question(arms, page_data.data_name(study))
+    asked = text_of(study.description) or words.question(arms, page_data.data_name(study))
     blocks = [Paragraph(asked, role="question")]
     if (understood := store.understood()) is not None:
-        blocks.append(Paragraph(f"{language.translate(understood.layout)}.", role="soft"))
+        blocks.append(Paragraph(f"{language.translate(understood.text)}.", role="soft"))
     blocks.append(Paragraph(words.compared(results), role="soft"))
     if said := page_data.progress(store, results):
         blocks.append(Paragraph(said, role="notice"))

@@ -33,7 +33,7 @@ def render(timing: Timing, depth: int = 1, free: int | None = None) -> str:
     sections = [Section(", ".join(one.arm for one in found), (Legend(), picture, limits), anchor="roofs")]
     for i, (arm, one) in enumerate(zip(timing.arms, found, strict=True), 1):
         memory = None if arm.memory is None else need(arm.memory, free)
-        more = [Paragraph(said, role="soft") for said in told.more(one, memory, timing.energy)]
+        more = [Paragraph(said, role="soft") for said in told.more(one, memory, timing.energy_text)]
         blocks: tuple[Block, ...] = (Paragraph(told.step(one)), *_tables(one), *more)
         sections.append(Section(arm.name, blocks, anchor=f"arm-{i}", arm=arm.name))
     machine = _("{processor}, {made}").format(processor=timing.processor, made=timing.made[:10])

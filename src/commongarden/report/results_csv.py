@@ -11,6 +11,7 @@ import io
 from collections.abc import Iterator
 
 from commongarden.i18n.language import used
+from commongarden.io.csv_cells import FORMULA
 from commongarden.records import Estimate
 from commongarden.report.topics.tables import COLUMNS, OTHER_METRICS
 from commongarden.report.wording import baselines, words
@@ -25,7 +26,6 @@ UNITS = {
     "balanced_accuracy": ("balanced_accuracy", 100.0),  # per cent, as top1
     "calibration_error": ("calibration_error", 100.0),
 }
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the beginning of a formula
 
 Value = str | int | float | None
 

@@ -37,6 +37,7 @@ from commongarden.report.wording.references import Citations
 from commongarden.stats import ArmResult, Results
 from commongarden.store import Store
 from commongarden.study import Study
+from commongarden.study.built_in import text_of
 
 N_FINDINGS = 5  # of an arm's audit
 
@@ -60,11 +61,11 @@ def lab_report(store: Store, results: Results) -> Document:
 
 def _overview(store: Store, study: Study, results: Results, how: methods.Methods) -> Section:
     arms = [arm.arm for arm in results.arms]
-    blocks: list[Block] = [Paragraph(translate(study.description) or words.question(arms, page_data.data_name(study)))]
+    blocks: list[Block] = [Paragraph(text_of(study.description) or words.question(arms, page_data.data_name(study)))]
     if said := page_data.progress(store, results):
         blocks.append(Paragraph(said))
     if (understood := store.understood()) is not None:
-        blocks.append(Paragraph(f"{translate(understood.layout)}."))
+        blocks.append(Paragraph(f"{translate(understood.text)}."))
     blocks.append(setup.counts(store.manifest(), store.split(), _("Photos of each class in the three parts.")))
     blocks.append(setup.arms(study, _("The networks that were compared.")))
     return Section(_("Overview"), tuple(blocks), (terms.section(store, study), methods.section(how)))
@@ -185,7 +186,7 @@ def _conclusion(study: Study, results: Results) -> Section:
         if study.published_source:
             blocks.append(
                 Paragraph(
-                    _("The published figures come from: {source}.").format(source=translate(study.published_source))
+                    _("The published figures come from: {source}.").format(source=text_of(study.published_source))
                 )
             )
         blocks.append(figures_before)

@@ -55,7 +55,7 @@ def attribute(store: Store, prepared: PreparedData, task: AttributionTask, devic
     try:
         return Attributed(task.arm, _sight(store, prepared, task, device_name))
     except CommonGardenError as error:
-        return Attributed(task.arm, None, str(error))
+        return Attributed(task.arm, None, error.reason)
     except Exception as error:
         from commongarden.train.blame import describe_user_error
 

@@ -21,7 +21,7 @@ def look(prepared: PreparedData, plan: RunPlan) -> Audited:
     try:
         return Audited(plan.job.arm, _look(prepared, plan))
     except CommonGardenError as error:
-        return Audited(plan.job.arm, None, str(error))
+        return Audited(plan.job.arm, None, error.reason)
     except Exception as error:
         return Audited(plan.job.arm, None, describe_user_error(error))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
 
@@ -26,9 +26,11 @@ LIBRARIES = ("pillow", "torch")
 
 @dataclass(frozen=True)
 class _Timed:
-    """A pilot with the day on which it was made, as YYYY-MM-DD."""
+    """What a pilot found, with the day on which it was made, as YYYY-MM-DD."""
 
-    piloted: Piloted
+    seconds: float
+    memory_bytes: int
+    disk_bytes: int
     day: str
 
 
@@ -57,7 +59,7 @@ class CachedResults:
                 found.append(Audited(task.arm, msgspec.json.decode(data, type=Audit)))
             else:
                 timed = msgspec.json.decode(data, type=_Timed)
-                found.append(replace(timed.piloted, arm=task.arm))
+                found.append(Piloted(task.arm, timed.seconds, timed.memory_bytes, timed.disk_bytes))
                 days.append(timed.day)
         if days:
             text = ngettext(
@@ -73,7 +75,7 @@ class CachedResults:
         if isinstance(event, Audited) and event.audit is not None and (key := self._key(AuditTask(event.arm))):
             result_cache.keep(self.prepared.cache_folder, key, msgspec.json.encode(event.audit))
         if isinstance(event, Piloted) and event.seconds is not None and (key := self._key(Pilot(event.arm))):
-            timed = _Timed(replace(event, arm=""), plan.now()[:10])
+            timed = _Timed(event.seconds, event.memory_bytes, event.disk_bytes, plan.now()[:10])
             result_cache.keep(self.prepared.cache_folder, key, msgspec.json.encode(timed))
 
     def _key(self, task: Task) -> str:

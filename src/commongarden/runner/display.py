@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import _, ngettext, translate
 from commongarden.records import Epoch, Run
 from commongarden.records.classic_log import classic_log
@@ -116,7 +117,7 @@ def name_of(job: Job) -> str:
     return _("{arm}, seed {seed}").format(arm=job.arm, seed=job.seed)
 
 
-def died(job: Job, cause: str) -> str:
+def died(job: Job, cause: Coded) -> str:
     """Said where a run loses its worker."""
     return _("{run}: {cause}; another one goes on from the last checkpoint").format(
         run=name_of(job), cause=translate(cause)

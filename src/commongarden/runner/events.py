@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from commongarden.i18n.coded import NOTHING, Coded
 from commongarden.records import Epoch, Run
 from commongarden.records.findings import Audit
 from commongarden.store.attribution_maps import Attribution
@@ -43,7 +44,7 @@ class Audited:
 
     arm: str
     audit: Audit | None
-    cause: str = ""
+    cause: Coded = NOTHING
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Piloted:
     seconds: float | None
     memory_bytes: int = 0
     disk_bytes: int = 0
-    cause: str = ""
+    cause: Coded = NOTHING
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Attributed:
 
     arm: str
     sight: Attribution | None
-    cause: str = ""
+    cause: Coded = NOTHING
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Started:
 
     job: Job
     epochs_before: tuple[Epoch, ...]
-    note: str = ""
+    note: Coded = NOTHING
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ class WorkerDied:
     """A worker ended in the middle of a run, which another one takes over from its last checkpoint."""
 
     job: Job
-    cause: str
+    cause: Coded
 
 
 Task = Job | AuditTask | Pilot | AttributionTask

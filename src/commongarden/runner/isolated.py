@@ -11,6 +11,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
 from commongarden.errors import CommonGardenError
+from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import current
 from commongarden.runner import processes
 from commongarden.runner.worker_monitor import WorkerMonitor
@@ -24,7 +25,7 @@ LONG = 30  # seconds
 class Died(Exception):
     """The process ended in the middle of a call. phase: what the call was doing; cause: why, as an English sentence."""
 
-    def __init__(self, phase: str, cause: str) -> None:
+    def __init__(self, phase: str, cause: Coded) -> None:
         super().__init__(f"{phase}: {cause}")
         self.phase, self.cause = phase, cause
 

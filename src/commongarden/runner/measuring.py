@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Callable, Collection, Mapping
 
 from commongarden.errors import ArchError, CommonGardenError
+from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import N_, _, translate
 from commongarden.runner import limits
 from commongarden.runner.isolated import Calls, Died, Progress, Waits, calls
@@ -166,7 +167,7 @@ def _checked(
 
 def _noted(found: Origin, died: Died, layouts: tuple[str, ...]) -> Origin:
     note = CRASHED.format(layout=layouts[1], wanted=layouts[0], phase=_phase(died), reason=died.cause)
-    return dataclasses.replace(found, notes=(note, *found.notes))
+    return dataclasses.replace(found, notes=(note, *found.texts))
 
 
 def _crashed(arm: Arm, died: Died) -> ArchError:
@@ -178,7 +179,7 @@ def _crashed(arm: Arm, died: Died) -> ArchError:
     return ArchError(message)
 
 
-def _phase(died: Died) -> str:
+def _phase(died: Died) -> Coded:
     return origin.PHASES.get(died.phase, N_("its start"))
 
 
@@ -207,7 +208,7 @@ def _preflight(
 def _described(arm: Arm, work: Callable[[], Origin]) -> Origin:
     """What the work gives; whatever the network's code raises in it, as an error in one sentence."""
     from commongarden.train.blame import describe_user_error
-    from commongarden.train.external import user_file
+    from commongarden.train.loading import user_file
 
     try:
         return work()

@@ -40,7 +40,7 @@ def pilot(store: Store, prepared: PreparedData, plan: RunPlan) -> Piloted:
     try:
         return _pilot(store, prepared, plan)
     except (CommonGardenError, loop.Diverged) as error:
-        return Piloted(plan.job.arm, None, cause=str(error))
+        return Piloted(plan.job.arm, None, cause=error.reason)
     except (Exception, SystemExit, KeyboardInterrupt) as error:  # the code of a network may raise anything
         return Piloted(plan.job.arm, None, cause=describe_user_error(error))
 

@@ -19,7 +19,7 @@ import psutil
 from commongarden import arch
 from commongarden.arch import Node
 from commongarden.errors import RunnerError
-from commongarden.i18n.language import _
+from commongarden.i18n.language import N_, _
 from commongarden.records import SCHEMA, Failure, Git, Hashes, Machine, Run
 from commongarden.runner import limits
 from commongarden.runner.events import AuditTask, FoldJob, Job, Trial
@@ -228,10 +228,10 @@ def record(study: Study, prepared: PreparedData, job: Job, device: str) -> Run:
         n_test=len(prepared.test),
         pixel_mean=(0.0, 0.0, 0.0),
         pixel_std=(1.0, 1.0, 1.0),
-        failure=Failure("not begun"),
+        failure=Failure(N_("not begun")),
         repeats=device == "cpu" and (kept is None or kept.repeats),
         git=git_state(),
-        notes=() if kept is None else kept.notes,
+        notes=() if kept is None else kept.texts,
         range=prepared.manifest.range,
     )
 

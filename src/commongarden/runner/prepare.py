@@ -74,7 +74,7 @@ def prepare_study(
 def _notes(study: Study, store: Store, prepared: PreparedData, listed: Listed) -> Iterator[str]:
     """What a person should know of the networks and the photos before the runs."""
     for name, arm in study.arms.items():
-        for note in arm.origin.notes if arm.origin is not None else ():
+        for note in arm.origin.texts if arm.origin is not None else ():
             yield _("note: {arm}: {what}").format(arm=name, what=translate(note))
     if prepared.manifest.left_out:
         yield _left_out(prepared.manifest.left_out, losses.lines(folder.lost(listed, prepared.manifest)))
@@ -89,10 +89,10 @@ def _notes(study: Study, store: Store, prepared: PreparedData, listed: Listed) -
 
 def _left_out(files: Sequence[LeftOut], by_class: Sequence[str]) -> str:
     """The files that take no part, an example for each reason, and what each class loses."""
-    reasons: dict[str, list[str]] = {}
+    first: dict[str, LeftOut] = {}
     for file in files:
-        reasons.setdefault(file.reason, []).append(file.path)
-    examples = [LeftOut(paths[0], reason) for reason, paths in reasons.items()]
+        first.setdefault(file.reason, file)
+    examples = list(first.values())
     return ngettext(
         "warning: {n} file is left out:{files}",
         "warning: {n} files are left out:{files}",
@@ -110,7 +110,7 @@ def _in_no_part(files: Sequence[LeftOut]) -> str:
 
 def _shown(examples: Sequence[LeftOut], n: int) -> str:
     """The first of the examples, a line each, and how many of n files are not named."""
-    shown = "".join(f"\n  {file.path}: {translate(file.reason)}" for file in examples[:SHOWN])
+    shown = "".join(f"\n  {file.path}: {translate(file.text)}" for file in examples[:SHOWN])
     if more := n - min(len(examples), SHOWN):
         shown += _("\n  and {n} more, all named in split.json").format(n=more)
     return shown

@@ -14,6 +14,7 @@ from commongarden import arch
 from commongarden import store as store_files
 from commongarden.data import folder
 from commongarden.errors import StoreError
+from commongarden.i18n.coded import NOTHING, Coded, verbatim
 from commongarden.i18n.language import N_, _
 from commongarden.records import Epoch, Machine, Run
 from commongarden.runner import plan, sources
@@ -28,11 +29,11 @@ RESULTS = ("status", "selected_epoch", "test_accuracy", "test_loss", "failure", 
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that is not as it was stored. stored, again: as text."""
+    """One thing that is not as it was stored. stored, again: as text. All are English, with their codes."""
 
-    what: str
-    stored: str
-    again: str
+    what: Coded
+    stored: Coded
+    again: Coded
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def _check_same_ground(store: Store, study: Study, stored: Run) -> None:
 def _compared(before: Path, after: Path) -> Replayed:
     stored, again = store_files.read_run(before), store_files.read_run(after)
     found = [
-        Difference(name, _shown(one), _shown(two))
+        Difference(verbatim(name), _shown(one), _shown(two))
         for name in RESULTS
         if (one := getattr(stored, name)) != (two := getattr(again, name))
     ]
@@ -129,21 +130,21 @@ def _compared(before: Path, after: Path) -> Replayed:
     if one != two:
         same = [mine == theirs for mine, theirs in zip(one, two, strict=False)]
         first = (same.index(False) if False in same else len(same)) + 1
-        found.append(Difference(N_("history"), "", N_("differs from epoch {n} on").format(n=first)))
+        found.append(Difference(N_("history"), NOTHING, N_("differs from epoch {n} on").format(n=first)))
     for name, what in (("model.safetensors", N_("weights")), ("predictions.npz", N_("probabilities"))):
         if (before / name).is_file() != (after / name).is_file():
             found.append(Difference(what, _there(before / name), _there(after / name)))
     if (before / "model.safetensors").is_file() and (after / "model.safetensors").is_file():
         sums = [store_files.file_digest(path / "model.safetensors")[:12] for path in (before, after)]
         if sums[0] != sums[1]:
-            found.append(Difference(N_("weights"), f"SHA-256 {sums[0]}...", f"SHA-256 {sums[1]}..."))
+            found.append(Difference(N_("weights"), *(verbatim(f"SHA-256 {one}...") for one in sums)))
     largest = None
     if (before / "predictions.npz").is_file() and (after / "predictions.npz").is_file():
         here, there = (store_files.read_predictions(path).probabilities for path in (before, after))
         largest = float(np.abs(here - there).max(initial=0.0)) if here.shape == there.shape else float("inf")
         if here.tobytes() != there.tobytes():
             by = N_("differ by up to {largest:.2g}").format(largest=largest)
-            found.append(Difference(N_("probabilities"), "", by))
+            found.append(Difference(N_("probabilities"), NOTHING, by))
     return Replayed(stored.arm, stored.seed, tuple(found), tuple(_circumstances(stored, again)), largest)
 
 
@@ -163,7 +164,7 @@ def _circumstances(stored: Run, again: Run) -> list[Difference]:
         if run.git is not None:
             pair["git"] = run.git.commit[:12] + (" *" if run.git.is_changed else "")
     return [
-        Difference(name, pairs[0].get(name, ""), pairs[1].get(name, ""))
+        Difference(*(verbatim(text) for text in (name, pairs[0].get(name, ""), pairs[1].get(name, ""))))
         for name in sorted(pairs[0] | pairs[1])
         if pairs[0].get(name, "") != pairs[1].get(name, "")
     ]
@@ -180,9 +181,9 @@ def _flat(machine: Machine) -> dict[str, str]:
     return found | machine.packages
 
 
-def _there(path: Path) -> str:
+def _there(path: Path) -> Coded:
     return N_("kept") if path.is_file() else N_("not kept")
 
 
-def _shown(value: object) -> str:
-    return "" if value is None else str(value)
+def _shown(value: object) -> Coded:
+    return NOTHING if value is None else verbatim(str(value))

@@ -89,7 +89,8 @@ def keep(store: Store, found: Listed, manifest: Manifest) -> None:
     """Keeps beside the study how its data were understood and what each class loses, without the folders that the data
     lie in."""
     said = (*found.notes, *losses.records(folder.lost(found, manifest)))
-    notes = tuple(note.replace(f"{Path(found.source).as_posix()}/", "") for note in said)
+    folder_of = f"{Path(found.source).as_posix()}/"
+    notes = tuple(note.changed(lambda text: text.replace(folder_of, "")) for note in said)
     kept = msgspec.json.encode(Understood(found.layout, notes))
     store_files.keep(store.root, store_files.UNDERSTOOD, msgspec.json.format(kept, indent=1))
 

@@ -12,6 +12,7 @@ import torch
 
 from commongarden import store as store_files
 from commongarden.errors import ArchError, CommonGardenError
+from commongarden.i18n.coded import NOTHING, Coded
 from commongarden.i18n.language import N_
 from commongarden.io import disk
 from commongarden.records import Epoch, Failure, Predictions, Run
@@ -64,11 +65,11 @@ def train_run(
             yield RunDone(job, _stored(store, setup, state, photos, memory))
         return
     except loop.Diverged as error:
-        failure = Failure(str(error), error.epoch, error.step, cause="diverged")
+        failure = Failure(error.reason, error.epoch, error.step, cause="diverged")
     except CommonGardenError as error:
         if not isinstance(error, ArchError) or state is None:  # nothing that a run could be blamed for
             raise
-        failure = Failure(str(error), len(state.history) + 1)
+        failure = Failure(error.reason, len(state.history) + 1)
     except (Exception, SystemExit, KeyboardInterrupt) as error:  # the code of a network may raise anything
         epoch = len(state.history) + 1 if state is not None else 0
         failure = Failure(describe_user_error(error), epoch, traceback=user_traceback(error))
@@ -92,20 +93,20 @@ def _checkpoint_file(store: Store, record: Run) -> Path:
     return partial / "checkpoint.pt"
 
 
-def _restored(setup: RunSetup, device: torch.device, path: Path) -> tuple[loop.TrainState, str]:
+def _restored(setup: RunSetup, device: torch.device, path: Path) -> tuple[loop.TrainState, Coded]:
     """The training state, from the checkpoint if there is one that can be read, and what is to be noted of that."""
     state = _train_state(setup, device)
     try:
         checkpoint.restore(state, path)
     except FileNotFoundError:
-        return state, ""
+        return state, NOTHING
     except checkpoint.Unreadable as error:
         with store_files.changing(path.parent):  # beside the run, which holds nothing that is not its own
             aside = path.parent.with_suffix(".checkpoint")
             disk.rename(path, aside)
             disk.quarantine(aside)
-        return _train_state(setup, device), N_("{reason}; starts from its first epoch").format(reason=error)
-    return state, ""
+        return _train_state(setup, device), N_("{reason}; starts from its first epoch").format(reason=error.reason)
+    return state, NOTHING
 
 
 def _train_state(setup: RunSetup, device: torch.device) -> loop.TrainState:

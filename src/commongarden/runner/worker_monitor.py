@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import psutil
 
+from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import N_
 from commongarden.runner import limits
 from commongarden.runner.events import Piloted, Task
@@ -59,7 +60,7 @@ class WorkerMonitor:
             return max(UNKNOWN_PATIENCE, GAPS * self.longest)
         return max(LEAST_PATIENCE, RUNS * known.seconds, GAPS * self.longest)
 
-    def cause(self, code: int | None, batch_size: int | None) -> str:
+    def cause(self, code: int | None, batch_size: int | None) -> Coded:
         """Why a worker ended, as an English sentence. batch_size: of the run it was making."""
         if code is None or code >= 0:
             return N_("the worker ended with exit code {code}").format(code=code)
@@ -79,7 +80,7 @@ class WorkerMonitor:
             peak=peak, limit=limit, batch=batch_size // 2
         )
 
-    def stuck(self) -> str:
+    def stuck(self) -> Coded:
         """Why a stuck worker was ended."""
         return N_("the worker was stuck: no word for {seconds:.0f} s, longest before {longest:.0f} s").format(
             seconds=self.silent, longest=self.longest

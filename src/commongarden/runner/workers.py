@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from commongarden.errors import CommonGardenError, RunnerError
+from commongarden.i18n.coded import NOTHING, Coded
 from commongarden.i18n.language import N_, _, current, translate
 from commongarden.runner import allocator, limits, plan, processes
 from commongarden.runner.events import (
@@ -57,7 +58,7 @@ class _Worker:
     watch: WorkerMonitor
     job: Task | None = None
     is_ready: bool = False
-    was_stuck: str = ""
+    was_stuck: Coded = NOTHING
     goes: bool = False
     ran: str = ""
     leaves: bool = False
@@ -265,7 +266,7 @@ def _one_goes(workers: Sequence[_Worker]) -> bool:
     return True
 
 
-def _could_not_begin(cause: str) -> RunnerError:
+def _could_not_begin(cause: Coded) -> RunnerError:
     return RunnerError(
         _(
             "a worker process could not begin: {cause}. What it printed says why. A script that runs a study "

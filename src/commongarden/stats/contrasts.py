@@ -12,7 +12,7 @@ from commongarden.records import Estimate, Predictions
 from commongarden.stats.clusters import Groups, clusters
 from commongarden.stats.crossed import ONE_GROUP
 from commongarden.stats.differs import differences_of
-from commongarden.stats.holm import holm_levels, holm_p
+from commongarden.stats.holm import ALPHA, holm_levels, holm_p
 from commongarden.stats.means import Mean
 from commongarden.stats.metrics import METRICS, Metric
 from commongarden.stats.power import Remedy, remedy
@@ -24,8 +24,6 @@ from commongarden.stats.signflip import least_p, signflip_p
 from commongarden.stats.superiority import mcnemar_p, probability_better
 from commongarden.store import contract
 from commongarden.study import Contrast, Study
-
-ALPHA = 0.05  # of all contrasts of a study together
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from commongarden.records import Estimate, Predictions, Split
 from commongarden.stats.clusters import Clusters, Groups, clusters
 from commongarden.stats.crossed import ONE_GROUP, crossed_mean, photo_error
 from commongarden.stats.estimates import rounding_spread
-from commongarden.stats.holm import holm_levels, holm_p
+from commongarden.stats.holm import ALPHA, holm_levels, holm_p
 from commongarden.stats.means import Mean, student_mean
 from commongarden.stats.metrics import METRICS, Metric
 from commongarden.stats.resampled import resampled_mean
@@ -35,7 +35,6 @@ from commongarden.study.factorial import names, shown
 
 HIGHEST = 3  # factors in an interaction; those of more are not read by anyone
 NO_VARIANCE = 0.01  # between seeds, as a share of the residual one
-ALPHA = 0.05  # of all effects of a study together
 Kind = Literal["paired", "mixed model", "not converged"]
 EffectOutcome = Literal["established", "equivalent", "not resolved", "no interval", "no runs"]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+ALPHA = 0.05  # the chance that any finding of a family tested together is a false one
+
 
 def holm_levels(p: Sequence[float], alpha: float = 0.05) -> list[float]:
     """The level at which each contrast's interval is taken, so that it excludes 0 exactly where Holm rejects.

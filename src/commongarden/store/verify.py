@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from commongarden.errors import CommonGardenError, StoreError
+from commongarden.errors import CommonGardenError, StoreError, reason_of
+from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import N_
 from commongarden.io import reader
 from commongarden.records import Run
@@ -26,11 +27,11 @@ MADE_ANEW = re.compile(
 
 @dataclass(frozen=True)
 class Found:
-    """One thing that a reader of the study should know. path: within the study's folder. why: an English sentence."""
+    """One thing that a reader of the study should know. path: within the study's folder. why: in English."""
 
     kind: Kind
     path: str
-    why: str
+    why: Coded
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,13 @@ def verify(store: Store, also: Mapping[str, Callable[[Store], object]] | None = 
     return Verified(look.n_runs, look.n_files, look.n_bytes, tuple(look.found))
 
 
-def damage(folder: Path) -> list[tuple[Kind, str, str]]:
+def damage(folder: Path) -> list[tuple[Kind, str, Coded]]:
     """The files of a folder that are not what was written, with what is wrong and why. Raises StoreError, OSError."""
     try:
         known = checksums.listed(folder)
     except StoreError:
         return [("torn", checksums.FILE, N_("the list of checksums is torn or was changed"))]
-    found: list[tuple[Kind, str, str]] = []
+    found: list[tuple[Kind, str, Coded]] = []
     for name, digests in (known or {}).items():
         path = folder / name
         if not path.is_file():
@@ -145,7 +146,7 @@ class _Look:
                 if (run := self._run(arm, seed)) is not None
             }
         except CommonGardenError as error:
-            self._tell("torn", _place_of(error, store.root), str(error))
+            self._tell("torn", _place_of(error, store.root), reason_of(error))
             return
         for (arm, seed), run in runs.items():
             name = f"runs/{arm}/{seed}/run.json"
@@ -206,9 +207,9 @@ class _Look:
             read()
         except CommonGardenError as error:
             if not any(one.path == path for one in self.found):
-                self._tell("torn", path, str(error))
+                self._tell("torn", path, reason_of(error))
 
-    def _same(self, path: str, what: str, found: object, wanted: object) -> None:
+    def _same(self, path: str, what: Coded, found: object, wanted: object) -> None:
         if found != wanted:
             self._tell(
                 "contradicts",
@@ -216,7 +217,7 @@ class _Look:
                 N_("{what}: found {found}, expected {wanted}").format(what=what, found=found, wanted=wanted),
             )
 
-    def _tell(self, kind: Kind, path: str, why: str) -> None:
+    def _tell(self, kind: Kind, path: str, why: Coded) -> None:
         self.found.append(Found(kind, path, why))
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from commongarden import arch
 from commongarden.arch import External, Serial, listfile, listform
 from commongarden.errors import ArchError, StudyError, unknown
@@ -230,9 +232,15 @@ def _external_from_table(name: str, values: Mapping[str, Any]) -> Arm:
 def to_table(arm: Arm) -> dict[str, Any]:
     """The arm as a study file holds it."""
     if arm.origin is not None:
-        kept = {key: list(value) if isinstance(value, tuple) else value for key, value in vars(arm.origin).items()}
-        if not arm.origin.unknown:  # as studies always were
-            del kept["unknown"]
+        kept = {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in vars(arm.origin).items()
+            if value or key not in ("unknown", "note_codes", "unknown_code")  # as studies always were
+        }
+        if codes := arm.origin.note_codes:
+            kept["note_codes"] = msgspec.to_builtins(codes) if all(codes) else []
+        if arm.origin.unknown_code is not None:
+            kept["unknown_code"] = msgspec.to_builtins(arm.origin.unknown_code)
         return {"arch": arm.arch, **arm.options, **arm.overrides, "origin": kept}
     list_form = {"list_form": arm.list_form} if arm.list_form else {}
     parts = {"ablated": list(arm.ablated)} if arm.ablated else {}
@@ -305,51 +313,3 @@ def kept(stored: Arm | None, wanted: Arm) -> Arm:
     if stored is None or stored.origin is None:
         return wanted
     return dataclasses.replace(wanted, origin=stored.origin)
-
-
-def conflicts(name: str, stored: Arm, wanted: Arm) -> list[str]:
-    """In what two definitions of the arm `name` differ: the keys with both values. Where a file lies is no matter."""
-    before, after = _without_folder(stored), _without_folder(wanted)
-    keys = (
-        {**before, **after}
-        if before["arch"] == after["arch"]
-        else dict.fromkeys(["arch", *stored.overrides, *wanted.overrides])
-    )
-    lines = [
-        _("arms.{name}.{key}: {before!r} here, {after!r} asked for").format(
-            name=name, key=key, before=before.get(key), after=after.get(key)
-        )
-        for key in keys
-        if before.get(key) != after.get(key)
-    ]
-    if stored.origin and wanted.origin:
-        for what in ("code", "weights"):
-            old, new = getattr(stored.origin, what), getattr(wanted.origin, what)
-            if old and new and old != new and not (what == "code" and origin.is_moved(wanted.arch)):
-                told = _("arms.{name}, {arch}: the SHA-256 of its {what}").format(
-                    name=name, arch=wanted.arch, what=what
-                )
-                lines.append(
-                    _("{told}: {old}... here, {new}... asked for").format(told=told, old=old[:12], new=new[:12])
-                )
-    if stored.list_form and wanted.list_form:
-        changes = listfile.differences(stored.list_form, wanted.list_form)
-        told = f"arms.{name}, {wanted.arch}"
-        lines += [
-            _("{told}: {place}: {old} here, {new} asked for").format(told=told, place=place, old=old, new=new)
-            for place, old, new in changes[:5]
-        ]
-        if len(changes) > 5:
-            lines.append(_("{told}: {n} more places").format(told=told, n=len(changes) - 5))
-    return lines
-
-
-def _without_folder(arm: Arm) -> dict[str, Any]:
-    """An arm's table without what its file holds and where it lies; the file's name is told of both."""
-    table = to_table(arm)
-    table.pop("origin", None)
-    if arm.origin is not None:
-        table["weights"] = re.split(r"[/\\]", arm.options["weights"])[-1]
-    if table.pop("list_form", ""):
-        table["arch"] = re.split(r"[/\\]", arm.arch)[-1]
-    return table

@@ -7,6 +7,7 @@ import dataclasses
 from commongarden.i18n.language import _
 from commongarden.study import arm as arms
 from commongarden.study import tuning
+from commongarden.study.conflicts import arm_conflicts
 from commongarden.study.declared import Contrast, Study
 from commongarden.study.file import to_table
 from commongarden.study.recipe import Recipe
@@ -56,7 +57,7 @@ def conflicts(stored: Study, wanted: Study) -> list[str]:
             )
     for name in stored.arms:
         if name in wanted.arms:
-            lines += arms.conflicts(name, stored.arms[name], wanted.arms[name])
+            lines += arm_conflicts(name, stored.arms[name], wanted.arms[name])
     return lines
 
 

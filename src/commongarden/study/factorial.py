@@ -24,6 +24,7 @@ from commongarden.errors import ArchError, StudyError, unknown
 from commongarden.i18n.language import _
 from commongarden.study import arm as arms
 from commongarden.study.arm import Arm
+from commongarden.study.conflicts import arm_conflicts
 from commongarden.study.recipe import FIELDS
 
 BASE = "base"  # the key of [factors.base]
@@ -127,7 +128,7 @@ def _made(name: str, combination: Levels, base: Mapping[str, Any]) -> Arm:
 
 def check_same(name: str, combination: Levels, made: Arm, declared: Arm) -> None:
     """Refuses an arm that has a combination's name and is another one. Raises StudyError."""
-    different = arms.conflicts(name, made, declared)
+    different = arm_conflicts(name, made, declared)
     if different:
         raise StudyError(
             _("arms.{name}: the factors make this arm of {combination}, and it is declared otherwise: {cause}").format(

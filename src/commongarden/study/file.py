@@ -222,7 +222,7 @@ def _contrasts(rows: object) -> Iterator[Contrast]:
 def _mapping(table: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     value = table.get(key, {})
     if not isinstance(value, Mapping):
-        raise StudyError(f"{key}: found {value!r}, accepted: a table ([{key}])")
+        raise StudyError(_("{key}: found {value!r}, accepted: a table ([{key}])").format(key=key, value=value))
     return value
 
 

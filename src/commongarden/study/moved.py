@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from commongarden.i18n.language import _
+from commongarden.i18n.language import N_, _
 
 REPOSITORY = Path(__file__).parents[3]
 STUDIES = {"forensics": "examples/forensics/forensics.toml"}
 MODULES = {"commongarden.forensics": "examples/forensics/defective_networks.py"}
+TEXTS = (  # of those studies, which stored ones have
+    N_("How much of the published figures do the framework's defects explain?"),
+    N_("student's lab report, NumPy teaching framework, one run each"),
+)
 
 
 def find(path: str) -> Path | None:

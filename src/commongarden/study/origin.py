@@ -9,11 +9,12 @@ import hashlib
 import importlib.util
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.machinery import PathFinder
 from pathlib import Path
 
 from commongarden.errors import ArchError, unknown
+from commongarden.i18n.coded import Code, Coded, coded, keep_code, keep_codes
 from commongarden.i18n.language import N_, _
 from commongarden.study import moved
 
@@ -46,7 +47,8 @@ class Origin:
     preflight: version of the preflight check that it passed; 0 in studies of earlier versions. layout: the memory
     layout that it is trained in where the recipe's does not work with it, else "". repeats: whether two identical steps
     gave the same bits. init: "own" where its code sets weights that the recipe would draw, else "". notes: what the
-    check found, as English sentences.
+    check found, as English sentences. note_codes, unknown_code: of these texts; () and None in studies of earlier
+    versions.
     """
 
     code: str = ""
@@ -64,6 +66,22 @@ class Origin:
     repeats: bool = True
     notes: tuple[str, ...] = ()
     unknown: str = ""  # why macs and activation_bytes are arch.UNKNOWN, where they are
+    note_codes: tuple[Code | None, ...] = field(default=(), compare=False)
+    unknown_code: Code | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        keep_codes(self, "notes", "note_codes")
+        keep_code(self, "unknown", "unknown_code")
+
+    @property
+    def texts(self) -> tuple[Coded, ...]:
+        """The notes, to be shown by `translate`."""
+        return coded(self.notes, self.note_codes)
+
+    @property
+    def why_unknown(self) -> Coded:
+        """Why its cost is not known, to be shown by `translate`."""
+        return Coded(self.unknown, self.unknown_code)
 
     def fits(self, n_classes: int, input: tuple[int, int, int]) -> bool:
         """Whether it was measured for this many classes and this input."""

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import BackwardCFunction
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from commongarden.train.build import Summed
 from commongarden.train.channels import Channels, by_channel
+from commongarden.train.torch_private import BatchNorm, is_functorch_wrapped_tensor
 
 Linear = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
 RECTIFIERS = (nn.ReLU, nn.ReLU6, nn.Hardswish)
@@ -207,7 +207,7 @@ def tensors(value: Any) -> list[Tensor]:
 
 
 def _is_plain(x: Tensor) -> bool:
-    return x.layout == torch.strided and not x.is_nested and not torch._C._functorch.is_functorch_wrapped_tensor(x)
+    return x.layout == torch.strided and not x.is_nested and not is_functorch_wrapped_tensor(x)
 
 
 def first(value: Any) -> Tensor | None:
@@ -274,7 +274,7 @@ def walk(node: Any, depths: dict[Any, int]) -> tuple[bool, int]:
 def fresh_statistics(network: nn.Module) -> Iterator[None]:
     """While open, a training pass sets a batch norm's running statistics to those of its batch, so that evaluation
     differs from training by what is random only. Afterwards they, and all other buffers and modes, are as before."""
-    norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+    norms = [module for module in network.modules() if isinstance(module, BatchNorm)]
     momenta = [norm.momentum for norm in norms]
     buffers = [(buffer, buffer.clone()) for buffer in network.buffers()]
     modes = [(module, module.training) for module in network.modules()]

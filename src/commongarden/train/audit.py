@@ -22,14 +22,14 @@ from commongarden.train import measure, streams
 from commongarden.train.activations import ActivationCapture, fresh_statistics, linear_calls, tensors, watched
 from commongarden.train.blame import describe_user_error
 from commongarden.train.build import auxiliary_logits, build, module_name
-from commongarden.train.external import ExternalNetwork, user_file
+from commongarden.train.external import AUXILIARY_WEIGHT, ExternalNetwork
 from commongarden.train.initialize import initialize
+from commongarden.train.loading import user_file
 from commongarden.train.recording import path_of
 from commongarden.train.symptoms import Passes, Plan, symptoms
 
 MOST_PHOTOS, FEWEST_PHOTOS = 16, 3
 MACS = 8e9  # of one forward pass: a few seconds on one core for all passes
-AUXILIARY_WEIGHT = 0.3  # of the further outputs of networks from elsewhere (Szegedy et al. 2014, section 5)
 
 
 def audit(

@@ -1,6 +1,6 @@
 """Errors that other people's code raises: in one sentence with their file and line, and as a traceback of their frames.
 
-Text is English, as records hold it; `language.told` says it in the language in use.
+Text is English with its code, as records hold it; `language.translate` shows it in the language in use.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from types import CodeType
 
 from commongarden.errors import CommonGardenError
+from commongarden.i18n.coded import Coded, verbatim
 from commongarden.i18n.language import N_
 
 MOST_LETTERS = 400  # of an error's message
@@ -24,7 +25,7 @@ PLACE = N_("{error} ({file}, line {line}, in {function})")
 PLACE_IN_FILE = N_("{error} ({file}, line {line})")
 
 
-def describe_user_error(error: BaseException, root_file: str | Path = "") -> str:
+def describe_user_error(error: BaseException, root_file: str | Path = "") -> Coded:
     """The error in one sentence: "ValueError: wrong width (mynet.py, line 12, in Net.forward)".
 
     The place is the innermost one in the user's code; in a library's (timm, torchvision) where no frame is the user's;
@@ -33,13 +34,13 @@ def describe_user_error(error: BaseException, root_file: str | Path = "") -> str
     """
     error = _root(error)
     if isinstance(error, CommonGardenError):
-        return str(error)
+        return error.reason
     text = _text(error)
     if isinstance(error, SyntaxError) and error.filename:
         return PLACE_IN_FILE.format(error=text, file=Path(error.filename).name, line=error.lineno)
     whose = _owners([file for file, _line, _code in _places(error)], root_file)
     if not whose or min(whose) > LIBRARY:
-        return text
+        return verbatim(text)
     file, line, code = next(
         place for place, owner in zip(reversed(_places(error)), reversed(whose), strict=True) if owner == min(whose)
     )

@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.hooks import RemovableHandle
 
+from commongarden.i18n.coded import Coded
 from commongarden.records.signals import SIGNALS, LayerKind, Reestimated, Signals, WatchedLayer
 from commongarden.train.activations import RECTIFIERS, TINY, Linear, first, walk
 from commongarden.train.channels import Channels
+from commongarden.train.torch_private import BatchNorm
 
 STEPS_A_LOOK = 50  # of an epoch's steps, the layers are looked at in one for so many
 MOST_LOOKS = 4
@@ -79,7 +80,7 @@ class Capture:
             for name, module in self.network.named_modules():
                 if isinstance(module, torch.jit.ScriptModule):
                     continue  # it takes no hooks
-                if isinstance(module, _BatchNorm) and _moves(module):
+                if isinstance(module, BatchNorm) and _moves(module):
                     self._norm_hooks(name, module)
                 else:
                     self._hook(module.register_forward_hook, self._ended_hook(name), with_kwargs=True)
@@ -147,7 +148,7 @@ class Capture:
         self.layers = {name: WatchedLayer(path, kind, depth) for name, path, kind, depth in state["layers"]}
         self.rows = list(state["rows"])
 
-    def signals(self, reestimated: Reestimated | None, notes: tuple[str, ...]) -> Signals:
+    def signals(self, reestimated: Reestimated | None, notes: tuple[Coded, ...]) -> Signals:
         """All epochs so far."""
         names = list(self.layers)
 
@@ -216,17 +217,17 @@ class Capture:
         before = self._alive.get(name, alive)
         self._alive[name] = None if before is None or before.shape != alive.shape else before | alive
 
-    def _norm_hooks(self, name: str, module: _BatchNorm) -> None:
+    def _norm_hooks(self, name: str, module: BatchNorm) -> None:
         """The batch's statistics follow from how far the running ones move, which costs nothing."""
         kept: list[tuple[Tensor, Tensor]] = []
 
         def before(module: nn.Module, given: tuple[Any, ...]) -> None:
-            assert isinstance(module, _BatchNorm)
+            assert isinstance(module, BatchNorm)
             if self._calls is not None:
                 kept[:] = [_statistics(module)]
 
         def after(module: nn.Module, given: tuple[Any, ...], output: Any) -> None:
-            assert isinstance(module, _BatchNorm)
+            assert isinstance(module, BatchNorm)
             assert module.momentum is not None
             result = first(output)
             if self._calls is None or result is None:
@@ -279,11 +280,11 @@ def _spread_out(n: int, steps: int) -> set[int]:
     return {1 + (2 * i + 1) * max(steps - 1, 0) // (2 * n) for i in range(n)}
 
 
-def _moves(norm: _BatchNorm) -> bool:
+def _moves(norm: BatchNorm) -> bool:
     return norm.training and norm.track_running_stats and bool(norm.momentum)
 
 
-def _statistics(norm: _BatchNorm) -> tuple[Tensor, Tensor]:
+def _statistics(norm: BatchNorm) -> tuple[Tensor, Tensor]:
     assert norm.running_mean is not None
     assert norm.running_var is not None
     mean, var = (found.detach().clone().cpu().double() for found in (norm.running_mean, norm.running_var))

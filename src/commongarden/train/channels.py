@@ -12,17 +12,20 @@ from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
-from torch.nn.modules.conv import _ConvNd
-from torch.nn.modules.pooling import (
-    _AdaptiveAvgPoolNd,
-    _AdaptiveMaxPoolNd,
-    _AvgPoolNd,
-    _LPPoolNd,
-    _MaxPoolNd,
+
+from commongarden.train.torch_private import (
+    AdaptiveAvgPoolNd,
+    AdaptiveMaxPoolNd,
+    AvgPoolNd,
+    BatchNorm,
+    ConvNd,
+    LPPoolNd,
+    MaxPoolNd,
+    NormBase,
+    saved,
 )
 
-POOLS = (_AdaptiveAvgPoolNd, _AdaptiveMaxPoolNd, _AvgPoolNd, _LPPoolNd, _MaxPoolNd)
+POOLS = (AdaptiveAvgPoolNd, AdaptiveMaxPoolNd, AvgPoolNd, LPPoolNd, MaxPoolNd)
 # autograd's names, without "Backward0", of what leaves every number's place, or the order of dimensions, as it was
 KEEPING = frozenset({
     "Abs", "Add", "AdaptiveAvgPool2D", "AdaptiveMaxPool2D", "AvgPool2D", "Cat", "Clamp", "ClampMin", "Clone",
@@ -36,12 +39,12 @@ MOST_STEPS = 64  # back through the graph, from an activation to what made its i
 def own_axis(module: nn.Module, y: Tensor) -> int | None:
     """The axis of the channels in a module's output, where the module itself says it."""
     axis, n = None, 0
-    if isinstance(module, _ConvNd):
+    if isinstance(module, ConvNd):
         axis, n = -1 - len(module.kernel_size), module.out_channels
     elif isinstance(module, nn.Linear):
         axis, n = -1, module.out_features
-    elif isinstance(module, _NormBase):  # batch and instance norms
-        batched = isinstance(module, _BatchNorm) or y.dim() > 2
+    elif isinstance(module, NormBase):  # batch and instance norms
+        batched = isinstance(module, BatchNorm) or y.dim() > 2
         axis, n = (1 - y.dim() if batched else None), module.num_features
     elif isinstance(module, nn.GroupNorm):
         axis, n = 1 - y.dim(), module.num_channels
@@ -104,7 +107,8 @@ class Channels:
         name, axis = node.name().partition("Backward")[0], None
         before = [parent for parent, _ in node.next_functions if parent is not None]
         if name == "Convolution":
-            axis = -1 - len(node._saved_stride)
+            stride = saved(node, "stride")
+            axis = None if stride is None else -1 - len(stride)
         elif name in ("Addmm", "Mm"):
             axis = -1
         elif steps and before and name in KEEPING:
@@ -134,20 +138,25 @@ def _shape(node: Any) -> tuple[int, ...]:
     return tuple(found[0].shape) if found else ()
 
 
-def _permuted(node: Any, inner: int, shape: tuple[int, ...]) -> int:
-    n = len(shape)
-    return [_signed(dim) % n for dim in node._saved_dims].index(inner % n) - n
+def _permuted(node: Any, inner: int, shape: tuple[int, ...]) -> int | None:
+    n, dims = len(shape), saved(node, "dims")
+    return None if dims is None else [_signed(dim) % n for dim in dims].index(inner % n) - n
 
 
-def _transposed(node: Any, inner: int, shape: tuple[int, ...]) -> int:
-    n = len(shape)
-    one, two = _signed(node._saved_dim0) % n, _signed(node._saved_dim1) % n
+def _transposed(node: Any, inner: int, shape: tuple[int, ...]) -> int | None:
+    n, dims = len(shape), (saved(node, "dim0"), saved(node, "dim1"))
+    if None in dims:
+        return None
+    one, two = (_signed(dim) % n for dim in dims)
     return {one: two, two: one}.get(inner % n, inner % n) - n
 
 
 def _viewed(node: Any, inner: int, shape: tuple[int, ...]) -> int | None:
     """The dimension as long as before behind which as many numbers lie as before."""
-    before = tuple(node._saved_self_sym_sizes)
+    before = saved(node, "self_sym_sizes")
+    if before is None:
+        return None
+    before = tuple(before)
     length, behind = before[inner], math.prod(before[len(before) + inner + 1 :])
     for axis in range(-1, -len(shape) - 1, -1):
         if (shape[axis], math.prod(shape[len(shape) + axis + 1 :])) == (length, behind):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import N_
 from commongarden.records import Epoch
 from commongarden.train.loop import TrainState
@@ -18,7 +19,11 @@ HEADER = b"commongarden checkpoint 1"  # and the SHA-256 of what follows on the 
 
 
 class Unreadable(Exception):
-    """A checkpoint that cannot be gone on from."""
+    """A checkpoint that cannot be gone on from. reason: why, as a record."""
+
+    def __init__(self, reason: Coded) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 def to_bytes(train_state: TrainState) -> bytes:

@@ -10,24 +10,28 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
-from torch.utils.flop_counter import FlopCounterMode, _FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode
 
 from commongarden.arch import UNKNOWN
 from commongarden.errors import ArchError, CommonGardenError
+from commongarden.i18n.coded import NOTHING, Coded, verbatim
 from commongarden.i18n.language import N_, _, translate
 from commongarden.train.blame import describe_user_error
-from commongarden.train.external import ExternalNetwork, user_file
+from commongarden.train.external import ExternalNetwork
+from commongarden.train.loading import user_file
+from commongarden.train.torch_private import flop_dispatch
 
+DISPATCH: Any = flop_dispatch()
 SCRIPTED = N_("what TorchScript puts out cannot be seen")
 EVERYTHING = "Global"  # torch's own name
 
 
 class Counted(NamedTuple):
-    """Of one image; UNKNOWN where it could not be counted, with the reason in English, as records have it."""
+    """Of one image; UNKNOWN where it could not be counted, with the reason as records have it."""
 
     macs: int
     activation_bytes: int
-    unknown: str = ""
+    unknown: Coded = NOTHING
 
 
 def cost(network: ExternalNetwork, input: tuple[int, int, int]) -> Counted:
@@ -40,7 +44,7 @@ def cost(network: ExternalNetwork, input: tuple[int, int, int]) -> Counted:
     for training, n in ((False, 1), (True, 2)):
         network.train(training)
         images = torch.zeros(n, input[2], *input[:2], dtype=torch.float32)
-        reason = ""
+        reason = NOTHING
         with torch.no_grad():
             try:
                 with Macs() as macs, Outputs() as outputs:
@@ -61,7 +65,7 @@ def cost(network: ExternalNetwork, input: tuple[int, int, int]) -> Counted:
 
 def _alone(
     network: ExternalNetwork, images: Tensor, input: tuple[int, int, int], training: bool, counting: Exception
-) -> str:
+) -> Coded:
     """Why counting failed, where the network works without it. Raises ArchError where it does not."""
     try:
         network(images)
@@ -87,16 +91,22 @@ class Macs(FlopCounterMode):
         super().__init__(display=False)
         self._place = _Place()
         self.mod_tracker: Any = self._place
-        self.unknown = ""
+        self.unknown = NOTHING
 
     def __enter__(self) -> Macs:
-        self.flop_counts.clear()
-        self.mode: Any = Uncompiled(self)
-        self.mode.__enter__()  # type: ignore[no-untyped-call]
+        self.mode: Any = Uncompiled(self) if DISPATCH is not None else None
+        if self.mode is None:
+            super().__enter__()  # type: ignore[no-untyped-call]
+        else:
+            self.flop_counts.clear()
+            self.mode.__enter__()
         return self
 
     def __exit__(self, *raised: object) -> None:
-        self.mode.__exit__(*raised)
+        if self.mode is None:
+            super().__exit__(*raised)  # type: ignore[no-untyped-call]
+        else:
+            self.mode.__exit__(*raised)
         self.mode = None
 
     def within(self, name: str) -> None:
@@ -111,15 +121,16 @@ class Macs(FlopCounterMode):
         try:
             return super()._count_flops(func_packet, out, args, kwargs)  # type: ignore[no-untyped-call]
         except Exception:  # the formula's assertions, or operands it does not expect; the operation itself is done
-            self.unknown = self.unknown or str(func_packet)
+            self.unknown = self.unknown or verbatim(str(func_packet))
             return out
 
 
-class Uncompiled(_FlopCounterMode):  # type: ignore[no-untyped-call]
+class Uncompiled(DISPATCH or object):  # type: ignore[misc]
     """torch's mode without the mark that its method is not to be compiled, which would load torch's compiler
     (uncompiled.py): four seconds for nothing."""
 
-    __torch_dispatch__ = inspect.unwrap(_FlopCounterMode.__torch_dispatch__)
+    if DISPATCH is not None:
+        __torch_dispatch__ = inspect.unwrap(DISPATCH.__torch_dispatch__)
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:

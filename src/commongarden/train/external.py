@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
-import importlib
-import inspect
 import json
 import os
-import sys
-import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -20,14 +14,14 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from commongarden.arch import External
-from commongarden.errors import ArchError, unknown
+from commongarden.errors import ArchError
 from commongarden.i18n.language import _, translate
 from commongarden.study import origin
-from commongarden.study.recipe import FIELDS
-from commongarden.train import usercode
 from commongarden.train.blame import describe_user_error
+from commongarden.train.loading import library, of_library, of_user, unheard, user_file
 
 is_exporting: Callable[[], bool] = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)  # since 2.7
+OWN_PREFIX = "body.network.inner."  # where a network of other people's code lies in a classifier
 AUXILIARY_WEIGHT = 0.3  # of the losses of torchvision's auxiliary heads, as in their papers
 
 
@@ -136,9 +130,9 @@ def make(node: External) -> ExternalNetwork:
     options = json.loads(node.options)
     with _process_kept():
         if place in origin.LIBRARIES:
-            inner = _of_library(node, place, name, options)
+            inner = of_library(node, place, name, options)
         else:
-            inner = _of_user(node, place, name, options)
+            inner = of_user(node, place, name, options)
         materialize(inner, node)
         dtype = torch.get_default_dtype()
     n_params = sum(parameter.numel() for parameter in inner.parameters())
@@ -225,24 +219,6 @@ def materialize(inner: nn.Module, node: External) -> None:
             part.training = training
 
 
-def library(name: str) -> ModuleType:
-    """torchvision or timm. Raises ArchError where it is not installed."""
-    try:
-        return importlib.import_module({"torchvision": "torchvision.models", "timm": "timm"}[name])
-    except ImportError as error:
-        raise ArchError(
-            _("{name} cannot be loaded ({reason}); accepted: pip install {name}").format(name=name, reason=error)
-        ) from None
-
-
-def user_file(source: str) -> Path:
-    """The file of the user's factory; the current folder, which is no file, where there is none."""
-    try:
-        return Path() if origin.is_of_library(source) else origin.code_file(source)
-    except ArchError:
-        return Path()
-
-
 def normalization(inner: nn.Module, source: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation per channel, in 0..255, of the pixels that the published weights want; nothing where
     none are named."""
@@ -254,118 +230,3 @@ def normalization(inner: nn.Module, source: str) -> tuple[tuple[float, ...], tup
         return (), ()
     mean, std = (tuple(255.0 * value for value in found[key]) for key in ("mean", "std"))
     return mean, std
-
-
-def _of_library(node: External, place: str, name: str, options: dict[str, Any]) -> nn.Module:
-    models = library(place)
-    if place == "torchvision":
-        names = models.list_models(module=models)
-        if name in ("googlenet", "inception_v3"):
-            options.setdefault("init_weights", True)
-            options.setdefault("transform_input", bool(node.weights))  # as with torchvision's own weights
-    else:
-        names = models.list_models()
-    if name.split(".")[0] not in names:
-        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-        hint = _("; did you mean {near}?").format(near=", ".join(f"{place}:{each}" for each in near)) if near else "."
-        raise ArchError(
-            _("{source}: unknown model {name!r}{hint} Accepted: {n:,} names of {place}").format(
-                source=node.source, name=name, hint=hint, n=len(names), place=place
-            )
-        )
-
-    def build() -> Any:
-        if place == "torchvision":
-            return models.get_model(name, weights=None, num_classes=node.classes, **options)
-        return models.create_model(name, pretrained=False, num_classes=node.classes, **options)
-
-    return _made(node, build, None, options)
-
-
-def _of_user(node: External, place: str, name: str, options: dict[str, Any]) -> nn.Module:
-    file = origin.code_file(node.source)
-    found = origin.file_hash(file)
-    if node.code and found != node.code and not origin.is_moved(node.source):
-        raise ArchError(
-            _(
-                "{source}: {file} has changed since the study was declared: SHA-256 {before}... then, "
-                "{now}... now; accepted: the file as it was, or a study of its own for what it holds "
-                "now"
-            ).format(source=node.source, file=file, before=node.code[:12], now=found[:12])
-        )
-    module = _load(node, place, file, found)
-    factory: Any = module
-    for part in name.split("."):
-        factory = getattr(factory, part, None)
-    if not callable(factory):
-        names = [
-            key
-            for key, value in vars(module).items()
-            if callable(value) and getattr(value, "__module__", "") == module.__name__ and not key.startswith("_")
-        ]
-        raise ArchError(unknown("factory", name, names, where=node.source))
-    return _made(node, lambda: factory(node.classes, **options), factory, options)
-
-
-def _load(node: External, place: str, file: Path, digest: str) -> ModuleType:
-    origin.check_allowed(node.source)
-    try:
-        with unheard():
-            return usercode.load(str(file) if origin.is_moved(node.source) else place, file, digest)
-    except (Exception, SystemExit) as error:
-        raise ArchError(
-            _("{source}: {file} cannot be loaded: {reason}").format(
-                source=node.source, file=file, reason=translate(describe_user_error(error, file))
-            )
-        ) from None
-
-
-def _made(
-    node: External, build: Callable[[], Any], factory: Callable[..., Any] | None, options: Mapping[str, Any]
-) -> nn.Module:
-    if factory is not None:
-        _check_options(node, factory, options)
-    try:
-        with unheard():
-            inner = build()
-    except (Exception, SystemExit) as error:
-        hint = ""
-        for key in options:
-            if f"argument {key!r}" in str(error):
-                near = difflib.get_close_matches(key, FIELDS, n=1)
-                hint = _("; did you mean the recipe's {near!r}?").format(near=near[0]) if near else ""
-        raise ArchError(
-            _("{source}: it could not be made: {reason}{hint}").format(
-                source=node.source, reason=translate(describe_user_error(error, user_file(node.source))), hint=hint
-            )
-        ) from None
-    if not isinstance(inner, nn.Module):
-        raise ArchError(
-            _(
-                "{source}: the factory gave {kind}, accepted: a torch.nn.Module (factory(n_classes, "
-                "**options) -> nn.Module)"
-            ).format(source=node.source, kind=type(inner).__name__)
-        )
-    return inner
-
-
-def _check_options(node: External, factory: Callable[..., Any], options: Mapping[str, Any]) -> None:
-    try:
-        parameters = inspect.signature(factory).parameters.values()
-    except (TypeError, ValueError):  # of a callable that does not tell
-        return
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        return
-    names = [parameter.name for parameter in list(parameters)[1:]]
-    for key in options:
-        if key not in names:
-            raise ArchError(unknown("option", key, [*names, "weights", *FIELDS], where=node.source))
-
-
-@contextmanager
-def unheard() -> Iterator[None]:
-    """What others' code prints is not mixed with what we print (`--json`): it goes to the error stream. Its warnings
-    are for its authors."""
-    with redirect_stdout(sys.stderr), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

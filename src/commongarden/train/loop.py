@@ -47,7 +47,8 @@ class Diverged(Exception):
     """The loss is not finite."""
 
     def __init__(self, epoch: int, step: int, loss: float, part: str = "training") -> None:
-        super().__init__(_DIVERGED[part].format(loss=loss))
+        self.reason = _DIVERGED[part].format(loss=loss)
+        super().__init__(str(self.reason))
         self.epoch, self.step = epoch, step
 
 

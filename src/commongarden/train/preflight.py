@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from commongarden.arch import Node
 from commongarden.errors import ArchError, CommonGardenError
-from commongarden.i18n.language import N_, _
+from commongarden.i18n.coded import Coded
+from commongarden.i18n.language import N_, _, translate
 from commongarden.study import origin
 from commongarden.study.arm import Arm
 from commongarden.study.origin import PHASES, PREFLIGHT, Origin
@@ -29,12 +30,11 @@ from commongarden.train.blame import describe_user_error
 from commongarden.train.classifier import Classifier
 from commongarden.train.convolutions import convolutions, wrong
 from commongarden.train.evaluate import evaluate
-from commongarden.train.external import ExternalNetwork
+from commongarden.train.external import OWN_PREFIX, ExternalNetwork
 from commongarden.train.initialize import initialize
 from commongarden.train.schedule import begin_epoch, can_be_fused
 
 IMAGES = 4  # of a batch
-INNER = "body.network.inner."  # where a network of other people's code lies in a classifier
 SECONDS = 3.0  # for the gradients of a network's convolutions
 Say = Callable[[str], None]  # hears what is done from now on, so that a crash can be reported by name
 OTHER_LAYOUT = N_("trained in the memory layout {layout}: with {wanted}, {phase} fails ({reason})")
@@ -65,7 +65,7 @@ def preflight(
     kept = measure.network_by_others(arm, n_classes, input)
     if memory:
         _check_memory(arm, kept, recipe.batch_size, memory)
-    notes: list[str] = []
+    notes: list[Coded] = []
     for layout in layouts:
         at: list[str] = []
 
@@ -81,7 +81,9 @@ def preflight(
                 if isinstance(error, ArchError):
                     raise
                 raise ArchError(
-                    _("{source}: {phase} fails: {reason}").format(source=arm.arch, phase=_(phase), reason=reason)
+                    _("{source}: {phase} fails: {reason}").format(
+                        source=arm.arch, phase=translate(phase), reason=translate(reason)
+                    )
                 ) from None
             notes.append(OTHER_LAYOUT.format(layout=layouts[-1], wanted=layout, phase=phase, reason=reason))
         else:
@@ -107,7 +109,7 @@ class _Found:
 
     differs: str
     keeps_init: bool
-    notes: tuple[str, ...]
+    notes: tuple[Coded, ...]
 
 
 def _tried(arm: Arm, kept: Origin, recipe: Recipe, device: torch.device, now: Say) -> _Found:
@@ -117,15 +119,7 @@ def _tried(arm: Arm, kept: Origin, recipe: Recipe, device: torch.device, now: Sa
         return Classifier(network, input, recipe, (127.5,) * 3, (64.0,) * 3)
 
     now("building")
-    streams.seed_all(0)
-    classifier = made()
-    own = "" if origin.is_of_library(arm.arch) or arm.wants_weights else _set_by_its_code(classifier, made, recipe)
-    if own:
-        recipe = override(recipe, {"init": "own"})
-    initialize(classifier, recipe, streams.generator(0, 0, "initialization"))
-    if arm.wants_weights:
-        inner = next(part for part in classifier.modules() if isinstance(part, ExternalNetwork))
-        weights.load(inner, arm, kept.weights)
+    classifier, own, recipe = _built(arm, kept, recipe, made)
     train_state = loop.new_train_state(classifier, recipe, device)
     pixels, labels = (tensor.to(device) for tensor in _batch(kept.classes, input, recipe))
 
@@ -140,9 +134,7 @@ def _tried(arm: Arm, kept: Origin, recipe: Recipe, device: torch.device, now: Sa
         )
     _check_convolutions(classifier, pixels)
     now("backward")
-    train_state.forward_backward(
-        pixels, labels
-    )  # one step that counts for nothing: modules may set themselves up in it
+    train_state.forward_backward(pixels, labels)  # counts for nothing: modules may set themselves up in it
     differs = _difference(train_state, pixels, labels)
     now("optimizer")
     train_state.optimizer_step(recipe.lr)
@@ -163,11 +155,7 @@ def _tried(arm: Arm, kept: Origin, recipe: Recipe, device: torch.device, now: Sa
             ).format(source=arm.arch)
         )
     now("resuming")
-    resumed = loop.new_train_state(made(), recipe, device)
-    with tempfile.TemporaryDirectory(prefix="commongarden-preflight-") as folder:
-        path = Path(folder, "checkpoint.pt")
-        path.write_bytes(checkpoint.to_bytes(train_state))
-        checkpoint.restore(resumed, path)
+    resumed = _resumed(train_state, made())
     if not differs:
         one, two = (_step(each, pixels, labels) for each in (train_state, resumed))
         if one != two:
@@ -180,6 +168,31 @@ def _tried(arm: Arm, kept: Origin, recipe: Recipe, device: torch.device, now: Sa
     if differs:
         notes.append(NOT_REPEATED.format(what=differs))
     return _Found(differs, bool(own), tuple(notes))
+
+
+def _built(arm: Arm, kept: Origin, recipe: Recipe, made: Callable[[], Classifier]) -> tuple[Classifier, str, Recipe]:
+    """The network at its first weights, the first layer whose weights its own code sets ("" for none), and the recipe
+    that leaves those."""
+    streams.seed_all(0)
+    classifier = made()
+    own = "" if origin.is_of_library(arm.arch) or arm.wants_weights else _set_by_its_code(classifier, made, recipe)
+    if own:
+        recipe = override(recipe, {"init": "own"})
+    initialize(classifier, recipe, streams.generator(0, 0, "initialization"))
+    if arm.wants_weights:
+        inner = next(part for part in classifier.modules() if isinstance(part, ExternalNetwork))
+        weights.load(inner, arm, kept.weights)
+    return classifier, own, recipe
+
+
+def _resumed(train_state: loop.TrainState, classifier: Classifier) -> loop.TrainState:
+    """A new state, brought to where the other one is through a checkpoint."""
+    resumed = loop.new_train_state(classifier, train_state.recipe, train_state.device)
+    with tempfile.TemporaryDirectory(prefix="commongarden-preflight-") as folder:
+        path = Path(folder, "checkpoint.pt")
+        path.write_bytes(checkpoint.to_bytes(train_state))
+        checkpoint.restore(resumed, path)
+    return resumed
 
 
 def _check_memory(arm: Arm, kept: Origin, batch_size: int, memory: int) -> None:
@@ -223,7 +236,7 @@ def _set_by_its_code(classifier: Classifier, made: Callable[[], Classifier], rec
         if isinstance(layer, nn.Conv2d | nn.Linear) and layer.weight.requires_grad and layer.weight.numel():
             twin = other.get(name)
             if isinstance(twin, nn.Conv2d | nn.Linear) and torch.equal(layer.weight, twin.weight):
-                return str(name).removeprefix(INNER)
+                return str(name).removeprefix(OWN_PREFIX)
     return ""
 
 

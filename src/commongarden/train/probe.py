@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from commongarden import arch
 from commongarden.arch import Node, Shape
@@ -22,6 +21,7 @@ from commongarden.train.initialize import initialize
 from commongarden.train.numerical import copied
 from commongarden.train.recording import path_of
 from commongarden.train.symptoms import CONSTANT, Plan
+from commongarden.train.torch_private import BatchNorm
 from commongarden.train.uncompiled import uncompiled
 
 STEPS = 4
@@ -156,7 +156,7 @@ def _weights(network: nn.Module) -> Iterator[tuple[str, float]]:
 
 def _half_lives(network: nn.Module) -> Iterator[tuple[str, float]]:
     for name, module in network.named_modules():
-        if isinstance(module, _BatchNorm) and module.track_running_stats and module.momentum is not None:
+        if isinstance(module, BatchNorm) and module.track_running_stats and module.momentum is not None:
             momentum = float(module.momentum)
             if momentum <= 0:
                 yield name, 1e300  # JSON has no infinity

@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
 from torch import nn
 
+from commongarden.i18n.coded import Code, Coded, coded, verbatim
 from commongarden.i18n.language import N_
 from commongarden.records.signals import SIGNALS, Reestimated, Signals
 from commongarden.train.blame import describe_user_error
@@ -29,7 +31,7 @@ class Recorder:
     """
 
     def __init__(self, network: nn.Module, paths: Mapping[str, str], steps_per_epoch: int) -> None:
-        self.notes: tuple[str, ...] = ()
+        self.notes: tuple[Coded, ...] = ()
         self._capture: Capture | None = None
         self._capture = self._safely(
             None, lambda: Capture(network, lambda name: path_of(name, paths), steps_per_epoch, self._guarded)
@@ -65,12 +67,16 @@ class Recorder:
         capture = self._capture
         nothing: dict[str, Any] = {"layers": [], "rows": []}
         found = nothing if capture is None else self._safely(nothing, capture.state)
-        return {**found, "notes": list(self.notes)} if self.notes else found
+        if not self.notes:
+            return found
+        codes = msgspec.json.encode([note.code for note in self.notes]).decode()
+        return {**found, "notes": list(map(str, self.notes)), "note_codes": codes}
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Continues from there."""
         self._ask(None, lambda capture: capture.load(state))
-        self.notes = (*self.notes, *state.get("notes", ()))
+        codes = msgspec.json.decode(state.get("note_codes", "[]"), type=list[Code | None])
+        self.notes = (*self.notes, *coded(state.get("notes", ()), codes))
 
     def signals(self, reestimated: Reestimated | None = None) -> Signals:
         """All epochs so far."""
@@ -102,7 +108,7 @@ class Recorder:
 
     def _stop(self, error: Exception) -> None:
         last = self.rows[-1]["epoch"] if self.rows else 0
-        reason = type(error).__name__
+        reason = verbatim(type(error).__name__)
         with suppress(Exception):  # an error may fail to say what it is
             reason = describe_user_error(error)
         self.notes = (*self.notes, STOPPED.format(epoch=last, reason=reason))
@@ -114,7 +120,7 @@ class Recorder:
 STOPPED = N_("signals are recorded up to epoch {epoch} only ({reason}); training was not affected")
 
 
-def _nothing(reestimated: Reestimated | None, notes: tuple[str, ...] = ()) -> Signals:
+def _nothing(reestimated: Reestimated | None, notes: tuple[Coded, ...] = ()) -> Signals:
     """No layer and no epoch."""
     return Signals(
         layers=(),

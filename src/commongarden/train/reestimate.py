@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from commongarden.records.signals import Reestimated
 from commongarden.train.evaluate import evaluate
+from commongarden.train.torch_private import BatchNorm
 
 Batch = tuple[Tensor, Tensor]
 
@@ -75,5 +75,5 @@ def fresh(network: nn.Module, batches: Iterable[Batch], device: torch.device) ->
                     buffer.copy_(buffers[name])
 
 
-def _norms(network: nn.Module) -> list[_BatchNorm]:
-    return [part for part in network.modules() if isinstance(part, _BatchNorm) and part.track_running_stats]
+def _norms(network: nn.Module) -> list[BatchNorm]:
+    return [part for part in network.modules() if isinstance(part, BatchNorm) and part.track_running_stats]

@@ -15,20 +15,17 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
-from commongarden.records.findings import Finding, Kind
+from commongarden.records.findings import DEAD_SHARE, FACTOR, WHOLE_FACTOR, Finding, Kind
 from commongarden.train.activations import RECTIFIERS, ActivationCapture, Linear, ModuleCall, linear_calls, rms, spread
 from commongarden.train.numerical import compare_gradient
+from commongarden.train.torch_private import BatchNorm
 
 GAIN_LOW, GAIN_HIGH = 0.05, 20.0  # of one layer's weights; sqrt(2) by He et al. 2015
 GROUPED_GAIN_LOW = 0.005  # many networks draw grouped convolutions as if they were not, and normalize behind them
 OUTSTANDING = 10.0  # of a layer's gain beside the median one
-WHOLE_FACTOR = 100.0  # of a signal over the whole depth
-FACTOR = 1.15  # a layer; less is no trend
 TYPICAL_FACTOR = 1.05  # of the middle one of all steps from one depth to the next
 SUM_GROWS = 5.0  # of a residual block's output, over its input or 1
-DEAD_SHARE = 0.7  # without normalization half of a sound dense layer may be off for all photos of a small batch
 CONSTANT = 1e-5  # of the rms: what rounding leaves
 FAINT_LOGITS = 1e-4
 NOISE = 2.5  # over the signal, of one layer: a dropout of 0.86
@@ -266,7 +263,7 @@ def _apart(passes: Passes) -> Iterator[Finding]:
 
 def _statistics(watch: ActivationCapture, plan: Plan) -> Iterator[Finding]:
     """Batch norms whose running statistics lag at their momentum, and those with too few numbers to normalize by."""
-    norms = [call for call in watch.seen if isinstance(call.module, _BatchNorm)]
+    norms = [call for call in watch.seen if isinstance(call.module, BatchNorm)]
     yield from _lagging(norms, plan)
     yield from _few(norms, plan)
 

@@ -15,8 +15,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 
+from commongarden.train.blame import INSTALLED
+
 LOADED_ONCE = {"torch", "torchvision", "numpy", "__main__"}  # their compiled parts cannot be loaded again
-INSTALLED = ("site-packages", "dist-packages")
 _folders: list[str] = []  # of the modules executed so far
 _added: list[str] = []  # those that were put on sys.path for them
 _before: set[str] = set()  # names of modules that were loaded before the first of them

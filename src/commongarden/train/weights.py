@@ -19,12 +19,12 @@ from commongarden.errors import ArchError
 from commongarden.i18n.language import _
 from commongarden.study import origin
 from commongarden.study.arm import Arm
-from commongarden.train.external import ExternalNetwork, library
+from commongarden.train.external import OWN_PREFIX, ExternalNetwork
 from commongarden.train.head import last_layer
+from commongarden.train.loading import library
 
 SECONDS_TO_ANSWER = 20
 WRAPPERS = ("state_dict", "model_state_dict", "model", "state")  # under which training scripts store weights
-OWN_PREFIX = "body.network.inner."  # of a finished run's model.safetensors
 SHOWN = 5
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from commongarden.i18n.language import _, ngettext, translate
+from commongarden.i18n.language import _, ngettext
 from commongarden.report.document.blocks import Paragraph, Section, Table
 from commongarden.report.wording.numbers import listed, percent, signed_points
+from commongarden.study.built_in import text_of
 from forensic_study.defects import DEFECTS, POOL, Defective
 from forensic_study.report import pictures, wording
 from forensic_study.report.answer import IN_QUESTION
@@ -53,7 +54,7 @@ def defects(of: Gathered) -> Section:
         "with automatic differentiation, it has {n} defects. Each is a switch of the layer that had it "
         "(commongarden.forensics), so that a network can be trained with all of its defects, without one of them, or "
         "with one alone, on the same photos, in the same order, from the same first weights."
-    ).format(source=translate(source), n=len(DEFECTS))
+    ).format(source=text_of(source), n=len(DEFECTS))
     return titled(_("What was wrong"), Paragraph(first), table, *map(Paragraph, said))
 
 

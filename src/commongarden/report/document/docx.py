@@ -13,13 +13,13 @@ from typing import Any
 from commongarden.i18n.language import _
 from commongarden.report.charts import figures
 from commongarden.report.document import Block, Bullets, Document, Figure, Log, Paragraph, Section, Table, numbered
+from commongarden.report.wording.numbers import NEGATIVE
 
 LATIN, HANGUL, FIXED = "Calibri", "Malgun Gothic", "Consolas"
 LANGUAGES = {"en": "en-GB", "ko": "ko-KR"}
 MARGIN, TEXT_WIDTH, TEXT_HEIGHT = 2.2, 16.6, 25.3  # cm; A4 is 21.0 x 29.7
 PIXELS = 1400  # of a picture as wide as the text: 210 an inch
 INK, SOFT = "1B1E23", "5B626B"
-NEGATIVE = re.compile(r"(?<![\w.])-(?=\d)")  # the sign of a number, after which no line may end
 
 
 def to_docx(document: Document) -> bytes:

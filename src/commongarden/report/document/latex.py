@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from commongarden.report.document import Table
+from commongarden.report.wording.numbers import NEGATIVE
 
 SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
@@ -14,7 +15,6 @@ SPECIAL = {
     "\N{MULTIPLICATION SIGN}": r"$\times$", "\N{MINUS SIGN}": "$-$",
 }  # fmt: skip
 LIGATURE = re.compile(r"([-',])(?=\1)")  # two that TeX would set as one dash or quotation mark
-NEGATIVE = re.compile(r"(?<![\w.])-(?=\d)")  # the sign of a number, not a hyphen
 
 
 def to_latex(tables: Sequence[Table]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import translate
 from commongarden.records import LeftOut, Manifest, Run, Split
 from commongarden.report.document import (
@@ -37,8 +38,8 @@ def section(store: Store, study: Study, manifest: Manifest, split: Split) -> Sec
     """The data, the arms and the recipe."""
     understood = store.understood()
     data: list[Block] = [Heading(TEXT["data"]), Paragraph(page_data.data_name(study))]
-    if understood is not None and understood.notes:
-        data.append(Bullets(tuple(map(translate, understood.notes)), ""))
+    if understood is not None and understood.texts:
+        data.append(Bullets(tuple(map(translate, understood.texts)), ""))
     said = words.split_plan(study.split)
     if study.splits_vary:
         said += f" {designs.counts_of_first(study.folds)}"
@@ -73,7 +74,7 @@ def counts(manifest: Manifest, split: Split, caption: str) -> Table:
 
 def _left_out(manifest: Manifest, split: Split) -> Iterator[Block]:
     """What takes no part, by reason, most files first."""
-    by_reason: dict[str, list[str]] = {}
+    by_reason: dict[Coded, list[str]] = {}
     for item in (*manifest.left_out, *split.left_out):
         by_reason.setdefault(_general(item), []).append(item.path)
     if not by_reason:
@@ -86,8 +87,8 @@ def _left_out(manifest: Manifest, split: Split) -> Iterator[Block]:
         yield Fold(words.left_out(reason, len(paths)), (Bullets(shown, "paths"),))
 
 
-def _general(item: LeftOut) -> str:
-    return item.reason.replace(item.path, "").strip(" :") or item.reason
+def _general(item: LeftOut) -> Coded:
+    return item.text.changed(lambda text: text.replace(item.path, "").strip(" :") or text)
 
 
 def _own(study: Study, field: str, arms: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from rich.console import RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from commongarden.i18n.language import _, translate
+from commongarden.i18n.language import _
 from commongarden.io.fitted import Fitted
 from commongarden.records import Estimate
 from commongarden.report.document import Cell, Section, Table
@@ -20,6 +20,7 @@ from commongarden.report.wording import baselines, designs, effects, numbers, wo
 from commongarden.report.wording.labels import TEXT
 from commongarden.stats import ArmResult, Results
 from commongarden.study import Study
+from commongarden.study.built_in import text_of
 
 Value = Estimate | float | int | str | None
 
@@ -114,7 +115,7 @@ def section(study: Study, results: Results) -> Section:
     names, text = columns(results), designs.labels(TEXT, results.folds)
     caption = f"{TEXT['table']}. {text['table_caption']}"
     if "published" in names and study.published_source:
-        caption += f" {TEXT['published_source']} {translate(study.published_source)}."
+        caption += f" {TEXT['published_source']} {text_of(study.published_source)}."
     return Section(TEXT["table"], (table(results, names, caption, name=TEXT["table"], seconds=True),), anchor="table")
 
 

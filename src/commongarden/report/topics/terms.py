@@ -212,7 +212,7 @@ def _warnings(runs: Sequence[Run]) -> list[str]:
                     package=package, versions=listed(versions)
                 )
             )
-    notes = dict.fromkeys((run.arm, note) for run in runs for note in run.notes)
+    notes = dict.fromkeys((run.arm, note) for run in runs for note in run.texts)
     return [*said, *(_("{arm}: {what}.").format(arm=arm, what=translate(note)) for arm, note in notes)]
 
 

@@ -67,7 +67,7 @@ def _reasons(store: Store, results: Results, contrast: ContrastResult) -> tuple[
     heading = Heading(_("Why {worse} is worse than {better}").format(worse=worse, better=better), worse)
     if not reasons:
         return heading, Paragraph(without_reason(worse, better))
-    return heading, Bullets(tuple(translate(reason.sentence) for reason in reasons), "plain reasons")
+    return heading, Bullets(tuple(translate(reason.text) for reason in reasons), "plain reasons")
 
 
 def without_reason(worse: str, better: str) -> str:
@@ -97,7 +97,7 @@ def lines(
             value = differences[one, two]
             assert value is not None
             worse, better = (one, two) if value.value < 0 else (two, one)
-            out += [f"  {i}. {translate(reason.sentence)}" for i, reason in enumerate(found_reasons, 1)] or [
+            out += [f"  {i}. {translate(reason.text)}" for i, reason in enumerate(found_reasons, 1)] or [
                 f"  {without_reason(worse, better)}"
             ]
     return out
@@ -112,7 +112,7 @@ def probed(arms: tuple[str, str], found: Sequence[Reason]) -> list[str]:
                 "a few steps."
             ).format(one=arms[0], two=arms[1])
         ]
-    return [f"{i}. {translate(reason.sentence)}" for i, reason in enumerate(found, 1)]
+    return [f"{i}. {translate(reason.text)}" for i, reason in enumerate(found, 1)]
 
 
 def _quiet(arms: Sequence[str]) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 
 from commongarden.i18n.language import _
 
 INFINITE = 1e300  # JSON has no infinity, an audit has the largest number instead
+NEGATIVE = re.compile(r"(?<![\w.])-(?=\d)")  # the sign of a number, not a hyphen
 DASH = "\N{EN DASH}"  # of a figure that is not known
 
 

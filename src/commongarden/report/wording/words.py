@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import N_, _, ngettext, translate
 from commongarden.records import Estimate, Machine, Run
 from commongarden.report.wording import baselines, designs, grouped, sizes
@@ -250,7 +251,7 @@ def limits(results: Results, select: Iterable[str]) -> list[str]:
     return said
 
 
-def left_out(reason: str, n: int) -> str:
+def left_out(reason: Coded, n: int) -> str:
     """How many files were left out for one reason."""
     return ngettext("{n} file: {reason}", "{n} files: {reason}", n).format(n=whole(n), reason=translate(reason))
 

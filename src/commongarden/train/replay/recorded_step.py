@@ -15,9 +15,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
-from torch.fx.node import map_aggregate
-from torch.multiprocessing.reductions import StorageWeakRef
-from torch.utils._python_dispatch import TorchDispatchMode
+
+from commongarden.train.torch_private import (
+    CAN_RECORD,
+    OpOverload,
+    StorageWeakRef,
+    TorchDispatchMode,
+    direct,
+    is_mutable,
+    map_aggregate,
+)
 
 AS_EVER = 20  # steps of a run before one is recorded, which takes as long as five: a short run would not win them back
 
@@ -40,10 +47,13 @@ class RecordedStep:
 
 def record(work: Callable[[], Sequence[Tensor]], inputs: Sequence[Tensor]) -> RecordedStep | None:
     """Does the work once and writes it down; none where a number of torch's became one of Python's on the way, on which
-    the rest may hang.
+    the rest may hang, or where this version of torch does not show its operators.
 
     work: from `inputs` and whatever it holds to tensors, the results of a replay.
     """
+    if not CAN_RECORD:
+        work()
+        return None
     writer = _Writer(inputs)
     with writer:
         results = work()
@@ -110,7 +120,7 @@ class _Writer(TorchDispatchMode):
         return self._last_given
 
     def _place(self, tensor: Tensor) -> Place:
-        store = StorageWeakRef(tensor.untyped_storage())  # type: ignore[no-untyped-call]
+        store = StorageWeakRef(tensor.untyped_storage())
         self._stores.setdefault(store.cdata, store)
         return store.cdata, tensor.storage_offset(), tensor.shape, tensor.stride(), tensor.dtype
 
@@ -119,9 +129,9 @@ def _does_more(node: fx.Node) -> bool:
     """Whether an operator is needed though nobody reads its results: it changes a tensor, or draws random numbers."""
     if node.op != "call_function":
         return True
-    if not isinstance(node.target, torch._ops.OpOverload):
+    if not isinstance(node.target, OpOverload):
         return False
-    return node.target._schema.is_mutable or torch.Tag.nondeterministic_seeded in node.target.tags
+    return is_mutable(node.target) or torch.Tag.nondeterministic_seeded in node.target.tags
 
 
 def _function(graph: fx.Graph) -> Callable[..., list[Tensor]]:
@@ -153,7 +163,7 @@ def _function(graph: fx.Graph) -> Callable[..., list[Tensor]]:
         if node.op == "output":
             lines.append(f"return {arguments[0]}")
             continue
-        called = node.target._op if isinstance(node.target, torch._ops.OpOverload) else node.target
+        called = direct(node.target)
         lines.append(f"{node.name} = {written(called)}({', '.join(arguments)})")
         over = [read.name for read in node.all_input_nodes if last_read[read] is node] + [node.name] * (not node.users)
         if over:
