@@ -24,6 +24,7 @@ from commongarden.study import Arm, Contrast, Study
 from commongarden.study.recipe import Recipe
 from commongarden.train import attribution
 from commongarden.train.classifier import Classifier
+from forged import forged
 
 STUDY = """
 [study]
@@ -123,12 +124,15 @@ def test_a_torn_file_is_told(looked):
     path = store.root / "seen" / "plain.npz"
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(StoreError, match=r"plain\.npz: is not what commongarden wrote"):
+        attribution_maps.read(store, "plain")
+    forged(path, whole[: len(whole) // 2])
     try:
         with pytest.raises(StoreError, match=r"plain\.npz: not what a network looks at: .*writes it again"):
             attribution_maps.read(store, "plain")
         assert [task.arm for task in attribution_tasks.pending(store, store.study())] == ["plain"]
     finally:
-        path.write_bytes(whole)
+        forged(path, whole)
 
 
 # The choice of photos

@@ -206,7 +206,7 @@ class _Look:
         try:
             read()
         except CommonGardenError as error:
-            if not any(one.path == path for one in self.found):
+            if not any(one.path == path and one.kind in WRONG for one in self.found):
                 self._tell("torn", path, reason_of(error))
 
     def _same(self, path: str, what: Coded, found: object, wanted: object) -> None:
