@@ -93,7 +93,7 @@ def planted(photos, cache_folder, tmp_path_factory):
         "conformance",
         str(photos),
         {**arms, "mortal": dataclasses.replace(mortal, origin=found)},
-        Recipe(resolution=16, epochs=3, batch_size=8, augment=("flip",)),
+        Recipe(resolution=16, epochs=2, batch_size=8, augment=("flip",)),
         (0, 1),
         split=SplitPlan(0.6, 0.2),
     )
@@ -156,9 +156,9 @@ class ExecutorConformance:
         for job in JOBS:
             mine = [event for event in events if getattr(event, "job", None) == job]
             assert [type(event) for event in mine if not isinstance(event, Stepped)] == [
-                Started, EpochDone, EpochDone, EpochDone, RunDone
+                Started, EpochDone, EpochDone, RunDone
             ]  # fmt: skip
-            assert [event.epoch.epoch for event in mine if isinstance(event, EpochDone)] == [1, 2, 3]
+            assert [event.epoch.epoch for event in mine if isinstance(event, EpochDone)] == [1, 2]
             assert mine[-1].run == here.store.run(job.arm, job.seed)
         assert bits(here.store) == here.bits
         assert not [path for path in here.store.root.rglob("*") if path.name.endswith((".tmp", ".partial"))]

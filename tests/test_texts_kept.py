@@ -4,15 +4,21 @@ import ast
 import pickle
 import re
 import string
+import tomllib
 
 import msgspec
 import pytest
+import tomli_w
 
-from commongarden.i18n.coded import Code, Coded
+from commongarden.i18n.coded import Code, Coded, verbatim
 from commongarden.i18n.language import N_, _, recorded, translate, used, with_commas
 from commongarden.records import Failure, LeftOut
 from commongarden.records.manifest import Understood
+from commongarden.records.signals import from_bytes, to_bytes
+from commongarden.study.arm import Arm, from_table, to_table
+from commongarden.study.origin import Origin
 from commongarden.train.blame import describe_user_error
+from commongarden.train.recording import _nothing
 from prose import SOURCE, catalogues
 
 KOREAN = {message.id: message.string for message in catalogues.read("ko") if isinstance(message.id, str)}
@@ -89,6 +95,22 @@ def test_records_of_earlier_versions_have_no_codes_and_are_said_by_their_words()
         assert translate(old.text) == KOREAN["Layout: each folder is a class"]
         assert translate(old.texts[0]).startswith("a")
         assert translate(old.texts[0]) != old.notes[0]
+
+
+def test_a_study_file_and_signals_keep_codes_too():
+    notes = (N_("trained in the memory layout {layout}: with {wanted}, {phase} fails ({reason})").format(
+        layout="plain", wanted="last", phase=N_("the forward pass"), reason="test"), verbatim("dropout"))  # fmt: skip
+    arm = Arm("timm:resnet18", origin=Origin(notes=notes, unknown=N_("no such file")))
+    back = from_table("x", tomllib.loads(tomli_w.dumps(to_table(arm))))
+    signals = from_bytes(to_bytes(_nothing(None, notes)))
+    old = from_table("x", {"arch": "timm:resnet18", "origin": {"notes": ["not an image file"]}})
+    with used("ko"):
+        first = "trained in the memory layout {layout}: with {wanted}, {phase} fails ({reason})"
+        wanted = _(first).format(layout="plain", wanted="last", phase=_("the forward pass"), reason="test")
+        assert [*map(translate, back.origin.texts)] == [*map(translate, signals.notes)] == [wanted, "dropout"]
+        assert translate(back.origin.why_unknown) == _("no such file")
+        assert [*map(translate, old.origin.texts)] == [_("not an image file")]
+    assert back == arm
 
 
 class none(Exception):

@@ -54,21 +54,7 @@ def _tables(found: Profile) -> tuple[Table, Table]:
 
 def roofline_chart(found: tuple[Profile, ...], roof: Roofs) -> Chart:
     """Blocks by multiply-adds for each byte and multiply-adds a second, below the machine's limits."""
-    rows: list[dict[str, Any]] = [
-        {
-            "arm": one.arm,
-            "block": row.name,
-            "intensity": row.intensity,
-            "rate": row.rate,
-            "ms": row.both.value,
-            "said": _("{ms} ms, {percent} % of the limit").format(
-                ms=f"{row.both.value:.2f}", percent=f"{row.percent_of_limit or 0:.0f}"
-            ),
-        }
-        for one in found
-        for row in one.blocks
-        if row.macs and row.intensity and row.rate
-    ]
+    rows = _points(found)
     ridge = roof.matmul / roof.memory
     least = min([row["intensity"] for row in rows], default=ridge) / GAP
     most = max([row["intensity"] for row in rows], default=ridge) * GAP
@@ -123,3 +109,22 @@ def roofline_chart(found: tuple[Profile, ...], roof: Roofs) -> Chart:
     chart = alt.layer(*layers).add_params(alt.param(name="shown", value=""))
     spoken = "; ".join(f"{row['arm']} {row['block']}: {row['rate']:.1f} ({row['said']})" for row in rows)
     return finished("roofline", chart, _("Roofline. {blocks}.").format(blocks=spoken), 380)
+
+
+def _points(found: tuple[Profile, ...]) -> list[dict[str, Any]]:
+    """A point for each block that multiplies and adds."""
+    return [
+        {
+            "arm": one.arm,
+            "block": row.name,
+            "intensity": row.intensity,
+            "rate": row.rate,
+            "ms": row.both.value,
+            "said": _("{ms} ms, {percent} % of the limit").format(
+                ms=f"{row.both.value:.2f}", percent=f"{row.percent_of_limit or 0:.0f}"
+            ),
+        }
+        for one in found
+        for row in one.blocks
+        if row.macs and row.intensity and row.rate
+    ]

@@ -128,7 +128,7 @@ def differences(results: Results, contrasts: Sequence[ContrastResult]) -> Chart 
     band = [-factor * results.margin, factor * results.margin] if has_intervals else []
     domain = domain_of([*reach, *band, 0.0], *(factor * bound for bound in metric.spread_bounds))
     title = difference_axis(results.metric)
-    layers = _intervals(rows, domain, title)
+    layers = _intervals(rows, domain, title, 0)
     if sum(contrast.level is not None for contrast in contrasts) > 1:
         base = alt.Chart(inline(rows)).encode(y=_y(range(len(rows))), tooltip=_VERDICT)
         wide_bar = base.mark_rule(strokeWidth=9, strokeCap="butt", yOffset=10, clip=True, opacity=0.3)

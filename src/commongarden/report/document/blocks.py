@@ -23,8 +23,10 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Styled:
-    """Some words of a line. role: "strong", "soft", "code", "wrong", or "break" of the line. arm: whose colour stands
-    before them."""
+    """Some words of a line. role: "strong", "soft", "code", "whole" (in one line), "wrong", or "break" of the line.
+
+    arm: whose colour stands before them.
+    """
 
     text: str
     role: str = ""

@@ -127,7 +127,8 @@ def made(store: Store, study: Study, runs: Sequence[Run], histories: page_data.H
         blocks += [Heading(TEXT["command"]), Log((command,), TEXT["command"])]
     if runs:
         blocks += [Heading(TEXT["machine"]), *map(Paragraph, page_data.machine_lines(runs)), Heading(TEXT["versions"])]
-        blocks.append(Paragraph(", ".join(f"{name} {version}" for name, version in page_data.versions(runs))))
+        versions = [Styled(f"{name} {version}", "whole") for name, version in page_data.versions(runs)]
+        blocks.append(StyledLine(tuple(part for one in versions for part in (one, Styled(", ")))[:-1]))
         blocks.append(_hashes(runs))
     for run in runs:
         if run.status == "failed":
