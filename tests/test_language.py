@@ -125,6 +125,7 @@ UNSAID = {
     "report/topics/methods.py": "keys of sources",
     "report/wording/references.py": "titles of works",
     "report/topics/part_contributions.py": "names of parts, as a study file has them",
+    "report/topics/why.py": "classes of the style sheet",
     "runner/plan.py": "what a system calls its processor",
     "sentences": "each language in a module of its own",
     "study/ablation.py": "the name of a study, as a study file has it",
