@@ -8,9 +8,10 @@ names were not found. Names of classes stand for what isinstance takes.
 from __future__ import annotations
 
 import importlib
+import inspect
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
+from torch import fx, nn
 
 MISSING: list[str] = []
 
@@ -78,8 +79,10 @@ StorageWeakRef: Any = found("torch.multiprocessing.reductions.StorageWeakRef")
 map_aggregate: Any = found("torch.fx.node.map_aggregate")
 
 # whether a step can be recorded: its operators seen as they are called, and memory told apart (replay/recorded_step.py)
+# and what nobody reads left out by a rule of ours, which torch 2.4 does not take yet
+TAKES_RULE = len(inspect.signature(fx.Graph.eliminate_dead_code).parameters) > 1
 CAN_RECORD = (
-    TorchDispatchMode is not object and OpOverload != () and StorageWeakRef is not None and map_aggregate is not None
+    None not in (StorageWeakRef, map_aggregate) and OpOverload != () and TorchDispatchMode is not object and TAKES_RULE
 )
 
 
