@@ -65,6 +65,7 @@ check: $(VENV)/.developer
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/shape.py --rooms 24 > build/shape.txt
 
 shape: $(VENV)/.developer
 	$(BIN)/python scripts/shape.py

@@ -28,9 +28,9 @@ POINTS = 401  # of the grid on which densities are followed from look to look
 def interim_schedule(most: int, first: int = FIRST) -> tuple[int, ...]:
     """After how many seeds there is a look, where an arm gets `most` of them at the most.
 
-    >>> looks(20)
+    >>> interim_schedule(20)
     (3, 4, 5, 6, 8, 10, 12, 15, 20)
-    >>> looks(2)
+    >>> interim_schedule(2)
     (2,)
     """
     found, n = [], first
