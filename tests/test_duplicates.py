@@ -265,19 +265,19 @@ def test_an_existing_split_never_changes(garden, tmp_path, monkeypatch):
     kept = (root / "split.json").read_bytes()
     part = inspection.part_of(store.split())
     assert len({part[path] for path in TOGETHER}) == 1
-    found = inspection.read(root / inspection.FILE)
+    found = stores.open_store(root).inspection()
     assert inspection.apart(found, store.split()) == []
 
     more = [Match(i, i + 1, 1.0, False) for i in range(0, 40, 2)]
-    monkeypatch.setattr(inspecting.alike, "matches", lambda *_: more)
+    monkeypatch.setattr(inspecting.near_duplicates, "matches", lambda *_: more)
     monkeypatch.setattr(inspecting.memo, "code", lambda: "another version")
     prepare_data(study, root, cache, keep_going=True)
     assert (root / "split.json").read_bytes() == kept
-    assert inspection.read(root / inspection.FILE) == found
+    assert stores.open_store(root).inspection() == found
     (root / inspection.FILE).unlink()
     prepare_data(study, root, cache, keep_going=True)
     assert (root / "split.json").read_bytes() == kept
-    assert len(inspection.read(root / inspection.FILE).pairs) == 20
+    assert len(stores.open_store(root).inspection().pairs) == 20
 
     # a study that an earlier version began goes on, and says that its split regards none
     text = (root / "study.toml").read_text()

@@ -200,7 +200,7 @@ def test_varied_splits_and_folds_of_a_study_keep_groups(study_file):
     study = study_files.read(study_file)
     photos = of(patients([4] * 24))
     varied = dataclasses.replace(study, vary=("init", "order", "split"))
-    made = [of_run_seed(photos, varied, seed) for seed in (0, 1, 2)]
+    made = [of_run_seed(photos, varied.data_plan, seed) for seed in (0, 1, 2)]
     assert len({one.hash for one in made}) == 3
     assert all(len(found) == 1 for one in made for found in groups_in(photos, one).values())
 

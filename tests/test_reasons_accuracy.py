@@ -342,7 +342,7 @@ def test_courses_of_training_are_told(store):
 
 
 def test_runs_that_ended_at_the_line_or_diverged_are_counted(tmp_path):
-    gone = Failure("the training loss became nan", 3, 7)
+    gone = Failure("the training loss became nan", 3, 7, cause="diverged")
     store = grown(tmp_path / "study", {"a": (0.6, 0.6, 0.6), "b": (0.30, 0.31, gone)}, epochs=EPOCHS)
     found = {one.kind: one for one in observations(store, "b")}
     assert "1 of 3 runs" in explain.said(found["diverged"])

@@ -571,8 +571,8 @@ def test_blocks_are_found_by_what_they_are(name, kind, n):
 def test_the_tables_hold_every_arm_and_contrast(store):
     results = stats.summarize(store)
     reached, costs = written_tables.comparison(results)
-    assert [row[0] for row in reached.rows] == [*ARMS, "always daisy"]
-    assert [row[0] for row in costs.rows] == list(ARMS)
+    assert [row[0].text for row in reached.rows] == [*ARMS, "always daisy"]
+    assert [row[0].text for row in costs.rows] == list(ARMS)
     planned = written_tables.contrasts(results)
     assert [row[:2] for row in planned.rows] == list(PAIRS)
     for row, found in zip(planned.rows, results.contrasts, strict=True):

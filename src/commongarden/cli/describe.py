@@ -14,8 +14,8 @@ from commongarden.arch import Difference, Edit, Serial, Shape, Twin
 from commongarden.arch.listfile import is_list_file
 from commongarden.i18n.language import N_, _, current, pgettext
 from commongarden.io import terminal
+from commongarden.io.terminal import DASH
 from commongarden.records.timings import PATH
-from commongarden.report.wording.numbers import DASH
 from commongarden.study import arm as arms
 from commongarden.study.arm import Arm
 from commongarden.study.recipe import Recipe

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,6 +99,6 @@ def probe_reasons(candidates: Mapping[str, Candidate], classes: int, photos: int
 def row(reason: Reason) -> dict[str, Any]:
     import msgspec
 
-    found: dict[str, Any] = msgspec.to_builtins(reason)
+    found: dict[str, Any] = msgspec.to_builtins(dataclasses.replace(reason, code=None))
     del found["code"]
     return found | {"says": translate(reason.text)}

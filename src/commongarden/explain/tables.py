@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import msgspec
@@ -68,7 +69,7 @@ def conditions(timing: Timing) -> dict[str, Any]:
 
 
 def _reason(reason: Reason) -> dict[str, Any]:
-    found: dict[str, Any] = msgspec.to_builtins(reason)
+    found: dict[str, Any] = msgspec.to_builtins(dataclasses.replace(reason, code=None))
     del found["code"]
     return found
 

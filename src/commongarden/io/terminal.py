@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from rich.console import Console
 
+DASH = "\N{EN DASH}"  # of a figure that is not known
 # C0 and C1 controls but for tab and new line, marks of direction, the separators that some terminals take for new lines
 _ACTIVE = "\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2028\u2029\u2066-\u2069"
 ACTIVE = re.compile(f"[{_ACTIVE}]")

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable
 
 from commongarden.i18n.language import _
+from commongarden.io.terminal import DASH as DASH
 
 INFINITE = 1e300  # JSON has no infinity, an audit has the largest number instead
 NEGATIVE = re.compile(r"(?<![\w.])-(?=\d)")  # the sign of a number, not a hyphen
-DASH = "\N{EN DASH}"  # of a figure that is not known
 
 
 def signed_points(share: float) -> str:
