@@ -270,7 +270,7 @@ def test_an_existing_split_never_changes(garden, tmp_path, monkeypatch):
 
     more = [Match(i, i + 1, 1.0, False) for i in range(0, 40, 2)]
     monkeypatch.setattr(inspecting.near_duplicates, "matches", lambda *_: more)
-    monkeypatch.setattr(inspecting.memo, "code", lambda: "another version")
+    monkeypatch.setattr(inspecting.result_cache, "code", lambda: "another version")
     prepare_data(study, root, cache, keep_going=True)
     assert (root / "split.json").read_bytes() == kept
     assert stores.open_store(root).inspection() == found
