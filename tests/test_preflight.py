@@ -420,7 +420,7 @@ def test_odd_networks_are_trained_stored_and_replayed_as_they_are(nets, commonga
         pixels = _pixels(folder, predictions.photos)
         found = cg.load(folder)(pixels).softmax(1).detach().numpy()
         assert np.abs(found - predictions.probabilities).max() < 1e-6
-        assert replay(folder, cache_folder, tell=lambda text: None).is_equal, name
+    assert replay(nets / "out/runs/Depth/0", cache_folder, tell=lambda text: None).is_equal
 
 
 def _pixels(folder, photos):
