@@ -1,0 +1,1 @@
+"""What scripts/pin.py runs and how the results become text."""

@@ -1,0 +1,369 @@
+"""The studies that are run, and what is kept of each."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pinned import rules, text
+from pinned.session import Session
+
+RECIPE = """
+[recipe]
+resolution = 16
+epochs = {epochs}
+batch_size = 8
+optimizer = "adamw"
+lr = {lr}
+schedule = "one-cycle"
+augment = ["flip"]
+
+[split]
+train = 0.6
+val = 0.15
+"""
+
+FLOWERS = """
+[study]
+name = "flowers sample"
+data = "../flower-photos"
+seeds = 2
+margin = 2.0
+
+[recipe]
+resolution = 32
+epochs = 2
+batch_size = 16
+lr = 2e-3
+weight_decay = 1e-4
+schedule = "cosine"
+warmup_epochs = 1
+label_smoothing = 0.1
+augment = ["flip"]
+
+[arms.plain]
+arch = "plain_flower"
+order = "LBA"
+
+[arms.residual]
+arch = "residual_flower"
+order = "LBA"
+lr = 3e-3
+
+[[contrasts]]
+is = ["residual", "plain"]
+"""
+
+FACTORIAL = (
+    """
+[study]
+name = "factorial"
+data = "../photos.csv"
+seeds = 2
+vary = ["init", "order", "split"]
+"""
+    + RECIPE.format(epochs=2, lr=4e-3)
+    + """
+[factors]
+arch = ["plain_flower", "residual_flower"]
+order = ["LAB", "LBA"]
+"""
+)
+
+RACED = (
+    """
+[study]
+name = "raced"
+data = "../photos"
+"""
+    + RECIPE.format(epochs=4, lr=4e-3)
+    + """
+[arms.plain]
+arch = "plain_flower"
+order = "LBA"
+
+[arms.residual]
+arch = "residual_flower"
+order = "LBA"
+
+[arms.frozen]
+arch = "plain_flower"
+order = "LBA"
+lr = 1e-9
+
+[[contrasts]]
+is = ["residual", "plain"]
+
+[[contrasts]]
+is = ["frozen", "residual"]
+"""
+)
+
+FOLDS = (
+    """
+[study]
+name = "folds"
+data = "../odd"
+folds = 3
+"""
+    + RECIPE.format(epochs=1, lr=4e-3)
+    + """
+[arms.plain]
+arch = "plain_flower"
+
+[arms.bottleneck]
+arch = "bottleneck_flower"
+"""
+)
+
+FAILED = (
+    """
+[study]
+name = "failed"
+data = "../photos"
+seeds = 2
+"""
+    + RECIPE.format(epochs=4, lr=4e-3)
+    + """
+[arms.plain]
+arch = "plain_flower"
+order = "LBA"
+
+[arms.burst]
+arch = "plain_flower"
+order = "LA"
+optimizer = "sgd"
+lr = 1e12
+
+[arms.dead]
+arch = "plain_flower"
+order = "LA"
+lr = 1e-12
+init = "fixed"
+init_std = 1e-12
+
+[arms.raises]
+arch = "nets.py:raises"
+width = 4
+
+[[contrasts]]
+is = ["dead", "plain"]
+
+[[contrasts]]
+is = ["raises", "plain"]
+"""
+)
+
+NETS = '''
+from torch import nn
+
+
+class Raises(nn.Module):
+    """Works for 10 steps of training."""
+
+    def __init__(self, n_classes, width):
+        super().__init__()
+        self.n_steps = 0
+        self.body = nn.Sequential(
+            nn.Conv2d(3, width, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, n_classes)
+        )
+
+    def forward(self, pixels):
+        self.n_steps += self.training
+        if self.n_steps > 10:
+            raise ValueError("ten steps are enough")
+        return self.body(pixels)
+
+
+def raises(n_classes, width=4):
+    return Raises(n_classes, width)
+
+
+def small(n_classes, width=4):
+    return Raises(n_classes, width).body
+'''
+
+TUNED = (
+    """
+[study]
+name = "tuned"
+data = "../photos"
+seeds = 2
+"""
+    + RECIPE.format(epochs=1, lr=4e-3)
+    + """
+[tuning]
+runs = 3
+lr = [1e-4, 1e-1]
+
+[arms.plain]
+arch = "plain_flower"
+order = "LBA"
+
+[arms.mine]
+arch = "nets.py:small"
+width = 6
+
+[[contrasts]]
+is = ["mine", "plain"]
+"""
+)
+
+
+@dataclass(frozen=True)
+class Study:
+    """name: of the folder in which its folder `out` lies. command: what makes it. files: what lies beside it.
+
+    pair: two arms to be explained. run: one that is made again, that predicts, and that is torn at the end.
+    workers: with two, the order of the log's lines is chance, and they are sorted. maps: whether they are drawn.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    pair: tuple[str, str]
+    files: dict[str, str] = field(default_factory=dict)
+    run: str = ""
+    workers: int = 1
+    maps: bool = False
+
+
+STUDIES = (
+    Study(
+        "demo", ("run", "demo", "--epochs", "1", "--seeds", "2", "--resolution", "16"), ("residual", "plain"),
+        workers=2, maps=True,
+    ),
+    Study("flowers", ("run", "study.toml"), ("residual", "plain"), {"study.toml": FLOWERS}, "residual/1", maps=True),
+    Study(
+        "factorial", ("run", "study.toml"), ("residual_flower-LBA", "plain_flower-LBA"), {"study.toml": FACTORIAL},
+    ),
+    Study(
+        "raced", ("run", "study.toml", "--group-by", "plant[0-9]+", "--until", "resolved", "--seeds", "5"),
+        ("residual", "plain"), {"study.toml": RACED},
+    ),
+    Study("folds", ("run", "study.toml", "--keep-going"), ("bottleneck", "plain"), {"study.toml": FOLDS}, "plain/2"),
+    Study(
+        "failed", ("run", "study.toml", "--stop-hopeless", "--log", "classic"), ("dead", "plain"),
+        {"study.toml": FAILED, "nets.py": NETS},
+    ),
+    Study("tuned", ("run", "study.toml"), ("mine", "plain"), {"study.toml": TUNED, "nets.py": NETS}, "mine/1"),
+    Study(
+        "ablation",
+        ("ablate", "residual_flower:LBA", "--data", "../photos", "--factors", "shortcut", "--seeds", "2",
+         "--epochs", "1", "--resolution", "16", "--batch-size", "8"), ("no-shortcuts", "residual_flower-LBA"),
+    ),
+)  # fmt: skip
+# three photos, and a file that cannot be read
+PREDICTED = (
+    "../photos/ring/plant200_0.png",
+    "../photos/cross/plant000_1.png",
+    "../odd/none/grey.png",
+    "../odd/cross/torn.jpg",
+)
+
+
+def pin(session: Session, study: Study) -> None:
+    """Runs a study and keeps what it stored and what the commands say of it."""
+    cwd = session.scratch / study.name
+    cwd.mkdir(parents=True)
+    for name, content in study.files.items():
+        (cwd / name).write_text(content, encoding="utf-8")
+    folder = f"printed/{study.name}"
+    command = [*study.command, "--out", "out", "--cache-dir", "cache", "--yes", *([] if study.maps else ["--no-maps"])]
+    session.pin(f"{folder}/dry-run.txt", [*command, "--dry-run"], cwd)
+    command += [] if "--log" in command else ["--log", "plain"]
+    made = session.run([*command, "--workers", str(study.workers)], cwd)
+    if not (cwd / "out" / "report.html").is_file():
+        raise RuntimeError(f"{study.name}: exit code {made.returncode}\n{made.stdout}\n{made.stderr}")
+    lines = rules.steady_log(made.stderr).splitlines(keepends=True)
+    log = "".join(sorted(lines) if study.workers > 1 else lines)
+    session.keep(f"log/{study.name}.txt", f"exit code {made.returncode}\n{log}")
+    if study.run:
+        run = f"out/runs/{study.run}"
+        session.pin(f"{folder}/replay.txt", ["replay", run, "--cache-dir", "cache"], cwd)
+        session.pin(f"{folder}/predict.txt", ["predict", run, *PREDICTED], cwd)
+        session.pin(f"{folder}/predict.json.txt", ["predict", run, *PREDICTED, "--json"], cwd)
+        session.pin(f"{folder}/changed.txt", [*command, "--set", "batch_size=5"], cwd)
+    for name in ("report.html", "results.csv", "results.json"):
+        (cwd / "out" / name).unlink()
+    steady(cwd / "out", study.name, is_ordered=study.workers == 1)
+    records(session, study.name, cwd / "out")
+    printed(session, study, cwd, command)
+
+
+def steady(folder: Path, study: str, is_ordered: bool) -> None:
+    """Replaces the measured fields of a study's folder, and its checksums accordingly."""
+    lists = {path.parent: text.checksums(path.parent) for path in folder.rglob("checksums.sha256")}
+    for path in sorted(folder.rglob("*.*")):
+        name = path.relative_to(folder).as_posix()
+        if not is_ordered and name in rules.UNORDERED:
+            path.write_text(text.pretty(json.loads(path.read_text())))
+        if rules.measured(name):
+            path.write_bytes(STEADY[path.suffix](path.read_bytes(), name, study))
+    for each, names in lists.items():
+        text.write_checksums(each, names)
+
+
+STEADY: dict[str, Callable[[bytes, str, str], bytes]] = {
+    ".json": lambda data, name, study: rules.steady_json(data.decode(), name, study).encode(),
+    ".csv": lambda data, name, study: rules.steady_csv(data.decode(), name, study).encode(),
+    ".npz": rules.steady_npz,
+}
+
+
+def records(session: Session, study: str, folder: Path) -> None:
+    """Keeps every file of a study's folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    session.keep(f"records/{study}/files.txt", "".join(f"{path.relative_to(folder).as_posix()}\n" for path in files))
+    for path in files:
+        name = path.relative_to(folder).as_posix()
+        match path.suffix:
+            case ".npz":
+                kind, content = "arrays", text.arrays(path, rules.unpinned(name), as_written=not rules.measured(name))
+            case ".safetensors":
+                kind, content = "weights", text.weights(path)
+            case ".sha256":
+                kind, content = "records", "".join(f"{each}\n" for each in text.checksums(path.parent))
+            case _:
+                kind, content = "records", text.shown(path)
+        session.keep(f"{kind}/{study}/{name}.txt", content)
+
+
+def printed(session: Session, study: Study, cwd: Path, command: list[str]) -> None:
+    """Keeps what the commands print of the study, and its reports, in both languages."""
+    folder = f"printed/{study.name}"
+    formats = [part for each in ("html", "docx", "md", "latex") for part in ("--format", each)]
+    for lang in ("en", "ko"):
+        for name in ("verify", "status", "compare", "explain"):
+            session.pin(f"{folder}/{name}.{lang}.txt", [name, "out", "--lang", lang], cwd)
+        session.pin(f"{folder}/report.{lang}.txt", ["report", "out", *formats, "--lang", lang], cwd)
+        reports(session, f"{study.name}.{lang}", cwd / "out")
+    for name in ("compare", "explain"):
+        session.pin(f"{folder}/{name}.json.txt", [name, "out", "--json"], cwd)
+    session.pin(f"{folder}/explain-pair.txt", ["explain", "out", *study.pair], cwd)
+    if study.run:
+        session.pin(f"{folder}/again.txt", [*command, "--lang", "ko"], cwd)
+        torn = cwd / "out" / "runs" / study.run / "predictions.npz"
+        torn.write_bytes(torn.read_bytes()[:200])
+        for name in ("verify", "status", "compare"):
+            session.pin(f"{folder}/torn-{name}.txt", [name, "out"], cwd)
+
+
+def reports(session: Session, name: str, out: Path) -> None:
+    """Keeps and removes the reports of a study."""
+    shown, charts, markup = text.page(out / "report.html")
+    session.keep(f"page/{name}.txt", shown)
+    session.keep(f"charts/{name}.json", charts)
+    session.keep(f"markup/{name}.html", markup)
+    session.keep(f"docx/{name}.txt", text.document(out / "report.docx"))
+    session.keep(f"markdown/{name}.md", text.shown(out / "report.md"))
+    session.keep(f"latex/{name}.tex", text.shown(out / "table.tex"))
+    session.keep(f"results/{name}.csv", text.shown(out / "results.csv"))
+    session.keep(f"results/{name}.json", text.shown(out / "results.json"))
+    for path in sorted((out / "report_files").rglob("*")):
+        session.keep(f"pictures/{name}/{path.name}.txt", text.picture(path))
+    shutil.rmtree(out / "report_files", ignore_errors=True)
+    for path in ("report.html", "report.docx", "report.md", "table.tex", "results.csv", "results.json"):
+        (out / path).unlink()
