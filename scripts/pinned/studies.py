@@ -288,12 +288,12 @@ def pin(session: Session, study: Study) -> None:
         session.pin(f"{folder}/changed.txt", [*command, "--set", "batch_size=5"], cwd)
     for name in ("report.html", "results.csv", "results.json"):
         (cwd / "out" / name).unlink()
-    steady(cwd / "out", study.name, is_ordered=study.workers == 1)
+    steady(cwd / "out", study.name, is_ordered=study.workers == 1, is_even=session.is_even)
     records(session, study.name, cwd / "out")
     printed(session, study, cwd, command)
 
 
-def steady(folder: Path, study: str, is_ordered: bool) -> None:
+def steady(folder: Path, study: str, is_ordered: bool, is_even: bool) -> None:
     """Replaces the measured fields of a study's folder, and its checksums accordingly."""
     lists = {path.parent: text.checksums(path.parent) for path in folder.rglob("checksums.sha256")}
     for path in sorted(folder.rglob("*.*")):
@@ -301,14 +301,14 @@ def steady(folder: Path, study: str, is_ordered: bool) -> None:
         if not is_ordered and name in rules.UNORDERED:
             path.write_text(text.pretty(json.loads(path.read_text())))
         if rules.measured(name):
-            path.write_bytes(STEADY[path.suffix](path.read_bytes(), name, study))
+            path.write_bytes(STEADY[path.suffix](path.read_bytes(), name, study, is_even))
     for each, names in lists.items():
         text.write_checksums(each, names)
 
 
-STEADY: dict[str, Callable[[bytes, str, str], bytes]] = {
-    ".json": lambda data, name, study: rules.steady_json(data.decode(), name, study).encode(),
-    ".csv": lambda data, name, study: rules.steady_csv(data.decode(), name, study).encode(),
+STEADY: dict[str, Callable[[bytes, str, str, bool], bytes]] = {
+    ".json": lambda data, *place: rules.steady_json(data.decode(), *place).encode(),
+    ".csv": lambda data, *place: rules.steady_csv(data.decode(), *place).encode(),
     ".npz": rules.steady_npz,
 }
 
