@@ -60,6 +60,7 @@ UNORDERED = ("audit.json",)
 TIMED = (
     Measured("", "made", CLOCK),
     Measured("", "processor", HOST),
+    Measured("", "pinned", "the core that was idle"),
     Measured("", "limits.matmul_side", "the size that was the quickest this time"),
 )
 
