@@ -11,7 +11,8 @@ DIR has a folder for each kind: records of the stores, digests of weights and ar
 and results.json, the text and charts of the pages, the text of docx, Markdown and LaTeX, help, refusals. All of it is
 text that `diff -r` reads as well. What cannot repeat is replaced by the rules in scripts/pinned/rules.py. `markup`
 holds the HTML of the pages; `compare` leaves it out unless --markup is given, since a page may be built differently and
-read the same.
+read the same. Where the means or intervals of times are to change, two stores made with --even show whether anything
+else does.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ SCRATCH = "scratch"
 LOUD = 12  # lines of each file's difference that are printed without --full
 
 
-def store(target: Path, src: Path, real: Path, jobs: int, only: str | None) -> int:
+def store(target: Path, src: Path, real: Path, jobs: int, only: str | None, is_even: bool) -> int:
     """Fills the folder. Studies run two at a time, each with one worker."""
     if target.exists() and any(target.iterdir()):
         sys.exit(f"error: {target} is not empty; accepted: a new folder")
@@ -46,7 +47,7 @@ def store(target: Path, src: Path, real: Path, jobs: int, only: str | None) -> i
     target = target.resolve()
     if subprocess.run(["git", "-C", target, "rev-parse"], capture_output=True).returncode == 0:
         sys.exit(f"error: {target} lies in a git repository, whose commit would be in every record")
-    session = Session(target, target / SCRATCH, src.resolve())
+    session = Session(target, target / SCRATCH, src.resolve(), is_even)
     session.check()
     photos.draw(session.scratch / "photos")
     has_real = photos.sample(real, session.scratch / "flower-photos")
@@ -130,6 +131,7 @@ def main() -> int:
     )
     storing.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="Studies at a time.")
     storing.add_argument("--only", help="Some of the studies and tasks, separated by commas.")
+    storing.add_argument("--even", action="store_true", help="Make all times of an arm equal, in both stores.")
     comparing = actions.add_parser("compare", help="Print what differs between two stores.")
     comparing.add_argument("old", metavar="OLD", type=Path)
     comparing.add_argument("new", metavar="NEW", type=Path)
@@ -137,7 +139,7 @@ def main() -> int:
     comparing.add_argument("--markup", action="store_true", help="Compare the HTML of the pages as well.")
     given = parser.parse_args()
     if given.action == "store":
-        return store(given.target, given.src, given.flowers, given.jobs, given.only)
+        return store(given.target, given.src, given.flowers, given.jobs, given.only, given.even)
     return compare(given.old, given.new, given.full, given.markup)
 
 

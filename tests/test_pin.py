@@ -63,24 +63,30 @@ def test_differences_are_named_by_kind(stores):
 
 
 def test_only_what_was_measured_is_replaced(rules):
-    found = rules.steady_json(RUN, "runs/plain/0/run.json", "demo")
+    found = rules.steady_json(RUN, "runs/plain/0/run.json", "demo", is_even=False)
     assert '"lr": 1e12,' in found  # as it was written
     before, after = json.loads(RUN), json.loads(found)
     changed = {key for key in before if before[key] != after[key]}
     assert changed == {"started", "seconds_test", "peak_memory_bytes"}
     assert all(type(before[key]) is type(after[key]) for key in before)
-    assert rules.steady_json(RUN, "runs/plain/0/run.json", "demo") == found
-    assert rules.steady_json(RUN, "runs/plain/1/run.json", "demo") != found
+    assert rules.steady_json(RUN, "runs/plain/0/run.json", "demo", is_even=False) == found
+    assert rules.steady_json(RUN, "runs/plain/1/run.json", "demo", is_even=False) != found
+
+
+def test_times_of_an_arm_are_equal_where_that_is_asked_for(rules):
+    one, two = (rules.steady_json(RUN, f"runs/plain/{seed}/run.json", "demo", is_even=True) for seed in (0, 1))
+    assert one == two
+    assert rules.steady_json(RUN, "runs/other/0/run.json", "demo", is_even=True) != one
 
 
 def test_a_style_that_is_not_known_is_refused(rules):
     with pytest.raises(ValueError, match="style"):
-        rules.steady_json(RUN.replace(": ", " : "), "runs/plain/0/run.json", "demo")
+        rules.steady_json(RUN.replace(": ", " : "), "runs/plain/0/run.json", "demo", is_even=False)
 
 
 def test_columns_of_seconds_are_replaced(rules):
     text = "epoch,train_loss,seconds_data\n1,0.5,0.25\n2,0.4,0.25\n"
-    rows = list(csv.DictReader(rules.steady_csv(text, "runs/plain/0/history.csv", "demo").splitlines()))
+    rows = list(csv.DictReader(rules.steady_csv(text, "runs/plain/0/history.csv", "demo", is_even=False).splitlines()))
     assert [(row["epoch"], row["train_loss"]) for row in rows] == [("1", "0.5"), ("2", "0.4")]
     assert len({row["seconds_data"] for row in rows} | {"0.25"}) == 3
 

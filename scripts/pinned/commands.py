@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pinned import rules, text
+from pinned.declared import NETS
 from pinned.session import Session
-from pinned.studies import NETS
 
 LANGUAGES = ("en", "ko")
 

@@ -60,6 +60,7 @@ UNORDERED = ("audit.json",)
 TIMED = (
     Measured("", "made", CLOCK),
     Measured("", "processor", HOST),
+    Measured("", "pinned", "the core that was idle"),
     Measured("", "limits.matmul_side", "the size that was the quickest this time"),
 )
 
@@ -111,7 +112,7 @@ def steady_log(text: str) -> str:
     return "".join(lines)
 
 
-def steady_json(text: str, file: str, study: str) -> str:
+def steady_json(text: str, file: str, study: str, is_even: bool) -> str:
     """The JSON of a file of a study's folder with its measured fields replaced, otherwise as it was."""
     rules = measured(file)
     if not rules:
@@ -120,17 +121,17 @@ def steady_json(text: str, file: str, study: str) -> str:
     style = next((style for style in STYLES if _dump(table, style) == text), None)
     if style is None:
         raise ValueError(f"{study}/{file}: written in a style that scripts/pinned/rules.py does not know")
-    return _dump(_replaced(table, "", rules, f"{study}/{file}"), style)
+    return _dump(_replaced(table, "", rules, f"{study}/{file}", is_even), style)
 
 
-def steady_npz(data: bytes, file: str, study: str) -> bytes:
+def steady_npz(data: bytes, file: str, study: str, is_even: bool) -> bytes:
     """The .npz with the measured fields of the JSON in it replaced."""
     with np.load(io.BytesIO(data), allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     for name, array in arrays.items():
         text = json_in(array)
         if text is not None:
-            arrays[name] = np.frombuffer(steady_json(text, file, study).encode(), np.uint8)
+            arrays[name] = np.frombuffer(steady_json(text, file, study, is_even).encode(), np.uint8)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()
@@ -143,7 +144,7 @@ def json_in(array: np.ndarray) -> str | None:
     return array.tobytes().decode()
 
 
-def steady_csv(text: str, file: str, study: str) -> str:
+def steady_csv(text: str, file: str, study: str, is_even: bool) -> str:
     """The CSV of a file of a study's folder with its measured columns replaced, otherwise as it was."""
     rules = measured(file)
     if not rules:
@@ -156,18 +157,19 @@ def steady_csv(text: str, file: str, study: str) -> str:
         cells = row.split(",")
         if len(cells) == len(names):
             for i in columns:
-                cells[i] = repr(stand_in(float(cells[i]), f"{study}/{file}", f"{names[i]} {number}"))
+                cells[i] = repr(stand_in(float(cells[i]), f"{study}/{file}", f"{names[i]} {number}", is_even))
         lines.append(",".join(cells))
     return "\n".join(lines)
 
 
-def stand_in(value: float, file: str, field: str) -> float:
+def stand_in(value: float, file: str, field: str, is_even: bool) -> float:
     """A value of the same type that depends on the place alone.
 
-    Times spread as real ones do: by the arm, and within an arm by a few per cent, in one of three by half.
+    Times spread as real ones do: by the arm, and within an arm by a few per cent, in one of three by half. With is_even
+    they are equal within an arm, and so do not depend on how an interval or a mean over its runs is made.
     """
     arm = file.rpartition("/")[0].rpartition("/")[0]
-    spread = 0.5 if zlib.crc32(arm.encode()) % 3 == 0 else 0.04
+    spread = 0 if is_even else 0.5 if zlib.crc32(arm.encode()) % 3 == 0 else 0.04
     figure = (1 + _share(arm + field.partition(" ")[0])) * (1 + spread * (_share(file + field) - 0.5))
     return round(figure * 1e8) if isinstance(value, int) else round(figure / 16, 6)
 
@@ -197,17 +199,19 @@ def _dump(table: object, style: dict[str, object]) -> str:
     return re.sub(f'"{OPEN}([^{CLOSE}]*){CLOSE}"', r"\1", json.dumps(table, **style))  # type: ignore[arg-type]
 
 
-def _replaced(value: object, field: str, rules: tuple[Measured, ...], place: str) -> object:
+def _replaced(value: object, field: str, rules: tuple[Measured, ...], place: str, is_even: bool) -> object:
     if isinstance(value, dict):
-        return {key: _replaced(each, f"{field}.{key}".lstrip("."), rules, place) for key, each in value.items()}
+        return {
+            key: _replaced(each, f"{field}.{key}".lstrip("."), rules, place, is_even) for key, each in value.items()
+        }
     if isinstance(value, list):
-        return [_replaced(each, f"{field}.{i}", rules, place) for i, each in enumerate(value)]
+        return [_replaced(each, f"{field}.{i}", rules, place, is_even) for i, each in enumerate(value)]
     rule = next((rule for rule in rules if fnmatch.fnmatchcase(field, rule.field)), None)
     if rule is None or value is None:  # nothing stays nothing
         return value
     if rule.value is not None:
         return rule.value
-    return stand_in(value if isinstance(value, int) else 0.0, place, field)
+    return stand_in(value if isinstance(value, int) else 0.0, place, field, is_even)
 
 
 def _share(text: str) -> float:

@@ -16,11 +16,14 @@ KEPT = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "SYSTEMROOT")
 
 @dataclass(frozen=True)
 class Session:
-    """target: the store that is filled. scratch: where commands work. src: the code that is run."""
+    """target: the store that is filled. scratch: where commands work. src: the code that is run. is_even: as in
+    `rules.stand_in`.
+    """
 
     target: Path
     scratch: Path
     src: Path
+    is_even: bool
 
     def check(self) -> None:
         """Writes environment.txt. Ends the program unless the code that runs is that of `src`."""

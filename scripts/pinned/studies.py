@@ -9,208 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pinned import rules, text
+from pinned.declared import FACTORIAL, FAILED, FLOWERS, FOLDS, NETS, RACED, TUNED
 from pinned.session import Session
-
-RECIPE = """
-[recipe]
-resolution = 16
-epochs = {epochs}
-batch_size = 8
-optimizer = "adamw"
-lr = {lr}
-schedule = "one-cycle"
-augment = ["flip"]
-
-[split]
-train = 0.6
-val = 0.15
-"""
-
-FLOWERS = """
-[study]
-name = "flowers sample"
-data = "../flower-photos"
-seeds = 2
-margin = 2.0
-
-[recipe]
-resolution = 32
-epochs = 2
-batch_size = 16
-lr = 2e-3
-weight_decay = 1e-4
-schedule = "cosine"
-warmup_epochs = 1
-label_smoothing = 0.1
-augment = ["flip"]
-
-[arms.plain]
-arch = "plain_flower"
-order = "LBA"
-
-[arms.residual]
-arch = "residual_flower"
-order = "LBA"
-lr = 3e-3
-
-[[contrasts]]
-is = ["residual", "plain"]
-"""
-
-FACTORIAL = (
-    """
-[study]
-name = "factorial"
-data = "../photos.csv"
-seeds = 2
-vary = ["init", "order", "split"]
-"""
-    + RECIPE.format(epochs=2, lr=4e-3)
-    + """
-[factors]
-arch = ["plain_flower", "residual_flower"]
-order = ["LAB", "LBA"]
-"""
-)
-
-RACED = (
-    """
-[study]
-name = "raced"
-data = "../photos"
-"""
-    + RECIPE.format(epochs=4, lr=4e-3)
-    + """
-[arms.plain]
-arch = "plain_flower"
-order = "LBA"
-
-[arms.residual]
-arch = "residual_flower"
-order = "LBA"
-
-[arms.frozen]
-arch = "plain_flower"
-order = "LBA"
-lr = 1e-9
-
-[[contrasts]]
-is = ["residual", "plain"]
-
-[[contrasts]]
-is = ["frozen", "residual"]
-"""
-)
-
-FOLDS = (
-    """
-[study]
-name = "folds"
-data = "../odd"
-folds = 3
-"""
-    + RECIPE.format(epochs=1, lr=4e-3)
-    + """
-[arms.plain]
-arch = "plain_flower"
-
-[arms.bottleneck]
-arch = "bottleneck_flower"
-"""
-)
-
-FAILED = (
-    """
-[study]
-name = "failed"
-data = "../photos"
-seeds = 2
-"""
-    + RECIPE.format(epochs=4, lr=4e-3)
-    + """
-[arms.plain]
-arch = "plain_flower"
-order = "LBA"
-
-[arms.burst]
-arch = "plain_flower"
-order = "LA"
-optimizer = "sgd"
-lr = 1e12
-
-[arms.dead]
-arch = "plain_flower"
-order = "LA"
-lr = 1e-12
-init = "fixed"
-init_std = 1e-12
-
-[arms.raises]
-arch = "nets.py:raises"
-width = 4
-
-[[contrasts]]
-is = ["dead", "plain"]
-
-[[contrasts]]
-is = ["raises", "plain"]
-"""
-)
-
-NETS = '''
-from torch import nn
-
-
-class Raises(nn.Module):
-    """Works for 10 steps of training."""
-
-    def __init__(self, n_classes, width):
-        super().__init__()
-        self.n_steps = 0
-        self.body = nn.Sequential(
-            nn.Conv2d(3, width, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, n_classes)
-        )
-
-    def forward(self, pixels):
-        self.n_steps += self.training
-        if self.n_steps > 10:
-            raise ValueError("ten steps are enough")
-        return self.body(pixels)
-
-
-def raises(n_classes, width=4):
-    return Raises(n_classes, width)
-
-
-def small(n_classes, width=4):
-    return Raises(n_classes, width).body
-'''
-
-TUNED = (
-    """
-[study]
-name = "tuned"
-data = "../photos"
-seeds = 2
-"""
-    + RECIPE.format(epochs=1, lr=4e-3)
-    + """
-[tuning]
-runs = 3
-lr = [1e-4, 1e-1]
-
-[arms.plain]
-arch = "plain_flower"
-order = "LBA"
-
-[arms.mine]
-arch = "nets.py:small"
-width = 6
-
-[[contrasts]]
-is = ["mine", "plain"]
-"""
-)
 
 
 @dataclass(frozen=True)
@@ -288,12 +88,12 @@ def pin(session: Session, study: Study) -> None:
         session.pin(f"{folder}/changed.txt", [*command, "--set", "batch_size=5"], cwd)
     for name in ("report.html", "results.csv", "results.json"):
         (cwd / "out" / name).unlink()
-    steady(cwd / "out", study.name, is_ordered=study.workers == 1)
+    steady(cwd / "out", study.name, is_ordered=study.workers == 1, is_even=session.is_even)
     records(session, study.name, cwd / "out")
     printed(session, study, cwd, command)
 
 
-def steady(folder: Path, study: str, is_ordered: bool) -> None:
+def steady(folder: Path, study: str, is_ordered: bool, is_even: bool) -> None:
     """Replaces the measured fields of a study's folder, and its checksums accordingly."""
     lists = {path.parent: text.checksums(path.parent) for path in folder.rglob("checksums.sha256")}
     for path in sorted(folder.rglob("*.*")):
@@ -301,14 +101,14 @@ def steady(folder: Path, study: str, is_ordered: bool) -> None:
         if not is_ordered and name in rules.UNORDERED:
             path.write_text(text.pretty(json.loads(path.read_text())))
         if rules.measured(name):
-            path.write_bytes(STEADY[path.suffix](path.read_bytes(), name, study))
+            path.write_bytes(STEADY[path.suffix](path.read_bytes(), name, study, is_even))
     for each, names in lists.items():
         text.write_checksums(each, names)
 
 
-STEADY: dict[str, Callable[[bytes, str, str], bytes]] = {
-    ".json": lambda data, name, study: rules.steady_json(data.decode(), name, study).encode(),
-    ".csv": lambda data, name, study: rules.steady_csv(data.decode(), name, study).encode(),
+STEADY: dict[str, Callable[[bytes, str, str, bool], bytes]] = {
+    ".json": lambda data, *place: rules.steady_json(data.decode(), *place).encode(),
+    ".csv": lambda data, *place: rules.steady_csv(data.decode(), *place).encode(),
     ".npz": rules.steady_npz,
 }
 

@@ -89,7 +89,15 @@ def page(path: Path) -> tuple[str, str, str]:
     parser.close()
     parser._end()
     charts = {name: json.loads(text) for name, text in parser.data.items()}
-    return "\n".join(parser.lines) + "\n", pretty(charts), "".join(parser.markup)
+    return "\n".join(parser.lines) + "\n", numbered(pretty(charts)), "".join(parser.markup)
+
+
+def numbered(charts: str) -> str:
+    """The charts with their data sets, which are named by their content, named by the order in which they are drawn."""
+    names = dict.fromkeys(re.findall(r'"name": "(data-[0-9a-f]{32})"', charts))
+    for number, name in enumerate(names):
+        charts = charts.replace(name, f"data-{number:03}")
+    return pretty(json.loads(charts))
 
 
 def pretty(table: object) -> str:
@@ -107,7 +115,9 @@ def document(path: Path) -> str:
             lines += [f"{kind}: {paragraph.text}" for paragraph in block.paragraphs]
     for block in found.iter_inner_content():
         if isinstance(block, Table):
-            lines += ["table: " + " | ".join(cell.text for cell in row.cells) for row in block.rows]
+            lines += [
+                "table: " + " | ".join(cell.text.replace("\n", " / ") for cell in row.cells) for row in block.rows
+            ]
         else:
             lines.append(f"{block.style.name}: {block.text}")
         for drawn in block._element.iter(
