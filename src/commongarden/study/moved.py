@@ -27,6 +27,6 @@ def find(path: str) -> Path | None:
 def missing(name: str, path: str) -> str:
     """Says where `name` is now, for an error."""
     return _(
-        "{name}: is an example in the repository of commongarden now ({path}) and no part of the installed package; "
-        "accepted: the package installed from a checkout (pip install --editable FOLDER)"
+        "{name}: is now an example in the commongarden repository ({path}), not part of the installed package; "
+        "accepted: commongarden installed from a clone of the repository (pip install --editable FOLDER)"
     ).format(name=name, path=path)
