@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 from commongarden import study as studies
-from commongarden.explain import noise, roofline, told
+from commongarden.explain import noise, roofline, time_sentences
 from commongarden.explain import time as times
 from commongarden.profiling.processes import Candidate, time_arms
 from commongarden.records import timings
@@ -47,7 +47,7 @@ def pairs(timing: Timing) -> tuple[str, float]:
     for one, two in itertools.combinations(ARMS, 2):
         split = times.split(timing, one, two)
         worst = max(worst, split.rest_share)
-        reason = told.part_name(split.reasons[0]) if split.reasons else "none"
+        reason = time_sentences.part_name(split.reasons[0]) if split.reasons else "none"
         lines.append(
             f"| {one} → {two} | {split.ratio.value:.3f} ({split.ratio.low:.3f} to {split.ratio.high:.3f}) "
             f"| {split.difference.value:+.2f} ({split.difference.low:+.2f} to {split.difference.high:+.2f}) "
@@ -55,7 +55,7 @@ def pairs(timing: Timing) -> tuple[str, float]:
             f"| {reason} |"
         )
     conditions = [f"{timing.processor}, {timing.made[:10]}.", *noise.told(timing)]
-    conditions.append(told.limits(roofline.roofs(timing), timing.limits.matmul_side))
+    conditions.append(time_sentences.limits(roofline.roofs(timing), timing.limits.matmul_side))
     said = f"The most that a split leaves is {100 * worst:.1f} % of the slower arm's step."
     return "\n".join([*lines, "", said, "", " ".join(conditions)]), worst
 
@@ -63,8 +63,11 @@ def pairs(timing: Timing) -> tuple[str, float]:
 def batch_norm(timing: Timing) -> str:
     """What makes LAB slower than LA, in sentences."""
     split = times.split(timing, "LA", "LAB")
-    sentences = [told.sentence(split), *(told.part_sentence(split, part) for part in split.reasons[1:])]
-    return " ".join([*sentences, told.by_kind(split), told.rest_sentence(split)])
+    sentences = [
+        time_sentences.sentence(split),
+        *(time_sentences.part_sentence(split, part) for part in split.reasons[1:]),
+    ]
+    return " ".join([*sentences, time_sentences.by_kind(split), time_sentences.rest_sentence(split)])
 
 
 def main() -> None:

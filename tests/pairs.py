@@ -24,7 +24,7 @@ from pathlib import Path
 
 from commongarden import arch
 from commongarden.arch import Activation, BatchNorm, Conv, MaxPool, Node, Serial
-from commongarden.explain import Reason, accuracy_reasons, told
+from commongarden.explain import Reason, accuracy_reasons, time_sentences
 from commongarden.explain import time as times
 from commongarden.profiling.processes import Candidate, time_arms
 from commongarden.records.findings import Probe
@@ -179,7 +179,7 @@ def in_time(sound: Node, hurt: Node, side: int) -> tuple[Reason, ...]:
     recipe = Recipe(resolution=side, batch_size=BATCH)
     arms = {name: Candidate(Tree(tree), recipe, (side, side, 3)) for name, tree in (("sound", sound), ("hurt", hurt))}
     timing = time_arms(arms, N_CLASSES, repeats=3, rounds=20, device="cpu")
-    return told.reasons(times.split(timing, "sound", "hurt"))
+    return time_sentences.reasons(times.split(timing, "sound", "hurt"))
 
 
 def drawn(seed: int, n: int, n_null: int) -> list[tuple[int, int, str]]:

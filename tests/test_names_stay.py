@@ -17,7 +17,7 @@ from torch import nn
 
 from commongarden.cli import main
 from commongarden.explain.kinds import KINDS
-from commongarden.explain.told import kind_name
+from commongarden.explain.time_sentences import kind_name
 from commongarden.i18n.coded import verbatim
 from commongarden.i18n.language import used
 from commongarden.profiling import work

@@ -19,7 +19,7 @@ from commongarden import arch
 from commongarden import study as studies
 from commongarden.arch.alignment import align
 from commongarden.cli import main
-from commongarden.explain import memory, noise, profile, roofline, tables, told
+from commongarden.explain import memory, noise, profile, roofline, tables, time_sentences
 from commongarden.explain import time as times
 from commongarden.profiling import energy
 from commongarden.profiling.stopwatch import Stopwatch
@@ -251,15 +251,15 @@ def test_batch_norm_is_the_reason_where_it_takes_the_time():
         for seed, order in enumerate(("LA", "LBA"))
     ]
     split = times.split(a_timing(*arms), "LA", "LBA")
-    (reason, *_) = told.reasons(split)
+    (reason, *_) = time_sentences.reasons(split)
     assert (reason.about, reason.arm, reason.kind) == ("time", "LBA", "memory-bound block")
     assert split.reasons[0].edit.part == arch.BatchNorm(affine=False)
     assert reason.effect.low < 0.4 * split.reasons[0].edit.count < reason.effect.high
-    assert "batch norm" in told.sentence(split)
+    assert "batch norm" in time_sentences.sentence(split)
     assert "batch norm" in reason.sentence
     back = times.split(a_timing(*arms), "LBA", "LA")
     assert back.difference.value == pytest.approx(-split.difference.value)
-    assert told.reasons(back)[0].arm == "LBA"  # it is the slower arm's property, whichever is named first
+    assert time_sentences.reasons(back)[0].arm == "LBA"  # it is the slower arm's property, whichever is named first
 
 
 def test_a_wider_layer_answers_for_the_next_one_that_it_feeds():
@@ -270,7 +270,7 @@ def test_a_wider_layer_answers_for_the_next_one_that_it_feeds():
     split = times.split(a_timing(*arms), "8", "32")
     assert [part.source for part in split.reasons] == ["edit"]
     assert split.reasons[0].n_layers == 4  # two convolutions; the batch norm and the activation in between
-    assert told.reasons(split)[0].kind == "slow layer"
+    assert time_sentences.reasons(split)[0].kind == "slow layer"
     assert split.rest_share < 0.05
 
 
@@ -281,8 +281,8 @@ def test_images_of_another_size_are_a_part_of_their_own():
     ]
     split = times.split(a_timing(*arms), "32", "64")
     assert split.reasons[0].source == "images"
-    assert told.reasons(split)[0].kind == "larger images"
-    assert told.reasons(split)[0].arm == "64"
+    assert time_sentences.reasons(split)[0].kind == "larger images"
+    assert time_sentences.reasons(split)[0].arm == "64"
 
 
 def test_the_same_arm_twice_has_no_reason():
@@ -291,7 +291,7 @@ def test_the_same_arm_twice_has_no_reason():
         arms = [
             timed(name, residual(), SHAPE, a_layer_of("Conv", 1.0), 0.05, 2 * seed + i) for i, name in enumerate("ab")
         ]
-        n_claimed += bool(told.reasons(times.split(a_timing(*arms), "a", "b")))
+        n_claimed += bool(time_sentences.reasons(times.split(a_timing(*arms), "a", "b")))
     assert n_claimed <= 1
 
 
@@ -336,7 +336,7 @@ def test_layers_of_others_networks_are_compared_by_their_names():
         ("only", "net / network / old"),
     ]
     assert split.rest_share < 0.02
-    assert "Odd" in told.part_name(split.reasons[1])
+    assert "Odd" in time_sentences.part_name(split.reasons[1])
 
 
 # Limits, memory, energy, noise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,8 +96,4 @@ def probe_reasons(candidates: Mapping[str, Candidate], classes: int, photos: int
 
 
 def row(reason: Reason) -> dict[str, Any]:
-    import msgspec
-
-    found: dict[str, Any] = msgspec.to_builtins(dataclasses.replace(reason, code=None))
-    del found["code"]
-    return found | {"says": translate(reason.text)}
+    return reason.to_row() | {"says": translate(reason.text)}

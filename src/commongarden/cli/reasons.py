@@ -102,7 +102,7 @@ def explain(
     timing = _timing(list(what), measured, keep, as_json, memory=False, operators=False, **how)
     from commongarden.explain import tables
     from commongarden.explain import time as times
-    from commongarden.explain import told as saying
+    from commongarden.explain import time_sentences as saying
 
     first, second = _names(timing, *what)
     split = times.split(timing, first, second)
@@ -245,7 +245,7 @@ def _print_profiles(timing: Timing, depth: int, free: int | None) -> None:
     from rich.table import Table
 
     from commongarden.explain import noise, profile, roofline
-    from commongarden.explain import told as saying
+    from commongarden.explain import time_sentences as saying
     from commongarden.explain.memory import need
     from commongarden.io.fitted import Fitted
 
@@ -276,7 +276,7 @@ def _print_split(timing: Timing, split: TimeSplit) -> None:
     from rich.table import Table
 
     from commongarden.explain import noise
-    from commongarden.explain import told as saying
+    from commongarden.explain import time_sentences as saying
     from commongarden.io.fitted import Fitted
 
     console = terminal.console()

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import msgspec
 
-from commongarden.explain import noise, told
+from commongarden.explain import noise, time_sentences
 from commongarden.explain.kinds import reason_kind
 from commongarden.explain.memory import need
 from commongarden.explain.profile import profiles
 from commongarden.explain.roofline import roofs
 from commongarden.explain.time import TimePart, TimeSplit
-from commongarden.records.reason import Reason
 from commongarden.records.timings import Timing
 
 
@@ -42,13 +40,13 @@ def split_table(timing: Timing, split: TimeSplit) -> dict[str, Any]:
         **conditions(timing),
         "from": split.one,
         "to": split.two,
-        "sentence": told.sentence(split),
+        "sentence": time_sentences.sentence(split),
         **{name: msgspec.to_builtins(getattr(split, name)) for name in ("ratio", "before", "after", "difference")},
         "parts": [_part(part) for part in split.parts],
         "kinds": msgspec.to_builtins(split.kinds),
         "rest": split.rest,
         "rest_share": split.rest_share,
-        "reasons": [_reason(reason) for reason in told.reasons(split)],
+        "reasons": [reason.to_row() for reason in time_sentences.reasons(split)],
     }
 
 
@@ -68,15 +66,9 @@ def conditions(timing: Timing) -> dict[str, Any]:
     }
 
 
-def _reason(reason: Reason) -> dict[str, Any]:
-    found: dict[str, Any] = msgspec.to_builtins(dataclasses.replace(reason, code=None))
-    del found["code"]
-    return found
-
-
 def _part(part: TimePart) -> dict[str, Any]:
     return {
-        "name": told.part_name(part),
+        "name": time_sentences.part_name(part),
         "source": part.source,
         "kind": reason_kind(part),
         "effect": msgspec.to_builtins(part.effect),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
+
+import msgspec
 
 from commongarden.i18n.coded import Code, Coded, keep_code
 from commongarden.records import Estimate
@@ -29,6 +32,12 @@ class Reason:
 
     def __post_init__(self) -> None:
         keep_code(self, "sentence", "code")
+
+    def to_row(self) -> dict[str, Any]:
+        """The reason for `--json`, without its code."""
+        row: dict[str, Any] = msgspec.to_builtins(dataclasses.replace(self, code=None))
+        del row["code"]
+        return row
 
     @property
     def text(self) -> Coded:

@@ -6,7 +6,7 @@ from typing import Any
 
 import altair as alt
 
-from commongarden.explain import noise, profile, roofline, told
+from commongarden.explain import noise, profile, roofline, time_sentences
 from commongarden.explain.memory import need
 from commongarden.explain.profile import Profile
 from commongarden.explain.roofline import Roofs
@@ -29,12 +29,12 @@ def render(timing: Timing, depth: int = 1, free: int | None = None) -> str:
         "multiply-adds. Blocks without multiply-adds have no place here and stand in the tables."
     )
     picture = Plot(caption, (roofline_chart(found, roof),))
-    limits = Paragraph(told.limits(roof, timing.limits.matmul_side), role="soft")
+    limits = Paragraph(time_sentences.limits(roof, timing.limits.matmul_side), role="soft")
     sections = [Section(", ".join(one.arm for one in found), (Legend(), picture, limits), anchor="roofs")]
     for i, (arm, one) in enumerate(zip(timing.arms, found, strict=True), 1):
         memory = None if arm.memory is None else need(arm.memory, free)
-        more = [Paragraph(said, role="soft") for said in told.more(one, memory, timing.energy_text)]
-        blocks: tuple[Block, ...] = (Paragraph(told.step(one)), *_tables(one), *more)
+        more = [Paragraph(said, role="soft") for said in time_sentences.more(one, memory, timing.energy_text)]
+        blocks: tuple[Block, ...] = (Paragraph(time_sentences.step(one)), *_tables(one), *more)
         sections.append(Section(arm.name, blocks, anchor=f"arm-{i}", arm=arm.name))
     machine = _("{processor}, {made}").format(processor=timing.processor, made=timing.made[:10])
     opening = tuple(Paragraph(said, role="soft") for said in (machine, *noise.told(timing)))
@@ -45,10 +45,18 @@ def render(timing: Timing, depth: int = 1, free: int | None = None) -> str:
 
 def _tables(found: Profile) -> tuple[Table, Table]:
     """The blocks, and the kinds of layers."""
-    block, kind = told.columns(_("block")), told.columns(language.pgettext("of a layer", "kind"))
+    block, kind = time_sentences.columns(_("block")), time_sentences.columns(language.pgettext("of a layer", "kind"))
     return (
-        Table(f"{found.arm}, {block[0]}.", tuple(block), tuple(tuple(told.cells(row, True)) for row in found.blocks)),
-        Table(f"{found.arm}, {kind[0]}.", tuple(kind), tuple(tuple(told.cells(row, False)) for row in found.kinds)),
+        Table(
+            f"{found.arm}, {block[0]}.",
+            tuple(block),
+            tuple(tuple(time_sentences.cells(row, True)) for row in found.blocks),
+        ),
+        Table(
+            f"{found.arm}, {kind[0]}.",
+            tuple(kind),
+            tuple(tuple(time_sentences.cells(row, False)) for row in found.kinds),
+        ),
     )
 
 
