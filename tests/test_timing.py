@@ -444,10 +444,13 @@ ARMS = ("plain_flower:LA", "plain_flower:LAB")
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
-    """Three arms timed once through the command: two that differ, and one of them again."""
+    """Three arms timed once through the command: two that differ, and one of them again.
+
+    A step long enough for the difference to be clear while other tests share the machine.
+    """
     kept = tmp_path_factory.mktemp("timing") / "steps.json"
     done = run(
-        "profile", *ARMS, ARMS[0], "--input", "32x32", "--batch-size", 8, "--repeats", 2, "--rounds", 15,
+        "profile", *ARMS, ARMS[0], "--input", "48x48", "--batch-size", 16, "--repeats", 2, "--rounds", 15,
         "--keep", kept, "--no-memory", "--json",
     )  # fmt: skip
     assert done.exit_code == 0, done.output
@@ -458,7 +461,8 @@ def test_a_profile_accounts_for_the_whole_step(measured):
     _kept, found = measured
     assert [arm["arm"] for arm in found["arms"]] == ["plain_flower-LA", "plain_flower-LAB", "plain_flower-LA (2)"]
     node = arch.network("plain_flower", 5, order="LAB")
-    first = arch.trace(node, SHAPE)[0]
+    shape = (48, 48, 3)
+    first = arch.trace(node, shape)[0]
     for arm in found["arms"]:
         phases = {name: value["value"] for name, value in arm["phases"].items()}
         assert sum(phases.values()) == pytest.approx(arm["step"]["value"], rel=0.15)
@@ -468,7 +472,7 @@ def test_a_profile_accounts_for_the_whole_step(measured):
                 phases["forward"] + phases["backward"], rel=0.35
             )  # stamps, in a small network
             macs = sum(row["macs"] for row in rows)
-            assert macs == 8 * (3 * arch.cost(node, SHAPE).macs - first.macs)
+            assert macs == 16 * (3 * arch.cost(node, shape).macs - first.macs)
         assert arm["step"]["low"] < arm["step"]["value"] < arm["step"]["high"]
         assert any("convolution_backward" in name for name in arm["operators"])
     assert found["limits"]["gmacs_per_second"] > 0.1
