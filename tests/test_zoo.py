@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from commongarden.runner.measuring import measured
 from commongarden.study import Arm
-from commongarden.study.recipe import Recipe
+from commongarden.study.recipe import Recipe, override
+from commongarden.train.preflight import preflight
 from commongarden.train.replay import recorded_step
 from visiting import CLASSES, FAILS, PASSES, REFUSED, STEPS, Step, Visit, draw_photos, go_through
 
@@ -42,12 +42,17 @@ def _soon_on_tape(monkeypatch):
     monkeypatch.setattr(recorded_step, "AS_EVER", 1)
 
 
-@pytest.fixture(scope="module")
-def arms(drawn_photos):
-    """The sample, measured and checked in one process, as for a study."""
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
     torch.set_num_threads(1)
-    arms = {name.replace(":", "-"): arm for name, (arm, _) in SMALL.items()}
-    return measured(arms, Recipe(resolution=32), CLASSES)
+
+
+def checked(arm):
+    """The arm measured and checked, in this process: a process for each would take longer than the study."""
+    recipe = override(Recipe(resolution=32), arm.overrides)
+    shape = (recipe.resolution, recipe.resolution, 3)
+    found = preflight(arm, CLASSES, shape, recipe, (recipe.layout,), "cpu", 0, lambda phase: None)
+    return dataclasses.replace(arm, origin=found, overrides={})
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +65,8 @@ def outcomes(visit, steps):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_a_network_of_a_library_goes_through_a_study(name, arms, drawn_photos, cache_folder, tmp_path):
-    arm = dataclasses.replace(arms[name.replace(":", "-")], overrides={})
+def test_a_network_of_a_library_goes_through_a_study(name, drawn_photos, cache_folder, tmp_path):
+    arm = checked(SMALL[name][0])
     visit = Visit(name, arm.origin.input[0], tmp_path, drawn_photos, cache_folder, arm=arm)
     steps = SMALL[name][1]
     visit.epochs = 1
