@@ -77,7 +77,7 @@ catalogues: $(VENV)/.developer
 	$(BIN)/python scripts/catalogues.py
 
 options: $(VENV)/.developer
-	$(BIN)/python tests/test_options_listed.py
+	$(BIN)/python tests/cli/test_options_listed.py
 
 format: $(VENV)/.developer
 	$(BIN)/ruff format .

@@ -1,7 +1,8 @@
 """Coverage-guided fuzzing of everything that reads a file: make fuzz, or scripts/fuzz.py --seconds 60 ["list form"...].
 
-Each target (tests/fuzzing.py) runs in a process of its own, guided by atheris (libFuzzer), which also ends it where one
-input takes more than 20 seconds or the process more than 1 GiB. Prints what was found; exit code 1 where there is any.
+Each target (tests/support/fuzzing.py) runs in a process of its own, guided by atheris (libFuzzer), which also ends it
+where one input takes more than 20 seconds or the process more than 1 GiB. Prints what was found; exit code 1 where
+there is any.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 MOST_SECONDS = 20  # for one input
 MOST_MEGABYTES = 1024
-sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests" / "support")]
 
 
 def main() -> None:

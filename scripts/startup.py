@@ -34,7 +34,7 @@ import psutil
 from scipy import stats
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 BARS = {
     "help": 0.3,

@@ -113,16 +113,12 @@ def commongarden(cache_folder):
     """Runs the command as a user does; returns the finished process."""
 
     def call(*arguments, check=None, cwd=None):
-        process = command.call(list(map(str, arguments)), cwd, environment(cache_folder), timeout=240)
+        process = command.call(list(map(str, arguments)), cwd, command.environment(cache_folder), timeout=240)
         if check is not None:
             assert process.returncode == check, f"{process.returncode}\n{process.stdout}\n{process.stderr}"
         return process
 
     return call
-
-
-def environment(cache_folder):
-    return {**os.environ, "COMMONGARDEN_CACHE": str(cache_folder), "COLUMNS": "160", "PYTHONUTF8": "1"}
 
 
 @pytest.fixture(scope="session")
@@ -151,3 +147,11 @@ def brackets(tmp_path, monkeypatch):
     yield
     for cached in kept:
         cached.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from chromium import chromium  # loads playwright
+
+    with chromium() as browser:
+        yield browser

@@ -1,7 +1,7 @@
 """Every option that more than one command takes, defined once, and how the values of options are read and written.
 
 Where a command needs another default or a least number, the definition takes it; the help states a default in brackets
-at its end. tests/test_options.py compares the definitions of all commands.
+at its end. tests/cli/test_options.py compares the definitions of all commands.
 """
 
 from __future__ import annotations

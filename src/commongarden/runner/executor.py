@@ -1,8 +1,8 @@
 """Where the tasks of a study are carried out: the contract between the study and whatever carries them out.
 
 Processes of this machine (`workers.LocalWorkers`) stand behind it; GPU workers or a cluster could.
-`tests/executor_conformance.py` checks any executor against it, but for what needs hours or another machine: stuck
-workers, want of memory, copies of the store. This module imports no code of workers.
+`tests/support/executor_conformance.py` checks any executor against it, but for what needs hours or another machine:
+stuck workers, want of memory, copies of the store. This module imports no code of workers.
 """
 
 from __future__ import annotations

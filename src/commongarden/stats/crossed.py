@@ -10,10 +10,10 @@ and MS_photo are at least that of MS_rest. So a negative photo component counts 
 counted with both at least MS_rest. And a MS_seed that is small by luck would claim, by the same luck, that the
 little it adds is known well: there it counts (df + 2) / df times, which is what chance adds to the expectation of its
 square, so that with few seeds the degrees of freedom err on the side of fewer; never fewer than those of the seeds.
-tests/test_crossed.py holds the coverage that follows, at the levels of one contrast and of several.
+tests/stats/test_crossed.py holds the coverage that follows, at the levels of one contrast and of several.
 
 Where photos are of groups (a patient, a plant, a video), groups take the place of photos: `stats.clusters` gives the
-groups' scores, and the rest is the same. tests/test_clusters.py holds the coverage of that.
+groups' scores, and the rest is the same. tests/stats/test_clusters.py holds the coverage of that.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@
     .lock, .holder        held while a process works on the study, and who that is
     NAME.set-aside-N      what was found torn or foreign; nothing is read of it, and nobody removes it
 
-The contract. tests/test_store.py, test_verify.py and test_crashes.py hold each sentence of it.
+The contract. tests/store/test_store.py, test_verify.py and test_crashes.py hold each sentence of it.
 
 What is atomic. Every file is written under a temporary name in its own folder, flushed to the disk and renamed, and the
 folder is flushed, so a reader sees the old file or the new one, never half of one. Folders appear and vanish by one

@@ -46,8 +46,8 @@ def section(of: Gathered) -> Section:
         Paragraph(said),
         Paragraph(
             _(
-                "Each switch stands beside the right layer in tests/test_forensics.py: the values that it passes on "
-                "are the same to rounding (but where dropped positions are normalized), its gradient is "
+                "Each switch stands beside the right layer in tests/examples/test_forensics.py: the values that it "
+                "passes on are the same to rounding (but where dropped positions are normalized), its gradient is "
                 "that of an example computed by hand, and a scrambled pool's has nothing of the true one for random "
                 "gradients."
             )
