@@ -3,12 +3,13 @@
 .venv/bin/python tests/cli/test_options_listed.py     writes the list
 """
 
+from pathlib import Path
+
 import click
 
 from commongarden.cli import main
-from paths import TESTS
 
-LIST = TESTS / "options.txt"
+LIST = Path(__file__).parents[1] / "options.txt"
 
 
 def listed(command=main, name=""):

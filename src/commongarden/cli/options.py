@@ -188,7 +188,10 @@ yes = option("--yes", is_flag=True, help="Do not ask before a study of more than
 out = option("--out", type=click.Path(file_okay=False, path_type=Path), help="The study's folder [garden/NAME].")
 workers = option("--workers", type=click.IntRange(min=1), help="Runs at a time [physical cores, memory allowing].")
 log = option("--log", type=click.Choice(["auto", "live", "plain", "classic"]), default="auto", show_default=True)
-dry_run = option("--dry-run", is_flag=True, help="Print the effective study file and stop.")
+dry_run = chain(
+    option("--dry-run", is_flag=True, help="Print the study file, to edit and run, and stop."),
+    option("--full", is_flag=True, help="With --dry-run: print every setting."),
+)
 
 
 def device(default: str | None, help: str = N_("auto, cpu, cuda, cuda:1, mps.")) -> Decorator:

@@ -90,6 +90,7 @@ def run(
     tensorboard: bool,
     no_maps: bool,
     dry_run: bool,
+    full: bool,
     cache_dir: Path | None,
     cache_budget: int | None,
     as_json: bool,
@@ -131,7 +132,7 @@ def run(
     )
     how.spending(len(wanted.seeds))
     if dry_run:
-        terminal.verbatim(studies.dump(wanted))
+        terminal.verbatim(studies.editable(wanted, full=full))
         return
 
     carry_out(
