@@ -29,9 +29,8 @@ class Macros:
             raise ArchError(unknown("macro", name, self._bodies))
         for key in args:
             if not key.startswith("#"):
-                raise ArchError(
-                    _("args: found {key!r}, accepted: names that begin with #, such as '#{key}'").format(key=key)
-                )
+                text = _("args: found {key!r}, accepted: names that begin with #, such as '#{key}'")
+                raise ArchError(text.format(key=key))
         used: dict[str, None] = {}
         config = self._filled(self._bodies[name], name, args, used, (), 0)
         for key in args:
@@ -50,17 +49,11 @@ class Macros:
     ) -> Any:
         self._n_values += 1
         if self._n_values > MAX_VALUES:
-            raise ArchError(
-                _("macro {name!r}: the macros write out more than {most:,} values; accepted: up to that").format(
-                    name=name, most=MAX_VALUES
-                )
-            )
+            text = _("macro {name!r}: the macros write out more than {most:,} values; accepted: up to that")
+            raise ArchError(text.format(name=name, most=MAX_VALUES))
         if depth > MAX_NESTING:
-            raise ArchError(
-                _("macro {name!r}: nested too deeply; accepted: up to {most} brackets").format(
-                    name=name, most=MAX_NESTING
-                )
-            )
+            text = _("macro {name!r}: nested too deeply; accepted: up to {most} brackets")
+            raise ArchError(text.format(name=name, most=MAX_NESTING))
 
         def filled(part: Any) -> Any:
             return self._filled(part, name, args, used, within, depth + 1)
@@ -74,16 +67,12 @@ class Macros:
                 return value[1:]
             case str() if value.startswith("#"):
                 if value in within:
-                    raise ArchError(
-                        _("macro {name!r}: argument {value!r} stands for itself").format(name=name, value=value)
-                    )
+                    text = _("macro {name!r}: argument {value!r} stands for itself")
+                    raise ArchError(text.format(name=name, value=value))
                 if value not in args:
                     given = ", ".join(args) or "nothing"
-                    raise ArchError(
-                        _("macro {name!r}: argument {value!r} is missing; args gives {given}").format(
-                            name=name, value=value, given=given
-                        )
-                    )
+                    text = _("macro {name!r}: argument {value!r} is missing; args gives {given}")
+                    raise ArchError(text.format(name=name, value=value, given=given))
                 used[value] = None
                 return self._filled(args[value], name, args, used, (*within, value), depth + 1)
             case _:

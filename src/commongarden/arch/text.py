@@ -32,11 +32,8 @@ def read(text: str) -> Node:
         reason = str(error) or _("nested too deeply")
         raise ArchError(_("not a network's text form: {reason}").format(reason=reason)) from None
     if not isinstance(node, Node):
-        raise ArchError(
-            _("not a network's text form: found {text!r}, accepted: Serial(layers=(...), name='...')").format(
-                text=text[:40]
-            )
-        )
+        message = _("not a network's text form: found {text!r}, accepted: Serial(layers=(...), name='...')")
+        raise ArchError(message.format(text=text[:40]))
     return node
 
 
@@ -66,11 +63,8 @@ def _node(name: str, fields: dict[str, Any]) -> Any:
     hints = _hints(name)
     for key, value in fields.items():
         if key in hints and not _fits(value, hints[key]):
-            raise ArchError(
-                _("{node}: {field}: found {value}, accepted: {accepted}").format(
-                    node=name, field=key, value=repr(value)[:80], accepted=_told(hints[key])
-                )
-            )
+            text = _("{node}: {field}: found {value}, accepted: {accepted}")
+            raise ArchError(text.format(node=name, field=key, value=repr(value)[:80], accepted=_told(hints[key])))
     try:
         return NODES[name](**fields)
     except TypeError as error:  # a field too many or too few
@@ -109,8 +103,5 @@ def _value(tree: ast.expr) -> Any:
             return value
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=value)) if isinstance(value, int | float):
             return -value
-    raise ArchError(
-        _("not a network's text form: found {tree!r}, accepted: nodes, numbers, text, tuples").format(
-            tree=ast.unparse(tree)[:40]
-        )
-    )
+    text = _("not a network's text form: found {tree!r}, accepted: nodes, numbers, text, tuples")
+    raise ArchError(text.format(tree=ast.unparse(tree)[:40]))

@@ -113,9 +113,8 @@ def _measured(
     axes = dict(map(_axis, texts))
     for what, found in (("--data", data is not None), ("--busy", how.busy), ("--timm", how.timm)):
         if axes and found:
-            raise click.UsageError(
-                _("{one} and {two}: found both, accepted: one of them").format(one="--curve", two=what)
-            )
+            text = _("{one} and {two}: found both, accepted: one of them")
+            raise click.UsageError(text.format(one="--curve", two=what))
     if axes and n_named > 1:
         raise click.UsageError(_("--curve: found {n} arms, accepted: one").format(n=n_named))
     with progress() as display:
@@ -138,11 +137,8 @@ def _axis(text: str) -> tuple[str, tuple[int, ...]]:
     least = FEWEST if name == "photos" else 1
     numbers = [int(value) for value in values.split(",") if value.strip().isdecimal()]
     if len(numbers) != len(values.split(",")) or min(numbers) < least:
-        raise StudyError(
-            _("--curve {name}: found {values!r}, accepted: whole numbers from {least}, such as {name}={usual}").format(
-                name=name, values=values, least=least, usual=",".join(map(str, AXES[name]))
-            )
-        )
+        message = _("--curve {name}: found {values!r}, accepted: whole numbers from {least}, such as {name}={usual}")
+        raise StudyError(message.format(name=name, values=values, least=least, usual=",".join(map(str, AXES[name]))))
     return name, tuple(sorted(set(numbers)))
 
 

@@ -242,11 +242,8 @@ def print_twins(found: dict[str, Any]) -> None:
         picture.add_row(twin["arch"], twin["widths"], *numbers)
     console = terminal.console()
     console.print(Fitted(picture))
-    click.echo(
-        _("\nPer cent from the residual form; the widths bring {what} nearest. As arms of a study:\n").format(
-            what=columns[found["equal"]]
-        )
-    )
+    text = _("\nPer cent from the residual form; the widths bring {what} nearest. As arms of a study:\n")
+    click.echo(text.format(what=columns[found["equal"]]))
     for twin in found["twins"]:
         name = twin["arch"].removesuffix("_twin")
         keys = ("arch", "widths", "blocks", "stem", "order")

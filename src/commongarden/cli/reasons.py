@@ -96,9 +96,8 @@ def explain(
         explained.study(Path(what[0]), what[1:], as_json)
         return
     if len(what) != 2:
-        raise click.UsageError(
-            _("explain: found {n} arguments, accepted: ARM ARM, DIR, or DIR ARM ARM").format(n=len(what))
-        )
+        message = _("explain: found {n} arguments, accepted: ARM ARM, DIR, or DIR ARM ARM")
+        raise click.UsageError(message.format(n=len(what)))
     timing = _timing(list(what), measured, keep, as_json, memory=False, operators=False, **how)
     from commongarden.explain import tables
     from commongarden.explain import time as times
@@ -159,10 +158,8 @@ def _timing(
     from commongarden.profiling.processes import time_arms
 
     if not as_json:
-        click.echo(
-            _("timing {arms}: {n} steps of each").format(arms=", ".join(candidates), n=how["repeats"] * how["rounds"]),
-            err=True,
-        )
+        text = _("timing {arms}: {n} steps of each")
+        click.echo(text.format(arms=", ".join(candidates), n=how["repeats"] * how["rounds"]), err=True)
     timing = time_arms(
         candidates,
         classes,

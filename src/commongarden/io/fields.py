@@ -44,10 +44,9 @@ def convert(kind: type[T], values: Mapping[str, Any], *, where: str) -> T:
             msgspec.convert(value, hints[key])
         except msgspec.ValidationError as error:
             accepted = ACCEPTED.get(get_origin(hints[key]) or hints[key])
+            text = _("{where}.{key}: found {value!r}, accepted: {accepted}")
             raise StudyError(
-                _("{where}.{key}: found {value!r}, accepted: {accepted}").format(
-                    where=where, key=key, value=value, accepted=_(accepted) if accepted else error
-                )
+                text.format(where=where, key=key, value=value, accepted=_(accepted) if accepted else error)
             ) from None
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]
         if field.name not in values and field.default is field.default_factory is dataclasses.MISSING:

@@ -24,11 +24,8 @@ def read(path: Path, data: bytes, limit: Limit) -> dict[str, np.ndarray]:
         entries = archive.infolist()
         size = sum(entry.file_size for entry in entries)
         if size > limit.unpacked or len(entries) > limit.members:
-            raise StoreError(
-                _("{where}: found {n:,} arrays of {size:,} bytes; accepted: up to {most:,} bytes").format(
-                    where=path, n=len(entries), size=size, most=limit.unpacked
-                )
-            )
+            text = _("{where}: found {n:,} arrays of {size:,} bytes; accepted: up to {most:,} bytes")
+            raise StoreError(text.format(where=path, n=len(entries), size=size, most=limit.unpacked))
         return {entry.filename.removesuffix(".npy"): _array(archive, entry) for entry in entries}
 
 

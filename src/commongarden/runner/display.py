@@ -119,9 +119,8 @@ def name_of(job: Job) -> str:
 
 def died(job: Job, cause: Coded) -> str:
     """Said where a run loses its worker."""
-    return _("{run}: {cause}; another one goes on from the last checkpoint").format(
-        run=name_of(job), cause=translate(cause)
-    )
+    text = _("{run}: {cause}; another one goes on from the last checkpoint")
+    return text.format(run=name_of(job), cause=translate(cause))
 
 
 def outcome(run: Run) -> str:

@@ -153,12 +153,11 @@ def check_precision(study: Study, device: str) -> None:
     what it is not."""
     for arm in study.arms:
         if study.recipe_of(arm).precision == "tf32" and not device.startswith("cuda"):
-            raise RunnerError(
-                _(
-                    "{arm}: recipe.precision: found 'tf32', which CUDA devices alone have, and the runs would be on "
-                    "{device}; accepted there: 'float32', 'bfloat16'"
-                ).format(arm=arm, device=device)
+            text = _(
+                "{arm}: recipe.precision: found 'tf32', which CUDA devices alone have, and the runs would be on "
+                "{device}; accepted there: 'float32', 'bfloat16'"
             )
+            raise RunnerError(text.format(arm=arm, device=device))
 
 
 def device_name(wanted: str) -> str:

@@ -102,11 +102,8 @@ class _Round:
         self.is_over = True
         assert self.study.tuning is not None
         display, confirm = self.callbacks.display, self.callbacks.confirm
-        display.note(
-            _("tuning: {runs} runs for each of {arms}, judged on the validation part alone").format(
-                runs=self.study.tuning.runs, arms=", ".join(untuned(self.study))
-            )
-        )
+        text = _("tuning: {runs} runs for each of {arms}, judged on the validation part alone")
+        display.note(text.format(runs=self.study.tuning.runs, arms=", ".join(untuned(self.study))))
         found = forecast.forecast(self.trials, self._each(), self.n_workers)
         if found is not None:
             told = _("tuning takes about {time}, {workers} runs at a time; the study's own runs come after it")
@@ -138,11 +135,8 @@ def settled(study: Study, store: Store, tell: Callable[[str], None] = lambda tex
     for name in untuned(study):
         runs = stats.tuning_runs(store, study, name)
         if len(runs) != study.tuning.runs:
-            raise RunnerError(
-                _("{arm} has had {n} tuning runs, accepted: {runs}, as many as every arm").format(
-                    arm=name, n=len(runs), runs=study.tuning.runs
-                )
-            )
+            message = _("{arm} has had {n} tuning runs, accepted: {runs}, as many as every arm")
+            raise RunnerError(message.format(arm=name, n=len(runs), runs=study.tuning.runs))
         found = stats.best_of(runs)
         if found is None or found.number == 0:
             best[name] = name
@@ -151,11 +145,8 @@ def settled(study: Study, store: Store, tell: Callable[[str], None] = lambda tex
         best[name] = name + TUNING_SUFFIX
         searched = {"lr": found.lr} | ({"weight_decay": found.weight_decay} if study.tuning.weight_decay else {})
         arms[best[name]] = dataclasses.replace(arms[name], overrides={**arms[name].overrides, **searched})
-        tell(
-            _("tuning: {tuned} has learning rate {lr:g} (declared: {declared:g})").format(
-                tuned=best[name], lr=found.lr, declared=runs[0].lr
-            )
-        )
+        message = _("tuning: {tuned} has learning rate {lr:g} (declared: {declared:g})")
+        tell(message.format(tuned=best[name], lr=found.lr, declared=runs[0].lr))
     return dataclasses.replace(study, arms=arms, tuning=dataclasses.replace(study.tuning, best=best))
 
 

@@ -267,12 +267,11 @@ def _one_goes(workers: Sequence[_Worker]) -> bool:
 
 
 def _could_not_begin(cause: Coded) -> RunnerError:
-    return RunnerError(
-        _(
-            "a worker process could not begin: {cause}. What it printed says why. A script that runs a study "
-            'must be a file, with the call under `if __name__ == "__main__":`, because workers import it.'
-        ).format(cause=translate(cause))
+    text = _(
+        "a worker process could not begin: {cause}. What it printed says why. A script that runs a study "
+        'must be a file, with the call under `if __name__ == "__main__":`, because workers import it.'
     )
+    return RunnerError(text.format(cause=translate(cause)))
 
 
 def _work(connection: Connection, context: TaskContext, begun: tuple[dict[str, str], str]) -> None:

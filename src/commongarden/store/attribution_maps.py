@@ -118,11 +118,8 @@ def _read(store: Store, arm: str) -> Attribution:
     places = [*found.called.tolist(), *found.labels.tolist()]
     places += [place for item in found.evidence for place in (item.called, item.label)]
     if not all(0 <= place < n_classes for place in places):
-        raise StoreError(
-            _("{path}: found what another network looks at (arm {arm}, seed {seed}); accepted: {accepted}").format(
-                path=path, arm=found.arm, seed=found.seed, accepted=_(MADE_AGAIN)
-            )
-        )
+        text = _("{path}: found what another network looks at (arm {arm}, seed {seed}); accepted: {accepted}")
+        raise StoreError(text.format(path=path, arm=found.arm, seed=found.seed, accepted=_(MADE_AGAIN)))
     return found
 
 

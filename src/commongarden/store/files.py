@@ -21,9 +21,8 @@ def write_atomically(path: Path, data: bytes) -> None:
         with disk.replacing(path) as file:
             disk.write(file, data)
     except OSError as error:
-        raise StoreError(
-            _("{path}: cannot be written: {reason} ({n:,} bytes)").format(path=path, reason=error.strerror, n=len(data))
-        ) from error
+        text = _("{path}: cannot be written: {reason} ({n:,} bytes)")
+        raise StoreError(text.format(path=path, reason=error.strerror, n=len(data))) from error
 
 
 @contextmanager
@@ -32,9 +31,8 @@ def changing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreError(
-            _("{path}: cannot be changed: {reason}").format(path=path, reason=error.strerror or error)
-        ) from error
+        text = _("{path}: cannot be changed: {reason}")
+        raise StoreError(text.format(path=path, reason=error.strerror or error)) from error
 
 
 def make_folder(path: Path) -> None:

@@ -68,9 +68,8 @@ def is_whole(partial: Path) -> bool:
 def finalize(partial: Path, directory: Path) -> None:
     """The last act of a run: its directory gets its final name. Raises StoreError where a run is there already."""
     if directory.exists():
-        raise StoreError(
-            _("{directory}: a run is there already, and a run is never replaced").format(directory=directory)
-        )
+        text = _("{directory}: a run is there already, and a run is never replaced")
+        raise StoreError(text.format(directory=directory))
     with changing(partial):
         disk.remove(partial / CHECKPOINT)
         disk.flush_folder(partial)  # or it could come back after a power cut, in a run that is final

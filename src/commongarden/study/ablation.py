@@ -44,11 +44,8 @@ def take_apart(data: str, text: str, factors: Sequence[str] | None, recipe: Reci
     has = [factor for factor in FACTORS if found[factor]]
     for factor in factors or ():
         if not found[factor]:
-            raise StudyError(
-                _("--factors: {arm} has no part for {factor!r}; accepted for it: {accepted}").format(
-                    arm=name, factor=factor, accepted=", ".join(has)
-                )
-            )
+            message = _("--factors: {arm} has no part for {factor!r}; accepted for it: {accepted}")
+            raise StudyError(message.format(arm=name, factor=factor, accepted=", ".join(has)))
     shape = (recipe.resolution, recipe.resolution, 3)
     seen = {}
     if arm.origin is None:

@@ -22,11 +22,8 @@ def of_architectures(data: str, names: list[str] | None) -> Study:
     for text in names if names is not None else arch.families.FLOWER_ARMS:
         name, arm = arms.from_text(text)
         if name in chosen:
-            raise StudyError(
-                _("arms: {text!r} would be a second arm {name!r}; write a study file and name it there").format(
-                    text=text, name=name
-                )
-            )
+            message = _("arms: {text!r} would be a second arm {name!r}; write a study file and name it there")
+            raise StudyError(message.format(text=text, name=name))
         chosen[name] = arm
     return Study(Path(data).name or "study", data, chosen)
 

@@ -135,11 +135,8 @@ def checked(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         kind = type(known[key])
         if type(value) is not kind:
             accepted = {bool: _("true or false"), int: _("a whole number"), str: _("text")}[kind]
-            raise ArchError(
-                _("{name}: found {value!r} for the option {key}, accepted: {accepted}").format(
-                    name=name, value=value, key=key, accepted=accepted
-                )
-            )
+            text = _("{name}: found {value!r} for the option {key}, accepted: {accepted}")
+            raise ArchError(text.format(name=name, value=value, key=key, accepted=accepted))
     return dict(options)
 
 

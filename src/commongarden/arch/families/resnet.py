@@ -49,23 +49,21 @@ class Form:
     def __post_init__(self) -> None:
         before, linear, after = str(self.order).partition("L")
         if not linear or (before and after) or sorted(before + after) not in ([], ["A"], ["B"], ["A", "B"]):
-            raise ArchError(
-                _(
-                    "order: found {order!r}, accepted in residual networks: letters behind the L (LA, LAB, "
-                    "LBA: a sum is activated) or before it (AL, BAL: pre-activation)"
-                ).format(order=self.order)
+            text = _(
+                "order: found {order!r}, accepted in residual networks: letters behind the L (LA, LAB, "
+                "LBA: a sum is activated) or before it (AL, BAL: pre-activation)"
             )
+            raise ArchError(text.format(order=self.order))
         if self.shortcut not in SHORTCUTS:
             raise ArchError(unknown("shortcut", self.shortcut, SHORTCUTS))
         if self.stride_in not in ("1x1", "3x3"):
             raise ArchError(unknown("stride_in", self.stride_in, ("1x1", "3x3")))
         if self.zero_init and (self.shortcut == "none" or "B" not in after):
-            raise ArchError(
-                _(
-                    "zero_init: found with order {order!r} and shortcut {shortcut!r}, accepted with a "
-                    "normalization behind the convolution (LBA, LAB) and a shortcut"
-                ).format(order=self.order, shortcut=self.shortcut)
+            text = _(
+                "zero_init: found with order {order!r} and shortcut {shortcut!r}, accepted with a "
+                "normalization behind the convolution (LBA, LAB) and a shortcut"
             )
+            raise ArchError(text.format(order=self.order, shortcut=self.shortcut))
 
     @property
     def before(self) -> str:
