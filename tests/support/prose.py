@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import catalogues
 
 SOURCE = ROOT / "src" / "commongarden"
-MARKS = {"_", "N_", "ngettext", "pgettext", "unknown"}
+MARKS = {"_", "N_", "ngettext", "pgettext", "unknown", "check_known"}
 OURS_ALONE = {"TypeError", "ValueError", "AttributeError", "RuntimeError"}  # of mistakes in the program itself
 TWO_WORDS = re.compile(r"[A-Za-z]{2,}[,:;]? [a-z]{2,}")
 
@@ -52,7 +52,7 @@ def codes() -> set[str]:
 def _marked(tree: ast.Module) -> Iterator[ast.expr]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MARKS:
-            yield from node.args if node.func.id != "unknown" else node.args[:1]
+            yield from node.args if node.func.id not in ("unknown", "check_known") else node.args[:1]
         elif isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "ENGLISH" and node.value is not None:
             yield node.value  # the report's labels
         elif isinstance(node, ast.keyword) and node.arg == "help":

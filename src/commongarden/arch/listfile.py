@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from commongarden.errors import ArchError, unknown
+from commongarden.errors import ArchError, check_known
 from commongarden.i18n.language import N_, _
 
 KEYS = ("macros", "model")
@@ -71,9 +71,7 @@ def parse(text: str, *, where: str) -> dict[str, Any]:
     if not isinstance(whole, dict):
         message = _("{where}: found {whole}, accepted: {accepted}")
         raise ArchError(message.format(where=where, whole=shown(whole), accepted=_(WHOLE)))
-    for key in whole:
-        if key not in KEYS:
-            raise ArchError(unknown("key", key, KEYS, where=where))
+    check_known("key", whole, KEYS, ArchError, where=where)
     if "model" not in whole:
         raise ArchError(_('{where}: "model" is missing; accepted: {accepted}').format(where=where, accepted=_(WHOLE)))
     if not isinstance(whole.get("macros", {}), dict):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from commongarden.arch.listfile import MAX_NESTING
-from commongarden.errors import ArchError, unknown
+from commongarden.errors import ArchError, check_known
 from commongarden.i18n.language import _
 
 MAX_VALUES = 1_000_000
@@ -25,17 +25,14 @@ class Macros:
         A text "#key" takes the value of args["#key"], in which gaps are filled likewise; "##key" becomes "#key", a gap
         of the macro that is used next. Keys stay as they are. Raises ArchError, without the place.
         """
-        if name not in self._bodies:
-            raise ArchError(unknown("macro", name, self._bodies))
+        check_known("macro", [name], self._bodies, ArchError)
         for key in args:
             if not key.startswith("#"):
                 text = _("args: found {key!r}, accepted: names that begin with #, such as '#{key}'")
                 raise ArchError(text.format(key=key))
         used: dict[str, None] = {}
         config = self._filled(self._bodies[name], name, args, used, (), 0)
-        for key in args:
-            if key not in used:
-                raise ArchError(unknown("argument", key, used, where=f"macro {name!r}"))
+        check_known("argument", args, used, ArchError, where=f"macro {name!r}")
         return config
 
     def _filled(

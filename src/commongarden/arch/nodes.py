@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from commongarden.arch.checks import check_padding, check_pool, positive
-from commongarden.errors import ArchError, unknown
+from commongarden.errors import ArchError, check_known
 from commongarden.i18n.language import _
 
 Size = tuple[int, int]
@@ -144,8 +144,7 @@ class Activation:
     kind: str = "relu"
 
     def __post_init__(self) -> None:
-        if self.kind not in ACTIVATIONS:
-            raise ArchError(unknown("activation", self.kind, ACTIVATIONS))
+        check_known("activation", [self.kind], ACTIVATIONS, ArchError)
 
 
 @dataclass(frozen=True)
@@ -224,8 +223,7 @@ class Add:
     def __post_init__(self) -> None:
         if not self.branches:
             raise ArchError(_("{name}: found no branch, accepted: one or more").format(name=self.name or "add"))
-        if self.channels not in WIDENINGS:
-            raise ArchError(unknown("channels", self.channels, WIDENINGS, where=self.name or "add"))
+        check_known("channels", [self.channels], WIDENINGS, ArchError, where=self.name or "add")
 
 
 @dataclass(frozen=True)

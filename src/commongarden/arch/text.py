@@ -12,7 +12,7 @@ from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from commongarden.arch.nodes import NODES, Node
-from commongarden.errors import ArchError, unknown
+from commongarden.errors import ArchError, check_known
 from commongarden.i18n.language import _
 
 
@@ -94,8 +94,7 @@ def _told(hint: Any) -> str:
 def _value(tree: ast.expr) -> Any:
     match tree:
         case ast.Call(func=ast.Name(id=name), args=[], keywords=keywords):
-            if name not in NODES:
-                raise ArchError(unknown("node", name, NODES))
+            check_known("node", [name], NODES, ArchError)
             return _node(name, {str(keyword.arg): _value(keyword.value) for keyword in keywords})
         case ast.Tuple(elts=items):
             return tuple(_value(item) for item in items)

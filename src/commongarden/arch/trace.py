@@ -5,6 +5,7 @@ A shape is (height, width, channels) for images and (features,) behind the first
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -56,7 +57,7 @@ class Layer:
     def activation_bytes(self) -> int:
         if isinstance(self.node, External):
             return self.node.activation_bytes
-        return FLOAT_BYTES * _product(self.output)
+        return FLOAT_BYTES * math.prod(self.output)
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ def _leaf(node: Node, shape: Shape, path: tuple[str, ...]) -> tuple[Shape, int, 
         case AdaptiveAvgPool(size=size):
             return (*size, _image(shape, path)[2]), 0, 0
         case Dense():
-            inputs = _product(shape)
+            inputs = math.prod(shape)
             return (node.features,), inputs * node.features + node.features * node.bias, inputs * node.features
         case BatchNorm():
             return shape, 2 * shape[-1] * node.affine, 0
@@ -267,10 +268,3 @@ def _image(shape: Shape, path: tuple[str, ...]) -> Shape:
 
 def _error(path: tuple[str, ...], message: str) -> ArchError:
     return ArchError(f"{' / '.join(path)}: {message}")
-
-
-def _product(shape: Shape) -> int:
-    product = 1
-    for side in shape:
-        product *= side
-    return product

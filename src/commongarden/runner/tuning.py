@@ -13,7 +13,7 @@ from commongarden.i18n.language import _
 from commongarden.runner import forecast, plan
 from commongarden.runner.cached_results import CachedResults
 from commongarden.runner.callbacks import Callbacks
-from commongarden.runner.events import Job, Piloted, Task, Trial
+from commongarden.runner.events import Piloted, Task, Trial
 from commongarden.runner.execute import execute
 from commongarden.runner.executor import ExecutorFactory
 from commongarden.runner.options import RunOptions
@@ -70,7 +70,7 @@ def search(
             dataclasses.replace(recorder, event_files=None),
             CachedResults(study, prepared, device, n, note),
             stop,
-            _Round(study, trials, recorder.known, n, n_classes, len(prepared.train), recorder.callbacks),
+            _Round(study, trials, recorder.known, n, prepared, recorder.callbacks),
         )
         if pending(study, store):
             return False
@@ -91,8 +91,7 @@ class _Round:
     trials: list[Trial]
     known: Mapping[str, Piloted]
     n_workers: int
-    n_classes: int
-    n_train: int
+    prepared: PreparedData
     callbacks: Callbacks
     is_over: bool = False
 
@@ -110,11 +109,7 @@ class _Round:
             display.note(told.format(time=forecast.clock(found.seconds), workers=self.n_workers))
             if found.seconds > forecast.ASK_ABOVE and confirm is not None and not confirm(found):
                 return []
-        sizes: dict[Job, float] = {
-            trial: plan.work(self.study, trial, self.n_train, self.n_classes) for trial in self.trials
-        }
-        epochs: dict[Job, int] = {trial: plan.recipe_of(self.study, trial).epochs for trial in self.trials}
-        display.begin(sizes, epochs, self.n_workers)
+        self.callbacks.begin(self.study, self.prepared, self.trials, self.n_workers)
         return self.trials
 
     def _each(self) -> dict[str, Piloted]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import numpy as np
 
 from commongarden.errors import StoreError
 from commongarden.i18n.language import _
@@ -41,13 +38,6 @@ def make_folder(path: Path) -> None:
         disk.make_folder(path)
     except OSError as error:
         raise StoreError(_("{path}: cannot be made: {reason}").format(path=path, reason=error.strerror)) from error
-
-
-def npz(**arrays: np.ndarray) -> bytes:
-    """Arrays by name, packed, nothing pickled."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
 
 
 def sweep(directory: Path) -> None:

@@ -15,7 +15,7 @@ import msgspec
 
 from commongarden import arch
 from commongarden.arch import External, Serial, listfile, listform
-from commongarden.errors import ArchError, StudyError, unknown
+from commongarden.errors import ArchError, StudyError, check_known
 from commongarden.i18n.language import _
 from commongarden.io.fields import convert
 from commongarden.study import origin
@@ -53,8 +53,7 @@ class Arm:
         if origin.is_external(self.arch):
             self._declare_external()
         elif listfile.is_list_file(self.arch):
-            for key in self.options:
-                raise ArchError(unknown("option", key, (), where=self.arch))
+            check_known("option", self.options, (), ArchError, where=self.arch)
             kept = self.list_form
             text = listfile.one_spelling(kept, where="list_form") if kept else listfile.read(self.arch)
             object.__setattr__(self, "list_form", text)
@@ -178,9 +177,7 @@ def from_table(name: str, values: object) -> Arm:
 def _own(name: str, values: Mapping[str, Any]) -> Arm:
     architecture = values["arch"]
     options = ["list_form"] if listfile.is_list_file(architecture) else list(arch.defaults(architecture))
-    for key in values:
-        if key not in ("arch", "ablated") and key not in options and key not in FIELDS:
-            raise StudyError(unknown("key", key, ["arch", *options, "ablated", *FIELDS], where=f"arms.{name}"))
+    check_known("key", values, ["arch", *options, "ablated", *FIELDS], StudyError, where=f"arms.{name}")
     if not isinstance(values.get("list_form", ""), str):
         text = _("arms.{name}.list_form: found {list_form!r}, accepted: JSON text in quotes")
         raise StudyError(text.format(name=name, list_form=values["list_form"]))

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from commongarden import arch
-from commongarden.errors import StudyError, unknown
+from commongarden.errors import StudyError, check_known
 from commongarden.i18n.language import _
 from commongarden.study import arm as arms
 from commongarden.study.arm import Arm
@@ -30,9 +30,7 @@ def of_architectures(data: str, names: list[str] | None) -> Study:
 
 def choose_arms(study: Study, names: list[str]) -> Study:
     """The study with some of its arms, and the contrasts and published figures between those."""
-    for name in names:
-        if name not in study.arms:
-            raise StudyError(unknown("arm", name, study.arms, where=study.name))
+    check_known("arm", names, study.arms, StudyError, where=study.name)
     whole = all(name in names for name in study.arms if study.levels_of(name))
     return dataclasses.replace(
         study,

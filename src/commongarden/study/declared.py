@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from commongarden.errors import StudyError, unknown
+from commongarden.errors import StudyError, check_known
 from commongarden.i18n.language import _
 from commongarden.io import terminal
 from commongarden.study import arm as arms
@@ -54,10 +54,7 @@ class SplitPlan:
     near_duplicates: Literal["together", "ignore"] = "together"
 
     def __post_init__(self) -> None:
-        if self.near_duplicates not in NEAR_DUPLICATES:
-            raise StudyError(
-                unknown("value", str(self.near_duplicates), NEAR_DUPLICATES, where="split.near_duplicates")
-            )
+        check_known("value", [str(self.near_duplicates)], NEAR_DUPLICATES, StudyError, where="split.near_duplicates")
         if not (0 < self.train < 1 and 0 < self.val < 1 and self.train + self.val < 1):
             text = _(
                 "split: found train {train} and val {val}; accepted: both above 0, and together under 1, "
@@ -159,21 +156,15 @@ class Study:
         object.__setattr__(self, "vary", design.sources(self.vary, self.folds))
         object.__setattr__(self, "seeds", design.fold_seeds(run_seeds(self.seeds), self.folds))
         whole_number(self.seed, "study.seed")
-        if self.metric not in METRICS:
-            raise StudyError(unknown("metric", str(self.metric), METRICS, where="study"))
+        check_known("metric", [str(self.metric)], METRICS, StudyError, where="study")
         object.__setattr__(self, "margin", margin_in_points(self.margin))
         object.__setattr__(self, "range", grey_range(self.range))
         for contrast in self.contrasts:
-            for name in (contrast.arm, contrast.against):
-                if name not in self.arms:
-                    raise StudyError(unknown("arm", name, self.arms, where="contrasts"))
+            check_known("arm", (contrast.arm, contrast.against), self.arms, StudyError, where="contrasts")
             if contrast.arm == contrast.against:
                 raise StudyError(_("contrasts: {arm!r} is compared with itself").format(arm=contrast.arm))
-        if self.ablation and self.ablation not in self.arms:
-            raise StudyError(unknown("arm", self.ablation, self.arms, where="study.ablation"))
-        for name in self.published:
-            if name not in self.arms:
-                raise StudyError(unknown("arm", name, self.arms, where="published"))
+        check_known("arm", [self.ablation] if self.ablation else [], self.arms, StudyError, where="study.ablation")
+        check_known("arm", self.published, self.arms, StudyError, where="published")
         for name, arm in self.arms.items():
             arms.check_recipe(name, arm, self.recipe_of(name))
         if self.tuning is not None:
@@ -209,9 +200,7 @@ class Study:
         return [name for name in self.arms if name in asked and name not in self.tuned_from()]
 
     def _check_tuning(self, search: Tuning) -> None:
-        for name in (*search.arms, *search.best, *search.best.values()):
-            if name not in self.arms:
-                raise StudyError(unknown("arm", name, self.arms, where="tuning"))
+        check_known("arm", (*search.arms, *search.best, *search.best.values()), self.arms, StudyError, where="tuning")
         for name in self.arms_to_tune():
             tuned = name + tuning.TUNING_SUFFIX
             if not ARM_NAME.fullmatch(tuned) or (tuned in self.arms and tuned not in self.tuned_from()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, get_args
 
-from commongarden.errors import StudyError, unknown
+from commongarden.errors import StudyError, check_known
 from commongarden.i18n.language import _
 
 Source = Literal["init", "order", "split"]
@@ -16,9 +16,7 @@ MOST_FOLDS = 10_000
 def sources(value: object, folds: int) -> tuple[Source, ...]:
     """The sources that vary, in their fixed order. Raises StudyError."""
     found = tuple(value) if isinstance(value, list | tuple) else (value,)
-    for item in found:
-        if item not in SOURCES:
-            raise StudyError(unknown("source", item, SOURCES, where="study.vary"))
+    check_known("source", found, SOURCES, StudyError, where="study.vary")
     if folds and "split" in found:
         raise StudyError(
             _("study.vary: found 'split' beside folds, each of which is a split already; accepted: init, order")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from commongarden.errors import StudyError, unknown
+from commongarden.errors import StudyError, check_known
 from commongarden.i18n.language import _
 from commongarden.study.recipe import Recipe, override
 
@@ -46,9 +46,7 @@ class Tuning:
 def from_table(values: Mapping[str, Any]) -> Tuning:
     """The search that a study file's [tuning] declares. Raises StudyError."""
     names = [item.name for item in dataclasses.fields(Tuning)]
-    for key in values:
-        if key not in names:
-            raise StudyError(unknown("key", key, names, where="tuning"))
+    check_known("key", values, names, StudyError, where="tuning")
     given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
     arms, best = given.get("arms", ()), given.get("best", {})
     if not isinstance(arms, tuple) or not all(isinstance(name, str) for name in arms):

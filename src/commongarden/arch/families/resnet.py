@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 
 from commongarden.arch.layers import avg_pool, conv, dense, global_avg_pool, max_pool, named, repeat, serial
 from commongarden.arch.nodes import Activation, Add, BatchNorm, Node, Serial
-from commongarden.errors import ArchError, unknown
+from commongarden.errors import ArchError, check_known
 from commongarden.i18n.language import _
 
 Shortcut = Literal["none", "zeros", "repeat", "pooled", "projection"]
@@ -54,10 +54,8 @@ class Form:
                 "LBA: a sum is activated) or before it (AL, BAL: pre-activation)"
             )
             raise ArchError(text.format(order=self.order))
-        if self.shortcut not in SHORTCUTS:
-            raise ArchError(unknown("shortcut", self.shortcut, SHORTCUTS))
-        if self.stride_in not in ("1x1", "3x3"):
-            raise ArchError(unknown("stride_in", self.stride_in, ("1x1", "3x3")))
+        check_known("shortcut", [self.shortcut], SHORTCUTS, ArchError)
+        check_known("stride_in", [self.stride_in], ("1x1", "3x3"), ArchError)
         if self.zero_init and (self.shortcut == "none" or "B" not in after):
             text = _(
                 "zero_init: found with order {order!r} and shortcut {shortcut!r}, accepted with a "
