@@ -84,3 +84,13 @@ def unknown(kind: str, found: object, accepted: Iterable[str], *, where: str = "
     else:
         said = _("unknown {kind} {found!r}. Accepted: {accepted}").format(**told)
     return f"{where}: {said}" if where else said
+
+
+def check_known(
+    kind: str, names: Iterable[object], accepted: Iterable[str], error: type[CommonGardenError], *, where: str = ""
+) -> None:
+    """Raises the error for the first name that is not among the accepted ones."""
+    known = list(accepted)
+    for name in names:
+        if name not in known:
+            raise error(unknown(kind, name, known, where=where))

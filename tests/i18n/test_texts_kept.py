@@ -160,7 +160,7 @@ def test_messages_made_as_records_know_their_codes():
 
 OURS = {"CommonGardenError", "UsageError", "BadParameter", "ClickException", "Failure", "LeftOut"}
 SAYS = {"note", "say", "tell", "echo", "line"}
-MARKS = {"_", "N_", "ngettext", "pgettext", "unknown"}
+MARKS = {"_", "N_", "ngettext", "pgettext", "unknown", "check_known"}
 PROSE = re.compile("[a-z]{2,} | [a-z]{2,}")
 LITERAL = {"commongarden ", "  (--layout "}  # a command, and an option of one
 

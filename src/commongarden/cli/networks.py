@@ -66,9 +66,8 @@ def describe(
         from commongarden import drawing
 
         if as_json:
-            raise click.UsageError(
-                _("{one} and {two}: found both, accepted: one of them").format(one="--svg", two="--json")
-            )
+            text = _("{one} and {two}: found both, accepted: one of them")
+            raise click.UsageError(text.format(one="--svg", two="--json"))
         write(svg, drawing.svg(network, shape, depth=depth, title=_("{arm} at {size}").format(arm=arm, size=size)))
         return
     if depth is not None:
@@ -234,9 +233,8 @@ def _option(text: str) -> tuple[str, Any]:
     """An option of an architecture as --option takes it."""
     found = options.key_and_value(text)
     if found is None:
-        raise StudyError(
-            _("--option: found {text!r}, accepted: KEY=VALUE, such as --option order=LBA").format(text=text)
-        )
+        message = _("--option: found {text!r}, accepted: KEY=VALUE, such as --option order=LBA")
+        raise StudyError(message.format(text=text))
     return found
 
 

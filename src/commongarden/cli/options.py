@@ -76,11 +76,8 @@ def _bytes(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
     if text is None:
         return None
     if (found := size_in_bytes(text)) is None:
-        raise StudyError(
-            _("--cache-budget: found {text!r}, accepted: a number with its unit, such as 500MB or 20GB").format(
-                text=text
-            )
-        )
+        message = _("--cache-budget: found {text!r}, accepted: a number with its unit, such as 500MB or 20GB")
+        raise StudyError(message.format(text=text))
     return found
 
 
@@ -264,9 +261,8 @@ def key_and_value(text: str) -> tuple[str, Any] | None:
 def shape_of(text: str) -> tuple[int, int, int]:
     parts = text.lower().split("x")
     if len(parts) not in (2, 3) or not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise StudyError(
-            _("--input: found {text!r}, accepted: HEIGHTxWIDTHxCHANNELS, such as 96x96x3").format(text=text)
-        )
+        message = _("--input: found {text!r}, accepted: HEIGHTxWIDTHxCHANNELS, such as 96x96x3")
+        raise StudyError(message.format(text=text))
     height, width, channels = (*map(int, parts), 3)[:3]
     return height, width, channels
 

@@ -38,9 +38,8 @@ def predict(run: Path, photos: tuple[Path, ...], top: int, as_csv: bool, as_json
     from commongarden.io import csv_cells
 
     if as_csv and as_json:
-        raise click.UsageError(
-            _("{one} and {two}: found both, accepted: one of them").format(one="--csv", two="--json")
-        )
+        message = _("{one} and {two}: found both, accepted: one of them")
+        raise click.UsageError(message.format(one="--csv", two="--json"))
     predictions = predictor.predict(predictor.load(run), photos, top=top)
     n_broken = 0
     if as_json:
@@ -68,14 +67,12 @@ def predict(run: Path, photos: tuple[Path, ...], top: int, as_csv: bool, as_json
                 click.echo(_("left out: {reason}").format(reason=row.error), err=True)
     for text, n in Counter(row.warning for row in warned).items():
         first = next(row.photo for row in warned if row.warning == text)
-        click.echo(
-            ngettext(
-                "warning: {n} photo ({path}): {reason}; its brightness may be wrong",
-                "warning: {n} photos, such as {path}: {reason}; their brightness may be wrong",
-                n,
-            ).format(n=n, path=first, reason=translate(text)),
-            err=True,
+        message = ngettext(
+            "warning: {n} photo ({path}): {reason}; its brightness may be wrong",
+            "warning: {n} photos, such as {path}: {reason}; their brightness may be wrong",
+            n,
         )
+        click.echo(message.format(n=n, path=first, reason=translate(text)), err=True)
     if n_broken:
         sys.exit(1)
 
@@ -177,11 +174,10 @@ def cache(clear: bool, cache_dir: Path | None, as_json: bool) -> None:
         terminal.verbatim(json.dumps({"folder": str(folder), "entries": rows}, indent=1, default=str))
         return
     size = sum(entry.bytes for entry in entries) / 1e6
-    click.echo(
-        ngettext(
-            "{folder}: {n} set of images, {size:,.1f} MB", "{folder}: {n} sets of images, {size:,.1f} MB", len(entries)
-        ).format(folder=folder, n=len(entries), size=size)
+    text = ngettext(
+        "{folder}: {n} set of images, {size:,.1f} MB", "{folder}: {n} sets of images, {size:,.1f} MB", len(entries)
     )
+    click.echo(text.format(folder=folder, n=len(entries), size=size))
     for entry in entries:
         translate = ngettext(
             "{root}: {n:,} photo at {width}x{height}, {size:,.1f} MB",

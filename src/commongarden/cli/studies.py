@@ -198,11 +198,8 @@ def _declared(
         changes["tuning"] = dataclasses.replace(wanted.tuning or studies.Tuning(), runs=tune)
     wanted = dataclasses.replace(wanted, **changes)
     if not wanted.data:
-        raise StudyError(
-            _("study {name!r} names no data; accepted: --data FOLDER, or data = in its [study]").format(
-                name=wanted.name
-            )
-        )
+        text = _("study {name!r} names no data; accepted: --data FOLDER, or data = in its [study]")
+        raise StudyError(text.format(name=wanted.name))
     return wanted
 
 
