@@ -57,7 +57,8 @@ def declared(asked: Asked) -> Study:
     if asked.preset and (asked.models or asked.study):
         message = _("{one} and {two}: found both, accepted: one of them")
         raise StudyError(message.format(one="--preset", two="--models" if asked.models else "STUDY"))
-    names = [name.strip() for text in asked.models for name in text.split(",") if name.strip()] or None
+    named = [name.strip() for text in asked.models for name in text.split(",") if name.strip()]
+    names = named if asked.models else None
     wanted = of_architectures(asked.data or "", names) if asked.study is None else read(asked.study)
     if asked.study is not None and names is not None:
         wanted = choose_arms(wanted, names)

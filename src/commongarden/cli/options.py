@@ -272,6 +272,9 @@ n_photos = option(
 # What a study trained
 
 model = option("--model", metavar="NAME", help="Model of the study to use [the best one].")
+study_seed = option(
+    "--seed", type=click.IntRange(min=0), help="Seed of the study, from which split, weights and order derive."
+)
 one_seed = option("--seed", type=int, help="Use one run of the model only [all its runs together].")
 
 # Files

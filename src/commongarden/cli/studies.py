@@ -43,7 +43,7 @@ STATES = {
         help="Use cross-validation with this many folds in place of seeds, for few images.",
     ),
     option("--vary", help="What varies between seeds: some of init,order,split [init,order]."),
-    option("--seed", type=click.IntRange(min=0), help="Seed of the study, from which split, weights and order derive."),
+    options.study_seed,
     options.epochs(),
     options.resolution(),
     options.grey_range,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,9 @@ from commongarden.store import read_run, read_weights
 from commongarden.train import state
 from commongarden.train.blame import describe_user_error
 from commongarden.train.classifier import Classifier
+
+if TYPE_CHECKING:
+    from commongarden.inference.ensemble import Ensemble
 
 
 @dataclass(frozen=True)
@@ -68,17 +71,6 @@ class Predictor(nn.Module):
         return torch.from_numpy(array.copy()).permute(2, 0, 1).unsqueeze(0)
 
 
-class Classifies(Protocol):
-    """What predicts: a `Predictor`, or an `Ensemble`."""
-
-    run: Run
-    classes: tuple[str, ...]
-
-    def preprocess(self, photo: str | Path) -> Tensor: ...
-
-    def __call__(self, pixels: Tensor) -> Tensor: ...
-
-
 def load_run(run: str | Path) -> Predictor:
     """The network of the finished run in this folder, in evaluation mode on the CPU. Raises StoreError, ArchError."""
     directory = Path(run)
@@ -105,7 +97,7 @@ def load_run(run: str | Path) -> Predictor:
     return Predictor(record, classifier).eval()
 
 
-def predict(predictor: Classifies, photos: Sequence[str | Path], *, top: int = 3) -> list[Prediction]:
+def predict(predictor: Predictor | Ensemble, photos: Sequence[str | Path], *, top: int = 3) -> list[Prediction]:
     """Classifies photos.
 
     Args:
@@ -122,7 +114,7 @@ def predict(predictor: Classifies, photos: Sequence[str | Path], *, top: int = 3
     return list(predictions(predictor, photos, top=top))
 
 
-def predictions(predictor: Classifies, photos: Sequence[str | Path], *, top: int = 3) -> Iterator[Prediction]:
+def predictions(predictor: Predictor | Ensemble, photos: Sequence[str | Path], *, top: int = 3) -> Iterator[Prediction]:
     """As `predict`, each prediction as soon as it is made."""
     for path in _files(photos):
         try:
