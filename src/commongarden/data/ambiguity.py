@@ -52,11 +52,8 @@ def check_sure(tree: Tree, at: str, names: Sequence[str], whole: str = "classes"
             where=where, pictures=few(pictures), masks=few(masks)
         )
         if not any(inner[name] for name in pictures) and (hint := labels_elsewhere(tree, at)):
-            raise DataError(
-                _("{root}: found no class folders in {folder}/; {hint}").format(
-                    root=where, folder=pictures[0], hint=hint
-                )
-            )
+            message = _("{root}: found no class folders in {folder}/; {hint}")
+            raise DataError(message.format(root=where, folder=pictures[0], hint=hint))
         kept = [(f"{ONLY}{name}", _("only {name}/").format(name=name)) for name in pictures if len(inner[name]) > 1]
         raise AmbiguousError(found, [*kept, (whole, _("each of these folders is a class"))])
     _check_one_holds_all(where, inner, whole)

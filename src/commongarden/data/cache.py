@@ -91,11 +91,8 @@ def images(
     except OSError as error:
         raise DataError(_cannot_write(folder, shape, error)) from error
     if found is None:
-        raise DataError(
-            _("{path}: the decoded images are not what was just written; the disk or another program did it").format(
-                path=path
-            )
-        )
+        message = _("{path}: the decoded images are not what was just written; the disk or another program did it")
+        raise DataError(message.format(path=path))
     return found
 
 

@@ -120,11 +120,8 @@ def draw_sheet(manifest: Manifest, found: Inspection | None, path: Path) -> None
     try:
         sheet.save(path)
     except (OSError, ValueError) as error:
-        raise DataError(
-            _("{path}: cannot be written ({reason}); accepted: a name that ends in .png or .jpg").format(
-                path=path, reason=error
-            )
-        ) from None
+        message = _("{path}: cannot be written ({reason}); accepted: a name that ends in .png or .jpg")
+        raise DataError(message.format(path=path, reason=error)) from None
 
 
 def _lettered(names: Mapping[str, str]) -> tuple[Font, Mapping[str, str]]:

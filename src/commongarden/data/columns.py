@@ -63,12 +63,11 @@ def chosen(file: Path, values: Mapping[str, Sequence[str]], names: Sequence[str]
     if not paths or not labels:
         return None
     if not usual and by_name.keys() >= BOXES:
-        raise DataError(
-            _(
-                "{file}: found the columns xmin, ymin, xmax, ymax: boxes around objects, with several lines for a "
-                "photo; accepted: one line and one class for each photo (path,label)"
-            ).format(file=file)
+        message = _(
+            "{file}: found the columns xmin, ymin, xmax, ymax: boxes around objects, with several lines for a "
+            "photo; accepted: one line and one class for each photo (path,label)"
         )
+        raise DataError(message.format(file=file))
     path = _one(file, paths, values, N_("paths"), "path", [name for name in paths if _holds_files(values[name])])
     labels = [name for name in labels if name != path]
     texts = [name for name in labels if not are_numbers(values[name])]
@@ -81,11 +80,8 @@ def chosen(file: Path, values: Mapping[str, Sequence[str]], names: Sequence[str]
     found = Columns(path, label, part, _group(file, groups, values, "group" in earlier), notes)
     for name in (found.path, found.label, found.part, found.group):
         if name and names.count(name) > 1:
-            raise DataError(
-                _("{file}: line 1: found {n} columns named {name!r}; accepted: one").format(
-                    file=file, n=names.count(name), name=name
-                )
-            )
+            message = _("{file}: line 1: found {n} columns named {name!r}; accepted: one")
+            raise DataError(message.format(file=file, n=names.count(name), name=name))
     return found
 
 
@@ -107,11 +103,8 @@ def _one(
         return names[0] if len(names) == 1 else likely[0]
     if len(names) > 1 and len({tuple(values[name]) for name in names}) == 1:
         return names[0]
-    raise DataError(
-        _(
-            "{file}: line 1: several columns may hold the {what}: {names}; accepted: one of them named {wanted!r}"
-        ).format(file=file, what=_(what), names=", ".join(names) or _("none"), wanted=wanted)
-    )
+    message = _("{file}: line 1: several columns may hold the {what}: {names}; accepted: one of them named {wanted!r}")
+    raise DataError(message.format(file=file, what=_(what), names=", ".join(names) or _("none"), wanted=wanted))
 
 
 def _name_of(label: str, values: Mapping[str, Sequence[str]], by_name: Mapping[str, Sequence[str]]) -> str:
@@ -136,11 +129,8 @@ def _part(
         likely = [key for key in OTHER_PARTS if key in columns and words[key] & PART_WORDS.keys()]
         if len({tuple(values[columns[key]]) for key in likely}) > 1:
             named = ", ".join(columns[key] for key in likely)
-            raise DataError(
-                _("{file}: line 1: several columns may hold the parts: {names}; accepted: one named 'split'").format(
-                    file=file, names=named
-                )
-            )
+            message = _("{file}: line 1: several columns may hold the parts: {names}; accepted: one named 'split'")
+            raise DataError(message.format(file=file, names=named))
         part = likely[0] if likely else ""
     notes: list[Coded] = []
     for key in columns:
@@ -169,12 +159,11 @@ def _group(file: Path, names: Sequence[str], values: Mapping[str, Sequence[str]]
         return own[0] if own else ""
     if is_earlier:
         return ""
-    raise DataError(
-        _(
-            "{file}: line 1: several columns may hold the groups: {names}; accepted: the one that keeps the photos of "
-            "a patient, plant or video together named 'group', or --group-by REGEX"
-        ).format(file=file, names=", ".join(own))
+    message = _(
+        "{file}: line 1: several columns may hold the groups: {names}; accepted: the one that keeps the photos of "
+        "a patient, plant or video together named 'group', or --group-by REGEX"
     )
+    raise DataError(message.format(file=file, names=", ".join(own)))
 
 
 def _holds_files(values: Sequence[str]) -> bool:

@@ -62,11 +62,8 @@ def find(
     than 5 % of files that cannot be photos.
     """
     if options.layout and not Path(source).is_dir():
-        raise DataError(
-            _("{source}: found layout {layout!r}, which is for a folder of photos; accepted here: none").format(
-                source=source, layout=options.layout
-            )
-        )
+        message = _("{source}: found layout {layout!r}, which is for a folder of photos; accepted here: none")
+        raise DataError(message.format(source=source, layout=options.layout))
     if source.startswith(image.BUILTIN):
         drawn = tuple(_grouped([Candidate(*place) for place in _drawn(source)], options))
         return Listed(source, source, drawn, N_("Layout: drawn photos, the classes built in"))
@@ -76,9 +73,8 @@ def find(
     elif path.is_file() and path.suffix.lower() in table.ENDINGS:
         found = in_table(path, bool(options.group_by), earlier)
     else:
-        raise DataError(
-            _("{source}: {problem}; {accepted}").format(source=source, problem=_why_not(path), accepted=_(ACCEPTED))
-        )
+        message = _("{source}: {problem}; {accepted}")
+        raise DataError(message.format(source=source, problem=_why_not(path), accepted=_(ACCEPTED)))
     candidates = [_valid_name(candidate) for candidate in found.candidates]
     notes = [*found.notes, *classes.said(candidates, options.merge_classes)]
     if options.merge_classes:
@@ -145,11 +141,8 @@ def _in_parts(listed: Listed, keep_going: bool) -> tuple[list[Candidate], list[C
     if set(labels) <= {""}:
         return candidates, []
     if "train" not in labels:
-        raise DataError(
-            _("{source}: found the parts {labels}; accepted: train, and val and test beside it").format(
-                source=listed.source, labels=", ".join(labels)
-            )
-        )
+        message = _("{source}: found the parts {labels}; accepted: train, and val and test beside it")
+        raise DataError(message.format(source=listed.source, labels=", ".join(labels)))
     lacking = losses.by_part(labels)
     if lacking and not keep_going:
         raise DataError(_lacks(listed.source, labels, lacking))

@@ -70,11 +70,8 @@ def recognized(tree: Tree, chosen: str = "", start: str = "") -> Layout:
         return _inner(tree, at)
     parts = parts_of(tree, at, chosen == "parts")
     if chosen == "parts" and not parts:
-        raise DataError(
-            _("{root}: found no training set among the folders {folders}; accepted: another --layout").format(
-                root=tree.root, folders=few(tree.folders(at))
-            )
-        )
+        message = _("{root}: found no training set among the folders {folders}; accepted: another --layout")
+        raise DataError(message.format(root=tree.root, folders=few(tree.folders(at))))
     if parts:
         return _in_parts(tree, at, parts, is_sure=chosen == "parts")
     holding = tree.holding(at)
@@ -84,11 +81,8 @@ def recognized(tree: Tree, chosen: str = "", start: str = "") -> Layout:
         found = recognized(tree, start=posixpath.join(at, one))
         return replace(found, outside=tuple(name for name in holding if name != one))
     if len(holding) == 1 and (hint := labels_elsewhere(tree, at)):
-        raise DataError(
-            _("{root}: found no class folders in {folder}/; {hint}").format(
-                root=tree.root / at, folder=holding[0], hint=hint
-            )
-        )
+        message = _("{root}: found no class folders in {folder}/; {hint}")
+        raise DataError(message.format(root=tree.root / at, folder=holding[0], hint=hint))
     check_sure(tree, at, holding)
     if file := listed_elsewhere(tree, at):
         said = _(
@@ -139,10 +133,9 @@ def _in_parts(tree: Tree, at: str, parts: Mapping[str, str], only: str = "", is_
     place = unwrapped(tree, posixpath.join(at, train))
     holding = tree.holding(place)
     if not holding or (len(holding) == 1 and holding[0].lower() in PICTURES):
+        message = _("{root}: found no class folders in {folder}/; {hint}")
         raise DataError(
-            _("{root}: found no class folders in {folder}/; {hint}").format(
-                root=tree.root / at, folder=train, hint=labels_elsewhere(tree, at) or _(ACCEPTED)
-            )
+            message.format(root=tree.root / at, folder=train, hint=labels_elsewhere(tree, at) or _(ACCEPTED))
         )
     if not only and not is_sure:
         check_sure(tree, place, holding, "parts")
@@ -192,11 +185,8 @@ def _inner(tree: Tree, at: str) -> Layout:
         for label in tree.folders(within(tree, posixpath.join(at, name)))
     )
     if not classes:
-        raise DataError(
-            _("{root}: found no folders inside {folders}; accepted: another --layout").format(
-                root=tree.root / at, folders=few(outer)
-            )
-        )
+        message = _("{root}: found no folders inside {folders}; accepted: another --layout")
+        raise DataError(message.format(root=tree.root / at, folders=few(outer)))
     said = N_("Layout: classes are the folders inside {folders}; folders with the same name are one class")
     return Layout(at, said.format(folders=few(outer)), classes, {}, kind="inner")
 

@@ -218,11 +218,8 @@ def in_table(file: Path, is_grouped: bool = False, earlier: Set[str] = frozenset
     undeclared = next((candidate for candidate in candidates if not candidate.part), None)
     if undeclared is not None and any(candidate.part for candidate in candidates):
         line = found[undeclared.path][0]
-        raise DataError(
-            _("{file}: line {line}: found no split; accepted: train, val, test in every line, or in none").format(
-                file=file, line=line
-            )
-        )
+        message = _("{file}: line {line}: found no split; accepted: train, val, test in every line, or in none")
+        raise DataError(message.format(file=file, line=line))
     notes: list[Coded] = []
     if read.encoding:
         notes.append(N_("{file} is {encoding} text").format(file=file.name, encoding=read.encoding))

@@ -108,12 +108,11 @@ def check(source: str, candidates: Sequence[Candidate], left_out: Sequence[LeftO
     shown = "".join(f"\n  {line}" for line in lines(whole or found))
     if whole:
         n = len({one.label for one in candidates if one.label})
-        raise DataError(
-            _(
-                "{source}: no photo can be read of {k} of the {n} classes:{shown}\nConvert these photos or remove the "
-                "folders; use --keep-going to continue without these classes."
-            ).format(source=source, k=len(whole), n=n, shown=shown)
+        message = _(
+            "{source}: no photo can be read of {k} of the {n} classes:{shown}\nConvert these photos or remove the "
+            "folders; use --keep-going to continue without these classes."
         )
+        raise DataError(message.format(source=source, k=len(whole), n=n, shown=shown))
     if len(unreadable) <= MOST_UNREADABLE * len(counted):
         return
     files = "".join(f"\n  {out.path}: {translate(out.text)}" for out in unreadable[:3])

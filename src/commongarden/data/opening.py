@@ -61,9 +61,8 @@ def _look(data: bytes, at: Callable[[Image.Image, bytes], Seen]) -> Seen:
             found = re.search(r"\((\d+) pixels\)", str(error))
             size = N_("{n:,} pixels").format(n=int(found[1])) if found else N_("far too many pixels")
             limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-            raise DataError(
-                N_("{size}, more than the {limit:,} that a photo may have").format(size=size, limit=limit)
-            ) from None
+            message = N_("{size}, more than the {limit:,} that a photo may have")
+            raise DataError(message.format(size=size, limit=limit)) from None
         except MemoryError:
             raise DataError(N_("too large for the memory of this machine")) from None
         except Exception as error:

@@ -95,10 +95,9 @@ def _without_train(
     trains = [name for name, part in found.items() if part == "train"]
     holding = tree.holding(at)
     if trains and others and set(holding) == set(found) and not any(inside[name] for name in others):
+        message = _("{root}: found {parts} without class folders inside; {hint}")
         raise DataError(
-            _("{root}: found {parts} without class folders inside; {hint}").format(
-                root=tree.root / at, parts=few(list(found)), hint=labels_elsewhere(tree, at) or _(ACCEPTED)
-            )
+            message.format(root=tree.root / at, parts=few(list(found)), hint=labels_elsewhere(tree, at) or _(ACCEPTED))
         )
     if len(exact) > 1 and set.intersection(*(set(tree.folders(posixpath.join(at, name))) for name in exact)):
         raise DataError(_mixed(tree, at, exact, [name for name in tree.folders(at) if name not in exact]))

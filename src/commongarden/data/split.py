@@ -31,12 +31,11 @@ def of_run_seed(manifest: Manifest, plan: DataPlan, run_seed: int, alike: Alike 
     """
     declared = next((photo for photo in manifest.photos if photo.part), None)
     if plan.varies and declared is not None:
-        raise DataError(
-            _(
-                "{root}: declares parts ({path} is in {part}), so the split cannot vary with the seed or by folds; "
-                'accepted: vary without "split", and seeds in place of folds; or class folders, or a CSV without parts'
-            ).format(root=manifest.root, path=declared.path, part=declared.part)
+        message = _(
+            "{root}: declares parts ({path} is in {part}), so the split cannot vary with the seed or by folds; "
+            'accepted: vary without "split", and seeds in place of folds; or class folders, or a CSV without parts'
         )
+        raise DataError(message.format(root=manifest.root, path=declared.path, part=declared.part))
     if plan.folds:
         return fold(manifest, plan.split, plan.seed, run_seed, plan.folds, alike)
     seed = f"{plan.seed}+{run_seed}" if run_seed and plan.varies else plan.seed
@@ -78,12 +77,11 @@ def _dealt(found: Sequence[Unit], plan: SplitPlan, n: int) -> list[list[Unit]]:
     if plan.stratified:
         for label, counts in in_class.items():
             if 0 in counts:
-                raise DataError(
-                    _(
-                        "split: class {label!r} has too few different photos for {n} folds with one of them in each; "
-                        "accepted: fewer folds, or more photos of it"
-                    ).format(label=label, n=n)
+                message = _(
+                    "split: class {label!r} has too few different photos for {n} folds with one of them in each; "
+                    "accepted: fewer folds, or more photos of it"
                 )
+                raise DataError(message.format(label=label, n=n))
     return folds
 
 
@@ -140,12 +138,11 @@ def _check_parts(manifest: Manifest, parts: dict[str, list[Unit]], n_groups: int
     present = {photo.label for group in parts["train"] for photo in group.photos}
     for label in manifest.classes:
         if label not in present:
-            raise DataError(
-                _(
-                    "{root}: no photo of class {label!r} is left to learn from, once copies and conflicting "
-                    "labels are taken out; add photos of it, or remove the class"
-                ).format(root=manifest.root, label=label)
+            message = _(
+                "{root}: no photo of class {label!r} is left to learn from, once copies and conflicting "
+                "labels are taken out; add photos of it, or remove the class"
             )
+            raise DataError(message.format(root=manifest.root, label=label))
 
 
 def _divide(groups: Sequence[Unit], names: Sequence[str], plan: SplitPlan) -> dict[str, list[Unit]]:
@@ -247,12 +244,11 @@ def _divide_by_class(
         classes[group.label].append(group)
     for label, members in classes.items():
         if len(members) < len(names):
-            raise DataError(
-                _(
-                    "split: class {label!r} has {n} different photos; a stratified split needs at "
-                    "least {least} of each class, one for each of {names}. Add photos, or remove the class."
-                ).format(label=label, n=len(members), least=len(names), names=", ".join(names))
+            message = _(
+                "split: class {label!r} has {n} different photos; a stratified split needs at "
+                "least {least} of each class, one for each of {names}. Add photos, or remove the class."
             )
+            raise DataError(message.format(label=label, n=len(members), least=len(names), names=", ".join(names)))
     sizes = {label: _largest_remainder(_n_photos(classes[label]), shares) for label in sorted(classes)}
     _round_train(sizes, shares[0], multiple)
     parts: dict[str, list[Unit]] = {name: [] for name in names}
@@ -281,12 +277,10 @@ def _round_train(sizes: dict[str, list[int]], share: Fraction, multiple: int) ->
     for _photo in range(sum(counts[0] for counts in sizes.values()) % multiple):
         movable = [label for label, counts in sizes.items() if counts[0] > 1]
         if not movable:
-            raise DataError(
-                _(
-                    "split.multiple: found {multiple}; the classes have too few photos to round the train "
-                    "part down to it"
-                ).format(multiple=multiple)
+            message = _(
+                "split.multiple: found {multiple}; the classes have too few photos to round the train part down to it"
             )
+            raise DataError(message.format(multiple=multiple))
         label = max(movable, key=lambda label: sizes[label][0] - share * sum(sizes[label]))
         sizes[label][0] -= 1
         sizes[label][-1] += 1

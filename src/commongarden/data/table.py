@@ -85,25 +85,16 @@ class Table:
 
     def _row(self, where: str, line: int, wanted: Sequence[str], cells: Sequence[str]) -> Row:
         if len(cells) != len(wanted):
-            raise DataError(
-                _("{where}: found {n} cells, accepted: {wanted}, as in the header").format(
-                    where=where, n=len(cells), wanted=len(wanted)
-                )
-            )
+            message = _("{where}: found {n} cells, accepted: {wanted}, as in the header")
+            raise DataError(message.format(where=where, n=len(cells), wanted=len(wanted)))
         found = dict(zip(wanted, (cell.strip() for cell in cells), strict=True))
         if not found["path"] or not found["label"]:
-            raise DataError(
-                _("{where}: found {row!r}; accepted: a path and a label in every line").format(
-                    where=where, row=self.separator.join(cells)
-                )
-            )
+            message = _("{where}: found {row!r}; accepted: a path and a label in every line")
+            raise DataError(message.format(where=where, row=self.separator.join(cells)))
         for key in ("label", "group"):
             if NOT_IN_NAMES.search(found.get(key, "")):
-                raise DataError(
-                    _("{where}: found the label {label!r}; accepted: a label without control characters").format(
-                        where=where, label=found[key]
-                    )
-                )
+                message = _("{where}: found the label {label!r}; accepted: a label without control characters")
+                raise DataError(message.format(where=where, label=found[key]))
         part = found.get("part", "").lower()
         if part and part not in PART_WORDS:
             raise DataError(unknown("split", found["part"], PART_NAMES, where=where))
@@ -186,12 +177,11 @@ def _text(file: Path) -> tuple[str, Coded]:
     try:
         return data.decode("utf-8-sig"), NOTHING
     except UnicodeDecodeError as error:
-        raise DataError(
-            _(
-                "{file}: not UTF-8 text (byte {place}){looks}; save it as CSV in UTF-8 (in Excel: Save As, CSV UTF-8), "
-                "since class names would be read wrongly"
-            ).format(file=file, place=error.start, looks=_looks_like(data))
-        ) from None
+        message = _(
+            "{file}: not UTF-8 text (byte {place}){looks}; save it as CSV in UTF-8 (in Excel: Save As, CSV UTF-8), "
+            "since class names would be read wrongly"
+        )
+        raise DataError(message.format(file=file, place=error.start, looks=_looks_like(data))) from None
 
 
 def _looks_like(data: bytes) -> str:

@@ -55,11 +55,8 @@ class Tree:
                 self._listed[at] = self._scanned(at)
             except OSError as error:
                 if not at:
-                    raise DataError(
-                        _("{folder}: the folder cannot be read: {reason}").format(
-                            folder=self.root, reason=error.strerror
-                        )
-                    ) from None
+                    message = _("{folder}: the folder cannot be read: {reason}")
+                    raise DataError(message.format(folder=self.root, reason=error.strerror)) from None
                 self._listed[at] = [], []
                 self.denied[at] = error.strerror or str(error)
         return self._listed[at]

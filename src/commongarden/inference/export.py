@@ -153,9 +153,8 @@ def _export(module: nn.Module, images: Tensor, path: Path, said: tuple[str, str,
             )
         except Exception as error:  # it has a kind of error for every step, and networks raise their own
             reason = translate(describe_user_error(_first_cause(error)))
-            raise StudyError(
-                _("{path}: torch's ONNX exporter cannot write this network: {reason}").format(path=path, reason=reason)
-            ) from error
+            message = _("{path}: torch's ONNX exporter cannot write this network: {reason}")
+            raise StudyError(message.format(path=path, reason=reason)) from error
     if program is None:
         raise StudyError(_("{path}: torch made no ONNX program of this network").format(path=path))
     try:
@@ -169,9 +168,8 @@ def _export(module: nn.Module, images: Tensor, path: Path, said: tuple[str, str,
         difference, largest = compare(module, path, images)
     except Exception as error:  # onnxruntime's own kinds
         first_line = str(error).strip().partition("\n")[0]
-        raise StudyError(
-            _("{path}: was written, but onnxruntime cannot run it: {reason}").format(path=path, reason=first_line)
-        ) from error
+        message = _("{path}: was written, but onnxruntime cannot run it: {reason}")
+        raise StudyError(message.format(path=path, reason=first_line)) from error
     exported = Exported(
         path, f"{name} {kind}, {meaning}", f"logits float32 {outputs}", opset, path.stat().st_size, difference, largest
     )
@@ -228,8 +226,5 @@ def _rounding(module: nn.Module, images: Tensor) -> float:
 def _check_packages() -> None:
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
-        raise StudyError(
-            _("export: ONNX needs {missing}, not installed; accepted: pip install 'commongarden[onnx]'").format(
-                missing=", ".join(missing)
-            )
-        )
+        message = _("export: ONNX needs {missing}, not installed; accepted: pip install 'commongarden[onnx]'")
+        raise StudyError(message.format(missing=", ".join(missing)))

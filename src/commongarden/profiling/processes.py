@@ -54,11 +54,8 @@ def time_arms(
     known = {name: _checked(name, one, n_classes, device) for name, one in candidates.items()}
     threads = {one.recipe.threads for one in known.values()}
     if len(threads) > 1:
-        raise RunnerError(
-            _("threads: found {threads}, accepted: the same number for arms that are timed together").format(
-                threads=", ".join(map(str, sorted(threads)))
-            )
-        )
+        message = _("threads: found {threads}, accepted: the same number for arms that are timed together")
+        raise RunnerError(message.format(threads=", ".join(map(str, sorted(threads)))))
     timing: Timing = _apart(_timed, known, n_classes, repeats, rounds, threads.pop(), device, stretch, operators)
     timing = dataclasses.replace(timing, processor=plan.machine().processor)
     if not memory:
@@ -83,9 +80,8 @@ def _memory(one: Candidate, n_classes: int, device: str, name: str) -> Memory | 
 def _checked(name: str, one: Candidate, n_classes: int, device: str) -> Candidate:
     """The arm measured and checked, with the memory layout that its network works in."""
     if one.input[2] != 3:
-        raise RunnerError(
-            _("{arm}: found images of {n} channels, accepted: 3, as photos have").format(arm=name, n=one.input[2])
-        )
+        message = _("{arm}: found images of {n} channels, accepted: 3, as photos have")
+        raise RunnerError(message.format(arm=name, n=one.input[2]))
     arm = preflight(one.arm, n_classes, one.input, one.recipe, device)
     recipe = (
         one.recipe

@@ -69,11 +69,8 @@ class ExternalNetwork(nn.Module):
                     )
                 )
             if not found.is_floating_point():
-                raise ArchError(
-                    _("{source}: found logits of type {found}, accepted: floating-point numbers").format(
-                        source=self.node.source, found=str(found.dtype).removeprefix("torch.")
-                    )
-                )
+                message = _("{source}: found logits of type {found}, accepted: floating-point numbers")
+                raise ArchError(message.format(source=self.node.source, found=str(found.dtype).removeprefix("torch.")))
         result: Tensor = logits.to(x.dtype) if logits.dtype == torch.float64 else logits
         return result
 
@@ -137,13 +134,12 @@ def make(node: External) -> ExternalNetwork:
         dtype = torch.get_default_dtype()
     n_params = sum(parameter.numel() for parameter in inner.parameters())
     if node.n_params and n_params != node.n_params:
-        raise ArchError(
-            _(
-                "{source}: found {n_params:,} parameters, but it had {before:,} when it was "
-                "measured; accepted: the version of its library, or of the code it imports, that it had "
-                "then"
-            ).format(source=node.source, n_params=n_params, before=node.n_params)
+        message = _(
+            "{source}: found {n_params:,} parameters, but it had {before:,} when it was "
+            "measured; accepted: the version of its library, or of the code it imports, that it had "
+            "then"
         )
+        raise ArchError(message.format(source=node.source, n_params=n_params, before=node.n_params))
     return ExternalNetwork(node, _in_single_precision(inner, node), dtype)
 
 
@@ -201,18 +197,14 @@ def materialize(inner: nn.Module, node: External) -> None:
             inner.eval()(torch.zeros(2, channels, height, width, dtype=torch.float32))
         lacking = [name for name, each in [*inner.named_parameters(), *inner.named_buffers()] if is_lazy(each)]
         if lacking:
-            raise ArchError(
-                _("{source}: the first pass did not reach these lazy layers: {names}; accepted: layers in use").format(
-                    source=node.source, names=", ".join(lacking)
-                )
-            )
+            message = _("{source}: the first pass did not reach these lazy layers: {names}; accepted: layers in use")
+            raise ArchError(message.format(source=node.source, names=", ".join(lacking)))
     except ArchError:
         raise
     except Exception as error:
+        message = _("{source}: its lazy layers take their shapes from a first pass, which failed: {reason}")
         raise ArchError(
-            _("{source}: its lazy layers take their shapes from a first pass, which failed: {reason}").format(
-                source=node.source, reason=translate(describe_user_error(error, user_file(node.source)))
-            )
+            message.format(source=node.source, reason=translate(describe_user_error(error, user_file(node.source))))
         ) from None
     finally:
         for part, training in modes:

@@ -29,9 +29,8 @@ def library(name: str) -> ModuleType:
     try:
         return importlib.import_module({"torchvision": "torchvision.models", "timm": "timm"}[name])
     except ImportError as error:
-        raise ArchError(
-            _("{name} cannot be loaded ({reason}); accepted: pip install {name}").format(name=name, reason=error)
-        ) from None
+        message = _("{name} cannot be loaded ({reason}); accepted: pip install {name}")
+        raise ArchError(message.format(name=name, reason=error)) from None
 
 
 def user_file(source: str) -> Path:
@@ -54,11 +53,8 @@ def of_library(node: External, place: str, name: str, options: dict[str, Any]) -
     if name.split(".")[0] not in names:
         near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
         hint = _("; did you mean {near}?").format(near=", ".join(f"{place}:{each}" for each in near)) if near else "."
-        raise ArchError(
-            _("{source}: unknown model {name!r}{hint} Accepted: {n:,} names of {place}").format(
-                source=node.source, name=name, hint=hint, n=len(names), place=place
-            )
-        )
+        message = _("{source}: unknown model {name!r}{hint} Accepted: {n:,} names of {place}")
+        raise ArchError(message.format(source=node.source, name=name, hint=hint, n=len(names), place=place))
 
     def build() -> Any:
         if place == "torchvision":
@@ -72,13 +68,12 @@ def of_user(node: External, place: str, name: str, options: dict[str, Any]) -> n
     file = origin.code_file(node.source)
     found = origin.file_hash(file)
     if node.code and found != node.code and not origin.is_moved(node.source):
-        raise ArchError(
-            _(
-                "{source}: {file} has changed since the study was declared: SHA-256 {before}... then, "
-                "{now}... now; accepted: the file as it was, or a study of its own for what it holds "
-                "now"
-            ).format(source=node.source, file=file, before=node.code[:12], now=found[:12])
+        message = _(
+            "{source}: {file} has changed since the study was declared: SHA-256 {before}... then, "
+            "{now}... now; accepted: the file as it was, or a study of its own for what it holds "
+            "now"
         )
+        raise ArchError(message.format(source=node.source, file=file, before=node.code[:12], now=found[:12]))
     module = _load(node, place, file, found)
     factory: Any = module
     for part in name.split("."):
@@ -99,10 +94,9 @@ def _load(node: External, place: str, file: Path, digest: str) -> ModuleType:
         with unheard():
             return usercode.load(str(file) if origin.is_moved(node.source) else place, file, digest)
     except (Exception, SystemExit) as error:
+        message = _("{source}: {file} cannot be loaded: {reason}")
         raise ArchError(
-            _("{source}: {file} cannot be loaded: {reason}").format(
-                source=node.source, file=file, reason=translate(describe_user_error(error, file))
-            )
+            message.format(source=node.source, file=file, reason=translate(describe_user_error(error, file)))
         ) from None
 
 
@@ -126,12 +120,11 @@ def _made(
             )
         ) from None
     if not isinstance(inner, nn.Module):
-        raise ArchError(
-            _(
-                "{source}: the factory gave {kind}, accepted: a torch.nn.Module (factory(n_classes, "
-                "**options) -> nn.Module)"
-            ).format(source=node.source, kind=type(inner).__name__)
+        message = _(
+            "{source}: the factory gave {kind}, accepted: a torch.nn.Module (factory(n_classes, "
+            "**options) -> nn.Module)"
         )
+        raise ArchError(message.format(source=node.source, kind=type(inner).__name__))
     return inner
 
 

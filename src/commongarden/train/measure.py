@@ -40,9 +40,8 @@ def pick_device(wanted: str = "auto") -> torch.device:
     if kind not in available or (number and not (number.isdecimal() and int(number) < n_devices)):
         numbered = [f"{name}:{i}" for name in available if name == "cuda" for i in range(torch.cuda.device_count())]
         accepted = ", ".join(["auto", *available, *numbered])
-        raise RunnerError(
-            _("device: found {wanted!r}, accepted on this machine: {accepted}").format(wanted=wanted, accepted=accepted)
-        )
+        message = _("device: found {wanted!r}, accepted on this machine: {accepted}")
+        raise RunnerError(message.format(wanted=wanted, accepted=accepted))
     return torch.device(wanted)
 
 
@@ -92,12 +91,11 @@ def network_by_others(arm: Arm, n_classes: int, input: tuple[int, int, int]) -> 
     mean, std = external.normalization(network.inner, arm.arch)
     macs, activation_bytes = counted.macs, counted.activation_bytes
     if sum(parameter.numel() for parameter in network.parameters()) != n_params:
-        raise ArchError(
-            _(
-                "{source}: it makes layers in its forward pass; accepted: layers that are made in __init__ (or lazy "
-                "ones, such as nn.LazyLinear), since the optimizer takes the parameters before the first pass"
-            ).format(source=arm.arch)
+        message = _(
+            "{source}: it makes layers in its forward pass; accepted: layers that are made in __init__ (or lazy "
+            "ones, such as nn.LazyLinear), since the optimizer takes the parameters before the first pass"
         )
+        raise ArchError(message.format(source=arm.arch))
     return Origin(
         arm.origin.code, digest, n_classes, input, n_params, macs, activation_bytes, mean, std, unknown=counted.unknown
     )

@@ -80,10 +80,9 @@ def preflight(
             if layout == layouts[-1]:
                 if isinstance(error, ArchError):
                     raise
+                message = _("{source}: {phase} fails: {reason}")
                 raise ArchError(
-                    _("{source}: {phase} fails: {reason}").format(
-                        source=arm.arch, phase=translate(phase), reason=translate(reason)
-                    )
+                    message.format(source=arm.arch, phase=translate(phase), reason=translate(reason))
                 ) from None
             notes.append(OTHER_LAYOUT.format(layout=layouts[-1], wanted=layout, phase=phase, reason=reason))
         else:
@@ -126,12 +125,11 @@ def _tried(arm: Arm, kept: Origin, recipe: Recipe, device: torch.device, now: Sa
     now("forward")
     _begin(train_state)
     if not train_state.trainable or not classifier(pixels).requires_grad:
-        raise ArchError(
-            _(
-                "{source}: nothing of it learns: no parameter has a gradient; accepted: parameters with requires_grad, "
-                "and an output that is computed from them without torch.no_grad() or detach()"
-            ).format(source=arm.arch)
+        message = _(
+            "{source}: nothing of it learns: no parameter has a gradient; accepted: parameters with requires_grad, "
+            "and an output that is computed from them without torch.no_grad() or detach()"
         )
+        raise ArchError(message.format(source=arm.arch))
     _check_convolutions(classifier, pixels)
     now("backward")
     train_state.forward_backward(pixels, labels)  # counts for nothing: modules may set themselves up in it
@@ -148,12 +146,11 @@ def _tried(arm: Arm, kept: Origin, recipe: Recipe, device: torch.device, now: Sa
     fresh = made()
     state.from_bytes(fresh, stored)
     if _evaluated(fresh.to(device), pixels, labels, device) != tested:
-        raise ArchError(
-            _(
-                "{source}: once stored and loaded, it gives other outputs: its code keeps something that cannot be "
-                "stored; accepted: register it with register_buffer, or return it from get_extra_state"
-            ).format(source=arm.arch)
+        message = _(
+            "{source}: once stored and loaded, it gives other outputs: its code keeps something that cannot be "
+            "stored; accepted: register it with register_buffer, or return it from get_extra_state"
         )
+        raise ArchError(message.format(source=arm.arch))
     now("resuming")
     resumed = _resumed(train_state, made())
     if not differs:
