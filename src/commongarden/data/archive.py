@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, BinaryIO
 
-from commongarden.data.listing import EXTENSIONS, IGNORED
+from commongarden.data.tree import EXTENSIONS, IGNORED
 from commongarden.errors import DataError
 from commongarden.i18n.language import _
 from commongarden.io.terminal import NOT_IN_NAMES
@@ -203,8 +203,5 @@ class _Bounded:
 
 
 def _no_file(archive: Path, name: str) -> DataError:
-    return DataError(
-        _("{archive}: refused, since {name!r} is a link or no plain file; accepted: files and folders").format(
-            archive=archive, name=name[:200]
-        )
-    )
+    text = _("{archive}: refused, since {name!r} is a link or no plain file; accepted: files and folders")
+    return DataError(text.format(archive=archive, name=name[:200]))

@@ -109,9 +109,8 @@ def suggested(candidates: Sequence[Candidate]) -> Suggested | None:
         match = _NAME.fullmatch(name)
         if match is not None and not _MOMENT.search(name):
             is_across |= ACROSS.search(match["group"]) is not None
-            found[match["group"] if is_across else posixpath.join(posixpath.dirname(one.path), match["group"])].append(
-                one
-            )
+            folder = "" if is_across else posixpath.dirname(one.path)
+            found[posixpath.join(folder, match["group"])].append(one)
     n = sum(map(len, found.values()))
     if len(photos) < FEWEST or n < LEAST_NAMED * len(photos) or len(found) < 2 or n < 1.5 * len(found):
         return None
