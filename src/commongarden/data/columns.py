@@ -68,7 +68,8 @@ def chosen(file: Path, values: Mapping[str, Sequence[str]], names: Sequence[str]
             "photo; accepted: one line and one class for each photo (path,label)"
         )
         raise DataError(message.format(file=file))
-    path = _one(file, paths, values, N_("paths"), "path", [name for name in paths if _holds_files(values[name])])
+    of_files = [name for name in paths if values[name] and all(map(is_named_so, values[name]))]
+    path = _one(file, paths, values, N_("paths"), "path", of_files)
     labels = [name for name in labels if name != path]
     texts = [name for name in labels if not are_numbers(values[name])]
     label = _one(file, labels, values, N_("classes"), "label", texts)  # a class's name rather than its number
@@ -144,11 +145,9 @@ def _part(
             )
             notes.append(text.format(column=columns[key], words=", ".join(sorted(found)[:4])))
     if part:
-        taken = {
-            word: PART_WORDS[word] for word in sorted(words[part]) if word in PART_WORDS and word not in PART_NAMES
-        }
         text = N_("column {column}: {word} is taken as {taken}")
-        notes += (text.format(column=columns[part], word=word, taken=taken[word]) for word in taken)
+        other = sorted(words[part] & PART_WORDS.keys() - PART_NAMES.keys())
+        notes += (text.format(column=columns[part], word=word, taken=PART_WORDS[word]) for word in other)
     return columns.get(part, ""), tuple(notes)
 
 
@@ -166,18 +165,9 @@ def _group(file: Path, names: Sequence[str], values: Mapping[str, Sequence[str]]
     raise DataError(message.format(file=file, names=", ".join(own)))
 
 
-def _holds_files(values: Sequence[str]) -> bool:
-    return bool(values) and all(is_named_so(value) for value in values)
-
-
 def are_numbers(values: Sequence[str]) -> bool:
     """Whether every cell is a number."""
-    return all(_is_number(value) for value in values)
-
-
-def _is_number(value: str) -> bool:
     try:
-        float(value)
+        return bool(list(map(float, values))) or not values
     except ValueError:
         return False
-    return True
