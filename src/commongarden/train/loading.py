@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -44,24 +45,18 @@ def user_file(source: str) -> Path:
 def of_library(node: External, place: str, name: str, options: dict[str, Any]) -> nn.Module:
     models = library(place)
     if place == "torchvision":
-        names = models.list_models(module=models)
+        names, make = models.list_models(module=models), partial(models.get_model, name, weights=None)
         if name in ("googlenet", "inception_v3"):
             options.setdefault("init_weights", True)
             options.setdefault("transform_input", bool(node.weights))  # as with torchvision's own weights
     else:
-        names = models.list_models()
+        names, make = models.list_models(), partial(models.create_model, name, pretrained=False)
     if name.split(".")[0] not in names:
         near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
         hint = _("; did you mean {near}?").format(near=", ".join(f"{place}:{each}" for each in near)) if near else "."
         message = _("{source}: unknown model {name!r}{hint} Accepted: {n:,} names of {place}")
         raise ArchError(message.format(source=node.source, name=name, hint=hint, n=len(names), place=place))
-
-    def build() -> Any:
-        if place == "torchvision":
-            return models.get_model(name, weights=None, num_classes=node.classes, **options)
-        return models.create_model(name, pretrained=False, num_classes=node.classes, **options)
-
-    return _made(node, build, None, options)
+    return _made(node, partial(make, num_classes=node.classes, **options), None, options)
 
 
 def of_user(node: External, place: str, name: str, options: dict[str, Any]) -> nn.Module:
@@ -69,9 +64,8 @@ def of_user(node: External, place: str, name: str, options: dict[str, Any]) -> n
     found = origin.file_hash(file)
     if node.code and found != node.code and not origin.is_moved(node.source):
         message = _(
-            "{source}: {file} has changed since the study was declared: SHA-256 {before}... then, "
-            "{now}... now; accepted: the file as it was, or a study of its own for what it holds "
-            "now"
+            "{source}: {file} has changed since the study was declared: SHA-256 {before}... then, {now}... now; "
+            "accepted: the file as it was, or a study of its own for what it holds now"
         )
         raise ArchError(message.format(source=node.source, file=file, before=node.code[:12], now=found[:12]))
     module = _load(node, place, file, found)
@@ -94,10 +88,8 @@ def _load(node: External, place: str, file: Path, digest: str) -> ModuleType:
         with unheard():
             return usercode.load(str(file) if origin.is_moved(node.source) else place, file, digest)
     except (Exception, SystemExit) as error:
-        message = _("{source}: {file} cannot be loaded: {reason}")
-        raise ArchError(
-            message.format(source=node.source, file=file, reason=translate(describe_user_error(error, file)))
-        ) from None
+        message, reason = _("{source}: {file} cannot be loaded: {reason}"), translate(describe_user_error(error, file))
+        raise ArchError(message.format(source=node.source, file=file, reason=reason)) from None
 
 
 def _made(
@@ -114,11 +106,9 @@ def _made(
             if f"argument {key!r}" in str(error):
                 near = difflib.get_close_matches(key, FIELDS, n=1)
                 hint = _("; did you mean the recipe's {near!r}?").format(near=near[0]) if near else ""
-        raise ArchError(
-            _("{source}: it could not be made: {reason}{hint}").format(
-                source=node.source, reason=translate(describe_user_error(error, user_file(node.source))), hint=hint
-            )
-        ) from None
+        reason = translate(describe_user_error(error, user_file(node.source)))
+        message = _("{source}: it could not be made: {reason}{hint}")
+        raise ArchError(message.format(source=node.source, reason=reason, hint=hint)) from None
     if not isinstance(inner, nn.Module):
         message = _(
             "{source}: the factory gave {kind}, accepted: a torch.nn.Module (factory(n_classes, "
