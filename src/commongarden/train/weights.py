@@ -166,13 +166,12 @@ def _published(inner: nn.Module, source: str) -> Path:
         return file
     except Exception as error:  # no network, no such file, a torn one: every library raises its own
         reason = str(error).strip().partition("\n")[0]
-        raise ArchError(
-            _(
-                "{source}: its published weights {wanted} cannot be fetched ({kind}: {reason}); "
-                'accepted: a copy of that file, weights = "FILE.safetensors" (or .pth, .pt), or '
-                "pretrained = false"
-            ).format(source=source, wanted=wanted, kind=type(error).__name__, reason=reason)
-        ) from None
+        message = _(
+            "{source}: its published weights {wanted} cannot be fetched ({kind}: {reason}); accepted: a copy of that "
+            'file, weights = "FILE.safetensors" (or .pth, .pt), or pretrained = false'
+        )
+        kind = type(error).__name__
+        raise ArchError(message.format(source=source, wanted=wanted, kind=kind, reason=reason)) from None
     finally:
         socket.setdefaulttimeout(before)
 
