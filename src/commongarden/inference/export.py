@@ -25,9 +25,8 @@ from commongarden.train.build import build
 from commongarden.train.initialize import initialize
 
 TOLERANCE = 1e-3  # of the largest logit, where that is above 1: float32 rounds larger numbers more coarsely
-ROUNDINGS = (
-    4  # times torch's own distance from float64, where a network magnifies rounding: onnxruntime rounds elsewhere
-)
+# times torch's own distance from float64, where a network magnifies rounding: onnxruntime rounds elsewhere
+ROUNDINGS = 4
 PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 BATCHES = (1, 3)  # the graph is made with two images; these sizes show that it takes any number
 
@@ -68,14 +67,9 @@ def export_arm(arm: str, network: Serial, n_classes: int, input: Shape, out: Pat
     height, width, channels = input
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(max(BATCHES), channels, height, width, generator=generator)
-    said = (
-        "images",
-        f"float32 (batch, {channels}, {height}, {width})",
-        _("as the network takes them"),
-    )
-    return _export(
-        module.eval(), images, out or Path(re.sub(r"[^\w.-]+", "-", arm) + ".onnx"), said, f"(batch, {n_classes})"
-    )
+    said = "images", f"float32 (batch, {channels}, {height}, {width})", _("as the network takes them")
+    name = re.sub(r"[^\w.-]+", "-", arm) + ".onnx"
+    return _export(module.eval(), images, out or Path(name), said, f"(batch, {n_classes})")
 
 
 def export_run(run: str | Path, out: Path | None = None) -> Exported:
@@ -170,9 +164,8 @@ def _export(module: nn.Module, images: Tensor, path: Path, said: tuple[str, str,
         first_line = str(error).strip().partition("\n")[0]
         message = _("{path}: was written, but onnxruntime cannot run it: {reason}")
         raise StudyError(message.format(path=path, reason=first_line)) from error
-    exported = Exported(
-        path, f"{name} {kind}, {meaning}", f"logits float32 {outputs}", opset, path.stat().st_size, difference, largest
-    )
+    inputs, outputs = f"{name} {kind}, {meaning}", f"logits float32 {outputs}"
+    exported = Exported(path, inputs, outputs, opset, path.stat().st_size, difference, largest)
     return exported if exported.agrees else replace(exported, rounding=_rounding(module, images))
 
 
