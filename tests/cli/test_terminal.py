@@ -68,7 +68,13 @@ MORE = {
 CODES = {"audit": 1, "export": 2, "a mistake": 2, "a wrong option": 2, "no such study": 2}
 DATA = {"ablate", "a dry run", "predict"}  # what they print is TOML or CSV, of which no line is broken
 SLOW = {"profile", "replay", "report", "run"}
-MOVING = {"replay", "run", "data check", "data get", "evaluate"}  # they show times or progress: their words are not compared
+MOVING = {
+    "replay",
+    "run",
+    "data check",
+    "data get",
+    "evaluate",
+}  # they show times or progress: their words are not compared
 
 
 def names(group, path=()):

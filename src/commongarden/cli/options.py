@@ -153,7 +153,7 @@ models = option(
     multiple=True,
     also=("--arms", "--model"),
     metavar="NAME,...",
-    help="Models to compare: plain_flower,inception_flower:LA,timm:convnext_atto,FILE.json, or with a study some of "
+    help="Models to compare, such as resnet18,timm:convnext_atto (commongarden list names them), or with a study some of "
     "its arms; may be repeated.",
 )
 preset = option(

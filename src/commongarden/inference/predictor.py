@@ -79,21 +79,15 @@ def load_run(run: str | Path) -> Predictor:
         raise StoreError(text.format(directory=directory))
     record = read_run(directory)
     if record.failure is not None:
-        raise StoreError(
-            _("{directory}: this run failed ({reason}) and has no weights").format(
-                directory=directory, reason=translate(record.failure.text)
-            )
-        )
+        message = _("{directory}: this run failed ({reason}) and has no weights")
+        raise StoreError(message.format(directory=directory, reason=translate(record.failure.text)))
     classifier = Classifier(read(record.arch), record.input, record.recipe, record.pixel_mean, record.pixel_std)
     stored = read_weights(directory, record)
     try:
         state.from_bytes(classifier, stored)
     except Exception as error:  # the reader, and the network's own code, may raise anything
-        raise StoreError(
-            _("{directory}: its weights cannot be put into the network: {reason}").format(
-                directory=directory, reason=translate(describe_user_error(error))
-            )
-        ) from None
+        message = _("{directory}: its weights cannot be put into the network: {reason}")
+        raise StoreError(message.format(directory=directory, reason=translate(describe_user_error(error)))) from None
     return Predictor(record, classifier).eval()
 
 
