@@ -153,8 +153,8 @@ models = option(
     multiple=True,
     also=("--arms", "--model"),
     metavar="NAME,...",
-    help="Models to compare, such as resnet18,timm:convnext_atto (commongarden list names them), or with a study some of "
-    "its arms; may be repeated.",
+    help="Models to compare, such as resnet18,timm:convnext_atto (commongarden list names them), or with a study some "
+    "of its arms; may be repeated.",
 )
 preset = option(
     "--preset",

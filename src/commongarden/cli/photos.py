@@ -42,13 +42,14 @@ def predict(
     """
     import csv
 
-    from commongarden.inference import ensemble, predictor
+    from commongarden.inference import ensemble
+    from commongarden.inference import predictions as made
     from commongarden.io import csv_cells
 
     if as_csv and as_json:
         message = _("{one} and {two}: found both, accepted: one of them")
         raise click.UsageError(message.format(one="--csv", two="--json"))
-    predictions = predictor.predictions(ensemble.load(trained, model=model, seed=seed), photos, top=top)
+    predictions = made.predictions(ensemble.load(trained, model=model, seed=seed), photos, top=top)
     n_broken = 0
     if as_json:
         rows = list(predictions)
