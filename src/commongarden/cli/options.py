@@ -183,7 +183,9 @@ racing_options = chain(
 )
 yes = option("--yes", is_flag=True, help="Do not ask before a study of more than 10 minutes.")
 out = option("--out", type=click.Path(file_okay=False, path_type=Path), help="The study's folder [garden/NAME].")
-workers = option("--workers", type=click.IntRange(min=1), help="Runs at a time [physical cores, memory allowing].")
+workers = option(
+    "--workers", "n_workers", type=click.IntRange(min=1), help="Runs at a time [physical cores, memory allowing]."
+)
 log = option("--log", type=click.Choice(["auto", "live", "plain", "classic"]), default="auto", show_default=True)
 dry_run = option("--dry-run", is_flag=True, help="Print the effective study file and stop.")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commongarden.cli import options
-from commongarden.cli.execution import carry_out, print_results
+from commongarden.cli.execution import carry_out, print_results, run_options
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, chain, no_code, setting
 from commongarden.errors import ArchError, StudyError
@@ -50,6 +50,7 @@ STATES = {"finished": N_("finished"), "failed": N_("failed"), "under way": N_("u
     options.racing_options,
     option(
         "--stop-hopeless",
+        "stop_at_futility",
         is_flag=True,
         help="End a run at half its epochs where it never came above the commonest class.",
     ),
@@ -77,23 +78,12 @@ def run(
     tune: int | None,
     grey_range: tuple[float, float] | None,
     settings: tuple[str, ...],
-    until: str | None,
-    budget: str | None,
-    stop_hopeless: bool,
     yes: bool,
     out: Path | None,
-    workers: int | None,
-    device: str,
-    keep_going: bool,
-    retry: bool,
     log: str,
-    tensorboard: bool,
-    no_maps: bool,
     dry_run: bool,
-    cache_dir: Path | None,
-    cache_budget: int | None,
     as_json: bool,
-    **recipe: Any,
+    **given: Any,
 ) -> None:
     """Train every arm with every seed and write the report.
 
@@ -103,10 +93,10 @@ def run(
     import dataclasses
 
     from commongarden import study as studies
-    from commongarden.runner.options import RunOptions
     from commongarden.study import origin
 
-    values = {key: value for key, value in recipe.items() if value is not None} | dict(map(setting, settings))
+    how = run_options(given, most_seeds=seeds)
+    values = {key: value for key, value in given.items() if value is not None} | dict(map(setting, settings))
     wanted = _declared(study, data, arms, seeds, seed, values, folds, vary, tune, grey_range)
     reading = studies.with_options(wanted.reading, layout, group_by, merge_classes)
     wanted = dataclasses.replace(wanted, reading=reading)
@@ -114,34 +104,12 @@ def run(
         origin.check_allowed(arm.arch)
         if arm.origin is None:
             _check_network(name, arm)
-    how = RunOptions(
-        cache_dir=cache_dir,
-        n_workers=workers,
-        device=device,
-        keep_going=keep_going,
-        retry=retry,
-        tensorboard=tensorboard,
-        until=until,
-        budget=budget,
-        most_seeds=seeds,
-        stop_at_futility=stop_hopeless,
-        maps=not no_maps,
-        cache_budget=cache_budget,
-        argv=("commongarden", *sys.argv[1:]),
-    )
     how.spending(len(wanted.seeds))
     if dry_run:
         terminal.verbatim(studies.dump(wanted))
         return
 
-    carry_out(
-        wanted,
-        out or Path("garden") / studies.folder_name(wanted),
-        how,
-        log=log,
-        as_json=as_json,
-        yes=yes,
-    )
+    carry_out(wanted, out, how, log=log, as_json=as_json, yes=yes)
 
 
 def _check_network(name: str, arm: Arm) -> None:
@@ -159,10 +127,10 @@ def _declared(
     seeds: int | None,
     seed: int | None,
     values: dict[str, Any],
-    folds: int | None = None,
-    vary: str | None = None,
-    tune: int | None = None,
-    grey_range: tuple[float, float] | None = None,
+    folds: int | None,
+    vary: str | None,
+    tune: int | None,
+    grey_range: tuple[float, float] | None,
 ) -> Study:
     """The study that the command line declares: a study file with changes, or one made of architectures."""
     import dataclasses
@@ -172,27 +140,21 @@ def _declared(
 
     names = [name.strip() for name in arms.split(",") if name.strip()] if arms is not None else None
     if study is None and data is None:
-        raise StudyError(
-            _("run: found neither STUDY nor --data; accepted: run demo, run STUDY.toml, run --data PHOTOS")
-        )
+        text = _("run: found neither STUDY nor --data; accepted: run demo, run STUDY.toml, run --data PHOTOS")
+        raise StudyError(text)
     wanted = studies.of_architectures(data or "", names) if study is None else studies.read(study)
     if study is not None and names is not None:
         wanted = studies.choose_arms(wanted, names)
-    changes: dict[str, Any] = {"recipe": override(wanted.recipe, values, where="recipe")} if values else {}
-    if data is not None:
-        changes["data"] = data
+    asked = {"data": data, "seed": seed, "folds": folds, "range": grey_range}
+    changes: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
+    if values:
+        changes["recipe"] = override(wanted.recipe, values, where="recipe")
     if seeds is not None and (folds or wanted.folds):
         raise StudyError(studies.both(seeds, folds or wanted.folds))
-    if seeds is not None:
-        changes["seeds"] = studies.run_seeds(seeds)
-    if folds is not None:
-        changes |= {"folds": folds, "seeds": studies.run_seeds(folds)}
+    if seeds is not None or folds is not None:
+        changes["seeds"] = studies.run_seeds(seeds or folds)
     if vary is not None:
         changes["vary"] = tuple(name.strip() for name in vary.split(",") if name.strip())
-    if seed is not None:
-        changes["seed"] = seed
-    if grey_range is not None:
-        changes["range"] = grey_range
     if tune is not None:
         changes["tuning"] = dataclasses.replace(wanted.tuning or studies.Tuning(), runs=tune)
     wanted = dataclasses.replace(wanted, **changes)
