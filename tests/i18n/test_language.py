@@ -10,7 +10,6 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
-from prose import SOURCE, TWO_WORDS, catalogues, codes, english, misfilled, outside, strings
 
 from commongarden.cli import main
 from commongarden.data import folder, image
@@ -20,6 +19,7 @@ from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import CATALOGUES, Message, _, ngettext, translate, used
 from commongarden.i18n.particles import FORMS, sound, with_particle
 from commongarden.records import Failure
+from prose import SOURCE, TWO_WORDS, catalogues, codes, english, misfilled, outside, strings
 
 LANGUAGES = catalogues.kept()
 
@@ -132,6 +132,7 @@ UNSAID = {
     "stats": "how an estimate was made, for results.json",
     "train/replay/recorded_step.py": "a line of Python",
     "profiling/work.py": "keys of kinds of layers",
+    "study/toml_errors.py": "what tomllib says",
     "train/measure.py": "a mark in the network's text form",
 }
 CLASSIC = "Model {}"  # the log form of the original experiment

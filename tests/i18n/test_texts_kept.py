@@ -9,7 +9,6 @@ import tomllib
 import msgspec
 import pytest
 import tomli_w
-from prose import SOURCE, catalogues
 
 from commongarden.i18n.coded import Code, Coded, verbatim
 from commongarden.i18n.language import N_, _, recorded, translate, used, with_commas
@@ -20,6 +19,7 @@ from commongarden.study.arm import Arm, from_table, to_table
 from commongarden.study.origin import Origin
 from commongarden.train.blame import describe_user_error
 from commongarden.train.recording import _nothing
+from prose import SOURCE, catalogues
 
 KOREAN = {message.id: message.string for message in catalogues.read("ko") if isinstance(message.id, str)}
 

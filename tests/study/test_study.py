@@ -133,7 +133,7 @@ def test_what_is_written_is_read_back(recipe, name, seeds, seed):
         ("[arms.LA]", '[arms."../LA"]', "cannot be an arm's name"),
         ("[arms.LA]", "[arms.lab]", "stands twice but for upper and lower case"),
         ('name = "batch norm on flowers"', "name = 3", "study.name: found 3, accepted: text"),
-        ("[recipe]", "[recipe", "not valid TOML"),
+        ("[recipe]", "[recipe", 'line 7: no "]" at the end of the section'),
         ("lr = 0.01", "lr = 0", "recipe.lr: found 0.0"),
     ],
 )

@@ -4,14 +4,13 @@ a change.
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from commongarden.errors import ArchError, check_known
+from commongarden.errors import ArchError, check_known, nearest
 from commongarden.i18n.language import N_, _
 
 KEYS = ("macros", "model")
@@ -170,7 +169,7 @@ def _not_read(path: str, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         file = Path(path)
         names = sorted(entry.name for entry in file.parent.glob("*") if is_list_file(entry.name))
-        near = difflib.get_close_matches(file.name, names, n=1, cutoff=0.5)
+        near = nearest(file.name, names)
         hint = _("; did you mean {near!r}?").format(near=str(file.parent / near[0])) if near else ""
         text = _("{path}: no such file; a relative path starts at the current folder ({folder}){hint}")
         return text.format(path=path, folder=Path.cwd(), hint=hint)

@@ -56,6 +56,7 @@ def ablate(
     out: Path | None,
     log: str,
     dry_run: bool,
+    full: bool,
     as_json: bool,
     **given: Any,
 ) -> None:
@@ -79,14 +80,14 @@ def ablate(
     if seeds is not None:
         study = dataclasses.replace(study, seeds=tuple(range(seeds)))
     if dry_run:
-        _show(study, found, as_json)
+        _show(study, found, as_json, full=full)
         return
     for what, why in found.left_out:
         click.echo(_("left out: {part}: {reason}").format(part=what, reason=why), err=True)
     carry_out(study, out, how, log=log, as_json=as_json, yes=yes)
 
 
-def _show(study: Study, found: TakenApart, as_json: bool) -> None:
+def _show(study: Study, found: TakenApart, as_json: bool, *, full: bool) -> None:
     """The arms with what the change is and costs, above the study file, in which these lines are comments."""
     from commongarden import study as studies
     from commongarden.data import folder
@@ -107,7 +108,7 @@ def _show(study: Study, found: TakenApart, as_json: bool) -> None:
     lines = [f"{name:<{width}}  {text}" for name, text in said.items()]
     lines += [_("left out: {part}: {reason}").format(part=what, reason=why) for what, why in found.left_out]
     click.echo("".join(f"# {line}\n" for line in lines))
-    terminal.verbatim(studies.dump(study))
+    terminal.verbatim(studies.editable(study, full=full))
 
 
 def _told(study: Study, name: str, difference: Difference | None) -> str:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     option("--rounds", default=6, show_default=True, type=click.IntRange(min=1), help="Trainings by each way."),
     options.epochs(help="Passes over the training part [what takes seconds].", least=1),
     options.resolution(help="Pixels per side that photos are resized to [by arm, else 64].", least=1),
-    options.batch_size(help="Photos per step [by arm, else 32].", least=2, formerly="--batch"),
+    options.batch_size(help="Photos per step [by arm, else 32].", least=2),
     options.workers,
     option("--threads", type=click.IntRange(min=1), help="Threads of the scripts [torch's own choice]."),
     option("--loaders", default=0, show_default=True, type=click.IntRange(min=0), help="Loader processes of scripts."),

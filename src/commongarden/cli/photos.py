@@ -24,23 +24,31 @@ if TYPE_CHECKING:
 
 
 @main.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("trained", metavar="STUDY|RUN", type=click.Path(path_type=Path))
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
 @option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="Classes per photo.")
+@options.model
+@options.one_seed
 @option("--csv", "as_csv", is_flag=True, help="Print CSV (the default).")
 @no_code
 @as_json
-def predict(run: Path, photos: tuple[Path, ...], top: int, as_csv: bool, as_json: bool) -> None:
-    """Name the most probable classes of PHOTOS (files or folders) by a finished RUN (DIR/runs/ARM/SEED)."""
+def predict(
+    trained: Path, photos: tuple[Path, ...], top: int, model: str | None, seed: int | None, as_csv: bool, as_json: bool
+) -> None:
+    """Predict the classes of PHOTOS (files or folders).
+
+    By the best model of the study in the folder STUDY, all its runs together, or by one finished RUN
+    (STUDY/runs/MODEL/SEED).
+    """
     import csv
 
-    from commongarden.inference import predictor
+    from commongarden.inference import ensemble, predictor
     from commongarden.io import csv_cells
 
     if as_csv and as_json:
         message = _("{one} and {two}: found both, accepted: one of them")
         raise click.UsageError(message.format(one="--csv", two="--json"))
-    predictions = predictor.predict(predictor.load(run), photos, top=top)
+    predictions = predictor.predictions(ensemble.load(trained, model=model, seed=seed), photos, top=top)
     notable = []  # with an error or a warning
     if as_json:
         notable = rows = list(predictions)

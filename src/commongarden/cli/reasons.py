@@ -25,7 +25,7 @@ MOST_ROWS = 12
 timing_options = chain(
     option("--study", help="A study, its file or its folder: its arms may be named, its recipe is used."),
     options.input_size(None, help="Height x width x channels [the study's resolution, else 64x64x3]."),
-    options.batch_size(help="Photos per step [the recipe's].", least=2, formerly="--batch"),
+    options.batch_size(help="Photos per step [the recipe's].", least=2),
     options.classes(least=2, default=None, help="How many classes [the study's, else 5]."),
     options.order(),
     options.settings,

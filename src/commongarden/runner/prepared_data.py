@@ -226,7 +226,7 @@ def _extended(root: Path, stored: Study, wanted: Study) -> Study:
         text = _(
             "{root} holds a study that differs:\n  {differences}\n"
             "Its runs could not be compared with new ones. More seeds, arms or contrasts can be added to it; "
-            "for anything else choose another folder with --out."
+            "for anything else give the study another name (--name), or choose another folder (--out)."
         )
         raise StoreError(text.format(root=root, differences="\n  ".join(different)))
     return study_file.extend(stored, wanted)
@@ -257,6 +257,7 @@ def _check_same_photos(root: Path, stored: Manifest, found: Manifest) -> None:
     ]
     text = _(
         "{root} was made from other photos than {source} now holds: {differences}.\n"
-        "Its runs could not be compared with new ones. Put the photos back, or choose another folder with --out."
+        "Its runs could not be compared with new ones. Put the photos back, or give the study another name (--name) "
+        "or folder (--out)."
     )
     raise StoreError(text.format(root=root, source=found.root, differences="; ".join(lines)))

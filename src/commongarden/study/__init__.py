@@ -16,6 +16,7 @@ from commongarden.study.declared import Study as Study
 from commongarden.study.declared import run_seeds as run_seeds
 from commongarden.study.design import Source as Source
 from commongarden.study.design import both as both
+from commongarden.study.editable import editable as editable
 from commongarden.study.extension import conflicts as conflicts
 from commongarden.study.extension import extend as extend
 from commongarden.study.file import builtin_studies as builtin_studies

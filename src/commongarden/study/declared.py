@@ -21,6 +21,7 @@ from commongarden.study.tuning import Tuning
 
 MOST_SEEDS = 10_000  # and folds: more is a slip of the hand, and would fill the memory before it fails
 HIGHEST_SEED = 2**63 - 1
+MOST_PAIRED = 4  # arms of which every pair is compared where no contrast is declared
 METRICS = ("accuracy", "balanced_accuracy", "log_loss", "calibration_error")
 NEAR_DUPLICATES = ("together", "ignore")
 ARM_NAME = re.compile(r"\w([\w.+-]{0,62}[\w+-])?")
@@ -229,7 +230,7 @@ class Study:
         if self.contrasts or self.factors:
             return self.contrasts
         names = [name for name in self.arms if name not in self.tuned_from()]
-        if len(names) <= 4:
+        if len(names) <= MOST_PAIRED:
             return tuple(Contrast(arm, against) for against, arm in itertools.combinations(names, 2))
         return tuple(Contrast(arm, names[0]) for arm in names[1:])
 

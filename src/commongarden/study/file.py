@@ -17,7 +17,7 @@ from commongarden.i18n.language import _
 from commongarden.io import terminal
 from commongarden.io.fields import convert
 from commongarden.study import arm as arms
-from commongarden.study import moved, reading, tuning
+from commongarden.study import moved, reading, toml_errors, tuning
 from commongarden.study.declared import Contrast, Published, SplitPlan, Study, plain_text, whole_number
 from commongarden.study.design import both
 from commongarden.study.factorial import BASE
@@ -75,8 +75,8 @@ def parse(text: str, *, where: str = "study") -> Study:
     """The study that TOML text declares. Raises StudyError naming the place and the key."""
     try:
         table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:  # ValueError: a date that is none
-        raise StudyError(_("{where}: not valid TOML: {reason}").format(where=where, reason=error)) from None
+    except (ValueError, RecursionError) as error:
+        raise StudyError(f"{where}: {toml_errors.sentence(error, text)}") from None
     try:
         _check_text(table, ())
         return from_table(table)

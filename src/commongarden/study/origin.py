@@ -4,7 +4,6 @@ and what is kept of them in a study. No torch and none of their code is loaded h
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib.util
 import os
@@ -13,7 +12,7 @@ from dataclasses import dataclass, field
 from importlib.machinery import PathFinder
 from pathlib import Path
 
-from commongarden.errors import ArchError, unknown
+from commongarden.errors import ArchError, nearest, unknown
 from commongarden.i18n.coded import Code, Coded, coded, keep_code, keep_codes
 from commongarden.i18n.language import N_, _
 from commongarden.study import moved
@@ -100,7 +99,7 @@ def is_external(arch: str) -> bool:
         return True
     if "." in place and all(part.isidentifier() for part in place.split(".")):
         return True
-    if set(name) - set("LAB") and difflib.get_close_matches(place, LIBRARIES, n=1, cutoff=0.7):
+    if set(name) - set("LAB") and nearest(place, LIBRARIES):
         raise ArchError(unknown("library", place, LIBRARIES, where=arch))
     return False
 
@@ -202,7 +201,7 @@ def _module_file(name: str) -> Path | None:
 
 def _no_file(where: str, file: Path) -> str:
     names = sorted(entry.name for entry in file.parent.glob(f"*{file.suffix}"))
-    near = difflib.get_close_matches(file.name, names, n=1, cutoff=0.5)
+    near = nearest(file.name, names)
     hint = _("; did you mean {near!r}?").format(near=str(file.parent / near[0])) if near else ""
     text = _("{where}: no such file {file!r}; a relative path starts at the current folder ({folder}){hint}")
     return text.format(where=where, file=str(file), folder=Path.cwd(), hint=hint)
