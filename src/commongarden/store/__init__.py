@@ -63,6 +63,7 @@ from commongarden.store.folder import read_run as read_run
 from commongarden.store.folder import read_weights as read_weights
 from commongarden.store.kinds import Holder as Holder
 from commongarden.store.locking import holder as holder
+from commongarden.store.locking import is_held as is_held
 from commongarden.store.locking import lock as lock
 from commongarden.store.locking import recover as recover
 from commongarden.store.runs import forget_run as forget_run
