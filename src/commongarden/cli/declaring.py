@@ -51,9 +51,8 @@ class Asked:
 def declared(asked: Asked) -> Study:
     """The study, with networks that can be built. Raises StudyError for what does not hold together."""
     if asked.study is None and asked.data is None:
-        raise StudyError(
-            _("run: found neither STUDY nor --data; accepted: run demo, run STUDY.toml, run --data PHOTOS")
-        )
+        message = _("run: found neither STUDY nor --data; accepted: run demo, run STUDY.toml, run --data PHOTOS")
+        raise StudyError(message)
     if asked.preset and (asked.models or asked.study):
         message = _("{one} and {two}: found both, accepted: one of them")
         raise StudyError(message.format(one="--preset", two="--models" if asked.models else "STUDY"))

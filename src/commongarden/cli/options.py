@@ -213,7 +213,10 @@ racing_options = chain(
 yes = option("--yes", is_flag=True, help="Do not ask for confirmation before a study of more than 10 minutes.")
 out = option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of the study [garden/NAME].")
 workers = option(
-    "--workers", type=click.IntRange(min=1), help="Number of runs in parallel [physical cores, as memory allows]."
+    "--workers",
+    "n_workers",
+    type=click.IntRange(min=1),
+    help="Number of runs in parallel [physical cores, as memory allows].",
 )
 log = option("--log", type=click.Choice(["auto", "live", "plain", "classic"]), default="auto", show_default=True)
 dry_run = chain(
