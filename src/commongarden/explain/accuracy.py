@@ -7,7 +7,6 @@ both says what may keep one of them back.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,13 +14,14 @@ from typing import Literal, get_args
 
 from commongarden import arch
 from commongarden.explain.sentences import figure, hundredths, said
-from commongarden.explain.training import branches, observations
+from commongarden.explain.training import branches, is_within, observations
 from commongarden.i18n.language import N_, recorded
 from commongarden.records import Estimate
 from commongarden.records.findings import Audit, Finding, Probe
 from commongarden.records.observation import Observation
 from commongarden.records.reason import Reason
 from commongarden.stats import METRICS, ContrastResult, Sample, mean_difference, mean_interval
+from commongarden.stats.part_contributions import turned
 from commongarden.store import Store
 
 HE = math.sqrt(2)  # root mean square of weights times the root of their fan-in, He et al. 2015
@@ -99,7 +99,7 @@ def accuracy_reasons(names: tuple[str, str], probes: tuple[Probe, Probe]) -> tup
         gone = [reason.path for reason in found if reason.arm == arm]
         sentences = ("wrong_initialization", "all_weights")
         scales = _first_weights(arm, against, one.weights, two.weights, WEIGHTS_APART, sentences)
-        found += [reason for reason in scales if not any(_within(reason.path, path) for path in gone)]
+        found += [reason for reason in scales if not any(is_within(reason.path, path) for path in gone)]
         found += _lagging(arm, one, two)
         found += _of_audit(arm, against, one.audit, two.audit, gone)
     return tuple(_ranked(found))
@@ -147,7 +147,7 @@ def accuracy_difference(store: Store, one: str, two: str, planned: Sequence[Cont
     """
     contrast = planned_contrast(planned, one, two)
     if contrast is not None and contrast.adjusted is not None:
-        return contrast.adjusted if contrast.arm == one else _turned(contrast.adjusted)
+        return contrast.adjusted if contrast.arm == one else turned(contrast.adjusted)
     seeds = [
         seed
         for seed in store.study().seeds
@@ -168,11 +168,6 @@ def planned_contrast(planned: Sequence[ContrastResult], one: str, two: str) -> C
         if found.metric == "accuracy" and {found.arm, found.against} == {one, two} and found.adjusted is not None:
             return found
     return None
-
-
-def _turned(value: Estimate) -> Estimate:
-    low, high = (None if end is None else -end for end in (value.high, value.low))
-    return dataclasses.replace(value, value=-value.value, low=low, high=high)
 
 
 def _reason(kind: str, arm: str, path: str, sentence: str, effect: Estimate | None = None, **values: str) -> Reason:
@@ -203,7 +198,7 @@ def _dead(arm: str, one: Probe, two: Probe) -> Iterator[Reason]:
         if found.kind in STILL and found.value >= _whole(found) and (found.kind, found.path) not in theirs
     ]
     dead = [path for path in one.dead if path not in two.dead]
-    trunk = [found for found in still if not any(_within(found.path, path) for path in one.dead)]
+    trunk = [found for found in still if not any(is_within(found.path, path) for path in one.dead)]
     if trunk:
         yield _reason("dead layer", arm, trunk[0].path, "dead_layer")
     else:
@@ -270,7 +265,7 @@ def _of_audit(arm: str, against: str, one: Audit, two: Audit, gone: Sequence[str
     also = {found.kind for found in two.findings}
     in_both = {scale.path for scale in one.scales} & {scale.path for scale in two.scales}
     for found in one.findings:
-        if (found.kind, found.path) in theirs or any(_within(found.path, path) for path in gone):
+        if (found.kind, found.path) in theirs or any(is_within(found.path, path) for path in gone):
             continue
         if found.kind in ("lagging statistics", *STILL) or (found.kind in SCALE and found.path in in_both):
             continue
@@ -289,10 +284,10 @@ def _of_stored_audit(
 ) -> Iterator[Reason]:
     theirs = {(found.kind, found.path) for found in two.findings}
     for found in one.findings:
-        if (found.kind, found.path) in theirs or any(_within(found.path, path) for path in gone):
+        if (found.kind, found.path) in theirs or any(is_within(found.path, path) for path in gone):
             continue
         if found.kind in STILL and found.value >= _whole(found):
-            within = [path for path in inside if _within(found.path, path)]
+            within = [path for path in inside if is_within(found.path, path)]
             kind = "dead branch" if within else "dead layer"
             yield _reason(kind, arm, within[-1] if within else found.path, kind.replace(" ", "_"))
         if found.kind == "lagging statistics":
@@ -318,7 +313,3 @@ def _ranked(found: Iterable[Reason], difference: float = 0.0) -> list[Reason]:
         return not known, RANK.index(reason.kind) if reason.kind in RANK else len(RANK)
 
     return sorted(kept.values(), key=key)
-
-
-def _within(path: str, outer: str) -> bool:
-    return path == outer or path.startswith(f"{outer} / ")

@@ -1,19 +1,14 @@
 """From records to estimates and outcomes. Reads the store; loads neither torch nor photos."""
 
 from commongarden.stats.baselines import BesideBaseline as BesideBaseline
-from commongarden.stats.baselines import beside_baselines as beside_baselines
-from commongarden.stats.best import Standing as Standing
 from commongarden.stats.best import standings as standings
 from commongarden.stats.budgets import Budget as Budget
 from commongarden.stats.budgets import BudgetView as BudgetView
 from commongarden.stats.budgets import BudgetViews as BudgetViews
-from commongarden.stats.budgets import budget_views as budget_views
 from commongarden.stats.contrasts import outcome as outcome
-from commongarden.stats.crossed import CrossedEstimate as CrossedEstimate
-from commongarden.stats.crossed import crossed_interval as crossed_interval
+from commongarden.stats.crossed import crossed_difference as crossed_difference
 from commongarden.stats.crossed import crossed_mean as crossed_mean
 from commongarden.stats.crossed import mean_squares as mean_squares
-from commongarden.stats.crossed import photo_error as photo_error
 from commongarden.stats.differs import differences_of as differences_of
 from commongarden.stats.estimates import geometric_mean_interval as geometric_mean_interval
 from commongarden.stats.estimates import mean_interval as mean_interval
@@ -30,7 +25,6 @@ from commongarden.stats.means import Components as Components
 from commongarden.stats.means import Mean as Mean
 from commongarden.stats.metrics import METRICS as METRICS
 from commongarden.stats.metrics import Imbalance as Imbalance
-from commongarden.stats.metrics import Metric as Metric
 from commongarden.stats.metrics import calibration_error as calibration_error
 from commongarden.stats.metrics import imbalance as imbalance
 from commongarden.stats.missed import most_missed as most_missed
@@ -41,18 +35,16 @@ from commongarden.stats.resampled import resampled_interval as resampled_interva
 from commongarden.stats.resampled import resampled_mean as resampled_mean
 from commongarden.stats.results import ArmResult as ArmResult
 from commongarden.stats.results import ContrastResult as ContrastResult
-from commongarden.stats.results import Outcome as Outcome
 from commongarden.stats.results import PartContribution as PartContribution
 from commongarden.stats.results import PartContributions as PartContributions
-from commongarden.stats.results import Recall as Recall
 from commongarden.stats.results import Results as Results
 from commongarden.stats.scores import Sample as Sample
 from commongarden.stats.scores import mean_difference as mean_difference
 from commongarden.stats.scores import mean_score as mean_score
-from commongarden.stats.scores import shared_photos as shared_photos
 from commongarden.stats.signflip import least_p as least_p
 from commongarden.stats.signflip import pairs_needed as pairs_needed
 from commongarden.stats.signflip import signflip_p as signflip_p
+from commongarden.stats.summary import by_arm as by_arm
 from commongarden.stats.summary import predictions_by_arm as predictions_by_arm
 from commongarden.stats.summary import summarize as summarize
 from commongarden.stats.superiority import mcnemar_p as mcnemar_p
@@ -62,5 +54,4 @@ from commongarden.stats.tuned import TunedArm as TunedArm
 from commongarden.stats.tuned import TunedContrast as TunedContrast
 from commongarden.stats.tuned import TuningRun as TuningRun
 from commongarden.stats.tuned import best_of as best_of
-from commongarden.stats.tuned import tuning_found as tuning_found
 from commongarden.stats.tuned import tuning_runs as tuning_runs

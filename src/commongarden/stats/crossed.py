@@ -25,7 +25,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from commongarden.records import Estimate
 from commongarden.stats.clusters import Clusters
 from commongarden.stats.means import Components, Mean
 
@@ -157,23 +156,8 @@ def photo_error(n_photos: float) -> float:
     return 1 / n_photos
 
 
-@dataclass(frozen=True)
-class CrossedEstimate:
-    """A mean's interval, with the standard deviations between seeds and between photos (None: not to be told)."""
-
-    estimate: Estimate
-    seed_sd: float | None
-    photo_sd: float | None
-    error: float | None
-    df: float | None
-
-
-def crossed_interval(
-    differences: ArrayLike, confidence: float = 0.95, groups: Clusters | None = None
-) -> CrossedEstimate:
-    """The mean of paired differences (seeds, photos) of two arms' correctness (1, 0, -1), with the interval that
-    carries seed noise and test-photo noise; no interval with one seed or one photo."""
+def crossed_difference(differences: ArrayLike, groups: Clusters | None = None) -> Mean:
+    """The mean of paired differences (seeds, photos) of two arms' correctness (1, 0, -1), whose error carries seed
+    noise and test-photo noise."""
     n_photos = np.asarray(differences).shape[-1]
-    mean = crossed_mean(differences, least_error=photo_error(n_photos), bounds=(-1.0, 1.0), groups=groups)
-    seed, photo = (mean.components.seed, mean.components.photo) if mean.components else (None, None)
-    return CrossedEstimate(mean.interval(confidence), seed, photo, mean.error, mean.df)
+    return crossed_mean(differences, least_error=photo_error(n_photos), bounds=(-1.0, 1.0), groups=groups)

@@ -115,21 +115,18 @@ def verdict(item: BudgetViews, view: BudgetView) -> str:
 def summary(results: Results) -> list[str]:
     """Where the verdict hangs on the budget, and in a sentence that it does nowhere else."""
     compared = [item for item in results.budgets if any(view.outcome != "one seed" for view in item.views)]
-    if not compared:
-        return []
     differing = [item for item in compared if not item.agree]
     said = [" ".join(verdict(item, view) for view in item.views) for item in differing]
-    if not differing:
-        return [_("The three budgets agree: no verdict on validation accuracy hangs on what is held equal.")]
     rest = len(compared) - len(differing)
+    if rest and not differing:
+        return [_("The three budgets agree: no verdict on validation accuracy hangs on what is held equal.")]
     if rest:
-        said.append(
-            ngettext(
-                "For the other contrast the three budgets agree.",
-                "For the other {n} contrasts the three budgets agree.",
-                rest,
-            ).format(n=rest)
+        others = ngettext(
+            "For the other contrast the three budgets agree.",
+            "For the other {n} contrasts the three budgets agree.",
+            rest,
         )
+        said.append(others.format(n=rest))
     return said
 
 

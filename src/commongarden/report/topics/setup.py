@@ -93,7 +93,7 @@ def _general(item: LeftOut) -> Coded:
 
 def _own(study: Study, field: str, arms: Sequence[str]) -> str:
     """The arms with a value of their own."""
-    return "; ".join(words.own_value(arm, _shown(getattr(study.recipe_of(arm), field))) for arm in arms)
+    return "; ".join(f"{arm}: {_shown(getattr(study.recipe_of(arm), field))}" for arm in arms)
 
 
 def _shown(value: object) -> str:

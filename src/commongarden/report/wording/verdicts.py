@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from commongarden.i18n.language import _, ngettext
 from commongarden.records import Estimate
@@ -259,45 +260,38 @@ def intervals(results: Results) -> str:
     """What the intervals cover, and what they do not."""
     if max((arm.n_finished for arm in results.arms), default=0) < 2:
         return _("With one seed no interval can be given: a second seed would show how much of a difference is chance.")
+    pairs = max((contrast.difference.n for contrast in results.contrasts if contrast.difference), default=0)
+    return " ".join(filter(None, (*_carried(results), signflip_limit(pairs))))
+
+
+def _carried(results: Results) -> Iterator[str]:
     if results.folds:
-        said = [
-            _(
-                "Intervals are 95 %. Each fold has test photos of its own, so they carry chance and photos together "
-                "(corrected for photos that training parts share, Nadeau & Bengio 2003); differences are paired by "
-                "fold."
-            )
-        ]
+        yield _(
+            "Intervals are 95 %. Each fold has test photos of its own, so they carry chance and photos together "
+            "(corrected for photos that training parts share, Nadeau & Bengio 2003); differences are paired by fold."
+        )
     elif results.design == "resampled":
-        said = [
-            _(
-                "Intervals are 95 %. Each seed has test photos of its own, so they carry seeds and photos together "
-                "(corrected for photos that splits share, Nadeau & Bengio 2003); differences are paired by seed."
-            )
-        ]
+        yield _(
+            "Intervals are 95 %. Each seed has test photos of its own, so they carry seeds and photos together "
+            "(corrected for photos that splits share, Nadeau & Bengio 2003); differences are paired by seed."
+        )
     elif results.n_test_groups:
-        said = [grouped.intervals(results)]
+        yield grouped.intervals(results)
     else:
-        said = [
-            _(
-                "Intervals are 95 %. They carry the chance of seeds ({sources}) and of these {photos}, crossed with "
-                "each other; differences are paired by seed and photo."
-            ).format(sources=designs.varied(results.vary), photos=counted_photos(results.n_test))
-        ]
+        yield _(
+            "Intervals are 95 %. They carry the chance of seeds ({sources}) and of these {photos}, crossed with each "
+            "other; differences are paired by seed and photo."
+        ).format(sources=designs.varied(results.vary), photos=counted_photos(results.n_test))
     if results.n_groups and results.design == "resampled":
-        said.append(grouped.splits())
+        yield grouped.splits()
     if METRICS[results.metric].by_photo is None and results.design == "crossed":
-        said.append(_("Intervals of the calibration error carry the chance of seeds alone."))
+        yield _("Intervals of the calibration error carry the chance of seeds alone.")
     n = sum(contrast.level is not None for contrast in results.contrasts)
     if n > 1:
-        said.append(
-            _(
-                "Verdicts use intervals adjusted for all {n} contrasts (Holm): if no arm differed from another, a "
-                "study like this would claim a difference at most one time in twenty."
-            ).format(n=n)
-        )
-    pairs = max((contrast.difference.n for contrast in results.contrasts if contrast.difference), default=0)
-    limit = signflip_limit(pairs)
-    return " ".join([*said, limit] if limit else said)
+        yield _(
+            "Verdicts use intervals adjusted for all {n} contrasts (Holm): if no arm differed from another, a study "
+            "like this would claim a difference at most one time in twenty."
+        ).format(n=n)
 
 
 def imbalance(found: Imbalance | None, metric: str) -> str | None:
