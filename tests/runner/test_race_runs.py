@@ -51,7 +51,7 @@ def test_a_settled_contrast_gets_no_more_runs(undisturbed):
     clear = found.race.last_looks["frozen", "residual"][0]
     assert clear.decision == "worse"
     assert clear.high < 0
-    n = found.n_seeds("frozen")
+    n = dict(found.race.stopped)["frozen"]
     assert n is not None
     assert n < 6
     assert sum(run.arm == "frozen" for run in store.runs()) == n == clear.n

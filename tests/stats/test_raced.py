@@ -87,7 +87,7 @@ def test_a_failed_run_is_no_pair_and_is_not_waited_for(tmp_path):
 def test_how_a_race_ended_is_told(tmp_path):
     store = grown(tmp_path, FAR)
     kept = dataclasses.replace(finish(store, 20), n_runs=6)
-    n = kept.n_seeds("b")
+    n = dict(kept.race.stopped)["b"]
     assert race.told(kept) == [
         f"b against a was settled after {n} seeds: b is better.",
         f"a got no more runs after {n} seeds, since nothing about it was open any more.",

@@ -38,6 +38,7 @@ AccuracyKind = Literal[
     "overfits", "still improving", "fits less", "commonest class",
 ]  # fmt: skip
 RANK: tuple[str, ...] = get_args(AccuracyKind)  # causes before consequences
+Sizes = Mapping[str, float]  # of first weights, by the layer's path
 STILL = ("dead units", "constant output", "zero gradient", "cut gradient")  # of an audit: nothing passes
 SCALE = ("small weights", "large weights", "saturated logits", "faint output")
 
@@ -176,27 +177,19 @@ def _reason(kind: str, arm: str, path: str, sentence: str, effect: Estimate | No
 
 
 def _of_observation(found: Observation) -> Reason:
-    kind, effect = found.kind, None
+    kind, effect = str(found.kind), None
     if kind == "lagging validation":
         value = found.value
         low, high = (None if end is None else 100 * end for end in (value.low, value.high))
-        effect = Estimate(100 * value.value, low, high, value.n, value.method)
-    named = "lagging norm" if kind == "lagging validation" else kind
+        kind, effect = "lagging norm", Estimate(100 * value.value, low, high, value.n, value.method)
     with recorded():
-        sentence = said(found)
-    return _reason(
-        named, found.arm, found.path, "observation_at" if found.path else "observation", effect, said=sentence
-    )
+        shown = said(found)
+    return _reason(kind, found.arm, found.path, "observation_at" if found.path else "observation", effect, said=shown)
 
 
 def _dead(arm: str, one: Probe, two: Probe) -> Iterator[Reason]:
     """A dead layer on the way of all photos is the cause of every branch that looks dead for it."""
-    theirs = {(found.kind, found.path) for found in two.audit.findings if found.kind in STILL}
-    still = [
-        found
-        for found in one.audit.findings
-        if found.kind in STILL and found.value >= _whole(found) and (found.kind, found.path) not in theirs
-    ]
+    still = [found for found in _alone(one.audit, two.audit) if found.kind in STILL and found.value >= _whole(found)]
     dead = [path for path in one.dead if path not in two.dead]
     trunk = [found for found in still if not any(is_within(found.path, path) for path in one.dead)]
     if trunk:
@@ -212,12 +205,7 @@ def _whole(found: Finding) -> float:
 
 
 def _first_weights(
-    arm: str,
-    against: str,
-    mine: Mapping[str, float],
-    theirs: Mapping[str, float],
-    apart: float,
-    sentences: tuple[str, str],
+    arm: str, against: str, mine: Sizes, theirs: Sizes, apart: float, sentences: tuple[str, str]
 ) -> Iterator[Reason]:
     """Layers at the same place whose weights differ in size, told of the arm that is farther from He's."""
     shared = [path for path in mine if path in theirs]
@@ -259,14 +247,18 @@ def _lagging(arm: str, one: Probe, two: Probe) -> Iterator[Reason]:
         )  # fmt: skip
 
 
+def _alone(one: Audit, two: Audit, gone: Sequence[str] = ()) -> list[Finding]:
+    """The findings of one network that the other has not. gone: what is dead, inside of which nothing more is told."""
+    theirs = {(found.kind, found.path) for found in two.findings}
+    own = [found for found in one.findings if (found.kind, found.path) not in theirs]
+    return [found for found in own if not any(is_within(found.path, path) for path in gone)]
+
+
 def _of_audit(arm: str, against: str, one: Audit, two: Audit, gone: Sequence[str]) -> Iterator[Reason]:
     """Other findings of one network alone. Sizes of weights have been told where both have the layer."""
-    theirs = {(found.kind, found.path) for found in two.findings}
     also = {found.kind for found in two.findings}
     in_both = {scale.path for scale in one.scales} & {scale.path for scale in two.scales}
-    for found in one.findings:
-        if (found.kind, found.path) in theirs or any(is_within(found.path, path) for path in gone):
-            continue
+    for found in _alone(one, two, gone):
         if found.kind in ("lagging statistics", *STILL) or (found.kind in SCALE and found.path in in_both):
             continue
         if found.kind in SCALE:
@@ -282,10 +274,7 @@ def _of_audit(arm: str, against: str, one: Audit, two: Audit, gone: Sequence[str
 def _of_stored_audit(
     arm: str, against: str, one: Audit, two: Audit, inside: Sequence[str], gone: Sequence[str]
 ) -> Iterator[Reason]:
-    theirs = {(found.kind, found.path) for found in two.findings}
-    for found in one.findings:
-        if (found.kind, found.path) in theirs or any(is_within(found.path, path) for path in gone):
-            continue
+    for found in _alone(one, two, gone):
         if found.kind in STILL and found.value >= _whole(found):
             within = [path for path in inside if is_within(found.path, path)]
             kind = "dead branch" if within else "dead layer"

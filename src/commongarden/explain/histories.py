@@ -41,8 +41,8 @@ def of_histories(arm: str, done: Sequence[Trained]) -> Iterator[Observation]:
     epochs = [epoch for run in done for epoch in run.history]
     if not all(math.isfinite(epoch.train_loss) and math.isfinite(epoch.val_loss) for epoch in epochs):
         return  # "diverged" tells it
-    for look in (_unstable, _overfits, _improving):
-        if all(len(run.history) >= FEWEST_EPOCHS for run in done):
+    if all(len(run.history) >= FEWEST_EPOCHS for run in done):
+        for look in (_unstable, _overfits, _improving):
             yield from look(arm, done)
 
 

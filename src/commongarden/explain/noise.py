@@ -33,12 +33,7 @@ class MachineNoise:
     @property
     def is_noisy(self) -> bool:
         """Whether any of these is more than a quiet machine shows."""
-        return any(
-            found is not None and abs(found) > bound
-            for found, bound in (
-                (self.load, LOAD), (self.taken, TAKEN), (self.spread, SPREAD), (self.drift, DRIFT), (self.clock, CLOCK)
-            )
-        )  # fmt: skip
+        return any(_causes(self))
 
 
 def noise(timing: Timing) -> MachineNoise:

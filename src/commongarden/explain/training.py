@@ -156,7 +156,10 @@ def _last(signals: Signals, signal: Signal) -> dict[str, float]:
 
 def _trends(arm: str, signals: Sequence[Signals]) -> Iterator[Observation]:
     """The factor per layer as a line through the logarithms over the depth, of the middle epoch."""
-    for what in ("signal", "gradients"):
+    kinds: dict[str, tuple[ObservationKind, ObservationKind]] = {
+        "signal": ("shrinking signal", "growing signal"), "gradients": ("shrinking gradients", "growing gradients"),
+    }  # fmt: skip
+    for what, (shrinking, growing) in kinds.items():
         slopes = [_slope(one, what) for one in signals]
         known = [slope for slope in slopes if slope is not None]
         if len(known) < len(signals):
@@ -167,15 +170,11 @@ def _trends(arm: str, signals: Sequence[Signals]) -> Iterator[Observation]:
         same_way = all(slope * mean > 0 for slope, _ in known)
         if not same_way or abs(mean) < math.log(FACTOR) or abs(mean) * span < math.log(WHOLE_FACTOR):
             continue
-        grows = mean > 0
-        kinds: dict[tuple[str, bool], ObservationKind] = {
-            ("signal", False): "shrinking signal", ("signal", True): "growing signal",
-            ("gradients", False): "shrinking gradients", ("gradients", True): "growing gradients",
-        }  # fmt: skip
         linear = [layer for layer in signals[0].layers if layer.kind == "linear"]
         path = (linear[-1] if what == "signal" else linear[0]).path
         more = {"layers": span + 1, "whole": math.exp(abs(mean) * span)}
-        yield Observation(kinds[what, grows], arm, path, mean_interval(factors), len(signals), more)
+        kind = growing if mean > 0 else shrinking
+        yield Observation(kind, arm, path, mean_interval(factors), len(signals), more)
 
 
 def _slope(signals: Signals, what: str) -> tuple[float, float] | None:

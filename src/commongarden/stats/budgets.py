@@ -167,20 +167,16 @@ def budget_views(
     for contrast in study.planned_contrasts():
         seeds = [seed for seed in study.seeds if {(contrast.arm, seed), (contrast.against, seed)} <= done.keys()]
         if seeds:
-            views = _views(store, contrast, seeds, done, tracks, groups or {})
+            views = _views(store, contrast, [done[contrast.arm, seed] for seed in seeds], tracks, groups or {})
             found.append(BudgetViews(contrast.arm, contrast.against, views))
     return tuple(found)
 
 
 def _views(
-    store: Store,
-    contrast: Contrast,
-    seeds: Sequence[int],
-    done: Mapping[tuple[str, int], Run],
-    tracks: Mapping[tuple[str, int], Track],
-    groups: Groups,
+    store: Store, contrast: Contrast, mine: Sequence[Run], tracks: Mapping[tuple[str, int], Track], groups: Groups
 ) -> tuple[BudgetView, ...]:
-    mine = [done[contrast.arm, seed] for seed in seeds]
+    """mine: the runs of the contrast's arm with the seeds that both have finished."""
+    seeds = [run.seed for run in mine]
     n_val, n_test = (float(np.mean(sizes)) for sizes in zip(*((run.n_val, run.n_test) for run in mine), strict=True))
     pairs = [(tracks[contrast.arm, seed], tracks[contrast.against, seed]) for seed in seeds]
     own = len({run.hashes.split for run in mine}) > 1

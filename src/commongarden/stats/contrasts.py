@@ -19,7 +19,7 @@ from commongarden.stats.power import Remedy, remedy
 from commongarden.stats.raced import Raced
 from commongarden.stats.racing import InterimResult
 from commongarden.stats.results import ContrastResult, Outcome
-from commongarden.stats.scores import Sample, mean_difference, shared_photos
+from commongarden.stats.scores import Sample, Tested, mean_difference, shared_photos
 from commongarden.stats.signflip import least_p, signflip_p
 from commongarden.stats.superiority import mcnemar_p, probability_better
 from commongarden.store import contract
@@ -36,7 +36,7 @@ class SeedPairs:
 
 def contrast_results(
     study: Study,
-    tested: Mapping[str, Mapping[int, Predictions]],
+    tested: Tested,
     n_train: int,
     seconds: Mapping[str, float],
     n_classes: int,
@@ -112,17 +112,13 @@ def _judged(
     )
 
 
-def _at(
-    n_seeds: int, study: Study, tested: Mapping[str, Mapping[int, Predictions]]
-) -> dict[str, dict[int, Predictions]]:
+def _at(n_seeds: int, study: Study, tested: Tested) -> Tested:
     """What was known at the look of a race after so many seeds."""
     seen = study.seeds[:n_seeds]
     return {arm: {seed: run for seed, run in by_seed.items() if seed in seen} for arm, by_seed in tested.items()}
 
 
-def paired(
-    tested: Mapping[str, Mapping[int, Predictions]], contrast: Contrast, n_train: int, groups: Groups | None = None
-) -> SeedPairs | None:
+def paired(tested: Tested, contrast: Contrast, n_train: int, groups: Groups | None = None) -> SeedPairs | None:
     """The runs of both arms with the seeds that both finished; None where there is no such seed."""
     one, two = tested[contrast.arm], tested[contrast.against]
     seeds = sorted(one.keys() & two.keys())

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from commongarden.stats.clusters import Clusters
-from commongarden.stats.means import Components, Mean
+from commongarden.stats.means import UNBOUNDED, Bounds, Components, Mean
 
 ONE_GROUP = "one test group: no interval"
 METHOD_GROUPS = "seeds crossed with groups of test photos, cluster-robust, two-way random effects, Satterthwaite"
@@ -114,11 +114,7 @@ def _by_group(x: np.ndarray, groups: Clusters) -> MeanSquares:
 
 
 def crossed_mean(
-    table: ArrayLike,
-    *,
-    least_error: float = 0.0,
-    bounds: tuple[float, float] = (-math.inf, math.inf),
-    groups: Clusters | None = None,
+    table: ArrayLike, *, least_error: float = 0.0, bounds: Bounds = UNBOUNDED, groups: Clusters | None = None
 ) -> Mean:
     """The mean over a table (seeds, photos); without an error where there is one seed, one photo or one group.
 

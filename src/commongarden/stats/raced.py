@@ -42,10 +42,6 @@ class Raced:
         """Runs that were not made because nothing was left for them to decide."""
         return self.n_most - self.n_runs if self.end in ("resolved", "most seeds") else 0
 
-    def n_seeds(self, arm: str) -> int | None:
-        """After how many seeds an arm got no more, where that was before the most."""
-        return dict(self.race.stopped).get(arm)
-
 
 def replay(study: Study, store: Store, plan: RacePlan, seeds: tuple[int, ...]) -> Race:
     """The race as it stands by the finished runs in the store."""

@@ -125,9 +125,8 @@ def race(
         was_open = [i for i, decision in enumerate(decisions) if decision == "open"]
         evidence = {i: evidence_of(_differences(*pairs[i], seeds[:n_seeds], right), groups) for i in was_open}
         at = decide(evidence, decisions, k, plan)
-        found.append(
-            InterimAnalysis(n_seeds, tuple(_looked(pairs[i], evidence[i], at[i], decisions[i]) for i in was_open)),
-        )
+        seen = tuple(_looked(pairs[i], evidence[i], at[i], decisions[i]) for i in was_open)
+        found.append(InterimAnalysis(n_seeds, seen))
         for arm in playing:
             if n_seeds < plan.most and not _plays(arm, pairs, decisions):
                 stopped[arm] = n_seeds

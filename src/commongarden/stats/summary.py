@@ -22,7 +22,7 @@ from commongarden.stats.majority_class import MajorityClass, at_commonest, commo
 from commongarden.stats.metrics import METRICS, imbalance
 from commongarden.stats.part_contributions import part_contributions
 from commongarden.stats.results import ArmResult, Recall, Results
-from commongarden.stats.scores import Sample, mean_score, shared_photos
+from commongarden.stats.scores import Sample, Tested, mean_score, shared_photos
 from commongarden.stats.tuned import tuning_found
 from commongarden.store import Store, contract
 from commongarden.study import Study
@@ -116,9 +116,7 @@ def _seconds(store: Store, study: Study, runs: Sequence[Run]) -> dict[str, dict[
     return by_arm(study.arms, runs, lambda arm, seed: sum(epoch.seconds for epoch in store.history(arm, seed)))
 
 
-def _standings(
-    study: Study, tested: Mapping[str, Mapping[int, Predictions]], n_train: int, groups: Groups
-) -> tuple[Standing, ...]:
+def _standings(study: Study, tested: Tested, n_train: int, groups: Groups) -> tuple[Standing, ...]:
     found = {arm: by_seed for arm, by_seed in tested.items() if by_seed}
     shared = sorted(set.intersection(*(set(by_seed) for by_seed in found.values()))) if found else []
     if not shared:

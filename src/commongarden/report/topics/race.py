@@ -66,28 +66,19 @@ def _ended(found: Raced) -> Iterator[str]:
 
 def _budget(found: Raced) -> str:
     in_runs = found.budget.endswith(("run", "runs"))
-    left = max(found.left or 0.0, 0.0)
-    figures = {
-        "budget": found.budget,
-        "used": f"{found.used:,.0f}",
-        "left": f"{left:,.0f}",
-        "n": len(found.race.needed),
-    }
-    if found.end == "budget":
-        text = (
-            _("Of the budget of {budget}, {used} runs are used and {left} are left; the next look needs {n} more.")
-            if in_runs
-            else _(
-                "Of the budget of {budget}, {used} s are used and {left} s are left, too few for the {n} runs that the "
-                "next look needs."
-            )
+    left, n = max(found.left or 0.0, 0.0), len(found.race.needed)
+    figures = {"budget": found.budget, "used": f"{found.used:,.0f}", "left": f"{left:,.0f}", "n": n}
+    if found.end == "budget" and in_runs:
+        text = _("Of the budget of {budget}, {used} runs are used and {left} are left; the next look needs {n} more.")
+    elif found.end == "budget":
+        text = _(
+            "Of the budget of {budget}, {used} s are used and {left} s are left, too few for the {n} runs that the "
+            "next look needs."
         )
+    elif in_runs:
+        text = _("Of the budget of {budget}, {used} runs are used and {left} are left.")
     else:
-        text = (
-            _("Of the budget of {budget}, {used} runs are used and {left} are left.")
-            if in_runs
-            else _("Of the budget of {budget}, {used} s are used and {left} s are left.")
-        )
+        text = _("Of the budget of {budget}, {used} s are used and {left} s are left.")
     return text.format(**figures)
 
 

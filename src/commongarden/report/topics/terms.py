@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from commongarden import sentences
-from commongarden.i18n import language
-from commongarden.i18n.language import _, ngettext, pgettext, translate
+from commongarden.i18n.language import _, current, ngettext, pgettext, translate
 from commongarden.records import Manifest, Run, Split, inspection
 from commongarden.report.document import (
     Block,
@@ -160,10 +159,8 @@ def differs(study: Study, contrast: Contrast, n_classes: int) -> str:
     elif found.n_edits == 0:
         said = _("{arm} and {against} are the same network.").format(**names)
     else:
-        lang = language.current() if language.current() in sentences.LANGUAGES else "en"
-        said = _("{arm}, compared with {against}, {difference}.").format(
-            **names, difference=sentences.difference(found, lang)
-        )
+        difference = sentences.difference(found, current())
+        said = _("{arm}, compared with {against}, {difference}.").format(**names, difference=difference)
     if not rows:
         return said
     return said + " " + _("Declared to differ: {values}.").format(values=listed(map(designs.value, rows)))

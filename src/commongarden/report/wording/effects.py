@@ -32,9 +32,9 @@ def sentence(effect: Effect, among: Factorial) -> str:
 
 
 def interval(metric: str, found: Estimate) -> str:
-    """The ends of an interval; one that ends beside zero must not read as ending on it."""
-    assert found.low is not None
-    assert found.high is not None
+    """The ends of an interval, "" where there is none; one that ends beside zero must not read as ending on it."""
+    if found.low is None or found.high is None:
+        return ""
     near = found.low * found.high > 0 and min(abs(found.low), abs(found.high)) < 0.0005
     low, high = (figure(metric, end, 2 if near else 1) for end in (found.low, found.high))
     return _("{low} to {high}").format(low=low, high=high)

@@ -59,13 +59,14 @@ def beside_commonest(arm: ArmResult, commonest: MajorityClass) -> str | None:
     stuck = _stuck(arm)
     if arm.beats_commonest:
         return _("{arm} is better than always guessing {label} ({accuracy}), but {stuck}.").format(stuck=stuck, **line)
+    closing = f" {stuck[:1].upper()}{stuck[1:]}." if stuck else ""
     if accuracy.value <= commonest.accuracy or arm.n_at_commonest == arm.n_finished or accuracy.low is None:
         said = _("{arm} is no better than always guessing {label} ({accuracy}).").format(**line)
-        return said + (f" {_capital(stuck)}." if stuck and arm.n_finished > 1 else "")
+        return said + (closing if arm.n_finished > 1 else "")
     said = _(
         "{arm} is not shown to be better than always guessing {label} ({accuracy}): its mean is {mean} ({interval})."
     ).format(mean=percent(accuracy.value), interval=_interval(accuracy.low, accuracy.high or 1.0), **line)
-    return said + (f" {_capital(stuck)}." if stuck else "")
+    return said + closing
 
 
 def _stuck(arm: ArmResult) -> str:
@@ -81,10 +82,6 @@ def _stuck(arm: ArmResult) -> str:
     else:
         said = _("{n} of {seeds} never left it; over the other {others} the mean is {mean}")
     return said.format(n=n, seeds=seeds, others=learned.n, mean=percent(learned.value))
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def accuracy(estimate: Estimate | None, folds: int = 0) -> str:
