@@ -73,8 +73,8 @@ def _reasons(store: Store, results: Results, contrast: ContrastResult) -> tuple[
 def without_reason(worse: str, better: str) -> str:
     """Said where an established difference has no reason."""
     return _(
-        "Nothing in the records tells why {worse} is worse than {better}: it shows no fault that the other has not. "
-        "What differs between the two networks is listed further below."
+        "The records show no problem in {worse} that {better} does not have. The differences between the "
+        "two networks are listed below."
     ).format(worse=worse, better=better)
 
 
@@ -113,7 +113,7 @@ def probed(arms: tuple[str, str], found: Sequence[Reason]) -> list[str]:
 
 
 def _quiet(arms: Sequence[str]) -> str:
-    return _("Nothing stands out in the runs of {arms}.").format(arms=numbers.listed(arms))
+    return _("No problems observed in the runs of {arms}.").format(arms=numbers.listed(arms))
 
 
 def _is_established(value: Estimate) -> bool:
