@@ -72,7 +72,6 @@ def _cell(item: BudgetViews, view: BudgetView) -> Cell:
     return Cell(signed_points(found.value), (below, where))
 
 
-
 def _epochs(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
