@@ -277,6 +277,7 @@ ENGLISH: dict[str, str] = {
     " variant without it would be.",
     "why_no_difference": "No difference between models is significant, so no reasons are given.",
     "why_runs": "Observations",
+    "why_maps": "Heat maps: activations, gradients and updates by layer and epoch",
     "why_time": "How reliable are the timings",
     "map_layers": "layers, first on top",
     "map_activation": "Activations",
