@@ -55,7 +55,7 @@ NAMES = [
     "verdict",
     "write_report",
 ]
-RAISES_NOTHING = {"verdict"}
+RAISES_NOTHING = {"to_pandas", "verdict"}
 # in signatures, and not for users: what the command line hands down
 INTERNAL = {"Listed", "RunKeywords"}
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from altair.utils import schemapi
 
@@ -34,6 +36,7 @@ from commongarden.report.wording import words
 from commongarden.report.wording.labels import TEXT
 from commongarden.stats import Results
 from commongarden.store import Store
+from commongarden.study import folder_name
 from commongarden.study.built_in import text_of
 
 
@@ -54,6 +57,16 @@ def _opening(store: Store, results: Results) -> tuple[Block, ...]:
     return tuple(blocks)
 
 
+def _folder(store: Store) -> str:
+    """The study's folder as it was typed in the command that made it, wherever it is now; its name alone if that was
+    an absolute path."""
+    words = store.command()
+    given = [after for word, after in itertools.pairwise(words) if word == "--out"]
+    given += [word.partition("=")[2] for word in words if word.startswith("--out=")]
+    folder = Path(given[0]) if given else Path("garden") / folder_name(store.study())
+    return folder.name if folder.is_absolute() else folder.as_posix()
+
+
 def _about(store: Store, results: Results) -> list[str]:
     """The data and the set-up in three lines."""
     understood = store.understood()
@@ -66,7 +79,7 @@ def _sections(store: Store, results: Results) -> Iterator[Section | None]:
     arms, raced = [arm.arm for arm in results.arms], race.section(store)
     histories = page_data.histories(store, arms, runs)
     predictions = page_data.all_predictions(store, runs)
-    yield answer.section(results, page_data.accuracies(arms, runs), store.root, _about(store, results))
+    yield answer.section(results, page_data.accuracies(arms, runs), _folder(store), _about(store, results))
     yield answer.comparisons(results)
     yield factors.section(results)
     yield ablation.section(results)

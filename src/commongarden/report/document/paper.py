@@ -41,7 +41,7 @@ def blocks(made: Iterable[document.Block]) -> Iterator[document.Block]:
                 yield document.Paragraph("".join(span.text for span in spans))
             case document.Answers(items=items):
                 yield document.Bullets(tuple(item.text for item in items))
-            case document.Legend() | document.Keys() | document.Gallery():
+            case document.Legend() | document.Keys() | document.Gallery() | document.Commands():
                 pass
             case _:
                 yield block

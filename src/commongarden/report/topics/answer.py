@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from commongarden.report import charts
 from commongarden.report.document import (
@@ -24,15 +23,16 @@ from commongarden.report.wording.labels import TEXT
 from commongarden.stats import ContrastResult, Results, answer
 
 
-def section(results: Results, reached: Mapping[str, Sequence[float]], folder: Path, about: Sequence[str]) -> Section:
+def section(results: Results, reached: Mapping[str, Sequence[float]], folder: str, about: Sequence[str]) -> Section:
     """The first screen: the best model and how sure that is, what is settled, what to do next, and one picture.
 
-    reached: test accuracies of the finished runs, by arm. folder: of the study. about: lines on data and set-up.
+    reached: test accuracies of finished runs, by arm. folder: of the study, as typed. about: lines on data and set-up.
     """
     found = answers.said(results, folder)
     lines: list[Block] = [Paragraph(line, role="soft") for line in about]
     if found is None:
-        return Section(TEXT["answer"], (Paragraph(TEXT["nothing_yet"]), *lines), anchor="answer")
+        notes = [Paragraph(note, role="note") for note in words.notes(results)]
+        return Section(TEXT["answer"], (Paragraph(TEXT["nothing_yet"]), *notes, *lines), anchor="answer")
     left: list[Block] = [Paragraph(found.headline, role="headline")]
     if found.settled or found.open:
         winners = answer(results)
