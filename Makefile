@@ -11,6 +11,7 @@
 #                  some hours, resumes. make zoo ZOO='--only "timm:*vit*"', or ZOO='--redo failed'
 # make audit       check the installed versions against the published advisories (needs the network)
 # make sbom        build/sbom.json: everything that is installed, as CycloneDX
+# make docs        the documentation site in build/site, English and Korean; a warning or a broken link is an error
 # make drawings    draw docs/drawings
 # make catalogues  collect the messages for the translators and compile their translations
 # make options     list the commands' options in tests/options.txt
@@ -23,7 +24,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo help test browser soak fuzz zoo audit sbom check format shape drawings catalogues options
+.PHONY: demo help docs test browser soak fuzz zoo audit sbom check format shape drawings catalogues options
 
 demo: $(VENV)/.user
 	$(BIN)/commongarden run demo
@@ -38,7 +39,7 @@ test: $(VENV)/.developer
 browser: $(VENV)/.developer
 	$(BIN)/python scripts/browser.py --install
 
-soak: $(VENV)/.developer
+soak: $(VENV)/.docs
 	$(BIN)/pytest -n auto -m soak
 
 SECONDS := 600
@@ -70,6 +71,9 @@ check: $(VENV)/.developer
 shape: $(VENV)/.developer
 	$(BIN)/python scripts/shape.py
 
+docs: $(VENV)/.docs
+	$(BIN)/python scripts/build_site.py
+
 drawings: $(VENV)/.user
 	$(BIN)/python scripts/drawings.py
 
@@ -94,3 +98,7 @@ $(VENV)/.user: pyproject.toml constraints.txt | $(BIN)/pip
 $(VENV)/.developer: pyproject.toml constraints.txt | $(BIN)/pip
 	$(INSTALL) --editable ".[dev]"
 	touch $@ $(VENV)/.user
+
+$(VENV)/.docs: pyproject.toml constraints.txt | $(BIN)/pip
+	$(INSTALL) --editable ".[dev,docs]"
+	touch $@ $(VENV)/.developer $(VENV)/.user
