@@ -3,10 +3,10 @@
     scripts/catalogues.py             commongarden.pot anew, every .po brought up to it, every .mo from its .po
     scripts/catalogues.py LANGUAGE    the same, and an empty catalogue for a language that has none
 
-Messages are the arguments of `_`, `N_`, `ngettext` and `pgettext`, the kind of thing that `unknown` tells of, what
-commands show as help (docstrings, paragraph by paragraph, and help of options), the labels of the report, and what
-built-in studies ask. A new message has an empty translation until somebody writes one; one that changed is new, for a
-guess would be taken for a translation.
+Messages are the arguments of `_`, `N_`, `ngettext` and `pgettext`, the kind of thing that `unknown` and `check_known`
+tell of, what commands show as help (docstrings, paragraph by paragraph, and help of options), the labels of the report,
+and what built-in studies ask. A new message has an empty translation until somebody writes one; one that changed is
+new, for a guess would be taken for a translation.
 """
 
 import ast
@@ -36,6 +36,7 @@ KEYWORDS = {
     "ngettext": (1, 2),
     "pgettext": ((1, "c"), 2),
     "unknown": (1,),
+    "check_known": (1,),
 }
 JINJA = {"trimmed": "true", "silent": "false"}
 # of click's modules, those whose messages a user of ours can see

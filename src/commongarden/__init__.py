@@ -23,9 +23,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from commongarden import arch as arch
     from commongarden.errors import CommonGardenError as CommonGardenError
+    from commongarden.inference.ensemble import Ensemble as Ensemble
+    from commongarden.inference.ensemble import load as load
+    from commongarden.inference.evaluation import ClassScore as ClassScore
+    from commongarden.inference.evaluation import Evaluation as Evaluation
+    from commongarden.inference.evaluation import evaluate as evaluate
     from commongarden.inference.predictor import Prediction as Prediction
     from commongarden.inference.predictor import Predictor as Predictor
-    from commongarden.inference.predictor import load as load
     from commongarden.inference.predictor import predict as predict
     from commongarden.records import Epoch as Epoch
     from commongarden.records import Estimate as Estimate
@@ -61,13 +65,16 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "Arm": ("study.arm", "Arm"),
     "ArmResult": ("stats", "ArmResult"),
+    "ClassScore": ("inference.evaluation", "ClassScore"),
     "CommonGardenError": ("errors", "CommonGardenError"),
     "Contrast": ("study", "Contrast"),
     "ContrastResult": ("stats", "ContrastResult"),
     "DataOptions": ("study", "DataOptions"),
     "Display": ("runner.display", "Display"),
+    "Ensemble": ("inference.ensemble", "Ensemble"),
     "Epoch": ("records", "Epoch"),
     "Estimate": ("records", "Estimate"),
+    "Evaluation": ("inference.evaluation", "Evaluation"),
     "Executor": ("runner.executor", "Executor"),
     "Forecast": ("runner.forecast", "Forecast"),
     "Origin": ("study.origin", "Origin"),
@@ -85,7 +92,8 @@ _PUBLIC = {
     "StudyOutcome": ("runner.run_study", "StudyOutcome"),
     "Tuning": ("study", "Tuning"),
     "arch": ("arch", ""),
-    "load": ("inference.predictor", "load"),
+    "evaluate": ("inference.evaluation", "evaluate"),
+    "load": ("inference.ensemble", "load"),
     "measure": ("runner.measuring", "measure"),
     "open_store": ("store", "open_store"),
     "predict": ("inference.predictor", "predict"),

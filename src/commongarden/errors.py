@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from commongarden.i18n.coded import Coded, verbatim
 from commongarden.i18n.language import _
 
+SHORT = 4  # letters of a name of which one or two may be wrong
 LONGEST = 2500  # letters of a message; one that quotes a whole file hides what it says
 
 
@@ -59,6 +60,16 @@ def reason_of(error: BaseException) -> Coded:
     return error.reason if isinstance(error, CommonGardenError) else verbatim(str(error))
 
 
+def nearest(found: object, names: Iterable[str], n: int = 1) -> list[str]:
+    """Up to n names that may have been meant; none where no name is near.
+
+    >>> nearest("resnt18", ["resnet18", "vgg11"]), nearest("train", ["twins", "trust"])
+    (['resnet18'], [])
+    """
+    text = str(found)
+    return difflib.get_close_matches(text, names, n=n, cutoff=0.66 if len(text) <= SHORT else 0.75)
+
+
 def unknown(kind: str, found: object, accepted: Iterable[str], *, where: str = "") -> str:
     """The message for a name that is not among the accepted ones, with the nearest spelling.
 
@@ -66,10 +77,20 @@ def unknown(kind: str, found: object, accepted: Iterable[str], *, where: str = "
     "unknown optimizer 'adm'; did you mean 'adam'? Accepted: adam, sgd"
     """
     names = list(accepted)
-    near = difflib.get_close_matches(str(found), names, n=1, cutoff=0.5)
+    near = nearest(found, names)
     told = {"kind": _(kind), "found": found, "accepted": ", ".join(names) or _("none")}
     if near:
         said = _("unknown {kind} {found!r}; did you mean {near!r}? Accepted: {accepted}").format(near=near[0], **told)
     else:
         said = _("unknown {kind} {found!r}. Accepted: {accepted}").format(**told)
     return f"{where}: {said}" if where else said
+
+
+def check_known(
+    kind: str, names: Iterable[object], accepted: Iterable[str], error: type[CommonGardenError], *, where: str = ""
+) -> None:
+    """Raises the error for the first name that is not among the accepted ones."""
+    known = list(accepted)
+    for name in names:
+        if name not in known:
+            raise error(unknown(kind, name, known, where=where))

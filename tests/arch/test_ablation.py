@@ -11,7 +11,6 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from paths import ROOT
 
 from commongarden import arch, report, stats
 from commongarden import store as stores
@@ -22,6 +21,7 @@ from commongarden.report.topics import ablation, part_contributions
 from commongarden.study import Arm, Contrast, Study
 from commongarden.study.recipe import Recipe
 from grown import grown
+from paths import ROOT
 
 SHAPE = (64, 64, 3)
 

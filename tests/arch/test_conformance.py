@@ -3,10 +3,10 @@
 import itertools
 
 import pytest
-from conformance import N_CLASSES, conforms, smallest, zero_by_the_tree
 
 from commongarden import arch
 from commongarden.arch import conv, named, serial
+from conformance import N_CLASSES, conforms, smallest, zero_by_the_tree
 
 ORDERS = ("LA", "LAB", "LBA")
 NAMES = sorted(arch.FAMILIES)

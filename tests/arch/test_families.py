@@ -5,13 +5,13 @@ import runpy
 
 import pytest
 from click.testing import CliRunner
-from paths import ROOT
 
 from commongarden import arch
 from commongarden.arch import BatchNorm
 from commongarden.arch.families import inception, resnet
 from commongarden.cli import main
 from commongarden.errors import ArchError
+from paths import ROOT
 
 # parameters at 1000 classes (the flower arms at 5) and MACs at the published size. Sources: torchvision's tables of
 # weights ("num_params", "GFLOPS", which are MACs); GoogLeNet as in the paper: Caffe's bvlc_googlenet

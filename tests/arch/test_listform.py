@@ -11,13 +11,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from paths import ROOT
 
 from commongarden import arch
 from commongarden.arch import add, avg_pool, conv, dense, dropout, listfile, listform, max_pool, noise, parallel, serial
 from commongarden.arch.nodes import BatchNorm, Repeat
 from commongarden.errors import ArchError
 from commongarden.train.build import build
+from paths import ROOT
 
 PLAIN_NORM = BatchNorm(affine=False)
 

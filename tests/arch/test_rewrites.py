@@ -7,14 +7,12 @@ import json
 from typing import get_args
 
 import msgspec
-import pools
 import pytest
 import torch
-from conformance import N_CLASSES, built, in_orders, smallest
-from counting import backward, image
 from hypothesis import given, settings
 
 import defective_networks as forensics
+import pools
 from commongarden import arch
 from commongarden import study as studies
 from commongarden.arch import add, avg_pool, conv, global_avg_pool, parallel, repeat, serial
@@ -29,6 +27,8 @@ from commongarden.train import streams
 from commongarden.train.build import build
 from commongarden.train.classifier import Classifier
 from commongarden.train.initialize import initialize
+from conformance import N_CLASSES, built, in_orders, smallest
+from counting import backward, image
 from forged import forged
 from grown import grown
 

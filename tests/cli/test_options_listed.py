@@ -20,7 +20,8 @@ def listed(command=main, name=""):
         if isinstance(parameter, click.Argument):
             names = [parameter.make_metavar(click.Context(command))]
         formerly = getattr(parameter, "formerly", "")
-        lines.append(f"{name} {', '.join(names)}{f' (formerly {formerly})' if formerly else ''}")
+        also = "".join(f" (also {other})" for other in getattr(parameter, "also", ()))
+        lines.append(f"{name} {', '.join(names)}{also}{f' (formerly {formerly})' if formerly else ''}")
     if isinstance(command, click.Group):
         for part in command.commands.values():
             lines += listed(part, f"{name} {part.name}")

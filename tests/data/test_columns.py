@@ -2,9 +2,9 @@
 
 import pytest
 from click.testing import CliRunner
-from files import images
 
 from commongarden.cli import main
+from files import images
 
 WORDS = ("train", "val", "test")
 

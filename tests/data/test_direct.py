@@ -6,7 +6,6 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from running import numbers
 
 from commongarden import store as stores
 from commongarden import study as studies
@@ -17,6 +16,7 @@ from commongarden.runner import decoding, limits, plan
 from commongarden.runner.events import Job
 from commongarden.runner.prepared_data import prepare_data, reopen
 from commongarden.runner.training import train_run
+from running import numbers
 
 
 @pytest.fixture(scope="module")

@@ -4,15 +4,14 @@ import hashlib
 import json
 from collections import Counter
 
-import copies
 import numpy as np
 import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
-from paths import SHARED
 from PIL import Image
 from scipy import fft
 
+import copies
 from commongarden import report
 from commongarden import store as stores
 from commongarden.data import checked, drawn, folder, inspecting, near_duplicates
@@ -26,6 +25,7 @@ from commongarden.study import Arm, SplitPlan, Study
 from commongarden.study import file as study_files
 from forged import forged
 from grown import grown
+from paths import SHARED
 
 FLOWERS = SHARED / "flowers"
 

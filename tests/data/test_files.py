@@ -142,7 +142,7 @@ def test_predict_warns_of_another_range(run, tmp_path):
     assert "dark.tif): it has values in the darkest sixteenth of the training photos' range alone" in done.stderr
     rows = json.loads(cli("predict", folder, tmp_path, "--json").stdout)
     assert [len(row.get("warnings", [])) for row in rows] == [1, 1, 0]
-    loaded = predictor.load(folder)
+    loaded = predictor.load_run(folder)
     loaded.run = dataclasses.replace(loaded.run, range=None)
     found = [row.warning for row in predictor.predict(loaded, [tmp_path])]
     assert found == [*["it has more than 8 bits per channel, and the model was trained on photos of 8 bits"] * 2, ""]
@@ -152,7 +152,7 @@ def test_predict_sees_a_photo_as_its_run_did(kinds_of_files, run):
     out, _done = run
     garden = store.open_store(out / "garden")
     manifest = garden.manifest()
-    loaded = predictor.load(out / "garden" / "runs" / "one" / "0")
+    loaded = predictor.load_run(out / "garden" / "runs" / "one" / "0")
     assert loaded.run.range == manifest.range == garden.study().range == (-1024.0, 65144.0)
     trained = cache.images(manifest, 16, 16, out / "cache")
     direct = OnTheFlyImages(manifest, 16, 16)

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
-from partitions import check_partition, manifest, parts, plans, seeds
 
 from commongarden.data import checked
 from commongarden.data.dealing import deal
@@ -17,6 +16,7 @@ from commongarden.data.split import fold, of_run_seed, split
 from commongarden.errors import DataError
 from commongarden.records import Manifest, Photo, inspection
 from commongarden.study import SplitPlan
+from partitions import check_partition, manifest, parts, plans, seeds
 
 GOLDEN = {  # of the version before there were groups
     "split": "cf0a19db1c21fccaeca63c4e1b5e36b2fb8abf25c0e53ec2fc34d28f188bfec2",

@@ -11,8 +11,6 @@ from collections import Counter
 
 import pytest
 from click.testing import CliRunner
-from files import layouts
-from files.layouts import CLASSES, Folder, drawn, under
 
 from commongarden import store as stores
 from commongarden import study as studies
@@ -22,6 +20,8 @@ from commongarden.data.ambiguity import AmbiguousError
 from commongarden.errors import DataError, StoreError, StudyError
 from commongarden.runner import prepared_data, sources
 from commongarden.study import DataOptions
+from files import layouts
+from files.layouts import CLASSES, Folder, drawn, under
 
 INSIDE = "; classes are the folders inside"
 EACH = "Layout: each folder is a class"

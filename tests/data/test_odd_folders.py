@@ -7,10 +7,10 @@ import sys
 
 import pytest
 from click.testing import CliRunner
-from files import images
 
 from commongarden.cli import main, reading
 from commongarden.data import groups, inspecting
+from files import images
 
 PHOTOS = [images.encoded(images.picture(i), "PNG") for i in range(40)]
 needs_links = pytest.mark.skipif(sys.platform == "win32", reason="links, pipes and modes of POSIX")

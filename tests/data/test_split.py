@@ -6,14 +6,14 @@ from collections import Counter, defaultdict
 import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
-from partitions import check_partition, manifest, parts, plans, seeds, sizes
-from paths import SHARED
 
 from commongarden.data import folder
 from commongarden.data.split import split
 from commongarden.errors import DataError
 from commongarden.records import Manifest, Photo
 from commongarden.study import SplitPlan
+from partitions import check_partition, manifest, parts, plans, seeds, sizes
+from paths import SHARED
 
 FLOWERS = SHARED / "flowers"
 FACTS = SplitPlan(train=0.80, val=0.05, stratified=False, multiple=10, keep_conflicts=True)

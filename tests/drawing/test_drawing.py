@@ -5,12 +5,11 @@ import runpy
 import xml.etree.ElementTree as ET
 
 import pytest
-from chromium import chromium
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from paths import ROOT
 from PIL import ImageFont
 
+from chromium import chromium
 from commongarden import arch, drawing
 from commongarden.arch import (
     activation,
@@ -30,6 +29,7 @@ from commongarden.arch import (
 from commongarden.drawing.layout import Picture, lay_out
 from commongarden.drawing.letters import width
 from commongarden.drawing.parts import Fork, Row, Sum, parts_of
+from paths import ROOT
 
 SCRIPT = runpy.run_path(str(ROOT / "scripts" / "drawings.py"))
 DRAWN = ROOT / "docs" / "drawings"

@@ -9,8 +9,6 @@ import sys
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from forensic_store import REACHED, forensic_store
-from paths import SHARED
 
 import defective_networks as forensics
 import write_document as script
@@ -24,6 +22,7 @@ from commongarden.errors import ArchError, StoreError
 from commongarden.i18n.language import current, used
 from commongarden.records import Epoch, Estimate
 from commongarden.report.document import Bullets, Figure, Paragraph, Table
+from forensic_store import REACHED, forensic_store
 from forensic_study import report as forensic
 from forensic_study.analysis import forensics as found_in
 from forensic_study.analysis import reads_sum
@@ -32,6 +31,7 @@ from forensic_study.defects import MAKER, defective
 from forensic_study.published import at_epochs, departure_epoch, published_logs, shape
 from forensic_study.report import checks, time
 from forensic_study.report.time import read_timing
+from paths import SHARED
 
 FACTS = SHARED / "seed" / "FACTS.md"
 TIMING = {

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from planted import PLAN
 
 import defective_networks as forensics
 from commongarden import arch
@@ -17,6 +16,7 @@ from commongarden.errors import ArchError, StudyError
 from commongarden.study import moved, origin
 from commongarden.train.audit import audit, drawn_pixels
 from commongarden.train.build import Summed, build
+from planted import PLAN
 
 SIDE = {"inception_flower": 96, "plain_flower": 64, "residual_flower": 64, "bottleneck_flower": 64}
 # where each defect can be: (family, order)

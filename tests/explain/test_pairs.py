@@ -2,8 +2,9 @@
 
 import sys
 
-import pairs
 import pytest
+
+import pairs
 
 
 @pytest.mark.soak

@@ -8,8 +8,8 @@ import random
 import numpy as np
 import pytest
 import torch
-from accuracy_faults import dead_branch, lagging_norm, wrong_weights
 
+from accuracy_faults import dead_branch, lagging_norm, wrong_weights
 from commongarden import arch, explain
 from commongarden import store as stores
 from commongarden.explain import accuracy_reasons, observations, study_reasons

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
-from prose import catalogues
 from torch import nn
 
 from commongarden.cli import main
@@ -26,6 +25,7 @@ from commongarden.records import Failure
 from commongarden.study import Arm, Published, Study
 from commongarden.study.recipe import Recipe
 from grown import grown
+from prose import catalogues
 
 
 def neutral(word):

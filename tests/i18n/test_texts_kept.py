@@ -9,7 +9,6 @@ import tomllib
 import msgspec
 import pytest
 import tomli_w
-from prose import SOURCE, catalogues
 
 from commongarden.i18n.coded import Code, Coded, verbatim
 from commongarden.i18n.language import N_, _, recorded, translate, used, with_commas
@@ -20,6 +19,7 @@ from commongarden.study.arm import Arm, from_table, to_table
 from commongarden.study.origin import Origin
 from commongarden.train.blame import describe_user_error
 from commongarden.train.recording import _nothing
+from prose import SOURCE, catalogues
 
 KOREAN = {message.id: message.string for message in catalogues.read("ko") if isinstance(message.id, str)}
 
@@ -160,7 +160,7 @@ def test_messages_made_as_records_know_their_codes():
 
 OURS = {"CommonGardenError", "UsageError", "BadParameter", "ClickException", "Failure", "LeftOut"}
 SAYS = {"note", "say", "tell", "echo", "line"}
-MARKS = {"_", "N_", "ngettext", "pgettext", "unknown"}
+MARKS = {"_", "N_", "ngettext", "pgettext", "unknown", "check_known"}
 PROSE = re.compile("[a-z]{2,} | [a-z]{2,}")
 LITERAL = {"commongarden ", "  (--layout "}  # a command, and an option of one
 

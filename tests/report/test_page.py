@@ -4,8 +4,8 @@ import json
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from chromium import DESKTOP, PHONE, Visit
 
+from chromium import DESKTOP, PHONE, Visit
 from commongarden import report
 from commongarden.i18n.language import used
 from commongarden.study import Arm, Study

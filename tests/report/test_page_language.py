@@ -6,7 +6,6 @@ import json
 import re
 
 import pytest
-from leftover import left_over, names_of, shown
 
 from commongarden import stats
 from commongarden.i18n.language import used
@@ -20,6 +19,7 @@ from commongarden.study import Arm, Study
 from commongarden.study.recipe import Recipe
 from forged import forged
 from grown import grown
+from leftover import left_over, names_of, shown
 
 ARMS = {
     "plain": Arm("plain_flower"),

@@ -5,8 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import chromium
 import pytest
+
+import chromium
 from paths import ROOT
 
 APT = """#!/bin/sh

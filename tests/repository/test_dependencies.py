@@ -9,6 +9,7 @@ from importlib import metadata
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
 from paths import ROOT
 
 ABSENT = {"pynvml": ["nvidia-ml-py"]}  # of extras that the tests go without

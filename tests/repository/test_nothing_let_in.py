@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from chromium import Visit
 from click.testing import CliRunner
 from PIL import Image
 
 import commongarden
+from chromium import Visit
 from commongarden import drawing, report
 from commongarden.cli import main
 from commongarden.data import folder

@@ -6,6 +6,7 @@ import tomllib
 
 import pytest
 import yaml
+
 from paths import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+
 from paths import ROOT
 
 SCRIPT = ROOT / "scripts" / "shape.py"

@@ -3,10 +3,9 @@
 import subprocess
 import sys
 
+from commongarden.runner.workers import LocalWorkers
 from executor_conformance import ExecutorConformance, planted  # noqa: F401 (a fixture)
 from interleaved import Interleaved
-
-from commongarden.runner.workers import LocalWorkers
 
 
 class TestLocalWorkers(ExecutorConformance):

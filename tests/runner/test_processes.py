@@ -7,7 +7,6 @@ import subprocess
 import sys
 
 import pytest
-from running import numbers
 
 import commongarden as cg
 from commongarden import store as stores
@@ -16,6 +15,7 @@ from commongarden.runner import limits, processes, workers
 from commongarden.runner.events import Job, RunDone, RunStopped, WorkerDied
 from commongarden.runner.executor import TaskContext
 from commongarden.study import read
+from running import numbers
 
 
 def _told(connection, begun):

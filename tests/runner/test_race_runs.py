@@ -10,10 +10,9 @@ import sys
 import time
 
 import pytest
-from command import workers
-from running import numbers, start, wait_for
 
 import commongarden as cg
+from command import workers
 from commongarden import stats
 from commongarden import store as stores
 from commongarden.errors import StudyError
@@ -21,6 +20,7 @@ from commongarden.runner import budget, forecast
 from commongarden.runner.events import Job, Piloted
 from commongarden.runner.futility import is_futile
 from commongarden.stats import raced
+from running import numbers, start, wait_for
 
 THIRD = '\n[arms.frozen]\narch = "plain_flower"\nlr = 1e-9\n\n[[contrasts]]\nis = ["frozen", "residual"]\n'
 
@@ -315,10 +315,9 @@ def test_the_verdict_of_a_raced_study_is_that_of_its_last_look(undisturbed):
 
 
 def test_its_report_leaves_no_english_over_in_korean(undisturbed):
-    from leftover import left_over, names_of, shown
-
     from commongarden import stats, store
     from commongarden.i18n.language import used
+    from leftover import left_over, names_of, shown
 
     kept = store.open_store(undisturbed[0])
     with used("ko"):

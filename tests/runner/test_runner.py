@@ -11,9 +11,8 @@ import time
 
 import psutil
 import pytest
-from command import workers
-from running import numbers, start, wait_for
 
+from command import workers
 from commongarden import store as stores
 from commongarden import study as studies
 from commongarden.data import batches
@@ -21,6 +20,7 @@ from commongarden.runner import plan
 from commongarden.runner.events import Job
 from commongarden.runner.prepared_data import reopen
 from commongarden.runner.training import train_run
+from running import numbers, start, wait_for
 
 
 @pytest.fixture(scope="module")

@@ -362,10 +362,9 @@ def test_the_contract_names_the_arms_that_tuning_added(tuned):
 
 
 def test_its_report_leaves_no_english_over_in_korean(tuned):
-    from leftover import left_over, names_of, shown
-
     from commongarden import stats, store
     from commongarden.i18n.language import used
+    from leftover import left_over, names_of, shown
 
     kept = store.open_store(tuned)
     with used("ko"):

@@ -4,13 +4,13 @@ import dataclasses
 
 import pytest
 import torch
-from paths import ROOT
-from visiting import CLASSES, FAILS, PASSES, REFUSED, STEPS, Step, Visit, draw_photos, go_through
 
 from commongarden.study import Arm
 from commongarden.study.recipe import Recipe, override
 from commongarden.train.preflight import preflight
 from commongarden.train.replay import recorded_step
+from paths import ROOT
+from visiting import CLASSES, FAILS, PASSES, REFUSED, STEPS, Step, Visit, draw_photos, go_through
 
 USUAL = ("train", "predict")
 # timm's test_ networks are small forms of its real ones, of the same code

@@ -8,7 +8,6 @@ import numpy as np
 import pandas
 import pytest
 from autorank import autorank
-from correctness import MIXES
 from hypothesis import given
 from hypothesis import strategies as st
 from rliable import metrics as rliable
@@ -26,6 +25,7 @@ from commongarden.stats.contrasts import contrast_results
 from commongarden.stats.power import POWER, expected, least, power
 from commongarden.study import Arm, Study
 from commongarden.study.declared import METRICS as NAMES
+from correctness import MIXES
 
 ps = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 

@@ -5,7 +5,6 @@ import warnings
 import numpy as np
 import pandas
 import pytest
-from correctness import MIXES, Mix
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -15,6 +14,7 @@ from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
 from commongarden import stats
+from correctness import MIXES, Mix
 
 TABLE = np.array([[1.0, 0, -1, 0, 1, 0, 0], [1, 1, 0, 0, 1, 0, -1], [0, 1, 0, 1, 1, -1, 0]])
 tables = arrays(

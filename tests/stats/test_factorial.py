@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from paths import ROOT
 from rich.console import Console
 from scipy import stats as reference
 from statsmodels.stats.anova import AnovaRM
@@ -24,6 +23,7 @@ from commongarden.report.wording import effects as effects_in_words
 from commongarden.stats import factorial
 from commongarden.study import Arm, Contrast, Study
 from grown import grown
+from paths import ROOT
 
 FILE = """
 [study]

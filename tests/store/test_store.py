@@ -13,7 +13,6 @@ from contextlib import suppress
 import filelock
 import numpy as np
 import pytest
-from disks import Failing
 
 from commongarden import report
 from commongarden import store as stores
@@ -21,6 +20,7 @@ from commongarden.errors import StoreError
 from commongarden.io import reader
 from commongarden.io.limits import Limit
 from commongarden.records import LeftOut, Manifest, Photo, Split
+from disks import Failing
 from forged import forged
 from grown import grown
 

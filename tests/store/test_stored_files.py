@@ -10,11 +10,11 @@ import shutil
 import zipfile
 from pathlib import Path
 
-import fuzzing
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import fuzzing
 from commongarden import store as stores
 from commongarden.cli import main
 from commongarden.io.limits import LIMITS, MB

@@ -11,6 +11,7 @@ import shutil
 import struct
 
 import pytest
+
 from paths import TESTS
 
 STORED = TESTS / "stored" / "wave1"

@@ -6,7 +6,6 @@ import subprocess
 
 import pytest
 from click.testing import CliRunner
-from running import numbers
 
 import commongarden as cg
 from commongarden import store as stores
@@ -15,6 +14,7 @@ from commongarden.errors import StoreError
 from commongarden.runner import plan
 from commongarden.store import checksums
 from forged import forged
+from running import numbers
 
 
 @pytest.fixture

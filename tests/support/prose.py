@@ -5,6 +5,7 @@ import re
 import string
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from babel.messages.mofile import write_mo
@@ -15,7 +16,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import catalogues
 
 SOURCE = ROOT / "src" / "commongarden"
-MARKS = {"_", "N_", "ngettext", "pgettext", "unknown"}
+MARKS = {"_", "N_", "ngettext", "pgettext", "unknown", "check_known"}
 OURS_ALONE = {"TypeError", "ValueError", "AttributeError", "RuntimeError"}  # of mistakes in the program itself
 TWO_WORDS = re.compile(r"[A-Za-z]{2,}[,:;]? [a-z]{2,}")
 
@@ -51,7 +52,7 @@ def codes() -> set[str]:
 def _marked(tree: ast.Module) -> Iterator[ast.expr]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MARKS:
-            yield from node.args if node.func.id != "unknown" else node.args[:1]
+            yield from node.args if node.func.id not in ("unknown", "check_known") else node.args[:1]
         elif isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "ENGLISH" and node.value is not None:
             yield node.value  # the report's labels
         elif isinstance(node, ast.keyword) and node.arg == "help":
@@ -116,18 +117,32 @@ def outside(text: str) -> str:
 def misfilled() -> Iterator[str]:
     """Messages whose placeholders and what is filled in do not agree; those filled from a dictionary are passed."""
     for path in sorted(SOURCE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            match node:
-                case ast.Call(ast.Attribute(ast.Call(ast.Name(mark), texts), "format"), _, filled) if mark in MARKS:
-                    kept = texts[1:] if mark == "pgettext" else texts
-                    messages = [text.value for text in kept if isinstance(text, ast.Constant) and str(text.value)]
-                    wanted = {
-                        name
-                        for message in messages
-                        if isinstance(message, str)
-                        for _literal, name, _spec, _conversion in string.Formatter().parse(message)
-                        if name
-                    }
-                    given = {keyword.arg for keyword in filled}
-                    if messages and None not in given and wanted != given:  # else it is chosen elsewhere
-                        yield f"{path.name}:{node.lineno}: {sorted(wanted ^ given)}"
+        for line, mark, texts, filled in _filled(ast.parse(path.read_text(encoding="utf-8"))):
+            kept = texts[1:] if mark == "pgettext" else texts
+            messages = [text.value for text in kept if isinstance(text, ast.Constant) and str(text.value)]
+            wanted = {
+                name
+                for message in messages
+                if isinstance(message, str)
+                for _literal, name, _spec, _conversion in string.Formatter().parse(message)
+                if name
+            }
+            given = {keyword.arg for keyword in filled}
+            if messages and None not in given and wanted != given:  # else it is chosen elsewhere
+                yield f"{path.name}:{line}: {sorted(wanted ^ given)}"
+
+
+def _filled(tree: ast.Module) -> Iterator[tuple[int, str, list[ast.expr], list[ast.keyword]]]:
+    """Line, mark, messages and what is filled in: at once, or in the statement behind the one that names the text."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(ast.Attribute(ast.Call(ast.Name(mark), texts), "format"), _, filled) if mark in MARKS:
+                yield node.lineno, mark, texts, filled
+        for statements in (getattr(node, name, []) for name in ("body", "orelse", "finalbody")):
+            for one, two in pairwise(statements if isinstance(statements, list) else []):
+                match one:
+                    case ast.Assign([ast.Name(text)], ast.Call(ast.Name(mark), texts)) if mark in MARKS:
+                        for part in ast.walk(two):
+                            match part:
+                                case ast.Call(ast.Attribute(ast.Name(name), "format"), _, filled) if name == text:
+                                    yield part.lineno, mark, texts, filled

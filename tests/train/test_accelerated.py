@@ -8,7 +8,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_training import CPU, NETWORK, RECIPES, SIZE, batches, epoch_batches, new, trained, weights, without_seconds
 
 from commongarden import arch
 from commongarden.data import batches as feeding
@@ -29,6 +28,7 @@ from commongarden.train.replay.forward_backward import (
     capturable,
     forward_backward_of,
 )
+from small_training import CPU, NETWORK, RECIPES, SIZE, batches, epoch_batches, new, trained, weights, without_seconds
 
 cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 FLOAT = {"resolution": SIZE, "epochs": 4, "batch_size": 6}

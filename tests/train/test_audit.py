@@ -6,7 +6,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 from click.testing import CliRunner
-from planted import ANYWHERE, DEFECTS, PLAN, ByHand, ScrambledPool, caught, nothing, planted
 from torch import nn
 
 from commongarden import arch
@@ -18,6 +17,7 @@ from commongarden.train.audit import audit, audit_drawn, drawn_pixels, n_photos,
 from commongarden.train.build import build
 from commongarden.train.numerical import compare_gradient
 from commongarden.train.symptoms import Plan
+from planted import ANYWHERE, DEFECTS, PLAN, ByHand, ScrambledPool, caught, nothing, planted
 
 FLOWER_LA = Recipe(init="fixed", init_std=0.030, pixels="raw", batch_size=10)
 SOUND = ("inception_flower", "residual_flower", "bottleneck_flower", "resnet18", "resnet50", "googlenet", "vgg11")

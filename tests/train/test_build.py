@@ -6,7 +6,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from counting import backward, counted, image, shape_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -15,6 +14,7 @@ from commongarden import arch
 from commongarden.arch import add, avg_pool, conv, dense, global_avg_pool, max_pool, named, parallel, repeat, serial
 from commongarden.errors import ArchError
 from commongarden.train.build import auxiliary_logits, build
+from counting import backward, counted, image, shape_of
 
 
 def agrees(network, shape):

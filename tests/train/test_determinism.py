@@ -1,13 +1,13 @@
 """The same bits again on the CPU: every family, any number of workers, any order of runs."""
 
 import pytest
-from resumed import FAMILIES, grown, study_of
-from running import numbers
 
 from commongarden import study as studies
 from commongarden.runner.prepared_data import prepare_data
 from commongarden.study import Arm, SplitPlan, Study
 from commongarden.study.recipe import Recipe
+from resumed import FAMILIES, grown, study_of
+from running import numbers
 
 ARMS = {f"{name}-{'-'.join(options.values()) or 'own'}": Arm(name, options) for name, options in FAMILIES}
 

@@ -4,16 +4,13 @@ import copy
 import dataclasses
 
 import numpy as np
-import pools
 import pytest
 import torch
-from conformance import N_CLASSES, smallest
-from counting import image
 from hypothesis import given, settings
-from small_training import CPU, NETWORK, SIZE, batches, new, trained
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+import pools
 from commongarden import arch
 from commongarden.arch import add, conv, dense, global_avg_pool, serial
 from commongarden.study.recipe import Recipe
@@ -21,6 +18,9 @@ from commongarden.train import external, loop
 from commongarden.train.build import build
 from commongarden.train.evaluate import evaluate
 from commongarden.train.folding import folded
+from conformance import N_CLASSES, smallest
+from counting import image
+from small_training import CPU, NETWORK, SIZE, batches, new, trained
 
 
 def settled(module, seed=0):

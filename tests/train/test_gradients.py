@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from counting import image
 
 from commongarden import arch
 from commongarden.arch import add, avg_pool, conv, dense, global_avg_pool, max_pool, parallel, repeat, serial
 from commongarden.arch.nodes import ACTIVATIONS, NODES
 from commongarden.train.build import auxiliary_logits, build
+from counting import image
 
 CASES = [
     conv(3, 3, order="L"), conv(3, [1, 3], stride=[2, 1], padding="half", order="L"),

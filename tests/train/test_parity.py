@@ -9,10 +9,10 @@ from functools import partial
 
 import pytest
 import torch
-from parity import Pair
 from torchvision import models
 
 from commongarden import arch
+from parity import Pair
 
 N_CLASSES = 10
 WITHOUT_INIT = {"googlenet": {"init_weights": False}, "inception_v3": {"init_weights": False}}  # else it warns

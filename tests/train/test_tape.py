@@ -3,14 +3,12 @@
 import weakref
 from dataclasses import replace
 
-import pools
 import pytest
 import torch
-from conformance import N_CLASSES, in_orders, smallest
 from hypothesis import given, settings
-from small_training import CPU, SIZE, batches, new, trained, weights, without_seconds
 from torch import nn
 
+import pools
 from commongarden import arch
 from commongarden.arch import conv, dense, dropout, global_avg_pool, noise, serial
 from commongarden.study.recipe import Recipe
@@ -19,6 +17,8 @@ from commongarden.train.build import build
 from commongarden.train.classifier import Classifier
 from commongarden.train.recording import Recorder
 from commongarden.train.replay import forward_backward, optimizer_step, recorded_step
+from conformance import N_CLASSES, in_orders, smallest
+from small_training import CPU, SIZE, batches, new, trained, weights, without_seconds
 
 RECIPE = Recipe(resolution=SIZE, epochs=3, batch_size=6)
 HEAD = arch.auxiliary(global_avg_pool(), dense(3), weight=0.3)

@@ -7,7 +7,6 @@ import sys
 import numpy as np
 import pytest
 import torch
-from small_training import CPU, RECIPES, SIZE, batches, epoch_batches, new, photos, trained, weights, without_seconds
 
 from commongarden import arch
 from commongarden.arch import conv, dense, global_avg_pool, serial
@@ -20,6 +19,7 @@ from commongarden.train.classifier import Classifier
 from commongarden.train.evaluate import evaluate
 from commongarden.train.schedule import learning_rate, make_optimizer
 from commongarden.train.uncompiled import uncompiled
+from small_training import CPU, RECIPES, SIZE, batches, epoch_batches, new, photos, trained, weights, without_seconds
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: f"{recipe.optimizer}-{recipe.schedule}")

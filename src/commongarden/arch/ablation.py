@@ -37,7 +37,7 @@ from commongarden.arch.nodes import (
 )
 from commongarden.arch.part import Change, Part, Path
 from commongarden.arch.reductions import reductions
-from commongarden.errors import ArchError, unknown
+from commongarden.errors import ArchError, check_known
 from commongarden.i18n.language import _
 
 PART_FACTORS = ("shortcut", "branches", "reductions", "normalization", "pool", "dropout", "auxiliary")
@@ -71,8 +71,7 @@ def ablated(network: Serial, names: Sequence[str]) -> Serial:
     not have."""
     for name in names:
         known = {part.name: part for part in _named(network)}
-        if name not in known:
-            raise ArchError(unknown("part", name, known, where=label(network)))
+        check_known("part", [name], known, ArchError, where=label(network))
         changed = _rewritten(network, (), known[name].change)
         if not isinstance(changed, Serial) or not changed.layers:
             raise ArchError(_("{network}: nothing is left without {part}").format(network=label(network), part=name))

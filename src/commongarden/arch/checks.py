@@ -12,11 +12,8 @@ def positive(node: object, what: str, *values: int) -> None:
     for value in values:
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             name = type(node).__name__.lower()
-            raise ArchError(
-                _("{name}: found {value!r} for {what} or another size, accepted: whole numbers from 1").format(
-                    name=name, value=value, what=what
-                )
-            )
+            text = _("{name}: found {value!r} for {what} or another size, accepted: whole numbers from 1")
+            raise ArchError(text.format(name=name, value=value, what=what))
 
 
 def check_padding(node: object, padding: object) -> None:
@@ -26,27 +23,22 @@ def check_padding(node: object, padding: object) -> None:
         and all(isinstance(side, int) and side >= 0 for side in padding)
     )
     if not fits:
-        raise ArchError(
-            _(
-                '{kind}: found padding {padding!r}, accepted: "same", "valid", "inside", or pixels: '
-                "one number, [height, width], or [top, bottom, left, right]"
-            ).format(kind=type(node).__name__.lower(), padding=padding)
+        text = _(
+            '{kind}: found padding {padding!r}, accepted: "same", "valid", "inside", or pixels: '
+            "one number, [height, width], or [top, bottom, left, right]"
         )
+        raise ArchError(text.format(kind=type(node).__name__.lower(), padding=padding))
 
 
 def check_pool(pool: Any) -> None:
     positive(pool, "kernel", *pool.kernel, *pool.stride)
     check_padding(pool, pool.padding)
     if isinstance(pool.padding, tuple) and any(pool.padding[side] >= pool.kernel[side // 2] for side in range(4)):
-        raise ArchError(
-            _(
-                "pool: found padding {padding} at kernel {kernel}, accepted: less than the kernel on "
-                "every side, as a window of nothing but padding has neither mean nor maximum"
-            ).format(padding=pool.padding, kernel=pool.kernel)
+        text = _(
+            "pool: found padding {padding} at kernel {kernel}, accepted: less than the kernel on "
+            "every side, as a window of nothing but padding has neither mean nor maximum"
         )
+        raise ArchError(text.format(padding=pool.padding, kernel=pool.kernel))
     if pool.ceil_mode and pool.padding in ("same", "inside"):
-        raise ArchError(
-            _(
-                'pool: found ceil_mode with padding "{padding}", which says itself what is kept; give pixels per side'
-            ).format(padding=pool.padding)
-        )
+        text = _('pool: found ceil_mode with padding "{padding}", which says itself what is kept; give pixels per side')
+        raise ArchError(text.format(padding=pool.padding))

@@ -12,7 +12,7 @@ from commongarden.arch.families import twin
 from commongarden.arch.nodes import Serial
 from commongarden.arch.reach import depth
 from commongarden.arch.trace import Cost, Shape, cost
-from commongarden.errors import ArchError, unknown
+from commongarden.errors import ArchError, check_known
 
 Equal = Literal["n_params", "macs"]
 EQUAL = ("n_params", "macs")
@@ -58,8 +58,7 @@ def twins(
 
     Raises ArchError where the plain and residual form cannot have such widths.
     """
-    if equal not in EQUAL:
-        raise ArchError(unknown("equal", equal, EQUAL))
+    check_known("equal", [equal], EQUAL, ArchError)
     given = tuple(twin.numbers("widths", widths))
     make = partial(_make, n_classes, input, blocks, stem, order)
     residual = make("residual", given)

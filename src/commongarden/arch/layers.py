@@ -158,11 +158,8 @@ def add(
     after: list[Node] = []
     for letter in then:
         if letter not in "AB":
-            raise ArchError(
-                _("{name}: found then={then!r}, accepted: A (activation), B (batch norm), or both").format(
-                    name=name or "add", then=then
-                )
-            )
+            text = _("{name}: found then={then!r}, accepted: A (activation), B (batch norm), or both")
+            raise ArchError(text.format(name=name or "add", then=then))
         after.append(Activation() if letter == "A" else BatchNorm())
     if not after:
         return Add(branches, input, channels, name)
@@ -190,9 +187,8 @@ def pair(what: str, value: Pair) -> Size:
     """(height, width) from one number or two. Raises ArchError."""
     values = (value, value) if isinstance(value, int) else tuple(value)
     if len(values) != 2:
-        raise ArchError(
-            _("{what}: found {value!r}, accepted: one number, or [height, width]").format(what=what, value=value)
-        )
+        text = _("{what}: found {value!r}, accepted: one number, or [height, width]")
+        raise ArchError(text.format(what=what, value=value))
     return (values[0], values[1])
 
 
@@ -210,21 +206,17 @@ def sides(padding: Pixels, kernel: Size) -> Padding:
             return (height, height, width, width)
         case (top, bottom, left, right):
             return (top, bottom, left, right)
-    raise ArchError(
-        _("padding: found {padding!r}, accepted: pixels as one number, [height, width] or four sides").format(
-            padding=padding
-        )
-    )
+    text = _("padding: found {padding!r}, accepted: pixels as one number, [height, width] or four sides")
+    raise ArchError(text.format(padding=padding))
 
 
 def _ordered(linear: Leaf, order: str, norm: BatchNorm, kind: str) -> Node:
     if not isinstance(order, str) or sorted(order.replace("A", "", 1).replace("B", "", 1)) != ["L"]:
-        raise ArchError(
-            _(
-                "order: found {order!r}, accepted: one L (linear map), at most one A (activation) and "
-                "one B (batch norm), in the order of work: LA, LAB, LBA, BAL..."
-            ).format(order=order)
+        text = _(
+            "order: found {order!r}, accepted: one L (linear map), at most one A (activation) and "
+            "one B (batch norm), in the order of work: LA, LAB, LBA, BAL..."
         )
+        raise ArchError(text.format(order=order))
     parts = {"L": linear, "A": Activation(kind), "B": norm}
     layers = tuple(parts[letter] for letter in order)
     return layers[0] if len(layers) == 1 else Serial(layers)

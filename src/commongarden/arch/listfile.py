@@ -4,14 +4,13 @@ a change.
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from commongarden.errors import ArchError, unknown
+from commongarden.errors import ArchError, check_known, nearest
 from commongarden.i18n.language import N_, _
 
 KEYS = ("macros", "model")
@@ -36,19 +35,13 @@ def read(path: str) -> str:
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         raise ArchError(_not_read(path, error)) from None
     if len(data) > MAX_BYTES:
-        raise ArchError(
-            _("{path}: larger than {most:,} bytes; accepted: a network in list form, {accepted}").format(
-                path=path, most=MAX_BYTES, accepted=_(WHOLE)
-            )
-        )
+        message = _("{path}: larger than {most:,} bytes; accepted: a network in list form, {accepted}")
+        raise ArchError(message.format(path=path, most=MAX_BYTES, accepted=_(WHOLE)))
     try:
         text = data.decode("utf-8-sig")  # editors on Windows put a mark in front
     except UnicodeDecodeError as error:
-        raise ArchError(
-            _("{path}: not UTF-8 text (byte {place}); a list form is JSON in UTF-8").format(
-                path=path, place=error.start
-            )
-        ) from None
+        message = _("{path}: not UTF-8 text (byte {place}); a list form is JSON in UTF-8")
+        raise ArchError(message.format(path=path, place=error.start)) from None
     return one_spelling(text, where=path)
 
 
@@ -66,33 +59,23 @@ def parse(text: str, *, where: str) -> dict[str, Any]:
     try:
         whole = json.loads(text, object_pairs_hook=_object, parse_constant=constant)
     except json.JSONDecodeError as error:
-        raise ArchError(
-            _("{where}: not valid JSON: {reason} (line {line}, column {column})").format(
-                where=where, reason=error.msg, line=error.lineno, column=error.colno
-            )
-        ) from None
+        message = _("{where}: not valid JSON: {reason} (line {line}, column {column})")
+        raise ArchError(message.format(where=where, reason=error.msg, line=error.lineno, column=error.colno)) from None
     except RecursionError:
-        raise ArchError(
-            _("{where}: nested too deeply; accepted: up to {most} brackets").format(where=where, most=MAX_NESTING)
-        ) from None
+        message = _("{where}: nested too deeply; accepted: up to {most} brackets")
+        raise ArchError(message.format(where=where, most=MAX_NESTING)) from None
     except ValueError as error:  # a whole number of thousands of digits
         raise ArchError(_("{where}: not valid JSON: {reason}").format(where=where, reason=error)) from None
     _check(whole, (), where)
     if not isinstance(whole, dict):
-        raise ArchError(
-            _("{where}: found {whole}, accepted: {accepted}").format(where=where, whole=shown(whole), accepted=_(WHOLE))
-        )
-    for key in whole:
-        if key not in KEYS:
-            raise ArchError(unknown("key", key, KEYS, where=where))
+        message = _("{where}: found {whole}, accepted: {accepted}")
+        raise ArchError(message.format(where=where, whole=shown(whole), accepted=_(WHOLE)))
+    check_known("key", whole, KEYS, ArchError, where=where)
     if "model" not in whole:
         raise ArchError(_('{where}: "model" is missing; accepted: {accepted}').format(where=where, accepted=_(WHOLE)))
     if not isinstance(whole.get("macros", {}), dict):
-        raise ArchError(
-            _("{where}: macros: found {macros}, accepted: {{NAME: CONFIG}}").format(
-                where=where, macros=shown(whole["macros"])
-            )
-        )
+        message = _("{where}: macros: found {macros}, accepted: {{NAME: CONFIG}}")
+        raise ArchError(message.format(where=where, macros=shown(whole["macros"])))
     return whole
 
 
@@ -127,9 +110,8 @@ def _object(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 def _check(value: object, place: tuple[str, ...], where: str) -> None:
     """What JSON can hold and a list form cannot: a key twice, null, halves of letters, endless numbers and depths."""
     if len(place) > MAX_NESTING:
-        raise ArchError(
-            _("{where}: nested too deeply; accepted: up to {most} brackets").format(where=where, most=MAX_NESTING)
-        )
+        text = _("{where}: nested too deeply; accepted: up to {most} brackets")
+        raise ArchError(text.format(where=where, most=MAX_NESTING))
     options = [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
     for each in (value, *options):  # a config's options have its own place
         if problem := _problem(each):
@@ -187,9 +169,8 @@ def _not_read(path: str, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         file = Path(path)
         names = sorted(entry.name for entry in file.parent.glob("*") if is_list_file(entry.name))
-        near = difflib.get_close_matches(file.name, names, n=1, cutoff=0.5)
+        near = nearest(file.name, names)
         hint = _("; did you mean {near!r}?").format(near=str(file.parent / near[0])) if near else ""
-        return _("{path}: no such file; a relative path starts at the current folder ({folder}){hint}").format(
-            path=path, folder=Path.cwd(), hint=hint
-        )
+        text = _("{path}: no such file; a relative path starts at the current folder ({folder}){hint}")
+        return text.format(path=path, folder=Path.cwd(), hint=hint)
     return _("{path}: cannot be read: {reason}").format(path=path, reason=getattr(error, "strerror", None) or error)

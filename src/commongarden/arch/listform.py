@@ -77,10 +77,8 @@ class _Reader:
     def node(self, config: Any, place: _Place) -> Node:
         self._n_layers += place.times
         if self._n_layers > MAX_LAYERS:
-            raise self.error(
-                place,
-                _("more than {most:,} layers, those of loops counted; accepted: up to that").format(most=MAX_LAYERS),
-            )
+            text = _("more than {most:,} layers, those of loops counted; accepted: up to that")
+            raise self.error(place, text.format(most=MAX_LAYERS))
         if len(place.path) > MAX_LEVELS:
             through = _(", through the macros {uses} ...").format(uses=_chain(place.uses[:4])) if place.uses else ""
             message = _("nested too deeply{through}; accepted: up to {most} levels of configs").format(
@@ -90,12 +88,8 @@ class _Reader:
         if isinstance(config, int) and not isinstance(config, bool):
             config = ["full", {"width": config}]
         if not isinstance(config, list) or not config or not isinstance(config[0], str):
-            raise self.error(
-                place,
-                _("found {config}, accepted: {accepted}{hint}").format(
-                    config=shown(config), accepted=_(CONFIG), hint=_gap(config)
-                ),
-            )
+            text = _("found {config}, accepted: {accepted}{hint}")
+            raise self.error(place, text.format(config=shown(config), accepted=_(CONFIG), hint=_gap(config)))
         kind, *rest = config
         options = rest.pop(0) if rest and isinstance(rest[0], dict) else {}
         if kind not in _TYPES:
@@ -106,11 +100,8 @@ class _Reader:
             if key not in type_.options:
                 raise layer.error(unknown("key", key, type_.options))
         if rest and not type_.holds:
-            raise layer.error(
-                _("found {rest} behind the options, accepted: nothing, as it holds no layers").format(
-                    rest=shown(rest[0])
-                )
-            )
+            text = _("found {rest} behind the options, accepted: nothing, as it holds no layers")
+            raise layer.error(text.format(rest=shown(rest[0])))
         if not rest and type_.holds == "one or more":
             raise layer.error(_("found no child, accepted: one or more"))
         return type_.make(layer)
@@ -135,11 +126,8 @@ class _Config:
 
     def refused(self, key: str, accepted: str) -> ArchError:
         found = self.options[key]
-        return self.error(
-            _("{key}: found {found}, accepted: {accepted}{hint}").format(
-                key=key, found=shown(found), accepted=accepted, hint=_gap(found)
-            )
-        )
+        text = _("{key}: found {found}, accepted: {accepted}{hint}")
+        return self.error(text.format(key=key, found=shown(found), accepted=accepted, hint=_gap(found)))
 
     def needs(self, key: str, accepted: str) -> Any:
         if key not in self.options:
@@ -283,9 +271,8 @@ def _custom(layer: _Config) -> Node:
         raise layer.refused("args", _('values by name, such as {"#chn": 6}'))
     use, uses = (name, json.dumps(args, sort_keys=True)), layer.place.uses
     if use in uses:  # the same arguments give the same config, and so on for ever
-        raise layer.error(
-            _("macros that use each other without end: {uses}").format(uses=_chain((*uses[uses.index(use) :], use)))
-        )
+        text = _("macros that use each other without end: {uses}")
+        raise layer.error(text.format(uses=_chain((*uses[uses.index(use) :], use))))
     try:
         config = layer.reader.macros.use(name, args)
     except ArchError as error:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from commongarden.arch.listfile import MAX_NESTING
-from commongarden.errors import ArchError, unknown
+from commongarden.errors import ArchError, check_known
 from commongarden.i18n.language import _
 
 MAX_VALUES = 1_000_000
@@ -25,18 +25,14 @@ class Macros:
         A text "#key" takes the value of args["#key"], in which gaps are filled likewise; "##key" becomes "#key", a gap
         of the macro that is used next. Keys stay as they are. Raises ArchError, without the place.
         """
-        if name not in self._bodies:
-            raise ArchError(unknown("macro", name, self._bodies))
+        check_known("macro", [name], self._bodies, ArchError)
         for key in args:
             if not key.startswith("#"):
-                raise ArchError(
-                    _("args: found {key!r}, accepted: names that begin with #, such as '#{key}'").format(key=key)
-                )
+                text = _("args: found {key!r}, accepted: names that begin with #, such as '#{key}'")
+                raise ArchError(text.format(key=key))
         used: dict[str, None] = {}
         config = self._filled(self._bodies[name], name, args, used, (), 0)
-        for key in args:
-            if key not in used:
-                raise ArchError(unknown("argument", key, used, where=f"macro {name!r}"))
+        check_known("argument", args, used, ArchError, where=f"macro {name!r}")
         return config
 
     def _filled(
@@ -50,17 +46,11 @@ class Macros:
     ) -> Any:
         self._n_values += 1
         if self._n_values > MAX_VALUES:
-            raise ArchError(
-                _("macro {name!r}: the macros write out more than {most:,} values; accepted: up to that").format(
-                    name=name, most=MAX_VALUES
-                )
-            )
+            text = _("macro {name!r}: the macros write out more than {most:,} values; accepted: up to that")
+            raise ArchError(text.format(name=name, most=MAX_VALUES))
         if depth > MAX_NESTING:
-            raise ArchError(
-                _("macro {name!r}: nested too deeply; accepted: up to {most} brackets").format(
-                    name=name, most=MAX_NESTING
-                )
-            )
+            text = _("macro {name!r}: nested too deeply; accepted: up to {most} brackets")
+            raise ArchError(text.format(name=name, most=MAX_NESTING))
 
         def filled(part: Any) -> Any:
             return self._filled(part, name, args, used, within, depth + 1)
@@ -74,16 +64,12 @@ class Macros:
                 return value[1:]
             case str() if value.startswith("#"):
                 if value in within:
-                    raise ArchError(
-                        _("macro {name!r}: argument {value!r} stands for itself").format(name=name, value=value)
-                    )
+                    text = _("macro {name!r}: argument {value!r} stands for itself")
+                    raise ArchError(text.format(name=name, value=value))
                 if value not in args:
                     given = ", ".join(args) or "nothing"
-                    raise ArchError(
-                        _("macro {name!r}: argument {value!r} is missing; args gives {given}").format(
-                            name=name, value=value, given=given
-                        )
-                    )
+                    text = _("macro {name!r}: argument {value!r} is missing; args gives {given}")
+                    raise ArchError(text.format(name=name, value=value, given=given))
                 used[value] = None
                 return self._filled(args[value], name, args, used, (*within, value), depth + 1)
             case _:

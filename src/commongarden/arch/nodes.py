@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from commongarden.arch.checks import check_padding, check_pool, positive
-from commongarden.errors import ArchError, unknown
+from commongarden.errors import ArchError, check_known
 from commongarden.i18n.language import _
 
 Size = tuple[int, int]
@@ -127,18 +127,14 @@ class BatchNorm:
 
     def __post_init__(self) -> None:
         if self.first_scale != 1 and not self.affine:
-            raise ArchError(
-                _("batch norm: found first_scale {first_scale} without a learned scale, accepted: affine=True").format(
-                    first_scale=self.first_scale
-                )
-            )
+            text = _("batch norm: found first_scale {first_scale} without a learned scale, accepted: affine=True")
+            raise ArchError(text.format(first_scale=self.first_scale))
         if not (self.epsilon > 0 and 0 < self.momentum <= 1):
-            raise ArchError(
-                _(
-                    "batch norm: found epsilon {epsilon}, momentum {momentum}; accepted: epsilon above 0, "
-                    "momentum above 0 and up to 1"
-                ).format(epsilon=self.epsilon, momentum=self.momentum)
+            text = _(
+                "batch norm: found epsilon {epsilon}, momentum {momentum}; accepted: epsilon above 0, "
+                "momentum above 0 and up to 1"
             )
+            raise ArchError(text.format(epsilon=self.epsilon, momentum=self.momentum))
 
 
 @dataclass(frozen=True)
@@ -148,8 +144,7 @@ class Activation:
     kind: str = "relu"
 
     def __post_init__(self) -> None:
-        if self.kind not in ACTIVATIONS:
-            raise ArchError(unknown("activation", self.kind, ACTIVATIONS))
+        check_known("activation", [self.kind], ACTIVATIONS, ArchError)
 
 
 @dataclass(frozen=True)
@@ -161,11 +156,8 @@ class Rescale:
 
     def __post_init__(self) -> None:
         if not self.scale or len(self.scale) != len(self.shift):
-            raise ArchError(
-                _("rescale: found {n_scale} scales and {n_shift} shifts, accepted: one of each per channel").format(
-                    n_scale=len(self.scale), n_shift=len(self.shift)
-                )
-            )
+            text = _("rescale: found {n_scale} scales and {n_shift} shifts, accepted: one of each per channel")
+            raise ArchError(text.format(n_scale=len(self.scale), n_shift=len(self.shift)))
 
 
 @dataclass(frozen=True)
@@ -231,8 +223,7 @@ class Add:
     def __post_init__(self) -> None:
         if not self.branches:
             raise ArchError(_("{name}: found no branch, accepted: one or more").format(name=self.name or "add"))
-        if self.channels not in WIDENINGS:
-            raise ArchError(unknown("channels", self.channels, WIDENINGS, where=self.name or "add"))
+        check_known("channels", [self.channels], WIDENINGS, ArchError, where=self.name or "add")
 
 
 @dataclass(frozen=True)
@@ -259,11 +250,8 @@ class Auxiliary:
 
     def __post_init__(self) -> None:
         if not (self.layers and self.weight > 0):
-            raise ArchError(
-                _(
-                    "{name}: found {n_layers} layers and weight {weight}; accepted: one layer or more, weight above 0"
-                ).format(name=self.name, n_layers=len(self.layers), weight=self.weight)
-            )
+            text = _("{name}: found {n_layers} layers and weight {weight}; accepted: one layer or more, weight above 0")
+            raise ArchError(text.format(name=self.name, n_layers=len(self.layers), weight=self.weight))
 
 
 Leaf = (

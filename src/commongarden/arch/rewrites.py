@@ -19,7 +19,7 @@ from itertools import pairwise
 
 from commongarden.arch.nodes import Add, Auxiliary, AvgPool, Conv, Node, Parallel, Repeat, Serial, children, label
 from commongarden.arch.trace import Shape, output_shape, trace, window
-from commongarden.errors import ArchError, unknown
+from commongarden.errors import ArchError, check_known
 
 REWRITES = ("pool-behind",)
 Path = tuple[str, ...]
@@ -42,9 +42,7 @@ def rewritten(network: Node, input: Shape, names: Iterable[str]) -> tuple[Node, 
     done. Labels stay, and with them every parameter's name. Raises ArchError for a name that is not known, and for a
     network that does not take such images."""
     wanted = tuple(names)
-    for name in wanted:
-        if name not in REWRITES:
-            raise ArchError(unknown("rewrite", name, REWRITES))
+    check_known("rewrite", wanted, REWRITES, ArchError)
     if "pool-behind" not in wanted:
         return network, ()
     trace(network, input)  # so that a mistake anywhere is told with its full path

@@ -12,7 +12,7 @@ from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from commongarden.arch.nodes import NODES, Node
-from commongarden.errors import ArchError, unknown
+from commongarden.errors import ArchError, check_known
 from commongarden.i18n.language import _
 
 
@@ -32,11 +32,8 @@ def read(text: str) -> Node:
         reason = str(error) or _("nested too deeply")
         raise ArchError(_("not a network's text form: {reason}").format(reason=reason)) from None
     if not isinstance(node, Node):
-        raise ArchError(
-            _("not a network's text form: found {text!r}, accepted: Serial(layers=(...), name='...')").format(
-                text=text[:40]
-            )
-        )
+        message = _("not a network's text form: found {text!r}, accepted: Serial(layers=(...), name='...')")
+        raise ArchError(message.format(text=text[:40]))
     return node
 
 
@@ -66,11 +63,8 @@ def _node(name: str, fields: dict[str, Any]) -> Any:
     hints = _hints(name)
     for key, value in fields.items():
         if key in hints and not _fits(value, hints[key]):
-            raise ArchError(
-                _("{node}: {field}: found {value}, accepted: {accepted}").format(
-                    node=name, field=key, value=repr(value)[:80], accepted=_told(hints[key])
-                )
-            )
+            text = _("{node}: {field}: found {value}, accepted: {accepted}")
+            raise ArchError(text.format(node=name, field=key, value=repr(value)[:80], accepted=_told(hints[key])))
     try:
         return NODES[name](**fields)
     except TypeError as error:  # a field too many or too few
@@ -100,8 +94,7 @@ def _told(hint: Any) -> str:
 def _value(tree: ast.expr) -> Any:
     match tree:
         case ast.Call(func=ast.Name(id=name), args=[], keywords=keywords):
-            if name not in NODES:
-                raise ArchError(unknown("node", name, NODES))
+            check_known("node", [name], NODES, ArchError)
             return _node(name, {str(keyword.arg): _value(keyword.value) for keyword in keywords})
         case ast.Tuple(elts=items):
             return tuple(_value(item) for item in items)
@@ -109,8 +102,5 @@ def _value(tree: ast.expr) -> Any:
             return value
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=value)) if isinstance(value, int | float):
             return -value
-    raise ArchError(
-        _("not a network's text form: found {tree!r}, accepted: nodes, numbers, text, tuples").format(
-            tree=ast.unparse(tree)[:40]
-        )
-    )
+    text = _("not a network's text form: found {tree!r}, accepted: nodes, numbers, text, tuples")
+    raise ArchError(text.format(tree=ast.unparse(tree)[:40]))

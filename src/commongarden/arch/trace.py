@@ -5,6 +5,7 @@ A shape is (height, width, channels) for images and (features,) behind the first
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -56,7 +57,7 @@ class Layer:
     def activation_bytes(self) -> int:
         if isinstance(self.node, External):
             return self.node.activation_bytes
-        return FLOAT_BYTES * _product(self.output)
+        return FLOAT_BYTES * math.prod(self.output)
 
 
 @dataclass(frozen=True)
@@ -147,12 +148,8 @@ def _walk(node: Node, shape: Shape, path: tuple[str, ...], layers: list[Layer]) 
             for name, child in children(node):
                 side = _walk(child, side, (*path, name), layers)
             if len(side) != 1:
-                raise _error(
-                    path,
-                    _("it ends in an image of {side}, accepted: logits, from a dense layer").format(
-                        side=show_shape(side)
-                    ),
-                )
+                text = _("it ends in an image of {side}, accepted: logits, from a dense layer")
+                raise _error(path, text.format(side=show_shape(side)))
             return shape
         case Parallel():
             output = _concatenated(path, [_walk(child, shape, (*path, name), layers) for name, child in children(node)])
@@ -176,12 +173,8 @@ def _leaf(node: Node, shape: Shape, path: tuple[str, ...]) -> tuple[Shape, int, 
         case Conv():
             channels = _image(shape, path)[2]
             if channels % node.groups or node.channels % node.groups:
-                raise _error(
-                    path,
-                    _("{before} channels to {channels} in {groups} groups; both must divide").format(
-                        before=channels, channels=node.channels, groups=node.groups
-                    ),
-                )
+                text = _("{before} channels to {channels} in {groups} groups; both must divide")
+                raise _error(path, text.format(before=channels, channels=node.channels, groups=node.groups))
             height, width = _positions(node, node.dilation, shape, path)
             weights = node.channels * (channels // node.groups) * node.kernel[0] * node.kernel[1]
             return (height, width, node.channels), weights + node.channels * node.bias, weights * height * width
@@ -190,27 +183,19 @@ def _leaf(node: Node, shape: Shape, path: tuple[str, ...]) -> tuple[Shape, int, 
         case AdaptiveAvgPool(size=size):
             return (*size, _image(shape, path)[2]), 0, 0
         case Dense():
-            inputs = _product(shape)
+            inputs = math.prod(shape)
             return (node.features,), inputs * node.features + node.features * node.bias, inputs * node.features
         case BatchNorm():
             return shape, 2 * shape[-1] * node.affine, 0
         case Rescale(scale=scale):
             if len(scale) != shape[-1]:
-                raise _error(
-                    path,
-                    _("found {shape} channels, accepted: {n_scale}, one for each scale and shift").format(
-                        shape=shape[-1], n_scale=len(scale)
-                    ),
-                )
+                text = _("found {shape} channels, accepted: {n_scale}, one for each scale and shift")
+                raise _error(path, text.format(shape=shape[-1], n_scale=len(scale)))
             return shape, 0, 0
         case External():
             if shape != node.input:
-                raise _error(
-                    path,
-                    _("measured at {input}, found {shape}").format(
-                        input=show_shape(node.input), shape=show_shape(shape)
-                    ),
-                )
+                text = _("measured at {input}, found {shape}")
+                raise _error(path, text.format(input=show_shape(node.input), shape=show_shape(shape)))
             return (node.classes,), node.n_params, node.macs
         case _:
             return shape, 0, 0
@@ -251,22 +236,14 @@ def _summed(node: Add, parts: list[tuple[tuple[str, ...], Shape]]) -> Shape:
     body_path, body = parts[0]
     for _path, shape in parts:
         if shape[:-1] != body[:-1]:
-            raise _error(
-                body_path,
-                _("{body} added to {shape}; accepted: equal sizes").format(
-                    body=show_shape(body), shape=show_shape(shape)
-                ),
-            )
+            text = _("{body} added to {shape}; accepted: equal sizes")
+            raise _error(body_path, text.format(body=show_shape(body), shape=show_shape(shape)))
         fits = {"equal": False, "repeat": widest[-1] % shape[-1] == 0, "zeros": True}[node.channels]
         if shape[-1] != widest[-1] and not fits:
             other = next(other[-1] for _, other in parts if other[-1] != body[-1])
             accepted = _('equal channels, channels="zeros", or channels="repeat" where one number divides the other')
-            raise _error(
-                body_path,
-                _("{body} channels added to {other}; accepted: {accepted}").format(
-                    body=body[-1], other=other, accepted=accepted
-                ),
-            )
+            text = _("{body} channels added to {other}; accepted: {accepted}")
+            raise _error(body_path, text.format(body=body[-1], other=other, accepted=accepted))
     return widest
 
 
@@ -284,19 +261,10 @@ def _last_linear(node: Node, path: tuple[str, ...]) -> tuple[str, ...]:
 
 def _image(shape: Shape, path: tuple[str, ...]) -> Shape:
     if len(shape) != 3:
-        raise _error(
-            path,
-            _("found {shape} features, accepted: an image (height x width x channels)").format(shape=show_shape(shape)),
-        )
+        text = _("found {shape} features, accepted: an image (height x width x channels)")
+        raise _error(path, text.format(shape=show_shape(shape)))
     return shape
 
 
 def _error(path: tuple[str, ...], message: str) -> ArchError:
     return ArchError(f"{' / '.join(path)}: {message}")
-
-
-def _product(shape: Shape) -> int:
-    product = 1
-    for side in shape:
-        product *= side
-    return product

@@ -11,6 +11,7 @@ from commongarden.cli import (  # each adds its commands to the group
     ablation,
     bench,
     getting,
+    models,
     networks,
     photos,
     reasons,
@@ -19,4 +20,4 @@ from commongarden.cli import (  # each adds its commands to the group
 )
 from commongarden.cli.group import main
 
-__all__ = ["ablation", "bench", "getting", "main", "networks", "photos", "reasons", "studies", "trust"]
+__all__ = ["ablation", "bench", "getting", "main", "models", "networks", "photos", "reasons", "studies", "trust"]

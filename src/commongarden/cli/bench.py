@@ -13,7 +13,7 @@ from commongarden.cli import options
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, chain, write
 from commongarden.cli.photos import progress
-from commongarden.errors import StudyError, unknown
+from commongarden.errors import StudyError, check_known
 from commongarden.i18n.language import _
 from commongarden.io import terminal
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     option("--rounds", default=6, show_default=True, type=click.IntRange(min=1), help="Trainings by each way."),
     options.epochs(help="Passes over the training part [what takes seconds].", least=1),
     options.resolution(help="Pixels per side that photos are resized to [by arm, else 64].", least=1),
-    options.batch_size(help="Photos per step [by arm, else 32].", least=2, formerly="--batch"),
+    options.batch_size(help="Photos per step [by arm, else 32].", least=2),
     options.workers,
     option("--threads", type=click.IntRange(min=1), help="Threads of the scripts [torch's own choice]."),
     option("--loaders", default=0, show_default=True, type=click.IntRange(min=0), help="Loader processes of scripts."),
@@ -113,9 +113,8 @@ def _measured(
     axes = dict(map(_axis, texts))
     for what, found in (("--data", data is not None), ("--busy", how.busy), ("--timm", how.timm)):
         if axes and found:
-            raise click.UsageError(
-                _("{one} and {two}: found both, accepted: one of them").format(one="--curve", two=what)
-            )
+            text = _("{one} and {two}: found both, accepted: one of them")
+            raise click.UsageError(text.format(one="--curve", two=what))
     if axes and n_named > 1:
         raise click.UsageError(_("--curve: found {n} arms, accepted: one").format(n=n_named))
     with progress() as display:
@@ -131,25 +130,19 @@ def _axis(text: str) -> tuple[str, tuple[int, ...]]:
     from commongarden.benchmarks.rounds import AXES
 
     name, equals, values = text.partition("=")
-    if name not in AXES:
-        raise StudyError(unknown("axis", name, AXES, where="--curve"))
+    check_known("axis", [name], AXES, StudyError, where="--curve")
     if not equals:
         return name, AXES[name]
     least = FEWEST if name == "photos" else 1
     numbers = [int(value) for value in values.split(",") if value.strip().isdecimal()]
     if len(numbers) != len(values.split(",")) or min(numbers) < least:
-        raise StudyError(
-            _("--curve {name}: found {values!r}, accepted: whole numbers from {least}, such as {name}={usual}").format(
-                name=name, values=values, least=least, usual=",".join(map(str, AXES[name]))
-            )
-        )
+        message = _("--curve {name}: found {values!r}, accepted: whole numbers from {least}, such as {name}={usual}")
+        raise StudyError(message.format(name=name, values=values, least=least, usual=",".join(map(str, AXES[name]))))
     return name, tuple(sorted(set(numbers)))
 
 
 def _print(found: Bench) -> None:
-    from rich.table import Table
-
-    from commongarden.io.fitted import Fitted
+    from commongarden.io.fitted import Fitted, columns
     from commongarden.report import speed
 
     console = terminal.console()
@@ -157,9 +150,8 @@ def _print(found: Bench) -> None:
         click.echo(chart.description)
     for place, case in enumerate(() if found.curves else found.cases):
         click.echo(speed.named(case))
-        table = Table(box=None, pad_edge=False)
-        for i, name in enumerate(speed.columns()):
-            table.add_column(name, justify="right" if i else "left", no_wrap=not i)
+        first, *figures = speed.columns()
+        table = columns([first], figures, unbroken=True)
         for row in speed.rows(found, place):
             table.add_row(*row)
         console.print(Fitted(table), highlight=False)

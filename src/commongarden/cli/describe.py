@@ -88,22 +88,11 @@ def rewritten_table(
 
 def print_table(found: dict[str, Any]) -> None:
     """The layers as a table in the terminal, and what they come to."""
-    from rich.table import Table
+    from commongarden.io.fitted import Fitted, columns
 
-    from commongarden.io.fitted import Fitted
-
-    picture = Table(box=None, pad_edge=False)
-    for name in (_("layer"), pgettext("of a layer", "kind")):
-        picture.add_column(name)
-    for name in (
-        pgettext("of a layer", "output"),
-        _("parameters"),
-        "%",
-        _("MACs"),
-        "%",
-        pgettext("receptive", "field"),
-    ):
-        picture.add_column(name, justify="right")
+    texts = [_("layer"), pgettext("of a layer", "kind")]
+    figures = [pgettext("of a layer", "output"), _("parameters"), "%", _("MACs"), "%", pgettext("receptive", "field")]
+    picture = columns(texts, figures)
     for layer in found["layers"]:
         height, width = layer["receptive_field"]
         picture.add_row(
@@ -172,20 +161,17 @@ def difference_table(names: tuple[str, str], found: Difference, shape: Shape, n_
 
 def print_difference(names: tuple[str, str], found: Difference) -> None:
     """What it costs before and after, the edits, and the sentence."""
-    from rich.table import Table
-
-    from commongarden.io.fitted import Fitted
+    from commongarden.io.fitted import Fitted, columns
 
     rows = (_("parameters"), _("MACs"), _("activation bytes"), _("depth"))
-    sizes = Table(box=None, pad_edge=False, title=f"{names[0]} → {names[1]}", title_justify="left")
-    for name in ("", _("before"), _("after"), pgettext("in cost", "change")):
-        sizes.add_column(name, justify="left" if not name else "right")
+    figures = [_("before"), _("after"), pgettext("in cost", "change")]
+    sizes = columns([""], figures, title=f"{names[0]} → {names[1]}", title_justify="left")
     for row, (one, two) in zip(rows, _pairs(found), strict=True):
         if arch.UNKNOWN in (one, two):
             sizes.add_row(row, *(DASH if value == arch.UNKNOWN else f"{value:,}" for value in (one, two)), DASH)
             continue
         sizes.add_row(row, f"{one:,}", f"{two:,}", f"{two - one:+,}" + (f" ({(two - one) / one:+.1%})" if one else ""))
-    edits = Table(box=None, pad_edge=False, show_header=False)
+    edits = columns([], [], show_header=False)
     for edit in found.edits:
         what = " → ".join(dict.fromkeys(_short(part) for part in (edit.before, edit.after) if part is not None))
         path = PATH.join(edit.paths[0][1:]) or edit.paths[0][0]
@@ -222,31 +208,22 @@ def twins_table(found: Sequence[Twin], equal: str, blocks: str, stem: int, order
 
 def print_twins(found: dict[str, Any]) -> None:
     """What the twins cost, with what still differs from the residual form in per cent, and the study file's arms."""
-    from rich.table import Table
+    from commongarden.io.fitted import Fitted, columns
 
-    from commongarden.io.fitted import Fitted
-
-    columns = {
+    costs = {
         "n_params": _("parameters"),
         "macs": _("MACs"),
         "activation_bytes": _("activation bytes"),
         "depth": _("depth"),
     }
-    picture = Table(box=None, pad_edge=False)
-    for name in (_("twin"), _("widths")):
-        picture.add_column(name)
-    for name in columns.values():
-        picture.add_column(name, justify="right")
+    picture = columns([_("twin"), _("widths")], list(costs.values()))
     for twin in found["twins"]:
-        numbers = [f"{twin[key]:,} ({twin['percent_from_residual'][key]:+.2f} %)" for key in columns]
+        numbers = [f"{twin[key]:,} ({twin['percent_from_residual'][key]:+.2f} %)" for key in costs]
         picture.add_row(twin["arch"], twin["widths"], *numbers)
     console = terminal.console()
     console.print(Fitted(picture))
-    click.echo(
-        _("\nPer cent from the residual form; the widths bring {what} nearest. As arms of a study:\n").format(
-            what=columns[found["equal"]]
-        )
-    )
+    text = _("\nPer cent from the residual form; the widths bring {what} nearest. As arms of a study:\n")
+    click.echo(text.format(what=costs[found["equal"]]))
     for twin in found["twins"]:
         name = twin["arch"].removesuffix("_twin")
         keys = ("arch", "widths", "blocks", "stem", "order")

@@ -55,33 +55,27 @@ def _end(outcome: StudyOutcome) -> None:
 
         click.echo(forecast.outcome(outcome.forecast), err=True)
     if outcome.interrupted:
-        click.echo(
-            ngettext(
-                "interrupted with {n} run to go; the same command goes on",
-                "interrupted with {n} runs to go; the same command goes on",
-                outcome.n_missing,
-            ).format(n=outcome.n_missing),
-            err=True,
+        message = ngettext(
+            "interrupted with {n} run to go; the same command goes on",
+            "interrupted with {n} runs to go; the same command goes on",
+            outcome.n_missing,
         )
+        click.echo(message.format(n=outcome.n_missing), err=True)
         sys.exit(130)
     if outcome.n_failed:
-        click.echo(
-            ngettext(
-                "{n} run failed; --retry makes it again",
-                "{n} runs failed; --retry makes them again",
-                outcome.n_failed,
-            ).format(n=outcome.n_failed),
-            err=True,
+        message = ngettext(
+            "{n} run failed; --retry makes it again",
+            "{n} runs failed; --retry makes them again",
+            outcome.n_failed,
         )
+        click.echo(message.format(n=outcome.n_failed), err=True)
     if outcome.n_missing:
-        click.echo(
-            ngettext(
-                "{n} run is still to be made; the same command goes on",
-                "{n} runs are still to be made; the same command goes on",
-                outcome.n_missing,
-            ).format(n=outcome.n_missing),
-            err=True,
+        message = ngettext(
+            "{n} run is still to be made; the same command goes on",
+            "{n} runs are still to be made; the same command goes on",
+            outcome.n_missing,
         )
+        click.echo(message.format(n=outcome.n_missing), err=True)
     if outcome.n_failed or outcome.n_missing:
         sys.exit(1)
 

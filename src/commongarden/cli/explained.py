@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commongarden.cli.options import print_json
-from commongarden.errors import StudyError, unknown
+from commongarden.errors import StudyError, check_known
 from commongarden.i18n.language import _, translate
 
 if TYPE_CHECKING:
@@ -27,9 +27,7 @@ def study(folder: Path, wanted: tuple[str, ...], as_json: bool) -> None:
 
     store = stores.open_store(folder)
     declared = store.study()
-    for name in wanted:
-        if name not in declared.arms:
-            raise StudyError(unknown("arm", name, declared.arms))
+    check_known("arm", wanted, declared.arms, StudyError)
     if len(wanted) == 1:
         raise click.UsageError(_("explain: found one arm, accepted: two of the study's arms, or none"))
     arms = wanted or tuple(declared.arms)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import gettext
 import inspect
 import os
@@ -15,7 +14,7 @@ from typing import Any, TypeVar
 
 import click
 
-from commongarden.errors import CommonGardenError
+from commongarden.errors import CommonGardenError, nearest
 from commongarden.i18n import language
 from commongarden.i18n.language import N_, _
 from commongarden.io import terminal
@@ -23,6 +22,7 @@ from commongarden.io import terminal
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 KEPT = "\b\n"  # click wraps no paragraph that begins so
 FILLER = "\N{WORD JOINER}"
+ALIASES = {"train": "run"}  # of commands, which the help does not list
 
 
 class Formatter(click.HelpFormatter):
@@ -48,12 +48,12 @@ class Context(click.Context):
 class Option(click.Option):
     """An option whose help is looked up in the language in use each time it is shown.
 
-    formerly: an earlier name of it, which works, and of which the help says nothing.
+    also: other names of it, which the help does not show. formerly: an earlier name, which works and gives a note.
     """
 
-    def __init__(self, *args: Any, formerly: str = "", **attributes: Any) -> None:
+    def __init__(self, *args: Any, also: Sequence[str] = (), formerly: str = "", **attributes: Any) -> None:
         super().__init__(*args, **attributes)
-        self.formerly = formerly
+        self.also, self.formerly = tuple(also), formerly
 
     @property
     def help(self) -> str | None:
@@ -64,13 +64,16 @@ class Option(click.Option):
         self._help = text
 
 
+def _with_nearest(message: str, found: object, names: Sequence[str]) -> str:
+    near = nearest(found, names)
+    return f"{message} {_('Did you mean {near!r}?').format(near=near[0])}" if near else message
+
+
 class Choice(click.Choice[str]):
     """One of some words; for a word that is none of them the nearest is offered."""
 
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
-        said = super().get_invalid_choice_message(value, ctx)
-        near = difflib.get_close_matches(str(value), self.choices, n=1, cutoff=0.5)
-        return f"{said} {_('Did you mean {near!r}?').format(near=near[0])}" if near else said
+        return _with_nearest(super().get_invalid_choice_message(value, ctx), value, self.choices)
 
 
 def option(*names: str, **attributes: Any) -> Callable[[Decorated], Decorated]:
@@ -97,15 +100,21 @@ class _Spoken(click.Command):
         )
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Takes options by their earlier names as well, with a note."""
-        now = {one.formerly: one.opts[0] for one in self.params if isinstance(one, Option) and one.formerly}
+        """Takes options by their other names as well, and by their earlier ones with a note."""
+        own = [one for one in self.params if isinstance(one, Option)]
+        earlier = {one.formerly: one.opts[0] for one in own if one.formerly}
+        now = {name: one.opts[0] for one in own for name in one.also} | earlier
         end = args.index("--") if "--" in args else len(args)
         for i, (name, equals, value) in enumerate(arg.partition("=") for arg in args[:end]):
+            if name in earlier:
+                click.echo(_("note: {old} is deprecated; use {new}").format(old=name, new=now[name]), err=True)
             if name in now:
-                note = _("note: {old} is deprecated; use {new}").format(old=name, new=now[name])
-                click.echo(note, err=True)
                 args[i] = f"{now[name]}{equals}{value}"
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            names = [name for one in self.params if isinstance(one, click.Option) for name in one.opts]
+            raise click.UsageError(_with_nearest(error.message, error.option_name, [*names, *now]), ctx) from None
 
     @property
     def help(self) -> str | None:
@@ -135,6 +144,18 @@ class Commands(_Spoken, click.Group):
 
     command_class = Command
     group_class = type
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return super().get_command(ctx, ALIASES.get(cmd_name, cmd_name))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as error:
+            said = _with_nearest(error.message, error.command_name, [*self.commands, *ALIASES])
+            raise click.UsageError(said, ctx) from None
 
     def main(self, args: Sequence[str] | None = None, *more: Any, **extra: Any) -> Any:
         """Runs the program in the language of `--lang`, wherever it stands on the line."""

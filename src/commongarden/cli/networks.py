@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,10 @@ import click
 from commongarden.cli import options
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, chain, no_code, print_json, setting, shape_of, write
-from commongarden.errors import StudyError
+from commongarden.errors import ArchError, StudyError
 from commongarden.i18n.language import _, translate
 from commongarden.io import terminal
+from commongarden.study import origin
 
 if TYPE_CHECKING:
     from commongarden.arch import Serial
@@ -66,9 +68,8 @@ def describe(
         from commongarden import drawing
 
         if as_json:
-            raise click.UsageError(
-                _("{one} and {two}: found both, accepted: one of them").format(one="--svg", two="--json")
-            )
+            text = _("{one} and {two}: found both, accepted: one of them")
+            raise click.UsageError(text.format(one="--svg", two="--json"))
         write(svg, drawing.svg(network, shape, depth=depth, title=_("{arm} at {size}").format(arm=arm, size=size)))
         return
     if depth is not None:
@@ -195,48 +196,76 @@ def audit(
 
 
 @main.command("list")
-@click.argument("pattern", required=False, default="*")
+@click.argument("pattern", required=False)
 @as_json
-def list_architectures(pattern: str, as_json: bool) -> None:
-    """List architectures by name, with parameters and source.
+def list_models(pattern: str | None, as_json: bool) -> None:
+    """List models by name, with parameters and source.
 
-    PATTERN is a part of the name, or has * and ? in it: resnet, vgg*_bn. Counts are at the published input and number
-    of classes.
+    PATTERN is a part of the name, or has * and ? in it: resnet, vgg*_bn, timm:*vit*. With a PATTERN, models of
+    torchvision and timm are listed as well. Counts are at the published input and number of classes.
     """
-    import json
-
     from commongarden import arch
+    from commongarden.errors import nearest
 
-    rows = []
-    for name in arch.matching(pattern):
-        family = arch.FAMILIES[name]
-        cost = family.cost()
-        rows.append(
-            {
-                "name": name,
-                "n_params": cost.n_params,
-                "macs": cost.macs,
-                "input": list(family.input),
-                "classes": family.n_classes,
-                "options": list(family.options),
-                "source": family.source,
-            }
-        )
+    rows: list[dict[str, Any]] = []
+    with suppress(ArchError):  # none of that name here
+        rows += [_family(name) for name in arch.matching(pattern or "*")]
+    if pattern:
+        rows += _of_libraries(f"{pattern}:*" if pattern in origin.LIBRARIES else pattern)
+    if not rows:
+        near = nearest(pattern, arch.FAMILIES)
+        hint = _("; did you mean {near!r}?").format(near=near[0]) if near else ""
+        text = _("list: no model here, in torchvision or in timm is called {pattern!r}{hint}")
+        raise ArchError(text.format(pattern=pattern, hint=hint))
     if as_json:
-        terminal.verbatim(json.dumps(rows, indent=1))
+        print_json(rows)
         return
     width = max(len(str(row["name"])) for row in rows)
     for row in rows:
-        click.echo(f"{row['name']:<{width}}  {row['n_params']:>11,}  {row['source']}")
+        n_params = "" if row["n_params"] is None else f"{row['n_params']:,}"
+        click.echo(f"{row['name']:<{width}}  {n_params:>11}  {row['source']}".rstrip())
+    if not pattern:
+        click.echo(
+            _("More, of torchvision and timm: commongarden list PATTERN, such as resnet or timm:*vit*"), err=True
+        )
+
+
+def _family(name: str) -> dict[str, Any]:
+    from commongarden import arch
+
+    family = arch.FAMILIES[name]
+    cost = family.cost()
+    return {
+        "name": name,
+        "n_params": cost.n_params,
+        "macs": cost.macs,
+        "input": list(family.input),
+        "classes": family.n_classes,
+        "options": list(family.options),
+        "source": family.source,
+    }
+
+
+def _of_libraries(pattern: str) -> list[dict[str, Any]]:
+    from commongarden.train.libraries import library_models
+
+    return [
+        {
+            "name": model.name,
+            "n_params": model.n_params,
+            "pretrained": model.pretrained,
+            "source": _("published weights") if model.pretrained else "",
+        }
+        for model in library_models(pattern)
+    ]
 
 
 def _option(text: str) -> tuple[str, Any]:
     """An option of an architecture as --option takes it."""
     found = options.key_and_value(text)
     if found is None:
-        raise StudyError(
-            _("--option: found {text!r}, accepted: KEY=VALUE, such as --option order=LBA").format(text=text)
-        )
+        message = _("--option: found {text!r}, accepted: KEY=VALUE, such as --option order=LBA")
+        raise StudyError(message.format(text=text))
     return found
 
 

@@ -76,11 +76,8 @@ def _bytes(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
     if text is None:
         return None
     if (found := size_in_bytes(text)) is None:
-        raise StudyError(
-            _("--cache-budget: found {text!r}, accepted: a number with its unit, such as 500MB or 20GB").format(
-                text=text
-            )
-        )
+        message = _("--cache-budget: found {text!r}, accepted: a number with its unit, such as 500MB or 20GB")
+        raise StudyError(message.format(text=text))
     return found
 
 
@@ -151,9 +148,25 @@ def data(*, required: bool = False) -> Decorator:
     )
 
 
+# What is compared
+
+models = option(
+    "--models",
+    multiple=True,
+    also=("--arms", "--model"),
+    metavar="NAME,...",
+    help="Models to compare: plain_flower,inception_flower:LA,timm:convnext_atto,FILE.json, or with a study some of "
+    "its arms; may be repeated.",
+)
+pretrained = option(
+    "--pretrained", is_flag=True, help="Start models of torchvision and timm from their published weights."
+)
+name = option("--name", help="Name of the study, and of its folder in garden/ [that of the data].")
+
 # Values of the recipe
 
 SETTING = "KEY=VALUE"
+DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?|mps")
 seeds = option("--seeds", type=click.IntRange(min=1), help="How many seeds each arm is trained with.")
 lr = option("--lr", type=float, help="Learning rate.")
 settings = option("--set", "settings", multiple=True, metavar=SETTING, help="A recipe value; may be repeated.")
@@ -166,12 +179,12 @@ def epochs(help: str = N_("Passes over the training part."), *, least: int | Non
 
 def resolution(help: str = N_("Pixels per side that photos are resized to."), *, least: int | None = None) -> Decorator:
     """The image size. least: as for `epochs`."""
-    return option("--resolution", type=_whole(least), help=help)
+    return option("--image-size", "resolution", also=("--imgsz", "--resolution"), type=_whole(least), help=help)
 
 
-def batch_size(help: str = N_("Photos per step."), *, least: int | None = None, formerly: str = "") -> Decorator:
-    """Photos per step. least: as for `epochs`. formerly: an earlier name in this command."""
-    return option("--batch-size", type=_whole(least), formerly=formerly, help=help)
+def batch_size(help: str = N_("Photos per step."), *, least: int | None = None) -> Decorator:
+    """Photos per step. least: as for `epochs`."""
+    return option("--batch-size", also=("--batch",), type=_whole(least), help=help)
 
 
 def _whole(least: int | None) -> Any:
@@ -194,9 +207,18 @@ dry_run = chain(
 )
 
 
+def _device(ctx: click.Context, parameter: click.Parameter, name: str | None) -> str | None:
+    """Refuses what is no device anywhere, before torch is loaded, which knows those of this machine."""
+    if name is None or DEVICE.fullmatch(name):
+        return name
+    near = " " + _("Did you mean {near!r}?").format(near="cuda") if name in ("gpu", "0", "nvidia") else ""
+    text = _("--device: found {name!r}, accepted: auto, cpu, cuda, cuda:1 (the second GPU), mps.")
+    raise StudyError(text.format(name=name) + near)
+
+
 def device(default: str | None, help: str = N_("auto, cpu, cuda, cuda:1, mps.")) -> Decorator:
     """Where networks are trained or timed."""
-    return option("--device", default=default, show_default=default is not None, help=help)
+    return option("--device", default=default, show_default=default is not None, callback=_device, help=help)
 
 
 running_options = chain(yes, out, workers, device("auto"), keep_going)
@@ -232,6 +254,11 @@ n_photos = option(
     "--photos", default=1000, show_default=True, type=click.IntRange(min=1), help="Photos in the training part."
 )
 
+# What a study trained
+
+model = option("--model", metavar="NAME", help="Which model of the study [the best one].")
+one_seed = option("--seed", type=int, help="One run of the model [all its runs together].")
+
 # Files
 
 _file = click.Path(path_type=Path, dir_okay=False)
@@ -264,9 +291,8 @@ def key_and_value(text: str) -> tuple[str, Any] | None:
 def shape_of(text: str) -> tuple[int, int, int]:
     parts = text.lower().split("x")
     if len(parts) not in (2, 3) or not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise StudyError(
-            _("--input: found {text!r}, accepted: HEIGHTxWIDTHxCHANNELS, such as 96x96x3").format(text=text)
-        )
+        message = _("--input: found {text!r}, accepted: HEIGHTxWIDTHxCHANNELS, such as 96x96x3")
+        raise StudyError(message.format(text=text))
     height, width, channels = (*map(int, parts), 3)[:3]
     return height, width, channels
 

@@ -24,24 +24,31 @@ if TYPE_CHECKING:
 
 
 @main.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("trained", metavar="STUDY|RUN", type=click.Path(path_type=Path))
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
 @option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="Classes per photo.")
+@options.model
+@options.one_seed
 @option("--csv", "as_csv", is_flag=True, help="Print CSV (the default).")
 @no_code
 @as_json
-def predict(run: Path, photos: tuple[Path, ...], top: int, as_csv: bool, as_json: bool) -> None:
-    """Name the most probable classes of PHOTOS (files or folders) by a finished RUN (DIR/runs/ARM/SEED)."""
+def predict(
+    trained: Path, photos: tuple[Path, ...], top: int, model: str | None, seed: int | None, as_csv: bool, as_json: bool
+) -> None:
+    """Predict the classes of PHOTOS (files or folders).
+
+    By the best model of the study in the folder STUDY, all its runs together, or by one finished RUN
+    (STUDY/runs/MODEL/SEED).
+    """
     import csv
 
-    from commongarden.inference import predictor
+    from commongarden.inference import ensemble, predictor
     from commongarden.io import csv_cells
 
     if as_csv and as_json:
-        raise click.UsageError(
-            _("{one} and {two}: found both, accepted: one of them").format(one="--csv", two="--json")
-        )
-    predictions = predictor.predict(predictor.load(run), photos, top=top)
+        message = _("{one} and {two}: found both, accepted: one of them")
+        raise click.UsageError(message.format(one="--csv", two="--json"))
+    predictions = predictor.predictions(ensemble.load(trained, model=model, seed=seed), photos, top=top)
     n_broken = 0
     if as_json:
         rows = list(predictions)
@@ -68,14 +75,12 @@ def predict(run: Path, photos: tuple[Path, ...], top: int, as_csv: bool, as_json
                 click.echo(_("left out: {reason}").format(reason=row.error), err=True)
     for text, n in Counter(row.warning for row in warned).items():
         first = next(row.photo for row in warned if row.warning == text)
-        click.echo(
-            ngettext(
-                "warning: {n} photo ({path}): {reason}; its brightness may be wrong",
-                "warning: {n} photos, such as {path}: {reason}; their brightness may be wrong",
-                n,
-            ).format(n=n, path=first, reason=translate(text)),
-            err=True,
+        message = ngettext(
+            "warning: {n} photo ({path}): {reason}; its brightness may be wrong",
+            "warning: {n} photos, such as {path}: {reason}; their brightness may be wrong",
+            n,
         )
+        click.echo(message.format(n=n, path=first, reason=translate(text)), err=True)
     if n_broken:
         sys.exit(1)
 
@@ -177,11 +182,10 @@ def cache(clear: bool, cache_dir: Path | None, as_json: bool) -> None:
         terminal.verbatim(json.dumps({"folder": str(folder), "entries": rows}, indent=1, default=str))
         return
     size = sum(entry.bytes for entry in entries) / 1e6
-    click.echo(
-        ngettext(
-            "{folder}: {n} set of images, {size:,.1f} MB", "{folder}: {n} sets of images, {size:,.1f} MB", len(entries)
-        ).format(folder=folder, n=len(entries), size=size)
+    text = ngettext(
+        "{folder}: {n} set of images, {size:,.1f} MB", "{folder}: {n} sets of images, {size:,.1f} MB", len(entries)
     )
+    click.echo(text.format(folder=folder, n=len(entries), size=size))
     for entry in entries:
         translate = ngettext(
             "{root}: {n:,} photo at {width}x{height}, {size:,.1f} MB",

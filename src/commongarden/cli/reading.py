@@ -39,9 +39,8 @@ def ask_layout(error: AmbiguousError) -> str:
             return text.removeprefix("--layout ").strip()
         if text.strip().isdecimal() and 1 <= int(text) <= len(values):
             return values[int(text) - 1]
-        raise click.UsageError(
-            _("found {text!r}, accepted: a number from 1 to {n}, or a layout as shown").format(text=text, n=len(values))
-        )
+        message = _("found {text!r}, accepted: a number from 1 to {n}, or a layout as shown")
+        raise click.UsageError(message.format(text=text, n=len(values)))
 
     chosen: str = click.prompt(_("Choose a layout"), value_proc=answer, err=True)
     return chosen

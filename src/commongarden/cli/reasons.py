@@ -25,7 +25,7 @@ MOST_ROWS = 12
 timing_options = chain(
     option("--study", help="A study, its file or its folder: its arms may be named, its recipe is used."),
     options.input_size(None, help="Height x width x channels [the study's resolution, else 64x64x3]."),
-    options.batch_size(help="Photos per step [the recipe's].", least=2, formerly="--batch"),
+    options.batch_size(help="Photos per step [the recipe's].", least=2),
     options.classes(least=2, default=None, help="How many classes [the study's, else 5]."),
     options.order(),
     options.settings,
@@ -96,9 +96,8 @@ def explain(
         explained.study(Path(what[0]), what[1:], as_json)
         return
     if len(what) != 2:
-        raise click.UsageError(
-            _("explain: found {n} arguments, accepted: ARM ARM, DIR, or DIR ARM ARM").format(n=len(what))
-        )
+        message = _("explain: found {n} arguments, accepted: ARM ARM, DIR, or DIR ARM ARM")
+        raise click.UsageError(message.format(n=len(what)))
     timing = _timing(list(what), measured, keep, as_json, memory=False, operators=False, **how)
     from commongarden.explain import tables
     from commongarden.explain import time as times
@@ -159,10 +158,8 @@ def _timing(
     from commongarden.profiling.processes import time_arms
 
     if not as_json:
-        click.echo(
-            _("timing {arms}: {n} steps of each").format(arms=", ".join(candidates), n=how["repeats"] * how["rounds"]),
-            err=True,
-        )
+        text = _("timing {arms}: {n} steps of each")
+        click.echo(text.format(arms=", ".join(candidates), n=how["repeats"] * how["rounds"]), err=True)
     timing = time_arms(
         candidates,
         classes,
@@ -242,12 +239,10 @@ def _bytes(text: str) -> int:
 
 
 def _print_profiles(timing: Timing, depth: int, free: int | None) -> None:
-    from rich.table import Table
-
     from commongarden.explain import noise, profile, roofline
     from commongarden.explain import time_sentences as saying
     from commongarden.explain.memory import need
-    from commongarden.io.fitted import Fitted
+    from commongarden.io.fitted import Fitted, columns
 
     console, roof = terminal.console(), roofline.roofs(timing)
 
@@ -257,9 +252,8 @@ def _print_profiles(timing: Timing, depth: int, free: int | None) -> None:
             (_("block"), found.blocks, True),
             (pgettext("of a layer", "kind"), found.kinds, False),
         ):
-            picture = Table(box=None, pad_edge=False)
-            for i, name in enumerate(saying.columns(title)):
-                picture.add_column(name, justify="right" if i else "left", no_wrap=not i)
+            first, *figures = saying.columns(title)
+            picture = columns([first], figures, unbroken=True)
             for row in rows:
                 picture.add_row(*saying.cells(row, is_block))
             console.print(Fitted(picture), highlight=False)
@@ -273,23 +267,16 @@ def _print_profiles(timing: Timing, depth: int, free: int | None) -> None:
 
 
 def _print_split(timing: Timing, split: TimeSplit) -> None:
-    from rich.table import Table
-
     from commongarden.explain import noise
     from commongarden.explain import time_sentences as saying
-    from commongarden.io.fitted import Fitted
+    from commongarden.io.fitted import Fitted, columns
 
     console = terminal.console()
 
     click.echo(saying.sentence(split))
     console.print()
-    picture = Table(box=None, pad_edge=False)
-    picture.add_column(_("part"))
-    for name in (
-        _("{arm} ms").format(arm=split.one), _("{arm} ms").format(arm=split.two), _("difference ms"),
-        _("95 % of all"), _("% of slower step"),
-    ):  # fmt: skip
-        picture.add_column(name, justify="right")
+    both = [_("{arm} ms").format(arm=arm) for arm in (split.one, split.two)]
+    picture = columns([_("part")], [*both, _("difference ms"), _("95 % of all"), _("% of slower step")])
     for part in split.parts[:MOST_ROWS]:
         picture.add_row(
             saying.part_name(part),

@@ -11,14 +11,12 @@ import click
 from commongarden.cli import options
 from commongarden.cli.execution import carry_out, print_results
 from commongarden.cli.group import main, option
-from commongarden.cli.options import as_json, chain, no_code, setting
-from commongarden.errors import ArchError, StudyError
+from commongarden.cli.options import as_json, chain, no_code
 from commongarden.i18n.language import N_, _
 from commongarden.io import terminal
 
 if TYPE_CHECKING:
-    from commongarden.study import Study
-    from commongarden.study.arm import Arm
+    pass
 
 STATES = {"finished": N_("finished"), "failed": N_("failed"), "under way": N_("under way"), "missing": N_("missing")}
 
@@ -27,11 +25,10 @@ STATES = {"finished": N_("finished"), "failed": N_("failed"), "under way": N_("u
 @click.argument("study", required=False)
 @chain(
     options.data(),
+    options.models,
+    options.pretrained,
+    options.name,
     options.reading_options,
-    option(
-        "--arms",
-        help="Arms of the study to take, or without a study architectures: plain_flower,inception_flower:LA,FILE.json.",
-    ),
     options.seeds,
     option("--folds", type=click.IntRange(min=2), help="Folds in place of seeds, for few photos."),
     option("--vary", help="What differs between seeds: some of init,order,split [init,order]."),
@@ -64,19 +61,6 @@ STATES = {"finished": N_("finished"), "failed": N_("failed"), "under way": N_("u
     as_json,
 )
 def run(
-    study: str | None,
-    data: str | None,
-    layout: str | None,
-    group_by: str | None,
-    merge_classes: bool,
-    arms: str | None,
-    seeds: int | None,
-    folds: int | None,
-    vary: str | None,
-    seed: int | None,
-    tune: int | None,
-    grey_range: tuple[float, float] | None,
-    settings: tuple[str, ...],
     until: str | None,
     budget: str | None,
     stop_hopeless: bool,
@@ -94,27 +78,19 @@ def run(
     cache_dir: Path | None,
     cache_budget: int | None,
     as_json: bool,
-    **recipe: Any,
+    **asked: Any,
 ) -> None:
     """Train every arm with every seed and write the report.
 
     STUDY is a study file or a built-in study (demo, flowers). The same command goes on where it stopped;
     more seeds, arms or contrasts are added to what is there. The last line printed is the report's path.
     """
-    import dataclasses
-
     from commongarden import study as studies
+    from commongarden.cli.declaring import Asked, declared
     from commongarden.runner.options import RunOptions
-    from commongarden.study import origin
 
-    values = {key: value for key, value in recipe.items() if value is not None} | dict(map(setting, settings))
-    wanted = _declared(study, data, arms, seeds, seed, values, folds, vary, tune, grey_range)
-    reading = studies.with_options(wanted.reading, layout, group_by, merge_classes)
-    wanted = dataclasses.replace(wanted, reading=reading)
-    for name, arm in wanted.arms.items():
-        origin.check_allowed(arm.arch)
-        if arm.origin is None:
-            _check_network(name, arm)
+    recipe = {key: asked.pop(key) for key in ("epochs", "resolution", "batch_size", "lr")}
+    wanted = declared(Asked(**asked, recipe=recipe))
     how = RunOptions(
         cache_dir=cache_dir,
         n_workers=workers,
@@ -124,7 +100,7 @@ def run(
         tensorboard=tensorboard,
         until=until,
         budget=budget,
-        most_seeds=seeds,
+        most_seeds=asked["seeds"],
         stop_at_futility=stop_hopeless,
         maps=not no_maps,
         cache_budget=cache_budget,
@@ -134,76 +110,8 @@ def run(
     if dry_run:
         terminal.verbatim(studies.editable(wanted, full=full))
         return
-
-    carry_out(
-        wanted,
-        out or Path("garden") / studies.folder_name(wanted),
-        how,
-        log=log,
-        as_json=as_json,
-        yes=yes,
-    )
-
-
-def _check_network(name: str, arm: Arm) -> None:
-    """Refuses an option that no network can be built with, before anything is done."""
-    try:
-        arm.network(2)
-    except ArchError as error:
-        raise StudyError(f"arms.{name}: {error}") from None
-
-
-def _declared(
-    study: str | None,
-    data: str | None,
-    arms: str | None,
-    seeds: int | None,
-    seed: int | None,
-    values: dict[str, Any],
-    folds: int | None = None,
-    vary: str | None = None,
-    tune: int | None = None,
-    grey_range: tuple[float, float] | None = None,
-) -> Study:
-    """The study that the command line declares: a study file with changes, or one made of architectures."""
-    import dataclasses
-
-    from commongarden import study as studies
-    from commongarden.study.recipe import override
-
-    names = [name.strip() for name in arms.split(",") if name.strip()] if arms is not None else None
-    if study is None and data is None:
-        raise StudyError(
-            _("run: found neither STUDY nor --data; accepted: run demo, run STUDY.toml, run --data PHOTOS")
-        )
-    wanted = studies.of_architectures(data or "", names) if study is None else studies.read(study)
-    if study is not None and names is not None:
-        wanted = studies.choose_arms(wanted, names)
-    changes: dict[str, Any] = {"recipe": override(wanted.recipe, values, where="recipe")} if values else {}
-    if data is not None:
-        changes["data"] = data
-    if seeds is not None and (folds or wanted.folds):
-        raise StudyError(studies.both(seeds, folds or wanted.folds))
-    if seeds is not None:
-        changes["seeds"] = studies.run_seeds(seeds)
-    if folds is not None:
-        changes |= {"folds": folds, "seeds": studies.run_seeds(folds)}
-    if vary is not None:
-        changes["vary"] = tuple(name.strip() for name in vary.split(",") if name.strip())
-    if seed is not None:
-        changes["seed"] = seed
-    if grey_range is not None:
-        changes["range"] = grey_range
-    if tune is not None:
-        changes["tuning"] = dataclasses.replace(wanted.tuning or studies.Tuning(), runs=tune)
-    wanted = dataclasses.replace(wanted, **changes)
-    if not wanted.data:
-        raise StudyError(
-            _("study {name!r} names no data; accepted: --data FOLDER, or data = in its [study]").format(
-                name=wanted.name
-            )
-        )
-    return wanted
+    folder = out or Path("garden") / studies.folder_name(wanted)
+    carry_out(wanted, folder, how, log=log, as_json=as_json, yes=yes)
 
 
 @main.command()

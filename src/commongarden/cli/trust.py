@@ -43,9 +43,8 @@ def verify(directory: Path, as_json: bool) -> None:
         print_json(table)
     else:
         for one in found.found:
-            click.echo(
-                _("{kind}: {path}: {why}").format(kind=_(KINDS[one.kind]), path=one.path, why=translate(one.why))
-            )
+            message = _("{kind}: {path}: {why}")
+            click.echo(message.format(kind=_(KINDS[one.kind]), path=one.path, why=translate(one.why)))
         runs = ngettext("{n} run", "{n} runs", found.n_runs).format(n=found.n_runs)
         files = ngettext("{n:,} file", "{n:,} files", found.n_files).format(n=found.n_files)
         text = (
@@ -95,6 +94,5 @@ def replay(run: Path, device: str | None, cache_dir: Path | None, as_json: bool)
 def _differs(what: Coded, stored: Coded, again: Coded) -> str:
     if not stored:
         return _("{what}: {again}").format(what=translate(what), again=translate(again))
-    return _("{what}: {stored} stored, {again} now").format(
-        what=translate(what), stored=translate(stored), again=translate(again) or "-"
-    )
+    text = _("{what}: {stored} stored, {again} now")
+    return text.format(what=translate(what), stored=translate(stored), again=translate(again) or "-")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import posixpath
 import re
 from collections import defaultdict
@@ -14,7 +13,7 @@ from pathlib import Path
 from commongarden.data import classes, fixes, groups, image, losses, regular, table
 from commongarden.data.headers import looked_at
 from commongarden.data.listing import ACCEPTED, Candidate, in_folder, in_table
-from commongarden.errors import DataError
+from commongarden.errors import DataError, nearest
 from commongarden.i18n.coded import NOTHING, Coded
 from commongarden.i18n.language import N_, _
 from commongarden.io.terminal import NOT_IN_NAMES
@@ -227,7 +226,7 @@ def _why_not(path: Path) -> str:
         siblings = [entry.name for entry in path.parent.iterdir() if entry.is_dir() or entry.suffix.lower() == ".csv"]
     except OSError:
         siblings = []
-    near = difflib.get_close_matches(path.name, siblings, n=1, cutoff=0.5)
+    near = nearest(path.name, siblings)
     return _("no such folder or file") + (
         _("; did you mean {near!r}?").format(near=(path.parent / near[0]).as_posix()) if near else ""
     )

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from commongarden.arch import Serial, Shape
 from commongarden.errors import StudyError
 from commongarden.i18n.language import _, translate
-from commongarden.inference.predictor import Predictor, load
+from commongarden.inference.predictor import Predictor, load_run
 from commongarden.records import inspection
 from commongarden.study.recipe import Recipe
 from commongarden.train import streams
@@ -81,7 +81,7 @@ def export_arm(arm: str, network: Serial, n_classes: int, input: Shape, out: Pat
 def export_run(run: str | Path, out: Path | None = None) -> Exported:
     """A finished run's network with its preprocessing. Raises StoreError, StudyError."""
     _check_packages()
-    predictor = load(run)
+    predictor = load_run(run)
     height, width, channels = predictor.input
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (max(BATCHES), channels, height, width), dtype=torch.uint8, generator=generator)

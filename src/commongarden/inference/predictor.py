@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -67,26 +68,23 @@ class Predictor(nn.Module):
         return torch.from_numpy(array.copy()).permute(2, 0, 1).unsqueeze(0)
 
 
-def load(run: str | Path) -> Predictor:
-    """Loads the network of a finished run, ready to predict.
+class Classifies(Protocol):
+    """What predicts: a `Predictor`, or an `Ensemble`."""
 
-    Args:
-        run: the folder of the run, DIR/runs/ARM/SEED.
+    run: Run
+    classes: tuple[str, ...]
 
-    Returns:
-        The network in evaluation mode on the CPU, with the preprocessing that it was trained with.
+    def preprocess(self, photo: str | Path) -> Tensor: ...
 
-    Raises:
-        StoreError: the folder holds no finished run, or its files are damaged.
-        ArchError: the network's own code is missing, has changed or raises an error.
-    """
+    def __call__(self, pixels: Tensor) -> Tensor: ...
+
+
+def load_run(run: str | Path) -> Predictor:
+    """The network of the finished run in this folder, in evaluation mode on the CPU. Raises StoreError, ArchError."""
     directory = Path(run)
     if not (directory / "run.json").is_file():
-        raise StoreError(
-            _("{directory}: no run.json in it; accepted: the folder of a finished run, DIR/runs/ARM/SEED").format(
-                directory=directory
-            )
-        )
+        text = _("{directory}: no run.json in it; accepted: the folder of a study or of a finished run (runs/ARM/SEED)")
+        raise StoreError(text.format(directory=directory))
     record = read_run(directory)
     if record.failure is not None:
         raise StoreError(
@@ -107,20 +105,25 @@ def load(run: str | Path) -> Predictor:
     return Predictor(record, classifier).eval()
 
 
-def predict(predictor: Predictor, photos: Sequence[str | Path], *, top: int = 3) -> Iterator[Prediction]:
-    """Classifies photos one by one.
+def predict(predictor: Classifies, photos: Sequence[str | Path], *, top: int = 3) -> list[Prediction]:
+    """Classifies photos.
 
     Args:
-        predictor: a loaded run (`load`).
+        predictor: a loaded run or study (`load`).
         photos: image files, and folders for all image files in them.
         top: how many classes of each photo, the most probable first.
 
-    Yields:
+    Returns:
         One prediction for each photo, in order. A file that cannot be read has no classes but an `error`.
 
     Raises:
         DataError: a path does not exist, or a folder holds no image file.
     """
+    return list(predictions(predictor, photos, top=top))
+
+
+def predictions(predictor: Classifies, photos: Sequence[str | Path], *, top: int = 3) -> Iterator[Prediction]:
+    """As `predict`, each prediction as soon as it is made."""
     for path in _files(photos):
         try:
             pixels = predictor.preprocess(path)

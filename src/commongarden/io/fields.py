@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from commongarden.errors import StudyError, unknown
+from commongarden.errors import StudyError, check_known, unknown
 from commongarden.i18n.language import N_, _
 
 T = TypeVar("T")
@@ -29,9 +29,7 @@ def convert(kind: type[T], values: Mapping[str, Any], *, where: str) -> T:
     Raises StudyError for an unknown key (with the nearest one) and for a value of the wrong type.
     """
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
-    for key in values:
-        if key not in names:
-            raise StudyError(unknown("key", key, names, where=where))
+    check_known("key", values, names, StudyError, where=where)
     hints = get_type_hints(kind)
     for key, value in values.items():
         listed = get_origin(hints[key]) is tuple
@@ -44,10 +42,9 @@ def convert(kind: type[T], values: Mapping[str, Any], *, where: str) -> T:
             msgspec.convert(value, hints[key])
         except msgspec.ValidationError as error:
             accepted = ACCEPTED.get(get_origin(hints[key]) or hints[key])
+            text = _("{where}.{key}: found {value!r}, accepted: {accepted}")
             raise StudyError(
-                _("{where}.{key}: found {value!r}, accepted: {accepted}").format(
-                    where=where, key=key, value=value, accepted=_(accepted) if accepted else error
-                )
+                text.format(where=where, key=key, value=value, accepted=_(accepted) if accepted else error)
             ) from None
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]
         if field.name not in values and field.default is field.default_factory is dataclasses.MISSING:

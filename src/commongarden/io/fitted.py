@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.measure import Measurement
@@ -12,6 +13,17 @@ from rich.table import Column, Table
 from rich.text import Text
 
 UNBOUNDED = 100_000  # columns
+
+
+def columns(texts: Sequence[str], figures: Sequence[str], *, unbroken: bool = False, **look: Any) -> Table:
+    """A table without lines and still without rows: columns of text, then columns of figures. unbroken: texts stay on
+    one line."""
+    table = Table(box=None, pad_edge=False, **look)
+    for name in texts:
+        table.add_column(name, no_wrap=unbroken)
+    for name in figures:
+        table.add_column(name, justify="right")
+    return table
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
-"""Files of arrays (.npz), read without trusting what they say of themselves: no pickle, no more memory than they fill.
+"""Files of arrays (.npz), written, and read without trusting what they say of themselves: no pickle, no more memory
+than they fill.
 
 A header that promises more than its entry holds would make NumPy reserve it before it finds out, and a small archive
 may unpack to any size; both are refused beforehand.
@@ -7,6 +8,7 @@ may unpack to any size; both are refused beforehand.
 from __future__ import annotations
 
 import io
+import math
 import zipfile
 from pathlib import Path
 
@@ -17,6 +19,13 @@ from commongarden.i18n.language import _
 from commongarden.io.limits import Limit
 
 
+def packed(**arrays: np.ndarray) -> bytes:
+    """Arrays by name as the bytes of such a file, nothing pickled."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
 def read(path: Path, data: bytes, limit: Limit) -> dict[str, np.ndarray]:
     """The arrays in the bytes of an .npz file, by name. Raises StoreError where they are more than the limit allows,
     and what `reader.BROKEN` lists where they are none."""
@@ -24,11 +33,8 @@ def read(path: Path, data: bytes, limit: Limit) -> dict[str, np.ndarray]:
         entries = archive.infolist()
         size = sum(entry.file_size for entry in entries)
         if size > limit.unpacked or len(entries) > limit.members:
-            raise StoreError(
-                _("{where}: found {n:,} arrays of {size:,} bytes; accepted: up to {most:,} bytes").format(
-                    where=path, n=len(entries), size=size, most=limit.unpacked
-                )
-            )
+            text = _("{where}: found {n:,} arrays of {size:,} bytes; accepted: up to {most:,} bytes")
+            raise StoreError(text.format(where=path, n=len(entries), size=size, most=limit.unpacked))
         return {entry.filename.removesuffix(".npy"): _array(archive, entry) for entry in entries}
 
 
@@ -46,9 +52,7 @@ def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
         shape, fortran, dtype = readers[version](stream)
         if dtype.hasobject or (dtype.itemsize == 0 and dtype.kind not in "US"):
             raise ValueError(f"{entry.filename} holds {dtype}")
-        count = 1
-        for length in shape:
-            count *= length
+        count = math.prod(shape)
         wanted = count * dtype.itemsize
         if wanted > entry.file_size:
             raise ValueError(f"{entry.filename} promises {wanted:,} bytes and has fewer than {entry.file_size:,}")

@@ -101,11 +101,8 @@ def contents(path: Path, limit: Limit, absent: str = CANNOT_BE_READ) -> bytes:
     except OSError as error:
         raise StoreError(_(absent).format(path=path, reason=error.strerror or error)) from None
     if max(status.st_size, len(data)) > limit.n_bytes:
-        raise StoreError(
-            _("{path}: found {size:,} bytes; accepted: up to {most:,} bytes, the most that such a file needs").format(
-                path=path, size=max(status.st_size, len(data)), most=limit.n_bytes
-            )
-        )
+        text = _("{path}: found {size:,} bytes; accepted: up to {most:,} bytes, the most that such a file needs")
+        raise StoreError(text.format(path=path, size=max(status.st_size, len(data)), most=limit.n_bytes))
     return data
 
 
@@ -128,12 +125,11 @@ def listed(folder: Path) -> Digests | None:
     lines = data.split("\n")[:-2]
     text = "".join(f"{line}\n" for line in lines)
     if data != f"{text}# {digest(text.encode())}\n":
-        raise StoreError(
-            _(
-                "{path}: is torn or was changed; accepted: the list as commongarden wrote it, or none, and files are "
-                "then read without being checked"
-            ).format(path=path)
+        message = _(
+            "{path}: is torn or was changed; accepted: the list as commongarden wrote it, or none, and files are "
+            "then read without being checked"
         )
+        raise StoreError(message.format(path=path))
     found: Digests = {}
     for line in lines:
         value, _two_spaces, name = line.partition("  ")

@@ -246,11 +246,8 @@ def greys(manifest: Manifest) -> list[str]:
         return [text.format(n=f"{deep.n_photos:,}")]
     low, high = map(value, manifest.range)
     if deep is None:
-        return [
-            _("range {low} to {high}: no effect, since no photo has more than 8 bits per channel").format(
-                low=low, high=high
-            )
-        ]
+        text = _("range {low} to {high}: no effect, since no photo has more than 8 bits per channel")
+        return [text.format(low=low, high=high)]
     text = ngettext(
         "{n} photo has more than 8 bits per channel, with values from {least} to {most}: {low} is black and {high} "
         "white (--range LOW-HIGH sets other values)",
@@ -272,9 +269,8 @@ def greys(manifest: Manifest) -> list[str]:
 def scaled(range: Range) -> str:
     """How grey values became pixels, in a sentence for the report."""
     low, high = map(value, range)
-    return _("Of photos with more than 8 bits per channel, the values {low} to {high} were scaled to 0 to 255.").format(
-        low=low, high=high
-    )
+    text = _("Of photos with more than 8 bits per channel, the values {low} to {high} were scaled to 0 to 255.")
+    return text.format(low=low, high=high)
 
 
 def value(number: float) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -98,9 +97,7 @@ def to_bytes(signals: Signals) -> bytes:
     if signals.notes:
         arrays["notes"] = _text(signals.notes)
         arrays["note_codes"] = np.frombuffer(msgspec.json.encode([note.code for note in signals.notes]), np.uint8)
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
+    return npz.packed(**arrays)
 
 
 def from_file(path: Path, data: bytes, limit: Limit) -> Signals:

@@ -50,11 +50,8 @@ def parse(text: str) -> Budget:
         seconds = sum(float(number) * UNITS[unit] for number, unit in parts)
         if seconds:
             return Budget(compact, seconds=seconds)
-    raise StudyError(
-        _("--budget: found {text!r}, accepted: a time (90s, 30m, 2h, 1h30m) or a number of runs (40runs)").format(
-            text=text
-        )
-    )
+    message = _("--budget: found {text!r}, accepted: a time (90s, 30m, 2h, 1h30m) or a number of runs (40runs)")
+    raise StudyError(message.format(text=text))
 
 
 def spending(until: str | None, budget: str | None, most: int) -> Spending | None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from commongarden.records.findings import Audit
+from commongarden.runner import plan
 from commongarden.runner.display import Display
+from commongarden.runner.events import Job
 from commongarden.runner.forecast import Forecast
+from commongarden.runner.prepared_data import PreparedData
 from commongarden.stats.raced import Raced
+from commongarden.study import Study
 
 
 @dataclass(frozen=True)
@@ -26,3 +30,9 @@ class Callbacks:
     confirm: Callable[[Forecast], bool] | None = None
     audit_note: Callable[[str, Audit], str] = lambda arm, audit: ""
     interim_note: Callable[[Raced, int], str] = lambda raced, number: ""
+
+    def begin(self, study: Study, prepared: PreparedData, jobs: Sequence[Job], n_workers: int) -> None:
+        """Shows that these runs begin, so many at a time."""
+        n_train, n_classes = len(prepared.train), len(prepared.manifest.classes)
+        sizes = {job: plan.work(study, job, n_train, n_classes) for job in jobs}
+        self.display.begin(sizes, {job: plan.recipe_of(study, job).epochs for job in jobs}, n_workers)

@@ -13,11 +13,11 @@ from typing import Protocol, Self
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 from rich.text import Text
 
 from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import _, ngettext, translate
+from commongarden.io import fitted
 from commongarden.records import Epoch, Run
 from commongarden.records.classic_log import classic_log
 from commongarden.runner.events import (
@@ -119,9 +119,8 @@ def name_of(job: Job) -> str:
 
 def died(job: Job, cause: Coded) -> str:
     """Said where a run loses its worker."""
-    return _("{run}: {cause}; another one goes on from the last checkpoint").format(
-        run=name_of(job), cause=translate(cause)
-    )
+    text = _("{run}: {cause}; another one goes on from the last checkpoint")
+    return text.format(run=name_of(job), cause=translate(cause))
 
 
 def outcome(run: Run) -> str:
@@ -151,9 +150,7 @@ class LiveDisplay:
         self.live.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.live.stop()
 
     def prepare(self, what: str, done: int, total: int) -> None:
@@ -190,23 +187,15 @@ class LiveDisplay:
 
     def _picture(self) -> Group:
         assert self.left is not None
-        table = Table(box=None, pad_edge=False)
-        table.add_column(_("run"))
-        for name in (_("epoch"), _("cost"), _("accuracy"), _("images/s")):
-            table.add_column(name, justify="right")
+        table = fitted.columns([_("run")], [_("epoch"), _("cost"), _("accuracy"), _("images/s")])
         for job, event in self.running.items():
             name, of = name_of(job), self.left.epochs[job]
             match event:
                 case Started():
                     table.add_row(name, _("starts"), "", "", "")
-                case Stepped():
-                    table.add_row(
-                        name,
-                        f"{event.epoch - 1 + event.step / event.steps_per_epoch:.1f}/{of}",
-                        f"{event.loss:.3f}",
-                        f"{event.accuracy:.1%}",
-                        f"{event.images_per_second:.0f}",
-                    )
+                case Stepped(_job, epoch, step, steps, loss, accuracy, speed):
+                    figures = f"{loss:.3f}", f"{accuracy:.1%}", f"{speed:.0f}"
+                    table.add_row(name, f"{epoch - 1 + step / steps:.1f}/{of}", *figures)
                 case EpochDone(epoch=epoch, images_per_second=speed):
                     figures = f"{epoch.train_loss:.3f}", f"{epoch.train_accuracy:.1%}", f"{speed:.0f}"
                     table.add_row(name, f"{epoch.epoch}/{of}", *figures)
@@ -225,9 +214,7 @@ class PlainDisplay:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         return None
 
     def prepare(self, what: str, done: int, total: int) -> None:

@@ -95,12 +95,11 @@ def check_space(store: Store, plan: Forecast) -> None:
     needed = int((n_runs + CHECKPOINTS * plan.n_workers) * plan.disk_bytes / plan.n_runs)
     free = shutil.disk_usage(store.root).free
     if free < needed:
-        raise StoreError(
-            _(
-                "{root}: {needed:,.0f} MB are needed for {n} runs and their checkpoints, {free:,.0f} MB are free. Make "
-                "room, or choose another folder with --out; the same command goes on."
-            ).format(root=store.root, needed=needed / 1e6, n=n_runs, free=free / 1e6)
+        text = _(
+            "{root}: {needed:,.0f} MB are needed for {n} runs and their checkpoints, {free:,.0f} MB are free. Make "
+            "room, or choose another folder with --out; the same command goes on."
         )
+        raise StoreError(text.format(root=store.root, needed=needed / 1e6, n=n_runs, free=free / 1e6))
 
 
 def said(plan: Forecast) -> str:

@@ -37,19 +37,15 @@ def check(subjects: Mapping[str, Subject], cache_folder: Path) -> None:
         with calls() as made:
             found, right = made.call(_compared, lacking, frozenset(known), SECONDS)
     except Died as died:
-        raise RunnerError(
-            _("{arm}: comparing the gradients of its convolutions crashed: {cause}; accepted: {accepted}").format(
-                arm=died.phase, cause=translate(died.cause), accepted=ACCEPTED
-            )
-        ) from None
+        text = _("{arm}: comparing the gradients of its convolutions crashed: {cause}; accepted: {accepted}")
+        raise RunnerError(text.format(arm=died.phase, cause=translate(died.cause), accepted=ACCEPTED)) from None
     for name, wrong in found.items():
         if wrong:
-            raise RunnerError(
-                _(
-                    "{arm}: on this machine, torch computes a wrong gradient of the convolution {convolution}; "
-                    "accepted: {accepted} in the recipe, or another version of torch"
-                ).format(arm=name, convolution=wrong, accepted=ACCEPTED)
+            text = _(
+                "{arm}: on this machine, torch computes a wrong gradient of the convolution {convolution}; "
+                "accepted: {accepted} in the recipe, or another version of torch"
             )
+            raise RunnerError(text.format(arm=name, convolution=wrong, accepted=ACCEPTED))
         result_cache.keep(cache_folder, keys[name], b"equal")
     result_cache.keep(cache_folder, shapes, "\n".join(sorted(right)).encode())
 

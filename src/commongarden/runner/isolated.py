@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from commongarden.errors import CommonGardenError
 from commongarden.i18n.coded import Coded
-from commongarden.i18n.language import current
 from commongarden.runner import processes
 from commongarden.runner.worker_monitor import WorkerMonitor
 
@@ -44,10 +42,8 @@ class Calls:
         Raises Died where the process ends, and the CommonGardenError that the function raises.
         """
         if self._process is None or self._connection is None:
-            self._start()
+            self._process, self._connection = processes.start(_serve)
         process, connection = self._process, self._connection
-        assert process is not None
-        assert connection is not None
         watch, phase, since, said = WorkerMonitor(process.pid or 0), "", time.monotonic(), 0
         try:
             connection.send((function, arguments))
@@ -70,15 +66,6 @@ class Calls:
             code = process.exitcode
             self.close()
             raise Died(phase, watch.cause(code, None)) from None
-
-    def _start(self) -> None:
-        context: Any = processes.context()
-        here, there = context.Pipe()
-        with processes.quiet_start():
-            process = context.Process(target=_serve, args=(there, (dict(os.environ), current())), daemon=True)
-            process.start()
-        there.close()
-        self._process, self._connection = process, here
 
     def close(self) -> None:
         """Ends the process."""

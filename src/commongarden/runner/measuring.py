@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 
 from commongarden.errors import ArchError, CommonGardenError
 from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import N_, _, translate
 from commongarden.runner import limits
-from commongarden.runner.isolated import Calls, Died, Progress, Waits, calls
+from commongarden.runner.isolated import Calls, Died, Progress, calls
 from commongarden.study import origin
 from commongarden.study.arm import Arm
 from commongarden.study.origin import Origin
@@ -67,8 +68,12 @@ def preflight(arm: Arm, n_classes: int, input: Input, recipe: Recipe | None = No
     Raises:
         ArchError: the network cannot be built or trained, or crashes its process.
     """
-    recipe = override(recipe or Recipe(), arm.overrides)
-    return _measured({"": (arm, input, recipe)}, n_classes, (), device)[""]
+    check = _Check(arm, n_classes, input, override(recipe or Recipe(), arm.overrides), device)
+    if not check.is_needed():
+        return arm
+    origin.check_allowed(arm.arch)
+    with calls() as made:
+        return check.carried_out(made)
 
 
 def measured(
@@ -87,82 +92,68 @@ def measured(
     recipe: that they share. finished: arms with finished runs; any other one that was measured by an earlier version is
     checked again. on_progress(done, total) is called after each network; tell hears of a check that takes long.
     """
-    wanted = {}
+    found, checks = dict(arms), {}
     for name, arm in arms.items():
         own = override(recipe, arm.overrides)
-        wanted[name] = (arm, (own.resolution, own.resolution, 3), own)
-    return _measured(wanted, n_classes, finished, device, on_progress, tell)
-
-
-def _measured(
-    wanted: Mapping[str, tuple[Arm, Input, Recipe]],
-    n_classes: int,
-    finished: Collection[str] = (),
-    device: str = "cpu",
-    on_progress: Callable[[int, int], None] | None = None,
-    tell: Callable[[str], None] | None = None,
-) -> dict[str, Arm]:
-    arms = {name: arm for name, (arm, *_rest) in wanted.items()}
-    lacking = [
-        name
-        for name, (arm, input, _recipe) in wanted.items()
-        if arm.origin is not None and not _is_known(arm.origin, n_classes, input, name in finished)
-    ]
-    if not lacking:
-        return arms
-    for name in lacking:
-        origin.check_allowed(arms[name].arch)
+        check = _Check(arm, n_classes, (own.resolution, own.resolution, 3), own, device, tell)
+        if check.is_needed(has_runs=name in finished):
+            checks[name] = check
+    if not checks:
+        return found
+    for check in checks.values():
+        origin.check_allowed(check.arm.arch)
+    on_progress = on_progress or (lambda done, total: None)
     with calls() as made:
-        for done, name in enumerate(lacking):
-            if on_progress is not None:
-                on_progress(done, len(lacking))
-            arms[name] = dataclasses.replace(arms[name], origin=_checked(made, *wanted[name], n_classes, device, tell))
-            if not origin.is_of_library(arms[name].arch):
+        for done, (name, check) in enumerate(checks.items()):
+            on_progress(done, len(checks))
+            found[name] = check.carried_out(made)
+            if not origin.is_of_library(check.arm.arch):
                 made.close()  # what the user's code changed for the whole process is not the next network's
-    if on_progress is not None:
-        on_progress(len(lacking), len(lacking))
-    return arms
+    on_progress(len(checks), len(checks))
+    return found
 
 
-def _is_known(kept: Origin, n_classes: int, input: Input, has_runs: bool) -> bool:
-    return kept.fits(n_classes, input) and (has_runs or kept.preflight == origin.PREFLIGHT)
+@dataclass(frozen=True)
+class _Check:
+    """The preflight check of an arm. recipe: how it will be trained; tell hears where the check takes long."""
 
+    arm: Arm
+    n_classes: int
+    input: Input
+    recipe: Recipe
+    device: str
+    tell: Callable[[str], None] | None = None
 
-def _waits(arm: Arm, tell: Callable[[str], None] | None) -> Waits | None:
-    def waits(phase: str, seconds: int) -> None:
-        if tell is not None:
+    def is_needed(self, *, has_runs: bool = False) -> bool:
+        """Not for an arm of our own, nor for one that has passed it."""
+        kept = self.arm.origin
+        if kept is None:
+            return False
+        is_known = has_runs or kept.preflight == origin.PREFLIGHT
+        return not (is_known and kept.fits(self.n_classes, self.input))
+
+    def carried_out(self, made: Calls) -> Arm:
+        """The arm with what the check finds; where the process dies, it is done again in torch's own memory layout."""
+        layouts = tuple(dict.fromkeys((self.recipe.layout, PLAIN)))
+        memory = limits.memory() if self.device == "cpu" else 0
+        first: Died | None = None
+        for tried in filter(None, (layouts, layouts[1:])):
+            how = self.arm, self.n_classes, self.input, self.recipe, tried, self.device, memory
+            try:
+                found = made.call(_preflight, *how, waits=self._waits)
+            except Died as died:
+                if first is not None or len(layouts) == 1 or not died.phase:
+                    raise _crashed(self.arm, died) from None
+                first = died
+            else:
+                kept = found if first is None else _noted(found, first, layouts)
+                return dataclasses.replace(self.arm, origin=kept)
+        raise AssertionError
+
+    def _waits(self, phase: str, seconds: int) -> None:
+        if self.tell is not None:
             text = _("{arch}: {phase} has taken {seconds} s so far; Ctrl-C stops")
-            tell(text.format(arch=arm.arch, phase=_(origin.PHASES.get(phase, phase)), seconds=seconds))
-
-    return waits
-
-
-def _checked(
-    made: Calls,
-    arm: Arm,
-    input: Input,
-    recipe: Recipe,
-    n_classes: int,
-    device: str,
-    tell: Callable[[str], None] | None = None,
-) -> Origin:
-    """What the check finds; where the process dies, it is done again in torch's own memory layout."""
-    layouts = tuple(dict.fromkeys((recipe.layout, PLAIN)))
-    first: Died | None = None
-    for tried in (layouts, layouts[1:]):
-        if not tried:
-            break
-        try:
-            memory = limits.memory() if device == "cpu" else 0
-            found = made.call(_preflight, arm, n_classes, input, recipe, tried, device, memory, waits=_waits(arm, tell))
-        except Died as died:
-            if first is not None or len(layouts) == 1 or not died.phase:
-                raise _crashed(arm, died) from None
-            first = died
-        else:
-            return found if first is None else _noted(found, first, layouts)
-    assert first is not None
-    raise _crashed(arm, first) from None
+            self.tell(text.format(arch=self.arm.arch, phase=_(origin.PHASES.get(phase, phase)), seconds=seconds))
 
 
 def _noted(found: Origin, died: Died, layouts: tuple[str, ...]) -> Origin:

@@ -8,6 +8,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -153,12 +154,11 @@ def check_precision(study: Study, device: str) -> None:
     what it is not."""
     for arm in study.arms:
         if study.recipe_of(arm).precision == "tf32" and not device.startswith("cuda"):
-            raise RunnerError(
-                _(
-                    "{arm}: recipe.precision: found 'tf32', which CUDA devices alone have, and the runs would be on "
-                    "{device}; accepted there: 'float32', 'bfloat16'"
-                ).format(arm=arm, device=device)
+            text = _(
+                "{arm}: recipe.precision: found 'tf32', which CUDA devices alone have, and the runs would be on "
+                "{device}; accepted there: 'float32', 'bfloat16'"
             )
+            raise RunnerError(text.format(arm=arm, device=device))
 
 
 def device_name(wanted: str) -> str:
@@ -177,10 +177,8 @@ def machine() -> Machine:
     """This machine, for the record."""
     versions = {}
     for package in PACKAGES:
-        try:
+        with suppress(metadata.PackageNotFoundError):
             versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
     return Machine(
         system=f"{platform.system()} {platform.release()}",
         processor=_processor(),
@@ -192,12 +190,10 @@ def machine() -> Machine:
 
 
 def _processor() -> str:
-    try:
+    with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
-    except OSError:
-        pass
     return platform.processor() or platform.machine()
 
 

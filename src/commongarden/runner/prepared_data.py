@@ -223,13 +223,12 @@ def _soil(manifest: Manifest, parts: Split, cache_folder: Path, own: Mapping[int
 def _extended(root: Path, stored: Study, wanted: Study) -> Study:
     different = study_file.conflicts(stored, wanted)
     if different:
-        raise StoreError(
-            _(
-                "{root} holds a study that differs:\n  {differences}\n"
-                "Its runs could not be compared with new ones. More seeds, arms or contrasts can be added to it; "
-                "for anything else choose another folder with --out."
-            ).format(root=root, differences="\n  ".join(different))
+        text = _(
+            "{root} holds a study that differs:\n  {differences}\n"
+            "Its runs could not be compared with new ones. More seeds, arms or contrasts can be added to it; "
+            "for anything else give the study another name (--name), or choose another folder (--out)."
         )
+        raise StoreError(text.format(root=root, differences="\n  ".join(different)))
     return study_file.extend(stored, wanted)
 
 
@@ -237,12 +236,11 @@ def _check_same_networks(store: Store, study: Study, n_classes: int) -> None:
     """Another version of commongarden may build another network for the same name and options."""
     for run in store.runs():
         if run.hashes.arch != arch.hash(study.arms[run.arm].network(n_classes)):
-            raise StoreError(
-                _(
-                    "{root}: the runs of {arm} trained another network than {arch} is now, so new ones could not be "
-                    "compared with them; choose another folder with --out."
-                ).format(root=store.root, arm=run.arm, arch=study.arms[run.arm].arch)
+            text = _(
+                "{root}: the runs of {arm} trained another network than {arch} is now, so new ones could not be "
+                "compared with them; choose another folder with --out."
             )
+            raise StoreError(text.format(root=store.root, arm=run.arm, arch=study.arms[run.arm].arch))
 
 
 def _check_same_photos(root: Path, stored: Manifest, found: Manifest) -> None:
@@ -257,9 +255,9 @@ def _check_same_photos(root: Path, stored: Manifest, found: Manifest) -> None:
         for said, paths in kinds
         if paths
     ]
-    raise StoreError(
-        _(
-            "{root} was made from other photos than {source} now holds: {differences}.\n"
-            "Its runs could not be compared with new ones. Put the photos back, or choose another folder with --out."
-        ).format(root=root, source=found.root, differences="; ".join(lines))
+    text = _(
+        "{root} was made from other photos than {source} now holds: {differences}.\n"
+        "Its runs could not be compared with new ones. Put the photos back, or give the study another name (--name) "
+        "or folder (--out)."
     )
+    raise StoreError(text.format(root=root, source=found.root, differences="; ".join(lines)))

@@ -14,12 +14,15 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
+from typing import Any
 
 from commongarden.errors import RunnerError
-from commongarden.i18n.language import _, use
+from commongarden.i18n.language import _, current, use
 from commongarden.runner import allocator
 
 PRELOADED = (
@@ -75,6 +78,21 @@ def quiet_start() -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def start(target: Callable[..., None], *arguments: object) -> tuple[BaseProcess, Connection]:
+    """A process that runs `target(connection, *arguments, begun)` and ends with this one, and the other end of its
+    connection. begun: what it passes on to `begin`.
+
+    Raises RunnerError where a process cannot be started.
+    """
+    found: Any = context()
+    here, there = found.Pipe()
+    process = found.Process(target=target, args=(there, *arguments, (dict(os.environ), current())), daemon=True)
+    with quiet_start():
+        process.start()
+    there.close()
+    return process, here
 
 
 def begin(environment: Mapping[str, str], language: str) -> None:

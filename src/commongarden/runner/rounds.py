@@ -40,7 +40,7 @@ class Rounds:
                    for arm in (row.arm, row.against)} or set(self.study.arms)  # fmt: skip
         jobs = [job for job in jobs if job.arm in playing]
         if spending.budget is not None and spending.budget.runs is not None:
-            return jobs[: max(spending.budget.runs - self._n_runs(), 0)]
+            return jobs[: max(spending.budget.runs - len(self._made()), 0)]
         return jobs
 
     def next(self) -> list[Job]:
@@ -49,18 +49,12 @@ class Rounds:
             jobs = [] if self.is_over else plan.pending(self.study, self.store)
             self.is_over = True
             return jobs
-        race = self._race()
-        jobs = [Job(arm, seed) for arm, seed in race.needed]
-        fitting = self._fitting(jobs, is_first=not race.looks)
-        self._keep(race, out_of_budget=bool(jobs) and not fitting)
-        return fitting
+        return self._round()
 
     def close(self) -> None:
         """Writes down how the race stands where it was broken off."""
         if self.spending is not None:
-            race = self._race()
-            jobs = [Job(arm, seed) for arm, seed in race.needed]
-            self._keep(race, out_of_budget=bool(jobs) and not self._fitting(jobs, is_first=not race.looks))
+            self._round()
 
     @property
     def n_needed(self) -> int:
@@ -74,13 +68,8 @@ class Rounds:
             self.study, self.store, racing.RacePlan(self.spending.most, self.study.margin / 100), self.study.seeds
         )
 
-    def _n_runs(self) -> int:
-        return len(self._made())
-
     def _made(self) -> list[Job]:
-        return [
-            Job(arm, seed) for arm in self.study.arms for seed in self.study.seeds if self.store.has(arm, seed)
-        ]  # fmt: skip
+        return [Job(arm, seed) for arm in self.study.arms for seed in self.study.seeds if self.store.has(arm, seed)]
 
     def _left(self) -> float | None:
         assert self.spending is not None
@@ -95,6 +84,14 @@ class Rounds:
         if budget is None or budget.runs is not None:
             return float(len(made))
         return sum(forecast.run_seconds(self.store, job.arm, job.seed) for job in made)
+
+    def _round(self) -> list[Job]:
+        """The runs of the next round that the budget has room for. How the race stands is written down."""
+        race = self._race()
+        jobs = [Job(arm, seed) for arm, seed in race.needed]
+        fitting = self._fitting(jobs, is_first=not race.looks)
+        self._keep(race, out_of_budget=bool(jobs) and not fitting)
+        return fitting
 
     def _fitting(self, jobs: list[Job], *, is_first: bool) -> list[Job]:
         """The round where the budget has room for all of it, since a look at half a round decides nothing. Of the first
@@ -130,7 +127,7 @@ class Rounds:
             "" if budget is None else budget.text,
             self._used(),
             self._left(),
-            self._n_runs(),
+            len(self._made()),
             len(self.study.arms) * self.spending.most,
         )
         raced.write(self.store, self.raced)

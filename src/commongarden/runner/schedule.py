@@ -61,10 +61,7 @@ class Schedule:
             return []
         jobs = self.rounds.next() if self.jobs else []
         if jobs:
-            n_train, n_classes = len(self.prepared.train), len(self.prepared.manifest.classes)
-            sizes = {job: plan.work(self.study, job, n_train, n_classes) for job in jobs}
-            epochs = {job: self.study.recipe_of(job.arm).epochs for job in jobs}
-            self.callbacks.display.begin(sizes, epochs, self.n_workers)
+            self.callbacks.begin(self.study, self.prepared, jobs, self.n_workers)
             return [*jobs]
         if self.maps:
             self.maps = False  # once: what could not be made now could not be a moment later

@@ -23,11 +23,8 @@ class EventFiles:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
-            raise RunnerError(
-                _(
-                    "--tensorboard: {name} is not installed; accepted after: pip install 'commongarden[tensorboard]'"
-                ).format(name=error.name or "tensorboard")
-            ) from None
+            text = _("--tensorboard: {name} is not installed; accepted after: pip install 'commongarden[tensorboard]'")
+            raise RunnerError(text.format(name=error.name or "tensorboard")) from None
         self.open = SummaryWriter
         self.folder = folder
         self.writers: dict[Job, SummaryWriter] = {}

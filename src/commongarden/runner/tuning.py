@@ -13,7 +13,7 @@ from commongarden.i18n.language import _
 from commongarden.runner import forecast, plan
 from commongarden.runner.cached_results import CachedResults
 from commongarden.runner.callbacks import Callbacks
-from commongarden.runner.events import Job, Piloted, Task, Trial
+from commongarden.runner.events import Piloted, Task, Trial
 from commongarden.runner.execute import execute
 from commongarden.runner.executor import ExecutorFactory
 from commongarden.runner.options import RunOptions
@@ -70,7 +70,7 @@ def search(
             dataclasses.replace(recorder, event_files=None),
             CachedResults(study, prepared, device, n, note),
             stop,
-            _Round(study, trials, recorder.known, n, n_classes, len(prepared.train), recorder.callbacks),
+            _Round(study, trials, recorder.known, n, prepared, recorder.callbacks),
         )
         if pending(study, store):
             return False
@@ -91,8 +91,7 @@ class _Round:
     trials: list[Trial]
     known: Mapping[str, Piloted]
     n_workers: int
-    n_classes: int
-    n_train: int
+    prepared: PreparedData
     callbacks: Callbacks
     is_over: bool = False
 
@@ -102,22 +101,15 @@ class _Round:
         self.is_over = True
         assert self.study.tuning is not None
         display, confirm = self.callbacks.display, self.callbacks.confirm
-        display.note(
-            _("tuning: {runs} runs for each of {arms}, judged on the validation part alone").format(
-                runs=self.study.tuning.runs, arms=", ".join(untuned(self.study))
-            )
-        )
+        text = _("tuning: {runs} runs for each of {arms}, judged on the validation part alone")
+        display.note(text.format(runs=self.study.tuning.runs, arms=", ".join(untuned(self.study))))
         found = forecast.forecast(self.trials, self._each(), self.n_workers)
         if found is not None:
             told = _("tuning takes about {time}, {workers} runs at a time; the study's own runs come after it")
             display.note(told.format(time=forecast.clock(found.seconds), workers=self.n_workers))
             if found.seconds > forecast.ASK_ABOVE and confirm is not None and not confirm(found):
                 return []
-        sizes: dict[Job, float] = {
-            trial: plan.work(self.study, trial, self.n_train, self.n_classes) for trial in self.trials
-        }
-        epochs: dict[Job, int] = {trial: plan.recipe_of(self.study, trial).epochs for trial in self.trials}
-        display.begin(sizes, epochs, self.n_workers)
+        self.callbacks.begin(self.study, self.prepared, self.trials, self.n_workers)
         return self.trials
 
     def _each(self) -> dict[str, Piloted]:
@@ -138,11 +130,8 @@ def settled(study: Study, store: Store, tell: Callable[[str], None] = lambda tex
     for name in untuned(study):
         runs = stats.tuning_runs(store, study, name)
         if len(runs) != study.tuning.runs:
-            raise RunnerError(
-                _("{arm} has had {n} tuning runs, accepted: {runs}, as many as every arm").format(
-                    arm=name, n=len(runs), runs=study.tuning.runs
-                )
-            )
+            message = _("{arm} has had {n} tuning runs, accepted: {runs}, as many as every arm")
+            raise RunnerError(message.format(arm=name, n=len(runs), runs=study.tuning.runs))
         found = stats.best_of(runs)
         if found is None or found.number == 0:
             best[name] = name
@@ -151,11 +140,8 @@ def settled(study: Study, store: Store, tell: Callable[[str], None] = lambda tex
         best[name] = name + TUNING_SUFFIX
         searched = {"lr": found.lr} | ({"weight_decay": found.weight_decay} if study.tuning.weight_decay else {})
         arms[best[name]] = dataclasses.replace(arms[name], overrides={**arms[name].overrides, **searched})
-        tell(
-            _("tuning: {tuned} has learning rate {lr:g} (declared: {declared:g})").format(
-                tuned=best[name], lr=found.lr, declared=runs[0].lr
-            )
-        )
+        message = _("tuning: {tuned} has learning rate {lr:g} (declared: {declared:g})")
+        tell(message.format(tuned=best[name], lr=found.lr, declared=runs[0].lr))
     return dataclasses.replace(study, arms=arms, tuning=dataclasses.replace(study.tuning, best=best))
 
 

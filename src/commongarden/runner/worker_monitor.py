@@ -69,19 +69,15 @@ class WorkerMonitor:
             return N_("the worker was killed by signal {number} ({name})").format(number=number, name=name)
         peak, limit = self.peak / 2**30, limits.memory() / 2**30
         if limits.n_killed_for_memory() == self.n_killed_before and peak < LARGE * limit:
-            return N_("the worker was killed by signal {number} ({name}): peak {peak:.1f} of {limit:.1f} GiB").format(
-                number=number, name=name, peak=peak, limit=limit
-            )
+            text = N_("the worker was killed by signal {number} ({name}): peak {peak:.1f} of {limit:.1f} GiB")
+            return text.format(number=number, name=name, peak=peak, limit=limit)
         if batch_size is None or batch_size < 2:
-            return N_("killed, probably out of memory: peak {peak:.1f} of {limit:.1f} GiB; try fewer workers").format(
-                peak=peak, limit=limit
-            )
-        return N_("killed, probably out of memory: peak {peak:.1f} of {limit:.1f} GiB; try batch {batch}").format(
-            peak=peak, limit=limit, batch=batch_size // 2
-        )
+            text = N_("killed, probably out of memory: peak {peak:.1f} of {limit:.1f} GiB; try fewer workers")
+            return text.format(peak=peak, limit=limit)
+        text = N_("killed, probably out of memory: peak {peak:.1f} of {limit:.1f} GiB; try batch {batch}")
+        return text.format(peak=peak, limit=limit, batch=batch_size // 2)
 
     def stuck(self) -> Coded:
         """Why a stuck worker was ended."""
-        return N_("the worker was stuck: no word for {seconds:.0f} s, longest before {longest:.0f} s").format(
-            seconds=self.silent, longest=self.longest
-        )
+        text = N_("the worker was stuck: no word for {seconds:.0f} s, longest before {longest:.0f} s")
+        return text.format(seconds=self.silent, longest=self.longest)

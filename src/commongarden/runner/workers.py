@@ -9,7 +9,6 @@ run goes on in another one from its last checkpoint.
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +19,7 @@ from multiprocessing.process import BaseProcess
 
 from commongarden.errors import CommonGardenError, RunnerError
 from commongarden.i18n.coded import NOTHING, Coded
-from commongarden.i18n.language import N_, _, current, translate
+from commongarden.i18n.language import N_, _, translate
 from commongarden.runner import allocator, limits, plan, processes
 from commongarden.runner.events import (
     Attributed,
@@ -204,17 +203,9 @@ class _Crew:
 
     def start(self) -> _Worker:
         """A new worker, which opens the study's data."""
-        context = processes.context()
-        here, there = context.Pipe()
-        begun = (dict(os.environ), current())
-        process = context.Process(  # type: ignore[attr-defined]
-            target=_work, args=(there, self.context, begun), daemon=True
-        )
-        with processes.quiet_start():
-            process.start()
-        there.close()
+        process, connection = processes.start(_work, self.context)
         assert process.pid is not None
-        return _Worker(process, here, WorkerMonitor(process.pid))
+        return _Worker(process, connection, WorkerMonitor(process.pid))
 
     def _hand(self, worker: _Worker) -> None:
         worker.job = self.waiting.pop(0)
@@ -267,12 +258,11 @@ def _one_goes(workers: Sequence[_Worker]) -> bool:
 
 
 def _could_not_begin(cause: Coded) -> RunnerError:
-    return RunnerError(
-        _(
-            "a worker process could not begin: {cause}. What it printed says why. A script that runs a study "
-            'must be a file, with the call under `if __name__ == "__main__":`, because workers import it.'
-        ).format(cause=translate(cause))
+    text = _(
+        "a worker process could not begin: {cause}. What it printed says why. A script that runs a study "
+        'must be a file, with the call under `if __name__ == "__main__":`, because workers import it.'
     )
+    return RunnerError(text.format(cause=translate(cause)))
 
 
 def _work(connection: Connection, context: TaskContext, begun: tuple[dict[str, str], str]) -> None:

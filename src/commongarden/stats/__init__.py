@@ -1,5 +1,8 @@
 """From records to estimates and outcomes. Reads the store; loads neither torch nor photos."""
 
+from commongarden.stats.answers import Answer as Answer
+from commongarden.stats.answers import Unsettled as Unsettled
+from commongarden.stats.answers import answer as answer
 from commongarden.stats.baselines import BesideBaseline as BesideBaseline
 from commongarden.stats.baselines import beside_baselines as beside_baselines
 from commongarden.stats.best import Standing as Standing

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import io
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,11 +117,8 @@ def _read(store: Store, arm: str) -> Attribution:
     places = [*found.called.tolist(), *found.labels.tolist()]
     places += [place for item in found.evidence for place in (item.called, item.label)]
     if not all(0 <= place < n_classes for place in places):
-        raise StoreError(
-            _("{path}: found what another network looks at (arm {arm}, seed {seed}); accepted: {accepted}").format(
-                path=path, arm=found.arm, seed=found.seed, accepted=_(MADE_AGAIN)
-            )
-        )
+        text = _("{path}: found what another network looks at (arm {arm}, seed {seed}); accepted: {accepted}")
+        raise StoreError(text.format(path=path, arm=found.arm, seed=found.seed, accepted=_(MADE_AGAIN)))
     return found
 
 
@@ -158,12 +154,11 @@ def write(store: Store, sight: Attribution) -> None:
     about = _About(evidence=rows, **{name: getattr(sight, name) for name in _ABOUT if name != "evidence"})
     pictures = {f"photo_{i}": _bytes(item.photo) for i, item in enumerate(sight.evidence)}
     pictures |= {f"map_{i}": _bytes(item.map) for i, item in enumerate(sight.evidence)}
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer, allow_pickle=False, key=np.array(sight.key), about=_bytes(msgspec.json.encode(about)),
-        filters=_bytes(sight.filters), points=sight.points, labels=sight.labels, called=sight.called, **pictures,
+    data = npz.packed(
+        key=np.array(sight.key), about=_bytes(msgspec.json.encode(about)), filters=_bytes(sight.filters),
+        points=sight.points, labels=sight.labels, called=sight.called, **pictures,
     )  # fmt: skip
-    keep(store.root, f"{FOLDER}/{sight.arm}.npz", buffer.getvalue())
+    keep(store.root, f"{FOLDER}/{sight.arm}.npz", data)
 
 
 _ABOUT = tuple(field.name for field in dataclasses.fields(_About))

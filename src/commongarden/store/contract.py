@@ -157,9 +157,8 @@ def undeclared(study: Study, manifest: Manifest, splits: Mapping[int, Split], ru
         if run.status == "finished" and recipe.pixels == "standardized":
             first = pixels.setdefault((run.hashes.split, recipe.resolution), run)
             mine, theirs = ([round(value, 6) for value in (*item.pixel_mean, *item.pixel_std)] for item in (run, first))
-            pairs.append(
-                (_("pixel statistics ({arm}, seed {seed})").format(arm=first.arm, seed=first.seed), mine, theirs)
-            )
+            text = _("pixel statistics ({arm}, seed {seed})")
+            pairs.append((text.format(arm=first.arm, seed=first.seed), mine, theirs))
         lines += [
             _("{arm}, seed {seed}: {what}: {found} in the run, {declared} declared").format(
                 arm=run.arm, seed=run.seed, what=what, found=shown(found), declared=shown(wanted)
@@ -178,21 +177,18 @@ def check(store: Store, study: Study, manifest: Manifest, splits: Mapping[int, S
         path for split in splits.values() for path in (*split.train, *split.val, *split.test) if path not in known
     ]
     if foreign:
-        raise StoreError(
-            _(
-                "{root}: the split names photos that are not in manifest.csv, such as {photo}; accepted: both of one "
-                "study"
-            ).format(root=store.root, photo=foreign[0])
+        text = _(
+            "{root}: the split names photos that are not in manifest.csv, such as {photo}; accepted: both of one study"
         )
+        raise StoreError(text.format(root=store.root, photo=foreign[0]))
     lines = undeclared(study, manifest, splits, runs)
     if lines:
         shown_lines = [*lines[:10], *([_("and {n} more").format(n=len(lines) - 10)] if len(lines) > 10 else [])]
-        raise StoreError(
-            _(
-                "{root}: runs in it differ from what the study declares, so they cannot be compared:\n  {lines}\n"
-                "Accepted: their folders (runs/ARM/SEED) put elsewhere, and the same command, which makes them anew."
-            ).format(root=store.root, lines="\n  ".join(shown_lines))
+        text = _(
+            "{root}: runs in it differ from what the study declares, so they cannot be compared:\n  {lines}\n"
+            "Accepted: their folders (runs/ARM/SEED) put elsewhere, and the same command, which makes them anew."
         )
+        raise StoreError(text.format(root=store.root, lines="\n  ".join(shown_lines)))
 
 
 def write(store: Store, contract: Contract) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import numpy as np
 
 from commongarden.errors import StoreError
 from commongarden.i18n.language import _
@@ -21,9 +18,8 @@ def write_atomically(path: Path, data: bytes) -> None:
         with disk.replacing(path) as file:
             disk.write(file, data)
     except OSError as error:
-        raise StoreError(
-            _("{path}: cannot be written: {reason} ({n:,} bytes)").format(path=path, reason=error.strerror, n=len(data))
-        ) from error
+        text = _("{path}: cannot be written: {reason} ({n:,} bytes)")
+        raise StoreError(text.format(path=path, reason=error.strerror, n=len(data))) from error
 
 
 @contextmanager
@@ -32,9 +28,8 @@ def changing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreError(
-            _("{path}: cannot be changed: {reason}").format(path=path, reason=error.strerror or error)
-        ) from error
+        text = _("{path}: cannot be changed: {reason}")
+        raise StoreError(text.format(path=path, reason=error.strerror or error)) from error
 
 
 def make_folder(path: Path) -> None:
@@ -43,13 +38,6 @@ def make_folder(path: Path) -> None:
         disk.make_folder(path)
     except OSError as error:
         raise StoreError(_("{path}: cannot be made: {reason}").format(path=path, reason=error.strerror)) from error
-
-
-def npz(**arrays: np.ndarray) -> bytes:
-    """Arrays by name, packed, nothing pickled."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
 
 
 def sweep(directory: Path) -> None:

@@ -224,9 +224,8 @@ def open_store(root: str | Path) -> Store:
     path = Path(root)
     if not (path / "study.toml").is_file():
         found = _("no such folder") if not path.exists() else _("no study.toml in it")
-        raise StoreError(
-            _("{path}: {found}; accepted: a folder that `commongarden run` made").format(path=path, found=found)
-        )
+        text = _("{path}: {found}; accepted: a folder that `commongarden run` made")
+        raise StoreError(text.format(path=path, found=found))
     return Store(path)
 
 

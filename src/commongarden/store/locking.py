@@ -74,11 +74,8 @@ def _locked(root: Path) -> filelock.BaseFileLock:
         try:
             disk.make_folder(root)
         except OSError as error:
-            raise StoreError(
-                _("{root}: cannot be made: {reason}; accepted: --out with a folder to write in").format(
-                    root=root, reason=error.strerror
-                )
-            ) from None
+            text = _("{root}: cannot be made: {reason}; accepted: --out with a folder to write in")
+            raise StoreError(text.format(root=root, reason=error.strerror)) from None
         try:
             return _taken(root)
         except FileNotFoundError:
@@ -98,18 +95,12 @@ def _taken(root: Path) -> filelock.BaseFileLock:
         except FileNotFoundError:
             raise
         except PermissionError as error:
-            raise StoreError(
-                _("{root}: cannot be written to: {reason}; accepted: --out with a folder to write in").format(
-                    root=root, reason=error.strerror or error
-                )
-            ) from None
+            text = _("{root}: cannot be written to: {reason}; accepted: --out with a folder to write in")
+            raise StoreError(text.format(root=root, reason=error.strerror or error)) from None
         except (OSError, NotImplementedError) as error:
             if kind is filelock.SoftFileLock:
-                raise StoreError(
-                    _(
-                        "{root}: cannot be held for this process alone: {reason}; accepted: --out with another folder"
-                    ).format(root=root, reason=getattr(error, "strerror", None) or error)
-                ) from error
+                text = _("{root}: cannot be held for this process alone: {reason}; accepted: --out with another folder")
+                raise StoreError(text.format(root=root, reason=getattr(error, "strerror", None) or error)) from error
             continue
         return lock
     raise AssertionError
@@ -126,9 +117,8 @@ def holder(root: Path) -> Holder | None:
 def _in_use(root: Path) -> str:
     who = holder(root)
     if who is None:
-        return _("{root}: another commongarden process works on this study; wait for it, or choose --out").format(
-            root=root
-        )
+        text = _("{root}: another commongarden process works on this study; wait for it, or choose --out")
+        return text.format(root=root)
     return _(
         "{root}: another commongarden process works on this study: process {pid} on {host}, since {since}; wait for "
         "it, or choose --out"
@@ -170,6 +160,5 @@ def _mend_own_files(store: Store) -> list[str]:
 
 def _set_aside(root: Path, path: Path, file: str) -> str:
     aside = disk.quarantine(path)
-    return _("warning: {path}: {file} is not what was written; it is set aside as {aside} and made again").format(
-        path=path.relative_to(root), file=file, aside=aside.name
-    )
+    text = _("warning: {path}: {file} is not what was written; it is set aside as {aside} and made again")
+    return text.format(path=path.relative_to(root), file=file, aside=aside.name)

@@ -55,11 +55,8 @@ def history(path: Path, data: bytes, _limit: Limit) -> tuple[Epoch, ...]:
         try:
             epochs.append(msgspec.convert(row, Epoch, strict=False))
         except msgspec.ValidationError as error:
-            raise StoreError(
-                _("{path}: line {line}: {reason}; accepted: the numbers that commongarden wrote").format(
-                    path=path, line=line, reason=error
-                )
-            ) from None
+            text = _("{path}: line {line}: {reason}; accepted: the numbers that commongarden wrote")
+            raise StoreError(text.format(path=path, line=line, reason=error)) from None
     return tuple(epochs)
 
 
@@ -133,11 +130,8 @@ def _text(path: Path, data: bytes) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        raise StoreError(
-            _("{path}: not UTF-8 text (byte {place}); accepted: what commongarden wrote there").format(
-                path=path, place=error.start
-            )
-        ) from None
+        text = _("{path}: not UTF-8 text (byte {place}); accepted: what commongarden wrote there")
+        raise StoreError(text.format(path=path, place=error.start)) from None
 
 
 def _rows(path: Path, data: bytes, columns: list[str], optional: tuple[str, ...] = ()) -> list[dict[str, str]]:
@@ -152,11 +146,8 @@ def _rows(path: Path, data: bytes, columns: list[str], optional: tuple[str, ...]
         raise StoreError(_("{path}: found other columns than {columns}").format(path=path, columns=",".join(columns)))
     for line, row in enumerate(rows, 2):
         if len(row) != len(header):
-            raise StoreError(
-                _("{path}: line {line}: found {n} cells, accepted: {wanted}, as in the header").format(
-                    path=path, line=line, n=len(row), wanted=len(header)
-                )
-            )
+            text = _("{path}: line {line}: found {n} cells, accepted: {wanted}, as in the header")
+            raise StoreError(text.format(path=path, line=line, n=len(row), wanted=len(header)))
     return [dict(zip(header, row, strict=True)) for row in rows]
 
 
@@ -164,19 +155,15 @@ def _predictions_of(path: Path, kept: dict[str, np.ndarray], name: str) -> Predi
     try:
         photos, labels, probabilities = kept["photos"], kept["labels"], kept[name]
     except KeyError as error:
-        raise StoreError(
-            _("{path}: found the arrays {found}; accepted: photos, labels and {name}").format(
-                path=path, found=", ".join(list(kept)[:8]) or _("none"), name=name
-            )
-        ) from error
+        text = _("{path}: found the arrays {found}; accepted: photos, labels and {name}")
+        raise StoreError(text.format(path=path, found=", ".join(list(kept)[:8]) or _("none"), name=name)) from error
     dimensions = (photos.ndim, labels.ndim, probabilities.ndim) == (1, 1, 2)
     whole = dimensions and len(photos) == len(labels) == len(probabilities)
     kinds = (photos.dtype.kind, labels.dtype.kind, probabilities.dtype.kind) == ("U", "i", "f")
     if not (whole and kinds):
+        text = _("{path}: found arrays of {shapes}; accepted: a path, a class number and probabilities for each photo")
         raise StoreError(
-            _(
-                "{path}: found arrays of {shapes}; accepted: a path, a class number and probabilities for each photo"
-            ).format(
+            text.format(
                 path=path,
                 shapes=", ".join(f"{array.dtype}{list(array.shape)}" for array in (photos, labels, probabilities)),
             )

@@ -12,12 +12,12 @@ import msgspec
 
 from commongarden.errors import StoreError
 from commongarden.i18n.language import _
-from commongarden.io import disk
+from commongarden.io import disk, npz
 from commongarden.records import Epoch, Predictions, Run
 from commongarden.records import signals as signal_file
 from commongarden.records.signals import Signals
 from commongarden.store import checksums
-from commongarden.store.files import changing, make_folder, npz, sweep, write_atomically
+from commongarden.store.files import changing, make_folder, sweep, write_atomically
 from commongarden.store.folder import Store
 
 CHECKPOINT = "checkpoint.pt"
@@ -41,7 +41,7 @@ def write_run(
     writer.writerows(dataclasses.astuple(epoch) for epoch in history)
     files = {"history.csv": text.getvalue().encode()}
     if predictions is not None:
-        files["predictions.npz"] = npz(**vars(predictions))
+        files["predictions.npz"] = npz.packed(**vars(predictions))
     if signals is not None:
         files["signals.npz"] = signal_file.to_bytes(signals)
     if weights is not None:
@@ -68,9 +68,8 @@ def is_whole(partial: Path) -> bool:
 def finalize(partial: Path, directory: Path) -> None:
     """The last act of a run: its directory gets its final name. Raises StoreError where a run is there already."""
     if directory.exists():
-        raise StoreError(
-            _("{directory}: a run is there already, and a run is never replaced").format(directory=directory)
-        )
+        text = _("{directory}: a run is there already, and a run is never replaced")
+        raise StoreError(text.format(directory=directory))
     with changing(partial):
         disk.remove(partial / CHECKPOINT)
         disk.flush_folder(partial)  # or it could come back after a power cut, in a run that is final

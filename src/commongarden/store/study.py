@@ -14,12 +14,12 @@ import numpy as np
 from commongarden import study as study_file
 from commongarden.errors import StoreError
 from commongarden.i18n.language import _
-from commongarden.io import csv_cells, disk
+from commongarden.io import csv_cells, disk, npz
 from commongarden.records import Baseline, Manifest, Photo, Split
 from commongarden.records.findings import Audit
 from commongarden.store import checksums
 from commongarden.store.checksums import keep
-from commongarden.store.files import changing, npz
+from commongarden.store.files import changing
 from commongarden.store.folder import Store, baselines_key
 from commongarden.store.kinds import SplitFile
 from commongarden.study import Study
@@ -75,7 +75,7 @@ def packed_baselines(photos: np.ndarray, labels: np.ndarray, found: Mapping[Base
     kept."""
     about = np.frombuffer(msgspec.json.encode(list(found)), np.uint8)
     arrays = {f"probabilities_{item.kind}": probabilities for item, probabilities in found.items()}
-    return npz(photos=photos, labels=labels, baselines=about, **arrays)
+    return npz.packed(photos=photos, labels=labels, baselines=about, **arrays)
 
 
 def write_baselines(store: Store, data: str, split: str, packed: bytes) -> None:
@@ -86,4 +86,4 @@ def write_baselines(store: Store, data: str, split: str, packed: bytes) -> None:
 def write_thumbnails(store: Store, jpegs: Mapping[str, bytes]) -> None:
     """Keeps the pictures that the report shows, so that the study can be moved without its photos."""
     arrays = {f"jpeg_{i}": np.frombuffer(jpeg, np.uint8) for i, jpeg in enumerate(jpegs.values())}
-    keep(store.root, "thumbnails.npz", npz(photos=np.array(list(jpegs), dtype=np.str_), **arrays))
+    keep(store.root, "thumbnails.npz", npz.packed(photos=np.array(list(jpegs), dtype=np.str_), **arrays))

@@ -213,11 +213,8 @@ class _Look:
 
     def _same(self, path: str, what: Coded, found: object, wanted: object) -> None:
         if found != wanted:
-            self._tell(
-                "contradicts",
-                path,
-                N_("{what}: found {found}, expected {wanted}").format(what=what, found=found, wanted=wanted),
-            )
+            text = N_("{what}: found {found}, expected {wanted}")
+            self._tell("contradicts", path, text.format(what=what, found=found, wanted=wanted))
 
     def _tell(self, kind: Kind, path: str, why: Coded) -> None:
         self.found.append(Found(kind, path, why))

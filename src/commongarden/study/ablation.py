@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from commongarden import arch
-from commongarden.errors import ArchError, StudyError, unknown
+from commongarden.errors import ArchError, StudyError, check_known
 from commongarden.i18n.language import _
 from commongarden.study import arm as arms
 from commongarden.study.arm import Arm
@@ -36,19 +36,14 @@ def take_apart(data: str, text: str, factors: Sequence[str] | None, recipe: Reci
 
     Raises StudyError for a factor that is not known, or that the network has no part for.
     """
-    for factor in factors or ():
-        if factor not in FACTORS:
-            raise StudyError(unknown("factor", factor, FACTORS, where="--factors"))
+    check_known("factor", factors or (), FACTORS, StudyError, where="--factors")
     name, arm = arms.from_text(text)
     found = {factor: list(_changes(arm, factor, recipe)) for factor in FACTORS}
     has = [factor for factor in FACTORS if found[factor]]
     for factor in factors or ():
         if not found[factor]:
-            raise StudyError(
-                _("--factors: {arm} has no part for {factor!r}; accepted for it: {accepted}").format(
-                    arm=name, factor=factor, accepted=", ".join(has)
-                )
-            )
+            message = _("--factors: {arm} has no part for {factor!r}; accepted for it: {accepted}")
+            raise StudyError(message.format(arm=name, factor=factor, accepted=", ".join(has)))
     shape = (recipe.resolution, recipe.resolution, 3)
     seen = {}
     if arm.origin is None:

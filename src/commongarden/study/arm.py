@@ -15,7 +15,7 @@ import msgspec
 
 from commongarden import arch
 from commongarden.arch import External, Serial, listfile, listform
-from commongarden.errors import ArchError, StudyError, unknown
+from commongarden.errors import ArchError, StudyError, check_known
 from commongarden.i18n.language import _
 from commongarden.io.fields import convert
 from commongarden.study import origin
@@ -53,18 +53,14 @@ class Arm:
         if origin.is_external(self.arch):
             self._declare_external()
         elif listfile.is_list_file(self.arch):
-            for key in self.options:
-                raise ArchError(unknown("option", key, (), where=self.arch))
+            check_known("option", self.options, (), ArchError, where=self.arch)
             kept = self.list_form
             text = listfile.one_spelling(kept, where="list_form") if kept else listfile.read(self.arch)
             object.__setattr__(self, "list_form", text)
             self.network(2)  # so that a mistake in the file is told before anything is done
         elif self.list_form:
-            raise StudyError(
-                _("arch: found {arch!r} beside a list_form, accepted: the name of its file (.json)").format(
-                    arch=self.arch
-                )
-            )
+            message = _("arch: found {arch!r} beside a list_form, accepted: the name of its file (.json)")
+            raise StudyError(message.format(arch=self.arch))
         else:
             options = arch.defaults(self.arch) | arch.checked(self.arch, self.options)
             object.__setattr__(self, "options", _as_read(options))
@@ -74,33 +70,21 @@ class Arm:
 
     def _declare_external(self) -> None:
         if self.ablated:
-            raise ArchError(
-                _("{arch}: found ablated = {parts}, accepted: none, as nobody here can look into it").format(
-                    arch=self.arch, parts=list(self.ablated)
-                )
-            )
+            text = _("{arch}: found ablated = {parts}, accepted: none, as nobody here can look into it")
+            raise ArchError(text.format(arch=self.arch, parts=list(self.ablated)))
         of_library = origin.is_of_library(self.arch)
         options = ({"pretrained": False} if of_library else {}) | {"weights": ""} | _as_read(self.options)
         if of_library and not isinstance(options["pretrained"], bool):
-            raise ArchError(
-                _("{arch}: pretrained: found {pretrained!r}, accepted: true or false").format(
-                    arch=self.arch, pretrained=options["pretrained"]
-                )
-            )
+            text = _("{arch}: pretrained: found {pretrained!r}, accepted: true or false")
+            raise ArchError(text.format(arch=self.arch, pretrained=options["pretrained"]))
         if not isinstance(options["weights"], str):
-            raise ArchError(
-                _("{arch}: weights: found {weights!r}, accepted: the path of a file in quotes").format(
-                    arch=self.arch, weights=options["weights"]
-                )
-            )
+            text = _("{arch}: weights: found {weights!r}, accepted: the path of a file in quotes")
+            raise ArchError(text.format(arch=self.arch, weights=options["weights"]))
         try:
             json.dumps(options)
         except (TypeError, ValueError) as error:
-            raise ArchError(
-                _("{arch}: {reason}; accepted options: numbers, text, true, false, lists").format(
-                    arch=self.arch, reason=error
-                )
-            ) from None
+            text = _("{arch}: {reason}; accepted options: numbers, text, true, false, lists")
+            raise ArchError(text.format(arch=self.arch, reason=error)) from None
         object.__setattr__(self, "options", options)
         if self.wants_weights and of_library and "pixels" not in self.overrides:
             object.__setattr__(self, "overrides", {**self.overrides, "pixels": "own"})
@@ -139,12 +123,11 @@ class Arm:
                 if kept.classes
                 else _("not measured yet")
             )
-            raise ArchError(
-                _(
-                    "{arch}: {found}, asked for {n_classes}; a network by others is measured when a study of "
-                    "it is run, or by commongarden.measure(arm, n_classes, input)"
-                ).format(arch=self.arch, found=found, n_classes=n_classes)
+            text = _(
+                "{arch}: {found}, asked for {n_classes}; a network by others is measured when a study of "
+                "it is run, or by commongarden.measure(arm, n_classes, input)"
             )
+            raise ArchError(text.format(arch=self.arch, found=found, n_classes=n_classes))
         node = External(
             self.arch,
             json.dumps(self.maker_options, sort_keys=True),
@@ -168,11 +151,8 @@ def _names(value: object, where: str) -> tuple[str, ...]:
         and len(set(value)) == len(value)
     ):
         return tuple(value)
-    raise ArchError(
-        _("{arch}: ablated: found {value!r}, accepted: a list of the network's parts, each once").format(
-            arch=where, value=value
-        )
-    )
+    text = _("{arch}: ablated: found {value!r}, accepted: a list of the network's parts, each once")
+    raise ArchError(text.format(arch=where, value=value))
 
 
 def _as_read(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -186,11 +166,8 @@ def from_table(name: str, values: object) -> Arm:
     The `arch` of a file in list form is read here, unless the table holds its `list_form` already. Raises StudyError.
     """
     if not isinstance(values, Mapping) or not isinstance(values.get("arch"), str):
-        raise StudyError(
-            _('arms.{name}: found {values!r}; accepted: a table with arch = "..." (see: commongarden describe)').format(
-                name=name, values=values
-            )
-        )
+        text = _('arms.{name}: found {values!r}; accepted: a table with arch = "..." (see: commongarden describe)')
+        raise StudyError(text.format(name=name, values=values))
     try:
         return _external_from_table(name, values) if origin.is_external(values["arch"]) else _own(name, values)
     except ArchError as error:
@@ -200,15 +177,10 @@ def from_table(name: str, values: object) -> Arm:
 def _own(name: str, values: Mapping[str, Any]) -> Arm:
     architecture = values["arch"]
     options = ["list_form"] if listfile.is_list_file(architecture) else list(arch.defaults(architecture))
-    for key in values:
-        if key not in ("arch", "ablated") and key not in options and key not in FIELDS:
-            raise StudyError(unknown("key", key, ["arch", *options, "ablated", *FIELDS], where=f"arms.{name}"))
+    check_known("key", values, ["arch", *options, "ablated", *FIELDS], StudyError, where=f"arms.{name}")
     if not isinstance(values.get("list_form", ""), str):
-        raise StudyError(
-            _("arms.{name}.list_form: found {list_form!r}, accepted: JSON text in quotes").format(
-                name=name, list_form=values["list_form"]
-            )
-        )
+        text = _("arms.{name}.list_form: found {list_form!r}, accepted: JSON text in quotes")
+        raise StudyError(text.format(name=name, list_form=values["list_form"]))
     given = {key: value for key, value in values.items() if key in options}
     overrides = {key: value for key, value in values.items() if key in FIELDS}
     return Arm(architecture, given, overrides, given.pop("list_form", ""), ablated=values.get("ablated", ()))
@@ -218,11 +190,8 @@ def _external_from_table(name: str, values: Mapping[str, Any]) -> Arm:
     """Recipe fields are the arm's own; every other key is the network's maker's to judge."""
     kept = values.get("origin")
     if kept is not None and not isinstance(kept, Mapping):
-        raise StudyError(
-            _("arms.{name}.origin: found {kept!r}, accepted: the table that commongarden wrote").format(
-                name=name, kept=kept
-            )
-        )
+        text = _("arms.{name}.origin: found {kept!r}, accepted: the table that commongarden wrote")
+        raise StudyError(text.format(name=name, kept=kept))
     stored = None if kept is None else convert(Origin, kept, where=f"arms.{name}.origin")
     overrides = {key: value for key, value in values.items() if key in FIELDS}
     given = {key: value for key, value in values.items() if key not in (*FIELDS, "arch", "origin", "ablated")}
@@ -273,12 +242,11 @@ def check_file(arm: Arm, *, where: str) -> None:
     changes = listfile.differences(arm.list_form, listfile.read(arm.arch))
     if changes:
         place, kept, found = changes[0]
-        raise StudyError(
-            _(
-                "{where}: {arch} has changed: {place}: {kept} in list_form, {found} in the file; "
-                "accepted: no list_form, which takes what the file holds, or the name of another file"
-            ).format(where=where, arch=arm.arch, place=place, kept=kept, found=found)
+        text = _(
+            "{where}: {arch} has changed: {place}: {kept} in list_form, {found} in the file; "
+            "accepted: no list_form, which takes what the file holds, or the name of another file"
         )
+        raise StudyError(text.format(where=where, arch=arm.arch, place=place, kept=kept, found=found))
 
 
 def _check_origin(arm: Arm, kept: Origin, *, where: str) -> None:
@@ -289,23 +257,21 @@ def _check_origin(arm: Arm, kept: Origin, *, where: str) -> None:
     for what, path in files.items():
         before = getattr(kept, what)
         if path and before and Path(path).is_file() and (now := origin.file_hash(Path(path))) != before:
-            raise StudyError(
-                _(
-                    "{where}: {path} has changed: SHA-256 {before}... in origin, {now}... in the file; "
-                    "accepted: no origin table, which takes what the file holds, or the name of another file"
-                ).format(where=where, path=path, before=before[:12], now=now[:12])
+            text = _(
+                "{where}: {path} has changed: SHA-256 {before}... in origin, {now}... in the file; "
+                "accepted: no origin table, which takes what the file holds, or the name of another file"
             )
+            raise StudyError(text.format(where=where, path=path, before=before[:12], now=now[:12]))
 
 
 def check_recipe(name: str, arm: Arm, recipe: Recipe) -> None:
     """Refuses what only a library's network has where there is none. Raises StudyError."""
     if recipe.pixels == "own" and not (arm.origin is not None and origin.is_of_library(arm.arch)):
-        raise StudyError(
-            _(
-                "arms.{name}.pixels: found 'own', but {arch} names no normalization; accepted: "
-                "'standardized', 'raw', or a network of {libraries}"
-            ).format(name=name, arch=arm.arch, libraries=", ".join(origin.LIBRARIES))
+        text = _(
+            "arms.{name}.pixels: found 'own', but {arch} names no normalization; accepted: "
+            "'standardized', 'raw', or a network of {libraries}"
         )
+        raise StudyError(text.format(name=name, arch=arm.arch, libraries=", ".join(origin.LIBRARIES)))
 
 
 def kept(stored: Arm | None, wanted: Arm) -> Arm:

@@ -24,9 +24,8 @@ def grey_range(value: object) -> Range | None:
         low, high = float(found[0]), float(found[1])
         if low < high:
             return low, high
-    raise StudyError(
-        _("range: found {value!r}, accepted: the values that are black and white, such as 0-4095").format(value=value)
-    )
+    text = _("range: found {value!r}, accepted: the values that are black and white, such as 0-4095")
+    raise StudyError(text.format(value=value))
 
 
 def _is_number(value: object) -> bool:

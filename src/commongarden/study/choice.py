@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from commongarden import arch
-from commongarden.errors import StudyError, unknown
+from commongarden.errors import StudyError, check_known
 from commongarden.i18n.language import _
 from commongarden.study import arm as arms
 from commongarden.study.arm import Arm
@@ -22,20 +22,15 @@ def of_architectures(data: str, names: list[str] | None) -> Study:
     for text in names if names is not None else arch.families.FLOWER_ARMS:
         name, arm = arms.from_text(text)
         if name in chosen:
-            raise StudyError(
-                _("arms: {text!r} would be a second arm {name!r}; write a study file and name it there").format(
-                    text=text, name=name
-                )
-            )
+            message = _("arms: {text!r} would be a second arm {name!r}; write a study file and name it there")
+            raise StudyError(message.format(text=text, name=name))
         chosen[name] = arm
     return Study(Path(data).name or "study", data, chosen)
 
 
 def choose_arms(study: Study, names: list[str]) -> Study:
     """The study with some of its arms, and the contrasts and published figures between those."""
-    for name in names:
-        if name not in study.arms:
-            raise StudyError(unknown("arm", name, study.arms, where=study.name))
+    check_known("arm", names, study.arms, StudyError, where=study.name)
     whole = all(name in names for name in study.arms if study.levels_of(name))
     return dataclasses.replace(
         study,

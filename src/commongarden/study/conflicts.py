@@ -33,9 +33,8 @@ def arm_conflicts(name: str, stored: Arm, wanted: Arm) -> list[str]:
                 told = _("arms.{name}, {arch}: the SHA-256 of its {what}").format(
                     name=name, arch=wanted.arch, what=what
                 )
-                lines.append(
-                    _("{told}: {old}... here, {new}... asked for").format(told=told, old=old[:12], new=new[:12])
-                )
+                text = _("{told}: {old}... here, {new}... asked for")
+                lines.append(text.format(told=told, old=old[:12], new=new[:12]))
     if stored.list_form and wanted.list_form:
         changes = listfile.differences(stored.list_form, wanted.list_form)
         told = f"arms.{name}, {wanted.arch}"

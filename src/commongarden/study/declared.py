@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from commongarden.errors import StudyError, unknown
+from commongarden.errors import StudyError, check_known
 from commongarden.i18n.language import _
 from commongarden.io import terminal
 from commongarden.study import arm as arms
@@ -21,6 +21,7 @@ from commongarden.study.tuning import Tuning
 
 MOST_SEEDS = 10_000  # and folds: more is a slip of the hand, and would fill the memory before it fails
 HIGHEST_SEED = 2**63 - 1
+MOST_PAIRED = 4  # arms of which every pair is compared where no contrast is declared
 METRICS = ("accuracy", "balanced_accuracy", "log_loss", "calibration_error")
 NEAR_DUPLICATES = ("together", "ignore")
 ARM_NAME = re.compile(r"\w([\w.+-]{0,62}[\w+-])?")
@@ -54,21 +55,16 @@ class SplitPlan:
     near_duplicates: Literal["together", "ignore"] = "together"
 
     def __post_init__(self) -> None:
-        if self.near_duplicates not in NEAR_DUPLICATES:
-            raise StudyError(
-                unknown("value", str(self.near_duplicates), NEAR_DUPLICATES, where="split.near_duplicates")
-            )
+        check_known("value", [str(self.near_duplicates)], NEAR_DUPLICATES, StudyError, where="split.near_duplicates")
         if not (0 < self.train < 1 and 0 < self.val < 1 and self.train + self.val < 1):
-            raise StudyError(
-                _(
-                    "split: found train {train} and val {val}; accepted: both above 0, and together under 1, "
-                    "so that the test part has a share"
-                ).format(train=self.train, val=self.val)
+            text = _(
+                "split: found train {train} and val {val}; accepted: both above 0, and together under 1, "
+                "so that the test part has a share"
             )
+            raise StudyError(text.format(train=self.train, val=self.val))
         if self.multiple < 1:
-            raise StudyError(
-                _("split.multiple: found {multiple}, accepted: a whole number from 1").format(multiple=self.multiple)
-            )
+            text = _("split.multiple: found {multiple}, accepted: a whole number from 1")
+            raise StudyError(text.format(multiple=self.multiple))
 
 
 @dataclass(frozen=True)
@@ -150,38 +146,26 @@ class Study:
             raise StudyError(_('arms: found none; a study needs at least one [arms.NAME] with arch = "..."'))
         for name in self.arms:
             if not ARM_NAME.fullmatch(name):
-                raise StudyError(
-                    _("arms: {name!r} cannot be an arm's name; accepted: letters, digits, . _ + - (up to 64)").format(
-                        name=name
-                    )
-                )
+                text = _("arms: {name!r} cannot be an arm's name; accepted: letters, digits, . _ + - (up to 64)")
+                raise StudyError(text.format(name=name))
         folded = [name.casefold() for name in self.arms]
         for name in self.arms:
             if folded.count(name.casefold()) > 1:
-                raise StudyError(
-                    _("arms: {name!r} stands twice but for upper and lower case; file systems mix them up").format(
-                        name=name
-                    )
-                )
+                text = _("arms: {name!r} stands twice but for upper and lower case; file systems mix them up")
+                raise StudyError(text.format(name=name))
         object.__setattr__(self, "folds", design.n_folds(self.folds))
         object.__setattr__(self, "vary", design.sources(self.vary, self.folds))
         object.__setattr__(self, "seeds", design.fold_seeds(run_seeds(self.seeds), self.folds))
         whole_number(self.seed, "study.seed")
-        if self.metric not in METRICS:
-            raise StudyError(unknown("metric", str(self.metric), METRICS, where="study"))
+        check_known("metric", [str(self.metric)], METRICS, StudyError, where="study")
         object.__setattr__(self, "margin", margin_in_points(self.margin))
         object.__setattr__(self, "range", grey_range(self.range))
         for contrast in self.contrasts:
-            for name in (contrast.arm, contrast.against):
-                if name not in self.arms:
-                    raise StudyError(unknown("arm", name, self.arms, where="contrasts"))
+            check_known("arm", (contrast.arm, contrast.against), self.arms, StudyError, where="contrasts")
             if contrast.arm == contrast.against:
                 raise StudyError(_("contrasts: {arm!r} is compared with itself").format(arm=contrast.arm))
-        if self.ablation and self.ablation not in self.arms:
-            raise StudyError(unknown("arm", self.ablation, self.arms, where="study.ablation"))
-        for name in self.published:
-            if name not in self.arms:
-                raise StudyError(unknown("arm", name, self.arms, where="published"))
+        check_known("arm", [self.ablation] if self.ablation else [], self.arms, StudyError, where="study.ablation")
+        check_known("arm", self.published, self.arms, StudyError, where="published")
         for name, arm in self.arms.items():
             arms.check_recipe(name, arm, self.recipe_of(name))
         if self.tuning is not None:
@@ -217,17 +201,12 @@ class Study:
         return [name for name in self.arms if name in asked and name not in self.tuned_from()]
 
     def _check_tuning(self, search: Tuning) -> None:
-        for name in (*search.arms, *search.best, *search.best.values()):
-            if name not in self.arms:
-                raise StudyError(unknown("arm", name, self.arms, where="tuning"))
+        check_known("arm", (*search.arms, *search.best, *search.best.values()), self.arms, StudyError, where="tuning")
         for name in self.arms_to_tune():
             tuned = name + tuning.TUNING_SUFFIX
             if not ARM_NAME.fullmatch(tuned) or (tuned in self.arms and tuned not in self.tuned_from()):
-                raise StudyError(
-                    _(
-                        "tuning: {tuned!r} would be the name of the tuned arm; accepted: another name for {arm!r}"
-                    ).format(tuned=tuned, arm=name)
-                )
+                text = _("tuning: {tuned!r} would be the name of the tuned arm; accepted: another name for {arm!r}")
+                raise StudyError(text.format(tuned=tuned, arm=name))
             self.trial_recipe(name, 0)
 
     def planned_contrasts(self) -> tuple[Contrast, ...]:
@@ -251,7 +230,7 @@ class Study:
         if self.contrasts or self.factors:
             return self.contrasts
         names = [name for name in self.arms if name not in self.tuned_from()]
-        if len(names) <= 4:
+        if len(names) <= MOST_PAIRED:
             return tuple(Contrast(arm, against) for against, arm in itertools.combinations(names, 2))
         return tuple(Contrast(arm, names[0]) for arm in names[1:])
 
@@ -295,12 +274,11 @@ def run_seeds(value: object) -> tuple[int, ...]:
     found = tuple(value) if isinstance(value, list | tuple | range) else ()
     whole = all(isinstance(item, int) and not isinstance(item, bool) and item >= 0 for item in found)
     if not found or not whole or len(set(found)) < len(found) or len(found) > MOST_SEEDS or max(found) > HIGHEST_SEED:
-        raise StudyError(
-            _(
-                "study.seeds: found {value!r}, accepted: how many (a whole number from 1 to {most:,}), or the seeds "
-                "themselves, different whole numbers from 0"
-            ).format(value=value if len(found) < 20 else [*found[:20], "..."], most=MOST_SEEDS)
+        text = _(
+            "study.seeds: found {value!r}, accepted: how many (a whole number from 1 to {most:,}), or the seeds "
+            "themselves, different whole numbers from 0"
         )
+        raise StudyError(text.format(value=value if len(found) < 20 else [*found[:20], "..."], most=MOST_SEEDS))
     return found
 
 
@@ -308,29 +286,20 @@ def margin_in_points(value: object) -> float:
     """`value` where it is a number above 0 and at most 50. Raises StudyError."""
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 50:
         return float(value)
-    raise StudyError(
-        _(
-            "study.margin: found {value!r}, accepted: points (above 0, up to 50) within which a difference is none"
-        ).format(value=value)
-    )
+    text = _("study.margin: found {value!r}, accepted: points (above 0, up to 50) within which a difference is none")
+    raise StudyError(text.format(value=value))
 
 
 def plain_text(value: str, where: str) -> None:
     """Refuses text that would act on a terminal, or that a report could not hold. Raises StudyError."""
     if found := terminal.ACTIVE.search(value):
-        raise StudyError(
-            _("{where}: found the control character {character!r}; accepted: text without any").format(
-                where=where, character=found[0]
-            )
-        )
+        text = _("{where}: found the control character {character!r}; accepted: text without any")
+        raise StudyError(text.format(where=where, character=found[0]))
 
 
 def whole_number(value: object, where: str) -> int:
     """`value` where it is a whole number from 0. Raises StudyError."""
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= HIGHEST_SEED:
-        raise StudyError(
-            _("{where}: found {value!r}, accepted: a whole number from 0 to {most:,}").format(
-                where=where, value=value, most=HIGHEST_SEED
-            )
-        )
+        text = _("{where}: found {value!r}, accepted: a whole number from 0 to {most:,}")
+        raise StudyError(text.format(where=where, value=value, most=HIGHEST_SEED))
     return value

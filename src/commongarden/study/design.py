@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, get_args
 
-from commongarden.errors import StudyError, unknown
+from commongarden.errors import StudyError, check_known
 from commongarden.i18n.language import _
 
 Source = Literal["init", "order", "split"]
@@ -16,19 +16,14 @@ MOST_FOLDS = 10_000
 def sources(value: object, folds: int) -> tuple[Source, ...]:
     """The sources that vary, in their fixed order. Raises StudyError."""
     found = tuple(value) if isinstance(value, list | tuple) else (value,)
-    for item in found:
-        if item not in SOURCES:
-            raise StudyError(unknown("source", item, SOURCES, where="study.vary"))
+    check_known("source", found, SOURCES, StudyError, where="study.vary")
     if folds and "split" in found:
         raise StudyError(
             _("study.vary: found 'split' beside folds, each of which is a split already; accepted: init, order")
         )
     if not found and not folds:
-        raise StudyError(
-            _("study.vary: found nothing, so all runs of an arm would be one; accepted: some of {sources}").format(
-                sources=", ".join(SOURCES)
-            )
-        )
+        text = _("study.vary: found nothing, so all runs of an arm would be one; accepted: some of {sources}")
+        raise StudyError(text.format(sources=", ".join(SOURCES)))
     if len(set(found)) < len(found):
         raise StudyError(_("study.vary: found {value}, accepted: each source once").format(value=list(found)))
     return tuple(source for source in SOURCES if source in found)
@@ -40,11 +35,8 @@ def n_folds(value: object) -> int:
         return 0
     if isinstance(value, int) and not isinstance(value, bool) and (value == 0 or 2 <= value <= MOST_FOLDS):
         return value
-    raise StudyError(
-        _("study.folds: found {value!r}, accepted: a whole number from 2 to {most:,}").format(
-            value=value, most=MOST_FOLDS
-        )
-    )
+    text = _("study.folds: found {value!r}, accepted: a whole number from 2 to {most:,}")
+    raise StudyError(text.format(value=value, most=MOST_FOLDS))
 
 
 def fold_seeds(seeds: tuple[int, ...], folds: int) -> tuple[int, ...]:

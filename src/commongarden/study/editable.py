@@ -14,7 +14,7 @@ from commongarden.i18n.language import N_, _
 from commongarden.study import arm as arms
 from commongarden.study import file
 from commongarden.study.arm import Arm
-from commongarden.study.declared import Study, run_seeds
+from commongarden.study.declared import MOST_PAIRED, Study, run_seeds
 from commongarden.study.design import DEFAULT_SEEDS
 
 BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -44,6 +44,8 @@ HEAD = N_("Edit this file, then run: commongarden run FILE (--dry-run --full pri
 RECIPE_HEAD = N_("how every model is trained")
 ARMS_HEAD = N_("the alternatives to compare, called arms")
 CONTRASTS_HEAD = N_("differences to test, chosen before the results are known")
+EVERY_PAIR = N_("every pair of models is compared; to compare fewer, list them:")
+WITH_FIRST = N_("each model is compared with the first; to compare others, list them:")
 Rows = Mapping[str, Any]
 
 
@@ -72,7 +74,7 @@ def editable(study: Study, *, full: bool = False) -> str:
         *_tables("factors", table.get("factors", {})),
         *_headed(ARMS_HEAD, _tables("arms", table["arms"])),
         *_tables("published", table.get("published", {})),
-        *_headed(CONTRASTS_HEAD, _contrasts(study)),
+        *_contrasts(study),
     )) + "\n"  # fmt: skip
 
 
@@ -82,10 +84,12 @@ def _headed(head: str, parts: list[str]) -> list[str]:
 
 def _contrasts(study: Study) -> list[str]:
     """The planned comparisons; where there are none, one as a comment, to show how they are written."""
-    if study.contrasts or len(study.arms) < 2:
-        return [f"[[contrasts]]\n{_line('is', (pair.arm, pair.against))}" for pair in study.contrasts]
+    if study.contrasts or study.factors or len(study.arms) < 2:
+        named = [f"[[contrasts]]\n{_line('is', (pair.arm, pair.against))}" for pair in study.contrasts]
+        return _headed(CONTRASTS_HEAD, named)
     first, second = list(study.arms)[:2]
-    return [f"# [[contrasts]]\n# {_line('is', (second, first))}"]
+    every = EVERY_PAIR if len(study.arms) <= MOST_PAIRED else WITH_FIRST
+    return _headed(every, [f"# [[contrasts]]\n# {_line('is', (second, first))}"])
 
 
 def _shortened(study: Study, table: dict[str, Any]) -> dict[str, Any]:
@@ -109,7 +113,10 @@ def _arm(arm: Arm) -> dict[str, Any]:
     """The arm's table without its architecture's defaults, and without what its file says as well."""
     table = arms.to_table(arm)
     with suppress(ArchError, StudyError):
-        again = Arm(arm.arch, arm.options, arm.overrides, ablated=arm.ablated)
+        own = {key: value for key, value in arm.overrides.items() if (key, value) != ("pixels", "own")}
+        again = Arm(arm.arch, arm.options, own, ablated=arm.ablated)  # pretrained models get their own pixels
+        if again.overrides == arm.overrides and own != arm.overrides:
+            del table["pixels"]
         if again.list_form == arm.list_form:
             table.pop("list_form", None)
         files = [(one.origin.code, one.origin.weights) for one in (again, arm) if one.origin is not None]

@@ -44,17 +44,11 @@ def conflicts(stored: Study, wanted: Study) -> list[str]:
     ]
     if stored.factors and wanted.factors:
         if list(stored.factors) != list(wanted.factors):
-            lines.append(
-                _("factors: {stored!r} here, {wanted!r} asked for").format(
-                    stored=list(stored.factors), wanted=list(wanted.factors)
-                )
-            )
+            text = _("factors: {stored!r} here, {wanted!r} asked for")
+            lines.append(text.format(stored=list(stored.factors), wanted=list(wanted.factors)))
         if stored.factor_base != wanted.factor_base:
-            lines.append(
-                _("factors.base: {stored!r} here, {wanted!r} asked for").format(
-                    stored=stored.factor_base, wanted=wanted.factor_base
-                )
-            )
+            text = _("factors.base: {stored!r} here, {wanted!r} asked for")
+            lines.append(text.format(stored=stored.factor_base, wanted=wanted.factor_base))
     for name in stored.arms:
         if name in wanted.arms:
             lines += arm_conflicts(name, stored.arms[name], wanted.arms[name])

@@ -38,20 +38,16 @@ def levels(factors: Mapping[str, Sequence[Any]]) -> dict[str, tuple[Any, ...]]:
     many combinations."""
     n = math.prod(len(values) for values in factors.values() if isinstance(values, list | tuple))
     if n > MOST_ARMS:
-        raise StudyError(
-            _("factors: found {n:,} combinations, accepted: up to {most:,}, each of which is an arm").format(
-                n=n, most=MOST_ARMS
-            )
-        )
+        text = _("factors: found {n:,} combinations, accepted: up to {most:,}, each of which is an arm")
+        raise StudyError(text.format(n=n, most=MOST_ARMS))
     found = {}
     for name, values in factors.items():
         if not isinstance(values, list | tuple) or len(values) < 2:
-            raise StudyError(
-                _(
-                    "factors.{name}: found {values!r}, accepted: a list of at least two levels; a value that all arms "
-                    "share stands in [factors.base] or [recipe]"
-                ).format(name=name, values=values)
+            text = _(
+                "factors.{name}: found {values!r}, accepted: a list of at least two levels; a value that all arms "
+                "share stands in [factors.base] or [recipe]"
             )
+            raise StudyError(text.format(name=name, values=values))
         read = tuple(list(value) if isinstance(value, tuple) else value for value in values)
         for i, value in enumerate(read):
             if value in read[:i]:
@@ -88,11 +84,10 @@ def names(factors: Mapping[str, Sequence[Any]]) -> dict[str, Levels]:
     for combination in combinations(factors):
         name = name_of(combination)
         if (other := folded.get(name.casefold())) is not None:
-            raise StudyError(
-                _(
-                    "factors: {one} and {other} would both be the arm {name!r}; accepted: levels that differ in letters"
-                ).format(one=said(combination), other=said(other), name=name)
+            text = _(
+                "factors: {one} and {other} would both be the arm {name!r}; accepted: levels that differ in letters"
             )
+            raise StudyError(text.format(one=said(combination), other=said(other), name=name))
         folded[name.casefold()] = found[name] = combination
     return found
 
@@ -105,9 +100,8 @@ def grid(factors: Mapping[str, Sequence[Any]], base: Mapping[str, Any]) -> dict[
         )
     for key in base:
         if key in factors:
-            raise StudyError(
-                _("factors.base.{key}: {key} is a factor, so it has no value for all arms").format(key=key)
-            )
+            text = _("factors.base.{key}: {key} is a factor, so it has no value for all arms")
+            raise StudyError(text.format(key=key))
     if "arch" not in factors and "arch" not in base:
         raise StudyError(_('factors: found no arch; accepted: arch as a factor, or arch = "..." in [factors.base]'))
     return {name: (found, _made(name, found, base)) for name, found in names(factors).items()}
@@ -120,9 +114,8 @@ def _made(name: str, combination: Levels, base: Mapping[str, Any]) -> Arm:
             arm.network(2)
     except (ArchError, StudyError) as error:
         cause = str(error).removeprefix(f"arms.{name}: ")
-        raise StudyError(
-            _("factors: {combination} cannot be built: {cause}").format(combination=said(combination), cause=cause)
-        ) from None
+        text = _("factors: {combination} cannot be built: {cause}")
+        raise StudyError(text.format(combination=said(combination), cause=cause)) from None
     return arm
 
 
@@ -130,11 +123,8 @@ def check_same(name: str, combination: Levels, made: Arm, declared: Arm) -> None
     """Refuses an arm that has a combination's name and is another one. Raises StudyError."""
     different = arm_conflicts(name, made, declared)
     if different:
-        raise StudyError(
-            _("arms.{name}: the factors make this arm of {combination}, and it is declared otherwise: {cause}").format(
-                name=name, combination=said(combination), cause="; ".join(different)
-            )
-        )
+        text = _("arms.{name}: the factors make this arm of {combination}, and it is declared otherwise: {cause}")
+        raise StudyError(text.format(name=name, combination=said(combination), cause="; ".join(different)))
 
 
 def name_of(combination: Mapping[str, Any]) -> str:

@@ -4,7 +4,6 @@ and what is kept of them in a study. No torch and none of their code is loaded h
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib.util
 import os
@@ -13,7 +12,7 @@ from dataclasses import dataclass, field
 from importlib.machinery import PathFinder
 from pathlib import Path
 
-from commongarden.errors import ArchError, unknown
+from commongarden.errors import ArchError, nearest, unknown
 from commongarden.i18n.coded import Code, Coded, coded, keep_code, keep_codes
 from commongarden.i18n.language import N_, _
 from commongarden.study import moved
@@ -93,17 +92,14 @@ def is_external(arch: str) -> bool:
     place, colon, name = arch.rpartition(":")
     if not colon:
         if arch.endswith(".py"):
-            raise ArchError(
-                _("{arch}: found no factory, accepted: {arch}:FACTORY, a function or class in that file").format(
-                    arch=arch
-                )
-            )
+            text = _("{arch}: found no factory, accepted: {arch}:FACTORY, a function or class in that file")
+            raise ArchError(text.format(arch=arch))
         return False
     if place in LIBRARIES or place.endswith(".py"):
         return True
     if "." in place and all(part.isidentifier() for part in place.split(".")):
         return True
-    if set(name) - set("LAB") and difflib.get_close_matches(place, LIBRARIES, n=1, cutoff=0.7):
+    if set(name) - set("LAB") and nearest(place, LIBRARIES):
         raise ArchError(unknown("library", place, LIBRARIES, where=arch))
     return False
 
@@ -112,9 +108,8 @@ def parts(arch: str) -> tuple[str, str]:
     """Library, file or module, and the name in it."""
     place, _colon, name = arch.rpartition(":")
     if not name:
-        raise ArchError(
-            _("{arch}: found no name behind the colon, accepted: {accepted}").format(arch=arch, accepted=SPELLINGS)
-        )
+        text = _("{arch}: found no name behind the colon, accepted: {accepted}")
+        raise ArchError(text.format(arch=arch, accepted=SPELLINGS))
     return place, name
 
 
@@ -126,12 +121,11 @@ def is_of_library(arch: str) -> bool:
 def check_allowed(arch: str) -> None:
     """Refuses a network that is made by a file or module of the user's, where no code may be run. Raises ArchError."""
     if os.environ.get(NO_CODE) and is_external(arch) and not is_of_library(arch):
-        raise ArchError(
-            _(
-                "{arch}: its code would be run, and --no-code runs none; accepted: a named architecture, a file in "
-                "list form, torchvision:NAME, timm:NAME, or the command without --no-code"
-            ).format(arch=arch)
+        text = _(
+            "{arch}: its code would be run, and --no-code runs none; accepted: a named architecture, a file in "
+            "list form, torchvision:NAME, timm:NAME, or the command without --no-code"
         )
+        raise ArchError(text.format(arch=arch))
 
 
 def code_file(arch: str) -> Path:
@@ -152,12 +146,11 @@ def code_file(arch: str) -> Path:
         return example
     found = _module_file(place)
     if found is None:
-        raise ArchError(
-            _(
-                "{arch}: no module {place!r} where Python looks for modules, nor in the current folder "
-                "({folder}); accepted: {accepted}"
-            ).format(arch=arch, place=place, folder=Path.cwd(), accepted=SPELLINGS)
+        text = _(
+            "{arch}: no module {place!r} where Python looks for modules, nor in the current folder "
+            "({folder}); accepted: {accepted}"
         )
+        raise ArchError(text.format(arch=arch, place=place, folder=Path.cwd(), accepted=SPELLINGS))
     return found
 
 
@@ -177,11 +170,8 @@ def weights_hash(arch: str, path: str) -> str:
         return ""
     file = Path(path)
     if file.suffix.lower() not in WEIGHT_FILES:
-        raise ArchError(
-            _("{arch}: weights: found {path!r}, accepted: a file that ends in {endings}").format(
-                arch=arch, path=path, endings=", ".join(WEIGHT_FILES)
-            )
-        )
+        text = _("{arch}: weights: found {path!r}, accepted: a file that ends in {endings}")
+        raise ArchError(text.format(arch=arch, path=path, endings=", ".join(WEIGHT_FILES)))
     if not file.is_file():
         raise ArchError(_no_file(_("{arch}: weights").format(arch=arch), file))
     return file_hash(file)
@@ -193,9 +183,8 @@ def file_hash(file: Path) -> str:
         with file.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
-        raise ArchError(
-            _("{file}: cannot be read: {reason}").format(file=file, reason=error.strerror or error)
-        ) from None
+        text = _("{file}: cannot be read: {reason}")
+        raise ArchError(text.format(file=file, reason=error.strerror or error)) from None
 
 
 def _module_file(name: str) -> Path | None:
@@ -212,8 +201,7 @@ def _module_file(name: str) -> Path | None:
 
 def _no_file(where: str, file: Path) -> str:
     names = sorted(entry.name for entry in file.parent.glob(f"*{file.suffix}"))
-    near = difflib.get_close_matches(file.name, names, n=1, cutoff=0.5)
+    near = nearest(file.name, names)
     hint = _("; did you mean {near!r}?").format(near=str(file.parent / near[0])) if near else ""
-    return _("{where}: no such file {file!r}; a relative path starts at the current folder ({folder}){hint}").format(
-        where=where, file=str(file), folder=Path.cwd(), hint=hint
-    )
+    text = _("{where}: no such file {file!r}; a relative path starts at the current folder ({folder}){hint}")
+    return text.format(where=where, file=str(file), folder=Path.cwd(), hint=hint)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from commongarden.errors import StudyError, unknown
 from commongarden.i18n.language import _
-
-if TYPE_CHECKING:
-    pass
 
 ONLY = "only:"
 LAYOUTS = ("classes", "parts", "inner", f"{ONLY}FOLDER")
@@ -38,11 +35,8 @@ class DataOptions:
         try:
             re.compile(self.group_by)
         except (re.error, RecursionError, OverflowError) as error:
-            raise StudyError(
-                _("study.group_by: {text!r} is not a regular expression: {reason}").format(
-                    text=self.group_by, reason=error
-                )
-            ) from None
+            text = _("study.group_by: {text!r} is not a regular expression: {reason}")
+            raise StudyError(text.format(text=self.group_by, reason=error)) from None
         if not isinstance(self.merge_classes, bool):
             raise StudyError(
                 _("study.merge_classes: found {value!r}, accepted: true or false").format(value=self.merge_classes)

@@ -62,11 +62,8 @@ class Recipe:
     def __post_init__(self) -> None:
         for name, ok, accepted in _bounds(self):
             if not ok:
-                raise StudyError(
-                    _("recipe.{name}: found {found!r}, accepted: {accepted}").format(
-                        name=name, found=getattr(self, name), accepted=accepted
-                    )
-                )
+                text = _("recipe.{name}: found {found!r}, accepted: {accepted}")
+                raise StudyError(text.format(name=name, found=getattr(self, name), accepted=accepted))
 
 
 def _bounds(recipe: Recipe) -> list[tuple[str, bool, str]]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from commongarden.errors import StudyError, unknown
+from commongarden.errors import StudyError, check_known
 from commongarden.i18n.language import _
 from commongarden.study.recipe import Recipe, override
 
@@ -46,15 +46,12 @@ class Tuning:
 def from_table(values: Mapping[str, Any]) -> Tuning:
     """The search that a study file's [tuning] declares. Raises StudyError."""
     names = [item.name for item in dataclasses.fields(Tuning)]
-    for key in values:
-        if key not in names:
-            raise StudyError(unknown("key", key, names, where="tuning"))
+    check_known("key", values, names, StudyError, where="tuning")
     given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
     arms, best = given.get("arms", ()), given.get("best", {})
     if not isinstance(arms, tuple) or not all(isinstance(name, str) for name in arms):
-        raise StudyError(
-            _("tuning.arms: found {value!r}, accepted: a list of arms' names").format(value=values["arms"])
-        )
+        text = _("tuning.arms: found {value!r}, accepted: a list of arms' names")
+        raise StudyError(text.format(value=values["arms"]))
     if not isinstance(best, Mapping) or not all(isinstance(name, str) for name in best.values()):
         raise StudyError(_("tuning.best: found {value!r}, accepted: what commongarden wrote").format(value=best))
     return Tuning(**{**given, "best": dict(best)})
@@ -118,19 +115,13 @@ def _between(least: float, most: float, share: float) -> float:
 
 def _whole(value: object, key: str, least: int, most: int = 2**31) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise StudyError(
-            _("tuning.{key}: found {value!r}, accepted: a whole number from {least} to {most:,}").format(
-                key=key, value=value, least=least, most=most
-            )
-        )
+        text = _("tuning.{key}: found {value!r}, accepted: a whole number from {least} to {most:,}")
+        raise StudyError(text.format(key=key, value=value, least=least, most=most))
 
 
 def _range(value: object, key: str) -> None:
     numbers = value if isinstance(value, tuple) else ()
     fit = [isinstance(item, int | float) and not isinstance(item, bool) and math.isfinite(item) for item in numbers]
     if len(fit) != 2 or not all(fit) or not 0 < numbers[0] < numbers[1]:
-        raise StudyError(
-            _("tuning.{key}: found {value!r}, accepted: the least and the most, such as [1e-4, 1e-1]").format(
-                key=key, value=list(value) if isinstance(value, tuple) else value
-            )
-        )
+        text = _("tuning.{key}: found {value!r}, accepted: the least and the most, such as [1e-4, 1e-1]")
+        raise StudyError(text.format(key=key, value=list(value) if isinstance(value, tuple) else value))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
 import sys
@@ -16,7 +15,7 @@ from typing import Any
 from torch import nn
 
 from commongarden.arch import External
-from commongarden.errors import ArchError, unknown
+from commongarden.errors import ArchError, nearest, unknown
 from commongarden.i18n.language import _, translate
 from commongarden.study import origin
 from commongarden.study.recipe import FIELDS
@@ -52,7 +51,7 @@ def of_library(node: External, place: str, name: str, options: dict[str, Any]) -
     else:
         names = models.list_models()
     if name.split(".")[0] not in names:
-        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+        near = nearest(name, names, 3)
         hint = _("; did you mean {near}?").format(near=", ".join(f"{place}:{each}" for each in near)) if near else "."
         raise ArchError(
             _("{source}: unknown model {name!r}{hint} Accepted: {n:,} names of {place}").format(
@@ -118,7 +117,7 @@ def _made(
         hint = ""
         for key in options:
             if f"argument {key!r}" in str(error):
-                near = difflib.get_close_matches(key, FIELDS, n=1)
+                near = nearest(key, FIELDS)
                 hint = _("; did you mean the recipe's {near!r}?").format(near=near[0]) if near else ""
         raise ArchError(
             _("{source}: it could not be made: {reason}{hint}").format(

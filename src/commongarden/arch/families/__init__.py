@@ -14,7 +14,7 @@ from typing import Any
 from commongarden.arch.families import alexnet, flowers, inception, resnet, twin, vgg
 from commongarden.arch.nodes import Node, Serial
 from commongarden.arch.trace import Cost, cost
-from commongarden.errors import ArchError, unknown
+from commongarden.errors import ArchError, check_known, unknown
 from commongarden.i18n.language import _
 
 
@@ -106,8 +106,7 @@ BLOCKS: dict[str, Callable[[str], Node]] = {
 
 def family(name: str) -> Callable[..., Serial]:
     """The function behind an architecture's name. Raises ArchError with the nearest name."""
-    if name not in FAMILIES:
-        raise ArchError(unknown("architecture", name, FAMILIES))
+    check_known("architecture", [name], FAMILIES, ArchError)
     return FAMILIES[name].make
 
 
@@ -130,16 +129,12 @@ def checked(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options, if the architecture has them and takes such values. Raises ArchError with the nearest name."""
     known = defaults(name)
     for key, value in options.items():
-        if key not in known:
-            raise ArchError(unknown("option", key, known, where=name))
+        check_known("option", [key], known, ArchError, where=name)
         kind = type(known[key])
         if type(value) is not kind:
             accepted = {bool: _("true or false"), int: _("a whole number"), str: _("text")}[kind]
-            raise ArchError(
-                _("{name}: found {value!r} for the option {key}, accepted: {accepted}").format(
-                    name=name, value=value, key=key, accepted=accepted
-                )
-            )
+            text = _("{name}: found {value!r} for the option {key}, accepted: {accepted}")
+            raise ArchError(text.format(name=name, value=value, key=key, accepted=accepted))
     return dict(options)
 
 

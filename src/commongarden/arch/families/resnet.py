@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 
 from commongarden.arch.layers import avg_pool, conv, dense, global_avg_pool, max_pool, named, repeat, serial
 from commongarden.arch.nodes import Activation, Add, BatchNorm, Node, Serial
-from commongarden.errors import ArchError, unknown
+from commongarden.errors import ArchError, check_known
 from commongarden.i18n.language import _
 
 Shortcut = Literal["none", "zeros", "repeat", "pooled", "projection"]
@@ -49,23 +49,19 @@ class Form:
     def __post_init__(self) -> None:
         before, linear, after = str(self.order).partition("L")
         if not linear or (before and after) or sorted(before + after) not in ([], ["A"], ["B"], ["A", "B"]):
-            raise ArchError(
-                _(
-                    "order: found {order!r}, accepted in residual networks: letters behind the L (LA, LAB, "
-                    "LBA: a sum is activated) or before it (AL, BAL: pre-activation)"
-                ).format(order=self.order)
+            text = _(
+                "order: found {order!r}, accepted in residual networks: letters behind the L (LA, LAB, "
+                "LBA: a sum is activated) or before it (AL, BAL: pre-activation)"
             )
-        if self.shortcut not in SHORTCUTS:
-            raise ArchError(unknown("shortcut", self.shortcut, SHORTCUTS))
-        if self.stride_in not in ("1x1", "3x3"):
-            raise ArchError(unknown("stride_in", self.stride_in, ("1x1", "3x3")))
+            raise ArchError(text.format(order=self.order))
+        check_known("shortcut", [self.shortcut], SHORTCUTS, ArchError)
+        check_known("stride_in", [self.stride_in], ("1x1", "3x3"), ArchError)
         if self.zero_init and (self.shortcut == "none" or "B" not in after):
-            raise ArchError(
-                _(
-                    "zero_init: found with order {order!r} and shortcut {shortcut!r}, accepted with a "
-                    "normalization behind the convolution (LBA, LAB) and a shortcut"
-                ).format(order=self.order, shortcut=self.shortcut)
+            text = _(
+                "zero_init: found with order {order!r} and shortcut {shortcut!r}, accepted with a "
+                "normalization behind the convolution (LBA, LAB) and a shortcut"
             )
+            raise ArchError(text.format(order=self.order, shortcut=self.shortcut))
 
     @property
     def before(self) -> str:

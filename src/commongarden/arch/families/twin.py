@@ -34,19 +34,15 @@ def twin(
     """
     sizes, counts = numbers("widths", widths), numbers("blocks", blocks)
     if len(sizes) != len(counts):
-        raise ArchError(
-            _("twins: found widths {widths!r} and blocks {blocks!r}, accepted: as many of one as of the other").format(
-                widths=widths, blocks=blocks
-            )
-        )
+        text = _("twins: found widths {widths!r} and blocks {blocks!r}, accepted: as many of one as of the other")
+        raise ArchError(text.format(widths=widths, blocks=blocks))
     for before, width in pairwise([stem, *(size * OUTSIDE.get(form, 1) for size in sizes)]):
         if width < before:
-            raise ArchError(
-                _(
-                    "{form}_twin: found {width} channels behind {before}, accepted: no fewer, since a "
-                    "shortcut without parameters can add channels and cannot take any away"
-                ).format(form=form, width=width, before=before)
+            text = _(
+                "{form}_twin: found {width} channels behind {before}, accepted: no fewer, since a "
+                "shortcut without parameters can add channels and cannot take any away"
             )
+            raise ArchError(text.format(form=form, width=width, before=before))
     make = _inception_stage(order) if form == "inception" else _residual_stage(form, order)
     stages = [
         named(f"stage {i}", *make(width, count, 1 if i == 1 else 2))
@@ -66,11 +62,8 @@ def numbers(what: str, text: str) -> list[int]:
     """Whole numbers from 1 with commas between. Raises ArchError."""
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise ArchError(
-            _("{what}: found {text!r}, accepted: whole numbers from 1 with commas between, such as {example}").format(
-                what=what, text=text, example=WIDTHS
-            )
-        )
+        message = _("{what}: found {text!r}, accepted: whole numbers from 1 with commas between, such as {example}")
+        raise ArchError(message.format(what=what, text=text, example=WIDTHS))
     return [int(part) for part in parts]
 
 
@@ -88,11 +81,8 @@ def _residual_stage(form: str, order: str) -> MakeStage:
 def _inception_stage(order: str) -> MakeStage:
     def stage(width: int, count: int, stride: int) -> list[Node]:
         if width < 16:
-            raise ArchError(
-                _("inception_twin: found a width of {width}, accepted: 16 or more, for its six reductions").format(
-                    width=width
-                )
-            )
+            text = _("inception_twin: found a width of {width}, accepted: 16 or more, for its six reductions")
+            raise ArchError(text.format(width=width))
         five = pool = width // 8
         three = width // 2
         module = inception.reduced_module(

@@ -1,0 +1,110 @@
+"""The study that a command line declares: a study file with changes, or one made of models by their names."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from commongarden.cli.options import setting
+from commongarden.errors import ArchError, StudyError
+from commongarden.i18n.language import _
+from commongarden.study import (
+    Arm,
+    Study,
+    Tuning,
+    both,
+    choose_arms,
+    of_architectures,
+    read,
+    run_seeds,
+    with_options,
+)
+from commongarden.study import origin as origins
+from commongarden.study.recipe import override
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the options of `run` say of the study; None, empty and False say nothing."""
+
+    study: str | None = None
+    data: str | None = None
+    name: str | None = None
+    models: Sequence[str] = ()
+    pretrained: bool = False
+    seeds: int | None = None
+    folds: int | None = None
+    vary: str | None = None
+    seed: int | None = None
+    tune: int | None = None
+    grey_range: tuple[float, float] | None = None
+    settings: Sequence[str] = ()
+    layout: str | None = None
+    group_by: str | None = None
+    merge_classes: bool = False
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+
+
+def declared(asked: Asked) -> Study:
+    """The study, with networks that can be built. Raises StudyError for what does not hold together."""
+    if asked.study is None and asked.data is None:
+        raise StudyError(
+            _("run: found neither STUDY nor --data; accepted: run demo, run STUDY.toml, run --data PHOTOS")
+        )
+    names = [name.strip() for text in asked.models for name in text.split(",") if name.strip()] or None
+    wanted = of_architectures(asked.data or "", names) if asked.study is None else read(asked.study)
+    if asked.study is not None and names is not None:
+        wanted = choose_arms(wanted, names)
+    wanted = dataclasses.replace(wanted, **_changes(asked, wanted))
+    if not wanted.data:
+        text = _("study {name!r} names no data; accepted: --data FOLDER, or data = in its [study]")
+        raise StudyError(text.format(name=wanted.name))
+    reading = with_options(wanted.reading, asked.layout, asked.group_by, asked.merge_classes)
+    wanted = dataclasses.replace(wanted, reading=reading)
+    for name, arm in wanted.arms.items():
+        origins.check_allowed(arm.arch)
+        if arm.origin is None:
+            _check_network(name, arm)
+    return wanted
+
+
+def _changes(asked: Asked, wanted: Study) -> dict[str, Any]:
+    """What the options change of the study."""
+    given = {key: value for key, value in asked.recipe.items() if value is not None}
+    values = given | dict(map(setting, asked.settings))
+    changes: dict[str, Any] = {"recipe": override(wanted.recipe, values, where="recipe")} if values else {}
+    plain = {"data": asked.data, "name": asked.name, "seed": asked.seed, "range": asked.grey_range}
+    changes |= {key: value for key, value in plain.items() if value is not None}
+    if asked.seeds is not None and (asked.folds or wanted.folds):
+        raise StudyError(both(asked.seeds, asked.folds or wanted.folds))
+    if asked.seeds is not None:
+        changes["seeds"] = run_seeds(asked.seeds)
+    if asked.folds is not None:
+        changes |= {"folds": asked.folds, "seeds": run_seeds(asked.folds)}
+    if asked.vary is not None:
+        changes["vary"] = tuple(name.strip() for name in asked.vary.split(",") if name.strip())
+    if asked.tune is not None:
+        changes["tuning"] = dataclasses.replace(wanted.tuning or Tuning(), runs=asked.tune)
+    if asked.pretrained:
+        changes["arms"] = {name: _pretrained(name, arm) for name, arm in wanted.arms.items()}
+    return changes
+
+
+def _pretrained(name: str, arm: Arm) -> Arm:
+    """The arm with the published weights of its library. Raises StudyError where it has none."""
+    if arm.origin is None or not origins.is_of_library(arm.arch) or arm.options["weights"]:
+        text = _(
+            "--pretrained: {name} has no published weights; accepted: models of torchvision or timm, such as {example}"
+        )
+        raise StudyError(text.format(name=name, example="torchvision:resnet18"))
+    return Arm(arm.arch, {**arm.options, "pretrained": True}, arm.overrides)
+
+
+def _check_network(name: str, arm: Arm) -> None:
+    """Refuses an option that no network can be built with, before anything is done."""
+    try:
+        arm.network(2)
+    except ArchError as error:
+        raise StudyError(f"arms.{name}: {error}") from None

@@ -1,0 +1,175 @@
+"""The answer in a few short sentences: the best model and how sure that is, what is significant, what to do next.
+
+There are no p values in it: they are in the report's evidence.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from commongarden.i18n.language import _, ngettext
+from commongarden.records import Estimate
+from commongarden.report.wording import numbers, sizes
+from commongarden.report.wording.verdicts import counted_seeds, duration, rounded
+from commongarden.stats import METRICS, Answer, ContrastResult, Results, Unsettled, answer
+from commongarden.stats.answers import FEWEST_SEEDS
+
+
+@dataclass(frozen=True)
+class Said:
+    """headline: the best model. settled, open: a sentence on each comparison. next: what would settle those that are
+    within reach, with the command to type; "" where nothing would. use: (what it does, command)."""
+
+    headline: str
+    settled: tuple[str, ...]
+    open: tuple[str, ...]
+    next: tuple[str, str]
+    use: tuple[tuple[str, str], ...]
+
+
+def said(results: Results, folder: Path) -> Said | None:
+    """What to say of these results, with commands on the study in `folder`; None where no run has finished."""
+    found = answer(results)
+    if found is None:
+        return None
+    return Said(
+        headline(found, results),
+        tuple(map(settled, found.settled)),
+        tuple(unsettled(one, results) for one in found.unsettled),
+        _next(found, results, _shown(folder)),
+        _use(found, results, _shown(folder)),
+    )
+
+
+def lines(found: Said) -> list[str]:
+    """All of it as lines of text, for a terminal."""
+    step = [found.next[0], f"  {found.next[1]}"] if found.next[0] else []
+    use = [line for what, command in found.use for line in (what, f"  {command}")]
+    return [found.headline, *found.settled, *found.open, *step, *use]
+
+
+def headline(found: Answer, results: Results) -> str:
+    """The best model in one sentence."""
+    arm, best = found.best.arm, _figure(found.reached, results.metric, found.best.reached)
+    if found.n_arms == 1:
+        return _("{arm}: {figure}.").format(arm=arm, figure=best)
+    if set(found.beaten) >= {one.arm for one in results.standings} - {arm}:
+        return ngettext(
+            "Best: {arm}, {figure}, significantly better than the other model.",
+            "Best: {arm}, {figure}, significantly better than all {n} other models.",
+            found.n_arms - 1,
+        ).format(arm=arm, figure=best, n=found.n_arms - 1)
+    chance = found.best.probability_best
+    if chance is None:
+        return _("Best in one run each: {arm}, {figure}. With one seed nobody can say whether that is chance.").format(
+            arm=arm, figure=best
+        )
+    return _("Best on average: {arm}, {figure}, {chance} likely to be the best of the {n} models.").format(
+        arm=arm, figure=best, chance=_chance(chance), n=found.n_arms
+    )
+
+
+def settled(contrast: ContrastResult) -> str:
+    """A comparison with a significant difference, or with none that counts."""
+    if contrast.outcome == "equivalent":
+        size = sizes.margin(contrast.metric, contrast.margin)
+        return _("{arm} and {against} are equivalent within {size}.").format(
+            arm=contrast.arm, against=contrast.against, size=size
+        )
+    winner, loser = contrast.arm, contrast.against
+    if contrast.outcome == "worse":
+        winner, loser = loser, winner
+    amount = 0.0 if contrast.difference is None else abs(contrast.difference.value)
+    interval = contrast.adjusted or contrast.difference
+    low, high = sorted((abs(interval.low or 0.0), abs(interval.high or 0.0))) if interval is not None else (0.0, 0.0)
+    return _("Significant: {winner} is better than {loser} by {size} (95 % CI {low} to {high}).").format(
+        winner=winner,
+        loser=loser,
+        size=sizes.amount(contrast.metric, amount),
+        low=sizes.figure(contrast.metric, low),
+        high=sizes.figure(contrast.metric, high),
+    )
+
+
+def unsettled(one: Unsettled, results: Results) -> str:
+    """A comparison that is open, and what would settle it."""
+    contrast = one.contrast
+    pair = {"arm": contrast.arm, "against": contrast.against}
+    if contrast.difference is None:
+        return _("Not compared yet: {arm} and {against} have no finished seed in common.").format(**pair)
+    text = _("Not significant: {arm} compared with {against}, {difference}.")
+    said = [text.format(**pair, difference=_difference(contrast))]
+    size = sizes.amount(contrast.metric, one.difference)
+    if one.needs == "seeds":
+        needed = _("{seeds} in all would likely settle it, if the true difference is {size}.")
+        said.append(needed.format(seeds=counted_seeds(one.seeds), size=size))
+    elif one.needs == "photos":
+        words = (
+            ngettext("about {n} group of test images", "about {n} groups of test images", one.photos)
+            if results.n_test_groups
+            else ngettext("about {n} test image", "about {n} test images", one.photos)
+        )
+        needed = _("More seeds alone will not settle it; {photos} would be needed to resolve {size}.")
+        said.append(needed.format(photos=words.format(n=numbers.whole(rounded(one.photos))), size=size))
+    elif one.needs == "out of reach":
+        said.append(_("To settle it is out of reach on this data."))
+    return " ".join(said)
+
+
+def _difference(contrast: ContrastResult) -> str:
+    found = contrast.adjusted or contrast.difference
+    if found is None:
+        return ""
+    value = sizes.signed(contrast.metric, found.value)
+    if not _is_useful(found, METRICS[contrast.metric].spread_bounds):
+        return value
+    return _("{value} (95 % CI {interval})").format(value=value, interval=sizes.span(contrast.metric, found))
+
+
+def _next(found: Answer, results: Results, folder: str) -> tuple[str, str]:
+    if not found.seeds or not found.runs:
+        return "", ""
+    command = f"commongarden run {folder}/study.toml --out {folder} --seeds {found.seeds}"
+    runs = ngettext("{n} more run", "{n} more runs", found.runs).format(n=numbers.whole(found.runs))
+    effort = runs if found.minutes is None else _("{runs} ({time})").format(runs=runs, time=duration(found.minutes))
+    first = all(one.needs == "first seeds" for one in found.unsettled if one.needs in ("seeds", "first seeds"))
+    if first:
+        return _("Next: train each model with {n} seeds, {effort}:").format(n=found.seeds, effort=effort), command
+    return _("Next: {effort} would likely settle the comparisons within reach:").format(effort=effort), command
+
+
+def _use(found: Answer, results: Results, folder: str) -> tuple[tuple[str, str], ...]:
+    run = f"{folder}/runs/{found.best.arm}/{results.seeds[0]}"
+    return (
+        (_("Classify images with it:"), f"commongarden predict {folder} IMAGE..."),
+        (_("Export it to ONNX:"), f"commongarden export {run}"),
+    )
+
+
+def _figure(reached: Estimate | None, metric: str, mean: float) -> str:
+    shares = METRICS[metric].unit == "points"
+    value = numbers.percent(mean) if shares else sizes.amount(metric, mean)
+    if reached is None or not _is_useful(reached, METRICS[metric].bounds):
+        return value
+    return _("{value} (95 % CI {interval})").format(value=value, interval=sizes.span(metric, reached))
+
+
+def _is_useful(found: Estimate, bounds: tuple[float, float]) -> bool:
+    """Whether its interval says more than that nothing is known yet."""
+    if found.low is None or found.high is None or found.n < FEWEST_SEEDS:
+        return False
+    return math.isinf(bounds[1]) or found.high - found.low < (bounds[1] - bounds[0]) / 2
+
+
+def _chance(share: float) -> str:
+    """A probability in whole per cent, never 0 or 100."""
+    return numbers.percent(min(max(share, 0.01), 0.99), 0)
+
+
+def _shown(folder: Path) -> str:
+    """The folder as it is typed in the current one; its name alone where it lies elsewhere."""
+    where = folder.resolve()
+    here = Path.cwd().resolve()
+    return where.relative_to(here).as_posix() if where.is_relative_to(here) else where.name

@@ -1,0 +1,106 @@
+"""The answer of a study: which arm is best, which comparisons are settled, and what would settle the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from commongarden.records import Estimate
+from commongarden.stats.best import Standing
+from commongarden.stats.power import Effort, Remedy
+from commongarden.stats.results import ArmResult, ContrastResult, Results
+
+SETTLED = ("better", "worse", "equivalent")
+WITHIN_REACH = 20  # times the seeds or test photos of today; advice beyond that helps nobody
+FEWEST_SEEDS = 3  # below, and with fewer test photos than these, too little is known to plan with
+FEWEST_PHOTOS = 50
+USUAL_SEEDS = 5
+Needs = Literal["seeds", "photos", "first seeds", "out of reach"]
+
+
+@dataclass(frozen=True)
+class Unsettled:
+    """A comparison that is not settled, and what would likely settle it.
+
+    needs: "seeds", with seeds (in all) and difference, the true difference that would then be found with 80 % power, in
+    the metric's own unit; "photos", with photos (test photos in all, or groups of them where those are the unit);
+    "first seeds" where there are too few runs or photos to plan with; "out of reach" where it would take more than
+    WITHIN_REACH times the seeds and the photos of today.
+    """
+
+    contrast: ContrastResult
+    needs: Needs
+    seeds: int = 0
+    photos: int = 0
+    difference: float = 0.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Which arm to use, and how sure that is.
+
+    best: the arm with the best mean. reached: its figure by the study's metric. settled: comparisons with a significant
+    difference, or equivalent, by the intervals that are adjusted for all of them. unsettled: all others. seeds: of all
+    arms, with which those within reach would likely be settled; runs, minutes: what that takes, minutes None where no
+    run was timed; all None where more seeds settle nothing.
+    """
+
+    best: Standing
+    reached: Estimate | None
+    n_arms: int
+    settled: tuple[ContrastResult, ...]
+    unsettled: tuple[Unsettled, ...]
+    seeds: int | None = None
+    runs: int | None = None
+    minutes: float | None = None
+
+    @property
+    def beaten(self) -> tuple[str, ...]:
+        """The arms that the best one is significantly better than."""
+        won = [(one.arm, one.against) if one.outcome == "better" else (one.against, one.arm)
+               for one in self.settled if one.outcome in ("better", "worse")]  # fmt: skip
+        return tuple(loser for winner, loser in won if winner == self.best.arm)
+
+
+def answer(results: Results) -> Answer | None:
+    """The answer that these results allow; None where no run has finished."""
+    if not results.standings:
+        return None
+    best = results.standings[0]
+    arms = {arm.arm: arm for arm in results.arms}
+    unsettled = tuple(_unsettled(one, results) for one in results.contrasts if one.outcome not in SETTLED)
+    wanted = [one.seeds for one in unsettled if one.needs in ("seeds", "first seeds")]
+    settled = tuple(one for one in results.contrasts if one.outcome in SETTLED)
+    found = Answer(best, figure(arms[best.arm], results.metric), len(arms), settled, unsettled)
+    if not wanted or results.folds:
+        return found
+    more = [max(max(wanted) - arm.n_finished, 0) for arm in results.arms]
+    seconds = [arm.seconds.value if arm.seconds is not None else None for arm in results.arms]
+    minutes = None if None in seconds else sum(n * (s or 0.0) for n, s in zip(more, seconds, strict=True)) / 60
+    return Answer(best, found.reached, len(arms), settled, unsettled, max(wanted), sum(more), minutes)
+
+
+def figure(arm: ArmResult, metric: str) -> Estimate | None:
+    """What the arm reached by this metric."""
+    found: Estimate | None = getattr(arm, "test_accuracy" if metric == "accuracy" else metric)
+    return found
+
+
+def _unsettled(contrast: ContrastResult, results: Results) -> Unsettled:
+    n = 0 if contrast.difference is None else contrast.difference.n
+    remedy = contrast.remedy
+    if n < FEWEST_SEEDS or remedy is None or 0 < remedy.n_photos < FEWEST_PHOTOS:
+        return Unsettled(contrast, "first seeds" if n < USUAL_SEEDS else "out of reach", USUAL_SEEDS)
+    for effort, difference in _efforts(remedy):
+        if effort.seeds <= WITHIN_REACH * n:
+            return Unsettled(contrast, "seeds", effort.seeds, difference=difference)
+    have, photos = (remedy.n_groups, remedy.groups) if remedy.n_groups else (remedy.n_photos, remedy.photos)
+    if photos is not None and photos <= WITHIN_REACH * have and (remedy.photos_seeds or 0) <= WITHIN_REACH * n:
+        return Unsettled(contrast, "photos", remedy.photos_seeds or n, photos, remedy.margin)
+    return Unsettled(contrast, "out of reach")
+
+
+def _efforts(remedy: Remedy) -> list[tuple[Effort, float]]:
+    """For the difference seen first: the margin may be far smaller."""
+    seen = [(remedy.show, remedy.seen)] if remedy.show is not None else []
+    return [(effort, size) for effort, size in (*seen, (remedy.settle, remedy.margin)) if effort is not None]

@@ -1,0 +1,74 @@
+"""The answer of a study: the best arm, what is settled, and advice that is within reach."""
+
+from pathlib import Path
+
+import pytest
+
+from commongarden.i18n.language import used
+from commongarden.report.wording import answers
+from commongarden.stats import answer, summarize
+from commongarden.study import Contrast
+from grown import grown
+
+
+def said(root, accuracies, **options):
+    results = summarize(grown(root, accuracies, **options))
+    return answer(results), answers.said(results, Path("garden/grown"))
+
+
+def test_a_clear_winner_is_named_as_such(tmp_path):
+    found, text = said(
+        tmp_path / "s", {"a": (0.5, 0.52, 0.51, 0.5), "b": (0.9, 0.91, 0.9, 0.92), "c": (0.5, 0.5, 0.51, 0.52)}
+    )
+    assert (found.best.arm, {*found.beaten}) == ("b", {"a", "c"})
+    assert text.headline.startswith("Best: b, 90.8 % (95 % CI ")
+    assert text.headline.endswith("significantly better than all 2 other models.")
+    assert any(line.startswith("Significant: b is better than a by ") for line in text.settled)
+    assert text.use[0][1] == "commongarden predict garden/grown IMAGE..."
+
+
+def test_without_a_significant_difference_the_best_is_best_on_average(tmp_path):
+    found, text = said(tmp_path / "s", {"a": (0.80, 0.84, 0.82, 0.83), "b": (0.83, 0.84, 0.82, 0.86)})
+    assert found.beaten == ()
+    assert text.headline.startswith("Best on average: b, 83.7 % (95 % CI ")
+    assert text.headline.endswith(" likely to be the best of the 2 models.")
+    assert "p =" not in " ".join(answers.lines(text))
+    (one,) = found.unsettled
+    if one.needs == "seeds":
+        assert one.seeds <= 20 * 4
+        assert text.next[1] == f"commongarden run garden/grown/study.toml --out garden/grown --seeds {found.seeds}"
+        assert found.runs == 2 * (found.seeds - 4)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_too_few_seeds_get_no_advice_but_more_seeds(tmp_path, n):
+    found, text = said(tmp_path / "s", {"a": (0.80, 0.84)[:n], "b": (0.83, 0.80)[:n]})
+    assert [one.needs for one in found.unsettled] == ["first seeds"]
+    assert found.seeds == 5
+    assert text.next[0].startswith("Next: train each model with 5 seeds")
+    assert "100.0" not in " ".join(answers.lines(text))  # no interval from end to end
+
+
+def test_what_is_out_of_reach_is_said_without_a_number(tmp_path):
+    same = (0.80, 0.82, 0.81, 0.83)
+    found, text = said(tmp_path / "s", {"a": same, "b": tuple(reversed(same))})
+    numbers = [one.seeds for one in found.unsettled if one.needs == "seeds"]
+    assert all(n <= 80 for n in numbers)
+    for one, line in zip(found.unsettled, text.open, strict=True):
+        assert ("out of reach" in line) == (one.needs == "out of reach")
+        assert "000" not in line.replace("1,000", "")
+
+
+def test_one_model_and_none(tmp_path):
+    _found, text = said(tmp_path / "one", {"a": (0.5, 0.6)})
+    assert text.headline.startswith("a: 55.0 %")
+    assert answers.said(summarize(grown(tmp_path / "none", {"a": (), "b": ()})), Path("x")) is None
+
+
+def test_in_korean(tmp_path):
+    with used("ko"):
+        _found, text = said(
+            tmp_path / "s", {"a": (0.5, 0.52, 0.51), "b": (0.9, 0.91, 0.9)}, contrasts=(Contrast("a", "b"),)
+        )
+    assert "b" in text.headline
+    assert not any(word in " ".join(answers.lines(text)) for word in ("Best", "Significant", "better"))
