@@ -1,8 +1,8 @@
 """Builds the documentation site, in English and Korean, in build/site: make docs
 
-Pages are first written into build/docs: docs/ as it is, with links to files outside of it as plain text; the command line
-reference, from the commands; the notebooks, as pages beside the files to download. Then MkDocs builds the site, where any
-warning is an error, and every link and picture of the built pages is looked up.
+Pages are first written into build/docs: docs/ as it is, with links to files outside of it as plain text; the command
+line reference, from the commands; the notebooks, as pages beside the files to download. Then MkDocs builds the site,
+where any warning is an error, and every link and picture of the built pages is looked up.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from urllib.parse import unquote, urlsplit
 ROOT = Path(__file__).resolve().parents[1]
 DOCS, PAGES, SITE = ROOT / "docs", ROOT / "build" / "docs", ROOT / "build" / "site"
 OUTSIDE = re.compile(r"\[([^\]]+)\]\((?:\.\./)+(?!docs/)[^)]*\)")
+SWITCH = re.compile(r"^(?:\*\*English\*\* · \[한국어\].*|\[English\].* · \*\*한국어\*\*)\n\n", re.MULTILINE)
+PICTURE = re.compile(r'<img src="([^"]+)" alt="([^"]*)"[^>]*>')
 DOWNLOAD = {"en": "Download this notebook", "ko": "노트북 내려받기"}
 
 
@@ -44,12 +46,11 @@ def write_pages(docs: Path = DOCS, pages: Path = PAGES) -> None:
 
 
 def within_site(path: Path, pages: Path, text: str) -> str:
-    """A page's text whose links to files of the repository beside docs/ are their text alone: the site has no such files."""
+    """A page's text as the site needs it: links to files beside docs/, which the site has not, are their text alone;
+    the line that leads to the other language is left out; pictures are in Markdown, whose links MkDocs corrects."""
     inside = len(path.relative_to(pages).parts) - 1
-    return OUTSIDE.sub(
-        lambda link: link[1] if link[0].partition("](")[2].count("../") > inside else link[0],
-        text,
-    )
+    text = OUTSIDE.sub(lambda link: link[1] if link[0].partition("](")[2].count("../") > inside else link[0], text)
+    return PICTURE.sub(r"![\2](\1)", SWITCH.sub("", text))
 
 
 def notebook_page(notebook: dict, name: str, download: str) -> str:

@@ -1,4 +1,4 @@
-"""The documentation: commands in it exist with their options, links lead somewhere, and both languages show the same."""
+"""The documentation: commands in it exist with their options, links lead somewhere, both languages show the same."""
 
 import json
 import re
@@ -7,11 +7,11 @@ import tomllib
 import click
 import pytest
 import yaml
-from pages import anchors, blocks, commands, is_broken, links
-from paths import ROOT
 
 import commongarden as cg
 from commongarden.cli import main
+from pages import anchors, blocks, commands, is_broken, links
+from paths import ROOT
 
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "README.ko.md", *sorted(DOCS.rglob("*.md"))]
@@ -140,12 +140,7 @@ def test_notebooks_have_what_jupyter_needs_and_nothing_of_this_machine(path):
     assert "".join(notebook["cells"][0]["source"]).startswith("# ")
     for cell in notebook["cells"]:
         text = "".join(cell["source"])
-        assert (
-            cell["cell_type"] == "markdown"
-            or text.startswith("%")
-            or text.startswith("!")
-            or compile(text, "c", "exec")
-        )
+        assert cell["cell_type"] == "markdown" or text.startswith(("%", "!")) or compile(text, "cell", "exec")
         for words in commands(text):
             assert mistake(words) is None
     assert not re.search(r"/(?:home|root|work|tmp|Users)/", path.read_text(encoding="utf-8"))
