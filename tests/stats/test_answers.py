@@ -22,7 +22,7 @@ def test_a_clear_winner_is_named_as_such(tmp_path):
     )
     assert (found.best.arm, {*found.beaten}) == ("b", {"a", "c"})
     assert text.headline.startswith("Best: b, 90.8 % (95 % CI ")
-    assert text.headline.endswith("significantly better than all 2 other models.")
+    assert text.headline.endswith("significantly better than both other models.")
     assert any(line.startswith("Significant: b is better than a by ") for line in text.settled)
     assert text.use[0][1] == "commongarden predict garden/grown IMAGE..."
 

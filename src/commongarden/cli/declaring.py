@@ -33,6 +33,7 @@ class Asked:
     data: str | None = None
     name: str | None = None
     models: Sequence[str] = ()
+    preset: str | None = None
     pretrained: bool = False
     seeds: int | None = None
     folds: int | None = None
@@ -53,6 +54,9 @@ def declared(asked: Asked) -> Study:
         raise StudyError(
             _("run: found neither STUDY nor --data; accepted: run demo, run STUDY.toml, run --data PHOTOS")
         )
+    if asked.preset and (asked.models or asked.study):
+        message = _("{one} and {two}: found both, accepted: one of them")
+        raise StudyError(message.format(one="--preset", two="--models" if asked.models else "STUDY"))
     names = [name.strip() for text in asked.models for name in text.split(",") if name.strip()] or None
     wanted = of_architectures(asked.data or "", names) if asked.study is None else read(asked.study)
     if asked.study is not None and names is not None:

@@ -37,7 +37,7 @@ def carry_out(wanted: Study, out: Path, options: RunOptions, *, log: str, as_jso
         listed=listed,
         confirm=None if yes or not sys.stdin.isatty() else lambda _: _asked(display),
     )
-    print_results(results, as_json)
+    print_results(results, out, as_json)
     if not as_json:
         terminal.verbatim(str(out / "report.html"))
     _end(outcome)
@@ -117,12 +117,12 @@ def _display(log: str, n_seeds: int, as_json: bool) -> Display:
     return PlainDisplay(line)
 
 
-def print_results(results: Any, as_json: bool) -> None:
+def print_results(results: Any, folder: Path, as_json: bool) -> None:
     from commongarden import report
 
     if as_json:
         terminal.verbatim(report.to_json(results))
         return
     console = terminal.console()
-    for part in report.terminal(results):
+    for part in report.terminal(results, folder):
         console.print(part)

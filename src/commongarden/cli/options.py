@@ -18,7 +18,7 @@ from commongarden.cli.group import option
 from commongarden.errors import StudyError
 from commongarden.i18n.language import N_, _
 from commongarden.io import terminal
-from commongarden.study import origin
+from commongarden.study import CLASSROOM, origin
 
 Decorator = Callable[[Any], Any]
 
@@ -157,6 +157,11 @@ models = option(
     metavar="NAME,...",
     help="Models to compare: plain_flower,inception_flower:LA,timm:convnext_atto,FILE.json, or with a study some of "
     "its arms; may be repeated.",
+)
+preset = option(
+    "--preset",
+    type=click.Choice([CLASSROOM]),
+    help="A set of models in place of --models: classroom, four small networks [classroom].",
 )
 pretrained = option(
     "--pretrained", is_flag=True, help="Start models of torchvision and timm from their published weights."

@@ -26,6 +26,7 @@ STATES = {"finished": N_("finished"), "failed": N_("failed"), "under way": N_("u
 @chain(
     options.data(),
     options.models,
+    options.preset,
     options.pretrained,
     options.name,
     options.reading_options,
@@ -121,7 +122,7 @@ def compare(directory: Path, as_json: bool) -> None:
     """Print the table and the verdicts of the study in DIRECTORY."""
     from commongarden import stats, store
 
-    print_results(stats.summarize(store.open_store(directory)), as_json)
+    print_results(stats.summarize(store.open_store(directory)), directory, as_json)
 
 
 @main.command()

@@ -102,6 +102,8 @@ def _of(table: Table, group: Sequence[int], widths: Sequence[int]) -> Table:
         title_justify=table.title_justify,
     )
     cells = [list(table.columns[i].cells) for i in group]
+    divided = len(group) < len(table.columns)
     for place, row in enumerate(table.rows):
-        made.add_row(*(column[place] for column in cells), style=row.style)
+        if not divided or any(str(column[place]) for column in cells[1:]):  # a part has no row without a figure
+            made.add_row(*(column[place] for column in cells), style=row.style)
     return made

@@ -5,6 +5,7 @@ from commongarden.study.ablation import TakenApart as TakenApart
 from commongarden.study.ablation import take_apart as take_apart
 from commongarden.study.arm import Arm as Arm
 from commongarden.study.brightness_range import grey_range as grey_range
+from commongarden.study.choice import CLASSROOM as CLASSROOM
 from commongarden.study.choice import choose_arms as choose_arms
 from commongarden.study.choice import folder_name as folder_name
 from commongarden.study.choice import of_architectures as of_architectures

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from commongarden import arch
@@ -11,21 +12,29 @@ from commongarden.errors import StudyError, check_known
 from commongarden.i18n.language import _
 from commongarden.study import arm as arms
 from commongarden.study.arm import Arm
-from commongarden.study.declared import Study
+from commongarden.study.declared import SplitPlan, Study, run_seeds
+from commongarden.study.recipe import Recipe
 from commongarden.study.tuning import Tuning
 
+CLASSROOM = "classroom"  # the preset of small networks, which a laptop trains in minutes
+RECIPE = Recipe(schedule="one-cycle", augment=("flip",))
+SPLIT = SplitPlan(val=0.10)
+N_SEEDS = 5
 
-def of_architectures(data: str, names: list[str] | None) -> Study:
-    """A study of architectures as the command line names them; where none is named, of the small ones made for flowers,
-    which a laptop trains in minutes."""
+
+def of_architectures(data: str, names: Sequence[str] | None) -> Study:
+    """A study of architectures as the command line names them, by default the small ones of the preset "classroom",
+    with settings that suit most photos; a study file may choose others."""
     chosen: dict[str, Arm] = {}
-    for text in names if names is not None else arch.families.FLOWER_ARMS:
+    if names is None:
+        chosen = {name: Arm(name, {"order": "LBA"}) for name in arch.families.FLOWER_ARMS}
+    for text in names or ():
         name, arm = arms.from_text(text)
         if name in chosen:
             message = _("arms: {text!r} would be a second arm {name!r}; write a study file and name it there")
             raise StudyError(message.format(text=text, name=name))
         chosen[name] = arm
-    return Study(Path(data).name or "study", data, chosen)
+    return Study(Path(data).name or "study", data, chosen, RECIPE, run_seeds(N_SEEDS), split=SPLIT)
 
 
 def choose_arms(study: Study, names: list[str]) -> Study:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich import box
 from rich.console import RenderableType
@@ -16,7 +17,7 @@ from commongarden.io.fitted import Fitted
 from commongarden.records import Estimate
 from commongarden.report.document import Cell, Section, Table
 from commongarden.report.topics import part_contributions
-from commongarden.report.wording import baselines, designs, effects, numbers, words
+from commongarden.report.wording import answers, baselines, designs, effects, numbers, words
 from commongarden.report.wording.labels import TEXT
 from commongarden.stats import ArmResult, Results
 from commongarden.study import Study
@@ -166,19 +167,25 @@ def _table(results: Results) -> RichTable:
     return table
 
 
-def terminal(results: Results) -> Iterator[RenderableType]:
-    """What `commongarden compare` prints: the verdicts, what must be said beside them, and the table."""
-    said = [words.in_full(contrast) for contrast in words.verdicts(results)]
-    if len(results.arms) == 1 and results.arms[0].test_accuracy is not None:
-        said = [words.one_arm(results.arms[0], results.folds)]
-    if results.factorial is not None:
-        said += [effects.sentence(effect, results.factorial) for effect in results.factorial.effects]
-        said += effects.notes(results.factorial)
+def terminal(results: Results, folder: Path | None = None) -> Iterator[RenderableType]:
+    """What `commongarden compare` prints: the answer, the table, what must be said beside them, and what to do next.
+
+    folder: of the study, for the commands to type; without it there are none.
+    """
+    found = answers.said(results, folder)
+    if found is not None:
+        yield from map(Text, (found.headline, *found.settled, *found.open))
+        yield Text()
     yield Fitted(_table(results))
     yield Text()
     if results.worth is not None:
         yield Fitted(part_contributions.table(results, results.worth))
         yield Text()
-    for sentence in filter(None, (words.headline(results), *said, *words.notes(results))):
-        yield Text(sentence)
+    if results.factorial is not None:
+        yield from (Text(effects.sentence(effect, results.factorial)) for effect in results.factorial.effects)
+        yield from map(Text, effects.notes(results.factorial))
+    yield from map(Text, words.notes(results))
     yield Text(words.intervals(results), style="dim")
+    if found is not None and folder is not None:
+        yield Text()
+        yield from (Text(line, no_wrap=True, overflow="ignore") for line in answers.steps(found))

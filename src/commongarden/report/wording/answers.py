@@ -29,8 +29,8 @@ class Said:
     use: tuple[tuple[str, str], ...]
 
 
-def said(results: Results, folder: Path) -> Said | None:
-    """What to say of these results, with commands on the study in `folder`; None where no run has finished."""
+def said(results: Results, folder: Path | None) -> Said | None:
+    """What to say of these results; None where no run has finished. folder: of the study, for the commands."""
     found = answer(results)
     if found is None:
         return None
@@ -38,16 +38,20 @@ def said(results: Results, folder: Path) -> Said | None:
         headline(found, results),
         tuple(map(settled, found.settled)),
         tuple(unsettled(one, results) for one in found.unsettled),
-        _next(found, results, _shown(folder)),
-        _use(found, results, _shown(folder)),
+        ("", "") if folder is None else _next(found, _shown(folder)),
+        () if folder is None else _use(found, results, _shown(folder)),
     )
 
 
 def lines(found: Said) -> list[str]:
     """All of it as lines of text, for a terminal."""
-    step = [found.next[0], f"  {found.next[1]}"] if found.next[0] else []
-    use = [line for what, command in found.use for line in (what, f"  {command}")]
-    return [found.headline, *found.settled, *found.open, *step, *use]
+    return [found.headline, *found.settled, *found.open, *steps(found)]
+
+
+def steps(found: Said) -> list[str]:
+    """What to do next, with the commands to type, as lines of text."""
+    named = [found.next] if found.next[0] else []
+    return [line for what, command in (*named, *found.use) for line in (what, f"  {command}")]
 
 
 def headline(found: Answer, results: Results) -> str:
@@ -56,11 +60,11 @@ def headline(found: Answer, results: Results) -> str:
     if found.n_arms == 1:
         return _("{arm}: {figure}.").format(arm=arm, figure=best)
     if set(found.beaten) >= {one.arm for one in results.standings} - {arm}:
-        return ngettext(
-            "Best: {arm}, {figure}, significantly better than the other model.",
-            "Best: {arm}, {figure}, significantly better than all {n} other models.",
-            found.n_arms - 1,
-        ).format(arm=arm, figure=best, n=found.n_arms - 1)
+        others = (_("the other model"), _("both other models"), _("all {n} other models"))
+        beaten = others[min(found.n_arms, 4) - 2].format(n=found.n_arms - 1)
+        return _("Best: {arm}, {figure}, significantly better than {others}.").format(
+            arm=arm, figure=best, others=beaten
+        )
     chance = found.best.probability_best
     if chance is None:
         return _("Best in one run each: {arm}, {figure}. With one seed nobody can say whether that is chance.").format(
@@ -128,7 +132,7 @@ def _difference(contrast: ContrastResult) -> str:
     return _("{value} (95 % CI {interval})").format(value=value, interval=sizes.span(contrast.metric, found))
 
 
-def _next(found: Answer, results: Results, folder: str) -> tuple[str, str]:
+def _next(found: Answer, folder: str) -> tuple[str, str]:
     if not found.seeds or not found.runs:
         return "", ""
     command = f"commongarden run {folder}/study.toml --out {folder} --seeds {found.seeds}"
