@@ -1,7 +1,7 @@
 """Draws the pictures of docs/statistics.md, in English and Korean, from a stored study and the package's own functions:
 
-commongarden run examples/statistics.toml
-.venv/bin/python scripts/statistics_pictures.py garden/statistics [FOLDER]
+commongarden run demo
+.venv/bin/python scripts/statistics_pictures.py garden/demo [FOLDER]
 """
 
 from __future__ import annotations
