@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     options.reading_options,
     option(
         "--factors",
-        help="What to change, one thing at a time: some of order,init,shortcut,branches,reductions,normalization,pool,"
-        "dropout,auxiliary [all that the network has].",
+        help="What to change, one at a time: some of "
+        "order,init,shortcut,branches,reductions,normalization,pool,dropout,auxiliary [all that the "
+        "network has].",
     ),
     options.seeds,
     options.epochs(),
@@ -69,11 +70,11 @@ def ablate(
     as_json: bool,
     **recipe: Any,
 ) -> None:
-    """Take a network apart: train it beside one arm for each single change, and say what each part is worth.
+    """Run an ablation study: train a network beside a variant for each single change, and report what each part
+    contributes.
 
-    ARM is an architecture, one with its order (inception_flower:LA), or a file in list form (FILE.json). Each arm
-    lacks one part or has one thing swapped; it is a study like any other, and the same command goes on where it
-    stopped.
+    ARM is an architecture, with or without its order (inception_flower:LA), or a file in list form (FILE.json).
+    Each variant lacks one part or has one thing replaced. Repeat the command to resume.
     """
     import dataclasses
 

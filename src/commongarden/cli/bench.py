@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 @main.command()
 @click.argument("arms", nargs=-1, metavar="[ARM...]")
 @chain(
-    option("--data", type=click.Path(path_type=Path), help="Train on a sample of this folder as well."),
-    option("--photos", default=500, show_default=True, type=click.IntRange(min=40), help="Photos of each folder."),
-    option("--rounds", default=6, show_default=True, type=click.IntRange(min=1), help="Trainings by each way."),
-    options.epochs(help="Passes over the training part [what takes seconds].", least=1),
-    options.resolution(help="Pixels per side that photos are resized to [by arm, else 64].", least=1),
-    options.batch_size(help="Photos per step [by arm, else 32].", least=2),
+    option("--data", type=click.Path(path_type=Path), help="Time training on a sample of this folder as well."),
+    option("--photos", default=500, show_default=True, type=click.IntRange(min=40), help="Images in each folder."),
+    option("--rounds", default=6, show_default=True, type=click.IntRange(min=1), help="Trainings with each program."),
+    options.epochs(help="Number of epochs [as many as take seconds].", least=1),
+    options.resolution(help="Image size in pixels [the model's, else 64].", least=1),
+    options.batch_size(help="Batch size [the model's, else 32].", least=2),
     options.workers,
-    option("--threads", type=click.IntRange(min=1), help="Threads of the scripts [torch's own choice]."),
-    option("--loaders", default=0, show_default=True, type=click.IntRange(min=0), help="Loader processes of scripts."),
-    option("--timm", is_flag=True, help="Time timm's loader and network as well, for arms that it has."),
-    option("--busy", is_flag=True, help="Once more beside a process that takes one core."),
+    option("--threads", type=click.IntRange(min=1), help="Number of threads of the scripts [PyTorch's default]."),
+    option("--loaders", default=0, show_default=True, type=click.IntRange(min=0), help="Data loaders of the scripts."),
+    option("--timm", is_flag=True, help="Time timm's data loader and model as well, where timm has the model."),
+    option("--busy", is_flag=True, help="Repeat beside a process that occupies one core."),
     option(
         "--curve", "axes", multiple=True, metavar="AXIS[=N,N...]",
-        help="How one arm grows with runs, pixels or photos; may be repeated.",
+        help="Time one model over the number of runs, pixels or images; may be repeated.",
     ),
-    option("--memory/--no-memory", default=True, show_default=True, help="Look at what processes hold."),
+    option("--memory/--no-memory", default=True, show_default=True, help="Measure the memory of all processes."),
     options.measured,
     options.keep,
     options.svg,
@@ -66,11 +66,11 @@ def bench(
     svg: Path | None,
     as_json: bool,
 ) -> None:
-    """Time training on this machine: ordinary PyTorch scripts and a study of this program's, in turn.
+    """Benchmark training on this machine: a study beside ordinary PyTorch scripts.
 
-    ARM is an architecture, one with its order, or a file in list form; without any, three of known size. The photos are
-    drawn JPEGs of 320x240 to 500x333 pixels, and with --data a sample of your folder. The scripts are kept short, to be
-    read and judged: the last line says where they are.
+    ARM is an architecture, with or without its order, or a file in list form [three networks]. The images are
+    synthetic JPEGs of 320x240 to 500x333 pixels, and with --data a sample of your folder. The last line printed is
+    the folder of the scripts, which are short enough to read.
     """
     from commongarden.benchmarks import reference_script
     from commongarden.benchmarks import rounds as benching

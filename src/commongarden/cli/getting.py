@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 @data.command("get")
 @click.argument("name")
-@option("--out", type=click.Path(file_okay=False, path_type=Path), help="The folder to make [NAME].")
-@option("--from", "source", help="Another address, or an archive on this disk: .tgz, .tar or .zip.")
-@option("--sha256", help="The SHA-256 that the archive must have.")
+@option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder to create [NAME].")
+@option("--from", "source", help="Another URL, or an archive on this disk: .tgz, .tar or .zip.")
+@option("--sha256", help="Expected SHA-256 of the archive.")
 @as_json
 def get(name: str, out: Path | None, source: str | None, sha256: str | None, as_json: bool) -> None:
-    """Fetch the photos NAME (flowers) and unpack them into class folders.
+    """Download the data set NAME (flowers) and unpack it into class folders.
 
-    A download that breaks goes on where it stopped, and is used only if it has the SHA-256 known beforehand. flowers
-    comes from TensorFlow (229 MB). With --from also Kaggle's zip of flowers, which asks for an account, is understood.
+    An interrupted download resumes, and its SHA-256 is checked. flowers is TensorFlow's flower_photos (229 MB).
+    --from also takes Kaggle's flowers zip, which needs an account there.
     """
     from commongarden.data import downloads
 

@@ -95,7 +95,7 @@ class _Spoken(click.Command):
                 ["--lang"],
                 type=Choice(language.languages()),
                 expose_value=False,  # read before anything else is, by `Commands.main`
-                help=N_("Language of what is said and written [the system's]."),
+                help=N_("Language of messages and reports [the system's]."),
             )
         )
 
@@ -229,11 +229,12 @@ def _version(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> No
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
 def main() -> None:
-    """Compare networks on your photos: one soil for all, several seeds, verdicts with their uncertainty.
+    """Compare image classifiers on your photos: equal conditions, several seeds, conclusions with their uncertainty.
 
     \b
-    commongarden run demo                       on built-in data, a few minutes
-    commongarden run --data photos/             the small architectures, on your own
-    commongarden run study.toml                 a study you wrote
-    commongarden run flowers --data flowers/    the study this project began with
+    commongarden run demo                                     built-in data, about 2 minutes
+    commongarden run --data photos/                           small networks on your own photos
+    commongarden run --data photos/ --models resnet18,timm:convnext_atto
+    commongarden best garden/photos                           the best model, and how sure that is
+    commongarden predict garden/photos new.jpg                its prediction
     """

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.argument("study", type=click.Path(path_type=Path))
 @as_json
 def best(study: Path, as_json: bool) -> None:
-    """Show the best model of the study in the folder STUDY, how sure that is, and what would settle it."""
+    """Show the best model of a study, how sure that is, and what to do next."""
     from commongarden import stats
     from commongarden.errors import StoreError
     from commongarden.report.wording import answers as wording

@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     multiple=True,
     formerly="--set",
     metavar=options.SETTING,
-    help="An option of the architecture; may be repeated.",
+    help="Set an option of the architecture; may be repeated.",
 )
 @options.svg
-@option("--depth", type=click.IntRange(min=1), help="Levels of blocks to draw; deeper ones are one box [all].")
-@option("--rewritten", is_flag=True, help="As it is built for training, and what was rewritten for that.")
+@option("--depth", type=click.IntRange(min=1), help="Levels of blocks to draw; draw deeper ones as one box [all].")
+@option("--rewritten", is_flag=True, help="Show the network as it is built for training, and what was rewritten.")
 @no_code
 @as_json
 def describe(
@@ -49,11 +49,11 @@ def describe(
     rewritten: bool,
     as_json: bool,
 ) -> None:
-    """Show a network layer by layer: output shape, parameters, MACs, receptive field. With --svg draw it.
+    """Show a network layer by layer: output shape, parameters, MACs, receptive field.
 
-    ARM is an architecture, one with its order (inception_flower:LA), a file in list form (FILE.json), or somebody
-    else's network: torchvision:NAME, timm:NAME, FILE.py:FACTORY, package.module:FACTORY. Such a one is measured, which
-    runs its code.
+    ARM is an architecture, with or without its order (inception_flower:LA), a file in list form (FILE.json), or a
+    network of a library or your own: torchvision:NAME, timm:NAME, FILE.py:FACTORY, package.module:FACTORY. To
+    measure these runs their code.
     """
     from commongarden.cli import describe as describing
 
@@ -87,9 +87,9 @@ def describe(
 @no_code
 @as_json
 def diff(one: str, two: str, size: str, classes: int, order: str | None, as_json: bool) -> None:
-    """Say what makes arm TWO of arm ONE: the fewest edits, and what they cost.
+    """Show how two networks differ: the fewest edits that turn ONE into TWO, and their cost.
 
-    An arm is an architecture, one with its order (inception_flower:LA), or a file in list form (FILE.json).
+    Each is an architecture, with or without its order (inception_flower:LA), or a file in list form (FILE.json).
     """
     from commongarden import arch
     from commongarden.cli import describe as describing
@@ -105,17 +105,17 @@ def diff(one: str, two: str, size: str, classes: int, order: str | None, as_json
 
 @main.command()
 @chain(options.input_size(), options.classes())
-@option("--equal", default="n_params", show_default=True, help="What shall be nearest: n_params or macs.")
+@option("--equal", default="n_params", show_default=True, help="Cost to match: n_params or macs.")
 @option("--widths", default="16,32,64", show_default=True, help="Channels of each stage.")
 @option("--blocks", default="2,2,2", show_default=True, help="Blocks of each stage.")
 @option("--stem", default=16, show_default=True, type=click.IntRange(min=1), help="Channels of the stem.")
 @options.order("LBA")
 @as_json
 def twins(size: str, classes: int, equal: str, widths: str, blocks: str, stem: int, order: str, as_json: bool) -> None:
-    """Give one network in plain, residual, bottleneck and Inception form at the nearest possible cost.
+    """Generate plain, residual, bottleneck and Inception variants of one network at nearly equal cost.
 
-    Stem, stages, blocks and head are equal. WIDTHS are those of the plain and residual form; the widths of the other
-    two are searched for. Prints what still differs, in per cent, and the four as arms of a study file.
+    Stem, stages, blocks and head are equal. --widths are those of plain and residual; those of the other two are
+    searched for. Prints the remaining differences in per cent, and the four networks as arms of a study file.
     """
     from commongarden.arch import twins as find
     from commongarden.cli import describe as describing
@@ -133,15 +133,15 @@ def twins(size: str, classes: int, equal: str, widths: str, blocks: str, stem: i
 @click.argument("what", metavar="ARM|RUN")
 @options.network_options
 @option("--format", "kind", type=click.Choice(["onnx"]), default="onnx", show_default=True)
-@option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The file to write [NAME.onnx].")
+@option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write [NAME.onnx].")
 @no_code
 @as_json
 def export(what: str, size: str, classes: int, order: str | None, kind: str, out: Path | None, as_json: bool) -> None:
-    """Write a network for other programs, run it there, and compare it with torch.
+    """Export a network to ONNX, and check it against PyTorch.
 
-    An arm has the weights that training would begin with. A finished run (DIR/runs/ARM/SEED) has the ones it learned,
-    and its preprocessing is inside: uint8 photos go in. Exit code 1 if the two differ by more than 0.001 of the largest
-    logit (0.001 if that is below 1) and by more than rounding in float32 explains.
+    A finished RUN (DIR/runs/ARM/SEED) is exported with its trained weights and its preprocessing, so that it takes
+    uint8 images; an ARM with its initial weights. The exit code is 1 if the outputs differ by more than 0.001 of
+    the largest logit (0.001 if that is below 1) and by more than float32 rounding explains.
     """
     import dataclasses
 
@@ -169,11 +169,11 @@ def export(what: str, size: str, classes: int, order: str | None, kind: str, out
 def audit(
     arm: str, size: str, classes: int, photos: int, order: str | None, settings: tuple[str, ...], as_json: bool
 ) -> None:
-    """Look at a network at its first weights: does the signal come through, do all its parts learn?
+    """Sanity-check a network at initialization: signal propagation, and gradients in all its parts.
 
-    ARM is an architecture, one with its order (inception_flower:LA), a file in list form (FILE.json), or somebody
-    else's network (timm:NAME, FILE.py:FACTORY). Drawn pixels stand for photos. Ends with exit code 1 where something is
-    found.
+    ARM is an architecture, with or without its order (inception_flower:LA), a file in list form (FILE.json), or a
+    network of a library or your own (timm:NAME, FILE.py:FACTORY). The images are random pixels. The exit code is 1
+    if a problem is found.
     """
     from commongarden import arch
     from commongarden.report.wording import audits

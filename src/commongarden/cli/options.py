@@ -50,11 +50,9 @@ no_code = option(
     is_flag=True,
     expose_value=False,
     callback=_refuse_code,
-    help="Run no code of networks by others (FILE.py:FACTORY, module:FACTORY), even where a study names it.",
+    help="Refuse to run user code of models (FILE.py:FACTORY, module:FACTORY), even if a study names it.",
 )
-cache_dir = option(
-    "--cache-dir", type=click.Path(file_okay=False, path_type=Path), help="Where decoded images are kept."
-)
+cache_dir = option("--cache-dir", type=click.Path(file_okay=False, path_type=Path), help="Folder of the image cache.")
 
 
 UNITS = {"b": 1} | {
@@ -86,7 +84,7 @@ cache_budget = option(
     metavar="SIZE",
     envvar="COMMONGARDEN_CACHE_BUDGET",
     callback=_bytes,
-    help="The most that decoded images may take on the disk, such as 20GB; photos beyond it are decoded each time.",
+    help="Maximum size of the image cache, such as 20GB; images that do not fit are decoded on the fly.",
 )
 
 
@@ -104,13 +102,13 @@ grey_range = option(
     "grey_range",
     metavar="LOW-HIGH",
     callback=_range,
-    help="Values that are black and white in photos of more than 8 bits, such as 0-4095 [found from all photos].",
+    help="Values of black and white in images of more than 8 bits, such as 0-4095 [from all images].",
 )
 no_maps = option(
     "--no-maps",
     is_flag=True,
     envvar="COMMONGARDEN_NO_MAPS",
-    help="Do not draw at the end what the networks look at.",
+    help="Skip the Grad-CAM heat maps at the end.",
 )
 
 
@@ -119,23 +117,23 @@ no_maps = option(
 layout = option(
     "--layout",
     metavar="LAYOUT",
-    help="How the folders are read: classes (each folder is a class), parts (training, validation and test sets), "
-    "inner (the folders one level further inside are the classes), only:FOLDER (of several with the same contents, "
-    "this one) [recognized].",
+    help="Folder layout: classes (each folder is a class), parts (training, validation and test sets), "
+    "inner (the classes are one level further down), only:FOLDER (use only this one of several alike) "
+    "[detected].",
 )
 group_by = option(
     "--group-by",
     metavar="REGEX",
-    help="Photos in which REGEX finds the same text in the path are a group and stay in one part of the split.",
+    help="Keep images together in the split whose path matches REGEX with the same text (a patient, a plant, a video).",
 )
 merge_classes = option(
-    "--merge-classes", is_flag=True, help="Merge classes whose names differ in case, spaces or hyphens alone."
+    "--merge-classes", is_flag=True, help="Merge classes whose names differ only in case, spaces or hyphens."
 )
 reading_options = chain(layout, group_by, merge_classes)
 keep_going = option(
     "--keep-going",
     is_flag=True,
-    help="Continue if more than 5 % of the photos or a whole class cannot be read, or if a part lacks a class.",
+    help="Continue even if more than 5 % of the images or a whole class cannot be read, or a set lacks a class.",
 )
 
 
@@ -144,7 +142,7 @@ def data(*, required: bool = False) -> Decorator:
     return option(
         "--data",
         required=required,
-        help="Folder of class folders, folder of train/val/test folders, or CSV of path,label.",
+        help="Images: a folder of class folders, a folder of train/val/test folders, or a CSV of path,label.",
     )
 
 
@@ -172,22 +170,28 @@ name = option("--name", help="Name of the study, and of its folder in garden/ [t
 
 SETTING = "KEY=VALUE"
 DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?|mps")
-seeds = option("--seeds", type=click.IntRange(min=1), help="How many seeds each arm is trained with.")
+seeds = option("--seeds", type=click.IntRange(min=1), help="Number of seeds, that is training runs of each model.")
 lr = option("--lr", type=float, help="Learning rate.")
-settings = option("--set", "settings", multiple=True, metavar=SETTING, help="A recipe value; may be repeated.")
+settings = option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar=SETTING,
+    help="Set another training setting, such as optimizer=sgd; may be repeated.",
+)
 
 
-def epochs(help: str = N_("Passes over the training part."), *, least: int | None = None) -> Decorator:
+def epochs(help: str = N_("Number of epochs."), *, least: int | None = None) -> Decorator:
     """How long a run is trained. least: the smallest number; without it, the recipe decides."""
     return option("--epochs", type=_whole(least), help=help)
 
 
-def resolution(help: str = N_("Pixels per side that photos are resized to."), *, least: int | None = None) -> Decorator:
+def resolution(help: str = N_("Image size in pixels."), *, least: int | None = None) -> Decorator:
     """The image size. least: as for `epochs`."""
     return option("--image-size", "resolution", also=("--imgsz", "--resolution"), type=_whole(least), help=help)
 
 
-def batch_size(help: str = N_("Photos per step."), *, least: int | None = None) -> Decorator:
+def batch_size(help: str = N_("Batch size."), *, least: int | None = None) -> Decorator:
     """Photos per step. least: as for `epochs`."""
     return option("--batch-size", also=("--batch",), type=_whole(least), help=help)
 
@@ -199,12 +203,18 @@ def _whole(least: int | None) -> Any:
 # How a study is run
 
 racing_options = chain(
-    option("--until", type=click.Choice(["resolved"]), help="Race: more seeds only where they decide something."),
-    option("--budget", help="Race within 30m (of run time: 90s, 2h) or 40runs; --seeds is then the most [20]."),
+    option("--until", type=click.Choice(["resolved"]), help="Add seeds only where a comparison is still open."),
+    option(
+        "--budget",
+        help="Spend at most this much training time (90s, 30m, 2h) or this many runs (40runs) where "
+        "comparisons are open; --seeds is then the maximum [20].",
+    ),
 )
-yes = option("--yes", is_flag=True, help="Do not ask before a study of more than 10 minutes.")
-out = option("--out", type=click.Path(file_okay=False, path_type=Path), help="The study's folder [garden/NAME].")
-workers = option("--workers", type=click.IntRange(min=1), help="Runs at a time [physical cores, memory allowing].")
+yes = option("--yes", is_flag=True, help="Do not ask for confirmation before a study of more than 10 minutes.")
+out = option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of the study [garden/NAME].")
+workers = option(
+    "--workers", type=click.IntRange(min=1), help="Number of runs in parallel [physical cores, as memory allows]."
+)
 log = option("--log", type=click.Choice(["auto", "live", "plain", "classic"]), default="auto", show_default=True)
 dry_run = chain(
     option("--dry-run", is_flag=True, help="Print the study file, to edit and run, and stop."),
@@ -221,7 +231,7 @@ def _device(ctx: click.Context, parameter: click.Parameter, name: str | None) ->
     raise StudyError(text.format(name=name) + near)
 
 
-def device(default: str | None, help: str = N_("auto, cpu, cuda, cuda:1, mps.")) -> Decorator:
+def device(default: str | None, help: str = N_("Device: auto, cpu, cuda, cuda:1, mps.")) -> Decorator:
     """Where networks are trained or timed."""
     return option("--device", default=default, show_default=default is not None, callback=_device, help=help)
 
@@ -232,12 +242,12 @@ cache_options = chain(cache_dir, cache_budget)
 # One network
 
 
-def input_size(default: str | None = "64x64x3", help: str = N_("Height x width x channels.")) -> Decorator:
+def input_size(default: str | None = "64x64x3", help: str = N_("Input shape: height x width x channels.")) -> Decorator:
     """The shape that a network is given, as `shape_of` reads it."""
     return option("--input", "size", default=default, show_default=default is not None, help=help)
 
 
-def classes(*, least: int = 1, default: int | None = 5, help: str = N_("How many classes.")) -> Decorator:
+def classes(*, least: int = 1, default: int | None = 5, help: str = N_("Number of classes.")) -> Decorator:
     """How many classes a network tells apart."""
     return option(
         "--classes", default=default, show_default=default is not None, type=click.IntRange(min=least), help=help
@@ -250,26 +260,26 @@ def order(default: str | None = None) -> Decorator:
         "--order",
         default=default,
         show_default=default is not None,
-        help="Order of linear map, activation, normalization: LA, LAB, LBA, BAL.",
+        help="Order of convolution (L), activation (A) and batch norm (B): LA, LAB, LBA, BAL.",
     )
 
 
 network_options = chain(input_size(), classes(), order())
 n_photos = option(
-    "--photos", default=1000, show_default=True, type=click.IntRange(min=1), help="Photos in the training part."
+    "--photos", default=1000, show_default=True, type=click.IntRange(min=1), help="Number of training images."
 )
 
 # What a study trained
 
-model = option("--model", metavar="NAME", help="Which model of the study [the best one].")
-one_seed = option("--seed", type=int, help="One run of the model [all its runs together].")
+model = option("--model", metavar="NAME", help="Model of the study to use [the best one].")
+one_seed = option("--seed", type=int, help="Use one run of the model only [all its runs together].")
 
 # Files
 
 _file = click.Path(path_type=Path, dir_okay=False)
-svg = option("--svg", type=_file, help="Draw it into this file (SVG).")
-measured = option("--measured", type=_file, help="Measure nothing: read a kept file.")
-keep = option("--keep", type=_file, help="Keep what was measured in this file (JSON).")
+svg = option("--svg", type=_file, help="Draw it to this file (SVG).")
+measured = option("--measured", type=_file, help="Read a file written by --keep instead of measuring.")
+keep = option("--keep", type=_file, help="Write the measurements to this file (JSON).")
 
 
 def setting(text: str) -> tuple[str, Any]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @main.command()
 @click.argument("trained", metavar="STUDY|RUN", type=click.Path(path_type=Path))
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
-@option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="Classes per photo.")
+@option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="Number of classes per image.")
 @options.model
 @options.one_seed
 @option("--csv", "as_csv", is_flag=True, help="Print CSV (the default).")
@@ -87,13 +87,13 @@ def predict(
 
 @main.group()
 def data() -> None:
-    """Look at photos before they are used."""
+    """Inspect or download images."""
 
 
 @data.command("check")
 @click.argument("source")
 @options.reading_options
-@option("--sheet", type=click.Path(dir_okay=False, path_type=Path), help="Draw the pictures found twice into FILE.")
+@option("--sheet", type=click.Path(dir_okay=False, path_type=Path), help="Draw the duplicates into FILE.")
 @options.grey_range
 @cache_dir
 @as_json
@@ -107,10 +107,11 @@ def check(
     cache_dir: Path | None,
     as_json: bool,
 ) -> None:
-    """Read every photo of SOURCE and say what was found: its layout and classes, corrupt files, duplicates
-    (re-encoded, resized, cropped a little, mirrored, brighter), photos under two labels, unusual files.
+    """Inspect the images of SOURCE: layout, classes, corrupt files, duplicates (re-encoded, resized, slightly cropped,
+    mirrored, brighter), images under two labels, unusual files.
 
-    Nothing is changed. Exit code 1 if files are left out, or if `run` would refuse these data without --keep-going.
+    Nothing is changed. The exit code is 1 if files are left out, or if `run` would refuse the data without
+    --keep-going.
     """
     from commongarden.data import cache as caches
     from commongarden.data import checked, folder, inspecting
@@ -157,11 +158,11 @@ def progress() -> Iterator[Display]:
 
 
 @main.command()
-@option("--clear", is_flag=True, help="Delete every cached image file.")
+@option("--clear", is_flag=True, help="Delete all cached images.")
 @cache_dir
 @as_json
 def cache(clear: bool, cache_dir: Path | None, as_json: bool) -> None:
-    """Show the cache of decoded images, or clear it."""
+    """Show or clear the image cache."""
     import dataclasses
     import json
 

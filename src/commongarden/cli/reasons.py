@@ -23,14 +23,26 @@ if TYPE_CHECKING:
 MOST_ROWS = 12
 
 timing_options = chain(
-    option("--study", help="A study, its file or its folder: its arms may be named, its recipe is used."),
-    options.input_size(None, help="Height x width x channels [the study's resolution, else 64x64x3]."),
-    options.batch_size(help="Photos per step [the recipe's].", least=2),
-    options.classes(least=2, default=None, help="How many classes [the study's, else 5]."),
+    option("--study", help="Study file or folder: take models by their names in it, and its training settings."),
+    options.input_size(None, help="Input shape: height x width x channels [the study's image size, else 64x64x3]."),
+    options.batch_size(help="Batch size [the study's].", least=2),
+    options.classes(least=2, default=None, help="Number of classes [the study's, else 5]."),
     options.order(),
     options.settings,
-    option("--repeats", default=5, show_default=True, type=click.IntRange(min=1), help="Networks made anew so often."),
-    option("--rounds", default=20, show_default=True, type=click.IntRange(min=2), help="Steps of each in a repeat."),
+    option(
+        "--repeats",
+        default=5,
+        show_default=True,
+        type=click.IntRange(min=1),
+        help="Number of times to build the networks again.",
+    ),
+    option(
+        "--rounds",
+        default=20,
+        show_default=True,
+        type=click.IntRange(min=2),
+        help="Number of steps of each network in a repeat.",
+    ),
     options.device("cpu"),
     options.measured,
     options.keep,
@@ -40,10 +52,10 @@ timing_options = chain(
 @main.command()
 @click.argument("arms", nargs=-1, metavar="ARM...")
 @timing_options
-@option("--depth", default=1, show_default=True, type=click.IntRange(min=1), help="Levels of blocks to tell apart.")
-@option("--memory/--no-memory", default=True, show_default=True, help="Measure peak memory, in other processes.")
-@option("--room", help="Memory to reckon the largest batch with, such as 8GB [what is free].")
-@option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write a page with the roofline picture.")
+@option("--depth", default=1, show_default=True, type=click.IntRange(min=1), help="Levels of blocks to list.")
+@option("--memory/--no-memory", default=True, show_default=True, help="Measure peak memory, in separate processes.")
+@option("--room", help="Memory for the estimate of the largest batch, such as 8GB [free memory].")
+@option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write a page with the roofline plot.")
 @as_json
 def profile(
     arms: tuple[str, ...],
@@ -56,10 +68,10 @@ def profile(
     measured: Path | None,
     **how: Any,
 ) -> None:
-    """Say where the time of a training step goes: by phase, block, kind of layer and operator of torch.
+    """Profile a training step: time by phase, block, kind of layer and PyTorch operator.
 
-    ARM is spelt as for describe, or is an arm of --study. Several arms are timed in turn, step by step. What the
-    blocks take is held against what this machine can do, measured in the same run. Drawn pixels stand for photos.
+    ARM is written as for describe, or is an arm of --study. Several are timed step by step in alternation, and
+    compared with the limits of this machine, measured in the same run. The images are random pixels.
     """
     free = None if room is None else _bytes(room)
     timing = _timing(list(arms), measured, keep, as_json, memory=memory, operators=True, **how)
@@ -83,14 +95,14 @@ def profile(
 def explain(
     what: tuple[str, ...], as_json: bool, keep: Path | None, measured: Path | None, photos: int, **how: Any
 ) -> None:
-    """Say why one arm takes longer than another, and why it is right less often.
+    """Explain why one model is slower or less accurate than another.
 
-    Two arms, spelt as for describe or named in --study, are timed in turn, step by step: the parts of the difference
-    are timed in other steps, layer by layer, and what they leave of it is told. A few steps of both show what may keep
-    one of them back.
+    ARM ARM, written as for describe or named in --study, are timed step by step in alternation, then layer by
+    layer, to split the difference into the edits between them. A few training steps of both show what may hold one
+    of them back.
 
-    DIR is the folder of a study, of which nothing is measured: its records say what its runs show of their training,
-    and why arms differ in accuracy, all or the two that are named.
+    DIR is the folder of a study: its stored records show how the runs trained, and why its models, all or the two
+    named, differ in accuracy. Nothing is measured.
     """
     if (Path(what[0]) / "study.toml").is_file() or len(what) in (1, 3):
         explained.study(Path(what[0]), what[1:], as_json)

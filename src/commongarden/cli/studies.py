@@ -16,9 +16,15 @@ from commongarden.i18n.language import N_, _
 from commongarden.io import terminal
 
 if TYPE_CHECKING:
-    pass
+    from commongarden.store import Store
 
-STATES = {"finished": N_("finished"), "failed": N_("failed"), "under way": N_("under way"), "missing": N_("missing")}
+STATES = {
+    "finished": N_("finished"),
+    "running": N_("running"),
+    "stopped": N_("stopped"),
+    "failed": N_("failed"),
+    "missing": N_("not started"),
+}
 
 
 @main.command()
@@ -31,9 +37,13 @@ STATES = {"finished": N_("finished"), "failed": N_("failed"), "under way": N_("u
     options.name,
     options.reading_options,
     options.seeds,
-    option("--folds", type=click.IntRange(min=2), help="Folds in place of seeds, for few photos."),
-    option("--vary", help="What differs between seeds: some of init,order,split [init,order]."),
-    option("--seed", type=click.IntRange(min=0), help="The study's own seed: split, weights, order."),
+    option(
+        "--folds",
+        type=click.IntRange(min=2),
+        help="Use cross-validation with this many folds in place of seeds, for few images.",
+    ),
+    option("--vary", help="What varies between seeds: some of init,order,split [init,order]."),
+    option("--seed", type=click.IntRange(min=0), help="Seed of the study, from which split, weights and order derive."),
     options.epochs(),
     options.resolution(),
     options.grey_range,
@@ -42,19 +52,19 @@ STATES = {"finished": N_("finished"), "failed": N_("failed"), "under way": N_("u
     option(
         "--tune",
         type=click.IntRange(min=2),
-        help="First look for each arm's own learning rate in this many runs on the validation part.",
+        help="Tune each model's learning rate first, with this many trials on the validation set.",
     ),
     options.settings,
     options.racing_options,
     option(
         "--stop-hopeless",
         is_flag=True,
-        help="End a run at half its epochs where it never came above the commonest class.",
+        help="Stop a run at half its epochs if it never beat the majority-class baseline.",
     ),
     options.running_options,
-    option("--retry", is_flag=True, help="Make failed runs again."),
+    option("--retry", is_flag=True, help="Repeat failed runs."),
     options.log,
-    option("--tensorboard", is_flag=True, help="Write event files to OUT/tensorboard."),
+    option("--tensorboard", is_flag=True, help="Write TensorBoard event files to OUT/tensorboard."),
     options.no_maps,
     options.dry_run,
     no_code,
@@ -81,10 +91,10 @@ def run(
     as_json: bool,
     **asked: Any,
 ) -> None:
-    """Train every arm with every seed and write the report.
+    """Train every model with every seed and write the report.
 
-    STUDY is a study file or a built-in study (demo, flowers). The same command goes on where it stopped;
-    more seeds, arms or contrasts are added to what is there. The last line printed is the report's path.
+    STUDY is a study file or a built-in study (demo, flowers). Repeat the command to resume; more seeds, models or
+    comparisons extend the study. The last line printed is the path of the report. `train` is the same command.
     """
     from commongarden import study as studies
     from commongarden.cli.declaring import Asked, declared
@@ -119,7 +129,7 @@ def run(
 @click.argument("directory", type=click.Path(path_type=Path))
 @as_json
 def compare(directory: Path, as_json: bool) -> None:
-    """Print the table and the verdicts of the study in DIRECTORY."""
+    """Print the conclusions and the table of a study."""
     from commongarden import stats, store
 
     print_results(stats.summarize(store.open_store(directory)), directory, as_json)
@@ -134,13 +144,13 @@ def compare(directory: Path, as_json: bool) -> None:
     multiple=True,
     default=["html"],
     show_default=True,
-    help="html: the page, with results.csv and results.json; docx, md: a written report; latex: its tables. May be "
-    "repeated.",
+    help="html: the page, with results.csv and results.json; docx, md: a lab report; latex: its tables. "
+    "May be repeated.",
 )
 @no_code
-@option("--open", "open_it", is_flag=True, help="Open it, or the first of several.")
+@option("--open", "open_it", is_flag=True, help="Open the report.")
 def report(directory: Path, formats: tuple[str, ...], open_it: bool) -> None:
-    """Write what was found in the study in DIRECTORY anew: report.html, or a written report, or tables."""
+    """Regenerate the report of a study."""
     from commongarden import report as reports
     from commongarden import store as stores
 
@@ -160,7 +170,7 @@ def report(directory: Path, formats: tuple[str, ...], open_it: bool) -> None:
 @click.argument("directory", type=click.Path(path_type=Path))
 @as_json
 def status(directory: Path, as_json: bool) -> None:
-    """Say which runs of the study in DIRECTORY are finished, failed, under way or missing."""
+    """Show which runs of a study are finished, running, stopped, failed or not started."""
     import json
     from collections import Counter
 
@@ -169,13 +179,21 @@ def status(directory: Path, as_json: bool) -> None:
     store = stores.open_store(directory)
     study = store.study()
     name = "fold" if study.folds else "seed"
-    rows = [{"arm": arm, name: seed, "status": store.state(arm, seed)} for arm in study.arms for seed in study.seeds]
+    is_held = stores.is_held(store.root)
+    rows = [
+        {"arm": arm, name: seed, "status": store.state(arm, seed), "state": _state(store, arm, seed, is_held)}
+        for arm in study.arms
+        for seed in study.seeds
+    ]
     searched = store.tuning()
-    trials = [{"arm": arm, "number": number, "status": searched.state(arm, number)} for arm, number in study.trials()]
+    trials = [
+        {"arm": arm, "number": n, "status": searched.state(arm, n), "state": _state(searched, arm, n, is_held)}
+        for arm, n in study.trials()
+    ]
     if as_json:
         terminal.verbatim(json.dumps({"study": study.name, "runs": rows, "tuning": trials}, indent=1))
         return
-    counts = Counter(str(row["status"]) for row in rows)
+    counts = Counter(str(row["state"]) for row in rows)
     states = [_("{n} {state}").format(n=n, state=_(STATES[state])) for state, n in counts.items()]
     click.echo(f"{study.name}: {', '.join(states)}")
     searching = _("{arm}, tuning run {number}")
@@ -183,4 +201,12 @@ def status(directory: Path, as_json: bool) -> None:
     running = _("{arm}, fold {fold}") if study.folds else _("{arm}, seed {seed}")
     names += [running.format(**row) for row in rows]
     for run_name, row in zip(names, [*trials, *rows], strict=True):
-        click.echo(f"  {run_name}: {_(STATES[str(row['status'])])}")
+        click.echo(f"  {run_name}: {_(STATES[str(row['state'])])}")
+
+
+def _state(store: Store, arm: str, seed: int, is_held: bool) -> str:
+    """One of STATES. A run that has begun is running while a process works on the study, else it was stopped."""
+    state = store.state(arm, seed)
+    if is_held and state in ("under way", "missing") and store.partial(arm, seed).is_dir():
+        return "running"
+    return "stopped" if state == "under way" else state

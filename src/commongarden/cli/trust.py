@@ -27,10 +27,10 @@ KINDS = {
 @click.argument("directory", type=click.Path(path_type=Path))
 @as_json
 def verify(directory: Path, as_json: bool) -> None:
-    """Hold every file of the study in DIRECTORY against its checksum, and the files against each other.
+    """Verify the checksums of a study, and that its files agree with each other.
 
-    Nothing is changed. Ends with exit code 1 where a file is torn or missing or contradicts another one; `run` sets
-    such a run aside and makes it again. Foreign files, of which nothing is read, are named.
+    Nothing is changed. The exit code is 1 if a file is corrupt, missing or contradicts another one; `run` then
+    moves that run away and repeats it. Unknown files are listed and not read.
     """
     import dataclasses
 
@@ -59,14 +59,14 @@ def verify(directory: Path, as_json: bool) -> None:
 
 @main.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@options.device(None, help="auto, cpu, cuda, cuda:1, mps [as it was made].")
+@options.device(None, help="Device: auto, cpu, cuda, cuda:1, mps [that of the run].")
 @cache_dir
 @as_json
 def replay(run: Path, device: str | None, cache_dir: Path | None, as_json: bool) -> None:
-    """Make a stored RUN (DIR/runs/ARM/SEED) again from its record and compare.
+    """Re-run a stored RUN (DIR/runs/ARM/SEED) and check that it reproduces bit for bit.
 
-    Nothing is written to the study. Ends with exit code 1 where the two are not equal bit for bit, and says in what
-    they differ, and what is not as it was then: versions, machine, threads.
+    Nothing is written to the study. The exit code is 1 if the results differ; the differences are listed, and what
+    has changed since: versions, machine, threads.
     """
     import dataclasses
 

@@ -61,7 +61,7 @@ from commongarden.store.folder import (
     read_weights,
 )
 from commongarden.store.kinds import Holder
-from commongarden.store.locking import holder, lock, recover
+from commongarden.store.locking import holder, is_held, lock, recover
 from commongarden.store.runs import forget_run, write_run
 from commongarden.store.study import (
     forget_splits,
@@ -87,6 +87,7 @@ __all__ = [
     "forget_run",
     "forget_splits",
     "holder",
+    "is_held",
     "keep",
     "lock",
     "make_folder",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import filelock
 import msgspec
+import psutil
 
 from commongarden.errors import StoreError
 from commongarden.i18n.language import _
@@ -112,6 +113,12 @@ def holder(root: Path) -> Holder | None:
         return reader.read(root / HOLDER, kinds.HOLDER)
     except StoreError:
         return None
+
+
+def is_held(root: Path) -> bool:
+    """Whether a process works on the study now, as far as can be seen without taking its lock."""
+    who = holder(root)
+    return who is not None and (who.host != socket.gethostname() or psutil.pid_exists(who.pid))
 
 
 def _in_use(root: Path) -> str:
