@@ -118,16 +118,25 @@ def broken_links(site: Path) -> list[str]:
     return found
 
 
+def mend_sitemap(site: Path) -> None:
+    """Makes addresses relative, since the site has no host of its own yet; each language asks for a sitemap."""
+    text = (site / "sitemap.xml").read_text(encoding="utf-8").replace(">None", ">").replace('"None', '"')
+    for folder in (site, site / "ko"):
+        (folder / "sitemap.xml").write_text(text, encoding="utf-8")
+    (site / "sitemap.xml.gz").unlink(missing_ok=True)
+
+
 def main() -> int:
     write_pages()
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     built = subprocess.run([sys.executable, "-m", "mkdocs", "build", "--clean"], cwd=ROOT, env=environment)
     if built.returncode:
         return built.returncode
+    mend_sitemap(SITE)
     broken = broken_links(SITE)
     for line in broken:
         print(f"broken link: {line}", file=sys.stderr)
-    print(SITE / "index.html")
+    print(f"{SITE / 'index.html'} (search needs a server: python -m http.server -d build/site)")
     return 1 if broken else 0
 
 

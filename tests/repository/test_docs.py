@@ -10,7 +10,7 @@ import yaml
 
 import commongarden as cg
 from commongarden.cli import main
-from pages import anchors, blocks, commands, is_broken, links
+from pages import anchors, blocks, commands, is_broken, links, shell_commands
 from paths import ROOT
 
 DOCS = ROOT / "docs"
@@ -35,8 +35,9 @@ def mistake(words):
             return f"no command {words[0]!r}"
         command, words = found, words[1:]
     context = command.context_class(command, info_name=command.name)
+    other = {name: one.opts[0] for one in command.params for name in getattr(one, "also", ())}
     try:
-        values, _, order = command.make_parser(context).parse_args(words)
+        values, _, order = command.make_parser(context).parse_args([other.get(word, word) for word in words])
         for option in order:
             if isinstance(option.type, click.Choice):
                 option.type_cast_value(context, values[option.name])
@@ -85,7 +86,7 @@ def test_both_languages_show_the_same_commands(page):
     assert english.exists()
     if page.parent == ROOT or page.name == "forensics.ko.md":
         return
-    ours, theirs = (commands(one.read_text(encoding="utf-8")) for one in (page, english))
+    ours, theirs = (shell_commands(one.read_text(encoding="utf-8")) for one in (page, english))
     assert [drop_language(one) for one in ours] == [drop_language(one) for one in theirs]
 
 

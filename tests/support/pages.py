@@ -29,8 +29,13 @@ def prose(text):
     return re.sub(r"^(?: {4}|\t).*$", "", FENCE.sub("", text), flags=re.MULTILINE)
 
 
+def shell_commands(text):
+    """The commands in a page's blocks of shell code, without what they print."""
+    return [words for block in blocks(text) if block.kind == "bash" for words in commands(f"```\n{block.text}```")]
+
+
 def commands(text):
-    """Each command of a page as the words to type, `commongarden` left out."""
+    """Each command of a page, in code or in a sentence, as the words to type, `commongarden` left out."""
     joined = re.sub(r"\\\n\s*", " ", text)
     inside = [line for block in blocks(joined) for line in block.text.splitlines()]
     inside += re.findall(r"^(?: {4,}|\t|!)(.*)$", FENCE.sub("", joined), re.MULTILINE)
@@ -71,4 +76,7 @@ def is_broken(page: Path, target: str):
     path = page.parent / name if name else page
     if not path.exists():
         return True
+    translated = path.with_suffix(".ko.md")
+    if page.name.endswith(".ko.md") and translated.exists():  # where the site leads
+        path = translated
     return bool(anchor) and path.suffix == ".md" and anchor not in anchors(path)
