@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from commongarden.inference.evaluation import ClassScore as ClassScore
     from commongarden.inference.evaluation import Evaluation as Evaluation
     from commongarden.inference.evaluation import evaluate as evaluate
-    from commongarden.inference.predictor import Prediction as Prediction
+    from commongarden.inference.predictions import Prediction as Prediction
+    from commongarden.inference.predictions import predict as predict
     from commongarden.inference.predictor import Predictor as Predictor
-    from commongarden.inference.predictor import predict as predict
     from commongarden.records import Epoch as Epoch
     from commongarden.records import Estimate as Estimate
     from commongarden.records import Predictions as Predictions
@@ -78,7 +78,7 @@ _PUBLIC = {
     "Executor": ("runner.executor", "Executor"),
     "Forecast": ("runner.forecast", "Forecast"),
     "Origin": ("study.origin", "Origin"),
-    "Prediction": ("inference.predictor", "Prediction"),
+    "Prediction": ("inference.predictions", "Prediction"),
     "Predictions": ("records", "Predictions"),
     "Predictor": ("inference.predictor", "Predictor"),
     "Published": ("study", "Published"),
@@ -96,7 +96,7 @@ _PUBLIC = {
     "load": ("inference.ensemble", "load"),
     "measure": ("runner.measuring", "measure"),
     "open_store": ("store", "open_store"),
-    "predict": ("inference.predictor", "predict"),
+    "predict": ("inference.predictions", "predict"),
     "preflight": ("runner.measuring", "preflight"),
     "read_study": ("study", "read"),
     "run": ("workflow", "run"),

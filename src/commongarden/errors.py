@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from commongarden.i18n.coded import Coded, verbatim
 from commongarden.i18n.language import _
 
-SHORT = 4  # letters of a name of which one or two may be wrong
+NEAR = ((2, 0.5), (4, 0.66))  # letters of a name, and how alike a name must be to be suggested for it
 LONGEST = 2500  # letters of a message; one that quotes a whole file hides what it says
 
 
@@ -67,7 +67,8 @@ def nearest(found: object, names: Iterable[str], n: int = 1) -> list[str]:
     (['resnet18'], [])
     """
     text = str(found)
-    return difflib.get_close_matches(text, names, n=n, cutoff=0.66 if len(text) <= SHORT else 0.75)
+    cutoff = next((share for letters, share in NEAR if len(text) <= letters), 0.75)
+    return difflib.get_close_matches(text, names, n=n, cutoff=cutoff)
 
 
 def unknown(kind: str, found: object, accepted: Iterable[str], *, where: str = "") -> str:

@@ -77,13 +77,9 @@ def run(
         values["stop_at_futility"] = values.pop("stop_hopeless")
     if "argv" in values:
         values["argv"] = tuple(values["argv"])
-    outcome = run_study(
-        study,
-        Path(out),
-        dataclasses.replace(options or RunOptions(), **values),
-        Callbacks(display, confirm, audits.warning, race.look_told),
-        listed,
-    )
+    options = dataclasses.replace(options or RunOptions(), **values)
+    callbacks = Callbacks(display, confirm, audits.warning, race.look_told)
+    outcome = run_study(study, Path(out), options, callbacks, listed)
     store = ReadOnce(outcome.store.root)
     results = stats.summarize(store)
     report.write(store, results)

@@ -36,12 +36,14 @@ CALLS = {
     "ablate": "ablate plain_flower --data photos --factors order,pool --resolution 16 --dry-run",
     "audit": "audit plain_flower --input 16x16 --photos 40",
     "bench": "bench --measured bench.json",
+    "best": "best small",
     "cache": "cache --cache-dir empty",
     "compare": "compare small",
     "data check": "data check photos",
     "data get": "data get flowers --from flowers.tgz --out fetched",
     "describe": "describe inception_flower:LA --rewritten",
     "diff": "diff plain_flower:LA residual_flower",
+    "evaluate": "evaluate small photos --model plain",
     "explain": "explain plain_flower residual_flower --measured steps.json",
     "export": "export small/runs/plain/0 --out plain.onnx --format oonx",  # the export itself takes seconds
     "list": "list resnet",
@@ -66,7 +68,13 @@ MORE = {
 CODES = {"audit": 1, "export": 2, "a mistake": 2, "a wrong option": 2, "no such study": 2}
 DATA = {"ablate", "a dry run", "predict"}  # what they print is TOML or CSV, of which no line is broken
 SLOW = {"profile", "replay", "report", "run"}
-MOVING = {"replay", "run", "data check", "data get"}  # they show times or progress: their words are not compared
+MOVING = {
+    "replay",
+    "run",
+    "data check",
+    "data get",
+    "evaluate",
+}  # they show times or progress: their words are not compared
 
 
 def names(group, path=()):

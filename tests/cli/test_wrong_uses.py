@@ -119,7 +119,7 @@ USES = {
     "an unknown format": (("report", "study", "--format", "pdf"), {"study": "grown"}, 2, "'pdf' is not one of"),
     "a format with a slip": (("report", "study", "--format", "dcox"), {"study": "grown"}, 2, "Did you mean 'docx'?"),
     "a study file that was torn": (("status", "s"), {"s/study.toml": "[st"}, 2, "at the end of the file: no "),
-    "predict with a study": (("predict", "study", "x.png"), {"study": "grown"}, 2, "no run.json in it"),
+    "predict with a study": (("predict", "study", "x.png"), {"study": "grown"}, 2, "not a run's weights"),
     "predict with no photo": (("predict", "study/runs/a/0"), {"study": "grown"}, 2, "Missing argument"),
     "out is a file": ((*RUN[:3], "--out", "file"), {"file": "x", "photos/a/": 9, "photos/b/": 9}, 2, "is a file"),
     # downloads

@@ -108,7 +108,7 @@ def test_a_study_with_no_room_says_what_it_costs_and_keeps_no_images(study_file,
     assert "--cache-budget: found 'much', accepted: a number with its unit, such as 500MB or 20GB" in wrong.stderr
 
 
-def test_the_cost_is_photos_times_passes_times_what_one_takes(study_file, tmp_path):
+def test_the_cost_is_photos_times_passes_times_what_one_takes(study_file, tmp_path, monkeypatch):
     study = studies.read(study_file)
     _, prepared = prepare_data(study, tmp_path / "out", tmp_path / "cache", cache_budget=0)
     assert set(prepared.direct) == {16}
@@ -116,7 +116,8 @@ def test_the_cost_is_photos_times_passes_times_what_one_takes(study_file, tmp_pa
     recipes = {job: plan.recipe_of(study, job) for job in jobs}
     n = len(prepared.train) + 3 * (len(prepared.train) + len(prepared.val)) + len(prepared.test)
     assert decoding.n_read(prepared, recipes[jobs[0]], jobs[0]) == n
-    (said,) = decoding.costs(prepared, recipes, 2, lambda resolution: 0.5)
+    monkeypatch.setattr(decoding, "seconds_per_photo", lambda manifest, resolution: 0.5)
+    (said,) = decoding.costs(prepared, recipes, 2)
     assert f"One takes 500.00 ms, so the runs at that size spend {3 * n * 0.5 / 2 / 60:.0f} min on it, 2 at" in said
     assert decoding.costs(dataclasses.replace(prepared, direct={}), recipes, 2) == []
     assert decoding.costs(prepared, {}, 2) == []

@@ -17,7 +17,7 @@ from commongarden.cli import main
 from commongarden.data import cache, folder, greys, image, kinds
 from commongarden.data.on_the_fly import OnTheFlyImages
 from commongarden.errors import DataError, StoreError
-from commongarden.inference import predictor
+from commongarden.inference import predictions, predictor
 from commongarden.runner.prepared_data import prepare_data
 from files import images
 
@@ -144,7 +144,7 @@ def test_predict_warns_of_another_range(run, tmp_path):
     assert [len(row.get("warnings", [])) for row in rows] == [1, 1, 0]
     loaded = predictor.load_run(folder)
     loaded.run = dataclasses.replace(loaded.run, range=None)
-    found = [row.warning for row in predictor.predict(loaded, [tmp_path])]
+    found = [row.warning for row in predictions.predict(loaded, [tmp_path])]
     assert found == [*["it has more than 8 bits per channel, and the model was trained on photos of 8 bits"] * 2, ""]
 
 

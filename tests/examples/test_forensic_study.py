@@ -196,7 +196,7 @@ def test_effects_are_the_crossed_differences_of_the_seeds_that_both_arms_have(st
         both = min(len(REACHED[effect.arm]), len(REACHED[effect.against]))
         assert effect.seeds == tuple(range(both))
         rows = [correct(store, effect.arm, seed) - correct(store, effect.against, seed) for seed in effect.seeds]
-        assert effect.estimate == stats.crossed_interval(np.array(rows)).estimate
+        assert effect.estimate == stats.crossed_difference(np.array(rows)).interval()
         samples = [
             stats.Sample(tuple(tested[arm][seed] for seed in effect.seeds), 50) for arm in (effect.arm, effect.against)
         ]
@@ -390,7 +390,7 @@ def test_each_row_of_the_effects_is_its_two_arms(store, documents):
         seeds = range(int(row[4]))
         assert len(seeds) == min(len(REACHED[one]), len(REACHED[two]))
         rows = np.array([correct(store, one, seed) - correct(store, two, seed) for seed in seeds])
-        made = stats.crossed_interval(rows).estimate
+        made = stats.crossed_difference(rows).interval()
         assert row[3] == f"{100 * made.value:+.1f} ({100 * made.low:.1f} to {100 * made.high:.1f})".replace(
             "-0.0", "0.0"
         )

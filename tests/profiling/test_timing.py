@@ -360,7 +360,8 @@ def test_the_largest_batch_is_the_last_that_fits(fixed, each, free):
     found = memory.need(Memory((8, 16, 32), peaks, 10**8, free))
     assert found.misfit < 0.001
     if found.largest:
-        assert found.bytes_for(found.largest) <= free - 10**8 < found.bytes_for(found.largest + 1)
+        needed, more = (found.fixed + found.each * batch for batch in (found.largest, found.largest + 1))
+        assert needed <= free - 10**8 < more
     assert memory.need(Memory((8, 16, 32), peaks, 10**8, free), free=10**8).largest == 0
 
 

@@ -12,7 +12,7 @@ from commongarden import report, stats
 from commongarden.report.topics import budgets as said
 from commongarden.stats import budgets
 from commongarden.stats.budgets import BUDGETS, Track, mean_of, view
-from commongarden.stats.crossed import crossed_interval
+from commongarden.stats.crossed import crossed_difference
 from grown import grown
 
 
@@ -50,9 +50,9 @@ def test_on_the_test_part_itself_the_interval_is_the_crossed_one(seed, n_seeds):
     """Reading off needs accuracies and one variance only; on the same photos that is no approximation."""
     generator = np.random.default_rng(seed)
     table = generator.integers(-1, 2, (n_seeds, 60)).astype(float) + (generator.normal(0, 1, 60) > 1)
-    whole = crossed_interval(table)
-    ours = mean_of(table.mean(axis=1), 60, whole.photo_sd, 60)
-    assert ours.value == pytest.approx(whole.estimate.value)
+    whole = crossed_difference(table)
+    ours = mean_of(table.mean(axis=1), 60, whole.components.photo, 60)
+    assert ours.value == pytest.approx(whole.value)
     if whole.error > 1 / 60:  # above the floor of either
         assert ours.error == pytest.approx(whole.error, rel=1e-6) or table.mean(axis=1).std(ddof=1) < 0.01
 

@@ -48,10 +48,10 @@ def test_a_settled_contrast_gets_no_more_runs(undisturbed):
     out, result = undisturbed
     found = race_of(out)
     store = stores.open_store(out)
-    clear = found.last("frozen", "residual")
+    clear = found.race.last_looks["frozen", "residual"][0]
     assert clear.decision == "worse"
     assert clear.high < 0
-    n = found.n_seeds("frozen")
+    n = dict(found.race.stopped)["frozen"]
     assert n is not None
     assert n < 6
     assert sum(run.arm == "frozen" for run in store.runs()) == n == clear.n
@@ -308,8 +308,7 @@ def test_the_verdict_of_a_raced_study_is_that_of_its_last_look(undisturbed):
     out, _ = undisturbed
     found = race_of(out)
     for contrast in stats.summarize(stores.open_store(out)).contrasts:
-        last = found.last(contrast.arm, contrast.against)
-        assert last is not None
+        last, _n_seeds = found.race.last_looks[contrast.arm, contrast.against]
         assert contrast.adjusted.low == pytest.approx(last.low)
         assert contrast.adjusted.high == pytest.approx(last.high)
 

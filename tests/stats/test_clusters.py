@@ -245,10 +245,10 @@ def test_arms_that_agree_everywhere_are_no_certainty():
     """As if one group of 20 told them apart; where photos of a group differ, as if one photo did."""
     paths, names = grouped([5] * 20)
     groups = clusters(paths, names)
-    assert stats.crossed_interval(np.zeros((3, 100)), groups=groups).error == pytest.approx(1 / 20)
+    assert stats.crossed_difference(np.zeros((3, 100)), groups=groups).error == pytest.approx(1 / 20)
     one = np.zeros((3, 100))
     one[0, 7] = 1
-    assert stats.crossed_interval(one, groups=groups).error == pytest.approx(1 / 100)
+    assert stats.crossed_difference(one, groups=groups).error == pytest.approx(1 / 100)
     assert racing.evidence_of(np.zeros((3, 100)), groups).error == pytest.approx(1 / 20)
 
 

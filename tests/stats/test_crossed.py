@@ -69,13 +69,10 @@ def test_many_tables_at_once_are_each_by_itself():
 def test_neither_the_order_of_seeds_nor_of_photos_matters_and_arms_change_places(table, seed):
     generator = np.random.default_rng(seed)
     shuffled = generator.permutation(generator.permutation(table, axis=0), axis=1)
-    found, other = stats.crossed_interval(table), stats.crossed_interval(shuffled)
-    assert (other.estimate.low, other.estimate.high) == (
-        pytest.approx(found.estimate.low),
-        pytest.approx(found.estimate.high),
-    )
-    turned = stats.crossed_interval(-table).estimate
-    assert (turned.low, turned.high) == (pytest.approx(-found.estimate.high), pytest.approx(-found.estimate.low))
+    found, other = (stats.crossed_difference(one).interval() for one in (table, shuffled))
+    assert (other.low, other.high) == (pytest.approx(found.low), pytest.approx(found.high))
+    turned = stats.crossed_difference(-table).interval()
+    assert (turned.low, turned.high) == (pytest.approx(-found.high), pytest.approx(-found.low))
 
 
 @given(table=tables)
@@ -88,21 +85,22 @@ def test_an_error_is_never_less_than_that_over_seeds_alone(table):
 
 
 def test_what_cannot_be_told_has_no_interval():
-    one_seed, one_photo = stats.crossed_interval(TABLE[:1]), stats.crossed_interval(TABLE[:, :1])
+    one_seed, one_photo = stats.crossed_difference(TABLE[:1]), stats.crossed_difference(TABLE[:, :1])
     for found in (one_seed, one_photo):
-        assert (found.estimate.low, found.estimate.high, found.seed_sd, found.df) == (None, None, None, None)
-    assert one_seed.estimate.method == "one run: no interval"
-    assert one_photo.estimate.method == "one test photo: no interval"
+        assert (found.interval().low, found.interval().high) == (None, None)
+        assert (found.components, found.df) == (None, None)
+    assert one_seed.method == "one run: no interval"
+    assert one_photo.method == "one test photo: no interval"
     with pytest.raises(ValueError, match="found the shape"):
         stats.crossed_mean([])
 
 
 def test_arms_that_agree_everywhere_are_no_certainty():
     """As if one photo of 200 told them apart: its weight is the standard error, known as well as three seeds are."""
-    found = stats.crossed_interval(np.zeros((3, 200))).estimate
+    found = stats.crossed_difference(np.zeros((3, 200))).interval()
     half = reference.t.ppf(0.975, 2) / 200
     assert (found.value, found.low, found.high) == (0.0, pytest.approx(-half), pytest.approx(half))
-    assert stats.crossed_interval(np.ones((3, 200))).estimate.high == 1.0
+    assert stats.crossed_difference(np.ones((3, 200))).interval().high == 1.0
 
 
 def test_components_are_found_again():

@@ -203,7 +203,7 @@ def test_an_effects_interval_is_that_of_its_photos_crossed_with_seeds(tmp_path):
         sum(sign * right[arm, seed].astype(float) / 2 for arm, sign in zip(TABLE, (-1, 1, -1, 1), strict=True))
         for seed in range(4)
     ]
-    expected = stats.crossed_interval(np.array(one)).estimate
+    expected = stats.crossed_difference(np.array(one)).interval()
     assert effects(store)["order",].alone == expected
 
 

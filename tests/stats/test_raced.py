@@ -41,7 +41,7 @@ def test_a_raced_contrast_is_judged_at_the_look_that_settled_it(tmp_path):
     (fixed,) = stats.summarize(store).contrasts
     assert fixed.difference.n == 6
     kept = finish(store, 6)
-    last = kept.last("b", "a")
+    last = kept.race.last_looks["b", "a"][0]
     (found,) = stats.summarize(store).contrasts
     assert (found.outcome, last.decision) == ("better", "better")
     assert found.difference.n == last.n < 6  # the poor last seed came after the decision
@@ -61,7 +61,7 @@ def test_an_open_contrast_is_not_resolved(tmp_path):
     assert kept.race.needed == (("a", 3), ("b", 3))
     (found,) = stats.summarize(store).contrasts
     assert found.outcome == "not resolved"
-    assert found.level == kept.last("b", "a").level
+    assert found.level == kept.race.last_looks["b", "a"][0].level
 
 
 def test_equivalence_comes_from_the_look_too(tmp_path):
@@ -69,7 +69,7 @@ def test_equivalence_comes_from_the_look_too(tmp_path):
     store = grown(tmp_path, {"a": same, "b": same})
     stores.write_study(tmp_path, dataclasses.replace(store.study(), margin=20.0))
     kept = finish(store, 6, margin=0.2)
-    assert kept.last("b", "a").decision == "equivalent"
+    assert kept.race.last_looks["b", "a"][0].decision == "equivalent"
     (found,) = stats.summarize(store).contrasts
     assert found.outcome == "equivalent"
     assert found.within_margin
@@ -80,14 +80,14 @@ def test_a_failed_run_is_no_pair_and_is_not_waited_for(tmp_path):
     store = grown(tmp_path, {"a": (0.5, 0.5, 0.5), "b": (Failure("the training loss became nan", 1), 0.9, 0.9)})
     kept = finish(store, 3, end="most seeds")
     assert kept.race.needed == ()
-    assert kept.last("b", "a").n == 2
+    assert kept.race.last_looks["b", "a"][0].n == 2
     assert stats.summarize(store).contrasts[0].difference.n == 2
 
 
 def test_how_a_race_ended_is_told(tmp_path):
     store = grown(tmp_path, FAR)
     kept = dataclasses.replace(finish(store, 20), n_runs=6)
-    n = kept.n_seeds("b")
+    n = dict(kept.race.stopped)["b"]
     assert race.told(kept) == [
         f"b against a was settled after {n} seeds: b is better.",
         f"a got no more runs after {n} seeds, since nothing about it was open any more.",

@@ -89,7 +89,7 @@ def to_the_end(shares, plan, batch=None):
 
 def test_a_clear_contrast_stops_early_and_its_arm_with_it():
     found, there = to_the_end({"a": 0.5, "b": 0.9, "c": 0.51}, racing.RacePlan(12))
-    clear, close = found.last("b", "a"), found.last("c", "a")
+    clear, close = found.last_looks["b", "a"][0], found.last_looks["c", "a"][0]
     assert clear.decision == "better"
     assert clear.low > 0
     assert clear.n < 12
@@ -109,15 +109,15 @@ def test_runs_one_by_one_or_together_give_the_same_race():
 
 def test_worse_is_better_seen_from_the_other_side():
     found, _ = to_the_end({"a": 0.9, "b": 0.5, "c": 0.9}, racing.RacePlan(8))
-    assert found.last("b", "a").decision == "worse"
-    assert found.last("b", "a").high < 0
+    assert found.last_looks["b", "a"][0].decision == "worse"
+    assert found.last_looks["b", "a"][0].high < 0
 
 
 def test_arms_that_agree_are_equivalent_within_a_wide_margin_only():
     same = runs({"a": 0.8}, 6)
     there = {(arm, seed): same["a", seed] for arm in "abc" for seed in range(6)}
-    assert raced(there, racing.RacePlan(6, margin=0.2)).last("b", "a").decision == "equivalent"
-    narrow = raced(there, racing.RacePlan(6, margin=0.001)).last("b", "a")
+    assert raced(there, racing.RacePlan(6, margin=0.2)).last_looks["b", "a"][0].decision == "equivalent"
+    narrow = raced(there, racing.RacePlan(6, margin=0.001)).last_looks["b", "a"][0]
     assert narrow.decision == "open"
     assert narrow.low < 0 < narrow.high
 
@@ -133,7 +133,7 @@ def test_what_only_photos_can_settle_is_settled():
     there = {(arm, seed): {"a": a, "b": b, "c": b}[arm].copy() for arm in "abc" for seed in range(9)}
     for (arm, seed), right in there.items():
         right[100 + seed + ord(arm) % 3] ^= True  # a little noise of the seeds
-    assert raced(there, racing.RacePlan(9)).last("b", "a").decision == "photos"
+    assert raced(there, racing.RacePlan(9)).last_looks["b", "a"][0].decision == "photos"
 
 
 def test_failed_runs_leave_fewer_pairs():
@@ -142,7 +142,7 @@ def test_failed_runs_leave_fewer_pairs():
     assert raced(there, racing.RacePlan(6)).looks[0].contrasts[0] == racing.InterimResult(
         "b", "a", 0, None, None, None, pytest.approx(sequential.levels((3, 4, 5, 6), 0.025)[0], rel=2), "open"
     )
-    assert raced(there, racing.RacePlan(6)).last("b", "a").n < 6
+    assert raced(there, racing.RacePlan(6)).last_looks["b", "a"][0].n < 6
 
 
 def test_an_arm_in_no_contrast_gets_the_first_seeds():

@@ -151,10 +151,10 @@ def test_results_hold_what_a_contrast_rests_on(copied):
         arm: np.array([run.probabilities.argmax(axis=1) == run.labels for run in by_seed.values()], dtype=float)
         for arm, by_seed in runs.items()
     }
-    mean = stats.crossed_interval(right["residual"] - right["plain"])
-    assert (found.difference.low, found.difference.high) == (mean.estimate.low, mean.estimate.high)
+    mean = stats.crossed_difference(right["residual"] - right["plain"])
+    assert (found.difference.low, found.difference.high) == (mean.interval().low, mean.interval().high)
     assert found.adjusted.low == pytest.approx(found.difference.low)  # a single contrast needs no correction
-    assert (found.components.seed, found.components.photo) == (mean.seed_sd, mean.photo_sd)
+    assert (found.components.seed, found.components.photo) == (mean.components.seed, mean.components.photo)
     assert (found.p_least, found.family, found.margin) == (0.5, 1, 0.01)
     wins = [np.sign(a - b) for a in right["residual"].mean(axis=1) for b in right["plain"].mean(axis=1)]
     assert found.probability.value == pytest.approx((np.mean(wins) + 1) / 2)

@@ -1,126 +1,74 @@
 """The architecture language: frozen nodes, functions that write them, folds that read them. Standard library only."""
 
-from commongarden.arch.ablation import PART_FACTORS, ablated, parts
-from commongarden.arch.controlled import Twin, twins
-from commongarden.arch.difference import Difference, Edit, Joint, difference
-from commongarden.arch.families import BLOCKS, FAMILIES, Family, checked, defaults, family, matching, network
-from commongarden.arch.layers import (
-    activation,
-    adaptive_avg_pool,
-    add,
-    auxiliary,
-    avg_pool,
-    batch_norm,
-    conv,
-    dense,
-    dropout,
-    global_avg_pool,
-    max_pool,
-    named,
-    noise,
-    parallel,
-    repeat,
-    rescale,
-    serial,
-)
-from commongarden.arch.nodes import (
-    Activation,
-    AdaptiveAvgPool,
-    Add,
-    Auxiliary,
-    AvgPool,
-    BatchNorm,
-    Conv,
-    Dense,
-    Dropout,
-    External,
-    MaxPool,
-    Node,
-    Noise,
-    Parallel,
-    Repeat,
-    Rescale,
-    Serial,
-    children,
-    label,
-)
-from commongarden.arch.part import Part
-from commongarden.arch.reach import depth, receptive_fields
-from commongarden.arch.rewrites import REWRITES, Rewrite, rewritten
-from commongarden.arch.text import hash, read, write
-from commongarden.arch.trace import UNKNOWN, Cost, Layer, Shape, cost, output_shape, show_shape, trace, trunk, window
-
-__all__ = [
-    "BLOCKS",
-    "FAMILIES",
-    "PART_FACTORS",
-    "REWRITES",
-    "UNKNOWN",
-    "Activation",
-    "AdaptiveAvgPool",
-    "Add",
-    "Auxiliary",
-    "AvgPool",
-    "BatchNorm",
-    "Conv",
-    "Cost",
-    "Dense",
-    "Difference",
-    "Dropout",
-    "Edit",
-    "External",
-    "Family",
-    "Joint",
-    "Layer",
-    "MaxPool",
-    "Node",
-    "Noise",
-    "Parallel",
-    "Part",
-    "Repeat",
-    "Rescale",
-    "Rewrite",
-    "Serial",
-    "Shape",
-    "Twin",
-    "ablated",
-    "activation",
-    "adaptive_avg_pool",
-    "add",
-    "auxiliary",
-    "avg_pool",
-    "batch_norm",
-    "checked",
-    "children",
-    "conv",
-    "cost",
-    "defaults",
-    "dense",
-    "depth",
-    "difference",
-    "dropout",
-    "family",
-    "global_avg_pool",
-    "hash",
-    "label",
-    "matching",
-    "max_pool",
-    "named",
-    "network",
-    "noise",
-    "output_shape",
-    "parallel",
-    "parts",
-    "read",
-    "receptive_fields",
-    "repeat",
-    "rescale",
-    "rewritten",
-    "serial",
-    "show_shape",
-    "trace",
-    "trunk",
-    "twins",
-    "window",
-    "write",
-]  # fmt: skip
+from commongarden.arch.ablation import PART_FACTORS as PART_FACTORS
+from commongarden.arch.ablation import ablated as ablated
+from commongarden.arch.ablation import parts as parts
+from commongarden.arch.alignment import difference as difference
+from commongarden.arch.controlled import Twin as Twin
+from commongarden.arch.controlled import twins as twins
+from commongarden.arch.difference import Difference as Difference
+from commongarden.arch.difference import Edit as Edit
+from commongarden.arch.difference import Joint as Joint
+from commongarden.arch.families import BLOCKS as BLOCKS
+from commongarden.arch.families import FAMILIES as FAMILIES
+from commongarden.arch.families import Family as Family
+from commongarden.arch.families import checked as checked
+from commongarden.arch.families import defaults as defaults
+from commongarden.arch.families import family as family
+from commongarden.arch.families import matching as matching
+from commongarden.arch.families import network as network
+from commongarden.arch.layers import activation as activation
+from commongarden.arch.layers import adaptive_avg_pool as adaptive_avg_pool
+from commongarden.arch.layers import add as add
+from commongarden.arch.layers import auxiliary as auxiliary
+from commongarden.arch.layers import avg_pool as avg_pool
+from commongarden.arch.layers import batch_norm as batch_norm
+from commongarden.arch.layers import conv as conv
+from commongarden.arch.layers import dense as dense
+from commongarden.arch.layers import dropout as dropout
+from commongarden.arch.layers import global_avg_pool as global_avg_pool
+from commongarden.arch.layers import max_pool as max_pool
+from commongarden.arch.layers import named as named
+from commongarden.arch.layers import noise as noise
+from commongarden.arch.layers import parallel as parallel
+from commongarden.arch.layers import repeat as repeat
+from commongarden.arch.layers import rescale as rescale
+from commongarden.arch.layers import serial as serial
+from commongarden.arch.nodes import Activation as Activation
+from commongarden.arch.nodes import AdaptiveAvgPool as AdaptiveAvgPool
+from commongarden.arch.nodes import Add as Add
+from commongarden.arch.nodes import Auxiliary as Auxiliary
+from commongarden.arch.nodes import AvgPool as AvgPool
+from commongarden.arch.nodes import BatchNorm as BatchNorm
+from commongarden.arch.nodes import Conv as Conv
+from commongarden.arch.nodes import Dense as Dense
+from commongarden.arch.nodes import Dropout as Dropout
+from commongarden.arch.nodes import External as External
+from commongarden.arch.nodes import MaxPool as MaxPool
+from commongarden.arch.nodes import Node as Node
+from commongarden.arch.nodes import Noise as Noise
+from commongarden.arch.nodes import Parallel as Parallel
+from commongarden.arch.nodes import Repeat as Repeat
+from commongarden.arch.nodes import Rescale as Rescale
+from commongarden.arch.nodes import Serial as Serial
+from commongarden.arch.nodes import children as children
+from commongarden.arch.nodes import label as label
+from commongarden.arch.part import Part as Part
+from commongarden.arch.reach import depth as depth
+from commongarden.arch.reach import receptive_fields as receptive_fields
+from commongarden.arch.rewrites import REWRITES as REWRITES
+from commongarden.arch.rewrites import Rewrite as Rewrite
+from commongarden.arch.rewrites import rewritten as rewritten
+from commongarden.arch.text import hash as hash
+from commongarden.arch.text import read as read
+from commongarden.arch.text import write as write
+from commongarden.arch.trace import UNKNOWN as UNKNOWN
+from commongarden.arch.trace import Cost as Cost
+from commongarden.arch.trace import Layer as Layer
+from commongarden.arch.trace import Shape as Shape
+from commongarden.arch.trace import cost as cost
+from commongarden.arch.trace import output_shape as output_shape
+from commongarden.arch.trace import show_shape as show_shape
+from commongarden.arch.trace import trace as trace
+from commongarden.arch.trace import trunk as trunk
+from commongarden.arch.trace import window as window

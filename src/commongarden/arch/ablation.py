@@ -59,8 +59,8 @@ def _named(network: Serial) -> tuple[Part, ...]:
         *_branches(nodes),
         *reductions(nodes),
         *_everywhere(nodes, "normalization", "normalization", BatchNorm, _without_norm),
-        *_everywhere(nodes, "pool", "max pool to avg pool", MaxPool, _to_average),
-        *_everywhere(nodes, "pool", "avg pool to max pool", AvgPool, _to_max),
+        *_everywhere(nodes, "pool", "max pool to avg pool", MaxPool, _repooled(AvgPool)),
+        *_everywhere(nodes, "pool", "avg pool to max pool", AvgPool, _repooled(MaxPool)),
         *_everywhere(nodes, "dropout", "dropout", Dropout, _without(Dropout)),
         *_everywhere(nodes, "auxiliary", "auxiliary heads", Auxiliary, _without(Auxiliary)),
     )
@@ -107,8 +107,6 @@ def _rewritten(node: Node, path: Path, change: Change) -> Node | None:
             if body is None:
                 return None
             node = dataclasses.replace(node, body=body)
-        case _:
-            pass
     return change(node, path)
 
 
@@ -233,13 +231,12 @@ def _without_norm(node: Node, path: Path) -> Node | None:
     return dataclasses.replace(node, bias=True) if isinstance(node, Conv | Dense) and not node.bias else node
 
 
-def _to_average(node: Node, path: Path) -> Node | None:
-    if not isinstance(node, MaxPool):
-        return node
-    return AvgPool(node.kernel, node.stride, node.padding, node.ceil_mode)
+def _repooled(kind: type[MaxPool | AvgPool]) -> Change:
+    """Every pool becomes one of this kind, with its window."""
 
+    def change(node: Node, path: Path) -> Node | None:
+        if not isinstance(node, MaxPool | AvgPool) or isinstance(node, kind):
+            return node
+        return kind(node.kernel, node.stride, node.padding, node.ceil_mode)
 
-def _to_max(node: Node, path: Path) -> Node | None:
-    if not isinstance(node, AvgPool):
-        return node
-    return MaxPool(node.kernel, node.stride, node.padding, node.ceil_mode)
+    return change

@@ -1,4 +1,5 @@
-"""Which layers of two networks stand for each other, and to which edit of their difference each other one belongs."""
+"""The difference of two networks: which of their layers stand for each other, and to which edit every other one
+belongs."""
 
 from __future__ import annotations
 
@@ -30,8 +31,9 @@ Path = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Alignment:
-    """difference: as `difference` finds it. kept: paths of the layers that both have, in the first and in the second.
+    """difference: the fewest edits that make the second network of the first.
 
+    kept: paths of the layers that both have, in the first and in the second.
     before, after: of every other layer of the first and of the second network, by its path, the place of its edit among
     the difference's edits. A layer that is changed is in both.
     """
@@ -49,6 +51,11 @@ class _Edited:
     node: PartTree
     owner: PartTree
     edit: Edit
+
+
+def difference(one: Node, two: Node, input: Shape, input_two: Shape | None = None) -> Difference:
+    """What makes `two` of `one`, for images of shape `input` (`input_two` where the second's are of another shape)."""
+    return align(one, two, input, input_two).difference
 
 
 def align(one: Node, two: Node, input: Shape, input_two: Shape | None = None) -> Alignment:

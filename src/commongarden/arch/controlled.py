@@ -30,16 +30,8 @@ class Twin:
 
     def differs(self, other: Twin) -> dict[str, float]:
         """By how much this one's costs lie above the other's, in per cent."""
-        return {
-            "n_params": _percent(self.cost.n_params, other.cost.n_params),
-            "macs": _percent(self.cost.macs, other.cost.macs),
-            "activation_bytes": _percent(self.cost.activation_bytes, other.cost.activation_bytes),
-            "depth": _percent(self.depth, other.depth),
-        }
-
-
-def _percent(value: int, of: int) -> float:
-    return 100 * (value / of - 1)
+        mine, others = ({**vars(one.cost), "depth": one.depth} for one in (self, other))
+        return {name: 100 * (value / others[name] - 1) for name, value in mine.items()}
 
 
 def twins(

@@ -1,4 +1,5 @@
-"""What differs between two networks: the fewest edits that make one the other, equal ones counted together."""
+"""What differs between two networks, as edits that make one the other; equal ones are counted together. alignment.py
+finds the fewest."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from commongarden.arch.edits import Comparison, Tree
+from commongarden.arch.edits import Tree
 from commongarden.arch.nodes import (
     Activation,
     AdaptiveAvgPool,
@@ -121,14 +122,6 @@ class Difference:
     after: Size
 
 
-def difference(one: Node, two: Node, input: Shape, input_two: Shape | None = None) -> Difference:
-    """What makes `two` of `one`, for images of shape `input` (`input_two` where the second's are of another shape)."""
-    before, after = _tree(one), _tree(two)
-    comparison = Comparison(before, after, _change, moves=lambda part: isinstance(part, BatchNorm))
-    edits = _moved(_counted(_edits(before, after, comparison.script())))
-    return Difference(comparison.distance, edits, size(one, input), size(two, input_two or input))
-
-
 def size(network: Node, input: Shape) -> Size:
     """Cost and depth of a network."""
     total = cost(network, input)
@@ -224,21 +217,6 @@ class _Side:
                 return ("between" if between else "after"), kind(row[i].label)
         behind = next((kind(one.label) for one in row[place + 1 :] if kind(one.label) not in BESIDE), "")
         return ("before", behind) if behind else ("", "")
-
-
-def _edits(one: PartTree, two: PartTree, script: list[tuple[PartTree | None, PartTree | None]]) -> Iterator[Edit]:
-    origin = {id(after): before for before, after in script if before is not None and after is not None}
-    removed = _Side(one, {id(before) for before, after in script if after is None})
-    added = _Side(two, {id(after) for before, after in script if before is None})
-    for node in added.order:
-        if id(node) in added.alone:
-            if not added.carried(node):
-                yield added.edit(node, "add")
-        elif origin[id(node)].label != node.label:
-            yield Edit("change", origin[id(node)].label, node.label, paths=(node.path,))
-    for node in removed.order:
-        if id(node) in removed.alone and not removed.carried(node):
-            yield removed.edit(node, "remove")
 
 
 def _below(node: PartTree) -> Iterator[PartTree]:

@@ -23,6 +23,9 @@ class Tree(Generic[L]):
     path: tuple[str, ...] = field(default=(), compare=False)
 
 
+Script = list[tuple[Tree[L] | None, Tree[L] | None]]
+
+
 @dataclass(frozen=True)
 class _Rows(Generic[L]):
     """A tree in postorder: for each node its leftmost leaf's place and a number that equal subtrees share."""
@@ -61,9 +64,9 @@ class Comparison(Generic[L]):
                     self._forests(i, j)
         self.distance = self._trees[self._one.shape[-1], self._two.shape[-1]]
 
-    def script(self) -> list[tuple[Tree[L] | None, Tree[L] | None]]:
+    def script(self) -> Script[L]:
         """Every node of both trees once: (kept or changed, its counterpart), (deleted, None) or (None, inserted)."""
-        pairs: list[tuple[Tree[L] | None, Tree[L] | None]] = []
+        pairs: Script[L] = []
         waiting = [(len(self._one.nodes) - 1, len(self._two.nodes) - 1)]
         while waiting:
             self._trace_back(*waiting.pop(), pairs, waiting)
@@ -92,13 +95,7 @@ class Comparison(Generic[L]):
         one, two = self._one.nodes[x].label, self._two.nodes[y].label
         return 0 if one == two else self._change(one, two)
 
-    def _trace_back(
-        self,
-        i: int,
-        j: int,
-        pairs: list[tuple[Tree[L] | None, Tree[L] | None]],
-        waiting: list[tuple[int, int]],
-    ) -> None:
+    def _trace_back(self, i: int, j: int, pairs: Script[L], waiting: list[tuple[int, int]]) -> None:
         one, two, table = self._one, self._two, self._forests(i, j)
         left, top = one.leftmost[i], two.leftmost[j]
         x, y = i, j

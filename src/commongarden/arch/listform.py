@@ -237,18 +237,6 @@ def _noise(layer: _Config) -> Node:
     return noise(layer.number("std", lambda value: 0 <= value <= MAX_SIZE, _("a number from 0")))
 
 
-def _batch_normal(layer: _Config) -> Node:
-    return BatchNorm(affine=layer.flag("rescale"))
-
-
-def _serial(layer: _Config) -> Node:
-    return serial(*layer.children())
-
-
-def _parallel(layer: _Config) -> Node:
-    return parallel(*layer.children("branch "))
-
-
 def _add(layer: _Config) -> Node:
     then: dict[str, Node] = {"A": Activation(layer.activation()), "B": BatchNorm()}
     after = [then[action] for action in layer.actions("", "")]
@@ -297,9 +285,9 @@ _TYPES = {
     "full": _Type(_full, ("width", "actfunc")),
     "dropout": _Type(_dropout, ("keep_prob",)),
     "noise": _Type(_noise, ("std",)),
-    "batch_normal": _Type(_batch_normal, ("rescale",)),
-    "serial": _Type(_serial, holds="any"),
-    "parallel": _Type(_parallel, holds="one or more"),
+    "batch_normal": _Type(lambda layer: BatchNorm(affine=layer.flag("rescale")), ("rescale",)),
+    "serial": _Type(lambda layer: serial(*layer.children()), holds="any"),
+    "parallel": _Type(lambda layer: parallel(*layer.children("branch ")), holds="one or more"),
     "add": _Type(_add, ("x", "actions", "actfunc"), holds="one or more"),
     "loop": _Type(_loop, ("repeat",), holds="one or more"),
     "custom": _Type(_custom, ("name", "args")),

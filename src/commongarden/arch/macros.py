@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from commongarden.arch.listfile import MAX_NESTING
@@ -30,47 +31,49 @@ class Macros:
             if not key.startswith("#"):
                 text = _("args: found {key!r}, accepted: names that begin with #, such as '#{key}'")
                 raise ArchError(text.format(key=key))
-        used: dict[str, None] = {}
-        config = self._filled(self._bodies[name], name, args, used, (), 0)
-        check_known("argument", args, used, ArchError, where=f"macro {name!r}")
+        use = _Use(self, name, args)
+        config = use.filled(self._bodies[name], (), 0)
+        check_known("argument", args, use.used, ArchError, where=f"macro {name!r}")
         return config
 
-    def _filled(
-        self,
-        value: Any,
-        name: str,
-        args: Mapping[str, Any],
-        used: dict[str, None],
-        within: tuple[str, ...],
-        depth: int,
-    ) -> Any:
+    def count(self, name: str) -> None:
+        """One more value is written out, by this macro. Raises ArchError where they are too many."""
         self._n_values += 1
         if self._n_values > MAX_VALUES:
             text = _("macro {name!r}: the macros write out more than {most:,} values; accepted: up to that")
             raise ArchError(text.format(name=name, most=MAX_VALUES))
+
+
+@dataclass(frozen=True)
+class _Use:
+    """One use of a macro. used: the arguments that a gap has taken so far."""
+
+    macros: Macros
+    name: str
+    args: Mapping[str, Any]
+    used: dict[str, None] = field(default_factory=dict)
+
+    def filled(self, value: Any, within: tuple[str, ...], depth: int) -> Any:
+        """A value with its gaps filled. within: the arguments that it stands in; depth: the brackets."""
+        self.macros.count(self.name)
         if depth > MAX_NESTING:
             text = _("macro {name!r}: nested too deeply; accepted: up to {most} brackets")
-            raise ArchError(text.format(name=name, most=MAX_NESTING))
-
-        def filled(part: Any) -> Any:
-            return self._filled(part, name, args, used, within, depth + 1)
-
+            raise ArchError(text.format(name=self.name, most=MAX_NESTING))
         match value:
             case dict():
-                return {key: filled(part) for key, part in value.items()}
+                return {key: self.filled(part, within, depth + 1) for key, part in value.items()}
             case list():
-                return [filled(part) for part in value]
+                return [self.filled(part, within, depth + 1) for part in value]
             case str() if value.startswith("##"):
                 return value[1:]
             case str() if value.startswith("#"):
                 if value in within:
                     text = _("macro {name!r}: argument {value!r} stands for itself")
-                    raise ArchError(text.format(name=name, value=value))
-                if value not in args:
-                    given = ", ".join(args) or "nothing"
+                    raise ArchError(text.format(name=self.name, value=value))
+                if value not in self.args:
                     text = _("macro {name!r}: argument {value!r} is missing; args gives {given}")
-                    raise ArchError(text.format(name=name, value=value, given=given))
-                used[value] = None
-                return self._filled(args[value], name, args, used, (*within, value), depth + 1)
+                    raise ArchError(text.format(name=self.name, value=value, given=", ".join(self.args) or "nothing"))
+                self.used[value] = None
+                return self.filled(self.args[value], (*within, value), depth + 1)
             case _:
                 return value

@@ -42,9 +42,7 @@ class Conv:
 
 
 @dataclass(frozen=True)
-class MaxPool:
-    """The greatest of each window; padding never wins."""
-
+class _Pool:
     kernel: Size
     stride: Size
     padding: Padding = "same"
@@ -55,17 +53,15 @@ class MaxPool:
 
 
 @dataclass(frozen=True)
-class AvgPool:
+class MaxPool(_Pool):
+    """The greatest of each window; padding never wins."""
+
+
+@dataclass(frozen=True)
+class AvgPool(_Pool):
     """The mean of each window: over its real pixels, or with count_padding over the padding's zeros too."""
 
-    kernel: Size
-    stride: Size
-    padding: Padding = "same"
-    ceil_mode: bool = False
     count_padding: bool = False
-
-    def __post_init__(self) -> None:
-        check_pool(self)
 
 
 @dataclass(frozen=True)

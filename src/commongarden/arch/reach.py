@@ -108,17 +108,7 @@ def _behind(node: Node, sights: _Sights, shape: Shape) -> _Sights:
         return sights
     match node:
         case Conv() | MaxPool() | AvgPool():
-            dilation = node.dilation if isinstance(node, Conv) else (1, 1)
-            height, width = (
-                sights[axis].through(
-                    window(
-                        shape[axis], node.kernel[axis], node.stride[axis], dilation[axis], node.padding, axis, False
-                    )[0],
-                    dilation[axis] * (node.kernel[axis] - 1) + 1,
-                    node.stride[axis],
-                )
-                for axis in (0, 1)
-            )
+            height, width = (_windowed(node, sights[axis], shape[axis], axis) for axis in (0, 1))
         case AdaptiveAvgPool(size=size):
             height, width = (_adaptive(sights[axis], shape[axis], size[axis]) for axis in (0, 1))
         case Dense() | External():  # what a network by others does inside is not known
@@ -126,6 +116,13 @@ def _behind(node: Node, sights: _Sights, shape: Shape) -> _Sights:
         case _:
             return sights
     return height, width
+
+
+def _windowed(node: Conv | MaxPool | AvgPool, sight: _Sight, size: int, axis: int) -> _Sight:
+    dilation = node.dilation[axis] if isinstance(node, Conv) else 1
+    kernel, stride = node.kernel[axis], node.stride[axis]
+    before, _kept = window(size, kernel, stride, dilation, node.padding, axis, False)
+    return sight.through(before, dilation * (kernel - 1) + 1, stride)
 
 
 def _adaptive(sight: _Sight, size: int, kept: int) -> _Sight:

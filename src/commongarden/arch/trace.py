@@ -209,18 +209,12 @@ def _positions(node: Conv | MaxPool | AvgPool, dilation: Size, shape: Shape, pat
         for axis in (0, 1)
     ]
     if min(kept) < 1:
-        raise _error(
-            path,
-            _(
-                "nothing is left of {shape} at kernel {kernel}, stride {stride}, padding {padding!r}; "
-                "accepted: a larger input, a smaller kernel or stride"
-            ).format(
-                shape=show_shape(shape),
-                kernel=show_shape(node.kernel),
-                stride=show_shape(node.stride),
-                padding=node.padding,
-            ),
+        text = _(
+            "nothing is left of {shape} at kernel {kernel}, stride {stride}, padding {padding!r}; "
+            "accepted: a larger input, a smaller kernel or stride"
         )
+        kernel, stride = show_shape(node.kernel), show_shape(node.stride)
+        raise _error(path, text.format(shape=show_shape(shape), kernel=kernel, stride=stride, padding=node.padding))
     return (kept[0], kept[1])
 
 

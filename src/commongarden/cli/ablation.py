@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from commongarden.cli import options
-from commongarden.cli.execution import carry_out
+from commongarden.cli.execution import carry_out, run_options
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, chain, print_json, setting
 from commongarden.i18n.language import _, current
@@ -54,21 +53,13 @@ def ablate(
     factors: str | None,
     seeds: int | None,
     settings: tuple[str, ...],
-    until: str | None,
-    budget: str | None,
     yes: bool,
     out: Path | None,
-    workers: int | None,
-    device: str,
     log: str,
-    keep_going: bool,
-    no_maps: bool,
     dry_run: bool,
     full: bool,
-    cache_dir: Path | None,
-    cache_budget: int | None,
     as_json: bool,
-    **recipe: Any,
+    **given: Any,
 ) -> None:
     """Run an ablation study: train a network beside a variant for each single change, and report what each part
     contributes.
@@ -79,10 +70,10 @@ def ablate(
     import dataclasses
 
     from commongarden import study as studies
-    from commongarden.runner.options import RunOptions
     from commongarden.study.recipe import Recipe, override
 
-    values = {key: value for key, value in recipe.items() if value is not None} | dict(map(setting, settings))
+    how = run_options(given, most_seeds=seeds)
+    values = {key: value for key, value in given.items() if value is not None} | dict(map(setting, settings))
     names = None if factors is None else [name.strip() for name in factors.split(",") if name.strip()]
     found = studies.take_apart(data, arm, names, override(Recipe(), values, where="recipe"))
     reading = studies.with_options(found.study.reading, layout, group_by, merge_classes)
@@ -94,25 +85,7 @@ def ablate(
         return
     for what, why in found.left_out:
         click.echo(_("left out: {part}: {reason}").format(part=what, reason=why), err=True)
-    carry_out(
-        study,
-        out or Path("garden") / studies.folder_name(study),
-        RunOptions(
-            cache_dir=cache_dir,
-            n_workers=workers,
-            device=device,
-            keep_going=keep_going,
-            until=until,
-            budget=budget,
-            most_seeds=seeds,
-            maps=not no_maps,
-            cache_budget=cache_budget,
-            argv=("commongarden", *sys.argv[1:]),
-        ),
-        log=log,
-        as_json=as_json,
-        yes=yes,
-    )
+    carry_out(study, out, how, log=log, as_json=as_json, yes=yes)
 
 
 def _show(study: Study, found: TakenApart, as_json: bool, *, full: bool) -> None:

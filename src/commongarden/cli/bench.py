@@ -51,10 +51,7 @@ def bench(
     data: Path | None,
     photos: int,
     rounds: int,
-    epochs: int | None,
-    resolution: int | None,
-    batch_size: int | None,
-    workers: int | None,
+    n_workers: int | None,
     threads: int | None,
     loaders: int,
     timm: bool,
@@ -65,6 +62,7 @@ def bench(
     keep: Path | None,
     svg: Path | None,
     as_json: bool,
+    **recipe: Any,
 ) -> None:
     """Benchmark training on this machine: a study beside ordinary PyTorch scripts.
 
@@ -81,9 +79,8 @@ def bench(
     if measured is not None:
         found = benchmark.read(measured)
     else:
-        how = benching.How(rounds, photos, threads, loaders, workers, timm, busy, memory)
-        given = {"resolution": resolution, "batch_size": batch_size, "epochs": epochs}
-        values: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+        how = benching.How(rounds, photos, threads, loaders, n_workers, timm, busy, memory)
+        values = {key: value for key, value in recipe.items() if value is not None}
         subjects = [benching.wanted(arm) for arm in dict.fromkeys(arms)] or list(benching.KNOWN)
         subjects = [dataclasses.replace(one, **values) for one in subjects]
         for found in _measured(subjects, len(arms), data, axes, how):

@@ -51,13 +51,13 @@ class Asked:
 def declared(asked: Asked) -> Study:
     """The study, with networks that can be built. Raises StudyError for what does not hold together."""
     if asked.study is None and asked.data is None:
-        raise StudyError(
-            _("run: found neither STUDY nor --data; accepted: run demo, run STUDY.toml, run --data PHOTOS")
-        )
+        message = _("run: found neither STUDY nor --data; accepted: run demo, run STUDY.toml, run --data PHOTOS")
+        raise StudyError(message)
     if asked.preset and (asked.models or asked.study):
         message = _("{one} and {two}: found both, accepted: one of them")
         raise StudyError(message.format(one="--preset", two="--models" if asked.models else "STUDY"))
-    names = [name.strip() for text in asked.models for name in text.split(",") if name.strip()] or None
+    named = [name.strip() for text in asked.models for name in text.split(",") if name.strip()]
+    names = named if asked.models else None
     wanted = of_architectures(asked.data or "", names) if asked.study is None else read(asked.study)
     if asked.study is not None and names is not None:
         wanted = choose_arms(wanted, names)

@@ -166,7 +166,7 @@ def print_difference(names: tuple[str, str], found: Difference) -> None:
     rows = (_("parameters"), _("MACs"), _("activation bytes"), _("depth"))
     figures = [_("before"), _("after"), pgettext("in cost", "change")]
     sizes = columns([""], figures, title=f"{names[0]} → {names[1]}", title_justify="left")
-    for row, (one, two) in zip(rows, _pairs(found), strict=True):
+    for row, one, two in zip(rows, *map(dataclasses.astuple, (found.before, found.after)), strict=True):
         if arch.UNKNOWN in (one, two):
             sizes.add_row(row, *(DASH if value == arch.UNKNOWN else f"{value:,}" for value in (one, two)), DASH)
             continue
@@ -229,11 +229,6 @@ def print_twins(found: dict[str, Any]) -> None:
         keys = ("arch", "widths", "blocks", "stem", "order")
         lines = [f"{key} = {json.dumps(twin[key])}" for key in keys]
         terminal.verbatim("\n".join([f"[arms.{name}]", *lines, "\n"]))
-
-
-def _pairs(found: Difference) -> Iterator[tuple[int, int]]:
-    for field in ("n_params", "macs", "activation_bytes", "depth"):
-        yield getattr(found.before, field), getattr(found.after, field)
 
 
 def _size(size: Any) -> dict[str, Any]:

@@ -20,10 +20,22 @@ if TYPE_CHECKING:
     from commongarden.study import Study
 
 
-def carry_out(wanted: Study, out: Path, options: RunOptions, *, log: str, as_json: bool, yes: bool) -> None:
-    """Makes the study's missing runs in `out`, prints what was found, and ends with the exit code that tells how it
-    went."""
-    reading, listed = of_study(wanted.data_plan, out, options.keep_going)
+def run_options(given: dict[str, Any], *, most_seeds: int | None) -> RunOptions:
+    """How runs are made, by a command's options, of which it takes out those that say so."""
+    from commongarden.runner.options import RunOptions
+
+    taken = {field.name: given.pop(field.name) for field in dataclasses.fields(RunOptions) if field.name in given}
+    command = ("commongarden", *sys.argv[1:])
+    return RunOptions(**taken, maps=not given.pop("no_maps"), most_seeds=most_seeds, argv=command)
+
+
+def carry_out(wanted: Study, out: Path | None, how: RunOptions, *, log: str, as_json: bool, yes: bool) -> None:
+    """Makes the study's missing runs in `out` [garden/NAME], prints what was found, and ends with the exit code that
+    tells how it went."""
+    from commongarden.study import folder_name
+
+    out = out or Path("garden") / folder_name(wanted)
+    reading, listed = of_study(wanted.data_plan, out, how.keep_going)
     wanted = dataclasses.replace(wanted, reading=reading)
     _begin(out)
     from commongarden import workflow
@@ -32,7 +44,7 @@ def carry_out(wanted: Study, out: Path, options: RunOptions, *, log: str, as_jso
     results, outcome = workflow.run(
         wanted,
         out,
-        options,
+        how,
         display=display,
         listed=listed,
         confirm=None if yes or not sys.stdin.isatty() else lambda _: _asked(display),
@@ -92,7 +104,6 @@ def _begin(out: Path) -> None:
 
 def _asked(display: Display) -> bool:
     """Whether the person at the terminal says yes to the plan that was just printed."""
-    from commongarden.i18n.language import _
     from commongarden.runner.display import LiveDisplay
 
     if isinstance(display, LiveDisplay):

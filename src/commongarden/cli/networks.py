@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -213,7 +214,8 @@ def list_models(pattern: str | None, as_json: bool) -> None:
     if pattern:
         rows += _of_libraries(f"{pattern}:*" if pattern in origin.LIBRARIES else pattern)
     if not rows:
-        near = nearest(pattern, arch.FAMILIES)
+        stems = {name: re.split(r"\d", name)[0].strip("_") for name in arch.FAMILIES}
+        near = nearest(pattern, [*arch.FAMILIES, *stems.values()])
         hint = _("; did you mean {near!r}?").format(near=near[0]) if near else ""
         text = _("list: no model here, in torchvision or in timm is called {pattern!r}{hint}")
         raise ArchError(text.format(pattern=pattern, hint=hint))

@@ -153,8 +153,8 @@ models = option(
     multiple=True,
     also=("--arms", "--model"),
     metavar="NAME,...",
-    help="Models to compare: plain_flower,inception_flower:LA,timm:convnext_atto,FILE.json, or with a study some of "
-    "its arms; may be repeated.",
+    help="Models to compare, such as resnet18,timm:convnext_atto (commongarden list names them), or with a study some "
+    "of its arms; may be repeated.",
 )
 preset = option(
     "--preset",
@@ -213,7 +213,10 @@ racing_options = chain(
 yes = option("--yes", is_flag=True, help="Do not ask for confirmation before a study of more than 10 minutes.")
 out = option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of the study [garden/NAME].")
 workers = option(
-    "--workers", type=click.IntRange(min=1), help="Number of runs in parallel [physical cores, as memory allows]."
+    "--workers",
+    "n_workers",
+    type=click.IntRange(min=1),
+    help="Number of runs in parallel [physical cores, as memory allows].",
 )
 log = option("--log", type=click.Choice(["auto", "live", "plain", "classic"]), default="auto", show_default=True)
 dry_run = chain(
@@ -272,6 +275,9 @@ n_photos = option(
 # What a study trained
 
 model = option("--model", metavar="NAME", help="Model of the study to use [the best one].")
+study_seed = option(
+    "--seed", type=click.IntRange(min=0), help="Seed of the study, from which split, weights and order derive."
+)
 one_seed = option("--seed", type=int, help="Use one run of the model only [all its runs together].")
 
 # Files

@@ -42,16 +42,17 @@ def predict(
     """
     import csv
 
-    from commongarden.inference import ensemble, predictor
+    from commongarden.inference import ensemble
+    from commongarden.inference import predictions as made
     from commongarden.io import csv_cells
 
     if as_csv and as_json:
         message = _("{one} and {two}: found both, accepted: one of them")
         raise click.UsageError(message.format(one="--csv", two="--json"))
-    predictions = predictor.predictions(ensemble.load(trained, model=model, seed=seed), photos, top=top)
-    n_broken = 0
+    predictions = made.predictions(ensemble.load(trained, model=model, seed=seed), photos, top=top)
+    notable = []  # with an error or a warning
     if as_json:
-        rows = list(predictions)
+        notable = rows = list(predictions)
         print_json(
             [
                 {"photo": row.photo, "top": [{"class": name, "probability": p} for name, p in row.top]}
@@ -60,28 +61,24 @@ def predict(
                 for row in rows
             ]
         )
-        n_broken = sum(bool(row.error) for row in rows)
-        warned = [row for row in rows if row.warning]
     else:
         writer = csv.writer(terminal.as_it_is(), lineterminator="\n")
         writer.writerow(["photo", "rank", "class", "probability"])
-        warned = []
         for row in predictions:
-            warned += [row] if row.warning else []
+            notable += [row] if row.error or row.warning else []
             for rank, (name, probability) in enumerate(row.top, 1):
                 writer.writerow([csv_cells.safe(row.photo), rank, csv_cells.safe(name), f"{probability:.6f}"])
             if row.error:
-                n_broken += 1
                 click.echo(_("left out: {reason}").format(reason=row.error), err=True)
-    for text, n in Counter(row.warning for row in warned).items():
-        first = next(row.photo for row in warned if row.warning == text)
+    for text, n in Counter(row.warning for row in notable if row.warning).items():
+        first = next(row.photo for row in notable if row.warning == text)
         message = ngettext(
             "warning: {n} photo ({path}): {reason}; its brightness may be wrong",
             "warning: {n} photos, such as {path}: {reason}; their brightness may be wrong",
             n,
         )
         click.echo(message.format(n=n, path=first, reason=translate(text)), err=True)
-    if n_broken:
+    if any(row.error for row in notable):
         sys.exit(1)
 
 

@@ -155,9 +155,6 @@ def _timing(
     measured: Path | None,
     keep: Path | None,
     as_json: bool,
-    *,
-    memory: bool,
-    operators: bool,
     **how: Any,
 ) -> Timing:
     from commongarden.records import timings
@@ -172,15 +169,7 @@ def _timing(
     if not as_json:
         text = _("timing {arms}: {n} steps of each")
         click.echo(text.format(arms=", ".join(candidates), n=how["repeats"] * how["rounds"]), err=True)
-    timing = time_arms(
-        candidates,
-        classes,
-        repeats=how["repeats"],
-        rounds=how["rounds"],
-        device=how["device"],
-        memory=memory,
-        operators=operators,
-    )
+    timing = time_arms(candidates, classes, **{key: value for key, value in how.items() if key not in OF_ARMS})
     if keep is not None:
         from commongarden.store import write_atomically
 
@@ -289,29 +278,20 @@ def _print_split(timing: Timing, split: TimeSplit) -> None:
     console.print()
     both = [_("{arm} ms").format(arm=arm) for arm in (split.one, split.two)]
     picture = columns([_("part")], [*both, _("difference ms"), _("95 % of all"), _("% of slower step")])
+
+    def cells(before: float, after: float, effect: float, span: str = "") -> list[str]:
+        return [f"{before:.2f}", f"{after:.2f}", f"{effect:+.2f}", span, f"{100 * effect / split.slower:+.1f}"]
+
     for part in split.parts[:MOST_ROWS]:
-        picture.add_row(
-            saying.part_name(part),
-            f"{part.before:.2f}",
-            f"{part.after:.2f}",
-            f"{part.effect.value:+.2f}",
-            _span(part.effect),
-            f"{100 * part.effect.value / split.slower:+.1f}",
-        )
+        picture.add_row(saying.part_name(part), *cells(part.before, part.after, part.effect.value, _span(part.effect)))
     if rest := split.parts[MOST_ROWS:]:
         values = [(part.before, part.after, part.effect.value) for part in rest]
         before, after, effect = (sum(column) for column in zip(*values, strict=True))
-        name = _("{n} smaller parts").format(n=len(rest))
-        picture.add_row(
-            name, f"{before:.2f}", f"{after:.2f}", f"{effect:+.2f}", "", f"{100 * effect / split.slower:+.1f}"
-        )
+        picture.add_row(_("{n} smaller parts").format(n=len(rest)), *cells(before, after, effect))
     share = 100 * split.rest / split.slower
     picture.add_row(_("in none of them"), "", "", f"{split.rest:+.2f}", "", f"{share:+.1f}")
-    difference = 100 * split.difference.value / split.slower
-    picture.add_row(
-        _("the difference"), f"{split.before.value:.2f}", f"{split.after.value:.2f}",
-        f"{split.difference.value:+.2f}", _span(split.difference), f"{difference:+.1f}", style="bold",
-    )  # fmt: skip
+    difference = cells(split.before.value, split.after.value, split.difference.value, _span(split.difference))
+    picture.add_row(_("the difference"), *difference, style="bold")
     console.print(Fitted(picture), highlight=False)
     console.print()
     for part in split.reasons:

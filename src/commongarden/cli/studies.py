@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commongarden.cli import options
-from commongarden.cli.execution import carry_out, print_results
+from commongarden.cli.execution import carry_out, print_results, run_options
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, chain, no_code
 from commongarden.i18n.language import N_, _
@@ -43,7 +43,7 @@ STATES = {
         help="Use cross-validation with this many folds in place of seeds, for few images.",
     ),
     option("--vary", help="What varies between seeds: some of init,order,split [init,order]."),
-    option("--seed", type=click.IntRange(min=0), help="Seed of the study, from which split, weights and order derive."),
+    options.study_seed,
     options.epochs(),
     options.resolution(),
     options.grey_range,
@@ -58,6 +58,7 @@ STATES = {
     options.racing_options,
     option(
         "--stop-hopeless",
+        "stop_at_futility",
         is_flag=True,
         help="Stop a run at half its epochs if it never beat the majority-class baseline.",
     ),
@@ -72,22 +73,11 @@ STATES = {
     as_json,
 )
 def run(
-    until: str | None,
-    budget: str | None,
-    stop_hopeless: bool,
     yes: bool,
     out: Path | None,
-    workers: int | None,
-    device: str,
-    keep_going: bool,
-    retry: bool,
     log: str,
-    tensorboard: bool,
-    no_maps: bool,
     dry_run: bool,
     full: bool,
-    cache_dir: Path | None,
-    cache_budget: int | None,
     as_json: bool,
     **asked: Any,
 ) -> None:
@@ -98,31 +88,15 @@ def run(
     """
     from commongarden import study as studies
     from commongarden.cli.declaring import Asked, declared
-    from commongarden.runner.options import RunOptions
 
+    how = run_options(asked, most_seeds=asked["seeds"])
     recipe = {key: asked.pop(key) for key in ("epochs", "resolution", "batch_size", "lr")}
     wanted = declared(Asked(**asked, recipe=recipe))
-    how = RunOptions(
-        cache_dir=cache_dir,
-        n_workers=workers,
-        device=device,
-        keep_going=keep_going,
-        retry=retry,
-        tensorboard=tensorboard,
-        until=until,
-        budget=budget,
-        most_seeds=asked["seeds"],
-        stop_at_futility=stop_hopeless,
-        maps=not no_maps,
-        cache_budget=cache_budget,
-        argv=("commongarden", *sys.argv[1:]),
-    )
     how.spending(len(wanted.seeds))
     if dry_run:
         terminal.verbatim(studies.editable(wanted, full=full))
         return
-    folder = out or Path("garden") / studies.folder_name(wanted)
-    carry_out(wanted, folder, how, log=log, as_json=as_json, yes=yes)
+    carry_out(wanted, out, how, log=log, as_json=as_json, yes=yes)
 
 
 @main.command()

@@ -13,14 +13,8 @@ from commongarden.cli.options import as_json, cache_dir, print_json
 from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import N_, _, ngettext, translate
 
-KINDS = {
-    "torn": N_("torn"),
-    "missing": N_("missing"),
-    "contradicts": N_("contradicts"),
-    "foreign": N_("foreign"),
-    "set aside": N_("set aside"),
-    "unchecked": N_("unchecked"),
-}
+# of what is found, for the catalogues
+KINDS = (N_("torn"), N_("missing"), N_("contradicts"), N_("foreign"), N_("set aside"), N_("unchecked"))
 
 
 @main.command()
@@ -44,7 +38,7 @@ def verify(directory: Path, as_json: bool) -> None:
     else:
         for one in found.found:
             message = _("{kind}: {path}: {why}")
-            click.echo(message.format(kind=_(KINDS[one.kind]), path=one.path, why=translate(one.why)))
+            click.echo(message.format(kind=_(one.kind), path=one.path, why=translate(one.why)))
         runs = ngettext("{n} run", "{n} runs", found.n_runs).format(n=found.n_runs)
         files = ngettext("{n:,} file", "{n:,} files", found.n_files).format(n=found.n_files)
         text = (

@@ -23,11 +23,8 @@ class AmbiguousError(DataError):
         self.found, self.choices = found, tuple(choices)
         width = max(len(value) for value, _said in choices)
         lines = "".join(f"\n  --layout {value:<{width}}  {said}" for value, said in choices)
-        super().__init__(
-            _("{found}. Choose one (in a study file: layout = ... in [study]):{choices}").format(
-                found=found, choices=lines
-            )
-        )
+        text = _("{found}. Choose one (in a study file: layout = ... in [study]):{choices}")
+        super().__init__(text.format(found=found, choices=lines))
 
 
 def check_sure(tree: Tree, at: str, names: Sequence[str], whole: str = "classes") -> None:
@@ -41,37 +38,28 @@ def check_sure(tree: Tree, at: str, names: Sequence[str], whole: str = "classes"
     counts = Counter(label for name in pure for label in inner[name])
     common = sorted(label for label, n in counts.items() if n > 1 and not OCCASION.fullmatch(label))
     if len(pure) > 1 and len(common) > 1:
-        found = _("{where}: the folders {outer} hold folders of the same names, {inner}").format(
-            where=where, outer=few(pure), inner=few(common)
-        )
+        text = _("{where}: the folders {outer} hold folders of the same names, {inner}")
+        found = text.format(where=where, outer=few(pure), inner=few(common))
         raise AmbiguousError(found, _choices(pure, common, whole))
     pictures = [name for name in names if name.lower() in PICTURES]
     masks = [name for name in names if name.lower() in MASKS]
     if pictures and masks:
-        found = _("{where}: {pictures} and {masks} look like images with their masks, which is segmentation").format(
-            where=where, pictures=few(pictures), masks=few(masks)
-        )
+        text = _("{where}: {pictures} and {masks} look like images with their masks, which is segmentation")
+        found = text.format(where=where, pictures=few(pictures), masks=few(masks))
         if not any(inner[name] for name in pictures) and (hint := labels_elsewhere(tree, at)):
-            raise DataError(
-                _("{root}: found no class folders in {folder}/; {hint}").format(
-                    root=where, folder=pictures[0], hint=hint
-                )
-            )
+            message = _("{root}: found no class folders in {folder}/; {hint}")
+            raise DataError(message.format(root=where, folder=pictures[0], hint=hint))
         kept = [(f"{ONLY}{name}", _("only {name}/").format(name=name)) for name in pictures if len(inner[name]) > 1]
         raise AmbiguousError(found, [*kept, (whole, _("each of these folders is a class"))])
     _check_one_holds_all(where, inner, whole)
     for name in names:
         again = [label for label in inner[name] if label in names and label != name]
         if len(again) > 1:
-            found = _("{where}: {name}/ holds folders of the same names as those beside it, {again}").format(
-                where=where, name=name, again=few(again)
-            )
+            text = _("{where}: {name}/ holds folders of the same names as those beside it, {again}")
+            found = text.format(where=where, name=name, again=few(again))
             alone = _("only {name}/, without the folders beside it").format(name=name)
-            choices = [
-                (f"{ONLY}{name}", alone),
-                (whole, _("each folder is a class, {name}/ too").format(name=name)),
-            ]
-            raise AmbiguousError(found, choices)
+            all_of_them = _("each folder is a class, {name}/ too").format(name=name)
+            raise AmbiguousError(found, [(f"{ONLY}{name}", alone), (whole, all_of_them)])
 
 
 def _check_one_holds_all(where: str, inner: Mapping[str, Sequence[str]], whole: str) -> None:
@@ -81,25 +69,15 @@ def _check_one_holds_all(where: str, inner: Mapping[str, Sequence[str]], whole: 
         return
     beside = [name for name in inner if name not in full]
     if full[0].lower() in WHOLE or all(name.lower() in ASIDE for name in beside):
-        found = _("{where}: {name}/ holds folders of photos, and {beside} photos alone").format(
-            where=where, name=full[0], beside=few(beside)
-        )
+        text = _("{where}: {name}/ holds folders of photos, and {beside} photos alone")
+        found = text.format(where=where, name=full[0], beside=few(beside))
         only = _("only {name}/: each folder in it is a class").format(name=full[0])
         raise AmbiguousError(found, [(f"{ONLY}{full[0]}", only), (whole, _("each of these folders is a class"))])
 
 
 def within(tree: Tree, at: str) -> str:
     """The folder that holds what a folder is for: that of amazon/images/<class> is amazon/images."""
-    while True:
-        holding = tree.holding(at)
-        if len(holding) != 1 or tree.photos(at):
-            return at
-        inside = posixpath.join(at, holding[0])
-        if holding[0] != posixpath.basename(at) and holding[0].lower() not in PICTURES:
-            return at
-        if not tree.holding(inside):
-            return at
-        at = inside
+    return tree.inmost(at, lambda outer, name: name == posixpath.basename(outer) or name.lower() in PICTURES)
 
 
 def _choices(outer: Sequence[str], common: Sequence[str], whole: str) -> list[tuple[str, str]]:

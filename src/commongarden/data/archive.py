@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, BinaryIO
 
-from commongarden.data.listing import EXTENSIONS, IGNORED
+from commongarden.data.tree import EXTENSIONS, IGNORED
 from commongarden.errors import DataError
 from commongarden.i18n.language import _
 from commongarden.io.terminal import NOT_IN_NAMES
@@ -49,9 +49,8 @@ def unpack(archive: Path, folder: Path, classes: Mapping[str, str]) -> Unpacked:
     Raises DataError for what is no archive, holds other folders of photos, lacks a class, or tries to get out.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DataError(
-            _("{folder}: something is there already; accepted: --out with a new folder").format(folder=folder)
-        )
+        message = _("{folder}: something is there already; accepted: --out with a new folder")
+        raise DataError(message.format(folder=folder))
     made = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:
         made.mkdir(parents=True)
@@ -61,15 +60,11 @@ def unpack(archive: Path, folder: Path, classes: Mapping[str, str]) -> Unpacked:
         made.rename(folder)
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError,
             OverflowError, MemoryError) as error:  # fmt: skip
-        raise DataError(
-            _("{archive}: broken, or no archive: {reason}; accepted: .tgz, .tar or .zip").format(
-                archive=archive, reason=str(error) or type(error).__name__
-            )
-        ) from None
+        message = _("{archive}: broken, or no archive: {reason}; accepted: .tgz, .tar or .zip")
+        raise DataError(message.format(archive=archive, reason=str(error) or type(error).__name__)) from None
     except OSError as error:
-        raise DataError(
-            _("{archive}: cannot be unpacked: {reason}").format(archive=archive, reason=error.strerror or error)
-        ) from None
+        message = _("{archive}: cannot be unpacked: {reason}")
+        raise DataError(message.format(archive=archive, reason=error.strerror or error)) from None
     finally:
         shutil.rmtree(made, ignore_errors=True)
     return found
@@ -88,47 +83,32 @@ def _taken(archive: Path, folder: Path, classes: Mapping[str, str]) -> Unpacked:
             passed_over += 1
             continue
         if size > MOST_BYTES_EACH:
-            raise DataError(
-                _("{archive}: {name!r} is larger than {most:,} bytes").format(
-                    archive=archive, name=name, most=MOST_BYTES_EACH
-                )
-            )
+            message = _("{archive}: {name!r} is larger than {most:,} bytes")
+            raise DataError(message.format(archive=archive, name=name, most=MOST_BYTES_EACH))
         label = classes.get(path.parent.name.lower(), "")
         if not label:
-            raise DataError(
-                _("{archive}: found {name!r}; accepted: photos in the folders {classes}").format(
-                    archive=archive, name=name, classes=", ".join(classes)
-                )
-            )
+            message = _("{archive}: found {name!r}; accepted: photos in the folders {classes}")
+            raise DataError(message.format(archive=archive, name=name, classes=", ".join(classes)))
         target = folder / label / path.name
         with opened() as stream:
             data = b"".join(_blocks(stream))
         total += len(data)
         if total > MOST_BYTES or len(data) > MOST_BYTES_EACH:
             most = MOST_BYTES if total > MOST_BYTES else MOST_BYTES_EACH
-            raise DataError(
-                _("{archive}: {name!r}: unpacked, it comes to more than {most:,} bytes").format(
-                    archive=archive, name=name, most=most
-                )
-            )
+            message = _("{archive}: {name!r}: unpacked, it comes to more than {most:,} bytes")
+            raise DataError(message.format(archive=archive, name=name, most=most))
         if target.exists():
             if target.read_bytes() != data:
-                raise DataError(
-                    _("{archive}: {name!r} stands twice in class {label!r}, and the two differ").format(
-                        archive=archive, name=path.name, label=label
-                    )
-                )
+                message = _("{archive}: {name!r} stands twice in class {label!r}, and the two differ")
+                raise DataError(message.format(archive=archive, name=path.name, label=label))
             repeated += 1
             continue
         target.write_bytes(data)
         photos[label] += 1
     lacking = [label for label in dict.fromkeys(classes.values()) if not photos[label]]
     if lacking:
-        raise DataError(
-            _("{archive}: found no photo of {lacking}; accepted: photos in the folders {classes}").format(
-                archive=archive, lacking=", ".join(lacking), classes=", ".join(classes)
-            )
-        )
+        message = _("{archive}: found no photo of {lacking}; accepted: photos in the folders {classes}")
+        raise DataError(message.format(archive=archive, lacking=", ".join(lacking), classes=", ".join(classes)))
     return Unpacked(dict(sorted(photos.items())), repeated, passed_over)
 
 
@@ -152,11 +132,8 @@ def _safe_path(archive: Path, name: str) -> PurePosixPath:
         or any(len(part.encode()) > 200 for part in path.parts)
         or not path.name
     ):
-        raise DataError(
-            _(
-                "{archive}: refused, since it holds the name {name!r}; accepted: names within the archive's folder"
-            ).format(archive=archive, name=name[:200])
-        )
+        message = _("{archive}: refused, since it holds the name {name!r}; accepted: names within the archive's folder")
+        raise DataError(message.format(archive=archive, name=name[:200]))
     return path
 
 
@@ -207,11 +184,8 @@ class _Bounded:
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= MOST_AT_ONCE:
-            raise DataError(
-                _("{archive}: a name or an attribute in it is longer than {most:,} bytes").format(
-                    archive=self.archive, most=MOST_AT_ONCE
-                )
-            )
+            message = _("{archive}: a name or an attribute in it is longer than {most:,} bytes")
+            raise DataError(message.format(archive=self.archive, most=MOST_AT_ONCE))
         self._check(self.stream.tell() + size)
         return self.stream.read(size)
 
@@ -224,14 +198,10 @@ class _Bounded:
 
     def _check(self, place: int) -> None:
         if place > MOST_BYTES:
-            raise DataError(
-                _("{archive}: unpacked, it is larger than {most:,} bytes").format(archive=self.archive, most=MOST_BYTES)
-            )
+            message = _("{archive}: unpacked, it is larger than {most:,} bytes")
+            raise DataError(message.format(archive=self.archive, most=MOST_BYTES))
 
 
 def _no_file(archive: Path, name: str) -> DataError:
-    return DataError(
-        _("{archive}: refused, since {name!r} is a link or no plain file; accepted: files and folders").format(
-            archive=archive, name=name[:200]
-        )
-    )
+    text = _("{archive}: refused, since {name!r} is a link or no plain file; accepted: files and folders")
+    return DataError(text.format(archive=archive, name=name[:200]))

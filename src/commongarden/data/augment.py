@@ -28,12 +28,9 @@ def augment(batch: Tensor, kinds: Sequence[str], generator: torch.Generator) -> 
     for kind in kinds:
         if kind not in KINDS:
             raise DataError(unknown("augmentation", kind, KINDS))
-    if "flip" in kinds:
-        batch = _flip(batch, generator)
-    if "crop" in kinds:
-        batch = _crop(batch, generator)
-    if "colour" in kinds:
-        batch = _colour(batch, generator)
+    for kind, change in (("flip", _flip), ("crop", _crop), ("colour", _colour)):
+        if kind in kinds:
+            batch = change(batch, generator)
     return batch
 
 

@@ -31,6 +31,7 @@ MOST_TRAIN = 5_000  # photos learned from, above which the two methods would tak
 MOST_VAL = 2_000  # photos that a setting is chosen on
 MAX_ITER = 500
 
+Parts = list[np.ndarray]  # of the training, validation and test part
 Fitted = tuple[Baseline, np.ndarray]  # with the probabilities of the test part, (n_test, classes) float32
 
 
@@ -68,7 +69,7 @@ def small_pixels(pixels: np.ndarray) -> np.ndarray:
     return np.asarray(small, dtype=np.float32).ravel()
 
 
-def _features(images: Images, parts: Sequence[np.ndarray], of: Any) -> list[np.ndarray]:
+def _features(images: Images, parts: Sequence[np.ndarray], of: Any) -> Parts:
     return [np.array([of(np.asarray(images[i])) for i in part], dtype=np.float32) for part in parts]
 
 
@@ -80,7 +81,7 @@ def _evenly(places: np.ndarray, labels: np.ndarray, most: int) -> np.ndarray:
     return by_label[(2 * np.arange(most) + 1) * len(by_label) // (2 * most)]
 
 
-def _colours(parts: list[np.ndarray], labels: list[np.ndarray], n_classes: int) -> Fitted:
+def _colours(parts: Parts, labels: Parts, n_classes: int) -> Fitted:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -93,7 +94,7 @@ def _colours(parts: list[np.ndarray], labels: list[np.ndarray], n_classes: int) 
     return _chosen("colours", candidates, roots, labels, n_classes)
 
 
-def _neighbours(parts: list[np.ndarray], labels: list[np.ndarray], n_classes: int) -> Fitted:
+def _neighbours(parts: Parts, labels: Parts, n_classes: int) -> Fitted:
     from sklearn.neighbors import KNeighborsClassifier
 
     usable = [k for k in NEIGHBOURS if k <= len(labels[0])]
@@ -101,11 +102,7 @@ def _neighbours(parts: list[np.ndarray], labels: list[np.ndarray], n_classes: in
 
 
 def _chosen(
-    kind: BaselineKind,
-    candidates: Sequence[tuple[float, Any]],
-    parts: list[np.ndarray],
-    labels: list[np.ndarray],
-    n_classes: int,
+    kind: BaselineKind, candidates: Sequence[tuple[float, Any]], parts: Parts, labels: Parts, n_classes: int
 ) -> Fitted:
     """The candidate with the best validation accuracy; of equals the first, which is the simplest."""
     from sklearn.exceptions import ConvergenceWarning
@@ -124,6 +121,6 @@ def _chosen(
     test_accuracy = float((probabilities.argmax(axis=1) == labels[2]).mean())
     converged = kind == "neighbours" or bool(model[-1].n_iter_.max() < MAX_ITER)
     seconds = time.perf_counter() - start
-    return Baseline(
-        kind, setting, val_accuracy, test_accuracy, len(labels[0]), len(labels[2]), converged, seconds
-    ), probabilities
+    n_train, n_test = len(labels[0]), len(labels[2])
+    found = Baseline(kind, setting, val_accuracy, test_accuracy, n_train, n_test, converged, seconds)
+    return found, probabilities

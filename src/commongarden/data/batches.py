@@ -45,9 +45,8 @@ def in_order(
     images: device_images.Held, labels: np.ndarray, indices: np.ndarray, batch_size: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Every photo at `indices` once, in their order, nothing changed; shapes as in `shuffled`."""
-    return _gathered(
-        images, labels, [indices[start : start + batch_size] for start in range(0, len(indices), batch_size)]
-    )
+    batches = [indices[start : start + batch_size] for start in range(0, len(indices), batch_size)]
+    return _gathered(images, labels, batches)
 
 
 def n_batches(n: int, batch_size: int) -> int:

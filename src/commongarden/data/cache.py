@@ -20,10 +20,11 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import filelock
@@ -63,7 +64,7 @@ def images(
     height: int,
     width: int,
     folder: Path,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: image.OnProgress | None = None,
     *,
     check: bool = False,
 ) -> np.ndarray:
@@ -91,11 +92,8 @@ def images(
     except OSError as error:
         raise DataError(_cannot_write(folder, shape, error)) from error
     if found is None:
-        raise DataError(
-            _("{path}: the decoded images are not what was just written; the disk or another program did it").format(
-                path=path
-            )
-        )
+        message = _("{path}: the decoded images are not what was just written; the disk or another program did it")
+        raise DataError(message.format(path=path))
     return found
 
 
@@ -141,7 +139,8 @@ def entries(folder: Path) -> list[Entry]:
         with contextlib.suppress(OSError, ValueError):  # torn, or cleared meanwhile by another process
             status, (n, height, width, _) = path.stat(), _shape(path)
             used = datetime.fromtimestamp(status.st_mtime, UTC).isoformat(timespec="seconds")
-            found.append(Entry(path.stem, _root(path), n, height, width, status.st_size, used))
+            root = str(_about(path).get("root", ""))
+            found.append(Entry(path.stem, root, n, height, width, status.st_size, used))
     return sorted(found, key=lambda entry: (entry.last_used, entry.key), reverse=True)
 
 
@@ -157,7 +156,7 @@ def clear(folder: Path, keys: Iterable[str] | None = None) -> int:
         lock = filelock.FileLock(folder / f"{key}.lock")
         with contextlib.suppress(filelock.Timeout, OSError), lock.acquire(timeout=0):
             whole = [folder / f"{key}{suffix}" for suffix in (".npy", ".json", result_cache.SUFFIX)]
-            for path in [*whole, *_torn(folder, key), *_aside(folder, key)]:
+            for path in [*whole, *_torn(folder, key), *folder.glob(f"{key}.*.set-aside-*")]:
                 with contextlib.suppress(OSError):
                     size = path.stat().st_size
                     path.unlink()
@@ -219,9 +218,7 @@ def _is_as_written(path: Path) -> bool:
         return wanted is None or hashlib.file_digest(file, "sha256").hexdigest() == wanted
 
 
-def _build(
-    manifest: Manifest, path: Path, shape: tuple[int, ...], on_progress: Callable[[int, int], None] | None
-) -> None:
+def _build(manifest: Manifest, path: Path, shape: tuple[int, ...], on_progress: image.OnProgress | None) -> None:
     folder, key = path.parent, path.stem
     for torn in _torn(folder, key):  # left by a process that was killed; the lock says that no other one is alive
         torn.unlink(missing_ok=True)
@@ -233,13 +230,10 @@ def _build(
     digest = hashlib.sha256()
     with disk.replacing(path) as file:
         # written, not mapped: on a full disk a write fails, whereas a map kills the process
-        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-        buffer = io.BytesIO()
-        np.lib.format.write_array_header_1_0(buffer, header)
-        digest.update(buffer.getvalue())
-        disk.write(file, buffer.getvalue())
-        for decoded in image.in_threads(decode, manifest.photos, on_progress):
-            data = decoded.tobytes()
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        decoded = image.in_threads(decode, manifest.photos, on_progress)
+        for data in chain([header.getvalue()], map(np.ndarray.tobytes, decoded)):
             digest.update(data)
             disk.write(file, data)
         # the checksum gets its name first: a kill in between leaves one without images, which are then built
@@ -251,10 +245,6 @@ def _torn(folder: Path, key: str) -> list[Path]:
     return list(folder.glob(f".{key}.*.tmp"))
 
 
-def _aside(folder: Path, key: str) -> list[Path]:
-    return list(folder.glob(f"{key}.*.set-aside-*"))
-
-
 def _ours(path: Path) -> bool:
     """Whether a file is one that this module writes; a cache folder may hold others."""
     key = path.name.lstrip(".").partition(".")[0]
@@ -263,10 +253,6 @@ def _ours(path: Path) -> bool:
         and set(key) <= set("0123456789abcdef")
         and (path.suffix in (".npy", ".json", result_cache.SUFFIX, ".lock", ".tmp") or ".set-aside-" in path.name)
     )
-
-
-def _root(path: Path) -> str:
-    return str(_about(path).get("root", ""))
 
 
 def _about(path: Path) -> dict[str, object]:
@@ -284,6 +270,5 @@ def _cannot_write(folder: Path, shape: tuple[int, ...], error: OSError) -> str:
             "{folder}: the disk is full; the decoded images need {needed:,} bytes ({n:,} photos "
             "at {width}x{height}). Make room (commongarden cache --clear), or {other}."
         ).format(folder=folder, needed=needed(shape), n=shape[0], width=shape[2], height=shape[1], other=other)
-    return _("{folder}: the decoded images cannot be written: {reason}; {other}").format(
-        folder=folder, reason=error.strerror or error, other=other
-    )
+    text = _("{folder}: the decoded images cannot be written: {reason}; {other}")
+    return text.format(folder=folder, reason=error.strerror or error, other=other)

@@ -118,9 +118,8 @@ class Canvas:
         """What lies along the pose's direction: one radius long, `margin` local units to each side."""
         far = pose.radius * margin // UNIT + self.edge + blur
         x, y = ahead(pose, UNIT)
-        return self._view(
-            pose, (min(pose.x, x) - far, max(pose.x, x) + far), (min(pose.y, y) - far, max(pose.y, y) + far), blur
-        )
+        across, down = ((min(ends) - far, max(ends) + far) for ends in ((pose.x, x), (pose.y, y)))
+        return self._view(pose, across, down, blur)
 
     def _view(self, pose: Pose, across: tuple[int, int], down: tuple[int, int], blur: int) -> View:
         left, right = (int(i) for i in np.searchsorted(self.xs, across))

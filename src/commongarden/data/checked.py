@@ -72,21 +72,21 @@ def describe(found: dict[str, Any], inspected: Inspection | None) -> str:
         return "\n".join([*lines, _("the photos are drawn, one unlike the other; they were not compared")])
     lines += inspection.describe(inspected)
     lines.append(inspection.count(inspected))
-    lines += _shortened([_line(group) for group in _by_weight(found["near_duplicates"])])
-    n_labels = sum(len(set(group["labels"])) > 1 for group in found["near_duplicates"])
-    n_parts = sum(len(set(group["parts"])) > 1 for group in found["near_duplicates"])
+    groups = found["near_duplicates"]
+    n_labels, n_parts = (sum(len(set(group[key])) > 1 for group in groups) for key in ("labels", "parts"))
+    weighed = sorted(groups, key=lambda group: (-len(set(group["labels"])), -len(set(group["parts"])), group["paths"]))
+    lines += _shortened([f"  {' = '.join(group['paths'])}" for group in weighed])
     lines.append(_("  of them under two or more labels: {n}").format(n=n_labels))
     if found["parts"]:
         lines.append(_("  of them in two or more parts: {n}").format(n=n_parts))
     chains = inspection.in_chains(inspected)
     if chains:
-        lines.append(
-            ngettext(
-                "  {n} pair more joins two groups, whose other photos are not the same picture",
-                "  {n} pairs more join two groups each, whose other photos are not the same picture",
-                len(chains),
-            ).format(n=len(chains))
+        text = ngettext(
+            "  {n} pair more joins two groups, whose other photos are not the same picture",
+            "  {n} pairs more join two groups each, whose other photos are not the same picture",
+            len(chains),
         )
+        lines.append(text.format(n=len(chains)))
     lines.append(_("unusual photos: {n}").format(n=len({item.path for item in inspected.unusual})))
     kinds = Counter(item.kind for item in inspected.unusual)
     for kind in kinds:
@@ -120,11 +120,8 @@ def draw_sheet(manifest: Manifest, found: Inspection | None, path: Path) -> None
     try:
         sheet.save(path)
     except (OSError, ValueError) as error:
-        raise DataError(
-            _("{path}: cannot be written ({reason}); accepted: a name that ends in .png or .jpg").format(
-                path=path, reason=error
-            )
-        ) from None
+        message = _("{path}: cannot be written ({reason}); accepted: a name that ends in .png or .jpg")
+        raise DataError(message.format(path=path, reason=error)) from None
 
 
 def _lettered(names: Mapping[str, str]) -> tuple[Font, Mapping[str, str]]:
@@ -157,14 +154,6 @@ def _laid_out(groups: Sequence[Sequence[str]]) -> tuple[list[tuple[Sequence[str]
         places.append((group, corners))
         x += 2 * GAP
     return places, y + PICTURE + 20 + GAP
-
-
-def _by_weight(groups: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return sorted(groups, key=lambda group: (-len(set(group["labels"])), -len(set(group["parts"])), group["paths"]))
-
-
-def _line(group: dict[str, Any]) -> str:
-    return f"  {' = '.join(group['paths'])}"
 
 
 def _shortened(lines: Sequence[str]) -> list[str]:

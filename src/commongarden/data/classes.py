@@ -24,9 +24,8 @@ def near(candidates: Sequence[Candidate]) -> list[tuple[str, ...]]:
     found: defaultdict[str, list[str]] = defaultdict(list)
     for label in sorted(counts):
         found[_key(label)].append(label)
-    return [
-        tuple(sorted(labels, key=lambda label: (-counts[label], label))) for labels in found.values() if len(labels) > 1
-    ]
+    several = [labels for labels in found.values() if len(labels) > 1]
+    return [tuple(sorted(labels, key=lambda label: (-counts[label], label))) for labels in several]
 
 
 def merged(candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -63,9 +63,7 @@ def _orientation(picture: Image.Image) -> int:
 
 def _in_srgb(picture: Image.Image, profile: object) -> Image.Image:
     transform = _to_srgb(profile, picture.mode) if isinstance(profile, bytes) and profile else None
-    if transform is None:
-        return picture.convert("RGB")
-    return transform.apply(picture)
+    return picture.convert("RGB") if transform is None else transform.apply(picture)
 
 
 @lru_cache(maxsize=16)

@@ -63,13 +63,13 @@ def chosen(file: Path, values: Mapping[str, Sequence[str]], names: Sequence[str]
     if not paths or not labels:
         return None
     if not usual and by_name.keys() >= BOXES:
-        raise DataError(
-            _(
-                "{file}: found the columns xmin, ymin, xmax, ymax: boxes around objects, with several lines for a "
-                "photo; accepted: one line and one class for each photo (path,label)"
-            ).format(file=file)
+        message = _(
+            "{file}: found the columns xmin, ymin, xmax, ymax: boxes around objects, with several lines for a "
+            "photo; accepted: one line and one class for each photo (path,label)"
         )
-    path = _one(file, paths, values, N_("paths"), "path", [name for name in paths if _holds_files(values[name])])
+        raise DataError(message.format(file=file))
+    of_files = [name for name in paths if values[name] and all(map(is_named_so, values[name]))]
+    path = _one(file, paths, values, N_("paths"), "path", of_files)
     labels = [name for name in labels if name != path]
     texts = [name for name in labels if not are_numbers(values[name])]
     label = _one(file, labels, values, N_("classes"), "label", texts)  # a class's name rather than its number
@@ -81,11 +81,8 @@ def chosen(file: Path, values: Mapping[str, Sequence[str]], names: Sequence[str]
     found = Columns(path, label, part, _group(file, groups, values, "group" in earlier), notes)
     for name in (found.path, found.label, found.part, found.group):
         if name and names.count(name) > 1:
-            raise DataError(
-                _("{file}: line 1: found {n} columns named {name!r}; accepted: one").format(
-                    file=file, n=names.count(name), name=name
-                )
-            )
+            message = _("{file}: line 1: found {n} columns named {name!r}; accepted: one")
+            raise DataError(message.format(file=file, n=names.count(name), name=name))
     return found
 
 
@@ -107,11 +104,8 @@ def _one(
         return names[0] if len(names) == 1 else likely[0]
     if len(names) > 1 and len({tuple(values[name]) for name in names}) == 1:
         return names[0]
-    raise DataError(
-        _(
-            "{file}: line 1: several columns may hold the {what}: {names}; accepted: one of them named {wanted!r}"
-        ).format(file=file, what=_(what), names=", ".join(names) or _("none"), wanted=wanted)
-    )
+    message = _("{file}: line 1: several columns may hold the {what}: {names}; accepted: one of them named {wanted!r}")
+    raise DataError(message.format(file=file, what=_(what), names=", ".join(names) or _("none"), wanted=wanted))
 
 
 def _name_of(label: str, values: Mapping[str, Sequence[str]], by_name: Mapping[str, Sequence[str]]) -> str:
@@ -136,11 +130,8 @@ def _part(
         likely = [key for key in OTHER_PARTS if key in columns and words[key] & PART_WORDS.keys()]
         if len({tuple(values[columns[key]]) for key in likely}) > 1:
             named = ", ".join(columns[key] for key in likely)
-            raise DataError(
-                _("{file}: line 1: several columns may hold the parts: {names}; accepted: one named 'split'").format(
-                    file=file, names=named
-                )
-            )
+            message = _("{file}: line 1: several columns may hold the parts: {names}; accepted: one named 'split'")
+            raise DataError(message.format(file=file, names=named))
         part = likely[0] if likely else ""
     notes: list[Coded] = []
     for key in columns:
@@ -154,11 +145,9 @@ def _part(
             )
             notes.append(text.format(column=columns[key], words=", ".join(sorted(found)[:4])))
     if part:
-        taken = {
-            word: PART_WORDS[word] for word in sorted(words[part]) if word in PART_WORDS and word not in PART_NAMES
-        }
         text = N_("column {column}: {word} is taken as {taken}")
-        notes += (text.format(column=columns[part], word=word, taken=taken[word]) for word in taken)
+        other = sorted(words[part] & PART_WORDS.keys() - PART_NAMES.keys())
+        notes += (text.format(column=columns[part], word=word, taken=PART_WORDS[word]) for word in other)
     return columns.get(part, ""), tuple(notes)
 
 
@@ -169,26 +158,16 @@ def _group(file: Path, names: Sequence[str], values: Mapping[str, Sequence[str]]
         return own[0] if own else ""
     if is_earlier:
         return ""
-    raise DataError(
-        _(
-            "{file}: line 1: several columns may hold the groups: {names}; accepted: the one that keeps the photos of "
-            "a patient, plant or video together named 'group', or --group-by REGEX"
-        ).format(file=file, names=", ".join(own))
+    message = _(
+        "{file}: line 1: several columns may hold the groups: {names}; accepted: the one that keeps the photos of "
+        "a patient, plant or video together named 'group', or --group-by REGEX"
     )
-
-
-def _holds_files(values: Sequence[str]) -> bool:
-    return bool(values) and all(is_named_so(value) for value in values)
+    raise DataError(message.format(file=file, names=", ".join(own)))
 
 
 def are_numbers(values: Sequence[str]) -> bool:
     """Whether every cell is a number."""
-    return all(_is_number(value) for value in values)
-
-
-def _is_number(value: str) -> bool:
     try:
-        float(value)
+        return bool(list(map(float, values))) or not values
     except ValueError:
         return False
-    return True

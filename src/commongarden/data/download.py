@@ -43,9 +43,8 @@ def is_url(source: str) -> bool:
 def check_sha256(text: str) -> str:
     """The hash in small letters. Raises DataError where it is none."""
     if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
-        raise DataError(
-            _("--sha256: found {text!r}, accepted: 64 hexadecimal digits, as sha256sum prints them").format(text=text)
-        )
+        message = _("--sha256: found {text!r}, accepted: 64 hexadecimal digits, as sha256sum prints them")
+        raise DataError(message.format(text=text))
     return text.lower()
 
 
@@ -68,21 +67,17 @@ def fetch(url: str, file: Path, sha256: str, on_bytes: OnBytes | None = None) ->
     while problem := _continue(url, part, on_bytes, before := part.stat().st_size):
         failures = 1 if part.stat().st_size > before else failures + 1
         if failures == TRIES:
-            raise DataError(
-                _("{url}: {reason}; {n:,} bytes are kept in {part}, and the same command goes on").format(
-                    url=url, reason=problem, n=part.stat().st_size, part=part
-                )
-            )
+            message = _("{url}: {reason}; {n:,} bytes are kept in {part}, and the same command goes on")
+            raise DataError(message.format(url=url, reason=problem, n=part.stat().st_size, part=part))
         time.sleep(PAUSE * failures)
     found = sha256_of(part)
     if found != sha256:
         part.unlink()
-        raise DataError(
-            _(
-                "{url}: found a file with SHA-256 {found}, accepted: {sha256}. It was removed; the server has another "
-                "file, or it was changed on its way"
-            ).format(url=url, found=found, sha256=sha256)
+        message = _(
+            "{url}: found a file with SHA-256 {found}, accepted: {sha256}. It was removed; the server has another "
+            "file, or it was changed on its way"
         )
+        raise DataError(message.format(url=url, found=found, sha256=sha256))
     part.replace(file)
 
 
@@ -101,9 +96,8 @@ def _continue(url: str, part: Path, on_bytes: OnBytes | None, start: int) -> str
                 while block := answer.read(BLOCK):
                     n += len(block)
                     if n > MOST_BYTES:
-                        raise DataError(
-                            _("{url}: more than {most:,} bytes; accepted: up to that").format(url=url, most=MOST_BYTES)
-                        )
+                        message = _("{url}: more than {most:,} bytes; accepted: up to that")
+                        raise DataError(message.format(url=url, most=MOST_BYTES))
                     file.write(block)
                     if on_bytes is not None:
                         on_bytes(n, total)
@@ -111,9 +105,8 @@ def _continue(url: str, part: Path, on_bytes: OnBytes | None, start: int) -> str
         if error.code == 416:  # nothing lies behind: the hash says whether it is whole
             return ""
         if error.code < 500:
-            raise DataError(
-                _("{url}: the server says {code} ({reason})").format(url=url, code=error.code, reason=error.reason)
-            ) from None
+            message = _("{url}: the server says {code} ({reason})")
+            raise DataError(message.format(url=url, code=error.code, reason=error.reason)) from None
         return _("the server says {code} ({reason})").format(code=error.code, reason=error.reason)
     except (OSError, http.client.HTTPException, ValueError) as error:  # URLError and timeouts are OSErrors
         return str(getattr(error, "reason", "") or getattr(error, "strerror", "") or error) or type(error).__name__

@@ -67,18 +67,16 @@ def get(
     if source is None:
         source, wanted = known.url, wanted or known.sha256
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DataError(
-            _("{folder}: something is there already; accepted: --out with a new folder").format(folder=folder)
-        )
+        message = _("{folder}: something is there already; accepted: --out with a new folder")
+        raise DataError(message.format(folder=folder))
     if not download.is_url(source):
         return _from_file(Path(source), folder, known, wanted)
     if wanted is None:
-        raise DataError(
-            _(
-                "{url}: no SHA-256 is known of what lies there; accepted: --sha256 with the one that its maker "
-                "publishes, or --from with a file that you have looked at"
-            ).format(url=source)
+        message = _(
+            "{url}: no SHA-256 is known of what lies there; accepted: --sha256 with the one that its maker "
+            "publishes, or --from with a file that you have looked at"
         )
+        raise DataError(message.format(url=source))
     archive = folder.with_name(f"{folder.name}.{Path(urlsplit(source).path).name or 'archive'}")
     if not (archive.is_file() and download.sha256_of(archive) == wanted):
         download.fetch(source, archive, wanted, on_bytes)
@@ -90,8 +88,7 @@ def get(
 def _from_file(archive: Path, folder: Path, known: Dataset, wanted: str | None) -> Downloaded:
     found = download.sha256_of(archive)
     if wanted is not None and found != wanted:
-        raise DataError(
-            _("{file}: found SHA-256 {found}, accepted: {wanted}").format(file=archive, found=found, wanted=wanted)
-        )
+        message = _("{file}: found SHA-256 {found}, accepted: {wanted}")
+        raise DataError(message.format(file=archive, found=found, wanted=wanted))
     checked = wanted is not None or found == known.sha256
     return Downloaded(folder, found, checked, unpack(archive, folder, known.classes))

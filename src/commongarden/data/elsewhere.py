@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from itertools import islice
 
 from commongarden.data import table
@@ -32,10 +31,9 @@ def labels_elsewhere(tree: Tree, at: str) -> str:
             ).format(file=file)
     for file in files:
         if file.lower().endswith(table.ENDINGS) and _names_classes(tree, at, file):
-            return _("{file} lists photos with their classes; did you mean --data {path}?").format(
-                file=file, path=(tree.root / file).as_posix()
-            )
-    if _are_boxes(tree, files):
+            text = _("{file} lists photos with their classes; did you mean --data {path}?")
+            return text.format(file=file, path=(tree.root / file).as_posix())
+    if _are_boxes(files):
         return _(
             "they come with boxes or masks of the objects in them (object detection, segmentation), not with one class "
             "for each photo"
@@ -108,11 +106,10 @@ def _stem(path: str) -> str:
     return posixpath.splitext(name)[0] if is_named_so(name) else name
 
 
-def _are_boxes(tree: Tree, files: list[str]) -> bool:
+def _are_boxes(files: list[str]) -> bool:
     names = [posixpath.basename(file).lower() for file in files]
-    if any("annotations" in name or name.startswith(("instances_", "_annotations")) for name in names):
-        return True
-    if "data.yaml" in names or "data.yml" in names:
+    listed = any("annotations" in name or name.startswith(("instances_", "_annotations")) for name in names)
+    if listed or "data.yaml" in names or "data.yml" in names:
         return True
     photos = {posixpath.splitext(name)[0] for name in names if name.endswith((".jpg", ".jpeg", ".png"))}
     beside = {posixpath.splitext(name)[0] for name in names if name.endswith((".xml", ".txt"))}
@@ -121,14 +118,8 @@ def _are_boxes(tree: Tree, files: list[str]) -> bool:
 
 def _first_words(names: list[str]) -> list[str]:
     """The words with which photos' names begin, where these are few and each is there often: cat.0.jpg, dog.1.jpg."""
-    counts = Counter(_words(names))
+    begins = (re.match(r"([^\W\d_]{2,}(?:[ _-][^\W\d_]+)*)[ _.-]*\(?\d", name) for name in names)
+    counts = Counter(found[1] for found in begins if found is not None)
     if len(names) < FEWEST or sum(counts.values()) < 0.9 * len(names) or len(counts) > len(names) / 2:
         return []
     return [word for word, n in counts.most_common(6) if n > 1]
-
-
-def _words(names: list[str]) -> Iterator[str]:
-    for name in names:
-        found = re.match(r"([^\W\d_]{2,}(?:[ _-][^\W\d_]+)*)[ _.-]*\(?\d", name)
-        if found is not None:
-            yield found[1]

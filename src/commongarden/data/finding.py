@@ -6,18 +6,19 @@ import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from commongarden.data import classes, fixes, groups, image, losses, regular, table
 from commongarden.data.headers import looked_at
-from commongarden.data.listing import ACCEPTED, Candidate, in_folder, in_table
+from commongarden.data.listing import Candidate, in_folder, in_table
+from commongarden.data.listing import Listed as Listed
+from commongarden.data.parts import ACCEPTED
 from commongarden.errors import DataError, nearest
-from commongarden.i18n.coded import NOTHING, Coded
+from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import N_, _
 from commongarden.io.terminal import NOT_IN_NAMES
-from commongarden.records import LeftOut
 from commongarden.study.reading import DataOptions
 
 DEFAULT = DataOptions()
@@ -25,19 +26,6 @@ MASK_NAME = re.compile(r"(.*[^_\s-])[_ -]+(?:mask|seg|segmentation|label|gt)(?:[
 FEWEST_MASKS = 3
 UNCHECKED = N_("class {label} has no photos in the validation set: the best epoch is chosen without it")
 UNTESTED = N_("class {label} has no photos in the test set: the models learn it, but its accuracy is not measured")
-
-
-@dataclass(frozen=True)
-class Listed:
-    """The files of a source before any is decoded. candidates: sorted by path, those that are out already with their
-    reason. layout: how the source was understood; notes: what else a person should know of it; in English,
-    with their codes. root: what the paths begin from."""
-
-    source: str
-    root: str
-    candidates: tuple[Candidate, ...]
-    layout: Coded = NOTHING
-    notes: tuple[Coded, ...] = ()
 
 
 def find(
@@ -61,11 +49,8 @@ def find(
     than 5 % of files that cannot be photos.
     """
     if options.layout and not Path(source).is_dir():
-        raise DataError(
-            _("{source}: found layout {layout!r}, which is for a folder of photos; accepted here: none").format(
-                source=source, layout=options.layout
-            )
-        )
+        message = _("{source}: found layout {layout!r}, which is for a folder of photos; accepted here: none")
+        raise DataError(message.format(source=source, layout=options.layout))
     if source.startswith(image.BUILTIN):
         drawn = tuple(_grouped([Candidate(*place) for place in _drawn(source)], options))
         return Listed(source, source, drawn, N_("Layout: drawn photos, the classes built in"))
@@ -75,24 +60,22 @@ def find(
     elif path.is_file() and path.suffix.lower() in table.ENDINGS:
         found = in_table(path, bool(options.group_by), earlier)
     else:
-        raise DataError(
-            _("{source}: {problem}; {accepted}").format(source=source, problem=_why_not(path), accepted=_(ACCEPTED))
-        )
+        message = _("{source}: {problem}; {accepted}")
+        raise DataError(message.format(source=source, problem=_why_not(path), accepted=_(ACCEPTED)))
+    root = Path(found.root)
     candidates = [_valid_name(candidate) for candidate in found.candidates]
     notes = [*found.notes, *classes.said(candidates, options.merge_classes)]
     if options.merge_classes:
         candidates = classes.merged(candidates)
     candidates.sort(key=lambda candidate: candidate.path)
-    candidates = list(image.in_threads(partial(looked_at, found.root), candidates, on_progress))
-    notes += _check_there(source, found.root, candidates, keep_going)
+    candidates = list(image.in_threads(partial(looked_at, root), candidates, on_progress))
+    notes += _check_there(source, root, candidates, keep_going)
     candidates = _grouped(candidates, options)
     notes += _masks(candidates)
     if not any(one.group for one in candidates) and (suggestion := groups.suggested(candidates)) is not None:
         notes.append(suggestion.said)
-    return checked(
-        Listed(source, str(found.root), tuple(candidates), _printable(found.layout), tuple(map(_printable, notes))),
-        keep_going,
-    )
+    layout, shown = _printable(found.layout), tuple(map(_printable, notes))
+    return checked(replace(found, source=source, candidates=tuple(candidates), layout=layout, notes=shown), keep_going)
 
 
 def _masks(candidates: Sequence[Candidate]) -> list[Coded]:
@@ -124,8 +107,8 @@ def _grouped(candidates: list[Candidate], options: DataOptions) -> list[Candidat
 
 def checked(listed: Listed, keep_going: bool) -> Listed:
     """What is found in classes and parts: refused, or left out with a note where the study is to go on."""
-    left_out = [LeftOut(one.path, one.reason) for one in listed.candidates if one.reason]
-    notes = losses.fallen(losses.by_class(listed.candidates, left_out)) if left_out else []
+    left_out = listed.left_out
+    notes = losses.fallen(losses.by_class(listed.candidates, left_out))
     if not keep_going and left_out:
         losses.check(listed.source, listed.candidates, left_out)
     candidates, said = _in_parts(listed, keep_going)
@@ -144,23 +127,16 @@ def _in_parts(listed: Listed, keep_going: bool) -> tuple[list[Candidate], list[C
     if set(labels) <= {""}:
         return candidates, []
     if "train" not in labels:
-        raise DataError(
-            _("{source}: found the parts {labels}; accepted: train, and val and test beside it").format(
-                source=listed.source, labels=", ".join(labels)
-            )
-        )
+        message = _("{source}: found the parts {labels}; accepted: train, and val and test beside it")
+        raise DataError(message.format(source=listed.source, labels=", ".join(labels)))
     lacking = losses.by_part(labels)
     if lacking and not keep_going:
         raise DataError(_lacks(listed.source, labels, lacking))
     gone = {label for part, label in lacking if part == "train"}
-    notes = []
-    for part, label in lacking:
-        if part == "train":
-            text = N_("class {label} is left out: it has no photos in the training set, so nothing can learn it")
-            notes.append(text.format(label=repr(label)))
-        elif label not in gone:
-            text = UNCHECKED if part == "val" else UNTESTED
-            notes.append(text.format(label=repr(label)))
+    unlearned = N_("class {label} is left out: it has no photos in the training set, so nothing can learn it")
+    texts = {"train": unlearned, "val": UNCHECKED, "test": UNTESTED}
+    told = [(part, label) for part, label in lacking if part == "train" or label not in gone]
+    notes = [texts[part].format(label=repr(label)) for part, label in told]
     return [
         replace(one, reason=losses.NO_TRAINING) if one.label in gone and not one.reason else one for one in candidates
     ], notes
@@ -189,12 +165,10 @@ def _check_there(source: str, root: Path, candidates: Sequence[Candidate], keep_
     if len(missing) <= losses.MOST_UNREADABLE * len(candidates) or (keep_going and len(left) > 1):
         return []
     lines = "".join(f"\n  {line}" for line in fixes.causes(root, missing, len(candidates)))
-    raise DataError(
-        _("{source}: {k} of {n} photos cannot be found from {root}/:{lines}").format(
-            source=source, k=len(missing), n=len(candidates), root=root.as_posix(), lines=lines
-        )
-        + (_("\nUse --keep-going to continue without them.") if len(left) > 1 else "")
-    )
+    message = _("{source}: {k} of {n} photos cannot be found from {root}/:{lines}")
+    hint = _("\nUse --keep-going to continue without them.") if len(left) > 1 else ""
+    k, n = len(missing), len(candidates)
+    raise DataError(message.format(source=source, k=k, n=n, root=root.as_posix(), lines=lines) + hint)
 
 
 def _drawn(source: str) -> Iterator[tuple[str, str]]:
@@ -227,22 +201,15 @@ def _why_not(path: Path) -> str:
     except OSError:
         siblings = []
     near = nearest(path.name, siblings)
-    return _("no such folder or file") + (
-        _("; did you mean {near!r}?").format(near=(path.parent / near[0]).as_posix()) if near else ""
-    )
+    hint = _("; did you mean {near!r}?").format(near=(path.parent / near[0]).as_posix()) if near else ""
+    return _("no such folder or file") + hint
 
 
 def check_classes(listed: Listed, labels: set[str]) -> None:
     if len(labels) >= 2:
         return
     found = _("1 class ({label})").format(label=next(iter(labels))) if labels else _("no class")
-    lines = losses.lines(
-        losses.by_class(listed.candidates, [LeftOut(one.path, one.reason) for one in listed.candidates if one.reason])
-    )
-    raise DataError(
-        _("{source}: found {found} with photos; a comparison needs at least 2. {accepted}").format(
-            source=listed.source,
-            found=found,
-            accepted="\n  ".join([_("Left out:"), *lines]) if lines else _(ACCEPTED)[:1].upper() + _(ACCEPTED)[1:],
-        )
-    )
+    lines = losses.lines(losses.by_class(listed.candidates, listed.left_out))
+    message = _("{source}: found {found} with photos; a comparison needs at least 2. {accepted}")
+    accepted = "\n  ".join([_("Left out:"), *lines]) if lines else _(ACCEPTED)[:1].upper() + _(ACCEPTED)[1:]
+    raise DataError(message.format(source=listed.source, found=found, accepted=accepted))

@@ -63,9 +63,8 @@ def _line(fix: Fix | None, pairs: Sequence[tuple[str, str]], n: int) -> str:
     written, there = pairs[0]
     if fix is None:
         return _("{k} of {n}: no such file ({first})").format(k=len(pairs), n=n, first=written)
-    return _("{k} of {n}: no such file; {where}: write '{there}' in place of '{written}'").format(
-        k=len(pairs), n=n, where=_said(fix), there=there, written=written
-    )
+    text = _("{k} of {n}: no such file; {where}: write '{there}' in place of '{written}'")
+    return text.format(k=len(pairs), n=n, where=_said(fix), there=there, written=written)
 
 
 def _said(fix: Fix) -> str:

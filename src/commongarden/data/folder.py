@@ -138,22 +138,17 @@ def describe(found: dict[str, Any]) -> str:
     lines += [_("note: {text}").format(text=text) for text in found.get("remarks", ())]
     if found.get("stops"):
         lines.append(_("`run` refuses these data: {reason}").format(reason=found["stops"]))
-    lines += [
-        _("{root}: {n_photos:,} photos in {n_classes} classes").format(
-            root=found["root"], n_photos=found["n_photos"], n_classes=len(found["classes"])
-        )
-    ]
+    count = _("{root}: {n_photos:,} photos in {n_classes} classes")
+    lines.append(count.format(root=found["root"], n_photos=found["n_photos"], n_classes=len(found["classes"])))
     width = max((len(classes.shown(label)) for label in found["classes"]), default=0)
     for label, n in found["classes"].items():
         parts = ", ".join(f"{_(part)} {labels.get(label, 0):,}" for part, labels in found["parts"].items())
         lines.append(f"  {classes.shown(label):<{width}} {n:>7,}" + (f"  ({parts})" if parts else ""))
     if found["smallest"]:
-        ratio = found["largest"]["n_photos"] / found["smallest"]["n_photos"]
-        lines.append(
-            _("largest class: {largest}, {ratio:.1f} times the smallest, {smallest}").format(
-                largest=found["largest"]["label"], ratio=ratio, smallest=found["smallest"]["label"]
-            )
-        )
+        largest, smallest = found["largest"], found["smallest"]
+        ratio = largest["n_photos"] / smallest["n_photos"]
+        balance = _("largest class: {largest}, {ratio:.1f} times the smallest, {smallest}")
+        lines.append(balance.format(largest=largest["label"], ratio=ratio, smallest=smallest["label"]))
     lines.append(_("exact duplicates: {n} groups").format(n=len(found["duplicates"])))
     lines += [f"  {' = '.join(paths)}" for paths in found["duplicates"]]
     lines.append(_("same photo under two labels: {n}").format(n=len(found["conflicts"])))
@@ -174,9 +169,8 @@ def _left_out(files: Sequence[Mapping[str, Any]]) -> list[str]:
         shown = paths if len(paths) <= MOST_LISTED else paths[:3]
         lines += [f"  {path}: {translate(reason)}" for path in shown]
         if len(shown) < len(paths):
-            lines.append(
-                _("  and {n} more: {reason}").format(n=f"{len(paths) - len(shown):,}", reason=translate(reason))
-            )
+            text = _("  and {n} more: {reason}")
+            lines.append(text.format(n=f"{len(paths) - len(shown):,}", reason=translate(reason)))
     return lines
 
 

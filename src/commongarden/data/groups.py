@@ -68,12 +68,11 @@ def grouped(candidates: Sequence[Candidate], expression: str) -> list[Candidate]
         found.append(replace(one, group=group.strip()))
     if missed:
         n = sum(not one.reason for one in candidates)
-        raise DataError(
-            _(
-                "--group-by {expression!r}: finds no group in {k} of {n} paths, such as {path}; accepted: a regular "
-                "expression that matches every path, with the group's name in its first parentheses"
-            ).format(expression=expression, k=len(missed), n=n, path=missed[0])
+        message = _(
+            "--group-by {expression!r}: finds no group in {k} of {n} paths, such as {path}; accepted: a regular "
+            "expression that matches every path, with the group's name in its first parentheses"
         )
+        raise DataError(message.format(expression=expression, k=len(missed), n=n, path=missed[0]))
     return found
 
 
@@ -91,12 +90,11 @@ def _matched(expression: str, paths: Sequence[str]) -> list[str]:
             check=True,
         )
     except subprocess.TimeoutExpired as late:
-        raise DataError(
-            _(
-                "--group-by {expression!r}: searching {n} paths takes longer than {seconds:.0f} s; accepted: an "
-                "expression without repetition inside repetition, such as (a+)+"
-            ).format(expression=expression, n=len(paths), seconds=late.timeout)
-        ) from None
+        message = _(
+            "--group-by {expression!r}: searching {n} paths takes longer than {seconds:.0f} s; accepted: an "
+            "expression without repetition inside repetition, such as (a+)+"
+        )
+        raise DataError(message.format(expression=expression, n=len(paths), seconds=late.timeout)) from None
     found: list[str] = json.loads(done.stdout)
     return found
 
@@ -111,9 +109,8 @@ def suggested(candidates: Sequence[Candidate]) -> Suggested | None:
         match = _NAME.fullmatch(name)
         if match is not None and not _MOMENT.search(name):
             is_across |= ACROSS.search(match["group"]) is not None
-            found[match["group"] if is_across else posixpath.join(posixpath.dirname(one.path), match["group"])].append(
-                one
-            )
+            folder = "" if is_across else posixpath.dirname(one.path)
+            found[posixpath.join(folder, match["group"])].append(one)
     n = sum(map(len, found.values()))
     if len(photos) < FEWEST or n < LEAST_NAMED * len(photos) or len(found) < 2 or n < 1.5 * len(found):
         return None

@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from commongarden.data import image, kinds, regular
+from commongarden.data import image, kinds
 from commongarden.data.listing import Candidate
 from commongarden.errors import DataError
 from commongarden.i18n.language import N_
@@ -38,29 +38,22 @@ def looked_at(root: Path, candidate: Candidate) -> Candidate:
     if candidate.reason:
         return candidate
     path = root / candidate.path
-    if image.begins_as_photo(path):
-        return replace(candidate, counts=True, reason=image.not_read(path))
-    kind = _kind(path)
+    head = image.head(path)
+    if kinds.kind(head) is not None:
+        return replace(candidate, counts=True, reason=kinds.not_read(head))
+    kind = _kind(path.name, head[:LENGTH])
     counts = candidate.counts or kind in dict(_KINDS)
     try:
         image.read_bytes(path)
     except DataError as error:
         reason = error.reason
         if reason == NOT_IMAGE and kind:
-            reason = N_("{kind} is a format that is not read; accepted: {accepted}").format(
-                kind=kind, accepted=kinds.ACCEPTED
-            )
+            text = N_("{kind} is a format that is not read; accepted: {accepted}")
+            reason = text.format(kind=kind, accepted=kinds.ACCEPTED)
         return replace(candidate, counts=counts, reason=reason)
     return replace(candidate, counts=True)
 
 
-def _kind(path: Path) -> str:
-    try:
-        with regular.opened(path) as file:
-            head = file.read(LENGTH)
-    except OSError:
-        return ""
-    if not head:
-        return ""
+def _kind(name: str, head: bytes) -> str:
     found = next((kind for kind, magic in _KINDS if magic.match(head)), "")
-    return found or (_NAMED.get(posixpath.splitext(path.name)[1].lower(), "") if b"\0" in head else "")
+    return found or (_NAMED.get(posixpath.splitext(name)[1].lower(), "") if b"\0" in head else "")

@@ -17,7 +17,6 @@ from PIL import Image
 from commongarden.data import colours, greys, kinds, opening, regular
 from commongarden.data.greys import Span
 from commongarden.errors import DataError, unknown
-from commongarden.i18n.coded import NOTHING, Coded
 from commongarden.i18n.language import N_, _, translate
 from commongarden.records import Range
 
@@ -88,20 +87,16 @@ def read_bytes(path: Path) -> bytes:
 
 def begins_as_photo(path: Path) -> bool:
     """Whether a file's first bytes are those of a kind of image that is known."""
-    try:
-        with regular.opened(path) as file:
-            return kinds.kind(file.read(kinds.HEAD)) is not None
-    except OSError:
-        return False
+    return kinds.kind(head(path)) is not None
 
 
-def not_read(path: Path) -> Coded:
-    """Why files of its kind are not read, though they are known as images: a package is missing; "" where they are."""
+def head(path: Path) -> bytes:
+    """The first bytes of a file, which tell its kind; none of one that cannot be read."""
     try:
         with regular.opened(path) as file:
-            return kinds.not_read(file.read(kinds.HEAD))
+            return file.read(kinds.HEAD)
     except OSError:
-        return NOTHING
+        return b""
 
 
 def decode(data: bytes, at_least: int | None = None, range: Range | None = None) -> Image.Image:
@@ -166,11 +161,8 @@ def builtin_photos(root: str) -> int:
     if not slash:
         return BUILTIN_PHOTOS
     if not re.fullmatch(r"[1-9][0-9]{0,4}", number):
-        raise DataError(
-            _("{root}: found {number!r} photos, accepted: a whole number from 1 to 99999").format(
-                root=root, number=number
-            )
-        )
+        message = _("{root}: found {number!r} photos, accepted: a whole number from 1 to 99999")
+        raise DataError(message.format(root=root, number=number))
     return int(number)
 
 

@@ -19,7 +19,7 @@ from commongarden.data.split import duplicates
 from commongarden.errors import DataError
 from commongarden.i18n.language import _
 from commongarden.records import Manifest, Photo, Range
-from commongarden.records.inspection import INSPECTION_SCHEMA, Inspection, Pair, Unusual
+from commongarden.records.inspection import INSPECTION_SCHEMA, Inspection, Kind, Pair, Unusual
 
 MOST_SHOWN = 40  # groups whose pictures are kept
 MOST_IN_GROUP = 8
@@ -98,9 +98,8 @@ def look(root: Path, range: Range | None, photo: Photo) -> Looked | None:
 
 def small(picture: Image.Image) -> np.ndarray:
     """The grey picture that photos are compared by."""
-    return np.asarray(
-        picture.convert("L").resize((near_duplicates.SIDE, near_duplicates.SIDE), Image.Resampling.BILINEAR)
-    )
+    size = (near_duplicates.SIDE, near_duplicates.SIDE)
+    return np.asarray(picture.convert("L").resize(size, Image.Resampling.BILINEAR))
 
 
 def _inspected(manifest: Manifest, on_progress: OnProgress | None) -> tuple[Inspection, list[str]]:
@@ -109,9 +108,8 @@ def _inspected(manifest: Manifest, on_progress: OnProgress | None) -> tuple[Insp
 
     copies = duplicates(manifest.photos)
     first = [group[0] for group in copies]
-    seen = list(
-        image.in_threads(partial(look, Path(manifest.root), manifest.range), first, told(_("looking at photos")))
-    )
+    each = partial(look, Path(manifest.root), manifest.range)
+    seen = list(image.in_threads(each, first, told(_("looking at photos"))))
     gone = [photo.path for photo, one in zip(first, seen, strict=True) if one is None]
     copies = [group for group, one in zip(copies, seen, strict=True) if one is not None]
     first, looked = [group[0] for group in copies], [one for one in seen if one is not None]
@@ -156,22 +154,17 @@ def _unusual(copies: Sequence[tuple[Photo, ...]], looked: Sequence[Looked]) -> t
         sides, size = sorted((one.width, one.height)), f"{one.width}x{one.height}"
         for photo in photos:
             suffix = PurePosixPath(photo.path).suffix.lower()
-            if suffix not in _SUFFIXES.get(one.format, {suffix}):
-                found.append(Unusual(photo.path, "wrong extension", one.format))
-            if one.n_frames > 1 and one.format != "MPO":
-                found.append(Unusual(photo.path, "several frames", str(one.n_frames)))
-            if one.n_frames == 0:
-                found.append(Unusual(photo.path, "broken frames", ""))
-            if is_plain:
-                found.append(Unusual(photo.path, "nearly one colour", ""))
-            if sides[0] < SMALL:
-                found.append(Unusual(photo.path, "small", size))
-            if sides[1] >= NARROW * sides[0]:
-                found.append(Unusual(photo.path, "long and narrow", size))
-            if one.width * one.height > HUGE:
-                found.append(Unusual(photo.path, "huge", size))
-            if modes[one.mode] < RARE * len(looked):
-                found.append(Unusual(photo.path, "rare mode", one.mode))
+            seen: tuple[tuple[Kind, str, bool], ...] = (
+                ("wrong extension", one.format, suffix not in _SUFFIXES.get(one.format, {suffix})),
+                ("several frames", str(one.n_frames), one.n_frames > 1 and one.format != "MPO"),
+                ("broken frames", "", one.n_frames == 0),
+                ("nearly one colour", "", is_plain),
+                ("small", size, sides[0] < SMALL),
+                ("long and narrow", size, sides[1] >= NARROW * sides[0]),
+                ("huge", size, one.width * one.height > HUGE),
+                ("rare mode", one.mode, modes[one.mode] < RARE * len(looked)),
+            )
+            found += [Unusual(photo.path, kind, what) for kind, what, is_so in seen if is_so]
     return tuple(sorted(found, key=lambda item: (item.kind, item.path)))
 
 

@@ -44,17 +44,14 @@ FORMATS = {  # JPEG opens MPO too, the JPEG with several pictures that phones wr
 _MAGIC = (
     ("JPEG", re.compile(rb"\xff\xd8\xff")),
     ("PNG", re.compile(rb"\x89PNG\r\n\x1a\n")),
-    ("WebP", re.compile(rb"RIFF....WEBP", re.DOTALL)),
+    ("WebP", re.compile(rb"(?s)RIFF....WEBP")),
     ("GIF", re.compile(rb"GIF8[79]a")),
     ("TIFF", re.compile(rb"(II|MM)(\0[*+]|[*+]\0)")),
-    ("BMP", re.compile(rb"BM.{4}\0\0\0\0", re.DOTALL)),
+    ("BMP", re.compile(rb"(?s)BM.{4}\0\0\0\0")),
     ("JPEG 2000", re.compile(rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51")),
     ("PPM", re.compile(rb"P[1-6f]\s+(#|-?[0-9])")),
     # nothing but a header that makes sense: a palette where the type has one, a depth that there is
-    (
-        "TGA",
-        re.compile(rb".(\x01[\x01\x09].{5}|\0[\x02\x03\x0a\x0b]\0{5}).{8}[\x08\x0f\x10\x18\x20][\0-\x3f]", re.DOTALL),
-    ),
+    ("TGA", re.compile(rb"(?s).(\x01[\x01\x09].{5}|\0[\x02\x03\x0a\x0b]\0{5}).{8}[\x08\x0f\x10\x18\x20][\0-\x3f]")),
 )
 _HEIC = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"))
 _registering = threading.Lock()
@@ -66,9 +63,7 @@ def kind(head: bytes) -> str | None:
     if found is not None:
         return found
     brands = _brands(head)
-    if brands & {b"avif", b"avis"}:
-        return "AVIF"
-    return "HEIC" if brands & _HEIC else None
+    return "AVIF" if brands & {b"avif", b"avis"} else "HEIC" if brands & _HEIC else None
 
 
 def not_read(head: bytes) -> Coded:

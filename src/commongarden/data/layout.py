@@ -65,16 +65,13 @@ def recognized(tree: Tree, chosen: str = "", start: str = "") -> Layout:
     if chosen.startswith(ONLY):
         return _only(tree, at, chosen.removeprefix(ONLY).strip("/"))
     if chosen == "classes":
-        return _classes(tree, at, tree.folders(at))
+        return _classes(tree, at)
     if chosen == "inner":
         return _inner(tree, at)
     parts = parts_of(tree, at, chosen == "parts")
     if chosen == "parts" and not parts:
-        raise DataError(
-            _("{root}: found no training set among the folders {folders}; accepted: another --layout").format(
-                root=tree.root, folders=few(tree.folders(at))
-            )
-        )
+        message = _("{root}: found no training set among the folders {folders}; accepted: another --layout")
+        raise DataError(message.format(root=tree.root, folders=few(tree.folders(at))))
     if parts:
         return _in_parts(tree, at, parts, is_sure=chosen == "parts")
     holding = tree.holding(at)
@@ -84,23 +81,17 @@ def recognized(tree: Tree, chosen: str = "", start: str = "") -> Layout:
         found = recognized(tree, start=posixpath.join(at, one))
         return replace(found, outside=tuple(name for name in holding if name != one))
     if len(holding) == 1 and (hint := labels_elsewhere(tree, at)):
-        raise DataError(
-            _("{root}: found no class folders in {folder}/; {hint}").format(
-                root=tree.root / at, folder=holding[0], hint=hint
-            )
-        )
+        message = _("{root}: found no class folders in {folder}/; {hint}")
+        raise DataError(message.format(root=tree.root / at, folder=holding[0], hint=hint))
     check_sure(tree, at, holding)
     if file := listed_elsewhere(tree, at):
-        said = _(
+        text = _(
             "{where}: {file} gives the photos in {folders} other classes than their folders; to use it: --data {path}"
-        ).format(
-            where=(tree.root / at).as_posix(),
-            file=posixpath.basename(file),
-            folders=few(holding),
-            path=(tree.root / file).as_posix(),
         )
+        where, path = ((tree.root / place).as_posix() for place in (at, file))
+        said = text.format(where=where, file=posixpath.basename(file), folders=few(holding), path=path)
         raise AmbiguousError(said, [("classes", _("each of these folders is a class"))])
-    return _classes(tree, at, tree.folders(at))
+    return _classes(tree, at)
 
 
 def _data_set(tree: Tree, at: str, holding: Sequence[str]) -> str:
@@ -112,9 +103,8 @@ def _data_set(tree: Tree, at: str, holding: Sequence[str]) -> str:
             if len(parts_of(tree, _innermost(tree, posixpath.join(at, name)), False)) > 1:
                 found.append(name)
     if len(found) > 1:
-        said = _("{where}: {folders} hold a training set each").format(
-            where=(tree.root / at).as_posix(), folders=few(found)
-        )
+        text = _("{where}: {folders} hold a training set each")
+        said = text.format(where=(tree.root / at).as_posix(), folders=few(found))
         raise AmbiguousError(said, [(f"{ONLY}{name}", _("only {name}/").format(name=name)) for name in found])
     return found[0] if found else ""
 
@@ -139,11 +129,8 @@ def _in_parts(tree: Tree, at: str, parts: Mapping[str, str], only: str = "", is_
     place = unwrapped(tree, posixpath.join(at, train))
     holding = tree.holding(place)
     if not holding or (len(holding) == 1 and holding[0].lower() in PICTURES):
-        raise DataError(
-            _("{root}: found no class folders in {folder}/; {hint}").format(
-                root=tree.root / at, folder=train, hint=labels_elsewhere(tree, at) or _(ACCEPTED)
-            )
-        )
+        message, hint = _("{root}: found no class folders in {folder}/; {hint}"), labels_elsewhere(tree, at)
+        raise DataError(message.format(root=tree.root / at, folder=train, hint=hint or _(ACCEPTED)))
     if not only and not is_sure:
         check_sure(tree, place, holding, "parts")
     is_version = only in tree.folders(place)
@@ -165,11 +152,11 @@ def _in_parts(tree: Tree, at: str, parts: Mapping[str, str], only: str = "", is_
     rest = [name for name in tree.holding(at) if name not in parts]
     flat = [name for name in rest if not tree.holding(posixpath.join(at, name)) or part_of(name) == "unlabelled"]
     text = PARTS_SAID[tuple(part for part in ("train", "val", "test") if part in said)].format(**said)
+    if only and not is_version:
+        text = N_("{layout}, of which only {name}/ is used").format(layout=text, name=only)
     return Layout(
         at,
-        text
-        if is_version or not only
-        else N_("{layout}, of which only {name}/ is used").format(layout=text, name=only),
+        text,
         tuple(classes),
         {name: part for name, part in parts.items() if part in said},
         (*unlabelled, *(posixpath.join(at, name) for name in flat if part_of(name) in ("unlabelled", "test", "val"))),
@@ -177,26 +164,21 @@ def _in_parts(tree: Tree, at: str, parts: Mapping[str, str], only: str = "", is_
     )
 
 
-def _classes(tree: Tree, at: str, names: Sequence[str]) -> Layout:
+def _classes(tree: Tree, at: str) -> Layout:
     said = N_("Layout: each folder is a class") if not at else N_("Layout: each folder in {folder} is a class")
-    return Layout(
-        at, said.format(folder=f"{at}/"), tuple(ClassFolder(posixpath.join(at, name), name) for name in names), {}
-    )
+    classes = tuple(ClassFolder(posixpath.join(at, name), name) for name in tree.folders(at))
+    return Layout(at, said.format(folder=f"{at}/"), classes, {})
 
 
 def _inner(tree: Tree, at: str) -> Layout:
     outer = tree.holding(at)
+    places = [within(tree, posixpath.join(at, name)) for name in outer]
     classes = tuple(
-        ClassFolder(posixpath.join(within(tree, posixpath.join(at, name)), label), label)
-        for name in outer
-        for label in tree.folders(within(tree, posixpath.join(at, name)))
+        ClassFolder(posixpath.join(place, label), label) for place in places for label in tree.folders(place)
     )
     if not classes:
-        raise DataError(
-            _("{root}: found no folders inside {folders}; accepted: another --layout").format(
-                root=tree.root / at, folders=few(outer)
-            )
-        )
+        message = _("{root}: found no folders inside {folders}; accepted: another --layout")
+        raise DataError(message.format(root=tree.root / at, folders=few(outer)))
     said = N_("Layout: classes are the folders inside {folders}; folders with the same name are one class")
     return Layout(at, said.format(folders=few(outer)), classes, {}, kind="inner")
 
@@ -228,8 +210,7 @@ def _nothing(tree: Tree, at: str) -> str:
         found = _("{n} files directly in it and no class folders").format(n=len(files))
     else:
         text = _("{n} photos directly in it, and none in the folders {folders}")
-        found = (text if photos else _("no photos in the folders {folders}")).format(
-            n=len(photos), folders=few(folders)
-        )
+        text = text if photos else _("no photos in the folders {folders}")
+        found = text.format(n=len(photos), folders=few(folders))
     hint = labels_elsewhere(tree, at) or _(ACCEPTED)
     return _("{root}: found {found}; {accepted}").format(root=root, found=found, accepted=hint)

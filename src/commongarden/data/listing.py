@@ -8,19 +8,18 @@ from collections import Counter
 from collections.abc import Iterator, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from os.path import exists, isfile
 from pathlib import Path
 
 from commongarden.data import fixes, image, layout, official, table
 from commongarden.data.ambiguity import few
 from commongarden.data.layout import Layout
-from commongarden.data.parts import ACCEPTED as ACCEPTED
-from commongarden.data.tree import EXTENSIONS as EXTENSIONS
-from commongarden.data.tree import IGNORED as IGNORED
 from commongarden.data.tree import Tree, identity, is_named_so
 from commongarden.data.vocabulary import ASIDE
 from commongarden.errors import DataError
 from commongarden.i18n.coded import NOTHING, Coded
 from commongarden.i18n.language import N_, _
+from commongarden.records import LeftOut
 
 NO_FILE = N_("no such file")
 UNLABELLED = N_("unlabelled: in no class folder")
@@ -51,14 +50,21 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Source:
-    """What lies at a source. root: what the candidates' paths begin from. layout: how it was understood, and notes:
-    what else a person should know; with their codes."""
+class Listed:
+    """The files of a source before any is decoded. candidates: sorted by path once they are checked, those that are out
+    already with their reason. layout: how the source was understood; notes: what else a person should know of it; in
+    English, with their codes. root: what the paths begin from."""
 
-    root: Path
+    source: str
+    root: str
     candidates: tuple[Candidate, ...]
-    layout: Coded
+    layout: Coded = NOTHING
     notes: tuple[Coded, ...] = ()
+
+    @property
+    def left_out(self) -> list[LeftOut]:
+        """The files that are out already."""
+        return [LeftOut(one.path, one.reason) for one in self.candidates if one.reason]
 
 
 def files(folder: Path) -> Iterator[Path]:
@@ -71,7 +77,7 @@ def is_photo(path: Path) -> bool:
     return is_named_so(path.name) or image.begins_as_photo(path)
 
 
-def in_folder(root: Path, chosen: str = "") -> Source:
+def in_folder(root: Path, chosen: str = "") -> Listed:
     """The files of class folders, or of class folders in part folders. chosen: the layout, "" to recognize it.
 
     Raises DataError where there is no layout, layout.AmbiguousError where there may be several.
@@ -82,16 +88,16 @@ def in_folder(root: Path, chosen: str = "") -> Source:
         replace(one, path=posixpath.relpath(one.path, found.at) + "/" * one.path.endswith("/")) if found.at else one
         for one in _of_layout(outer, found)
     )
-    return Source(root / found.at if found.at else root, candidates, found.said, tuple(_notes(outer, found)))
+    own = root / found.at if found.at else root
+    return Listed(str(root), str(own), candidates, found.said, tuple(_notes(outer, found)))
 
 
 def _of_layout(tree: Tree, found: Layout) -> Iterator[Candidate]:
     yield from (_stray(posixpath.join(found.at, name)) for name in tree.files(found.at))
     for name in found.parts:
         place = posixpath.join(found.at, name)
-        inside = posixpath.commonpath(
-            [posixpath.dirname(one.path) for one in found.classes if one.path.startswith(f"{place}/")]
-        )
+        below = [one.path for one in found.classes if one.path.startswith(f"{place}/")]
+        inside = posixpath.commonpath([posixpath.dirname(path) for path in below])
         while True:  # the folder itself, and those in it down to the class folders
             yield from (_stray(posixpath.join(place, file)) for file in tree.files(place))
             if place == inside:
@@ -100,8 +106,7 @@ def _of_layout(tree: Tree, found: Layout) -> Iterator[Candidate]:
     for one in found.classes:
         yield from _in_class(tree, found.at, one.path, one.label, one.part)
     for place in found.unlabelled:
-        for path in sorted(tree.walk(place, {identity(tree.root)})):
-            yield _stray(path)
+        yield from map(_stray, sorted(tree.walk(place, {identity(tree.root)})))
     for place in found.beside:
         for path in sorted(tree.walk(place, {identity(tree.root)})):
             if is_named_so(path):
@@ -110,9 +115,8 @@ def _of_layout(tree: Tree, found: Layout) -> Iterator[Candidate]:
 
 def _notes(tree: Tree, found: Layout) -> Iterator[Coded]:
     if tree.denied:
-        yield N_("folders that cannot be read are left out with all that is in them: {n}, such as {folder}/").format(
-            n=len(tree.denied), folder=min(tree.denied)
-        )
+        text = N_("folders that cannot be read are left out with all that is in them: {n}, such as {folder}/")
+        yield text.format(n=len(tree.denied), folder=min(tree.denied))
     for link, own in sorted(tree.links.items()):
         yield N_("{folder} is a link to {own}/ beside it and is left out").format(folder=link, own=own)
     for one in found.classes:
@@ -140,9 +144,8 @@ def _notes(tree: Tree, found: Layout) -> Iterator[Coded]:
         train = next(name for name, part in found.parts.items() if part == "train")
         yield SPLIT_OFF[lacking].format(folder=train)
     for file, place in _lists_of(tree, found):
-        yield N_("{file} names the classes of photos in {folder}/; a CSV of path,label,split may list all sets").format(
-            file=file, folder=place
-        )
+        text = N_("{file} names the classes of photos in {folder}/; a CSV of path,label,split may list all sets")
+        yield text.format(file=file, folder=place)
     yield from official.said(tree, found)
     spelled = Counter(unicodedata.normalize("NFC", label) for label in {one.label for one in found.classes})
     for label, n in sorted(spelled.items()):
@@ -157,20 +160,16 @@ def _lists_of(tree: Tree, found: Layout) -> Iterator[tuple[str, str]]:
     for place in found.unlabelled:
         for name in tree.files(found.at):
             file = tree.root / found.at / name
-            if file.suffix.lower() not in table.ENDINGS or not table.holds_photos(file):
-                continue
-            with suppress(DataError):
-                first = next(table.read(file).rows(), None)
-                if first is not None and (file.parent / first.path).is_relative_to(tree.root / place):
-                    yield posixpath.join(found.at, name), place
+            if file.suffix.lower() in table.ENDINGS:
+                with suppress(DataError):  # it is no list of photos
+                    first = next(table.read(file).rows(), None)
+                    if first is not None and (file.parent / first.path).is_relative_to(tree.root / place):
+                        yield posixpath.join(found.at, name), place
 
 
 def _in_class(tree: Tree, at: str, folder: str, label: str, part: str) -> Iterator[Candidate]:
-    files = (
-        sorted(tree.walk(folder, {identity(tree.root), identity(tree.root / at)}))
-        if (tree.root / folder).is_dir()
-        else []
-    )
+    outside = {identity(tree.root), identity(tree.root / at)}
+    files = sorted(tree.walk(folder, outside)) if (tree.root / folder).is_dir() else []
     label = unicodedata.normalize("NFC", label)
     denied = [place for place in tree.denied if f"{place}/".startswith(f"{folder}/")]
     for place in denied:
@@ -187,7 +186,7 @@ def _stray(path: str) -> Candidate:
     return Candidate(path, "", counts=False, reason=UNLABELLED if is_named_so(path) else N_("not an image file"))
 
 
-def in_table(file: Path, is_grouped: bool = False, earlier: Set[str] = frozenset()) -> Source:
+def in_table(file: Path, is_grouped: bool = False, earlier: Set[str] = frozenset()) -> Listed:
     """The rows of a CSV file. A photo listed twice is taken once, and left out where its labels differ. The rest is as
     in `table.read`."""
     read = table.read(file, is_grouped, earlier)
@@ -196,39 +195,29 @@ def in_table(file: Path, is_grouped: bool = False, earlier: Set[str] = frozenset
         candidate = _located(file.parent, row)
         first_line, first = found.setdefault(candidate.path, (row.line, candidate))
         if first.part != row.part:
-            raise DataError(
-                _(
-                    "{file}: line {line}: found {written} for {part}, and in line {first_line} for {first_part}; "
-                    "accepted: one part"
-                ).format(
-                    file=file,
-                    line=row.line,
-                    written=row.path,
-                    part=row.part or _("no part"),
-                    first_line=first_line,
-                    first_part=first.part or _("no part"),
-                )
+            message = _(
+                "{file}: line {line}: found {written} for {part}, and in line {first_line} for {first_part}; "
+                "accepted: one part"
             )
+            part, first_part = (declared or _("no part") for declared in (row.part, first.part))
+            lines = {"line": row.line, "first_line": first_line}
+            raise DataError(message.format(file=file, written=row.path, part=part, first_part=first_part, **lines))
         if first.label != candidate.label and not first.reason:
-            reason = N_("conflicting labels: {label} in line {line}, {other} in line {other_line}").format(
-                label=first.label, line=first_line, other=candidate.label, other_line=row.line
-            )
+            text = N_("conflicting labels: {label} in line {line}, {other} in line {other_line}")
+            reason = text.format(label=first.label, line=first_line, other=candidate.label, other_line=row.line)
             found[candidate.path] = (first_line, replace(first, reason=reason, counts=False))
     candidates = tuple(candidate for _, candidate in found.values())
     undeclared = next((candidate for candidate in candidates if not candidate.part), None)
     if undeclared is not None and any(candidate.part for candidate in candidates):
         line = found[undeclared.path][0]
-        raise DataError(
-            _("{file}: line {line}: found no split; accepted: train, val, test in every line, or in none").format(
-                file=file, line=line
-            )
-        )
+        message = _("{file}: line {line}: found no split; accepted: train, val, test in every line, or in none")
+        raise DataError(message.format(file=file, line=line))
     notes: list[Coded] = []
     if read.encoding:
         notes.append(N_("{file} is {encoding} text").format(file=file.name, encoding=read.encoding))
     if said := table.SEPARATORS[read.separator]:
         notes.append(said.format(file=file.name))
-    return Source(file.parent, candidates, read.said, (*notes, *read.columns.notes))
+    return Listed(str(file), str(file.parent), candidates, read.said, (*notes, *read.columns.notes))
 
 
 def _located(root: Path, row: table.Row) -> Candidate:
@@ -236,24 +225,11 @@ def _located(root: Path, row: table.Row) -> Candidate:
     written = row.path
     spellings = [written, written.replace("\\", "/")]
     spellings += [unicodedata.normalize(form, spellings[1]) for form in ("NFC", "NFD")]
-    path = next((spelling for spelling in spellings if _is_file(root / spelling)), spellings[1])
-    reason = NOTHING if _is_file(root / path) else N_("not a file") if _exists(root / path) else NO_FILE
+    # isfile and exists of os.path: a name too long, or one with a null byte, is no error to them
+    path = next((spelling for spelling in spellings if isfile(root / spelling)), spellings[1])
+    reason = NOTHING if isfile(root / path) else N_("not a file") if exists(root / path) else NO_FILE
     label = unicodedata.normalize("NFC", row.label)
     missing = written if reason == NO_FILE else ""
     if missing and (said := fixes.address(written)):
         return Candidate(written, label, row.part, reason=said, group=row.group, written=written)
     return Candidate(posixpath.normpath(path), label, row.part, reason=reason, group=row.group, written=missing)
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name too long, or one with a null byte
-        return False
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False

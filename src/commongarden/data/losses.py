@@ -51,11 +51,8 @@ def by_class(candidates: Sequence[Candidate], left_out: Sequence[LeftOut]) -> li
         if one.path in reasons:
             lost[one.label][reasons[one.path].changed(partial(_without, one.path))] += 1
     for label, reasons_of in _without_photos(candidates, reasons).items():
-        n[label], lost[label] = sum(reasons_of.values()), reasons_of
-    found = [
-        Loss(label, n[label], sum(reasons_of.values()), reasons_of.most_common(1)[0][0])
-        for label, reasons_of in lost.items()
-    ]
+        n[label], lost[label] = reasons_of.total(), reasons_of
+    found = [Loss(label, n[label], why.total(), why.most_common(1)[0][0]) for label, why in lost.items()]
     return sorted(found, key=lambda loss: (not loss.is_whole, -loss.n_lost / loss.n, loss.label))
 
 
@@ -108,30 +105,21 @@ def check(source: str, candidates: Sequence[Candidate], left_out: Sequence[LeftO
     shown = "".join(f"\n  {line}" for line in lines(whole or found))
     if whole:
         n = len({one.label for one in candidates if one.label})
-        raise DataError(
-            _(
-                "{source}: no photo can be read of {k} of the {n} classes:{shown}\nConvert these photos or remove the "
-                "folders; use --keep-going to continue without these classes."
-            ).format(source=source, k=len(whole), n=n, shown=shown)
+        message = _(
+            "{source}: no photo can be read of {k} of the {n} classes:{shown}\nConvert these photos or remove the "
+            "folders; use --keep-going to continue without these classes."
         )
+        raise DataError(message.format(source=source, k=len(whole), n=n, shown=shown))
     if len(unreadable) <= MOST_UNREADABLE * len(counted):
         return
     files = "".join(f"\n  {out.path}: {translate(out.text)}" for out in unreadable[:3])
     more = _("\n  and {n} more").format(n=len(unreadable) - 3) if len(unreadable) > 3 else ""
-    raise DataError(
-        _(
-            "{source}: {n_unreadable} of {n} photos cannot be read, more than "
-            "{share:.0%}:{shown}{more}\nMend or remove them, or leave them out with "
-            "--keep-going."
-        ).format(
-            source=source,
-            n_unreadable=len(unreadable),
-            n=len(counted),
-            share=MOST_UNREADABLE,
-            shown=shown + files,
-            more=more,
-        )
+    message = _(
+        "{source}: {n_unreadable} of {n} photos cannot be read, more than {share:.0%}:{shown}{more}\nMend or remove "
+        "them, or leave them out with --keep-going."
     )
+    counts = {"n_unreadable": len(unreadable), "n": len(counted), "share": MOST_UNREADABLE}
+    raise DataError(message.format(source=source, shown=shown + files, more=more, **counts))
 
 
 def by_part(labels: Mapping[str, set[str]]) -> list[tuple[str, str]]:

@@ -10,8 +10,10 @@ and from place to place. No pair is told that was not confirmed so.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -69,11 +71,9 @@ def matches(small: npt.NDArray[np.uint8], on_progress: Callable[[int, int], None
         found |= _confirmed(pictures, {_ordered(pair) for pair in candidates} - found.keys())
         if on_progress is not None:
             on_progress(int(rows[-1]) + 1, n)
-    found |= _confirmed(pictures, _untried(n, found))
-    renamed = (
-        Match(int(comparable[match.one]), int(comparable[match.two]), match.likeness, match.mirrored)
-        for match in found.values()
-    )
+    found |= _confirmed(pictures, _untried(found))
+    place = comparable.tolist()
+    renamed = (replace(match, one=place[match.one], two=place[match.two]) for match in found.values())
     return sorted(renamed, key=lambda match: (match.one, match.two))
 
 
@@ -100,12 +100,9 @@ def featureless(small: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
     return found
 
 
-def _axis_windows() -> dict[float, list[float]]:
-    """Where a window of each share of an axis may begin: at either edge or in the middle."""
-    return {share: sorted({0.0, (1 - share) / 2, 1 - share}) for share in (1.0, 0.95, 0.9)}
-
-
-_WINDOWS = [(share, x, y) for share, starts in _axis_windows().items() for y in starts for x in starts]
+# where a window of each share of an axis may begin: at either edge or in the middle
+_STARTS = {share: sorted({0.0, (1 - share) / 2, 1 - share}) for share in (1.0, 0.95, 0.9)}
+_WINDOWS = [(share, x, y) for share, starts in _STARTS.items() for y in starts for x in starts]
 _ACROSS, _DOWN = np.meshgrid(np.arange(FREQUENCIES), np.arange(FREQUENCIES))
 _WEIGHTS = np.hypot(_ACROSS, _DOWN).astype(np.float32).ravel()[1:]  # natural pictures fall off as 1/f
 _MIRROR = np.where(_ACROSS % 2, -1, 1).astype(np.float32).ravel()[1:]
@@ -145,16 +142,13 @@ def _ordered(pair: tuple[int, int]) -> tuple[int, int]:
     return min(pair), max(pair)
 
 
-def _untried(n: int, found: dict[tuple[int, int], Match]) -> set[tuple[int, int]]:
+def _untried(found: dict[tuple[int, int], Match]) -> set[tuple[int, int]]:
     """Pairs of photos that are confirmed against one and the same third one, but not yet against each other."""
-    beside: dict[int, set[int]] = {}
+    beside: defaultdict[int, set[int]] = defaultdict(set)
     for one, two in found:
-        beside.setdefault(one, set()).add(two)
-        beside.setdefault(two, set()).add(one)
-    pairs = {
-        _ordered((one, two)) for others in beside.values() for one in others for two in others if one != two
-    }  # fmt: skip
-    return pairs - found.keys()
+        beside[one].add(two)
+        beside[two].add(one)
+    return {pair for others in beside.values() for pair in combinations(sorted(others), 2)} - found.keys()
 
 
 def _confirmed(pictures: npt.NDArray[np.uint8], pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Match]:

@@ -11,9 +11,7 @@ from commongarden.data.tree import Tree
 from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import N_
 
-_NAMES = re.compile(
-    r"(.*[_-])?(train|trainval|val|valid|validation|test|split|splits)(list)?([_-].*)?\.txt", re.IGNORECASE
-)
+_NAMES = re.compile(r"(?i)(.*[_-])?(train|trainval|val|valid|validation|test|split|splits)(list)?([_-].*)?\.txt")
 
 
 def said(tree: Tree, found: Layout) -> Iterator[Coded]:

@@ -40,11 +40,9 @@ class OnTheFlyImages:
     def ahead(self, groups: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
         """The photos of each group of places, in their order, decoded ahead where threads are there to do so."""
         places = [int(place) for group in groups for place in group]
-        decoded = (
-            map(self._decoded, places)
-            if self.n_threads == 1
-            else image.in_threads(self._decoded, places, n_threads=self.n_threads)
-        )
+        decoded: Iterator[np.ndarray] = map(self._decoded, places)
+        if self.n_threads > 1:
+            decoded = image.in_threads(self._decoded, places, n_threads=self.n_threads)
         for group in groups:
             pixels = np.empty((len(group), self.height, self.width, 3), np.uint8)
             for i in range(len(group)):

@@ -61,15 +61,15 @@ def _look(data: bytes, at: Callable[[Image.Image, bytes], Seen]) -> Seen:
             found = re.search(r"\((\d+) pixels\)", str(error))
             size = N_("{n:,} pixels").format(n=int(found[1])) if found else N_("far too many pixels")
             limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-            raise DataError(
-                N_("{size}, more than the {limit:,} that a photo may have").format(size=size, limit=limit)
-            ) from None
+            message = N_("{size}, more than the {limit:,} that a photo may have")
+            raise DataError(message.format(size=size, limit=limit)) from None
         except MemoryError:
             raise DataError(N_("too large for the memory of this machine")) from None
         except Exception as error:
             if _CUT.search(str(error)) or isinstance(error, EOFError) or _is_cut_webp(data):
                 raise DataError(N_("truncated: the file ends before the picture does")) from None
-            raise DataError(N_("broken: {reason}").format(reason=_in_one_line(error))) from None
+            line = " ".join(str(error).split())[:300] or type(error).__name__
+            raise DataError(N_("broken: {reason}").format(reason=line)) from None
 
 
 def again(data: bytes) -> Image.Image:
@@ -85,10 +85,6 @@ def _can_hold(data: bytes, picture: Image.Image) -> bool:
     if len(codecs) == 1 and most and picture.width * picture.height > most * len(data):
         return False
     return picture.format != "TIFF" or not tiles or max(tile.extents[3] for tile in tiles) >= picture.height
-
-
-def _in_one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
 
 
 def _unidentified(data: bytes) -> Coded:

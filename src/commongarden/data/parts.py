@@ -43,7 +43,7 @@ def parts_of(tree: Tree, at: str, is_chosen: bool) -> dict[str, str]:
         found[plain[0]] = "train"  # rps/ beside rps-test-set/
         trains = plain
     if not trains:
-        return _without_train(tree, at, found, others, inside, exact)
+        return _without_train(tree, at, found, inside, exact)
     if len(trains) > 1:
         raise DataError(_one_for_each(tree, at, trains))
     train, classes = trains[0], inside[trains[0]]
@@ -68,38 +68,25 @@ def _check_several(tree: Tree, at: str, found: Mapping[str, str], inside: Mappin
     """Refuses a training set of good parts alone, beside a test set of good and bad ones."""
     for train in (name for name, part in found.items() if part == "train" and len(inside[name]) == 1):
         for test in (name for name, part in found.items() if part == "test" and inside[train] < inside[name]):
-            raise DataError(
-                _(
-                    "{root}: {train}/ holds one class ({label}) and {test}/ others too, which is anomaly detection, "
-                    "not classification; accepted: at least two classes in {train}/, or {test}/ as the data: --data "
-                    "{path}"
-                ).format(
-                    root=tree.root / at,
-                    train=train,
-                    test=test,
-                    label=next(iter(inside[train])),
-                    path=(tree.root / at / test).as_posix(),
-                )
+            message = _(
+                "{root}: {train}/ holds one class ({label}) and {test}/ others too, which is anomaly detection, not "
+                "classification; accepted: at least two classes in {train}/, or {test}/ as the data: --data {path}"
             )
+            label, root = next(iter(inside[train])), tree.root / at
+            path = (root / test).as_posix()
+            raise DataError(message.format(root=root, train=train, test=test, label=label, path=path))
 
 
 def _without_train(
-    tree: Tree,
-    at: str,
-    found: Mapping[str, str],
-    others: Sequence[str],
-    inside: Mapping[str, set[str]],
-    exact: Mapping[str, str],
+    tree: Tree, at: str, found: Mapping[str, str], inside: Mapping[str, set[str]], exact: Mapping[str, str]
 ) -> dict[str, str]:
     """No part, or a refusal: sets without class folders, or without one to learn from, are no classes either."""
-    trains = [name for name, part in found.items() if part == "train"]
-    holding = tree.holding(at)
-    if trains and others and set(holding) == set(found) and not any(inside[name] for name in others):
-        raise DataError(
-            _("{root}: found {parts} without class folders inside; {hint}").format(
-                root=tree.root / at, parts=few(list(found)), hint=labels_elsewhere(tree, at) or _(ACCEPTED)
-            )
-        )
+    others = [name for name, part in found.items() if part in ("val", "test")]
+    are_all = "train" in found.values() and set(tree.holding(at)) == set(found)
+    if are_all and others and not any(inside[name] for name in others):
+        message = _("{root}: found {parts} without class folders inside; {hint}")
+        hint = labels_elsewhere(tree, at) or _(ACCEPTED)
+        raise DataError(message.format(root=tree.root / at, parts=few(list(found)), hint=hint))
     if len(exact) > 1 and set.intersection(*(set(tree.folders(posixpath.join(at, name))) for name in exact)):
         raise DataError(_mixed(tree, at, exact, [name for name in tree.folders(at) if name not in exact]))
     return {}
@@ -119,17 +106,10 @@ def _mixed(tree: Tree, at: str, parts: Mapping[str, str | None], others: Sequenc
 
 
 def _one_for_each(tree: Tree, at: str, names: Sequence[str]) -> str:
-    return _("{root}: found {parts}; accepted: one folder for each of train, val, test").format(
-        root=tree.root / at, parts=", ".join(names)
-    )
+    text = _("{root}: found {parts}; accepted: one folder for each of train, val, test")
+    return text.format(root=tree.root / at, parts=", ".join(names))
 
 
 def unwrapped(tree: Tree, at: str, classes: set[str] | None = None) -> str:
     """The folder that holds a part's class folders: that of seg_train/seg_train/buildings is seg_train/seg_train."""
-    while True:
-        holding = tree.holding(at)
-        if len(holding) != 1 or tree.photos(at) or (classes and holding[0] in classes):
-            return at
-        if not tree.holding(posixpath.join(at, holding[0])):
-            return at
-        at = posixpath.join(at, holding[0])
+    return tree.inmost(at, lambda _outer, name: name not in (classes or ()))

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from math import floor
-from typing import TYPE_CHECKING
 
 from commongarden.data.dealing import deal
+from commongarden.data.listing import Candidate
 from commongarden.data.together import Alike as Alike
 from commongarden.data.together import Unit, joined, units, without_copies
 from commongarden.data.together import duplicates as duplicates
 from commongarden.errors import DataError
 from commongarden.i18n.language import N_, _, ngettext
-from commongarden.records import Manifest, Split
-
-if TYPE_CHECKING:
-    from commongarden.data.listing import Candidate
-    from commongarden.study import DataPlan, SplitPlan
+from commongarden.records import LeftOut, Manifest, Split
+from commongarden.study import DataPlan, SplitPlan
 
 PARTS = (N_("train"), N_("val"), N_("test"))
 
@@ -31,12 +28,11 @@ def of_run_seed(manifest: Manifest, plan: DataPlan, run_seed: int, alike: Alike 
     """
     declared = next((photo for photo in manifest.photos if photo.part), None)
     if plan.varies and declared is not None:
-        raise DataError(
-            _(
-                "{root}: declares parts ({path} is in {part}), so the split cannot vary with the seed or by folds; "
-                'accepted: vary without "split", and seeds in place of folds; or class folders, or a CSV without parts'
-            ).format(root=manifest.root, path=declared.path, part=declared.part)
+        message = _(
+            "{root}: declares parts ({path} is in {part}), so the split cannot vary with the seed or by folds; "
+            'accepted: vary without "split", and seeds in place of folds; or class folders, or a CSV without parts'
         )
+        raise DataError(message.format(root=manifest.root, path=declared.path, part=declared.part))
     if plan.folds:
         return fold(manifest, plan.split, plan.seed, run_seed, plan.folds, alike)
     seed = f"{plan.seed}+{run_seed}" if run_seed and plan.varies else plan.seed
@@ -60,9 +56,7 @@ def fold(manifest: Manifest, plan: SplitPlan, seed: int, number: int, n: int, al
     rest = [unit for i, members in enumerate(folds) if i != number for unit in members]
     rest.sort(key=lambda unit: unit.rank)
     parts = {"test": folds[number], **_divide(rest, ["train", "val"], plan)}
-    _check_parts(manifest, parts, len(found))
-    train, val, test = (_paths(parts[part]) for part in PARTS)
-    return Split(train, val, test, tuple(sorted(left_out, key=lambda out: out.path)))
+    return _checked(manifest, parts, len(found), left_out)
 
 
 def _dealt(found: Sequence[Unit], plan: SplitPlan, n: int) -> list[list[Unit]]:
@@ -78,12 +72,11 @@ def _dealt(found: Sequence[Unit], plan: SplitPlan, n: int) -> list[list[Unit]]:
     if plan.stratified:
         for label, counts in in_class.items():
             if 0 in counts:
-                raise DataError(
-                    _(
-                        "split: class {label!r} has too few different photos for {n} folds with one of them in each; "
-                        "accepted: fewer folds, or more photos of it"
-                    ).format(label=label, n=n)
+                message = _(
+                    "split: class {label!r} has too few different photos for {n} folds with one of them in each; "
+                    "accepted: fewer folds, or more photos of it"
                 )
+                raise DataError(message.format(label=label, n=n))
     return folds
 
 
@@ -122,30 +115,30 @@ def split(manifest: Manifest, plan: SplitPlan, seed: int | str, alike: Alike = (
         parts["train"] = joined(parts["train"], seed)
     names = ["train", *(part for part in ("val", "test") if part not in declared)]
     parts |= _divide(parts["train"], names, plan)
-    _check_parts(manifest, parts, len(found))
-    train, val, test = (_paths(parts[part]) for part in PARTS)
-    return Split(train, val, test, tuple(sorted(left_out, key=lambda out: out.path)))
+    return _checked(manifest, parts, len(found), left_out)
 
 
-def _check_parts(manifest: Manifest, parts: dict[str, list[Unit]], n_groups: int) -> None:
-    """No part is empty; and a class without a photo to learn from would be an answer that nothing teaches."""
+def _checked(manifest: Manifest, parts: dict[str, list[Unit]], n_groups: int, left_out: Iterable[LeftOut]) -> Split:
+    """The split of these parts. No part is empty; and a class without a photo to learn from would be an answer that
+    nothing teaches."""
     for part, members in parts.items():
         if not members:
-            raise DataError(
-                _(
-                    "{root}: no photo is left for the {part} part (found {n_photos} photos, {n_groups} of "
-                    "them different and without conflict)"
-                ).format(root=manifest.root, part=_(part), n_photos=len(manifest.photos), n_groups=n_groups)
+            message = _(
+                "{root}: no photo is left for the {part} part (found {n_photos} photos, {n_groups} of "
+                "them different and without conflict)"
             )
+            n_photos = len(manifest.photos)
+            raise DataError(message.format(root=manifest.root, part=_(part), n_photos=n_photos, n_groups=n_groups))
     present = {photo.label for group in parts["train"] for photo in group.photos}
     for label in manifest.classes:
         if label not in present:
-            raise DataError(
-                _(
-                    "{root}: no photo of class {label!r} is left to learn from, once copies and conflicting "
-                    "labels are taken out; add photos of it, or remove the class"
-                ).format(root=manifest.root, label=label)
+            message = _(
+                "{root}: no photo of class {label!r} is left to learn from, once copies and conflicting "
+                "labels are taken out; add photos of it, or remove the class"
             )
+            raise DataError(message.format(root=manifest.root, label=label))
+    train, val, test = (_paths(parts[part]) for part in PARTS)
+    return Split(train, val, test, tuple(sorted(left_out, key=lambda out: out.path)))
 
 
 def _divide(groups: Sequence[Unit], names: Sequence[str], plan: SplitPlan) -> dict[str, list[Unit]]:
@@ -161,17 +154,15 @@ def _divide(groups: Sequence[Unit], names: Sequence[str], plan: SplitPlan) -> di
         return dict(zip(names, _divide_whole(groups, wanted, plan.stratified, plan.multiple, where), strict=True))
     if plan.stratified:
         return _divide_by_class(groups, names, wanted, plan.multiple)
-    n = sum(group.size for group in groups)
+    n = _n_photos(groups)
     sizes = [floor(share * n) for share in wanted[:-1]]
     sizes[0] -= sizes[0] % plan.multiple
     if 0 in sizes or n == sum(sizes):
-        found = [*sizes, n - sum(sizes)]
-        raise DataError(
-            _(
-                "split: {n} photos give {found}; accepted: at least one photo in each. Add photos, or "
-                "change the shares."
-            ).format(n=n, found=", ".join(f"{name} {size}" for name, size in zip(names, found, strict=True)))
+        message = _(
+            "split: {n} photos give {found}; accepted: at least one photo in each. Add photos, or change the shares."
         )
+        given = zip(names, [*sizes, n - sum(sizes)], strict=True)
+        raise DataError(message.format(n=n, found=", ".join(f"{name} {size}" for name, size in given)))
     return dict(zip(names, _fill(groups, sizes), strict=True))
 
 
@@ -191,12 +182,8 @@ def too_few_groups(candidates: Iterable[Candidate], plan: SplitPlan, folds: int 
         of_class[one.label].add(f"group {one.group}" if one.group else f"path {one.path}")
     where = names[0] if folds else ", ".join(part for part in PARTS if part in names)
     n = len(set().union(*of_class.values()))
-    if n < len(names):
-        return _too_few_groups("", n, len(names), where)
-    for label in sorted(of_class) if plan.stratified else ():
-        if len(of_class[label]) < len(names):
-            return _too_few_groups(label, len(of_class[label]), len(names), where)
-    return ""
+    n_of_class = {label: len(units) for label, units in of_class.items()} if plan.stratified else {}
+    return _too_few(n, n_of_class, len(names), where)
 
 
 def _divide_whole(
@@ -209,13 +196,9 @@ def _divide_whole(
     for count in counts:
         n_units.update(count.keys())
         n_photos.update(count)
-    if len(found) < len(shares):
-        raise DataError(_too_few_groups("", len(found), len(shares), where))
-    for label in sorted(n_units):
-        if n_units[label] < len(shares):
-            raise DataError(_too_few_groups(label, n_units[label], len(shares), where))
-    sizes = {label: _largest_remainder(n_photos[label], shares) for label in sorted(n_photos)}
-    _round_train(sizes, shares[0], multiple)
+    if problem := _too_few(len(found), n_units, len(shares), where):
+        raise DataError(problem)
+    sizes = _sizes(n_photos, shares, multiple)
     wanted = [{label: sizes[label][place] for label in sizes} for place in range(len(shares))]
     parts: list[list[Unit]] = [[] for _share in shares]
     for unit, place in zip(found, deal(counts, [unit.rank for unit in found], wanted), strict=True):
@@ -223,13 +206,17 @@ def _divide_whole(
     return parts
 
 
-def _too_few_groups(label: str, n: int, least: int, where: str) -> str:
-    if not label:
+def _too_few(n: int, n_of_class: Mapping[str, int], least: int, where: str) -> str:
+    """Why so many groups, and so many of each class, cannot be divided; "" where they can."""
+    if n < least:
         return ngettext(
             "split: all photos belong to {n} group; accepted: at least {least} groups, one for each of {parts}",
             "split: all photos belong to {n} groups; accepted: at least {least} groups, one for each of {parts}",
             n,
         ).format(n=n, least=least, parts=where)
+    label, n = min(((label, n) for label, n in n_of_class.items() if n < least), default=("", least))
+    if n >= least:
+        return ""
     return ngettext(
         "split: the photos of class {label!r} belong to {n} group; a stratified split needs at least {least} groups "
         "of each class, one for each of {parts}. Add groups, or set stratified = false under [split] in a study file.",
@@ -247,14 +234,12 @@ def _divide_by_class(
         classes[group.label].append(group)
     for label, members in classes.items():
         if len(members) < len(names):
-            raise DataError(
-                _(
-                    "split: class {label!r} has {n} different photos; a stratified split needs at "
-                    "least {least} of each class, one for each of {names}. Add photos, or remove the class."
-                ).format(label=label, n=len(members), least=len(names), names=", ".join(names))
+            message = _(
+                "split: class {label!r} has {n} different photos; a stratified split needs at "
+                "least {least} of each class, one for each of {names}. Add photos, or remove the class."
             )
-    sizes = {label: _largest_remainder(_n_photos(classes[label]), shares) for label in sorted(classes)}
-    _round_train(sizes, shares[0], multiple)
+            raise DataError(message.format(label=label, n=len(members), least=len(names), names=", ".join(names)))
+    sizes = _sizes({label: _n_photos(members) for label, members in classes.items()}, shares, multiple)
     parts: dict[str, list[Unit]] = {name: [] for name in names}
     for label, counts in sizes.items():
         for name, members in zip(names, _fill(classes[label], counts[:-1]), strict=True):
@@ -275,21 +260,21 @@ def _largest_remainder(n: int, shares: Sequence[Fraction]) -> list[int]:
     return counts
 
 
-def _round_train(sizes: dict[str, list[int]], share: Fraction, multiple: int) -> None:
-    """Moves single photos from train to the last part, from the classes furthest above their share, until train
-    is a multiple."""
+def _sizes(n_photos: Mapping[str, int], shares: Sequence[Fraction], multiple: int) -> dict[str, list[int]]:
+    """Photos of each class by part. Single ones are moved from train to the last part, from the classes furthest above
+    their share, until train is a multiple."""
+    sizes = {label: _largest_remainder(n_photos[label], shares) for label in sorted(n_photos)}
     for _photo in range(sum(counts[0] for counts in sizes.values()) % multiple):
         movable = [label for label, counts in sizes.items() if counts[0] > 1]
         if not movable:
-            raise DataError(
-                _(
-                    "split.multiple: found {multiple}; the classes have too few photos to round the train "
-                    "part down to it"
-                ).format(multiple=multiple)
+            message = _(
+                "split.multiple: found {multiple}; the classes have too few photos to round the train part down to it"
             )
-        label = max(movable, key=lambda label: sizes[label][0] - share * sum(sizes[label]))
+            raise DataError(message.format(multiple=multiple))
+        label = max(movable, key=lambda label: sizes[label][0] - shares[0] * sum(sizes[label]))
         sizes[label][0] -= 1
         sizes[label][-1] += 1
+    return sizes
 
 
 def _fill(groups: Sequence[Unit], sizes: Sequence[int]) -> list[list[Unit]]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence, Set
+import re
+from collections.abc import Callable, Iterator, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,10 +65,8 @@ class Table:
     def said(self) -> Coded:
         """How it is read, in one sentence, as a record."""
         found = self.columns
-        said = SAID[bool(found.part), bool(found.group)]
-        return said.format(
-            file=self.file.name, path=found.path, label=found.label, column=found.part, group=found.group
-        )
+        said, file = SAID[bool(found.part), bool(found.group)], self.file.name
+        return said.format(file=file, path=found.path, label=found.label, column=found.part, group=found.group)
 
     def rows(self) -> Iterator[Row]:
         """Every row that is not empty. Raises DataError naming the line."""
@@ -85,25 +85,16 @@ class Table:
 
     def _row(self, where: str, line: int, wanted: Sequence[str], cells: Sequence[str]) -> Row:
         if len(cells) != len(wanted):
-            raise DataError(
-                _("{where}: found {n} cells, accepted: {wanted}, as in the header").format(
-                    where=where, n=len(cells), wanted=len(wanted)
-                )
-            )
+            message = _("{where}: found {n} cells, accepted: {wanted}, as in the header")
+            raise DataError(message.format(where=where, n=len(cells), wanted=len(wanted)))
         found = dict(zip(wanted, (cell.strip() for cell in cells), strict=True))
         if not found["path"] or not found["label"]:
-            raise DataError(
-                _("{where}: found {row!r}; accepted: a path and a label in every line").format(
-                    where=where, row=self.separator.join(cells)
-                )
-            )
+            message = _("{where}: found {row!r}; accepted: a path and a label in every line")
+            raise DataError(message.format(where=where, row=self.separator.join(cells)))
         for key in ("label", "group"):
             if NOT_IN_NAMES.search(found.get(key, "")):
-                raise DataError(
-                    _("{where}: found the label {label!r}; accepted: a label without control characters").format(
-                        where=where, label=found[key]
-                    )
-                )
+                message = _("{where}: found the label {label!r}; accepted: a label without control characters")
+                raise DataError(message.format(where=where, label=found[key]))
         part = found.get("part", "").lower()
         if part and part not in PART_WORDS:
             raise DataError(unknown("split", found["part"], PART_NAMES, where=where))
@@ -128,24 +119,12 @@ def read(file: Path, is_grouped: bool = False, earlier: Set[str] = frozenset()) 
         columns = None
         if columns_of.are_named(header):
             values = _values(header, text, separator)
-            columns = columns_of.chosen(file, values, _without_groups(header) if is_grouped else header, earlier)
+            names = [name for name in header if not (is_grouped and plain(name) in columns_of.GROUPS)]
+            columns = columns_of.chosen(file, values, names, earlier)
         if columns is not None:
             return Table(file, text, separator, header, columns, encoding, skipped)
         best = header if len(header) > len(best) else best
     raise DataError(_no_columns(file, best, text))
-
-
-def holds_photos(file: Path) -> bool:
-    """Whether a CSV file can be read as a list of photos with their classes."""
-    try:
-        read(file)
-    except DataError:
-        return False
-    return True
-
-
-def _without_groups(header: Sequence[str]) -> list[str]:
-    return [name for name in header if plain(name) not in columns_of.GROUPS]
 
 
 def _values(header: Sequence[str], text: str, separator: str) -> dict[str, list[str]]:
@@ -158,14 +137,12 @@ def _values(header: Sequence[str], text: str, separator: str) -> dict[str, list[
     known = {place for place, _cells in places if plain(header[place]) in columns_of.KNOWN}
     reader = _reader(text, separator)
     next(reader, [])
-    try:
+    with suppress(csv.Error):  # it is reported where the rows are read
         for cells in reader:
             if len(cells) == len(header):
                 for place, cells_of in places:
                     if place in known or len(cells_of) < SAMPLE:
                         cells_of.append(cells[place].strip())
-    except csv.Error:
-        pass  # reported where the rows are read
     return found
 
 
@@ -176,38 +153,32 @@ def _text(file: Path) -> tuple[str, Coded]:
     except OSError as error:
         raise DataError(_("{file}: cannot be read: {reason}").format(file=file, reason=error.strerror)) from None
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        try:
+        with suppress(UnicodeDecodeError):
             return data.decode("utf-16"), verbatim("UTF-16")
-        except UnicodeDecodeError:
-            pass
     for place, name in ((1, "utf-16-le"), (0, "utf-16-be")):  # Latin letters have a zero byte each
         if len(data) > 3 and len(data) % 2 == 0 and not any(data[place:64:2]):
             return data.decode(name, "replace"), N_("UTF-16 (no byte order mark)")
     try:
         return data.decode("utf-8-sig"), NOTHING
     except UnicodeDecodeError as error:
-        raise DataError(
-            _(
-                "{file}: not UTF-8 text (byte {place}){looks}; save it as CSV in UTF-8 (in Excel: Save As, CSV UTF-8), "
-                "since class names would be read wrongly"
-            ).format(file=file, place=error.start, looks=_looks_like(data))
-        ) from None
+        message = _(
+            "{file}: not UTF-8 text (byte {place}){looks}; save it as CSV in UTF-8 (in Excel: Save As, CSV UTF-8), "
+            "since class names would be read wrongly"
+        )
+        raise DataError(message.format(file=file, place=error.start, looks=_looks_like(data))) from None
 
 
 def _looks_like(data: bytes) -> str:
     """Which encoding text is in that is no UTF-8, as far as its letters tell."""
-    try:
-        foreign = [letter for letter in data.decode("cp949") if ord(letter) > 127]
-        if foreign and all("가" <= letter <= "힣" or "一" <= letter <= "鿿" for letter in foreign):
-            return _(", it looks like {encoding}").format(encoding="CP949 (EUC-KR)")
-    except UnicodeDecodeError:
-        pass
-    try:
-        foreign = [letter for letter in data.decode("cp1252") if ord(letter) > 127]
-    except UnicodeDecodeError:
-        return ""
-    if foreign and all(letter.isalpha() for letter in foreign):
-        return _(", it looks like {encoding}").format(encoding="Windows-1252 (Latin-1)")
+    encodings: tuple[tuple[str, str, Callable[[str], object]], ...] = (
+        ("cp949", "CP949 (EUC-KR)", re.compile("[가-힣一-鿿]").fullmatch),
+        ("cp1252", "Windows-1252 (Latin-1)", str.isalpha),
+    )
+    for codec, name, is_letter in encodings:
+        with suppress(UnicodeDecodeError):
+            foreign = [letter for letter in data.decode(codec) if ord(letter) > 127]
+            if foreign and all(map(is_letter, foreign)):
+                return _(", it looks like {encoding}").format(encoding=name)
     return ""
 
 
@@ -222,25 +193,22 @@ def _header(file: Path, text: str, separator: str) -> tuple[str, ...]:
         raise DataError(_("{file}: not a CSV file: {reason}").format(file=file, reason=error)) from None
 
 
-def _no_columns(file: Path, header: Sequence[str], text: str) -> str:
-    found = _("{file}: line 1: found the header {header!r}; accepted: path,label or path,label,split").format(
-        file=file, header=",".join(header)
-    )
+def _no_columns(file: Path, header: Sequence[str], content: str) -> str:
+    text = _("{file}: line 1: found the header {header!r}; accepted: path,label or path,label,split")
+    found = text.format(file=file, header=",".join(header))
     if any(is_named_so(cell) for cell in header):
         return found + _("; this line names a photo already: put path,label above it")
     names = {plain(name) for name in header}
     if names & {"path", *PATHS} and len(header) > 2:
-        separator = next((separator for separator in SEPARATORS if len(_header(file, text, separator)) > 1), ",")
-        sample = _values(_header(file, text, separator), text, separator)
+        separator = next((separator for separator in SEPARATORS if len(_header(file, content, separator)) > 1), ",")
+        sample = _values(_header(file, content, separator), content, separator)
         flags = [name for name in header if sample.get(name) and set(sample[name]) <= {"0", "1", "0.0", "1.0"}]
         if len(flags) > 1:
             return found + _(
                 "; the columns {names} hold 0 or 1, one for each class: accepted is one column of classes"
             ).format(names=", ".join(flags[:6]))
+    paths, labels = ("filename", "file", "image", "image_path", "id"), ("class", "category", "target")
     return found + _(
         " in any order, separated by commas, semicolons, tabs or vertical bars; also {paths} for path and {labels} for "
         "label"
-    ).format(
-        paths=", ".join(("filename", "file", "image", "image_path", "id")),
-        labels=", ".join(("class", "category", "target")),
-    )
+    ).format(paths=", ".join(paths), labels=", ".join(labels))

@@ -6,14 +6,11 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import N_
 from commongarden.records import LeftOut, Photo
-
-if TYPE_CHECKING:
-    from commongarden.study import SplitPlan
+from commongarden.study import SplitPlan
 
 Alike = Iterable[Collection[str]]
 
@@ -98,9 +95,8 @@ def _unit(photos: Iterable[Photo], seed: int | str) -> Unit:
 
 def _conflict(photo: Photo, group: Sequence[Photo]) -> Coded:
     others = [f"{other.label} ({other.path})" for other in group if other.label != photo.label]
-    return N_("conflicting labels: labelled {label} here, the same photo is labelled {others}").format(
-        label=photo.label, others=", ".join(others)
-    )
+    text = N_("conflicting labels: labelled {label} here, the same photo is labelled {others}")
+    return text.format(label=photo.label, others=", ".join(others))
 
 
 def without_copies(unit: Unit) -> tuple[Unit, list[LeftOut]]:
@@ -115,9 +111,7 @@ def _copied(photo: Photo, kept: Sequence[Photo], declared: str) -> Coded:
     part = N_(declared)  # a word of ours, which has its translation
     for other in kept:
         if other.sha256 == photo.sha256:
-            return N_("the same photo is in the {part} part ({path}), where it stays").format(
-                part=part, path=other.path
-            )
-    return N_("nearly the same photo is in the {part} part ({path}), where it stays").format(
-        part=part, path=kept[0].path
-    )
+            text = N_("the same photo is in the {part} part ({path}), where it stays")
+            return text.format(part=part, path=other.path)
+    text = N_("nearly the same photo is in the {part} part ({path}), where it stays")
+    return text.format(part=part, path=kept[0].path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from commongarden.data import image
@@ -55,11 +55,8 @@ class Tree:
                 self._listed[at] = self._scanned(at)
             except OSError as error:
                 if not at:
-                    raise DataError(
-                        _("{folder}: the folder cannot be read: {reason}").format(
-                            folder=self.root, reason=error.strerror
-                        )
-                    ) from None
+                    message = _("{folder}: the folder cannot be read: {reason}")
+                    raise DataError(message.format(folder=self.root, reason=error.strerror)) from None
                 self._listed[at] = [], []
                 self.denied[at] = error.strerror or str(error)
         return self._listed[at]
@@ -94,6 +91,17 @@ class Tree:
     def holding(self, at: str) -> list[str]:
         """Names of the folders in a folder that hold photos at any depth."""
         return [name for name in self.folders(at) if self.holds_photos(posixpath.join(at, name))]
+
+    def inmost(self, at: str, may_enter: Callable[[str, str], bool]) -> str:
+        """The folder below a chain of folders that hold one folder and no photos, as far as it may be entered."""
+        while True:
+            holding = self.holding(at)
+            if len(holding) != 1 or self.photos(at) or not may_enter(at, holding[0]):
+                return at
+            inside = posixpath.join(at, holding[0])
+            if not self.holding(inside):
+                return at
+            at = inside
 
     def walk(self, at: str, seen: set[tuple[int, int]]) -> Iterator[str]:
         """Files at any depth. Each folder is entered once, so links that lead back end the walk."""

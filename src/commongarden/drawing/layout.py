@@ -259,19 +259,19 @@ class _Layout:
                 self.picture.frames.append(Rect(x - extent.left, y, extent.left + extent.right, extent.h, style))
                 at = y + 15.0
                 if part.title:
-                    self._text(x - extent.left + PAD, at, part.title, SMALL, "title", "start")
+                    self._write(Text(x - extent.left + PAD, at, part.title, SMALL, "title", "start"))
                 if part.times > 1:
-                    self._text(x + extent.right - PAD, at, f"×{part.times}", TEXT, "count", "end")
+                    self._write(Text(x + extent.right - PAD, at, f"×{part.times}", TEXT, "count", "end"))
                 self.nesting += 1
                 self.place_row(part.body, x, y + FRAME_TOP, framed=True)
                 self.nesting -= 1
 
     def _box(self, box: Box, extent: Extent, x: float, y: float) -> None:
         self.picture.rects.append(Rect(x - extent.left, y, extent.left + extent.right, extent.h, box.style))
-        middle = y + extent.h / 2
-        self._text(x, middle - (8.0 if box.small else 0.0), box.text, TEXT if box.style != "small" else SMALL, "name")
+        middle, size = y + extent.h / 2, TEXT if box.style != "small" else SMALL
+        self._write(Text(x, middle - (8.0 if box.small else 0.0), box.text, size, "name"))
         if box.small:
-            self._text(x, middle + 10.0, box.small, SMALL, "soft")
+            self._write(Text(x, middle + 10.0, box.small, SMALL, "soft"))
 
     def _place_fork(self, fork: Fork, x: float, y: float, open_end: bool) -> None:
         axes, extents, *_ = self._axes(fork)
@@ -293,7 +293,7 @@ class _Layout:
             half = width("concatenate", SMALL) / 2 + PAD
             left, right = min(-half, exits[0] - 18.0), max(half, exits[-1] + 18.0)
             self.picture.rects.append(Rect(x + left, bar, right - left, BAR, "joint"))
-            self._text(x + (left + right) / 2, bar + BAR / 2, "concatenate", SMALL, "soft")
+            self._write(Text(x + (left + right) / 2, bar + BAR / 2, "concatenate", SMALL, "soft"))
 
     def _place_sum(self, part: Sum, extent: Extent, x: float, y: float) -> None:
         body = self.row(part.body)
@@ -320,18 +320,10 @@ class _Layout:
         self.picture.lines.append(Line(points, head, radius, "shortcut"))
 
     def _note(self, x: float, y: float, text: str) -> None:
-        self._text(x + NOTE, y, text, SMALL, "shape", "start")
+        self._write(Text(x + NOTE, y, text, SMALL, "shape", "start"))
 
-    def _text(
-        self,
-        x: float,
-        y: float,
-        text: str,
-        size: float,
-        style: str,
-        anchor: Anchor = "middle",
-    ) -> None:
-        self.picture.texts.append(Text(x, y, text, size, style, anchor))
+    def _write(self, text: Text) -> None:
+        self.picture.texts.append(text)
 
 
 def _note(part: Sum, shortcut: Row) -> str:

@@ -9,34 +9,20 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from commongarden.arch import (
-    Activation,
-    AdaptiveAvgPool,
-    Add,
-    AvgPool,
-    BatchNorm,
-    Conv,
-    Dense,
-    Dropout,
-    MaxPool,
-    Node,
-    Noise,
-    Parallel,
-    Repeat,
-    Serial,
-    Shape,
-    children,
-    label,
-    output_shape,
-)
+from commongarden import arch
+from commongarden.arch import Node, Shape, children, label, output_shape
 
 Style = Literal["conv", "pool", "dense", "small", "group", "end"]
 Named = tuple[str, Node]
 ACTIVATIONS = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "elu": "ELU", "gelu": "GELU", "silu": "SiLU"}
+COUNTED: dict[type[Node], str] = {
+    arch.Conv: "conv", arch.Dense: "dense", arch.MaxPool: "pool", arch.AvgPool: "pool", arch.AdaptiveAvgPool: "pool",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -94,12 +80,12 @@ Part = Box | Fork | Sum | Frame
 
 def parts_of(network: Node, input: Shape, depth: int | None = None) -> Row:
     """What is drawn of a network. depth: how many levels of blocks are looked into; None for all."""
-    if isinstance(network, Serial):
+    if isinstance(network, arch.Serial):
         network = dataclasses.replace(network, name="")
-    elif isinstance(network, Repeat):
-        network = Serial((network,))
+    elif isinstance(network, arch.Repeat):
+        network = arch.Serial((network,))
     level = 1000 if depth is None else depth
-    if isinstance(network, Serial):
+    if isinstance(network, arch.Serial):
         return _row(network, input, level)
     (part,) = _inside(network, input, level)
     return Row((part,), input, part.output)
@@ -118,16 +104,16 @@ def _row(node: Node, shape: Shape, level: int) -> Row:
 
 def _flat(node: Node) -> list[Named]:
     """The layers and blocks in a row: unnamed serials laid flat, repeats written out."""
-    if not isinstance(node, Serial | Repeat):
+    if not isinstance(node, arch.Serial | arch.Repeat):
         return [("", node)]
-    layers = node.layers if isinstance(node, Serial) else (node,)
-    copied = [isinstance(layer, Repeat) for layer in layers for _ in range(getattr(layer, "times", 1))]
+    layers = node.layers if isinstance(node, arch.Serial) else (node,)
+    copied = [isinstance(layer, arch.Repeat) for layer in layers for _ in range(getattr(layer, "times", 1))]
     row: list[Named] = []
     for (name, child), is_copy in zip(children(node), copied, strict=True):
         if is_copy:  # also one layer by itself is a block, so that it is drawn once with its count
-            row.append((name, child if children(child) else Serial((child,))))
+            row.append((name, child if children(child) else arch.Serial((child,))))
         else:
-            row += _flat(child) if isinstance(child, Serial) and not child.name else [(name, child)]
+            row += _flat(child) if isinstance(child, arch.Serial) and not child.name else [(name, child)]
     return row
 
 
@@ -137,13 +123,15 @@ def _units(row: list[Named]) -> list[list[Named]]:
     Behind it, unless the row begins with one of those: then it is pre-activation, and they belong to the layer that
     follows (He et al. 2016).
     """
-    first = next((i for i, (_, node) in enumerate(row) if isinstance(node, Conv | Dense)), None)
-    before = first is not None and first > 0 and all(isinstance(n, BatchNorm | Activation) for _, n in row[:first])
+    first = next((i for i, (_, node) in enumerate(row) if isinstance(node, arch.Conv | arch.Dense)), None)
+    before = (
+        first is not None and first > 0 and all(isinstance(n, arch.BatchNorm | arch.Activation) for _, n in row[:first])
+    )
     units: list[list[Named]] = []
     waiting: list[Named] = []
     for named in row:
         node = named[1]
-        if isinstance(node, BatchNorm | Activation):
+        if isinstance(node, arch.BatchNorm | arch.Activation):
             if before:
                 waiting.append(named)
             elif units and _linear(units[-1]) and not any(isinstance(n, type(node)) for _, n in units[-1]):
@@ -151,7 +139,7 @@ def _units(row: list[Named]) -> list[list[Named]]:
             else:
                 units.append([named])
             continue
-        if isinstance(node, Conv | Dense) and len({type(n) for _, n in waiting}) == len(waiting):
+        if isinstance(node, arch.Conv | arch.Dense) and len({type(n) for _, n in waiting}) == len(waiting):
             units.append([*waiting, named])
         else:
             units += [[one] for one in waiting] + [[named]]
@@ -160,7 +148,7 @@ def _units(row: list[Named]) -> list[list[Named]]:
 
 
 def _linear(unit: list[Named]) -> bool:
-    return any(isinstance(node, Conv | Dense) for _, node in unit)
+    return any(isinstance(node, arch.Conv | arch.Dense) for _, node in unit)
 
 
 def _once(parts: Sequence[Part]) -> list[Part]:
@@ -205,10 +193,14 @@ def _together(titles: list[str]) -> str:
 def _block(name: str, node: Node, shape: Shape, level: int) -> Part:
     title = getattr(node, "name", "") or (name if re.search(r" \d+$", name) else "")
     output = output_shape(node, shape)
-    if not isinstance(node, Serial | Repeat | Parallel | Add):  # a kind that drawings do not know is one box
+    if not isinstance(
+        node, arch.Serial | arch.Repeat | arch.Parallel | arch.Add
+    ):  # a kind that drawings do not know is one box
         return Box(label(node), _contents(node), "group", shape, output)
     if level <= 0:
-        return Box(title or ("sum" if isinstance(node, Add) else "module"), _contents(node), "group", shape, output)
+        return Box(
+            title or ("sum" if isinstance(node, arch.Add) else "module"), _contents(node), "group", shape, output
+        )
     inside = _inside(node, shape, level - 1)
     if not title:
         if len(inside) == 1:
@@ -221,9 +213,9 @@ def _block(name: str, node: Node, shape: Shape, level: int) -> Part:
 def _inside(node: Node, shape: Shape, level: int) -> list[Part]:
     output = output_shape(node, shape)
     match node:
-        case Parallel(branches=branches):
+        case arch.Parallel(branches=branches):
             return [Fork(tuple(_row(branch, shape, level) for branch in map(_bare, branches)), shape, output)]
-        case Add(branches=(body, *others), input=with_input):
+        case arch.Add(branches=(body, *others), input=with_input):
             shortcuts = [_row(_bare(other), shape, level) for other in others]
             if with_input:
                 shortcuts.append(Row((), shape, shape))
@@ -231,60 +223,48 @@ def _inside(node: Node, shape: Shape, level: int) -> list[Part]:
         case _:
             blocks = [child for _, child in _flat(node) if children(child)]
             # a block that holds one sum or fork, and at most layers beside it, is one level, not two
-            alone = len(blocks) == 1 and isinstance(blocks[0], Add | Parallel) and not blocks[0].name
+            alone = len(blocks) == 1 and isinstance(blocks[0], arch.Add | arch.Parallel) and not blocks[0].name
             return list(_row(node, shape, level + alone).parts)
 
 
 def _bare(branch: Node) -> Node:
     """A branch without its name: where it stands says what it is."""
-    return dataclasses.replace(branch, name="") if isinstance(branch, Serial) else branch
+    return dataclasses.replace(branch, name="") if isinstance(branch, arch.Serial) else branch
 
 
 def _contents(node: Node) -> str:
-    counts: dict[str, int] = {}
-    for leaf in _leaves(node):
-        kind = {Conv: "conv", Dense: "dense"}.get(type(leaf), "")
-        kind = kind or ("pool" if isinstance(leaf, MaxPool | AvgPool | AdaptiveAvgPool) else "")
-        if kind:
-            counts[kind] = counts.get(kind, 0) + 1
+    counts = Counter(COUNTED[type(leaf)] for leaf in leaves(node) if type(leaf) in COUNTED)
     return ", ".join(f"{n} {kind}{'s' if n > 1 and kind != 'dense' else ''}" for kind, n in counts.items())
 
 
-def _leaves(node: Node) -> Iterator[Node]:
+def leaves(node: Node) -> Iterator[Node]:
+    """The layers of a network, in their order."""
     parts = children(node)
     if not parts:
         yield node
     for _, child in parts:
-        yield from _leaves(child)
+        yield from leaves(child)
 
 
 def _leaf_box(unit: list[Named], shape: Shape) -> Box | None:
     nodes = [node for _, node in unit]
-    linear = next((node for node in nodes if isinstance(node, Conv | Dense)), nodes[0])
-    if isinstance(linear, Serial):  # an empty one passes its input on
+    linear = next((node for node in nodes if isinstance(node, arch.Conv | arch.Dense)), nodes[0])
+    if isinstance(linear, arch.Serial):  # an empty one passes its input on
         return None
     text, style = _text(linear, shape)
     small = " → ".join(_letter(node) for node in nodes) if len(nodes) > 1 else ""
-    return Box(text, small, style, shape, output_shape(Serial(tuple(nodes)), shape))
+    return Box(text, small, style, shape, output_shape(arch.Serial(tuple(nodes)), shape))
 
 
 def _letter(node: Node) -> str:
-    match node:
-        case Conv():
-            return "conv"
-        case Dense():
-            return "dense"
-        case BatchNorm():
-            return "BN"
-        case Activation(kind=kind):
-            return ACTIVATIONS.get(kind, kind)
-        case _:
-            return type(node).__name__
+    if isinstance(node, arch.Activation):
+        return ACTIVATIONS.get(node.kind, node.kind)
+    return "BN" if isinstance(node, arch.BatchNorm) else COUNTED.get(type(node), type(node).__name__)
 
 
 def _text(node: Node, shape: Shape) -> tuple[str, Style]:
     match node:
-        case Conv(kernel=kernel, channels=channels):
+        case arch.Conv(kernel=kernel, channels=channels):
             notes = [f"{kernel[0]}×{kernel[1]} conv", f"{channels}"]
             notes += _stride(node.stride)
             if node.groups > 1:
@@ -294,21 +274,21 @@ def _text(node: Node, shape: Shape) -> tuple[str, Style]:
             if node.padding == "valid" and kernel != (1, 1):
                 notes.append("valid")
             return ", ".join(notes), "conv"
-        case Dense(features=features):
+        case arch.Dense(features=features):
             return f"dense, {features:,}", "dense"
-        case MaxPool(kernel=kernel, stride=stride):
+        case arch.MaxPool(kernel=kernel, stride=stride):
             return ", ".join([f"{kernel[0]}×{kernel[1]} max pool", *_stride(stride)]), "pool"
-        case AvgPool(kernel=kernel, stride=stride):
+        case arch.AvgPool(kernel=kernel, stride=stride):
             return ", ".join([f"{kernel[0]}×{kernel[1]} avg pool", *_stride(stride)]), "pool"
-        case AdaptiveAvgPool(size=size):
+        case arch.AdaptiveAvgPool(size=size):
             return ("global avg pool" if size == (1, 1) else f"avg pool to {size[0]}×{size[1]}"), "pool"
-        case BatchNorm():
+        case arch.BatchNorm():
             return "batch norm", "small"
-        case Activation(kind=kind):
+        case arch.Activation(kind=kind):
             return ACTIVATIONS.get(kind, kind), "small"
-        case Dropout(rate=rate):
+        case arch.Dropout(rate=rate):
             return f"dropout {rate:g}", "small"
-        case Noise(std=std):
+        case arch.Noise(std=std):
             return f"noise {std:g}", "small"
         case _:
             return type(node).__name__, "small"

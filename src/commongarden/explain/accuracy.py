@@ -7,7 +7,6 @@ both says what may keep one of them back.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,13 +14,14 @@ from typing import Literal, get_args
 
 from commongarden import arch
 from commongarden.explain.sentences import figure, hundredths, said
-from commongarden.explain.training import branches, observations
+from commongarden.explain.training import branches, is_within, observations
 from commongarden.i18n.language import N_, recorded
 from commongarden.records import Estimate
 from commongarden.records.findings import Audit, Finding, Probe
 from commongarden.records.observation import Observation
 from commongarden.records.reason import Reason
 from commongarden.stats import METRICS, ContrastResult, Sample, mean_difference, mean_interval
+from commongarden.stats.part_contributions import turned
 from commongarden.store import Store
 
 HE = math.sqrt(2)  # root mean square of weights times the root of their fan-in, He et al. 2015
@@ -38,6 +38,7 @@ AccuracyKind = Literal[
     "overfits", "still improving", "fits less", "commonest class",
 ]  # fmt: skip
 RANK: tuple[str, ...] = get_args(AccuracyKind)  # causes before consequences
+Sizes = Mapping[str, float]  # of first weights, by the layer's path
 STILL = ("dead units", "constant output", "zero gradient", "cut gradient")  # of an audit: nothing passes
 SCALE = ("small weights", "large weights", "saturated logits", "faint output")
 
@@ -99,7 +100,7 @@ def accuracy_reasons(names: tuple[str, str], probes: tuple[Probe, Probe]) -> tup
         gone = [reason.path for reason in found if reason.arm == arm]
         sentences = ("wrong_initialization", "all_weights")
         scales = _first_weights(arm, against, one.weights, two.weights, WEIGHTS_APART, sentences)
-        found += [reason for reason in scales if not any(_within(reason.path, path) for path in gone)]
+        found += [reason for reason in scales if not any(is_within(reason.path, path) for path in gone)]
         found += _lagging(arm, one, two)
         found += _of_audit(arm, against, one.audit, two.audit, gone)
     return tuple(_ranked(found))
@@ -147,7 +148,7 @@ def accuracy_difference(store: Store, one: str, two: str, planned: Sequence[Cont
     """
     contrast = planned_contrast(planned, one, two)
     if contrast is not None and contrast.adjusted is not None:
-        return contrast.adjusted if contrast.arm == one else _turned(contrast.adjusted)
+        return contrast.adjusted if contrast.arm == one else turned(contrast.adjusted)
     seeds = [
         seed
         for seed in store.study().seeds
@@ -170,40 +171,27 @@ def planned_contrast(planned: Sequence[ContrastResult], one: str, two: str) -> C
     return None
 
 
-def _turned(value: Estimate) -> Estimate:
-    low, high = (None if end is None else -end for end in (value.high, value.low))
-    return dataclasses.replace(value, value=-value.value, low=low, high=high)
-
-
 def _reason(kind: str, arm: str, path: str, sentence: str, effect: Estimate | None = None, **values: str) -> Reason:
     shown = path or arm
     return Reason("accuracy", kind, arm, path, effect, SENTENCES[sentence].format(arm=arm, path=shown, **values))
 
 
 def _of_observation(found: Observation) -> Reason:
-    kind, effect = found.kind, None
+    kind, effect = str(found.kind), None
     if kind == "lagging validation":
         value = found.value
         low, high = (None if end is None else 100 * end for end in (value.low, value.high))
-        effect = Estimate(100 * value.value, low, high, value.n, value.method)
-    named = "lagging norm" if kind == "lagging validation" else kind
+        kind, effect = "lagging norm", Estimate(100 * value.value, low, high, value.n, value.method)
     with recorded():
-        sentence = said(found)
-    return _reason(
-        named, found.arm, found.path, "observation_at" if found.path else "observation", effect, said=sentence
-    )
+        shown = said(found)
+    return _reason(kind, found.arm, found.path, "observation_at" if found.path else "observation", effect, said=shown)
 
 
 def _dead(arm: str, one: Probe, two: Probe) -> Iterator[Reason]:
     """A dead layer on the way of all photos is the cause of every branch that looks dead for it."""
-    theirs = {(found.kind, found.path) for found in two.audit.findings if found.kind in STILL}
-    still = [
-        found
-        for found in one.audit.findings
-        if found.kind in STILL and found.value >= _whole(found) and (found.kind, found.path) not in theirs
-    ]
+    still = [found for found in _alone(one.audit, two.audit) if found.kind in STILL and found.value >= _whole(found)]
     dead = [path for path in one.dead if path not in two.dead]
-    trunk = [found for found in still if not any(_within(found.path, path) for path in one.dead)]
+    trunk = [found for found in still if not any(is_within(found.path, path) for path in one.dead)]
     if trunk:
         yield _reason("dead layer", arm, trunk[0].path, "dead_layer")
     else:
@@ -217,12 +205,7 @@ def _whole(found: Finding) -> float:
 
 
 def _first_weights(
-    arm: str,
-    against: str,
-    mine: Mapping[str, float],
-    theirs: Mapping[str, float],
-    apart: float,
-    sentences: tuple[str, str],
+    arm: str, against: str, mine: Sizes, theirs: Sizes, apart: float, sentences: tuple[str, str]
 ) -> Iterator[Reason]:
     """Layers at the same place whose weights differ in size, told of the arm that is farther from He's."""
     shared = [path for path in mine if path in theirs]
@@ -264,14 +247,18 @@ def _lagging(arm: str, one: Probe, two: Probe) -> Iterator[Reason]:
         )  # fmt: skip
 
 
+def _alone(one: Audit, two: Audit, gone: Sequence[str] = ()) -> list[Finding]:
+    """The findings of one network that the other has not. gone: what is dead, inside of which nothing more is told."""
+    theirs = {(found.kind, found.path) for found in two.findings}
+    own = [found for found in one.findings if (found.kind, found.path) not in theirs]
+    return [found for found in own if not any(is_within(found.path, path) for path in gone)]
+
+
 def _of_audit(arm: str, against: str, one: Audit, two: Audit, gone: Sequence[str]) -> Iterator[Reason]:
     """Other findings of one network alone. Sizes of weights have been told where both have the layer."""
-    theirs = {(found.kind, found.path) for found in two.findings}
     also = {found.kind for found in two.findings}
     in_both = {scale.path for scale in one.scales} & {scale.path for scale in two.scales}
-    for found in one.findings:
-        if (found.kind, found.path) in theirs or any(_within(found.path, path) for path in gone):
-            continue
+    for found in _alone(one, two, gone):
         if found.kind in ("lagging statistics", *STILL) or (found.kind in SCALE and found.path in in_both):
             continue
         if found.kind in SCALE:
@@ -287,12 +274,9 @@ def _of_audit(arm: str, against: str, one: Audit, two: Audit, gone: Sequence[str
 def _of_stored_audit(
     arm: str, against: str, one: Audit, two: Audit, inside: Sequence[str], gone: Sequence[str]
 ) -> Iterator[Reason]:
-    theirs = {(found.kind, found.path) for found in two.findings}
-    for found in one.findings:
-        if (found.kind, found.path) in theirs or any(_within(found.path, path) for path in gone):
-            continue
+    for found in _alone(one, two, gone):
         if found.kind in STILL and found.value >= _whole(found):
-            within = [path for path in inside if _within(found.path, path)]
+            within = [path for path in inside if is_within(found.path, path)]
             kind = "dead branch" if within else "dead layer"
             yield _reason(kind, arm, within[-1] if within else found.path, kind.replace(" ", "_"))
         if found.kind == "lagging statistics":
@@ -318,7 +302,3 @@ def _ranked(found: Iterable[Reason], difference: float = 0.0) -> list[Reason]:
         return not known, RANK.index(reason.kind) if reason.kind in RANK else len(RANK)
 
     return sorted(kept.values(), key=key)
-
-
-def _within(path: str, outer: str) -> bool:
-    return path == outer or path.startswith(f"{outer} / ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from commongarden.records import Epoch, Estimate, Run
@@ -29,16 +29,9 @@ class Trained:
     signals: Signals | None
 
 
-def over(
-    values: Sequence[float], least_spread: float = 0.0, bounds: tuple[float, float] = (-math.inf, math.inf)
-) -> Estimate:
-    return mean_interval(values, least_spread=least_spread, bounds=bounds)
-
-
-def surely_above(found: Estimate, bound: float, least: float = 0.0) -> bool:
-    """The mean above the bound; with three runs and more the interval above `least` as well, which two runs never
-    allow."""
-    return found.value >= bound and (found.n < 3 or found.low is None or found.low > least)
+def surely_above(found: Estimate, bound: float) -> bool:
+    """The mean above the bound; with three runs and more the interval above 0 as well, which two runs never allow."""
+    return found.value >= bound and (found.n < 3 or found.low is None or found.low > 0)
 
 
 # How runs ended
@@ -48,13 +41,9 @@ def of_histories(arm: str, done: Sequence[Trained]) -> Iterator[Observation]:
     epochs = [epoch for run in done for epoch in run.history]
     if not all(math.isfinite(epoch.train_loss) and math.isfinite(epoch.val_loss) for epoch in epochs):
         return  # "diverged" tells it
-    for look in (_unstable, _overfits, _improving):
-        if all(len(run.history) >= FEWEST_EPOCHS for run in done):
+    if all(len(run.history) >= FEWEST_EPOCHS for run in done):
+        for look in (_unstable, _overfits, _improving):
             yield from look(arm, done)
-
-
-def _by_run(done: Sequence[Trained], figure: Callable[[Trained], float]) -> list[float]:
-    return [figure(run) for run in done]
 
 
 def _unstable(arm: str, done: Sequence[Trained]) -> Iterator[Observation]:
@@ -67,7 +56,7 @@ def _unstable(arm: str, done: Sequence[Trained]) -> Iterator[Observation]:
         by_chance = math.sqrt(4 / math.pi * share * (1 - share) / max(run.run.n_val, 1))  # of two unlike draws
         return jumps - by_chance
 
-    value = over(_by_run(done, jump))
+    value = mean_interval(list(map(jump, done)))
     if surely_above(value, JUMP):
         tail = [epoch.val_accuracy for epoch in done[0].history[len(done[0].history) // 2 - 1 :]]
         yield Observation(
@@ -88,8 +77,8 @@ def _overfits(arm: str, done: Sequence[Trained]) -> Iterator[Observation]:
         anew = run.signals.reestimated.loss_anew if run.signals and run.signals.reestimated else math.inf
         return min(losses[-1], anew) / max(min(losses), 1e-12) - 1
 
-    value = over(_by_run(done, gap), rounding_spread(done[0].run.n_val))
-    risen = over(_by_run(done, rise))
+    value = mean_interval(list(map(gap, done)), least_spread=rounding_spread(done[0].run.n_val))
+    risen = mean_interval(list(map(rise, done)))
     if surely_above(value, GAP) and surely_above(risen, RISE):
         lowest = [1 + min(range(len(run.history)), key=lambda i: run.history[i].val_loss) for run in done]
         more = {
@@ -116,7 +105,7 @@ def _improving(arm: str, done: Sequence[Trained]) -> Iterator[Observation]:
         losses = [epoch.val_loss for epoch in run.history]
         return 1 - statistics.fmean(losses[-third:]) / statistics.fmean(losses[-2 * third : -third])
 
-    value, val = over(_by_run(done, fall)), over(_by_run(done, val_fall))
+    value, val = (mean_interval(list(map(figure, done))) for figure in (fall, val_fall))
     if surely_above(value, FALL) and surely_above(val, 0.0):
         more = {
             "before": statistics.fmean(run.history[-2].train_loss for run in done),

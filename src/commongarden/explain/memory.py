@@ -23,10 +23,6 @@ class Need:
     largest: int | None
     free: int
 
-    def bytes_for(self, batch: int) -> float:
-        """What a batch of this size needs."""
-        return self.fixed + self.each * batch
-
 
 def need(memory: Memory, free: int | None = None) -> Need:
     """The line through what was measured. free: bytes to be had, in place of those that were free when measured."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from commongarden.i18n.language import _, ngettext
@@ -32,12 +33,7 @@ class MachineNoise:
     @property
     def is_noisy(self) -> bool:
         """Whether any of these is more than a quiet machine shows."""
-        return any(
-            found is not None and abs(found) > bound
-            for found, bound in (
-                (self.load, LOAD), (self.taken, TAKEN), (self.spread, SPREAD), (self.drift, DRIFT), (self.clock, CLOCK)
-            )
-        )  # fmt: skip
+        return any(_causes(self))
 
 
 def noise(timing: Timing) -> MachineNoise:
@@ -62,59 +58,53 @@ def noise(timing: Timing) -> MachineNoise:
     )
 
 
-def told(timing: Timing) -> list[str]:
-    """Sentences: how the arms were timed, and what disturbed it."""
-    found = noise(timing)
-    n_steps = timing.repeats * timing.rounds
+def _timed(timing: Timing) -> Iterator[str]:
     pinned = (
         _("held to core {cores}").format(cores=", ".join(map(str, timing.pinned)))
         if timing.pinned
         else _("not held to a core, which this system cannot")
     )
-    said = [
-        _(
-            "Timed in turn, step by step: {n} steps of each arm in {repeats}, {threads}, {pinned}. "
-            "Every figure is a median with its 95 % interval."
-        ).format(
-            n=n_steps,
-            repeats=ngettext("{n} repeat", "{n} repeats", timing.repeats).format(n=timing.repeats),
-            threads=ngettext("{n} thread", "{n} threads", timing.threads).format(n=timing.threads),
-            pinned=pinned,
-        )
-    ]
-    if timing.processor_time:
-        said.append(
-            _("Times are processor time of the thread that works, which leaves out the turns of other programs.")
-        )
-    if not found.is_noisy:
-        said.append(
-            _("The machine was quiet: the same piece of work varied by {spread} % between its outer tenths.").format(
-                spread=_percent(found.spread)
-            )
-        )
-        return said
-    causes = []
-    if found.load is not None and found.load > LOAD:
-        causes.append(_("load average {load:.1f} before it began").format(load=found.load))
-    if found.taken is not None and found.taken > TAKEN:
-        causes.append(_("other programs had the core for {share} % of the time").format(share=_percent(found.taken)))
-    if found.spread > SPREAD:
-        causes.append(
-            _("the same piece of work varied by {spread} % between its outer tenths").format(
-                spread=_percent(found.spread)
-            )
-        )
-    if abs(found.drift) > DRIFT:
-        causes.append(_("it took {ratio:.2f} times as long at the end as at the start").format(ratio=1 + found.drift))
-    if found.clock is not None and found.clock > CLOCK:
-        causes.append(_("the processor's clock changed by {share} %").format(share=_percent(found.clock)))
-    said.append(
-        _(
-            "The machine was not quiet: {causes}. Ratios between arms suffer less from it than "
-            "milliseconds, since all arms were timed in turn."
-        ).format(causes="; ".join(causes))
+    yield _(
+        "Timed in turn, step by step: {n} steps of each arm in {repeats}, {threads}, {pinned}. "
+        "Every figure is a median with its 95 % interval."
+    ).format(
+        n=timing.repeats * timing.rounds,
+        repeats=ngettext("{n} repeat", "{n} repeats", timing.repeats).format(n=timing.repeats),
+        threads=ngettext("{n} thread", "{n} threads", timing.threads).format(n=timing.threads),
+        pinned=pinned,
     )
-    return said
+    if timing.processor_time:
+        yield _("Times are processor time of the thread that works, which leaves out the turns of other programs.")
+
+
+def told(timing: Timing) -> list[str]:
+    """Sentences: how the arms were timed, and what disturbed it."""
+    found = noise(timing)
+    if found.is_noisy:
+        return [*_timed(timing), _disturbed(found)]
+    said = _("The machine was quiet: the same piece of work varied by {spread} % between its outer tenths.")
+    return [*_timed(timing), said.format(spread=_percent(found.spread))]
+
+
+def _causes(found: MachineNoise) -> Iterator[str]:
+    if found.load is not None and found.load > LOAD:
+        yield _("load average {load:.1f} before it began").format(load=found.load)
+    if found.taken is not None and found.taken > TAKEN:
+        yield _("other programs had the core for {share} % of the time").format(share=_percent(found.taken))
+    if found.spread > SPREAD:
+        said = _("the same piece of work varied by {spread} % between its outer tenths")
+        yield said.format(spread=_percent(found.spread))
+    if abs(found.drift) > DRIFT:
+        yield _("it took {ratio:.2f} times as long at the end as at the start").format(ratio=1 + found.drift)
+    if found.clock is not None and found.clock > CLOCK:
+        yield _("the processor's clock changed by {share} %").format(share=_percent(found.clock))
+
+
+def _disturbed(found: MachineNoise) -> str:
+    return _(
+        "The machine was not quiet: {causes}. Ratios between arms suffer less from it than "
+        "milliseconds, since all arms were timed in turn."
+    ).format(causes="; ".join(_causes(found)))
 
 
 def _percent(share: float) -> str:

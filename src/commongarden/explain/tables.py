@@ -52,33 +52,20 @@ def split_table(timing: Timing, split: TimeSplit) -> dict[str, Any]:
 
 def conditions(timing: Timing) -> dict[str, Any]:
     """When and how it was timed."""
+    found = noise.noise(timing)
+    how = ("made", "processor", "device", "threads", "pinned", "processor_time", "repeats", "rounds")
     return {
-        "made": timing.made,
-        "processor": timing.processor,
-        "device": timing.device,
-        "threads": timing.threads,
-        "pinned": list(timing.pinned),
-        "processor_time": timing.processor_time,
-        "repeats": timing.repeats,
-        "rounds": timing.rounds,
-        "noise": {**msgspec.to_builtins(noise.noise(timing)), "is_noisy": noise.noise(timing).is_noisy},
+        **{name: msgspec.to_builtins(getattr(timing, name)) for name in how},
+        "noise": {**msgspec.to_builtins(found), "is_noisy": found.is_noisy},
         "energy": timing.energy,
     }
 
 
 def _part(part: TimePart) -> dict[str, Any]:
+    own = ("effect", "before", "after", "forward", "backward", "kinds", "arm", "path", "n_layers", "memory_bound")
     return {
         "name": time_sentences.part_name(part),
         "source": part.source,
         "kind": reason_kind(part),
-        "effect": msgspec.to_builtins(part.effect),
-        "before": part.before,
-        "after": part.after,
-        "forward": part.forward,
-        "backward": part.backward,
-        "kinds": part.kinds,
-        "arm": part.arm,
-        "path": part.path,
-        "n_layers": part.n_layers,
-        "memory_bound": part.memory_bound,
+        **{name: msgspec.to_builtins(getattr(part, name)) for name in own},
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -94,6 +94,14 @@ class _Group:
     before: list[TimedLayer]
     after: list[TimedLayer]
 
+    def effects(self, n: int, part: Literal["forward", "backward", "both"], kind: str | None = None) -> list[float]:
+        """After minus before, step by step, of n steps. kind: of layers of this one alone."""
+        before, after = (
+            _summed([getattr(layer, part) for layer in side if kind in (None, layer.kind)], n)
+            for side in (self.before, self.after)
+        )
+        return _minus(after, before)
+
 
 def split(timing: Timing, one: str, two: str) -> TimeSplit:
     """What makes a step of arm `two` longer or shorter than one of arm `one`."""
@@ -138,48 +146,40 @@ def _groups(first: TimedArm, second: TimedArm) -> list[_Group]:
 
     kept = {PATH.join(one): PATH.join(two) for one, two in found.kept}
     places = tuple({PATH.join(path): place for path, place in edits.items()} for edits in (found.before, found.after))
-    by_path: list[dict[str, list[TimedLayer]]] = []
-    foreign: list[dict[str, TimedLayer]] = []
-    for arm, network, known, edited in zip(
-        (first, second), networks, (list(kept), list(kept.values())), places, strict=True
-    ):
-        sides, others = _by_layer(arm, network, {*known, *edited})
-        by_path.append(sides)
-        foreign.append(others)
-    for side, layers in enumerate(by_path):
+    known = ({*kept, *places[0]}, {*kept.values(), *places[1]})
+    sides = [_by_layer(*side) for side in zip((first, second), networks, known, strict=True)]
+    for side, (layers, _foreign) in enumerate(sides):
         for path, timed in layers.items():
             if path in places[side]:
                 place = places[side][path]
                 target = group(("edit", place), "edit", found.difference.edits[place])
                 (target.after if side else target.before).extend(timed)
+    (first_layers, first_foreign), (second_layers, second_foreign) = sides
     causes = _causes(found, networks[1], second.input)
     for one, two in kept.items():
-        before, after = by_path[0].get(one, []), by_path[1].get(two, [])
-        if _work(before) == _work(after):
-            target = group("same", "same")
-        elif first.input != second.input:
+        before, after = first_layers.get(one, []), second_layers.get(two, [])
+        alike = _work(before) == _work(after)
+        if not alike and first.input != second.input:
             target = group("images", "images")
-        elif two in causes:
+        elif not alike and two in causes:
             target = group(("edit", causes[two]), "edit", found.difference.edits[causes[two]])
         else:
             target = group("same", "same")
         target.before.extend(before)
         target.after.extend(after)
-    _compare_foreign(foreign[0], foreign[1], group)
-    for side, layers in enumerate(by_path):
-        target = group("passing", "passing")
-        (target.after if side else target.before).extend(layers.get("", []))
+    _compare_foreign(first_foreign, second_foreign, group)
+    target = group("passing", "passing")
+    target.before.extend(first_layers.get("", []))
+    target.after.extend(second_layers.get("", []))
     return list(groups.values())
 
 
 def _by_layer(
-    arm: TimedArm, network: arch.Serial | arch.Node, known: Iterable[str]
+    arm: TimedArm, network: arch.Node, known: Container[str]
 ) -> tuple[dict[str, list[TimedLayer]], dict[str, TimedLayer]]:
     """The timed modules under the layer of the tree that they belong to ("" for what only holds others), and those
     inside of networks by others by their own names."""
-    shape = arm.input
-    external = {PATH.join(layer.path) for layer in arch.trace(network, shape) if isinstance(layer.node, External)}
-    known = set(known)
+    external = {PATH.join(layer.path) for layer in arch.trace(network, arm.input) if isinstance(layer.node, External)}
     layers: dict[str, list[TimedLayer]] = {}
     foreign: dict[str, TimedLayer] = {}
     for timed in arm.layers:
@@ -233,12 +233,8 @@ def _work(layers: Sequence[TimedLayer]) -> list[tuple[str, int, int]]:
 
 def _part(group: _Group, first: TimedArm, second: TimedArm, roof: Roofs, confidence: float) -> TimePart:
     n = len(first.watched)
-    before, after = (
-        _summed([layer.both for layer in group.before], n),
-        _summed([layer.both for layer in group.after], n),
-    )
-    effects = _minus(after, before)
-    effect = median_interval(effects, confidence=confidence)
+    before, after = (_summed([layer.both for layer in side], n) for side in (group.before, group.after))
+    effect = median_interval(group.effects(n, "both"), confidence=confidence)
     slow, arm = (group.after, second) if effect.value >= 0 else (group.before, first)
     if not slow:
         slow, arm = (group.before, first) if group.before else (group.after, second)
@@ -249,14 +245,10 @@ def _part(group: _Group, first: TimedArm, second: TimedArm, roof: Roofs, confide
         effect,
         statistics.median(before),
         statistics.median(after),
-        _median_effect([layer.forward for layer in group.before], [layer.forward for layer in group.after], n),
-        _median_effect([layer.backward for layer in group.before], [layer.backward for layer in group.after], n),
+        statistics.median(group.effects(n, "forward")),
+        statistics.median(group.effects(n, "backward")),
         {
-            name: _median_effect(
-                [layer.both for layer in group.before if layer.kind == name],
-                [layer.both for layer in group.after if layer.kind == name],
-                n,
-            )
+            name: statistics.median(group.effects(n, "both", name))
             for name in dict.fromkeys(layer.kind for layer in (*group.before, *group.after))
         },
         arm.name,
@@ -287,10 +279,6 @@ def _kinds(first: TimedArm, second: TimedArm) -> dict[str, Estimate]:
     for phase in PHASES:
         found[phase] = median_interval(_minus(second.watched_phases[phase], first.watched_phases[phase]))
     return dict(sorted(found.items(), key=lambda row: -abs(row[1].value)))
-
-
-def _median_effect(before: Sequence[Sequence[float]], after: Sequence[Sequence[float]], n: int) -> float:
-    return statistics.median(_minus(_summed(after, n), _summed(before, n)))
 
 
 def _summed(rows: Sequence[Sequence[float]], n: int) -> list[float]:

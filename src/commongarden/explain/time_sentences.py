@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator
 
 from commongarden.arch import Edit
 from commongarden.arch.difference import kind
@@ -77,8 +78,7 @@ def sentence(split: TimeSplit) -> str:
         "one": split.one,
         "two": split.two,
         "ratio": f"{split.ratio.value:.2f}",
-        "low": _bound(split.ratio.low),
-        "high": _bound(split.ratio.high),
+        **_ends(split.ratio, "{:.2f}".format),
         "ms_one": _ms(split.before.value),
         "ms_two": _ms(split.after.value),
     }
@@ -125,8 +125,7 @@ def _effect(split: TimeSplit, part: TimePart) -> str:
     given = {
         "what": part_name(part),
         "effect": _signed(part.effect.value),
-        "low": _signed(part.effect.low),
-        "high": _signed(part.effect.high),
+        **_ends(part.effect, _signed),
         "share": f"{abs(share):.0%}".replace("%", " %"),
     }
     if share < 0:
@@ -140,25 +139,22 @@ def _ms(value: float) -> str:
     return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
 
 
-def _signed(value: float | None) -> str:
-    if value is None:
-        return "?"
+def _signed(value: float) -> str:
     text = f"{value:+.2f}"
     return "0.00" if text in ("+0.00", "-0.00") else text
 
 
-def _bound(value: float | None) -> str:
-    return "?" if value is None else f"{value:.2f}"
+def _ends(found: Estimate, write: Callable[[float], str]) -> dict[str, str]:
+    """The ends of an interval; "?" where there is none."""
+    ends = {"low": found.low, "high": found.high}
+    return {name: "?" if end is None else write(end) for name, end in ends.items()}
 
 
 def by_kind(split: TimeSplit) -> str:
     """The same difference by kind of layer."""
     found = [
         _("{what} {effect} ({low} to {high})").format(
-            what=kind_name(name),
-            effect=_signed(value.value),
-            low=_signed(value.low),
-            high=_signed(value.high),
+            what=kind_name(name), effect=_signed(value.value), **_ends(value, _signed)
         )
         for name, value in split.kinds.items()
         if abs(value.value) >= LEAST_SHARE * split.slower
@@ -170,7 +166,7 @@ def step(found: Profile) -> str:
     """An arm's step by phase."""
     phases = "; ".join(
         _("{phase} {ms} ({low} to {high})").format(
-            phase=_(PHASE_NAMES[phase]), ms=_ms(value.value), low=_exact(value.low), high=_exact(value.high)
+            phase=_(PHASE_NAMES[phase]), ms=_ms(value.value), **_ends(value, _ms)
         )
         for phase, value in found.phases.items()
     )
@@ -179,8 +175,7 @@ def step(found: Profile) -> str:
     ).format(
         arm=found.arm,
         ms=_ms(found.step.value),
-        low=_exact(found.step.low),
-        high=_exact(found.step.high),
+        **_ends(found.step, _ms),
         batch=found.batch,
         rate=found.rate,
         phases=phases,
@@ -207,30 +202,22 @@ def cells(row: ProfileRow, is_block: bool) -> tuple[str, ...]:
         f"{row.n_bytes / 1e6:,.2f}" if row.n_bytes else "",
         f"{row.intensity:.1f}" if row.macs and row.intensity is not None else "",
         f"{row.rate:.1f}" if row.macs else "",
-        "" if row.percent_of_limit is None else _limit(row),
+        "" if row.percent_of_limit is None else f"{row.percent_of_limit:.0f}{' m' if row.memory_bound else ''}",
     )
 
 
-def more(found: Profile, memory: Need | None, energy: Coded) -> list[str]:
+def more(found: Profile, memory: Need | None, energy: Coded) -> Iterator[str]:
     """What torch's profiler saw, memory, energy."""
-    said = []
     if found.operators:
         rows = [f"{name.removeprefix('aten::')} {100 * share.value:.1f} %" for name, share in found.operators.items()]
-        said.append(_("By operator of torch, of the profiled time: {operators}.").format(operators=", ".join(rows[:8])))
+        yield _("By operator of torch, of the profiled time: {operators}.").format(operators=", ".join(rows[:8]))
     if memory is not None:
-        said.append(need(memory))
+        yield need(memory)
     if found.joules is not None:
-        said.append(
-            _("{joules:.2f} J a step ({low} to {high}): {source}.").format(
-                joules=found.joules.value,
-                low=_exact(found.joules.low),
-                high=_exact(found.joules.high),
-                source=translate(energy),
-            )
-        )
+        said = _("{joules:.2f} J a step ({low} to {high}): {source}.")
+        yield said.format(joules=found.joules.value, **_ends(found.joules, _ms), source=translate(energy))
     else:
-        said.append(_("{reason}.").format(reason=translate(energy)))
-    return said
+        yield _("{reason}.").format(reason=translate(energy))
 
 
 def need(memory: Need) -> str:
@@ -259,15 +246,7 @@ def limits(roof: Roofs, side: int) -> str:
     ).format(macs=roof.matmul, side=side, memory=roof.memory, cache=roof.cache)
 
 
-def _limit(row: ProfileRow) -> str:
-    return f"{row.percent_of_limit:.0f}{' m' if row.memory_bound else ''}"
-
-
 def _cell(found: Estimate) -> str:
     if found.low is None or found.high is None:
         return f"{found.value:.2f}"
     return f"{found.value:.2f} [{found.low:.2f} {found.high:.2f}]"
-
-
-def _exact(value: float | None) -> str:
-    return "?" if value is None else _ms(value)

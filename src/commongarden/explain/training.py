@@ -11,13 +11,13 @@ from scipy import stats as distributions
 
 from commongarden import arch
 from commongarden.arch import Add, Node, Parallel, children, label
-from commongarden.explain.histories import FEWEST_EPOCHS, Trained, of_histories, over, surely_above
+from commongarden.explain.histories import FEWEST_EPOCHS, Trained, of_histories, surely_above
 from commongarden.i18n.coded import Coded
 from commongarden.records import Run
 from commongarden.records.findings import DEAD_SHARE, FACTOR, WHOLE_FACTOR
 from commongarden.records.observation import Observation, ObservationKind
-from commongarden.records.signals import Reestimated, Signal, Signals
-from commongarden.stats import at_commonest, commonest_class, rounding_spread
+from commongarden.records.signals import Signal, Signals
+from commongarden.stats import at_commonest, commonest_class, mean_interval, rounding_spread
 from commongarden.store import Store
 
 FEWEST_DEPTHS = 5
@@ -56,10 +56,8 @@ def _diverged(arm: str, runs: Sequence[Run]) -> Iterator[Observation]:
     gone = [run for run in runs if run.failure is not None and run.failure.cause == "diverged"]
     if gone:
         epoch = statistics.fmean(run.failure.epoch for run in gone if run.failure)
-        share = over([float(run in gone) for run in runs], bounds=(0.0, 1.0))
-        yield Observation("diverged", arm, "", share, len(runs), {
-            "runs": float(len(gone)), "epoch": epoch,
-        })  # fmt: skip
+        share = mean_interval([float(run in gone) for run in runs], bounds=(0.0, 1.0))
+        yield Observation("diverged", arm, "", share, len(runs), {"runs": float(len(gone)), "epoch": epoch})
 
 
 def _commonest(store: Store, arm: str, done: Sequence[Trained]) -> Iterator[Observation]:
@@ -72,10 +70,9 @@ def _commonest(store: Store, arm: str, done: Sequence[Trained]) -> Iterator[Obse
         stuck.append(at_commonest(store, grown.run, line.accuracy))
     if any(stuck):
         losses = [grown.history[-1].train_loss for grown, is_stuck in zip(done, stuck, strict=True) if is_stuck]
-        share = over([float(one) for one in stuck], bounds=(0.0, 1.0))
-        yield Observation("commonest class", arm, "", share, len(done), {
-            "runs": float(sum(stuck)), "loss": statistics.fmean(losses), "guessing": line.loss,
-        })  # fmt: skip
+        share = mean_interval([float(one) for one in stuck], bounds=(0.0, 1.0))
+        more = {"runs": float(sum(stuck)), "loss": statistics.fmean(losses), "guessing": line.loss}
+        yield Observation("commonest class", arm, "", share, len(done), more)
 
 
 # What passed through the layers
@@ -108,7 +105,8 @@ def branches(network: Node) -> list[str]:
     return sorted(found, key=lambda path: path.count(" / "))
 
 
-def _within(path: str, outer: str) -> bool:
+def is_within(path: str, outer: str) -> bool:
+    """Whether a layer is the outer one or inside of it."""
     return path == outer or path.startswith(f"{outer} / ")
 
 
@@ -116,35 +114,33 @@ def _dead_branches(arm: str, network: Node, signals: Sequence[Signals]) -> Itera
     """A branch all of whose layers got a gradient of nothing in every run's last epoch, while others got one."""
     told: list[str] = []
     for branch in branches(network):
-        if any(_within(branch, outer) for outer in told):
+        if any(is_within(branch, outer) for outer in told):
             continue
         shares = [_gradient_within(one, branch) for one in signals]
         if shares and all(share is not None and share <= 1e-9 for share in shares):
             told.append(branch)
-            value = over([share or 0.0 for share in shares])
+            value = mean_interval([share or 0.0 for share in shares])
             yield Observation("dead branch", arm, branch, value, len(signals))
 
 
 def _gradient_within(signals: Signals, branch: str) -> float | None:
     """The largest gradient at the branch's layers over the middle one of all others, in the last epoch."""
-    linear = [layer.kind == "linear" for layer in signals.layers]
-    inside = [
-        is_linear and _within(layer.path, branch) for layer, is_linear in zip(signals.layers, linear, strict=True)
-    ]
+    linear = np.array([layer.kind == "linear" for layer in signals.layers])
+    inside = np.array([is_within(layer.path, branch) for layer in signals.layers])
     last = np.nan_to_num(signals.gradient[-1].astype(float))
-    others = last[np.array(linear) & ~np.array(inside)]
-    if not any(inside) or not len(others) or np.median(others) <= 0:
+    own, others = last[linear & inside], last[linear & ~inside]
+    if not len(own) or not len(others) or np.median(others) <= 0:
         return None
-    return float(last[np.array(inside)].max() / np.median(others))
+    return float(own.max() / np.median(others))
 
 
 def _dead_units(arm: str, signals: Sequence[Signals], told: Sequence[str]) -> Iterator[Observation]:
     last = [_last(one, "dead") for one in signals]
     by_path = {path: [one[path] for one in last] for path in last[0] if all(path in one for one in last)}
     dead = {
-        path: over(values, bounds=(0.0, 1.0))
+        path: mean_interval(values, bounds=(0.0, 1.0))
         for path, values in by_path.items()
-        if statistics.fmean(values) >= DEAD_SHARE and not any(_within(path, one) for one in told)
+        if statistics.fmean(values) >= DEAD_SHARE and not any(is_within(path, one) for one in told)
     }
     if dead:
         worst = max(dead, key=lambda path: dead[path].value)
@@ -160,7 +156,10 @@ def _last(signals: Signals, signal: Signal) -> dict[str, float]:
 
 def _trends(arm: str, signals: Sequence[Signals]) -> Iterator[Observation]:
     """The factor per layer as a line through the logarithms over the depth, of the middle epoch."""
-    for what in ("signal", "gradients"):
+    kinds: dict[str, tuple[ObservationKind, ObservationKind]] = {
+        "signal": ("shrinking signal", "growing signal"), "gradients": ("shrinking gradients", "growing gradients"),
+    }  # fmt: skip
+    for what, (shrinking, growing) in kinds.items():
         slopes = [_slope(one, what) for one in signals]
         known = [slope for slope in slopes if slope is not None]
         if len(known) < len(signals):
@@ -171,15 +170,11 @@ def _trends(arm: str, signals: Sequence[Signals]) -> Iterator[Observation]:
         same_way = all(slope * mean > 0 for slope, _ in known)
         if not same_way or abs(mean) < math.log(FACTOR) or abs(mean) * span < math.log(WHOLE_FACTOR):
             continue
-        grows = mean > 0
-        kinds: dict[tuple[str, bool], ObservationKind] = {
-            ("signal", False): "shrinking signal", ("signal", True): "growing signal",
-            ("gradients", False): "shrinking gradients", ("gradients", True): "growing gradients",
-        }  # fmt: skip
         linear = [layer for layer in signals[0].layers if layer.kind == "linear"]
         path = (linear[-1] if what == "signal" else linear[0]).path
         more = {"layers": span + 1, "whole": math.exp(abs(mean) * span)}
-        yield Observation(kinds[what, grows], arm, path, over(factors), len(signals), more)
+        kind = growing if mean > 0 else shrinking
+        yield Observation(kind, arm, path, mean_interval(factors), len(signals), more)
 
 
 def _slope(signals: Signals, what: str) -> tuple[float, float] | None:
@@ -205,7 +200,8 @@ def _lagging(arm: str, signals: Sequence[Signals]) -> Iterator[Observation]:
     if len(anew) < len(signals):
         return
     gained, lost = sum(one.gained for one in anew), sum(one.lost for one in anew)
-    value = over([one.accuracy_anew - one.accuracy for one in anew], rounding_spread(_photos(anew)))
+    least_spread = rounding_spread(statistics.fmean(one.n_val for one in anew))
+    value = mean_interval([one.accuracy_anew - one.accuracy for one in anew], least_spread=least_spread)
     if not surely_above(value, LAG) or distributions.binomtest(gained, gained + lost).pvalue > SURE:
         return
     distances = _last(signals[0], "distance")
@@ -217,10 +213,6 @@ def _lagging(arm: str, signals: Sequence[Signals]) -> Iterator[Observation]:
         "photos": float(anew[0].n_photos),
     }
     yield Observation("lagging validation", arm, path, value, len(signals), more)
-
-
-def _photos(anew: Sequence[Reestimated]) -> float:
-    return statistics.fmean(one.n_val for one in anew)
 
 
 def shared_gradient(signals: Signals, epochs: slice = slice(None)) -> list[float]:
@@ -240,7 +232,7 @@ def _noisy(arm: str, recorded: Sequence[Trained]) -> Iterator[Observation]:
         shares += shared_gradient(grown.signals, slice(0, half))
     if len(shares) < FEWEST_EPOCHS:
         return
-    value = over(shares)
+    value = mean_interval(shares)
     if value.value < SHARED and value.high is not None and value.high < MOST_SHARED:
         batch = float(recorded[0].run.recipe.batch_size)
         more = {"batch_size": batch, "epochs": float(len(shares))}

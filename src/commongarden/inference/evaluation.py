@@ -66,7 +66,7 @@ def evaluate(
     model: str | None = None,
     seed: int | None = None,
     options: DataOptions = DEFAULT,
-    on_progress: Progress | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Measures a study's model on a new folder of labelled images.
 

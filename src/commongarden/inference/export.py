@@ -25,9 +25,8 @@ from commongarden.train.build import build
 from commongarden.train.initialize import initialize
 
 TOLERANCE = 1e-3  # of the largest logit, where that is above 1: float32 rounds larger numbers more coarsely
-ROUNDINGS = (
-    4  # times torch's own distance from float64, where a network magnifies rounding: onnxruntime rounds elsewhere
-)
+# times torch's own distance from float64, where a network magnifies rounding: onnxruntime rounds elsewhere
+ROUNDINGS = 4
 PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 BATCHES = (1, 3)  # the graph is made with two images; these sizes show that it takes any number
 
@@ -68,14 +67,9 @@ def export_arm(arm: str, network: Serial, n_classes: int, input: Shape, out: Pat
     height, width, channels = input
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(max(BATCHES), channels, height, width, generator=generator)
-    said = (
-        "images",
-        f"float32 (batch, {channels}, {height}, {width})",
-        _("as the network takes them"),
-    )
-    return _export(
-        module.eval(), images, out or Path(re.sub(r"[^\w.-]+", "-", arm) + ".onnx"), said, f"(batch, {n_classes})"
-    )
+    said = "images", f"float32 (batch, {channels}, {height}, {width})", _("as the network takes them")
+    name = re.sub(r"[^\w.-]+", "-", arm) + ".onnx"
+    return _export(module.eval(), images, out or Path(name), said, f"(batch, {n_classes})")
 
 
 def export_run(run: str | Path, out: Path | None = None) -> Exported:
@@ -153,9 +147,8 @@ def _export(module: nn.Module, images: Tensor, path: Path, said: tuple[str, str,
             )
         except Exception as error:  # it has a kind of error for every step, and networks raise their own
             reason = translate(describe_user_error(_first_cause(error)))
-            raise StudyError(
-                _("{path}: torch's ONNX exporter cannot write this network: {reason}").format(path=path, reason=reason)
-            ) from error
+            message = _("{path}: torch's ONNX exporter cannot write this network: {reason}")
+            raise StudyError(message.format(path=path, reason=reason)) from error
     if program is None:
         raise StudyError(_("{path}: torch made no ONNX program of this network").format(path=path))
     try:
@@ -169,12 +162,10 @@ def _export(module: nn.Module, images: Tensor, path: Path, said: tuple[str, str,
         difference, largest = compare(module, path, images)
     except Exception as error:  # onnxruntime's own kinds
         first_line = str(error).strip().partition("\n")[0]
-        raise StudyError(
-            _("{path}: was written, but onnxruntime cannot run it: {reason}").format(path=path, reason=first_line)
-        ) from error
-    exported = Exported(
-        path, f"{name} {kind}, {meaning}", f"logits float32 {outputs}", opset, path.stat().st_size, difference, largest
-    )
+        message = _("{path}: was written, but onnxruntime cannot run it: {reason}")
+        raise StudyError(message.format(path=path, reason=first_line)) from error
+    inputs, outputs = f"{name} {kind}, {meaning}", f"logits float32 {outputs}"
+    exported = Exported(path, inputs, outputs, opset, path.stat().st_size, difference, largest)
     return exported if exported.agrees else replace(exported, rounding=_rounding(module, images))
 
 
@@ -228,8 +219,5 @@ def _rounding(module: nn.Module, images: Tensor) -> float:
 def _check_packages() -> None:
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
-        raise StudyError(
-            _("export: ONNX needs {missing}, not installed; accepted: pip install 'commongarden[onnx]'").format(
-                missing=", ".join(missing)
-            )
-        )
+        message = _("export: ONNX needs {missing}, not installed; accepted: pip install 'commongarden[onnx]'")
+        raise StudyError(message.format(missing=", ".join(missing)))

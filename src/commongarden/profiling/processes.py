@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from commongarden.errors import CommonGardenError, RunnerError
@@ -54,26 +55,23 @@ def time_arms(
     known = {name: _checked(name, one, n_classes, device) for name, one in candidates.items()}
     threads = {one.recipe.threads for one in known.values()}
     if len(threads) > 1:
-        raise RunnerError(
-            _("threads: found {threads}, accepted: the same number for arms that are timed together").format(
-                threads=", ".join(map(str, sorted(threads)))
-            )
-        )
-    timing: Timing = _apart(_timed, known, n_classes, repeats, rounds, threads.pop(), device, stretch, operators)
+        message = _("threads: found {threads}, accepted: the same number for arms that are timed together")
+        raise RunnerError(message.format(threads=", ".join(map(str, sorted(threads)))))
+    profiled = PROFILED if operators else 0
+    how = {"repeats": repeats, "rounds": rounds, "threads": threads.pop(), "stretch": stretch, "profiled": profiled}
+    timing: Timing = _apart(_timed, known, n_classes, device, how)
     timing = dataclasses.replace(timing, processor=plan.machine().processor)
     if not memory:
         return timing
-    arms = tuple(
-        dataclasses.replace(arm, memory=_memory(known[arm.name], n_classes, device, arm.name)) for arm in timing.arms
-    )
+    arms = tuple(dataclasses.replace(arm, memory=_memory(known[arm.name], n_classes, device)) for arm in timing.arms)
     return dataclasses.replace(timing, arms=arms)
 
 
-def _memory(one: Candidate, n_classes: int, device: str, name: str) -> Memory | None:
+def _memory(one: Candidate, n_classes: int, device: str) -> Memory | None:
     sizes, peaks, base, free = [], [], 0, limits.free_memory()
     for times in MEMORY_BATCHES:
         recipe = dataclasses.replace(one.recipe, batch_size=times * one.recipe.batch_size)
-        before, most = _apart(_peak, name, dataclasses.replace(one, recipe=recipe), n_classes, device)
+        before, most = _apart(_peak, dataclasses.replace(one, recipe=recipe), n_classes, device)
         sizes.append(recipe.batch_size)
         peaks.append(most - before)
         base = max(base, before)
@@ -83,15 +81,11 @@ def _memory(one: Candidate, n_classes: int, device: str, name: str) -> Memory | 
 def _checked(name: str, one: Candidate, n_classes: int, device: str) -> Candidate:
     """The arm measured and checked, with the memory layout that its network works in."""
     if one.input[2] != 3:
-        raise RunnerError(
-            _("{arm}: found images of {n} channels, accepted: 3, as photos have").format(arm=name, n=one.input[2])
-        )
+        message = _("{arm}: found images of {n} channels, accepted: 3, as photos have")
+        raise RunnerError(message.format(arm=name, n=one.input[2]))
     arm = preflight(one.arm, n_classes, one.input, one.recipe, device)
-    recipe = (
-        one.recipe
-        if arm.origin is None or not arm.origin.layout
-        else override(one.recipe, {"layout": arm.origin.layout})
-    )
+    layout = arm.origin.layout if arm.origin is not None else ""
+    recipe = override(one.recipe, {"layout": layout}) if layout else one.recipe
     return dataclasses.replace(one, arm=arm, recipe=recipe)
 
 
@@ -101,13 +95,12 @@ def _apart(work: Any, *given: Any) -> Any:
         try:
             return pool.submit(work, *given).result()
         except BrokenProcessPool:
-            raise RunnerError(
-                _(
-                    "the process that was to time the arms ended; what it printed says why. Too little memory is the "
-                    "usual reason. A script must be a file, with its calls under "
-                    '`if __name__ == "__main__":`, because such processes import it.'
-                )
-            ) from None
+            message = _(
+                "the process that was to time the arms ended; what it printed says why. Too little memory is the "
+                "usual reason. A script must be a file, with its calls under "
+                '`if __name__ == "__main__":`, because such processes import it.'
+            )
+            raise RunnerError(message) from None
 
 
 def _begin(language: str) -> None:
@@ -117,41 +110,19 @@ def _begin(language: str) -> None:
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's profiler tells what it starts; read when it is loaded
 
 
-def _timed(
-    candidates: Mapping[str, Candidate],
-    n_classes: int,
-    repeats: int,
-    rounds: int,
-    threads: int,
-    device: str,
-    stretch: float,
-    operators: bool,
-) -> Timing:
+def _timed(candidates: Mapping[str, Candidate], n_classes: int, device: str, how: Mapping[str, Any]) -> Timing:
+    """how: the rest that `timing.measure_arms` is to know."""
     from commongarden.profiling import timing  # they load torch, in this process only
     from commongarden.train import measure
     from commongarden.train.blame import describe_user_error
     from commongarden.train.loop import Diverged
 
     subjects = [
-        timing.Subject(
-            name,
-            one.arm.network(n_classes),
-            one.input,
-            one.recipe,
-            lambda one=one: _batches(one, n_classes),  # type: ignore[misc]
-        )
+        timing.Subject(name, one.arm.network(n_classes), one.input, one.recipe, partial(_batches, one, n_classes))
         for name, one in candidates.items()
     ]
     try:
-        return timing.measure_arms(
-            subjects,
-            repeats=repeats,
-            rounds=rounds,
-            threads=threads,
-            device=measure.pick_device(device),
-            stretch=stretch,
-            profiled=PROFILED if operators else 0,
-        )
+        return timing.measure_arms(subjects, device=measure.pick_device(device), **how)
     except Diverged as error:
         raise RunnerError(_("timing: {reason}; accepted: a smaller learning rate").format(reason=error)) from None
     except CommonGardenError:
@@ -162,7 +133,7 @@ def _timed(
         raise RunnerError(_("timing: {reason}").format(reason=translate(describe_user_error(error)))) from None
 
 
-def _peak(name: str, one: Candidate, n_classes: int, device: str) -> tuple[int, int]:
+def _peak(one: Candidate, n_classes: int, device: str) -> tuple[int, int]:
     from commongarden.profiling import memory
     from commongarden.train import measure
 

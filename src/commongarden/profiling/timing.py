@@ -75,9 +75,8 @@ class _Timed:
         torch.manual_seed(repeat)
         initialize(classifier, recipe, streams.generator(0, repeat, "initialization"))
         train_state = loop.new_train_state(classifier, recipe, device)
-        train_state.forward_backward = eager(
-            classifier, train_state.optimizer, recipe
-        )  # on a tape there are no layers to be timed
+        # on a tape there are no layers to be timed
+        train_state.forward_backward = eager(classifier, train_state.optimizer, recipe)
         train_state.optimizer_step = as_it_is(train_state.optimizer)
         self.stopwatch = Stopwatch(classifier, train_state.optimizer, now)
         batches = subject.batches()
@@ -119,26 +118,13 @@ def measure_arms(
                 found[name].joules.append(energy.per_step(source.counter, lambda one=one: next(one.steps), stretch))  # type: ignore[misc]
         del timed
     meter.look()
-    after = _conditions()
+    loads, clocks = zip(before, _conditions(), strict=True)
+    quiet = Quiet(psutil.cpu_count(logical=False) or 1, loads, clocks, _rounded(reference))
+    arms = tuple(_arm(subject, found[subject.name], works[subject.name], stamp) for subject in subjects)
+    counts, limits = (repeats, rounds, threads), meter.limits()
+    made = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     return Timing(
-        TIMING_SCHEMA,
-        tuple(_arm(subject, found[subject.name], works[subject.name], stamp) for subject in subjects),
-        repeats,
-        rounds,
-        threads,
-        str(device),
-        processor_time,
-        pinned,
-        stamp,
-        meter.limits(),
-        Quiet(
-            psutil.cpu_count(logical=False) or 1,
-            (before[0], after[0]),
-            (before[1], after[1]),
-            tuple(round(value, 5) for value in reference),
-        ),
-        source.told,
-        made=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        TIMING_SCHEMA, arms, *counts, str(device), processor_time, pinned, stamp, limits, quiet, source.told, made=made
     )
 
 
@@ -253,17 +239,18 @@ def _stamp(now: Now, device: torch.device) -> tuple[float, float]:
 
 
 def _arm(subject: Subject, found: _Found, works: dict[str, Work], stamp: tuple[float, float]) -> TimedArm:
-    names = [*_module_names(subject), ""]
+    classifier = Classifier(subject.network, subject.input, subject.recipe, (0.0,) * 3, (1.0,) * 3)
+    names = [*(name for name, _module in classifier.named_modules() if name), ""]
     paths = tree_paths(subject.network)
     layers = []
     for place, name in enumerate(names):
-        done = works.get(name)
-        if name and done is None:
+        done = works.get(name) if name else Work("block", (), 0, 0)
+        if done is None:
             continue  # it was never called
-        forward, backward = (_own(rows, place, off / NS) for rows, off in zip(_rows(found), stamp, strict=True))
-        kind = done.kind if done is not None and name else "block"
-        shape, macs, n_bytes = (done.shape, done.macs, done.n_bytes) if done is not None and name else ((), 0, 0)
-        layers.append(TimedLayer(_path(name, paths, subject.network), kind, shape, macs, n_bytes, forward, backward))
+        both = zip((found.forward, found.backward), stamp, strict=True)
+        forward, backward = (_own(rows, place, off / NS) for rows, off in both)
+        path = _path(name, paths, subject.network)
+        layers.append(TimedLayer(path, done.kind, done.shape, done.macs, done.n_bytes, forward, backward))
     return TimedArm(
         subject.name,
         arch.write(subject.network),
@@ -281,11 +268,6 @@ def _arm(subject: Subject, found: _Found, works: dict[str, Work], stamp: tuple[f
     )
 
 
-def _module_names(subject: Subject) -> list[str]:
-    classifier = Classifier(subject.network, subject.input, subject.recipe, (0.0,) * 3, (1.0,) * 3)
-    return [name for name, _ in classifier.named_modules() if name]
-
-
 def _path(name: str, paths: dict[str, str], network: Node) -> str:
     """A module's place as `arch.trace` tells it; what the tree does not know is told by its own names below."""
     root, inside = arch.label(network), name.removeprefix("body").removeprefix(".")
@@ -295,10 +277,6 @@ def _path(name: str, paths: dict[str, str], network: Node) -> str:
         known, _, last = known.rpartition(".")
         rest.insert(0, last)
     return PATH.join([paths[known] if known else root, *rest])
-
-
-def _rows(found: _Found) -> tuple[list[list[float]], list[list[float]]]:
-    return found.forward, found.backward
 
 
 def _own(rows: list[list[float]], place: int, off: float) -> tuple[float, ...]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -27,14 +28,6 @@ class Work:
     n_bytes: int
 
 
-@dataclass
-class _Inside:
-    """A call under way: its module's name, and the multiply-adds under that name before it."""
-
-    name: str
-    before: int
-
-
 def work(classifier: nn.Module, pixels: Tensor) -> dict[str, Work]:
     """By dotted name, for every module that is called; of one called several times, all its calls together, with the
     last one's shape. The network's mode stays.
@@ -46,45 +39,35 @@ def work(classifier: nn.Module, pixels: Tensor) -> dict[str, Work]:
     Modules of TorchScript take no hooks: their work counts for the module that holds them.
     """
     found: dict[str, Work] = {}
-    open_calls: list[_Inside] = []
+    open_calls: list[tuple[str, int]] = []  # the modules' names, and the multiply-adds under these names before
     counter = Macs()
 
     def begins(name: str) -> Any:
         def hook(module: nn.Module, given: Any) -> None:
-            open_calls.append(_Inside(name, counter.of(name)))
+            open_calls.append((name, counter.of(name)))
             counter.within(name)
 
         return hook
 
     def ends(module: nn.Module, given: Any, named: Any, output: Any) -> None:
-        call = open_calls.pop()
-        own = counter.of(call.name) - call.before
+        name, counted = open_calls.pop()
+        own = counter.of(name) - counted
         if open_calls:
-            counter.within(open_calls[-1].name)
+            counter.within(open_calls[-1][0])
         inputs, outputs = tensors([*given, *named.values()]), tensors(output)
         n_bytes = 0 if _holds(module) else _bytes(module, inputs, outputs)
-        done = Work(
-            kind(module),
-            tuple(outputs[0].shape[1:]) if outputs else (),
-            own * (1 + _gradients(module, inputs)),
-            n_bytes,
-        )
-        before = found.pop(call.name, None)
+        macs = own * (1 + _gradients(module, inputs))
+        before = found.pop(name, None)
         if before is not None:
-            done = replace(done, macs=done.macs + before.macs, n_bytes=done.n_bytes + before.n_bytes)
-        found[call.name] = done
+            macs, n_bytes = macs + before.macs, n_bytes + before.n_bytes
+        found[name] = Work(kind(module), tuple(outputs[0].shape[1:]) if outputs else (), macs, n_bytes)
 
-    handles = []
-    for name, module in classifier.named_modules():
-        if not isinstance(module, torch.jit.ScriptModule):
-            handles.append(module.register_forward_pre_hook(begins(name)))
-            handles.append(module.register_forward_hook(ends, with_kwargs=True))
-    try:
-        with torch.enable_grad(), counter:
-            classifier(pixels)
-    finally:
-        for handle in handles:
-            handle.remove()
+    with ExitStack() as hooks, torch.enable_grad(), counter:
+        for name, module in classifier.named_modules():
+            if not isinstance(module, torch.jit.ScriptModule):
+                hooks.enter_context(module.register_forward_pre_hook(begins(name)))
+                hooks.enter_context(module.register_forward_hook(ends, with_kwargs=True))
+        classifier(pixels)
     auxiliary_logits(classifier)  # so that they are not kept
     return found
 
@@ -133,7 +116,8 @@ def _bytes(module: nn.Module, inputs: list[Tensor], outputs: list[Tensor]) -> in
     if isinstance(module, Concatenated):
         return FLOAT_BYTES * 4 * put_out  # what is joined is read and written, and its gradient again
     if isinstance(module, Summed):
-        return FLOAT_BYTES * 3 * put_out * max(1, _terms(module) - 1)  # the gradient is passed on as it is
+        terms = len(list(module.children())) + module._with_input
+        return FLOAT_BYTES * 3 * put_out * max(1, terms - 1)  # the gradient is passed on as it is
     given = sum(tensor.numel() for tensor in inputs)
     gradient_given = sum(tensor.numel() for tensor in inputs if tensor.requires_grad)
     weights = sum(parameter.numel() for parameter in module.parameters(recurse=False))
@@ -141,10 +125,6 @@ def _bytes(module: nn.Module, inputs: list[Tensor], outputs: list[Tensor]) -> in
     backward = put_out + (given if weights or gradient_given else 0) + gradient_given + 2 * weights
     indices = 2 * 8 * put_out if isinstance(module, MaxPoolNd) else 0  # where the greatest was, int64
     return FLOAT_BYTES * (forward + backward) + indices
-
-
-def _terms(module: Summed) -> int:
-    return len(list(module.children())) + module._with_input
 
 
 def intensity(macs: int, n_bytes: int) -> float:

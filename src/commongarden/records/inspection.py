@@ -81,16 +81,13 @@ def across_labels(found: Inspection, manifest: Manifest) -> list[tuple[str, ...]
 def apart(found: Inspection, split: Split) -> list[Pair]:
     """The pairs whose photos are in two parts: what was trained on is then tested with."""
     part = part_of(split)
-    return [pair for pair in found.pairs if part.get(pair.one, "") != part.get(pair.two, "") and _both(pair, part)]
+    placed = (pair for pair in found.pairs if pair.one in part and pair.two in part)
+    return [pair for pair in placed if part[pair.one] != part[pair.two]]
 
 
 def part_of(split: Split) -> dict[str, str]:
     """The part of every photo that is in one."""
     return {path: part for part in ("train", "val", "test") for path in getattr(split, part)}
-
-
-def _both(pair: Pair, part: Mapping[str, str]) -> bool:
-    return pair.one in part and pair.two in part
 
 
 def divided(manifest: Manifest, part: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
@@ -209,17 +206,9 @@ def describe(found: Inspection) -> list[str]:
         lines.append(_("sizes: all {width}x{height}").format(width=sizes[0][0], height=sizes[0][1]))
     elif sizes:
         common, n = max(found.sizes.items(), key=lambda pair: (pair[1], pair[0]))
-        (width, height), (most_width, most_height) = sizes[0], sizes[-1]
+        least, most = (f"{width}x{height}" for width, height in (sizes[0], sizes[-1]))
         text = _("sizes: from {least} to {most}, {n_sizes} different ones, most often {common} ({n})")
-        lines.append(
-            text.format(
-                least=f"{width}x{height}",
-                most=f"{most_width}x{most_height}",
-                n_sizes=f"{len(sizes):,}",
-                common=common,
-                n=f"{n:,}",
-            )
-        )
+        lines.append(text.format(least=least, most=most, n_sizes=f"{len(sizes):,}", common=common, n=f"{n:,}"))
     lines.append(_("colour modes: {counts}").format(counts=_counts(found.modes)))
     lines.append(_("file formats: {counts}").format(counts=_counts(found.formats)))
     return lines

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
 
 from commongarden.explain import noise, profile, roofline, time_sentences
 from commongarden.explain.memory import need
-from commongarden.explain.profile import Profile
+from commongarden.explain.profile import Profile, ProfileRow
 from commongarden.explain.roofline import Roofs
 from commongarden.i18n import language
 from commongarden.i18n.language import _
@@ -45,19 +46,13 @@ def render(timing: Timing, depth: int = 1, free: int | None = None) -> str:
 
 def _tables(found: Profile) -> tuple[Table, Table]:
     """The blocks, and the kinds of layers."""
-    block, kind = time_sentences.columns(_("block")), time_sentences.columns(language.pgettext("of a layer", "kind"))
-    return (
-        Table(
-            f"{found.arm}, {block[0]}.",
-            tuple(block),
-            tuple(tuple(time_sentences.cells(row, True)) for row in found.blocks),
-        ),
-        Table(
-            f"{found.arm}, {kind[0]}.",
-            tuple(kind),
-            tuple(tuple(time_sentences.cells(row, False)) for row in found.kinds),
-        ),
-    )
+    block, kind = _("block"), language.pgettext("of a layer", "kind")
+    return _table(found.arm, block, found.blocks, True), _table(found.arm, kind, found.kinds, False)
+
+
+def _table(arm: str, first: str, rows: Sequence[ProfileRow], is_block: bool) -> Table:
+    cells = tuple(time_sentences.cells(row, is_block) for row in rows)
+    return Table(f"{arm}, {first}.", tuple(time_sentences.columns(first)), cells)
 
 
 def roofline_chart(found: tuple[Profile, ...], roof: Roofs) -> Chart:
@@ -68,10 +63,14 @@ def roofline_chart(found: tuple[Profile, ...], roof: Roofs) -> Chart:
     most = max([row["intensity"] for row in rows], default=ridge) * GAP
     least, most = min(least, roof.matmul / roof.cache / GAP), max(most, ridge * GAP)
     low = min([row["rate"] for row in rows], default=roof.matmul / 10) / GAP
+    slopes = [
+        (name, bandwidth, max(least, low / bandwidth))
+        for name, bandwidth in ((_("from memory"), roof.memory), (_("from a cache"), roof.cache))
+    ]
     lines = [
         {"roof": name, "intensity": x, "rate": min(roof.matmul, bandwidth * x)}
-        for name, bandwidth in ((_("from memory"), roof.memory), (_("from a cache"), roof.cache))
-        for x in (max(least, low / bandwidth), roof.matmul / bandwidth, most)
+        for name, bandwidth, start in slopes
+        for x in (start, roof.matmul / bandwidth, most)
     ]
     arms = [one.arm for one in found]
     scale = alt.Scale(domain=arms, range=[colour(i) for i in range(len(arms))])
@@ -85,22 +84,14 @@ def roofline_chart(found: tuple[Profile, ...], roof: Roofs) -> Chart:
         scale=alt.Scale(type="log", domain=[low, roof.matmul * GAP], nice=False),
     )  # fmt: skip
     data = alt.Chart(inline(lines))
-    ends: list[dict[str, Any]] = [
-        {"said": _("matrix multiply"), "intensity": most, "rate": roof.matmul},
-    ]
-    labels = [
-        {"said": name, "intensity": at, "rate": bandwidth * at}
-        for name, bandwidth in ((_("from memory"), roof.memory), (_("from a cache"), roof.cache))
-        for at in [max(least, low / bandwidth)]
-    ]
+    flat: dict[str, Any] = {"said": _("matrix multiply"), "intensity": most, "rate": roof.matmul}
+    labels = [{"said": name, "intensity": start, "rate": bandwidth * start} for name, bandwidth, start in slopes]
+    text = alt.Text("said:N")
     layers = [
         data.mark_line(strokeWidth=1.5, stroke=INK, fill=None).encode(x=x, y=y, detail=alt.Detail("roof:N")),
-        alt.Chart(inline(ends)).mark_text(align="right", dy=-8, fill=SOFT, fontSize=12).encode(
-            x=x, y=y, text=alt.Text("said:N")
-        ),
-        alt.Chart(inline(labels)).mark_text(align="left", dx=6, dy=12, fill=SOFT, fontSize=12).encode(
-            x=x, y=y, text=alt.Text("said:N")
-        ),
+        alt.Chart(inline([flat])).mark_text(align="right", dy=-8, fill=SOFT, fontSize=12).encode(x=x, y=y, text=text),
+        alt.Chart(inline(labels)).mark_text(align="left", dx=6, dy=12, fill=SOFT, fontSize=12)
+        .encode(x=x, y=y, text=text),
         alt.Chart(inline(rows))
         .mark_point(filled=True, strokeWidth=0)
         .encode(

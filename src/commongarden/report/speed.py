@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import altair as alt
@@ -75,71 +75,59 @@ def times(found: Estimate) -> str:
     )
 
 
-def sentences(bench: Bench) -> list[str]:
+def sentences(bench: Bench) -> Iterator[str]:
     """How it was measured, and what else was found."""
     n = max((one.number for one in bench.trained), default=0)
-    said = [
-        ngettext(
-            "Timed in turn in {n} round; medians.",
-            "Timed in turn in {n} rounds; medians, each ratio of two trainings of one round.",
-            n,
-        ).format(n=n)
-    ]
+    yield ngettext(
+        "Timed in turn in {n} round; medians.",
+        "Timed in turn in {n} rounds; medians, each ratio of two trainings of one round.",
+        n,
+    ).format(n=n)
     if n < speed.FEWEST_ROUNDS:
-        said.append(
-            _("Too few rounds for intervals; accepted for these: --rounds {n} or more.").format(n=speed.FEWEST_ROUNDS)
-        )
-    said.append(
-        _(
-            "Images a second are those of the whole machine while it trains, with the reading of photos and without "
-            "start-up, validation and test. The limit is this machine's float32 matrix product, {rate} billion "
-            "multiply-adds a second, held against three forward passes a photo."
-        ).format(rate=numbers.number(statistics.median(bench.matmul)))
-    )
-    said.append(
-        _(
-            "Start: seconds to the end of the first step, in the first round and again in later ones. Val: share of a "
-            "run's training and validation."
-        )
+        said = _("Too few rounds for intervals; accepted for these: --rounds {n} or more.")
+        yield said.format(n=speed.FEWEST_ROUNDS)
+    yield _(
+        "Images a second are those of the whole machine while it trains, with the reading of photos and without "
+        "start-up, validation and test. The limit is this machine's float32 matrix product, {rate} billion "
+        "multiply-adds a second, held against three forward passes a photo."
+    ).format(rate=numbers.number(statistics.median(bench.matmul)))
+    yield _(
+        "Start: seconds to the end of the first step, in the first round and again in later ones. Val: share of a "
+        "run's training and validation."
     )
     idle = speed.idle(bench)
     if idle is not None:
-        said.append(
-            _(
-                "Those of ours are while all workers train: in studies as short as these, {share} of the workers' time "
-                "goes into storing runs and waiting for the last one."
-            ).format(share=numbers.percent(idle, 0))
-        )
-    said += _noise(bench)
+        yield _(
+            "Those of ours are while all workers train: in studies as short as these, {share} of the workers' time "
+            "goes into storing runs and waiting for the last one."
+        ).format(share=numbers.percent(idle, 0))
+    yield from _noise(bench)
     for case in range(len(bench.cases)):
-        said += when_busy(bench, case)
-    said += [held(bench, one) for one in bench.held]
-    return said
+        yield from when_busy(bench, case)
+    for one in bench.held:
+        yield held(bench, one)
 
 
-def _noise(bench: Bench) -> list[str]:
+def _noise(bench: Bench) -> Iterator[str]:
     causes = []
     if bench.load > noise.LOAD:
         causes.append(_("load average {load:.1f} before it began").format(load=bench.load))
     spread = max(bench.matmul) / min(bench.matmul) - 1
     if spread > noise.SPREAD:
         causes.append(_("the matrix product varied by {spread} %").format(spread=f"{100 * spread:.0f}"))
-    return [_("The machine was not quiet: {causes}.").format(causes="; ".join(causes))] if causes else []
+    if causes:
+        yield _("The machine was not quiet: {causes}.").format(causes="; ".join(causes))
 
 
-def when_busy(bench: Bench, case: int) -> list[str]:
+def when_busy(bench: Bench, case: int) -> Iterator[str]:
     """What share of its images a second each way keeps beside a busy process; no sentence where that was not asked."""
     kept = [(way, speed.when_busy(bench, case, way)) for way in WAYS]
     told = [
         _("{way} {share}").format(way=_(WAYS[way]), share=_share(found)) for way, found in kept if found is not None
     ]
-    if not told:
-        return []
-    return [
-        _("Beside a busy process, {case}, keep of their images a second: {shares}.").format(
-            case=named(bench.cases[case]), shares="; ".join(told)
-        )
-    ]
+    if told:
+        said = _("Beside a busy process, {case}, keep of their images a second: {shares}.")
+        yield said.format(case=named(bench.cases[case]), shares="; ".join(told))
 
 
 def _share(found: Estimate) -> str:
@@ -156,12 +144,7 @@ def held(bench: Bench, one: Held) -> str:
     said = _(
         "Memory of {case}: {torch} MB behind the import of torch, {run} MB at the most while a run trains alone, "
         "{added} MB more."
-    ).format(
-        case=named(bench.cases[one.case]),
-        torch=_mb(one.torch),
-        run=_mb(one.run),
-        added=_mb(one.added),
-    )
+    ).format(case=named(bench.cases[one.case]), torch=_mb(one.torch), run=_mb(one.run), added=_mb(one.added))
     if not one.workers:
         return said
     study = ngettext(

@@ -184,11 +184,8 @@ def _conclusion(study: Study, results: Results) -> Section:
     blocks += [Paragraph(note) for note in words.notes(results)]
     if (figures_before := written_tables.published(results)) is not None:
         if study.published_source:
-            blocks.append(
-                Paragraph(
-                    _("The published figures come from: {source}.").format(source=text_of(study.published_source))
-                )
-            )
+            said = _("The published figures come from: {source}.").format(source=text_of(study.published_source))
+            blocks.append(Paragraph(said))
         blocks.append(figures_before)
     limits = words.limits(results, {study.recipe_of(arm).select for arm in study.arms})
     return Section(_("Conclusion"), tuple(blocks), (Section(TEXT["limits"], (Bullets(tuple(limits)),)),))

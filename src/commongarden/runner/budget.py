@@ -67,12 +67,11 @@ def with_seeds(study: Study, most: int) -> Study:
     """The study with as many seeds, in rising order: its own, then higher ones. Raises StudyError where it cannot be
     raced."""
     if study.splits_vary:
-        raise StudyError(
-            _(
-                "a race needs one test part for all seeds, and here each seed has its own; accepted: vary without "
-                "split, no folds, or no --until and --budget"
-            )
+        text = _(
+            "a race needs one test part for all seeds, and here each seed has its own; accepted: vary without "
+            "split, no folds, or no --until and --budget"
         )
+        raise StudyError(text)
     if study.metric != "accuracy":
         text = _("a race is judged by accuracy, and this study by {metric}; accepted: metric accuracy, or no race")
         raise StudyError(text.format(metric=study.metric))

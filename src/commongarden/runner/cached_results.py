@@ -86,16 +86,10 @@ class CachedResults:
         seed = study.seeds[0]
         prepared, recipe = self.prepared.of(seed), study.recipe_of(task.arm)
         # the photos with their labels, which are in the training part, the network, its training, its chance
-        made_from = [
-            prepared.manifest.hash,
-            prepared.split.hash,
-            arch.write(arm.network(len(prepared.manifest.classes))),
-            plan.recipe_hash(recipe),
-            *(
-                str(number)
-                for number in (study.seed, study.stream_seed(seed, "init"), study.stream_seed(seed, "order"))
-            ),
-        ]
+        network = arch.write(arm.network(len(prepared.manifest.classes)))
+        chance = (study.seed, study.stream_seed(seed, "init"), study.stream_seed(seed, "order"))
+        photos = (prepared.manifest.hash, prepared.split.hash)
+        made_from = [*photos, network, plan.recipe_hash(recipe), *map(str, chance)]
         machine = plan.machine().processor
         if isinstance(task, AuditTask):
             return result_cache.key("audit", made_from, LIBRARIES, machine=machine)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from commongarden.data import cache
 from commongarden.data.on_the_fly import seconds_per_photo
@@ -21,22 +21,14 @@ def n_read(prepared: PreparedData, recipe: Recipe, job: Job) -> int:
     return statistics + recipe.epochs * (len(own.train) + len(own.val)) + len(own.test)
 
 
-def costs(
-    prepared: PreparedData,
-    recipes: Mapping[Job, Recipe],
-    n_workers: int,
-    measured: Callable[[int], float] | None = None,
-) -> list[str]:
-    """A sentence for each size at which photos are decoded each time.
-
-    recipes: of the jobs. measured: seconds of one photo at a resolution, by default timed now.
-    """
+def costs(prepared: PreparedData, recipes: Mapping[Job, Recipe], n_workers: int) -> list[str]:
+    """A sentence for each size at which photos are decoded each time. recipes: of the jobs."""
     said = []
     for resolution, room in prepared.direct.items():
         among = {job: recipe for job, recipe in recipes.items() if recipe.resolution == resolution}
         if not among:
             continue
-        one = seconds_per_photo(prepared.manifest, resolution) if measured is None else measured(resolution)
+        one = seconds_per_photo(prepared.manifest, resolution)
         all_of_them = one * sum(n_read(prepared, recipe, job) for job, recipe in among.items())
         text = _(
             "photos are decoded each time at {resolution} pixels: decoded once they need {needed:,.1f} MB in {folder}, "

@@ -7,33 +7,47 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 
 from commongarden.i18n.language import _
+from commongarden.runner import plan
 from commongarden.runner.cached_results import CachedResults
 from commongarden.runner.events import Task
-from commongarden.runner.executor import Executor
+from commongarden.runner.executor import ExecutorFactory
+from commongarden.runner.options import RunOptions
+from commongarden.runner.prepared_data import PreparedData
 from commongarden.runner.record import StudyRecorder
+from commongarden.store import Store
 
 
-def execute(
-    executor: Executor,
-    tasks: Sequence[Task],
-    recorder: StudyRecorder,
-    cached: CachedResults,
-    stop: Callable[[], bool],
-    more: Callable[[], Sequence[Task]] | None = None,
-) -> None:
-    """Carries out the tasks, and `more` of them (executor.py), but for those whose results other studies have cached.
+@dataclass(frozen=True)
+class Execution:
+    """What the tasks of a study are carried out with. executors: makes the executor that does it."""
 
-    Raises CommonGardenError.
-    """
-    recalled, left = cached.recalled(tasks)
-    for earlier in recalled:
-        recorder.take(earlier)
-    for event in executor.execute(left, stop, more):
-        cached.keep(event)
-        recorder.take(event)
+    store: Store
+    prepared: PreparedData
+    device: str
+    options: RunOptions
+    recorder: StudyRecorder
+    executors: ExecutorFactory
+
+    def carry_out(
+        self, tasks: Sequence[Task], n: int, stop: Callable[[], bool], more: Callable[[], Sequence[Task]]
+    ) -> None:
+        """Carries out the tasks, n at a time, and `more` of them (executor.py), but for those whose results other
+        studies have cached. Raises CommonGardenError."""
+        recorder = self.recorder
+        context = plan.task_context(self.store, self.prepared, self.device, n, self.options.stop_at_futility)
+        executor = self.executors(context, n, recorder.known)
+        note = recorder.callbacks.display.note
+        cached = CachedResults(self.store.study(), self.prepared, self.device, n, note)
+        recalled, left = cached.recalled(tasks)
+        for earlier in recalled:
+            recorder.take(earlier)
+        for event in executor.execute(left, stop, more):
+            cached.keep(event)
+            recorder.take(event)
 
 
 @contextmanager

@@ -87,6 +87,19 @@ def forecast(
     )
 
 
+def within(left: float, jobs: Sequence[Job], known: Mapping[str, Piloted] | None) -> list[Job]:
+    """The first of the jobs, until nothing is left: of seconds, by what is known of each arm, or of jobs where `known`
+    is None."""
+    fitting = []
+    for job in jobs:
+        one = known.get(job.arm) if known is not None else None
+        left -= 1.0 if known is None else (one.seconds if one is not None else None) or 0.0
+        if left < 0:
+            break
+        fitting.append(job)
+    return fitting
+
+
 def check_space(store: Store, plan: Forecast) -> None:
     """Refuses a study that its disk has no room for: the runs, and for each that is under way two checkpoints (weights,
     two moments, the best weights). Raises StoreError."""

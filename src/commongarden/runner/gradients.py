@@ -8,6 +8,7 @@ compared in their preflight check.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 from commongarden import arch
@@ -16,7 +17,7 @@ from commongarden.data import result_cache
 from commongarden.errors import RunnerError
 from commongarden.i18n.language import _, translate
 from commongarden.runner import plan
-from commongarden.runner.isolated import Died, Progress, calls
+from commongarden.runner.isolated import Calls, Died, Progress
 from commongarden.study.recipe import Recipe
 
 SECONDS = 3.0  # for a study; what is left over waits for the next one
@@ -34,7 +35,7 @@ def check(subjects: Mapping[str, Subject], cache_folder: Path) -> None:
     shapes = result_cache.key("convolution-shapes", [], ("torch",), machine=machine)
     known = (result_cache.recall(cache_folder, shapes) or b"").decode().split("\n")
     try:
-        with calls() as made:
+        with closing(Calls()) as made:
             found, right = made.call(_compared, lacking, frozenset(known), SECONDS)
     except Died as died:
         text = _("{arm}: comparing the gradients of its convolutions crashed: {cause}; accepted: {accepted}")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import TypeVar
@@ -76,16 +75,6 @@ class Calls:
             self._process.kill()
             self._process.join()
         self._process = self._connection = None
-
-
-@contextmanager
-def calls() -> Iterator[Calls]:
-    """Calls whose process ends with the block."""
-    made = Calls()
-    try:
-        yield made
-    finally:
-        made.close()
 
 
 def _serve(connection: Connection, begun: tuple[dict[str, str], str]) -> None:

@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 from commongarden.errors import ArchError, CommonGardenError
 from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import N_, _, translate
 from commongarden.runner import limits
-from commongarden.runner.isolated import Calls, Died, Progress, calls
+from commongarden.runner.isolated import Calls, Died, Progress
 from commongarden.study import origin
 from commongarden.study.arm import Arm
 from commongarden.study.origin import Origin
@@ -41,7 +43,7 @@ def measure(arm: Arm, n_classes: int, input: Input) -> Arm:
     if arm.origin is None or arm.origin.fits(n_classes, input):
         return arm
     origin.check_allowed(arm.arch)
-    with calls() as made:
+    with closing(Calls()) as made:
         try:
             return dataclasses.replace(arm, origin=made.call(_measure, arm, n_classes, input))
         except Died as died:
@@ -72,7 +74,7 @@ def preflight(arm: Arm, n_classes: int, input: Input, recipe: Recipe | None = No
     if not check.is_needed():
         return arm
     origin.check_allowed(arm.arch)
-    with calls() as made:
+    with closing(Calls()) as made:
         return check.carried_out(made)
 
 
@@ -103,7 +105,7 @@ def measured(
     for check in checks.values():
         origin.check_allowed(check.arm.arch)
     on_progress = on_progress or (lambda done, total: None)
-    with calls() as made:
+    with closing(Calls()) as made:
         for done, (name, check) in enumerate(checks.items()):
             on_progress(done, len(checks))
             found[name] = check.carried_out(made)
@@ -181,19 +183,10 @@ def _measure(arm: Arm, n_classes: int, input: Input, say: Progress) -> Origin:
     return _described(arm, lambda: network_by_others(arm, n_classes, input))
 
 
-def _preflight(
-    arm: Arm,
-    n_classes: int,
-    input: Input,
-    recipe: Recipe,
-    layouts: tuple[str, ...],
-    device: str,
-    memory: int,
-    say: Progress,
-) -> Origin:
+def _preflight(arm: Arm, *how: Any) -> Origin:
     from commongarden.train.preflight import preflight  # loads torch, in this process only
 
-    return _described(arm, lambda: preflight(arm, n_classes, input, recipe, layouts, device, memory, say))
+    return _described(arm, lambda: preflight(arm, *how))
 
 
 def _described(arm: Arm, work: Callable[[], Origin]) -> Origin:

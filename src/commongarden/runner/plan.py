@@ -58,14 +58,8 @@ class RunPlan:
 
 def run_plan(study: Study, prepared: PreparedData, job: Job, device: str) -> RunPlan:
     """How a job's run is made on this machine."""
-    return RunPlan(
-        job,
-        study.arms[job.arm],
-        record(study, prepared, job, device),
-        study.seed,
-        study.stream_seed(job.seed, "init"),
-        study.stream_seed(job.seed, "order"),
-    )
+    init, order = study.stream_seed(job.seed, "init"), study.stream_seed(job.seed, "order")
+    return RunPlan(job, study.arms[job.arm], record(study, prepared, job, device), study.seed, init, order)
 
 
 def first_run(study: Study, prepared: PreparedData, arm: str, device: str) -> RunPlan:

@@ -165,14 +165,8 @@ def _circumstances(stored: Run, again: Run) -> list[Difference]:
 
 
 def _flat(machine: Machine) -> dict[str, str]:
-    found = {
-        "system": machine.system,
-        "processor": machine.processor,
-        "instructions": machine.instructions,
-        "cores": str(machine.physical_cores),
-        "python": machine.python,
-    }
-    return found | machine.packages
+    found = {name: str(getattr(machine, name)) for name in ("system", "processor", "instructions", "python")}
+    return {**found, "cores": str(machine.physical_cores), **machine.packages}
 
 
 def _there(path: Path) -> Coded:

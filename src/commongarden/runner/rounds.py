@@ -102,13 +102,7 @@ class Rounds:
         assert self.spending is not None and self.spending.budget is not None  # noqa: PT018
         in_runs = self.spending.budget.runs is not None
         measured = {**self.known, **forecast.measured(self.store)}
-        fitting: list[Job] = []
-        for job in jobs:
-            known = measured.get(job.arm)
-            left -= 1.0 if in_runs else (known.seconds if known is not None else None) or 0.0
-            if left < 0:
-                break
-            fitting.append(job)
+        fitting = forecast.within(left, jobs, None if in_runs else measured)
         return fitting if is_first or len(fitting) == len(jobs) else []
 
     def _keep(self, race: racing.Race, *, out_of_budget: bool) -> None:
@@ -120,16 +114,9 @@ class Rounds:
         elif not race.needed:
             end = "most seeds" if is_open else "resolved"
         budget = self.spending.budget
-        self.raced = Raced(
-            raced.SCHEMA,
-            race,
-            end,
-            "" if budget is None else budget.text,
-            self._used(),
-            self._left(),
-            len(self._made()),
-            len(self.study.arms) * self.spending.most,
-        )
+        text = "" if budget is None else budget.text
+        n_made, n_most = len(self._made()), len(self.study.arms) * self.spending.most
+        self.raced = Raced(raced.SCHEMA, race, end, text, self._used(), self._left(), n_made, n_most)
         raced.write(self.store, self.raced)
         for number in range(self.n_told + 1, len(race.looks)):
             self.tell(self.raced, number)

@@ -8,9 +8,8 @@ from pathlib import Path
 from commongarden import store as store_files
 from commongarden.data.finding import Listed
 from commongarden.runner import budget, forecast, plan, tuning
-from commongarden.runner.cached_results import CachedResults
 from commongarden.runner.callbacks import Callbacks
-from commongarden.runner.execute import execute, interruptible
+from commongarden.runner.execute import Execution, interruptible
 from commongarden.runner.executor import ExecutorFactory
 from commongarden.runner.forecast import Forecast
 from commongarden.runner.options import RunOptions
@@ -76,15 +75,12 @@ def run_study(
     with store_files.lock(root), callbacks.display:
         store, prepared = prepare_study(study, root, device, options, callbacks.display, listed)
         recorder = StudyRecorder(store, callbacks, event_files, forecast.measured(store))
+        execution = Execution(store, prepared, device, options, recorder, executors or LocalWorkers)
         with interruptible() as stop:
-            is_tuned = tuning.search(store, prepared, device, options, recorder, executors or LocalWorkers, stop)
-        schedule = Schedule(store, prepared, device, options, spending, recorder, is_open=is_tuned)
-        n = max(schedule.n_workers, 1)
-        context = plan.task_context(store, prepared, device, n, options.stop_at_futility)
-        executor = (executors or LocalWorkers)(context, n, recorder.known)
-        cached = CachedResults(store.study(), prepared, device, n, callbacks.display.note)
+            is_tuned = tuning.search(execution, stop)
+        schedule = Schedule(execution, spending, is_open=is_tuned)
         with interruptible() as stop:
-            execute(executor, schedule.tasks, recorder, cached, stop, schedule.more)
+            execution.carry_out(schedule.tasks, max(schedule.n_workers, 1), stop, schedule.more)
         recorder.close()
         schedule.rounds.close()
         if spending is not None:
@@ -98,6 +94,4 @@ def _outcome(store: Store, schedule: Schedule, interrupted: bool) -> StudyOutcom
     n_failed = sum(run.status == "failed" for run in runs)
     n_missing = len(study.arms) * len(study.seeds) - len(runs) if raced is None else schedule.rounds.n_needed
     took = None if n_missing else schedule.timing.ended(store)
-    return StudyOutcome(
-        store, len(runs) - n_failed, n_failed, n_missing, interrupted and n_missing > 0, took, raced
-    )  # fmt: skip
+    return StudyOutcome(store, len(runs) - n_failed, n_failed, n_missing, interrupted and n_missing > 0, took, raced)

@@ -11,10 +11,8 @@ from commongarden.runner import attribution_tasks, decoding, forecast, gradients
 from commongarden.runner.budget import Spending
 from commongarden.runner.callbacks import Callbacks
 from commongarden.runner.events import Job, Piloted, Task
+from commongarden.runner.execute import Execution
 from commongarden.runner.forecast import Forecast
-from commongarden.runner.options import RunOptions
-from commongarden.runner.prepared_data import PreparedData
-from commongarden.runner.record import StudyRecorder
 from commongarden.runner.rounds import Rounds
 from commongarden.stats.raced import Raced
 from commongarden.store import Store
@@ -27,24 +25,15 @@ class Schedule:
     search for learning rates was stopped.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        prepared: PreparedData,
-        device: str,
-        options: RunOptions,
-        spending: Spending | None,
-        recorder: StudyRecorder,
-        *,
-        is_open: bool = True,
-    ) -> None:
-        callbacks, known = recorder.callbacks, recorder.known
+    def __init__(self, execution: Execution, spending: Spending | None, *, is_open: bool) -> None:
+        store, prepared, options = execution.store, execution.prepared, execution.options
+        callbacks, known = execution.recorder.callbacks, execution.recorder.known
         self.store, self.study, self.prepared, self.callbacks = store, store.study(), prepared, callbacks
         self.maps = options.maps and is_open
         self.rounds = Rounds(store, spending, known, self._note_interim)
         self.jobs = self.rounds.all() if is_open else []
         n_classes = len(prepared.manifest.classes)
-        self.n_workers = plan.n_workers(self.study, len(self.jobs), n_classes, device, options.n_workers)
+        self.n_workers = plan.n_workers(self.study, len(self.jobs), n_classes, execution.device, options.n_workers)
         self.timing = Timing(self.jobs, known, self.n_workers, spending)
         self.tasks: list[Task] = []
         if self.jobs:
@@ -92,7 +81,7 @@ class Timing:
         self.is_planned = True
         jobs, limited = list(self.jobs), self.spending.budget if self.spending is not None else None
         if limited is not None and limited.seconds is not None:
-            jobs = self._within(jobs, limited.seconds)
+            jobs = forecast.within(limited.seconds, jobs, self.known)
         found = forecast.forecast(jobs, self.known, self.n_workers, at_most=self.spending is not None)
         if found is not None:
             callbacks.display.note(forecast.said(found))
@@ -110,12 +99,3 @@ class Timing:
         found = dataclasses.replace(self.forecast, took=time.monotonic() - self.start)
         forecast.write(store, found)
         return found
-
-    def _within(self, jobs: list[Job], seconds: float) -> list[Job]:
-        kept = []
-        for job in jobs:
-            seconds -= self.known[job.arm].seconds or 0.0 if job.arm in self.known else 0.0
-            if seconds < 0:
-                break
-            kept.append(job)
-        return kept

@@ -35,12 +35,11 @@ def check_stored(
     streams.seed_all(seed, fresh)
     again = evaluate(fresh.to(device), [batch], device).probabilities
     if again.tobytes() != tested.probabilities[: len(again)].tobytes():
-        raise NotAsTested(
-            N_(
-                "the stored network gives other outputs than the trained one: its code keeps something that cannot be "
-                "stored; accepted: register it with register_buffer, or return it from get_extra_state"
-            )
+        text = N_(
+            "the stored network gives other outputs than the trained one: its code keeps something that cannot be "
+            "stored; accepted: register it with register_buffer, or return it from get_extra_state"
         )
+        raise NotAsTested(text)
 
 
 def _made(record: Run) -> Classifier:

@@ -42,7 +42,7 @@ class EventFiles:
                 self._write(job, epoch)
             case RunDone(job, run) if job in self.writers:
                 if run.test_accuracy is not None:
-                    self._scalar(job, "test/accuracy", run.test_accuracy, run.selected_epoch)
+                    self.writers[job].add_scalar("test/accuracy", run.test_accuracy, run.selected_epoch)
                 self.writers.pop(job).close()
 
     def close(self) -> None:
@@ -58,7 +58,4 @@ class EventFiles:
             ("val/accuracy", epoch.val_accuracy),
             ("lr", epoch.lr),
         ):
-            self._scalar(job, name, value, epoch.epoch)
-
-    def _scalar(self, job: Job, name: str, value: float, epoch: int) -> None:
-        self.writers[job].add_scalar(name, value, epoch)
+            self.writers[job].add_scalar(name, value, epoch.epoch)

@@ -11,14 +11,10 @@ from commongarden import store as store_files
 from commongarden.errors import RunnerError
 from commongarden.i18n.language import _
 from commongarden.runner import forecast, plan
-from commongarden.runner.cached_results import CachedResults
 from commongarden.runner.callbacks import Callbacks
-from commongarden.runner.events import Piloted, Task, Trial
-from commongarden.runner.execute import execute
-from commongarden.runner.executor import ExecutorFactory
-from commongarden.runner.options import RunOptions
+from commongarden.runner.events import Piloted, Trial
+from commongarden.runner.execute import Execution
 from commongarden.runner.prepared_data import PreparedData
-from commongarden.runner.record import StudyRecorder
 from commongarden.store import Store, contract
 from commongarden.study import TUNING_SEED, TUNING_SUFFIX, Study
 
@@ -36,15 +32,7 @@ def pending(study: Study, store: Store) -> list[Trial]:
     return [trial for trial in trials if not store.tuning().has(trial.arm, trial.number)]
 
 
-def search(
-    store: Store,
-    prepared: PreparedData,
-    device: str,
-    options: RunOptions,
-    recorder: StudyRecorder,
-    executors: ExecutorFactory,
-    stop: Callable[[], bool],
-) -> bool:
+def search(execution: Execution, stop: Callable[[], bool]) -> bool:
     """Makes the tuning runs that are missing, and when all are there puts each arm at its best into the study, with the
     contrasts between those. Returns whether that is so, also where nothing is tuned; not where it was stopped, or
     declined.
@@ -52,6 +40,7 @@ def search(
     An arm that has been tuned stays as it is. Raises RunnerError where an arm would have had another number of runs
     than the others.
     """
+    store, prepared, options, recorder = execution.store, execution.prepared, execution.options, execution.recorder
     study = store.study()
     if study.tuning is None or not untuned(study):
         return True
@@ -59,19 +48,12 @@ def search(
         _forget_failed(study, store)
     trials = pending(study, store)
     if trials:
-        n_classes, note = len(prepared.manifest.classes), recorder.callbacks.display.note
-        n = plan.n_workers(study, len(trials), n_classes, device, options.n_workers)
-        tasks: list[Task] = [
-            *plan.unaudited(study, store, trials, n_classes), *forecast.pilots(trials, recorder.known)
-        ]  # fmt: skip
-        execute(
-            executors(plan.task_context(store, prepared, device, n), n, recorder.known),
-            tasks,
-            dataclasses.replace(recorder, event_files=None),
-            CachedResults(study, prepared, device, n, note),
-            stop,
-            _Round(study, trials, recorder.known, n, prepared, recorder.callbacks),
-        )
+        n_classes = len(prepared.manifest.classes)
+        n = plan.n_workers(study, len(trials), n_classes, execution.device, options.n_workers)
+        audits, pilots = plan.unaudited(study, store, trials, n_classes), forecast.pilots(trials, recorder.known)
+        apart = dataclasses.replace(execution, recorder=dataclasses.replace(recorder, event_files=None))
+        more = _Round(study, trials, recorder.known, n, prepared, recorder.callbacks)
+        apart.carry_out([*audits, *pilots], n, stop, more)
         if pending(study, store):
             return False
     found = settled(study, store, recorder.callbacks.display.note)

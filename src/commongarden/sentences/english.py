@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 
 from commongarden.arch import UNKNOWN, BatchNorm, Conv, Dense, Difference, Dropout, Edit, MaxPool, Noise
-from commongarden.arch.difference import BESIDE, Part, kind
+from commongarden.arch.difference import BESIDE, Joint, Part, kind
 from commongarden.arch.nodes import Activation, AdaptiveAvgPool, AvgPool
-from commongarden.sentences.phrases import Phrase, contents, is_joint, phrases
+from commongarden.sentences.phrases import Phrase, contents, phrases
 
 NAMES = {
     "convolution": "convolution", "dense layer": "dense layer", "pool": "pool", "batch norm": "batch norm",
@@ -88,11 +88,10 @@ def _added(phrase: Phrase) -> str:
     edit, n = phrase.first, phrase.count
     name = kind(edit.part)
     if not phrase.exact:
+        if edit.place and phrase.placed and not edit.n_around:
+            return f"{NAMES.get(name, name)}{_place(phrase)}"
         around = name == "Add" and all(edit.n_around for edit in phrase.edits)
-        what = counted(n, "shortcut" if around else NAMES.get(name, name))
-        return (
-            f"{NAMES.get(name, name)}{_place(phrase)}" if edit.place and phrase.placed and not edit.n_around else what
-        )
+        return counted(n, "shortcut" if around else NAMES.get(name, name))
     if edit.place and edit.place != "around":
         return f"{_exactly(edit.part)}{_place(phrase)}"
     if name == "Add" and edit.n_around:
@@ -130,7 +129,7 @@ def _change(phrase: Phrase) -> str:
         given = bool(edit.fields[0][2])
         a = "a " if fields == ("bias",) else ""
         return f"gives {_each(phrase, name)} {a}{what}" if given else f"drops the {what} of {_each(phrase, name)}"
-    if is_joint(edit.part, "Add"):
+    if isinstance(edit.part, Joint) and edit.part.kind == "Add":
         return f"changes how {_each(phrase, name)} joins unequal channels"
     if not phrase.exact:
         return f"changes the {listed([FIELDS.get(field, field) for field in fields])} of {counted(phrase.count, name)}"
@@ -150,12 +149,12 @@ def counted(n: int, name: str, details: str = "") -> str:
     return f"{n} {plural}{name.removeprefix(head)}{details}"
 
 
-def value(found: object) -> str:
+def value(found: object, *, yes: str = "yes", no: str = "no") -> str:
     """A field's value as people write it."""
     if isinstance(found, tuple):
         return "×".join(map(str, found)) if len(found) == 2 else "/".join(map(str, found))
     if isinstance(found, bool):
-        return "yes" if found else "no"
+        return yes if found else no
     return ACTIVATIONS.get(str(found), str(found))
 
 

@@ -8,7 +8,7 @@ from commongarden.arch import UNKNOWN, BatchNorm, Conv, Dense, Difference, Dropo
 from commongarden.arch.difference import BESIDE, Part, kind
 from commongarden.arch.nodes import Activation, AdaptiveAvgPool, AvgPool
 from commongarden.i18n.particles import with_particle
-from commongarden.sentences.english import ACTIVATIONS, growth
+from commongarden.sentences.english import ACTIVATIONS, growth, value
 from commongarden.sentences.phrases import Phrase, contents, phrases
 
 NAMES = {
@@ -113,7 +113,8 @@ def _change(phrase: Phrase) -> tuple[str, tuple[str, str]]:
     edit, name = phrase.first, NAMES.get(kind(phrase.first.part), kind(phrase.first.part))
     fields, layers = phrase.fields, _each(phrase, name)
     if fields == () and phrase.exact and edit.before is not None:
-        return f"{with_particle(f'{_words(edit.before)} {phrase.count}개', '를')} {_to(_words(edit.part))}", CHANGES
+        replaced = with_particle(f"{_words(edit.before)} {phrase.count}개", "를")
+        return f"{replaced} {with_particle(_words(edit.part), '으로')}", CHANGES
     if not fields:
         return f"{layers}를", CHANGES
     if fields in (("bias",), ("affine",)) and phrase.exact:
@@ -127,20 +128,8 @@ def _change(phrase: Phrase) -> tuple[str, tuple[str, str]]:
     return f"{layers}의 {with_particle(', '.join(values), '을')}", CHANGES
 
 
-def _to(word: str) -> str:
-    """
-    >>> _to("평균 풀링 층(2×2)"), _to("전역 평균 풀링")
-    ('평균 풀링 층(2×2)으로', '전역 평균 풀링으로')
-    """
-    return with_particle(word, "으로")
-
-
 def _value(found: object) -> str:
-    if isinstance(found, tuple):
-        return "×".join(map(str, found)) if len(found) == 2 else "/".join(map(str, found))
-    if isinstance(found, bool):
-        return "예" if found else "아니요"
-    return ACTIVATIONS.get(str(found), str(found))
+    return value(found, yes="예", no="아니요")
 
 
 def _exactly(part: Part) -> str:

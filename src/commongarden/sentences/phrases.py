@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from commongarden.arch import Difference, Edit
-from commongarden.arch.difference import BESIDE, Joint, Part, kind
+from commongarden.arch.difference import BESIDE, Part, kind
 
 MOST = 4  # phrases; a sentence of more is not read
 
@@ -50,16 +51,7 @@ def phrases(found: Difference) -> tuple[list[Phrase], int]:
 
 def contents(parts: tuple[Part, ...]) -> dict[str, int]:
     """How many convolutions, dense layers and pools come with a part, by kind."""
-    counts: dict[str, int] = {}
-    for part in parts:
-        name = kind(part)
-        if name in ("convolution", "dense layer", "pool"):
-            counts[name] = counts.get(name, 0) + 1
-    return counts
-
-
-def is_joint(part: Part, name: str) -> bool:
-    return isinstance(part, Joint) and part.kind == name
+    return Counter(name for name in map(kind, parts) if name in ("convolution", "dense layer", "pool"))
 
 
 def _grouped(edits: tuple[Edit, ...], key: Callable[[Edit], Hashable], exact: bool) -> list[Phrase]:

@@ -10,7 +10,8 @@ import numpy as np
 
 from commongarden.records import Baseline, Estimate, Predictions, Run, Split
 from commongarden.stats.clusters import Groups, clusters
-from commongarden.stats.crossed import crossed_interval
+from commongarden.stats.crossed import crossed_difference
+from commongarden.stats.metrics import correct
 from commongarden.stats.resampled import resampled_interval
 from commongarden.store import Store
 
@@ -88,7 +89,7 @@ def beside_baselines(
         tables = [_right(said) - lines[run.hashes.split] for said, run in zip(tested, mine, strict=True)]
         if len({run.hashes.split for run in mine}) == 1:
             units = clusters(np.sort(tested[0].photos), groups or {})
-            difference = crossed_interval(np.array(tables), groups=units).estimate
+            difference = crossed_difference(np.array(tables), groups=units).interval()
         else:
             n_train = float(np.mean([run.n_train for run in mine]))
             n_test = float(np.mean([run.n_test for run in mine]))
@@ -99,9 +100,7 @@ def beside_baselines(
 
 def _right(predictions: Predictions) -> np.ndarray:
     """(photos,) 1 where the guess is right, in the order of the photos' paths, so that two tables can be paired."""
-    order = np.argsort(predictions.photos, kind="stable")
-    right: np.ndarray = (predictions.probabilities.argmax(axis=1) == predictions.labels)[order]
-    return right.astype(np.float64)
+    return correct(predictions)[np.argsort(predictions.photos, kind="stable")]
 
 
 def _beside(difference: Estimate) -> Beside:

@@ -18,11 +18,12 @@ from typing import Literal
 import numpy as np
 
 from commongarden.arch import UNKNOWN
-from commongarden.records import Epoch, Estimate, Predictions, Run
+from commongarden.records import Epoch, Estimate, Run
 from commongarden.stats.clusters import Groups, clusters, n_units
-from commongarden.stats.crossed import crossed_interval
+from commongarden.stats.crossed import crossed_difference
 from commongarden.stats.estimates import rounding_spread
 from commongarden.stats.means import Mean
+from commongarden.stats.metrics import correct
 from commongarden.stats.resampled import resampled_interval
 from commongarden.store import Store
 from commongarden.study import Contrast, Study
@@ -166,20 +167,16 @@ def budget_views(
     for contrast in study.planned_contrasts():
         seeds = [seed for seed in study.seeds if {(contrast.arm, seed), (contrast.against, seed)} <= done.keys()]
         if seeds:
-            views = _views(store, contrast, seeds, done, tracks, groups or {})
+            views = _views(store, contrast, [done[contrast.arm, seed] for seed in seeds], tracks, groups or {})
             found.append(BudgetViews(contrast.arm, contrast.against, views))
     return tuple(found)
 
 
 def _views(
-    store: Store,
-    contrast: Contrast,
-    seeds: Sequence[int],
-    done: Mapping[tuple[str, int], Run],
-    tracks: Mapping[tuple[str, int], Track],
-    groups: Groups,
+    store: Store, contrast: Contrast, mine: Sequence[Run], tracks: Mapping[tuple[str, int], Track], groups: Groups
 ) -> tuple[BudgetView, ...]:
-    mine = [done[contrast.arm, seed] for seed in seeds]
+    """mine: the runs of the contrast's arm with the seeds that both have finished."""
+    seeds = [run.seed for run in mine]
     n_val, n_test = (float(np.mean(sizes)) for sizes in zip(*((run.n_val, run.n_test) for run in mine), strict=True))
     pairs = [(tracks[contrast.arm, seed], tracks[contrast.against, seed]) for seed in seeds]
     own = len({run.hashes.split for run in mine}) > 1
@@ -188,16 +185,12 @@ def _views(
         n_train = float(np.mean([run.n_train for run in mine]))
     elif len(seeds) > 1:
         table = [
-            _right(store.predictions(contrast.arm, seed)) - _right(store.predictions(contrast.against, seed))
+            correct(store.predictions(contrast.arm, seed)) - correct(store.predictions(contrast.against, seed))
             for seed in seeds
         ]
         found = clusters(store.predictions(contrast.arm, seeds[0]).photos, groups)
-        photo_sd = crossed_interval(np.array(table), groups=found).photo_sd or 0.0
+        components = crossed_difference(np.array(table), groups=found).components
+        photo_sd = (components and components.photo) or 0.0
         if found is not None:
             units = n_units(np.array(store.split().val), groups), found.df
     return tuple(view(budget, pairs, n_val, photo_sd, n_test, n_train, units) for budget in BUDGETS)
-
-
-def _right(predictions: Predictions) -> np.ndarray:
-    right: np.ndarray = (predictions.probabilities.argmax(axis=1) == predictions.labels).astype(np.float64)
-    return right

@@ -17,9 +17,9 @@ from commongarden.stats.means import Mean
 from commongarden.stats.metrics import METRICS, Metric
 from commongarden.stats.power import Remedy, remedy
 from commongarden.stats.raced import Raced
-from commongarden.stats.racing import Decision, InterimResult
+from commongarden.stats.racing import InterimResult
 from commongarden.stats.results import ContrastResult, Outcome
-from commongarden.stats.scores import Sample, mean_difference, shared_photos
+from commongarden.stats.scores import Sample, Tested, mean_difference, shared_photos
 from commongarden.stats.signflip import least_p, signflip_p
 from commongarden.stats.superiority import mcnemar_p, probability_better
 from commongarden.store import contract
@@ -36,7 +36,7 @@ class SeedPairs:
 
 def contrast_results(
     study: Study,
-    tested: Mapping[str, Mapping[int, Predictions]],
+    tested: Tested,
     n_train: int,
     seconds: Mapping[str, float],
     n_classes: int,
@@ -48,7 +48,8 @@ def contrast_results(
     have one."""
     metric, margin = METRICS[study.metric], study.margin / 100
     planned = study.planned_contrasts()
-    looks = [None if raced is None else raced.verdict_look(contrast.arm, contrast.against) for contrast in planned]
+    last = {} if raced is None else raced.race.last_looks
+    looks = [last.get((contrast.arm, contrast.against)) for contrast in planned]
     pairs = [
         paired(tested if look is None else _at(look[1], study, tested), contrast, n_train, groups)
         for contrast, look in zip(planned, looks, strict=True)
@@ -87,11 +88,13 @@ def _judged(
     within = is_within(equivalence, kept.margin)
     said = outcome(mean.interval(), adjusted, within, higher_is_better=metric.higher_is_better)
     if look is not None and level is not None:
-        said, within = _decided(look.decision), look.decision == "equivalent"
+        said = look.decision if look.decision in ("better", "worse", "equivalent") else "not resolved"
+        within = said == "equivalent"
         if within:  # its level is that of two one-sided tests
             equivalence, adjusted = mean.interval(1 - level), mean.interval(1 - level / 2)
     n = len(pair.one.runs)
-    one, two = (np.array([metric.whole(run) for run in side.runs]) for side in (pair.one, pair.two))
+    one, two = ([metric.whole(run) for run in side.runs] for side in (pair.one, pair.two))
+    better, other = (one, two) if metric.higher_is_better else (two, one)
     return dataclasses.replace(
         kept,
         outcome=said,
@@ -101,29 +104,21 @@ def _judged(
         within_margin=within,
         level=level,
         p=mean.p,
-        p_signflip=signflip_p((one - two).tolist()) if n > 1 else None,
+        p_signflip=signflip_p([a - b for a, b in zip(one, two, strict=True)]) if n > 1 else None,
         p_least=least_p(n) if n > 1 else None,
-        probability=_probability(metric, one.tolist(), two.tolist()) if n > 1 else None,
+        probability=probability_better(better, other) if n > 1 else None,
         p_mcnemar=_mcnemar(pair),
         components=mean.components,
     )
 
 
-def _decided(decision: Decision) -> Outcome:
-    return decision if decision in ("better", "worse", "equivalent") else "not resolved"
-
-
-def _at(
-    n_seeds: int, study: Study, tested: Mapping[str, Mapping[int, Predictions]]
-) -> dict[str, dict[int, Predictions]]:
+def _at(n_seeds: int, study: Study, tested: Tested) -> Tested:
     """What was known at the look of a race after so many seeds."""
     seen = study.seeds[:n_seeds]
     return {arm: {seed: run for seed, run in by_seed.items() if seed in seen} for arm, by_seed in tested.items()}
 
 
-def paired(
-    tested: Mapping[str, Mapping[int, Predictions]], contrast: Contrast, n_train: int, groups: Groups | None = None
-) -> SeedPairs | None:
+def paired(tested: Tested, contrast: Contrast, n_train: int, groups: Groups | None = None) -> SeedPairs | None:
     """The runs of both arms with the seeds that both finished; None where there is no such seed."""
     one, two = tested[contrast.arm], tested[contrast.against]
     seeds = sorted(one.keys() & two.keys())
@@ -151,10 +146,6 @@ def is_within(equivalence: Estimate, margin: float) -> bool:
     """Whether a 90 % interval lies inside the margin: two one-sided tests at 5 % (Schuirmann 1987)."""
     low, high = equivalence.low, equivalence.high
     return low is not None and high is not None and -margin < low and high < margin
-
-
-def _probability(metric: Metric, one: Sequence[float], two: Sequence[float]) -> Estimate:
-    return probability_better(one, two) if metric.higher_is_better else probability_better(two, one)
 
 
 def _mcnemar(pair: SeedPairs) -> float | None:

@@ -25,9 +25,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from commongarden.records import Estimate
 from commongarden.stats.clusters import Clusters
-from commongarden.stats.means import Components, Mean
+from commongarden.stats.means import UNBOUNDED, Bounds, Components, Mean
 
 ONE_GROUP = "one test group: no interval"
 METHOD_GROUPS = "seeds crossed with groups of test photos, cluster-robust, two-way random effects, Satterthwaite"
@@ -115,11 +114,7 @@ def _by_group(x: np.ndarray, groups: Clusters) -> MeanSquares:
 
 
 def crossed_mean(
-    table: ArrayLike,
-    *,
-    least_error: float = 0.0,
-    bounds: tuple[float, float] = (-math.inf, math.inf),
-    groups: Clusters | None = None,
+    table: ArrayLike, *, least_error: float = 0.0, bounds: Bounds = UNBOUNDED, groups: Clusters | None = None
 ) -> Mean:
     """The mean over a table (seeds, photos); without an error where there is one seed, one photo or one group.
 
@@ -157,23 +152,8 @@ def photo_error(n_photos: float) -> float:
     return 1 / n_photos
 
 
-@dataclass(frozen=True)
-class CrossedEstimate:
-    """A mean's interval, with the standard deviations between seeds and between photos (None: not to be told)."""
-
-    estimate: Estimate
-    seed_sd: float | None
-    photo_sd: float | None
-    error: float | None
-    df: float | None
-
-
-def crossed_interval(
-    differences: ArrayLike, confidence: float = 0.95, groups: Clusters | None = None
-) -> CrossedEstimate:
-    """The mean of paired differences (seeds, photos) of two arms' correctness (1, 0, -1), with the interval that
-    carries seed noise and test-photo noise; no interval with one seed or one photo."""
+def crossed_difference(differences: ArrayLike, groups: Clusters | None = None) -> Mean:
+    """The mean of paired differences (seeds, photos) of two arms' correctness (1, 0, -1), whose error carries seed
+    noise and test-photo noise."""
     n_photos = np.asarray(differences).shape[-1]
-    mean = crossed_mean(differences, least_error=photo_error(n_photos), bounds=(-1.0, 1.0), groups=groups)
-    seed, photo = (mean.components.seed, mean.components.photo) if mean.components else (None, None)
-    return CrossedEstimate(mean.interval(confidence), seed, photo, mean.error, mean.df)
+    return crossed_mean(differences, least_error=photo_error(n_photos), bounds=(-1.0, 1.0), groups=groups)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from commongarden.records import Predictions
+from commongarden.stats.scores import Tested
 from commongarden.study import Contrast, Study
 
 N_CONTRASTS = 6
@@ -23,14 +24,14 @@ class Disagreement:
     photos: tuple[str, ...]
 
 
-def shown_seeds(study: Study, tested: Mapping[str, Mapping[int, Predictions]]) -> dict[str, int]:
+def shown_seeds(study: Study, tested: Tested) -> dict[str, int]:
     """The run seed by which each arm is shown: the first that all arms finished, or else the arm's own first."""
     finished = {arm: by_seed for arm, by_seed in tested.items() if by_seed}
     shared = [seed for seed in study.seeds if all(seed in by_seed for by_seed in finished.values())]
     return {arm: shared[0] if shared else min(by_seed) for arm, by_seed in finished.items()}
 
 
-def disagreements(study: Study, tested: Mapping[str, Mapping[int, Predictions]]) -> tuple[Disagreement, ...]:
+def disagreements(study: Study, tested: Tested) -> tuple[Disagreement, ...]:
     """Of the first contrasts whose arms are shown by one seed: the photos on which those two runs disagree, the ones
     first on which all runs of the two arms disagree most, right ones of either side in turn. tested: by arm, seed."""
     seeds = shown_seeds(study, tested)

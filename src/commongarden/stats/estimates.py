@@ -10,14 +10,11 @@ import numpy as np
 from scipy import stats
 
 from commongarden.records import Estimate
+from commongarden.stats.means import UNBOUNDED, Bounds
 
 
 def mean_interval(
-    values: Sequence[float],
-    *,
-    confidence: float = 0.95,
-    least_spread: float = 0.0,
-    bounds: tuple[float, float] = (-math.inf, math.inf),
+    values: Sequence[float], *, confidence: float = 0.95, least_spread: float = 0.0, bounds: Bounds = UNBOUNDED
 ) -> Estimate:
     """The mean with Student's t interval; with one value the value alone.
 

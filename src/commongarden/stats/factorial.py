@@ -30,6 +30,7 @@ from commongarden.stats.holm import ALPHA, holm_levels, holm_p
 from commongarden.stats.means import Mean, student_mean
 from commongarden.stats.metrics import METRICS, Metric
 from commongarden.stats.resampled import resampled_mean
+from commongarden.stats.scores import Tested
 from commongarden.study import Study
 from commongarden.study.factorial import names, shown
 
@@ -37,6 +38,11 @@ HIGHEST = 3  # factors in an interaction; those of more are not read by anyone
 NO_VARIANCE = 0.01  # between seeds, as a share of the residual one
 Kind = Literal["paired", "mixed model", "not converged"]
 EffectOutcome = Literal["established", "equivalent", "not resolved", "no interval", "no runs"]
+Term = tuple[tuple[str, int], ...]  # (factor, place of the level that is held against the first one)
+Weights = Mapping[str, float]  # of each arm
+ByTerm = Mapping[Term, Weights]
+Done = Mapping[tuple[str, int], Predictions]  # by arm and run seed
+Splits = Mapping[int, Split]
 
 
 @dataclass(frozen=True)
@@ -82,12 +88,7 @@ class Factorial:
     folds: int = 0
 
 
-def effects_of(
-    study: Study,
-    tested: Mapping[str, Mapping[int, Predictions]],
-    splits: Mapping[int, Split],
-    groups: Groups | None = None,
-) -> Factorial | None:
+def effects_of(study: Study, tested: Tested, splits: Splits, groups: Groups | None = None) -> Factorial | None:
     """The effects of a study's factors on its metric; None where it has none. tested: by arm and seed. groups: of the
     photos that have one."""
     if not study.factors:
@@ -109,10 +110,6 @@ def effects_of(
     factors = tuple((name, tuple(map(shown, levels))) for name, levels in study.factors.items())
     effects = tuple(_effects(study, means))
     return Factorial(factors, kind, len(seeds), effects, study.metric, study.margin / 100, study.folds)
-
-
-Term = tuple[tuple[str, int], ...]  # (factor, place of the level that is held against the first one)
-Weights = Mapping[str, float]  # of each arm
 
 
 def terms(sizes: Mapping[str, int]) -> Iterator[Term]:
@@ -149,12 +146,7 @@ def _bounds(metric: Metric, weights: Weights) -> tuple[float, float]:
 
 
 def _paired(
-    study: Study,
-    done: Mapping[tuple[str, int], Predictions],
-    seeds: Sequence[int],
-    weights: Mapping[Term, Weights],
-    splits: Mapping[int, Split],
-    units: Clusters | None,
+    study: Study, done: Done, seeds: Sequence[int], weights: ByTerm, splits: Splits, units: Clusters | None
 ) -> dict[Term, Mean | None]:
     metric, arms = METRICS[study.metric], list(names(study.factors))
     counted = metric.unit == "points"
@@ -179,7 +171,7 @@ def _paired(
     return means
 
 
-def _sizes(splits: Mapping[int, Split], seeds: Sequence[int]) -> tuple[float, float]:
+def _sizes(splits: Splits, seeds: Sequence[int]) -> tuple[float, float]:
     """Photos to train on and to test on, on average over the seeds."""
     parts = [(len(splits[seed].train), len(splits[seed].test)) for seed in seeds]
     n_train, n_test = np.mean(parts, axis=0)
@@ -192,11 +184,7 @@ def _sum(values: Mapping[str, np.ndarray], weights: Weights) -> np.ndarray:
 
 
 def _unbalanced(
-    study: Study,
-    done: Mapping[tuple[str, int], Predictions],
-    weights: Mapping[Term, Weights],
-    splits: Mapping[int, Split],
-    units: Clusters | None,
+    study: Study, done: Done, weights: ByTerm, splits: Splits, units: Clusters | None
 ) -> tuple[Kind, dict[Term, Mean | None]]:
     metric = METRICS[study.metric]
     values = {key: metric.whole(run) for key, run in done.items()}

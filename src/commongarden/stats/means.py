@@ -11,6 +11,9 @@ from scipy import stats
 
 from commongarden.records import Estimate
 
+Bounds = tuple[float, float]  # what is possible; intervals are cut there
+UNBOUNDED: Bounds = (-math.inf, math.inf)
+
 
 @dataclass(frozen=True)
 class Components:
@@ -39,7 +42,7 @@ class Mean:
     n: int
     method: str
     components: Components | None = None
-    bounds: tuple[float, float] = (-math.inf, math.inf)
+    bounds: Bounds = UNBOUNDED
 
     def interval(self, confidence: float = 0.95) -> Estimate:
         """Student's interval at this confidence; without an error the value alone."""
@@ -59,9 +62,7 @@ class Mean:
         return float(2 * stats.t.sf(abs(self.value) / self.error, self.df))
 
 
-def student_mean(
-    values: Sequence[float], *, least_spread: float = 0.0, bounds: tuple[float, float] = (-math.inf, math.inf)
-) -> Mean:
+def student_mean(values: Sequence[float], *, least_spread: float = 0.0, bounds: Bounds = UNBOUNDED) -> Mean:
     """The mean of one value a seed, with the noise between seeds alone. least_spread: as in `stats.mean_interval`."""
     n, mean = len(values), float(np.mean(values))
     if n == 1:

@@ -18,23 +18,19 @@ def part_contributions(
     arms: Sequence[ArmResult],
     contrasts: Sequence[ContrastResult],
     seconds: dict[str, dict[int, float]],
-) -> PartContributions | None:
-    """What the contrasts of the study's `ablation` say; None in another study. seconds: by arm and run seed."""
-    if not study.ablation:
-        return None
-    whole = next(arm for arm in arms if arm.arm == study.ablation)
+) -> PartContributions:
+    """What the contrasts of the study's `ablation` say. seconds: by arm and run seed."""
+    by_name = {arm.arm: arm for arm in arms}
+    whole = by_name[study.ablation]
     found = []
     for result in contrasts:
         if study.ablation not in (result.arm, result.against):
             continue
-        name = result.against if result.arm == study.ablation else result.arm
-        arm = next(arm for arm in arms if arm.arm == name)
-        parts, swaps = _changed(study, name)
         is_first = result.arm == study.ablation
-        difference, adjusted, equivalence = (
-            estimate if is_first else turned(estimate)
-            for estimate in (result.difference, result.adjusted, result.equivalence)
-        )
+        name = result.against if is_first else result.arm
+        arm, (parts, swaps) = by_name[name], _changed(study, name)
+        sides = (result.difference, result.adjusted, result.equivalence)
+        difference, adjusted, equivalence = sides if is_first else map(turned, sides)
         found.append(
             PartContribution(
                 name,

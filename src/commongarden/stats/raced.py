@@ -14,7 +14,7 @@ from commongarden.io import reader
 from commongarden.io.reader import Kind, json_of
 from commongarden.stats import racing
 from commongarden.stats.clusters import Clusters, clusters
-from commongarden.stats.racing import InterimResult, Race, RacePlan
+from commongarden.stats.racing import Race, RacePlan
 from commongarden.store import Store, keep
 from commongarden.store.kinds import MADE_AGAIN
 from commongarden.study import Study
@@ -41,22 +41,6 @@ class Raced:
     def n_saved(self) -> int:
         """Runs that were not made because nothing was left for them to decide."""
         return self.n_most - self.n_runs if self.end in ("resolved", "most seeds") else 0
-
-    def last(self, arm: str, against: str) -> InterimResult | None:
-        """The look that a contrast's verdict rests on."""
-        return self.race.last(arm, against)
-
-    def verdict_look(self, arm: str, against: str) -> tuple[InterimResult, int] | None:
-        """The same, with how many seeds were in by then."""
-        for look in reversed(self.race.looks):
-            for row in look.contrasts:
-                if (row.arm, row.against) == (arm, against):
-                    return row, look.n_seeds
-        return None
-
-    def n_seeds(self, arm: str) -> int | None:
-        """After how many seeds an arm got no more, where that was before the most."""
-        return dict(self.race.stopped).get(arm)
 
 
 def replay(study: Study, store: Store, plan: RacePlan, seeds: tuple[int, ...]) -> Race:

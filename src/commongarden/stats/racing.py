@@ -89,10 +89,11 @@ class Race:
     needed: tuple[tuple[str, int], ...]
     stopped: tuple[tuple[str, int], ...]
 
-    def last(self, arm: str, against: str) -> InterimResult | None:
-        """The last look at a contrast: the one that settled it, or the latest where it is open."""
-        found = [row for look in self.looks for row in look.contrasts if (row.arm, row.against) == (arm, against)]
-        return found[-1] if found else None
+    @property
+    def last_looks(self) -> dict[tuple[str, str], tuple[InterimResult, int]]:
+        """The last look at each contrast (arm, against), which settled it or is the latest where it is open, and how
+        many seeds were in by then; in the order of the first look."""
+        return {(row.arm, row.against): (row, look.n_seeds) for look in self.looks for row in look.contrasts}
 
 
 def race(
@@ -124,9 +125,8 @@ def race(
         was_open = [i for i, decision in enumerate(decisions) if decision == "open"]
         evidence = {i: evidence_of(_differences(*pairs[i], seeds[:n_seeds], right), groups) for i in was_open}
         at = decide(evidence, decisions, k, plan)
-        found.append(
-            InterimAnalysis(n_seeds, tuple(_looked(pairs[i], evidence[i], at[i], decisions[i]) for i in was_open)),
-        )
+        seen = tuple(_looked(pairs[i], evidence[i], at[i], decisions[i]) for i in was_open)
+        found.append(InterimAnalysis(n_seeds, seen))
         for arm in playing:
             if n_seeds < plan.most and not _plays(arm, pairs, decisions):
                 stopped[arm] = n_seeds
@@ -139,23 +139,20 @@ def decide(
     evidence: dict[int, ContrastEvidence | None], decisions: list[Decision], k: int, plan: RacePlan
 ) -> dict[int, float]:
     """Decides at look k on the open contrasts that evidence holds, in place; gives the level of each one's interval."""
-    n_contrasts = len(decisions)
     at: dict[int, float] = {}
     while True:  # a contrast that is established leaves its share of alpha to the others, at this look already
-        level = sequential.levels(plan.looks, plan.alpha / _n_left(decisions, n_contrasts))[k]
-        new = [
-            i
+        level = sequential.levels(plan.looks, plan.alpha / _n_left(decisions))[k]
+        new: dict[int, Decision] = {
+            i: "better" if seen.difference > 0 else "worse"
             for i, seen in evidence.items()
             if decisions[i] == "open" and seen is not None and p_value(seen.difference, seen) <= level
-        ]
+        }
         at |= {i: level for i in evidence if decisions[i] == "open"}
         if not new:
             break
-        for i in new:
-            seen = evidence[i]
-            assert seen is not None
-            decisions[i] = "better" if seen.difference > 0 else "worse"
-    one_sided = sequential.levels(plan.looks, 2 * plan.alpha / _n_left(decisions, n_contrasts))[k] / 2
+        for i, decision in new.items():
+            decisions[i] = decision
+    one_sided = sequential.levels(plan.looks, 2 * plan.alpha / _n_left(decisions))[k] / 2
     for i, seen in evidence.items():
         if decisions[i] != "open" or seen is None:
             continue
@@ -167,8 +164,8 @@ def decide(
     return at
 
 
-def _n_left(decisions: Sequence[Decision], n_contrasts: int) -> int:
-    return max(n_contrasts - sum(decision in ("better", "worse") for decision in decisions), 1)
+def _n_left(decisions: Sequence[Decision]) -> int:
+    return max(sum(decision not in ("better", "worse") for decision in decisions), 1)
 
 
 def p_value(distance: float, seen: ContrastEvidence) -> float:

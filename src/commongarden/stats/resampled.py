@@ -9,18 +9,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from commongarden.records import Estimate
-from commongarden.stats.means import Components, Mean
+from commongarden.stats.means import UNBOUNDED, Bounds, Components, Mean
 
 METHOD = "corrected resampled t (Nadeau & Bengio 2003)"
 
 
 def resampled_mean(
-    values: Sequence[float],
-    n_train: float,
-    n_test: float,
-    *,
-    least_spread: float = 0.0,
-    bounds: tuple[float, float] = (-math.inf, math.inf),
+    values: Sequence[float], n_train: float, n_test: float, *, least_spread: float = 0.0, bounds: Bounds = UNBOUNDED
 ) -> Mean:
     """The mean of one value a split (J of them), each from `n_train` photos to train on and `n_test` to test on.
 
@@ -38,9 +33,7 @@ def resampled_mean(
     return Mean(mean, error, float(n - 1), n, METHOD, Components(spread), bounds)
 
 
-def resampled_interval(
-    differences: Sequence[float], n_train: float, n_test: float, confidence: float = 0.95
-) -> Estimate:
+def resampled_interval(differences: Sequence[float], n_train: float, n_test: float) -> Estimate:
     """The interval of the mean of paired differences in accuracy, one a seed (or fold) with a split of its own."""
     least = math.sqrt(2) / (n_test * math.sqrt(12))
-    return resampled_mean(differences, n_train, n_test, least_spread=least, bounds=(-1.0, 1.0)).interval(confidence)
+    return resampled_mean(differences, n_train, n_test, least_spread=least, bounds=(-1.0, 1.0)).interval()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,9 +12,11 @@ from commongarden.records import Predictions
 from commongarden.stats.clusters import Clusters, Groups, clusters
 from commongarden.stats.crossed import crossed_mean, photo_error
 from commongarden.stats.estimates import rounding_spread
-from commongarden.stats.means import Mean, student_mean
+from commongarden.stats.means import Bounds, Mean, student_mean
 from commongarden.stats.metrics import Metric
 from commongarden.stats.resampled import resampled_mean
+
+Tested = Mapping[str, Mapping[int, Predictions]]  # what finished runs said, by arm and run seed
 
 
 @dataclass(frozen=True)
@@ -58,14 +60,12 @@ def mean_difference(metric: Metric, one: Sample, two: Sample) -> Mean:
     return _over_runs(metric, one, [metric.whole(a) - metric.whole(b) for a, b in pairs], metric.spread_bounds, 2)
 
 
-def _crossed(metric: Metric, sample: Sample, table: Sequence[np.ndarray], bounds: tuple[float, float]) -> Mean:
+def _crossed(metric: Metric, sample: Sample, table: Sequence[np.ndarray], bounds: Bounds) -> Mean:
     least_error = photo_error(sample.n_test) if metric.unit == "points" else 0.0
     return crossed_mean(np.stack(table), least_error=least_error, bounds=bounds, groups=sample.clusters)
 
 
-def _over_runs(
-    metric: Metric, sample: Sample, values: Sequence[float], bounds: tuple[float, float], figures: int
-) -> Mean:
+def _over_runs(metric: Metric, sample: Sample, values: Sequence[float], bounds: Bounds, figures: int) -> Mean:
     """figures: how many rounded figures a value is made of."""
     least_spread = math.sqrt(figures) * rounding_spread(sample.n_test) if metric.unit == "points" else 0.0
     if shared_photos(sample.runs):

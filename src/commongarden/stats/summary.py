@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -21,10 +22,12 @@ from commongarden.stats.majority_class import MajorityClass, at_commonest, commo
 from commongarden.stats.metrics import METRICS, imbalance
 from commongarden.stats.part_contributions import part_contributions
 from commongarden.stats.results import ArmResult, Recall, Results
-from commongarden.stats.scores import Sample, mean_score, shared_photos
+from commongarden.stats.scores import Sample, Tested, mean_score, shared_photos
 from commongarden.stats.tuned import tuning_found
 from commongarden.store import Store, contract
 from commongarden.study import Study
+
+Kept = TypeVar("Kept")
 
 
 def summarize(store: Store) -> Results:
@@ -94,27 +97,26 @@ def _n_groups(paths: Sequence[str], groups: Groups) -> int:
     return 0 if found is None else found.n
 
 
-def predictions_by_arm(store: Store, study: Study, runs: Sequence[Run]) -> dict[str, dict[int, Predictions]]:
-    """What the finished runs said, by arm and seed."""
-    tested: dict[str, dict[int, Predictions]] = {name: {} for name in study.arms}
+def by_arm(arms: Iterable[str], runs: Sequence[Run], read: Callable[[str, int], Kept]) -> dict[str, dict[int, Kept]]:
+    """What `read` gives of each finished run, by arm and seed; an arm without one has an empty entry."""
+    found: dict[str, dict[int, Kept]] = {arm: {} for arm in arms}
     for run in runs:
         if run.status == "finished":
-            tested[run.arm][run.seed] = store.predictions(run.arm, run.seed)
-    return tested
+            found[run.arm][run.seed] = read(run.arm, run.seed)
+    return found
+
+
+def predictions_by_arm(store: Store, study: Study, runs: Sequence[Run]) -> dict[str, dict[int, Predictions]]:
+    """What the finished runs said, by arm and seed."""
+    return by_arm(study.arms, runs, store.predictions)
 
 
 def _seconds(store: Store, study: Study, runs: Sequence[Run]) -> dict[str, dict[int, float]]:
     """What the finished runs took, by arm and seed."""
-    found: dict[str, dict[int, float]] = {name: {} for name in study.arms}
-    for run in runs:
-        if run.status == "finished":
-            found[run.arm][run.seed] = sum(epoch.seconds for epoch in store.history(run.arm, run.seed))
-    return found
+    return by_arm(study.arms, runs, lambda arm, seed: sum(epoch.seconds for epoch in store.history(arm, seed)))
 
 
-def _standings(
-    study: Study, tested: Mapping[str, Mapping[int, Predictions]], n_train: int, groups: Groups
-) -> tuple[Standing, ...]:
+def _standings(study: Study, tested: Tested, n_train: int, groups: Groups) -> tuple[Standing, ...]:
     found = {arm: by_seed for arm, by_seed in tested.items() if by_seed}
     shared = sorted(set.intersection(*(set(by_seed) for by_seed in found.values()))) if found else []
     if not shared:
@@ -161,7 +163,7 @@ def _arm_result(
         test_accuracy=accuracy,
         n_at_commonest=len(stuck),
         accuracy_learned=None if kept is None else mean_score(METRICS["accuracy"], kept).interval(),
-        beats_commonest=None if accuracy is None else _floor(accuracy) > commonest.accuracy,
+        beats_commonest=_is_above(accuracy, commonest.accuracy),
         seconds=_over(seconds),
         images_per_second=_over(rates),
         inference_ms=_over([run.inference_ms for run in done]),
@@ -201,8 +203,8 @@ def _recalls(tested: Sample, classes: Sequence[str]) -> tuple[Recall, ...]:
     return tuple(found)
 
 
-def _floor(estimate: Estimate) -> float:
-    return estimate.value if estimate.low is None else estimate.low
+def _is_above(estimate: Estimate | None, line: float) -> bool | None:
+    return None if estimate is None else (estimate.value if estimate.low is None else estimate.low) > line
 
 
 def _over(values: Sequence[float | None]) -> Estimate | None:

@@ -109,15 +109,12 @@ def tuning_runs(store: Store, study: Study, arm: str) -> tuple[TuningRun, ...]:
 
 def best_of(runs: Sequence[TuningRun]) -> TuningRun | None:
     """The best of an arm's tuning runs; None where none finished."""
-    best: tuple[float, float] | None = None
-    chosen = None
-    for run in runs:
-        if run.val_accuracy is None or run.val_loss is None:
-            continue
-        reached = run.val_accuracy, -run.val_loss
-        if best is None or reached > best:
-            best, chosen = reached, run
-    return chosen
+    reached = [
+        (run.val_accuracy, -run.val_loss, run)
+        for run in runs
+        if run.val_accuracy is not None and run.val_loss is not None
+    ]
+    return max(reached, key=lambda item: item[:2])[-1] if reached else None
 
 
 def tuning_found(store: Store, study: Study, outcomes: Mapping[tuple[str, str], str], n_val: int) -> Tuned | None:

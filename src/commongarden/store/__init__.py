@@ -48,63 +48,34 @@ done (`recover`); its workers write the folders of their own runs and nothing el
 written by whoever makes them, each file whole; they hold nothing that cannot be made again, and have no checksum.
 """
 
-from commongarden.store.checksums import file_digest, keep
-from commongarden.store.files import changing, make_folder, write_atomically
-from commongarden.store.folder import (
-    UNDERSTOOD,
-    ReadOnce,
-    Store,
-    open_store,
-    read_history,
-    read_predictions,
-    read_run,
-    read_weights,
-)
-from commongarden.store.kinds import Holder
-from commongarden.store.locking import holder, is_held, lock, recover
-from commongarden.store.runs import forget_run, write_run
-from commongarden.store.study import (
-    forget_splits,
-    packed_baselines,
-    write_audit,
-    write_baselines,
-    write_own_split,
-    write_split,
-    write_study,
-    write_thumbnails,
-)
-from commongarden.store.verify import Found, Verified, verify
-
-__all__ = [
-    "UNDERSTOOD",
-    "Found",
-    "Holder",
-    "ReadOnce",
-    "Store",
-    "Verified",
-    "changing",
-    "file_digest",
-    "forget_run",
-    "forget_splits",
-    "holder",
-    "is_held",
-    "keep",
-    "lock",
-    "make_folder",
-    "open_store",
-    "packed_baselines",
-    "read_history",
-    "read_predictions",
-    "read_run",
-    "read_weights",
-    "recover",
-    "verify",
-    "write_atomically",
-    "write_audit",
-    "write_baselines",
-    "write_own_split",
-    "write_run",
-    "write_split",
-    "write_study",
-    "write_thumbnails",
-]
+from commongarden.store.checksums import file_digest as file_digest
+from commongarden.store.checksums import keep as keep
+from commongarden.store.files import changing as changing
+from commongarden.store.files import make_folder as make_folder
+from commongarden.store.files import write_atomically as write_atomically
+from commongarden.store.folder import UNDERSTOOD as UNDERSTOOD
+from commongarden.store.folder import ReadOnce as ReadOnce
+from commongarden.store.folder import Store as Store
+from commongarden.store.folder import open_store as open_store
+from commongarden.store.folder import read_history as read_history
+from commongarden.store.folder import read_predictions as read_predictions
+from commongarden.store.folder import read_run as read_run
+from commongarden.store.folder import read_weights as read_weights
+from commongarden.store.kinds import Holder as Holder
+from commongarden.store.locking import holder as holder
+from commongarden.store.locking import is_held as is_held
+from commongarden.store.locking import lock as lock
+from commongarden.store.locking import recover as recover
+from commongarden.store.runs import forget_run as forget_run
+from commongarden.store.runs import write_run as write_run
+from commongarden.store.study import forget_splits as forget_splits
+from commongarden.store.study import packed_baselines as packed_baselines
+from commongarden.store.study import write_audit as write_audit
+from commongarden.store.study import write_baselines as write_baselines
+from commongarden.store.study import write_own_split as write_own_split
+from commongarden.store.study import write_split as write_split
+from commongarden.store.study import write_study as write_study
+from commongarden.store.study import write_thumbnails as write_thumbnails
+from commongarden.store.verify import Found as Found
+from commongarden.store.verify import Verified as Verified
+from commongarden.store.verify import verify as verify

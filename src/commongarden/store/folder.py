@@ -245,16 +245,14 @@ def read_predictions(directory: Path, run: Run | None = None) -> Predictions:
     path, run = directory / "predictions.npz", run or read_run(directory)
     limit = limits.of_predictions(run.n_test, len(run.classes))
     found = reader.read(path, kinds.PREDICTIONS, within=limit, root=directory)
-    n_classes = found.probabilities.shape[1]
-    if (len(found.labels), n_classes) != (run.n_test, len(run.classes)):
-        raise StoreError(
-            _(
-                "{path}: found predictions of {n_photos:,} photos and {n_classes:,} classes, accepted: {wanted:,} "
-                "photos and {classes:,} classes, as in run.json"
-            ).format(
-                path=path, n_photos=len(found.labels), n_classes=n_classes, wanted=run.n_test, classes=len(run.classes)
-            )
+    n_photos, n_classes = found.probabilities.shape
+    wanted, classes = run.n_test, len(run.classes)
+    if (n_photos, n_classes) != (wanted, classes):
+        text = _(
+            "{path}: found predictions of {n_photos:,} photos and {n_classes:,} classes, accepted: {wanted:,} "
+            "photos and {classes:,} classes, as in run.json"
         )
+        raise StoreError(text.format(path=path, n_photos=n_photos, n_classes=n_classes, wanted=wanted, classes=classes))
     return found
 
 

@@ -41,9 +41,8 @@ def lock(root: Path) -> Iterator[None]:
     lock = _locked(root)
     try:
         with changing(root):
-            me = Holder(
-                os.getpid(), socket.gethostname(), datetime.datetime.now().astimezone().isoformat(" ", "seconds")
-            )
+            since = datetime.datetime.now().astimezone().isoformat(" ", "seconds")
+            me = Holder(os.getpid(), socket.gethostname(), since)
             with disk.create(root / HOLDER) as file:
                 disk.write(file, msgspec.json.encode(me))
         yield

@@ -162,12 +162,8 @@ def _predictions_of(path: Path, kept: dict[str, np.ndarray], name: str) -> Predi
     kinds = (photos.dtype.kind, labels.dtype.kind, probabilities.dtype.kind) == ("U", "i", "f")
     if not (whole and kinds):
         text = _("{path}: found arrays of {shapes}; accepted: a path, a class number and probabilities for each photo")
-        raise StoreError(
-            text.format(
-                path=path,
-                shapes=", ".join(f"{array.dtype}{list(array.shape)}" for array in (photos, labels, probabilities)),
-            )
-        )
+        shapes = [f"{array.dtype}{list(array.shape)}" for array in (photos, labels, probabilities)]
+        raise StoreError(text.format(path=path, shapes=", ".join(shapes)))
     if len(labels) and not 0 <= labels.min() <= labels.max() < probabilities.shape[1]:
         raise ValueError(f"class {labels.max()} of {probabilities.shape[1]}")
     return Predictions(photos, labels, probabilities)

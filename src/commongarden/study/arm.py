@@ -128,19 +128,9 @@ class Arm:
                 "it is run, or by commongarden.measure(arm, n_classes, input)"
             )
             raise ArchError(text.format(arch=self.arch, found=found, n_classes=n_classes))
-        node = External(
-            self.arch,
-            json.dumps(self.maker_options, sort_keys=True),
-            kept.classes,
-            kept.input,
-            kept.n_params,
-            kept.macs,
-            kept.activation_bytes,
-            kept.code,
-            kept.weights if self.wants_weights else "",
-            kept.mean,
-            kept.std,
-        )
+        options, weights = json.dumps(self.maker_options, sort_keys=True), kept.weights if self.wants_weights else ""
+        same = ("classes", "input", "n_params", "macs", "activation_bytes", "code", "mean", "std")
+        node = External(self.arch, options, weights=weights, **{name: getattr(kept, name) for name in same})
         return Serial((node,), name=origin.parts(self.arch)[1])
 
 

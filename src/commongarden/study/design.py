@@ -18,9 +18,8 @@ def sources(value: object, folds: int) -> tuple[Source, ...]:
     found = tuple(value) if isinstance(value, list | tuple) else (value,)
     check_known("source", found, SOURCES, StudyError, where="study.vary")
     if folds and "split" in found:
-        raise StudyError(
-            _("study.vary: found 'split' beside folds, each of which is a split already; accepted: init, order")
-        )
+        text = _("study.vary: found 'split' beside folds, each of which is a split already; accepted: init, order")
+        raise StudyError(text)
     if not found and not folds:
         text = _("study.vary: found nothing, so all runs of an arm would be one; accepted: some of {sources}")
         raise StudyError(text.format(sources=", ".join(SOURCES)))

@@ -95,9 +95,8 @@ def names(factors: Mapping[str, Sequence[Any]]) -> dict[str, Levels]:
 def grid(factors: Mapping[str, Sequence[Any]], base: Mapping[str, Any]) -> dict[str, tuple[Levels, Arm]]:
     """The arms that the factors span, by name. Raises StudyError naming the combination that cannot be built."""
     if not factors:
-        raise StudyError(
-            _("factors: found [factors.base] without a factor; accepted: KEY = [LEVEL, LEVEL] in [factors]")
-        )
+        text = _("factors: found [factors.base] without a factor; accepted: KEY = [LEVEL, LEVEL] in [factors]")
+        raise StudyError(text)
     for key in base:
         if key in factors:
             text = _("factors.base.{key}: {key} is a factor, so it has no value for all arms")

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import tomli_w
 
-from commongarden.errors import ArchError, StudyError, unknown
+from commongarden.errors import ArchError, StudyError, check_known, unknown
 from commongarden.i18n.language import _
 from commongarden.io import terminal
 from commongarden.io.fields import convert
@@ -51,11 +51,8 @@ def read(path: str | Path) -> Study:
         try:
             study = parse(data.decode(encoding).replace("\r\n", "\n"), where=str(path))
         except UnicodeDecodeError as error:
-            raise StudyError(
-                _("{path}: not UTF-8 text (byte {place}); a study file is TOML in UTF-8").format(
-                    path=path, place=error.start
-                )
-            ) from None
+            text = _("{path}: not UTF-8 text (byte {place}); a study file is TOML in UTF-8")
+            raise StudyError(text.format(path=path, place=error.start)) from None
         for name, arm in study.arms.items():
             arms.check_file(arm, where=f"{path}: arms.{name}")
         return study
@@ -102,11 +99,8 @@ def _check_text(value: object, place: tuple[str, ...]) -> None:
     if isinstance(value, Mapping):
         for key, inside in value.items():
             if terminal.NOT_IN_NAMES.search(key):
-                raise StudyError(
-                    _("{where}: found the key {key!r}; accepted: keys without control characters").format(
-                        where=".".join(place) or _("study file"), key=key[:80]
-                    )
-                )
+                text = _("{where}: found the key {key!r}; accepted: keys without control characters")
+                raise StudyError(text.format(where=".".join(place) or _("study file"), key=key[:80]))
             _check_text(inside, (*place, key))
     elif isinstance(value, list):
         for inside in value:
@@ -124,13 +118,9 @@ STUDY_KEYS = (
 
 def from_table(table: Mapping[str, Any]) -> Study:
     """The study in nested mappings, laid out as in a study file."""
-    for section in table:
-        if section not in SECTIONS:
-            raise StudyError(unknown("section", section, SECTIONS))
+    check_known("section", table, SECTIONS, StudyError)
     head = _mapping(table, "study")
-    for key in head:
-        if key not in STUDY_KEYS:
-            raise StudyError(unknown("key", key, STUDY_KEYS, where="study"))
+    check_known("key", head, STUDY_KEYS, StudyError, where="study")
     if "seeds" in head and "folds" in head:
         raise StudyError(both(head["seeds"], head["folds"]))
     factors = _mapping(table, "factors")
@@ -209,9 +199,8 @@ def dump(study: Study) -> str:
 
 def _contrasts(rows: object) -> Iterator[Contrast]:
     if not isinstance(rows, list):
-        raise StudyError(
-            _('contrasts: found {rows!r}, accepted: [[contrasts]] with is = ["ARM", "ARM"]').format(rows=rows)
-        )
+        text = _('contrasts: found {rows!r}, accepted: [[contrasts]] with is = ["ARM", "ARM"]')
+        raise StudyError(text.format(rows=rows))
     for row in rows:
         pair = row.get("is") if isinstance(row, Mapping) and set(row) == {"is"} else None
         if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(name, str) for name in pair):

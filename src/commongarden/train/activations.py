@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch.autograd.function import BackwardCFunction
 
 from commongarden.train.build import Summed
 from commongarden.train.channels import Channels, by_channel
+from commongarden.train.external import modes_kept
 from commongarden.train.torch_private import BatchNorm, is_functorch_wrapped_tensor
 
 Linear = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
@@ -115,21 +116,14 @@ def watched(network: nn.Module) -> Iterator[ActivationCapture]:
         with suppress(Exception):
             watch.seen.append(_look(watch, names[module], module, (inputs, named), given, result))
 
-    handles = [
-        network.register_forward_pre_hook(begins, with_kwargs=True),
-        *(
-            module.register_forward_hook(hook, with_kwargs=True)
-            for module in names
-            if not isinstance(module, torch.jit.ScriptModule)
-        ),
-        network.register_forward_hook(ends),
-    ]
-    try:
+    with ExitStack() as hooks:
+        hooks.callback(ends)
+        hooks.enter_context(network.register_forward_pre_hook(begins, with_kwargs=True))
+        for module in names:
+            if not isinstance(module, torch.jit.ScriptModule):
+                hooks.enter_context(module.register_forward_hook(hook, with_kwargs=True))
+        hooks.enter_context(network.register_forward_hook(ends))
         yield watch
-    finally:
-        for handle in handles:
-            handle.remove()
-        ends()
 
 
 def _again(watch: ActivationCapture, name: str, result: Tensor) -> None:
@@ -277,17 +271,14 @@ def fresh_statistics(network: nn.Module) -> Iterator[None]:
     norms = [module for module in network.modules() if isinstance(module, BatchNorm)]
     momenta = [norm.momentum for norm in norms]
     buffers = [(buffer, buffer.clone()) for buffer in network.buffers()]
-    modes = [(module, module.training) for module in network.modules()]
     for norm in norms:
         norm.momentum = 1.0
-    try:
-        yield
-    finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
-        with torch.no_grad():
-            for buffer, before in buffers:
-                buffer.copy_(before)
-        for module, training in modes:
-            if module.training != training:
-                module.training = training
+    with modes_kept(network):
+        try:
+            yield
+        finally:
+            for norm, momentum in zip(norms, momenta, strict=True):
+                norm.momentum = momentum
+            with torch.no_grad():
+                for buffer, before in buffers:
+                    buffer.copy_(before)

@@ -7,7 +7,7 @@ by captum.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,34 +43,25 @@ def anatomy(classifier: Classifier, photo: Tensor) -> Anatomy:
 
         return hook
 
-    hooks = [
-        module.register_forward_hook(note(name))
-        for name, module in classifier.body.named_modules()
-        if name and not isinstance(module, torch.jit.ScriptModule)  # which takes no hooks
-    ]
-    try:
-        with torch.enable_grad():
-            reached = _reached(classifier(photo), outputs)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    convolutions = [(module, shape) for _name, module, shape in done if isinstance(module, nn.Conv2d)]
+    with ExitStack() as hooks, torch.enable_grad():
+        for name, module in classifier.body.named_modules():
+            if name and not isinstance(module, torch.jit.ScriptModule):  # which takes no hooks
+                hooks.enter_context(module.register_forward_hook(note(name)))
+        reached = _reached(classifier(photo), outputs)
     linear = [module for _name, module, _shape in done if isinstance(module, nn.Linear)]
     head = linear[-1] if linear else None
-    first = convolutions[0][0] if convolutions else None
-    colours = isinstance(first, nn.Conv2d) and first.in_channels == 3
-    mapped = None
-    if convolutions:
-        size = convolutions[-1][1][2:]
-        times = [name for name, _module, _shape in done]
-        fits = [
-            (name, module)
-            for name, module, shape in done
-            if len(shape) == 4 and shape[2:] == size and max(size, default=0) > 1 and times.count(name) == 1
-            if name in reached
-        ]
-        mapped = fits[-1] if fits else None
-    return Anatomy(mapped, head, first if colours and isinstance(first, nn.Conv2d) else None)
+    convolutions = [(module, shape) for _name, module, shape in done if isinstance(module, nn.Conv2d)]
+    if not convolutions:
+        return Anatomy(None, head, None)
+    first, size = convolutions[0][0], convolutions[-1][1][2:]
+    times = [name for name, _module, _shape in done]
+    fits = [
+        (name, module)
+        for name, module, shape in done
+        if len(shape) == 4 and shape[2:] == size and max(size, default=0) > 1 and times.count(name) == 1
+        if name in reached
+    ]
+    return Anatomy(fits[-1] if fits else None, head, first if first.in_channels == 3 else None)
 
 
 def _reached(logits: Tensor, outputs: dict[str, Tensor]) -> set[str]:
@@ -136,17 +127,14 @@ def features(
         given[:] = tensors([*args, *named.values()])[:1]
 
     classifier.eval()
-    hook = None if head is None else head.register_forward_pre_hook(keep, with_kwargs=True)
-    try:
-        with torch.inference_mode():
-            for pixels, _labels in batches:
-                given.clear()
-                logits.append(classifier(pixels.to(device)).float().cpu())
-                fits = bool(given) and len(given[0]) == len(pixels)
-                rows.append(given[0].detach().float().flatten(1).cpu() if fits else None)
-    finally:
-        if hook is not None:
-            hook.remove()
+    with ExitStack() as hooks, torch.inference_mode():
+        if head is not None:
+            hooks.enter_context(head.register_forward_pre_hook(keep, with_kwargs=True))
+        for pixels, _labels in batches:
+            given.clear()
+            logits.append(classifier(pixels.to(device)).float().cpu())
+            fits = bool(given) and len(given[0]) == len(pixels)
+            rows.append(given[0].detach().float().flatten(1).cpu() if fits else None)
     called = torch.cat([part.argmax(1) for part in logits]).numpy()
     kept = [row for row in rows if row is not None]
     alike = len(kept) == len(logits) and len({row.shape[1:] for row in kept}) == 1

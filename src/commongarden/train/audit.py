@@ -16,7 +16,7 @@ from commongarden import arch
 from commongarden.arch import External, Node, Shape
 from commongarden.errors import ArchError, CommonGardenError
 from commongarden.i18n.language import _, translate
-from commongarden.records.findings import AUDIT_SCHEMA, Audit, Scale
+from commongarden.records.findings import AUDIT_SCHEMA, Audit, Finding, Scale
 from commongarden.study.recipe import Recipe
 from commongarden.train import measure, streams
 from commongarden.train.activations import ActivationCapture, fresh_statistics, linear_calls, tensors, watched
@@ -45,12 +45,12 @@ def audit(
     by_others = {name for name, part in network.named_modules() if isinstance(part, ExternalNetwork)}
 
     def path(name: str) -> str:
+        if not paths:
+            return name or type(network).__name__
         known = name
-        while paths and known not in paths:  # a part of a layer's module, of which the tree knows nothing
+        while known not in paths:  # a part of a layer's module, of which the tree knows nothing
             known = known.rpartition(".")[0]
-        if paths and known in by_others:
-            return path_of(name, paths)  # its author knows it by its dotted name
-        return paths[known] if paths else name or type(network).__name__
+        return path_of(name, paths) if known in by_others else paths[known]  # its author knows it by its dotted name
 
     with fresh_statistics(network), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -60,30 +60,16 @@ def audit(
             calm = tensors(network(x))[0].float()
     found = symptoms(Passes(network, watch, logits, calm, loss), plan)
     network.zero_grad(set_to_none=True)
-    return Audit(
-        AUDIT_SCHEMA,
-        key,
-        len(x),
-        tuple(
-            dataclasses.replace(
-                finding,
-                path=path(finding.path),
-                value=_finite(finding.value),
-                more={name: _finite(value) for name, value in finding.more.items()},
-            )
-            for finding in found
-        ),
-        tuple(
-            Scale(
-                path(call.name),
-                call.depth,
-                _finite(call.output_rms),
-                None if call.gradient is None else _finite(call.gradient),
-                _finite(call.gain),
-            )
-            for call in linear_calls(watch)
-        ),
-    )
+
+    def told(finding: Finding) -> Finding:
+        more = {name: _finite(value) for name, value in finding.more.items()}
+        return dataclasses.replace(finding, path=path(finding.path), value=_finite(finding.value), more=more)
+
+    scales = []
+    for call in linear_calls(watch):
+        gradient = None if call.gradient is None else _finite(call.gradient)
+        scales.append(Scale(path(call.name), call.depth, _finite(call.output_rms), gradient, _finite(call.gain)))
+    return Audit(AUDIT_SCHEMA, key, len(x), tuple(map(told, found)), tuple(scales))
 
 
 def _finite(value: float) -> float:
@@ -98,10 +84,8 @@ def _training_pass(network: nn.Module, x: Tensor, labels: Tensor) -> tuple[Activ
     with torch.enable_grad(), watched(network) as watch:
         logits, *others = tensors(network(x))
         loss = F.cross_entropy(logits.float(), labels)
-        heads = [
-            *auxiliary_logits(network),
-            *((AUXILIARY_WEIGHT, other) for other in others if other.shape == logits.shape),
-        ]
+        heads = auxiliary_logits(network)
+        heads += [(AUXILIARY_WEIGHT, other) for other in others if other.shape == logits.shape]
         whole = sum((weight * F.cross_entropy(other.float(), labels) for weight, other in heads), start=loss)
         if whole.requires_grad:
             whole.backward()  # type: ignore[no-untyped-call]
@@ -115,16 +99,21 @@ def audit_arm(
 
     pixels: (n, channels, height, width), 0..255; labels: (n,) int64. n_train: photos in the training part.
     """
-    with blaming(network):
-        module = build(network, input)
-        initialize(module, recipe, streams.generator(0, 0, "initialization"))
-    x = pixels.float()
-    if recipe.pixels == "standardized":
-        x = (x - x.mean((0, 2, 3), keepdim=True)) / x.std((0, 2, 3), keepdim=True).clamp_min(1e-6)
+    module, x = begun(network, input, recipe, pixels.float())
     if recipe.layout == "channels-last" and not source_of(network):  # which others' code need not be able to take
         module.to(memory_format=torch.channels_last)
         x = x.to(memory_format=torch.channels_last)
     return audit_built(module, network, recipe, n_classes, n_train, x, labels)
+
+
+def begun(network: Node, input: Shape, recipe: Recipe, x: Tensor) -> tuple[nn.Module, Tensor]:
+    """The network at its first weights, and the pixels as the recipe gives them to it."""
+    with blaming(network):
+        module = build(network, input)
+        initialize(module, recipe, streams.generator(0, 0, "initialization"))
+    if recipe.pixels == "standardized":
+        x = (x - x.mean((0, 2, 3), keepdim=True)) / x.std((0, 2, 3), keepdim=True).clamp_min(1e-6)
+    return module, x
 
 
 def audit_built(

@@ -38,12 +38,11 @@ def describe_user_error(error: BaseException, root_file: str | Path = "") -> Cod
     text = _text(error)
     if isinstance(error, SyntaxError) and error.filename:
         return PLACE_IN_FILE.format(error=text, file=Path(error.filename).name, line=error.lineno)
-    whose = _owners([file for file, _line, _code in _places(error)], root_file)
+    places = _places(error)
+    whose = _owners([file for file, _line, _code in places], root_file)
     if not whose or min(whose) > LIBRARY:
         return verbatim(text)
-    file, line, code = next(
-        place for place, owner in zip(reversed(_places(error)), reversed(whose), strict=True) if owner == min(whose)
-    )
+    file, line, code = [place for place, owner in zip(places, whose, strict=True) if owner == min(whose)][-1]
     if code.co_name == "<module>":
         return PLACE_IN_FILE.format(error=text, file=Path(file).name, line=line)
     function = code.co_qualname.rpartition("<locals>.")[2]
@@ -94,9 +93,8 @@ def _text(error: BaseException) -> str:
 
 
 def _places(error: BaseException) -> list[tuple[str, int, CodeType]]:
-    return [
-        (frame.f_code.co_filename, line or 0, frame.f_code) for frame, line in traceback.walk_tb(error.__traceback__)
-    ]
+    walked = traceback.walk_tb(error.__traceback__)
+    return [(frame.f_code.co_filename, line or 0, frame.f_code) for frame, line in walked]
 
 
 def _owners(files: Sequence[str], root_file: str | Path) -> list[int]:
@@ -129,13 +127,9 @@ def _package(path: Path) -> tuple[str, ...]:
 def _theirs(stack: Iterable[traceback.FrameSummary], root_file: str | Path) -> traceback.StackSummary:
     frames = list(stack)
     whose = _owners([frame.filename for frame in frames], root_file)
-    best = min(whose, default=REST)
+    best = [frame for frame, owner in zip(frames, whose, strict=True) if owner == min(whose)]
     return traceback.StackSummary.from_list(
-        [
-            traceback.FrameSummary(_shown(frame.filename), frame.lineno, frame.name, line=frame.line)
-            for frame, owner in zip(frames, whose, strict=True)
-            if owner == best
-        ]
+        [traceback.FrameSummary(_shown(frame.filename), frame.lineno, frame.name, line=frame.line) for frame in best]
     )
 
 

@@ -114,9 +114,8 @@ class Capture:
             if name in self.layers:
                 self._sums["weight"][name].append(float(weight.norm()))
         for name, alive in self._alive.items():
-            if alive is None:
-                continue
-            self._sums["dead"][name].append(1 - float(alive.float().mean()))
+            if alive is not None:
+                self._sums["dead"][name].append(1 - float(alive.float().mean()))
         for name, apart in self._apart.items():
             mean = torch.stack(apart).double().mean(0)  # signed, so that chance between batches falls out
             self._sums["distance"][name].append(float(mean.square().sum(0).mean().sqrt()))

@@ -13,19 +13,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from commongarden.train.torch_private import (
-    AdaptiveAvgPoolNd,
-    AdaptiveMaxPoolNd,
-    AvgPoolNd,
-    BatchNorm,
-    ConvNd,
-    LPPoolNd,
-    MaxPoolNd,
-    NormBase,
-    saved,
-)
+from commongarden.train.torch_private import POOLS, BatchNorm, ConvNd, NormBase, saved
 
-POOLS = (AdaptiveAvgPoolNd, AdaptiveMaxPoolNd, AvgPoolNd, LPPoolNd, MaxPoolNd)
 # autograd's names, without "Backward0", of what leaves every number's place, or the order of dimensions, as it was
 KEEPING = frozenset({
     "Abs", "Add", "AdaptiveAvgPool2D", "AdaptiveMaxPool2D", "AvgPool2D", "Cat", "Clamp", "ClampMin", "Clone",

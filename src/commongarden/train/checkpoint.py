@@ -66,7 +66,6 @@ def restore(train_state: TrainState, path: Path) -> None:
     except (FileNotFoundError, Unreadable):
         raise
     except Exception as error:  # on broken bytes the reader raises nearly anything
-        raise Unreadable(
-            N_("{name} cannot be read ({kind})").format(name=path.name, kind=type(error).__name__)
-        ) from error
+        message = N_("{name} cannot be read ({kind})")
+        raise Unreadable(message.format(name=path.name, kind=type(error).__name__)) from error
     train_state.history = history

@@ -128,9 +128,8 @@ def wrong(found: Iterable[Convolution], seconds: float) -> tuple[list[Convolutio
 
 def _agrees(one: Convolution) -> bool:
     generator = torch.Generator().manual_seed(0)
-    x, weight = (
-        torch.randn(shape, generator=generator, dtype=torch.float32) for shape in ((IMAGES, *one.input), one.weight)
-    )
+    shapes = (IMAGES, *one.input), one.weight
+    x, weight = (torch.randn(shape, generator=generator, dtype=torch.float32) for shape in shapes)
     layout = torch.channels_last if one.last else torch.contiguous_format
     results = []
     for kind, memory in ((torch.float32, layout), (torch.float64, torch.contiguous_format)):
@@ -139,7 +138,5 @@ def _agrees(one: Convolution) -> bool:
         seed = torch.randn(y.shape, generator=torch.Generator().manual_seed(1)).to(y)
         gradients = torch.autograd.grad(y, given, seed)
         results.append([y.detach(), *gradients])
-    return all(
-        float((mine.double() - theirs).norm()) <= TOLERANCE * float(theirs.norm())
-        for mine, theirs in zip(*results, strict=True)
-    )
+    pairs = zip(*results, strict=True)
+    return all(float((mine.double() - theirs).norm()) <= TOLERANCE * float(theirs.norm()) for mine, theirs in pairs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -70,12 +71,11 @@ def _alone(
     try:
         network(images)
     except Exception as error:
-        where = (
-            _("{source}: at {size}, training: {reason}") if training else _("{source}: at {size}, evaluation: {reason}")
-        )
         size, source = "x".join(map(str, input)), network.node.source
         reason = translate(describe_user_error(error, user_file(source))).removeprefix(f"{source}: ")
-        raise ArchError(where.format(source=source, size=size, reason=reason)) from None
+        message = _("{source}: at {size}, training: {reason}")
+        message = message if training else _("{source}: at {size}, evaluation: {reason}")
+        raise ArchError(message.format(source=source, size=size, reason=reason)) from None
     return describe_user_error(counting)
 
 
@@ -137,17 +137,12 @@ class Uncompiled(DISPATCH or object):  # type: ignore[misc]
         return False
 
 
-class _Place:
+class _Place(nullcontext[None]):
     """Stands in for torch's tracker of modules."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.parents = {EVERYTHING}
-
-    def __enter__(self) -> _Place:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
 
 
 class Outputs(TorchFunctionMode):
@@ -166,7 +161,8 @@ class Outputs(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: Iterable[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         result = func(*args, **(kwargs or {}))
-        if isinstance(result, Tensor) and result.is_floating_point() and _name(func) not in self.PASSING:
+        name = getattr(func, "__name__", "")
+        if isinstance(result, Tensor) and result.is_floating_point() and name not in self.PASSING:
             given = [arg for arg in args if isinstance(arg, Tensor)]
             same = any(result is arg for arg in given)
             memory = _memory(result)
@@ -174,10 +170,6 @@ class Outputs(TorchFunctionMode):
             if same or not view:
                 self.bytes += 4 * math.prod(result.shape)
         return result
-
-
-def _name(func: Any) -> str:
-    return getattr(func, "__name__", "")
 
 
 def _memory(x: Tensor) -> int | None:

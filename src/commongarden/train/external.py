@@ -59,21 +59,16 @@ class ExternalNetwork(nn.Module):
         wanted = (x.shape[0], self.node.classes)  # a size that an exporter may leave open
         for found in (logits, *self._auxiliary):
             if not isinstance(found, Tensor) or tuple(found.shape) != wanted:
+                message = _(
+                    "{source}: found {shape} for {n_photos} photos and {n_classes} classes, accepted: "
+                    "{wanted}, one logit for each class"
+                )
                 shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
-                raise ArchError(
-                    _(
-                        "{source}: found {shape} for {n_photos} photos and {n_classes} classes, accepted: "
-                        "{wanted}, one logit for each class"
-                    ).format(
-                        source=self.node.source, shape=shape, n_photos=wanted[0], n_classes=wanted[1], wanted=wanted
-                    )
-                )
+                n = {"n_photos": wanted[0], "n_classes": wanted[1]}
+                raise ArchError(message.format(source=self.node.source, shape=shape, wanted=wanted, **n))
             if not found.is_floating_point():
-                raise ArchError(
-                    _("{source}: found logits of type {found}, accepted: floating-point numbers").format(
-                        source=self.node.source, found=str(found.dtype).removeprefix("torch.")
-                    )
-                )
+                message = _("{source}: found logits of type {found}, accepted: floating-point numbers")
+                raise ArchError(message.format(source=self.node.source, found=str(found.dtype).removeprefix("torch.")))
         result: Tensor = logits.to(x.dtype) if logits.dtype == torch.float64 else logits
         return result
 
@@ -83,21 +78,15 @@ class ExternalNetwork(nn.Module):
         nothing."""
         if self._auxiliary_known is None:
             names = getattr(output, "_fields", ())
-            self._auxiliary_known = (
-                any("aux" in name for name in names) if names else isinstance(self._in_evaluation(x), Tensor)
-            )
+            named = any("aux" in name for name in names)
+            self._auxiliary_known = named if names else isinstance(self._in_evaluation(x), Tensor)
         return self._auxiliary_known
 
     def _in_evaluation(self, x: Tensor) -> Any:
-        modes = [(part, part.training) for part in self.inner.modules()]
-        try:
-            with unheard(), torch.no_grad(), torch.random.fork_rng(devices=[]):
-                for part, _mode in modes:
-                    part.training = False
-                return self.inner(x[:2].detach())
-        finally:
-            for part, mode in modes:
-                part.training = mode
+        with modes_kept(self.inner), unheard(), torch.no_grad(), torch.random.fork_rng(devices=[]):
+            for part in self.inner.modules():
+                part.training = False
+            return self.inner(x[:2].detach())
 
     def _work(self, x: Tensor) -> Any:
         """Never in inference mode, whose tensors cannot be used in training later, as a network that keeps some would,
@@ -129,21 +118,16 @@ def make(node: External) -> ExternalNetwork:
     place, name = origin.parts(node.source)
     options = json.loads(node.options)
     with _process_kept():
-        if place in origin.LIBRARIES:
-            inner = of_library(node, place, name, options)
-        else:
-            inner = of_user(node, place, name, options)
+        inner = (of_library if place in origin.LIBRARIES else of_user)(node, place, name, options)
         materialize(inner, node)
         dtype = torch.get_default_dtype()
     n_params = sum(parameter.numel() for parameter in inner.parameters())
     if node.n_params and n_params != node.n_params:
-        raise ArchError(
-            _(
-                "{source}: found {n_params:,} parameters, but it had {before:,} when it was "
-                "measured; accepted: the version of its library, or of the code it imports, that it had "
-                "then"
-            ).format(source=node.source, n_params=n_params, before=node.n_params)
+        message = _(
+            "{source}: found {n_params:,} parameters, but it had {before:,} when it was measured; accepted: the "
+            "version of its library, or of the code it imports, that it had then"
         )
+        raise ArchError(message.format(source=node.source, n_params=n_params, before=node.n_params))
     return ExternalNetwork(node, _in_single_precision(inner, node), dtype)
 
 
@@ -176,17 +160,30 @@ def _in_single_precision(inner: nn.Module, node: External) -> nn.Module:
     kinds = {each.dtype for each in (*inner.parameters(), *inner.buffers())}
     if not kinds & {torch.float16, torch.bfloat16}:
         return inner
-    modes = [(part, part.training) for part in inner.modules()]
-    height, width, channels = node.input
     try:
-        with unheard(), torch.no_grad():
-            inner.eval()(torch.zeros(2, channels, height, width, dtype=torch.float32))
+        _first_pass(inner, node)
     except Exception:
         return inner.float()
+    return inner
+
+
+def _first_pass(inner: nn.Module, node: External) -> None:
+    """Two black images in evaluation, before the network is used."""
+    height, width, channels = node.input
+    with modes_kept(inner), unheard(), torch.no_grad():
+        inner.eval()(torch.zeros(2, channels, height, width, dtype=torch.float32))
+
+
+@contextmanager
+def modes_kept(network: nn.Module) -> Iterator[None]:
+    """Each module is afterwards as it was before: in training, or in evaluation."""
+    modes = [(part, part.training) for part in network.modules()]
+    try:
+        yield
     finally:
         for part, training in modes:
-            part.training = training
-    return inner
+            if part.training != training:
+                part.training = training
 
 
 def materialize(inner: nn.Module, node: External) -> None:
@@ -194,29 +191,18 @@ def materialize(inner: nn.Module, node: External) -> None:
     held = [*inner.parameters(), *inner.buffers()]
     if not any(is_lazy(each) for each in held):
         return
-    modes = [(part, part.training) for part in inner.modules()]
-    height, width, channels = node.input
     try:
-        with unheard(), torch.no_grad():
-            inner.eval()(torch.zeros(2, channels, height, width, dtype=torch.float32))
+        _first_pass(inner, node)
         lacking = [name for name, each in [*inner.named_parameters(), *inner.named_buffers()] if is_lazy(each)]
         if lacking:
-            raise ArchError(
-                _("{source}: the first pass did not reach these lazy layers: {names}; accepted: layers in use").format(
-                    source=node.source, names=", ".join(lacking)
-                )
-            )
+            message = _("{source}: the first pass did not reach these lazy layers: {names}; accepted: layers in use")
+            raise ArchError(message.format(source=node.source, names=", ".join(lacking)))
     except ArchError:
         raise
     except Exception as error:
-        raise ArchError(
-            _("{source}: its lazy layers take their shapes from a first pass, which failed: {reason}").format(
-                source=node.source, reason=translate(describe_user_error(error, user_file(node.source)))
-            )
-        ) from None
-    finally:
-        for part, training in modes:
-            part.training = training
+        message = _("{source}: its lazy layers take their shapes from a first pass, which failed: {reason}")
+        reason = translate(describe_user_error(error, user_file(node.source)))
+        raise ArchError(message.format(source=node.source, reason=reason)) from None
 
 
 def normalization(inner: nn.Module, source: str) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -28,9 +29,8 @@ def library(name: str) -> ModuleType:
     try:
         return importlib.import_module({"torchvision": "torchvision.models", "timm": "timm"}[name])
     except ImportError as error:
-        raise ArchError(
-            _("{name} cannot be loaded ({reason}); accepted: pip install {name}").format(name=name, reason=error)
-        ) from None
+        message = _("{name} cannot be loaded ({reason}); accepted: pip install {name}")
+        raise ArchError(message.format(name=name, reason=error)) from None
 
 
 def user_file(source: str) -> Path:
@@ -44,40 +44,29 @@ def user_file(source: str) -> Path:
 def of_library(node: External, place: str, name: str, options: dict[str, Any]) -> nn.Module:
     models = library(place)
     if place == "torchvision":
-        names = models.list_models(module=models)
+        names, make = models.list_models(module=models), partial(models.get_model, name, weights=None)
         if name in ("googlenet", "inception_v3"):
             options.setdefault("init_weights", True)
             options.setdefault("transform_input", bool(node.weights))  # as with torchvision's own weights
     else:
-        names = models.list_models()
+        names, make = models.list_models(), partial(models.create_model, name, pretrained=False)
     if name.split(".")[0] not in names:
         near = nearest(name, names, 3)
         hint = _("; did you mean {near}?").format(near=", ".join(f"{place}:{each}" for each in near)) if near else "."
-        raise ArchError(
-            _("{source}: unknown model {name!r}{hint} Accepted: {n:,} names of {place}").format(
-                source=node.source, name=name, hint=hint, n=len(names), place=place
-            )
-        )
-
-    def build() -> Any:
-        if place == "torchvision":
-            return models.get_model(name, weights=None, num_classes=node.classes, **options)
-        return models.create_model(name, pretrained=False, num_classes=node.classes, **options)
-
-    return _made(node, build, None, options)
+        message = _("{source}: unknown model {name!r}{hint} Accepted: {n:,} names of {place}")
+        raise ArchError(message.format(source=node.source, name=name, hint=hint, n=len(names), place=place))
+    return _made(node, partial(make, num_classes=node.classes, **options), None, options)
 
 
 def of_user(node: External, place: str, name: str, options: dict[str, Any]) -> nn.Module:
     file = origin.code_file(node.source)
     found = origin.file_hash(file)
     if node.code and found != node.code and not origin.is_moved(node.source):
-        raise ArchError(
-            _(
-                "{source}: {file} has changed since the study was declared: SHA-256 {before}... then, "
-                "{now}... now; accepted: the file as it was, or a study of its own for what it holds "
-                "now"
-            ).format(source=node.source, file=file, before=node.code[:12], now=found[:12])
+        message = _(
+            "{source}: {file} has changed since the study was declared: SHA-256 {before}... then, {now}... now; "
+            "accepted: the file as it was, or a study of its own for what it holds now"
         )
+        raise ArchError(message.format(source=node.source, file=file, before=node.code[:12], now=found[:12]))
     module = _load(node, place, file, found)
     factory: Any = module
     for part in name.split("."):
@@ -98,11 +87,8 @@ def _load(node: External, place: str, file: Path, digest: str) -> ModuleType:
         with unheard():
             return usercode.load(str(file) if origin.is_moved(node.source) else place, file, digest)
     except (Exception, SystemExit) as error:
-        raise ArchError(
-            _("{source}: {file} cannot be loaded: {reason}").format(
-                source=node.source, file=file, reason=translate(describe_user_error(error, file))
-            )
-        ) from None
+        message, reason = _("{source}: {file} cannot be loaded: {reason}"), translate(describe_user_error(error, file))
+        raise ArchError(message.format(source=node.source, file=file, reason=reason)) from None
 
 
 def _made(
@@ -119,18 +105,15 @@ def _made(
             if f"argument {key!r}" in str(error):
                 near = nearest(key, FIELDS)
                 hint = _("; did you mean the recipe's {near!r}?").format(near=near[0]) if near else ""
-        raise ArchError(
-            _("{source}: it could not be made: {reason}{hint}").format(
-                source=node.source, reason=translate(describe_user_error(error, user_file(node.source))), hint=hint
-            )
-        ) from None
+        reason = translate(describe_user_error(error, user_file(node.source)))
+        message = _("{source}: it could not be made: {reason}{hint}")
+        raise ArchError(message.format(source=node.source, reason=reason, hint=hint)) from None
     if not isinstance(inner, nn.Module):
-        raise ArchError(
-            _(
-                "{source}: the factory gave {kind}, accepted: a torch.nn.Module (factory(n_classes, "
-                "**options) -> nn.Module)"
-            ).format(source=node.source, kind=type(inner).__name__)
+        message = _(
+            "{source}: the factory gave {kind}, accepted: a torch.nn.Module (factory(n_classes, "
+            "**options) -> nn.Module)"
         )
+        raise ArchError(message.format(source=node.source, kind=type(inner).__name__))
     return inner
 
 

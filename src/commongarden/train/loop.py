@@ -24,6 +24,7 @@ from commongarden.train.replay.optimizer_step import OptimizerStep, optimizer_st
 from commongarden.train.schedule import begin_epoch, learning_rate, make_optimizer
 
 Batch = tuple[Tensor, Tensor]  # uint8 (n, 3, height, width), int64 (n,)
+Pass = Callable[[], Iterable[Batch]]  # all batches of a part, each time that it is called
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def new_train_state(classifier: Classifier, recipe: Recipe, device: torch.device
 def train(
     train_state: TrainState,
     train_batches: Callable[[int], Iterable[Batch]],
-    val_batches: Callable[[], Iterable[Batch]],
+    val_batches: Pass,
     steps_per_epoch: int,
     study_seed: int,
     run_seed: int,
@@ -106,11 +107,7 @@ def train(
 
 
 def _epoch(
-    train_state: TrainState,
-    epoch: int,
-    batches: Iterable[Batch],
-    val_batches: Callable[[], Iterable[Batch]],
-    steps_per_epoch: int,
+    train_state: TrainState, epoch: int, batches: Iterable[Batch], val_batches: Pass, steps_per_epoch: int
 ) -> Generator[Step, None, Epoch]:
     classifier, recipe, recorder = train_state.classifier, train_state.recipe, train_state.recorder
     clock = Clock(train_state.device)

@@ -24,15 +24,8 @@ from commongarden.train import counting, external, weights
 
 def pick_device(wanted: str = "auto") -> torch.device:
     """CUDA, then MPS, then the CPU; or the one asked for. Raises RunnerError where it is not there."""
-    available = [
-        name
-        for name, there in (
-            ("cuda", torch.cuda.is_available()),
-            ("mps", torch.backends.mps.is_available()),
-            ("cpu", True),
-        )
-        if there
-    ]
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    available = [name for name, is_there in there.items() if is_there]
     if wanted == "auto":
         return torch.device(available[0])
     kind, _colon, number = wanted.partition(":")
@@ -40,9 +33,8 @@ def pick_device(wanted: str = "auto") -> torch.device:
     if kind not in available or (number and not (number.isdecimal() and int(number) < n_devices)):
         numbered = [f"{name}:{i}" for name in available if name == "cuda" for i in range(torch.cuda.device_count())]
         accepted = ", ".join(["auto", *available, *numbered])
-        raise RunnerError(
-            _("device: found {wanted!r}, accepted on this machine: {accepted}").format(wanted=wanted, accepted=accepted)
-        )
+        message = _("device: found {wanted!r}, accepted on this machine: {accepted}")
+        raise RunnerError(message.format(wanted=wanted, accepted=accepted))
     return torch.device(wanted)
 
 
@@ -87,20 +79,17 @@ def network_by_others(arm: Arm, n_classes: int, input: tuple[int, int, int]) -> 
     options = json.dumps(arm.maker_options, sort_keys=True)
     network = external.make(External(arm.arch, options, n_classes, input, 0, 0, 0, arm.origin.code, wants))
     n_params = sum(parameter.numel() for parameter in network.parameters())
-    counted = counting.cost(network, input)
+    macs, activation_bytes, unknown = counting.cost(network, input)
     digest = weights.load(network, arm, arm.origin.weights) if arm.wants_weights else ""
     mean, std = external.normalization(network.inner, arm.arch)
-    macs, activation_bytes = counted.macs, counted.activation_bytes
     if sum(parameter.numel() for parameter in network.parameters()) != n_params:
-        raise ArchError(
-            _(
-                "{source}: it makes layers in its forward pass; accepted: layers that are made in __init__ (or lazy "
-                "ones, such as nn.LazyLinear), since the optimizer takes the parameters before the first pass"
-            ).format(source=arm.arch)
+        message = _(
+            "{source}: it makes layers in its forward pass; accepted: layers that are made in __init__ (or lazy "
+            "ones, such as nn.LazyLinear), since the optimizer takes the parameters before the first pass"
         )
-    return Origin(
-        arm.origin.code, digest, n_classes, input, n_params, macs, activation_bytes, mean, std, unknown=counted.unknown
-    )
+        raise ArchError(message.format(source=arm.arch))
+    cost = n_params, macs, activation_bytes
+    return Origin(arm.origin.code, digest, n_classes, input, *cost, mean, std, unknown=unknown)
 
 
 class PeakMemory:

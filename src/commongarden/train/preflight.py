@@ -80,39 +80,21 @@ def preflight(
             if layout == layouts[-1]:
                 if isinstance(error, ArchError):
                     raise
-                raise ArchError(
-                    _("{source}: {phase} fails: {reason}").format(
-                        source=arm.arch, phase=translate(phase), reason=translate(reason)
-                    )
-                ) from None
+                what = {"phase": translate(phase), "reason": translate(reason)}
+                raise ArchError(_("{source}: {phase} fails: {reason}").format(source=arm.arch, **what)) from None
             notes.append(OTHER_LAYOUT.format(layout=layouts[-1], wanted=layout, phase=phase, reason=reason))
         else:
             break
-    return dataclasses.replace(
-        kept,
-        preflight=PREFLIGHT,
-        layout="" if layout == recipe.layout else layout,
-        repeats=not found.differs,
-        init="own" if found.keeps_init else "",
-        notes=(*notes, *found.notes),
-    )
+    layout = "" if layout == recipe.layout else layout
+    return dataclasses.replace(found, preflight=PREFLIGHT, layout=layout, notes=(*notes, *found.texts))
 
 
 class WrongGradient(CommonGardenError):
     """A convolution of the network has a wrong gradient in this memory layout."""
 
 
-@dataclasses.dataclass(frozen=True)
-class _Found:
-    """differs: the first thing in which two identical steps differ, "" for none. keeps_init: the first weights are
-    those that its code sets."""
-
-    differs: str
-    keeps_init: bool
-    notes: tuple[Coded, ...]
-
-
-def _tried(arm: Arm, kept: Origin, recipe: Recipe, device: torch.device, now: Say) -> _Found:
+def _tried(arm: Arm, kept: Origin, recipe: Recipe, device: torch.device, now: Say) -> Origin:
+    """What is kept, with what was found by this recipe."""
     input, network = kept.input, dataclasses.replace(arm, origin=kept).network(kept.classes)
 
     def made() -> Classifier:
@@ -126,12 +108,11 @@ def _tried(arm: Arm, kept: Origin, recipe: Recipe, device: torch.device, now: Sa
     now("forward")
     _begin(train_state)
     if not train_state.trainable or not classifier(pixels).requires_grad:
-        raise ArchError(
-            _(
-                "{source}: nothing of it learns: no parameter has a gradient; accepted: parameters with requires_grad, "
-                "and an output that is computed from them without torch.no_grad() or detach()"
-            ).format(source=arm.arch)
+        message = _(
+            "{source}: nothing of it learns: no parameter has a gradient; accepted: parameters with requires_grad, "
+            "and an output that is computed from them without torch.no_grad() or detach()"
         )
+        raise ArchError(message.format(source=arm.arch))
     _check_convolutions(classifier, pixels)
     now("backward")
     train_state.forward_backward(pixels, labels)  # counts for nothing: modules may set themselves up in it
@@ -148,12 +129,11 @@ def _tried(arm: Arm, kept: Origin, recipe: Recipe, device: torch.device, now: Sa
     fresh = made()
     state.from_bytes(fresh, stored)
     if _evaluated(fresh.to(device), pixels, labels, device) != tested:
-        raise ArchError(
-            _(
-                "{source}: once stored and loaded, it gives other outputs: its code keeps something that cannot be "
-                "stored; accepted: register it with register_buffer, or return it from get_extra_state"
-            ).format(source=arm.arch)
+        message = _(
+            "{source}: once stored and loaded, it gives other outputs: its code keeps something that cannot be "
+            "stored; accepted: register it with register_buffer, or return it from get_extra_state"
         )
+        raise ArchError(message.format(source=arm.arch))
     now("resuming")
     resumed = _resumed(train_state, made())
     if not differs:
@@ -167,7 +147,7 @@ def _tried(arm: Arm, kept: Origin, recipe: Recipe, device: torch.device, now: Sa
         notes.append(DRIFTS)
     if differs:
         notes.append(NOT_REPEATED.format(what=differs))
-    return _Found(differs, bool(own), tuple(notes))
+    return dataclasses.replace(kept, repeats=not differs, init="own" if own else "", notes=tuple(notes))
 
 
 def _built(arm: Arm, kept: Origin, recipe: Recipe, made: Callable[[], Classifier]) -> tuple[Classifier, str, Recipe]:
@@ -200,12 +180,12 @@ def _check_memory(arm: Arm, kept: Origin, batch_size: int, memory: int) -> None:
     as those, the least where many are views or changed in place."""
     needed = 4 * 4 * kept.n_params + batch_size * max(kept.activation_bytes, 0) // 3
     if needed > memory:
-        raise ArchError(
-            _(
-                "{source}: training with batches of {batch_size} images needs at least {needed:.1f} GiB of memory, and "
-                "there are {memory:.1f} GiB; accepted: a smaller batch_size or image size, or a smaller network"
-            ).format(source=arm.arch, batch_size=batch_size, needed=needed / 2**30, memory=memory / 2**30)
+        message = _(
+            "{source}: training with batches of {batch_size} images needs at least {needed:.1f} GiB of memory, and "
+            "there are {memory:.1f} GiB; accepted: a smaller batch_size or image size, or a smaller network"
         )
+        gib = {"needed": needed / 2**30, "memory": memory / 2**30}
+        raise ArchError(message.format(source=arm.arch, batch_size=batch_size, **gib))
 
 
 def _check_convolutions(classifier: Classifier, pixels: Tensor) -> None:
@@ -257,13 +237,11 @@ def _step(train_state: loop.TrainState, pixels: Tensor, labels: Tensor) -> dict[
 
 def _difference(train_state: loop.TrainState, pixels: Tensor, labels: Tensor) -> str:
     """The first thing in which a step differs from the same step done again; "" for none."""
-    kept, left_out = (
-        state.copied(values)
-        for values in (state.state_of(train_state.classifier), state.hidden(train_state.classifier))
-    )
+    classifier = train_state.classifier
+    kept, left_out = state.copied(state.state_of(classifier)), state.copied(state.hidden(classifier))
     first = _step(train_state, pixels, labels)
-    state.put(train_state.classifier, kept)
-    state.put_hidden(train_state.classifier, left_out)
+    state.put(classifier, kept)
+    state.put_hidden(classifier, left_out)
     second = _step(train_state, pixels, labels)
     return next((name for name in first if first[name] != second[name]), "")
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 
 import torch
 import torch.nn.functional as F
@@ -15,9 +16,8 @@ from commongarden.records.findings import Probe
 from commongarden.study.recipe import Recipe
 from commongarden.train import measure, streams
 from commongarden.train.activations import Linear, first, fresh_statistics, spread, tensors
-from commongarden.train.audit import audit, blaming, drawn_pixels, n_photos, tree_paths
-from commongarden.train.build import Concatenated, Summed, auxiliary_logits, build
-from commongarden.train.initialize import initialize
+from commongarden.train.audit import audit, begun, blaming, drawn_pixels, n_photos, tree_paths
+from commongarden.train.build import Concatenated, Summed, auxiliary_logits
 from commongarden.train.numerical import copied
 from commongarden.train.recording import path_of
 from commongarden.train.symptoms import CONSTANT, Plan
@@ -65,13 +65,8 @@ def probe_drawn(network: Node, input: Shape, n_classes: int, recipe: Recipe, n_t
     """The probe of a tree of nodes as the recipe would first have it, on drawn pixels; n_train: photos to train on."""
     measure.settle(recipe.threads, recipe.precision)
     torch.manual_seed(streams.seed(0, 0, "initialization"))  # for networks that draw their own
-    with blaming(network):
-        module = build(network, input)
-        initialize(module, recipe, streams.generator(0, 0, "initialization"))
     n = n_photos(network, input)
-    x = drawn_pixels(input, n)
-    if recipe.pixels == "standardized":
-        x = (x - x.mean((0, 2, 3), keepdim=True)) / x.std((0, 2, 3), keepdim=True).clamp_min(1e-6)
+    module, x = begun(network, input, recipe, drawn_pixels(input, n))
     plan = Plan(recipe.batch_size, -(-n_train // recipe.batch_size), recipe.epochs, n_classes)
     labels = torch.arange(n) % n_classes
     with blaming(network):
@@ -102,7 +97,7 @@ def _dead(network: nn.Module, x: Tensor, labels: Tensor) -> list[str]:
     branches = dict(_branches(network))
     flat: set[str] = set()
 
-    def hook(name: str) -> object:
+    def hook(name: str) -> Callable[..., None]:
         def look(module: nn.Module, inputs: object, named: object, output: object) -> None:
             given, result = first((inputs, named)), first(output)
             if given is None or result is None or not torch.isfinite(result).all():
@@ -112,26 +107,19 @@ def _dead(network: nn.Module, x: Tensor, labels: Tensor) -> list[str]:
 
         return look
 
-    handles = [
-        module.register_forward_hook(hook(name), with_kwargs=True)  # type: ignore[arg-type]
-        for name, module in branches.items()
-    ]
-    try:
-        network.train()
-        network.zero_grad(set_to_none=True)
-        with fresh_statistics(network), torch.enable_grad():
-            loss = _loss(network, x, labels)
-            if loss.requires_grad and bool(torch.isfinite(loss)):
-                loss.backward()  # type: ignore[no-untyped-call]
-            else:
-                return []
-    finally:
-        for handle in handles:
-            handle.remove()
+    network.train()
+    network.zero_grad(set_to_none=True)
+    with ExitStack() as hooks, fresh_statistics(network), torch.enable_grad():
+        for name, module in branches.items():
+            hooks.enter_context(module.register_forward_hook(hook(name), with_kwargs=True))
+        loss = _loss(network, x, labels)
+        if not (loss.requires_grad and bool(torch.isfinite(loss))):
+            return []
+        loss.backward()  # type: ignore[no-untyped-call]
     learns = {name for name, module in branches.items() if _has_gradient(module)}
     with_weights = {name for name, module in branches.items() if any(p.requires_grad for p in module.parameters())}
-    alive_somewhere = any(_has_gradient(part) for part in [network])
-    found = [name for name in branches if name in flat or (alive_somewhere and name in with_weights - learns)]
+    unmoved = with_weights - learns if _has_gradient(network) else set()
+    found = [name for name in branches if name in flat | unmoved]
     network.zero_grad(set_to_none=True)
     return found
 

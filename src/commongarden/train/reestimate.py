@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from commongarden.records.signals import Reestimated
 from commongarden.train.evaluate import evaluate
+from commongarden.train.loop import Batch, Pass
 from commongarden.train.torch_private import BatchNorm
-
-Batch = tuple[Tensor, Tensor]
 
 
 def reestimated(
-    network: nn.Module,
-    train_batches: Iterable[Batch],
-    val_batches: Callable[[], Iterable[Batch]],
-    device: torch.device,
+    network: nn.Module, train_batches: Iterable[Batch], val_batches: Pass, device: torch.device
 ) -> Reestimated | None:
     """The validation part with the network's running statistics and with those of `train_batches`; None where it keeps
     none. The network is left as it was, in evaluation mode."""
@@ -60,10 +56,9 @@ def fresh(network: nn.Module, batches: Iterable[Batch], device: torch.device) ->
             norm.train()
         with torch.no_grad():
             for pixels, labels in batches:
-                if len(labels) < 2:
-                    continue  # one photo may be one number a channel, which has no deviation
-                network(pixels.to(device))
-                n_photos += len(labels)
+                if len(labels) > 1:  # one photo may be one number a channel, which has no deviation
+                    network(pixels.to(device))
+                    n_photos += len(labels)
         network.eval()
         yield n_photos
     finally:

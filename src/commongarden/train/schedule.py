@@ -24,20 +24,11 @@ def make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     "share": 1, or where the body learns later or slower, the body's in a first group. Raises StudyError.
     """
     parameters, fused = _groups(module, recipe), can_be_fused(module)
+    common: dict[str, Any] = {"fused": fused, "foreach": None if fused else False, "weight_decay": recipe.weight_decay}
     if recipe.optimizer == "sgd":
-        return uncompiled(torch.optim.SGD)(
-            parameters,
-            recipe.lr,
-            momentum=recipe.momentum,
-            nesterov=recipe.nesterov,
-            weight_decay=recipe.weight_decay,
-            fused=fused,
-            foreach=None if fused else False,
-        )
+        return uncompiled(torch.optim.SGD)(parameters, recipe.lr, recipe.momentum, nesterov=recipe.nesterov, **common)
     kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
-    return uncompiled(kind)(
-        parameters, recipe.lr, weight_decay=recipe.weight_decay, fused=fused, foreach=None if fused else False
-    )
+    return uncompiled(kind)(parameters, recipe.lr, **common)
 
 
 def can_be_fused(module: nn.Module) -> bool:
@@ -57,12 +48,11 @@ def _groups(module: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
 def _head(module: nn.Module) -> nn.Module:
     head = last_layer(module)
     if head is None:
-        raise StudyError(
-            _(
-                "recipe: head_epochs and body_lr need a last dense layer or convolution, and the network "
-                "has none for the classes; accepted: head_epochs 0, body_lr 1"
-            )
+        message = _(
+            "recipe: head_epochs and body_lr need a last dense layer or convolution, and the network "
+            "has none for the classes; accepted: head_epochs 0, body_lr 1"
         )
+        raise StudyError(message)
     return head
 
 

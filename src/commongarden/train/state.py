@@ -239,12 +239,12 @@ def packed(value: Any, name: str = "") -> bytes:
         torch.save(value, buffer)
         unpacked(buffer.getvalue())
     except (pickle.PicklingError, pickle.UnpicklingError, AttributeError, TypeError) as error:
-        raise ArchError(
-            _(
-                "{name}: get_extra_state() gives {kind}, which cannot be stored safely (loading it would run code); "
-                "accepted: tensors, numbers, text, and lists or dictionaries of them"
-            ).format(name=name.removesuffix(f".{EXTRA}") or EXTRA, kind=type(value).__name__)
-        ) from error
+        message = _(
+            "{name}: get_extra_state() gives {kind}, which cannot be stored safely (loading it would run code); "
+            "accepted: tensors, numbers, text, and lists or dictionaries of them"
+        )
+        where = name.removesuffix(f".{EXTRA}") or EXTRA
+        raise ArchError(message.format(name=where, kind=type(value).__name__)) from error
     return buffer.getvalue()
 
 

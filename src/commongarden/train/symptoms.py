@@ -69,11 +69,13 @@ def symptoms(passes: Passes, plan: Plan) -> list[Finding]:
         found += trends
         found += [*_weights(watch, {finding.kind for finding in trends}), *_sums(watch)]
         found += _logits(passes, plan, found)
+    norms = [call for call in watch.seen if isinstance(call.module, BatchNorm)]
     found += [
         *_gradients(passes, silent),
         *_custom(watch),
         *_apart(passes),
-        *_statistics(watch, plan),
+        *_lagging(norms, plan),
+        *_few(norms, plan),
         *_dropped(watch),
     ]
     order = {call.name: i for i, call in enumerate(watch.seen)}
@@ -127,34 +129,27 @@ def _holds_any(name: str, others: Iterable[str]) -> bool:
 def _trends(watch: ActivationCapture) -> Iterator[Finding]:
     """The signal's and the gradient's factor per layer, as a straight line through their logarithms over the depth."""
     calls = linear_calls(watch)
-    for what, values in (
-        ("signal", [(call, call.output_rms) for call in calls]),
-        ("gradients", [(call, call.gradient or 0.0) for call in calls]),
-    ):
+    trends: tuple[tuple[Kind, Kind, int, list[tuple[ModuleCall, float]]], ...] = (
+        ("shrinking signal", "growing signal", 1, [(call, call.output_rms) for call in calls]),
+        # as gradients go: from the loss down to the first layer
+        ("shrinking gradients", "growing gradients", -1, [(call, call.gradient or 0.0) for call in calls]),
+    )
+    for shrinking, growing, way, values in trends:
         points = [(call, math.log(value)) for call, value in values if 0 < value < math.inf]
         depths = sorted({call.depth for call, _ in points})
         if len(depths) < 5:
             continue
-        slope = _slope([(call.depth, value) for call, value in points])
-        if what == "gradients":  # as they go: from the loss down to the first layer
-            slope = -slope
-        typical = _typical_step(points, depths) * (-1 if what == "gradients" else 1)
+        slope = way * _slope([(call.depth, value) for call, value in points])
+        typical = way * _typical_step(points, depths)
         if abs(slope) * (depths[-1] - depths[0]) < math.log(WHOLE_FACTOR) or abs(slope) < math.log(FACTOR):
             continue
         if typical * slope <= 0 or abs(typical) < math.log(TYPICAL_FACTOR):
             continue  # one layer's doing, which is told as such
         factor, whole = math.exp(slope), math.exp(slope * (depths[-1] - depths[0]))
-        last = points[0][0] if what == "gradients" else points[-1][0]
-        kinds: dict[tuple[str, bool], Kind] = {
-            ("signal", False): "shrinking signal",
-            ("signal", True): "growing signal",
-            ("gradients", False): "shrinking gradients",
-            ("gradients", True): "growing gradients",
-        }
-        ends = [values[0][1], values[-1][1]]
-        first, end = reversed(ends) if what == "gradients" else ends
-        more = {"layers": float(depths[-1]), "whole": whole, "first": first, "last": end}
-        yield Finding(kinds[what, slope > 0], last.name, factor, more)
+        last, _value = points[::way][-1]
+        ends = [value for _call, value in values[::way]]
+        more = {"layers": float(depths[-1]), "whole": whole, "first": ends[0], "last": ends[-1]}
+        yield Finding(growing if slope > 0 else shrinking, last.name, factor, more)
 
 
 def _typical_step(points: list[tuple[ModuleCall, float]], depths: list[int]) -> float:
@@ -204,7 +199,8 @@ def _gradients(passes: Passes, silent: bool) -> Iterator[Finding]:
         owners.setdefault(name.rpartition(".")[0], []).append(name)
     ran = {call.name: i for i, call in enumerate(watch.seen)}
     reached = {name.rpartition(".")[0] for name, parameter in network.named_parameters() if parameter.grad is not None}
-    severed = [name for name in owners if name in ran and name not in reached and not _received(watch, name)]
+    received = {call.name for call in watch.seen if call.gradient is not None}
+    severed = [name for name in owners if name in ran and name not in reached | received]
     n_severed = sum(missing[name].numel() for owner in severed for name in owners[owner])
     if not cut and severed:  # cut between modules: the last one to work is where it ends
         cut = [max(severed, key=lambda name: ran[name])]
@@ -216,10 +212,6 @@ def _gradients(passes: Passes, silent: bool) -> Iterator[Finding]:
                 yield Finding("unused parameter", owner, float(missing[name].numel()), what=name.rpartition(".")[2])
     if not silent and not cut:
         yield from _zero(passes)
-
-
-def _received(watch: ActivationCapture, name: str) -> bool:
-    return any(call.gradient is not None for call in watch.seen if call.name == name)
 
 
 def _zero(passes: Passes) -> Iterator[Finding]:
@@ -261,14 +253,8 @@ def _apart(passes: Passes) -> Iterator[Finding]:
         yield Finding("train and eval apart", "", apart)
 
 
-def _statistics(watch: ActivationCapture, plan: Plan) -> Iterator[Finding]:
-    """Batch norms whose running statistics lag at their momentum, and those with too few numbers to normalize by."""
-    norms = [call for call in watch.seen if isinstance(call.module, BatchNorm)]
-    yield from _lagging(norms, plan)
-    yield from _few(norms, plan)
-
-
 def _lagging(norms: list[ModuleCall], plan: Plan) -> Iterator[Finding]:
+    """Batch norms whose running statistics lag at their momentum."""
     by_momentum: dict[float, list[ModuleCall]] = {}
     for call in norms:
         momentum: Any = call.module.momentum if call.module.track_running_stats else None
@@ -284,6 +270,7 @@ def _lagging(norms: list[ModuleCall], plan: Plan) -> Iterator[Finding]:
 
 
 def _few(norms: list[ModuleCall], plan: Plan) -> Iterator[Finding]:
+    """Batch norms with too few numbers to normalize by."""
     few = [call for call in norms if plan.batch_size * call.places < VALUES_TO_NORMALIZE]
     if few:
         values = min(plan.batch_size * call.places for call in few)

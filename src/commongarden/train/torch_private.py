@@ -72,6 +72,7 @@ AdaptiveMaxPoolNd: Any = found(
 AvgPoolNd: Any = found("torch.nn.modules.pooling._AvgPoolNd", (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d))
 LPPoolNd: Any = found("torch.nn.modules.pooling._LPPoolNd", (nn.LPPool1d, nn.LPPool2d))
 MaxPoolNd: Any = found("torch.nn.modules.pooling._MaxPoolNd", (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d))
+POOLS = (AdaptiveAvgPoolNd, AdaptiveMaxPoolNd, AvgPoolNd, LPPoolNd, MaxPoolNd)
 
 is_functorch_wrapped_tensor: Any = found("torch._C._functorch.is_functorch_wrapped_tensor", lambda x: False)
 OpOverload: Any = found("torch._ops.OpOverload", ())

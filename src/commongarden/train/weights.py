@@ -38,12 +38,11 @@ def load(network: ExternalNetwork, arm: Arm, expected: str = "") -> str:
     file = Path(arm.options["weights"]) if arm.options["weights"] else _published(network.inner, arm.arch)
     digest = origin.weights_hash(arm.arch, str(file)) if arm.options["weights"] else origin.file_hash(file)
     if expected and digest != expected:
-        raise ArchError(
-            _(
-                "{arch}: {file} has changed since the study was declared: SHA-256 {before}... then, "
-                "{now}... now; accepted: the file as it was"
-            ).format(arch=arm.arch, file=file, before=expected[:12], now=digest[:12])
+        message = _(
+            "{arch}: {file} has changed since the study was declared: SHA-256 {before}... then, "
+            "{now}... now; accepted: the file as it was"
         )
+        raise ArchError(message.format(arch=arm.arch, file=file, before=expected[:12], now=digest[:12]))
     _put(network, read(file), f"{arm.arch}: {file.name}")
     return digest
 
@@ -56,20 +55,16 @@ def read(file: Path) -> dict[str, Tensor]:
         found: Any = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, safetensors.SafetensorError, RuntimeError, EOFError, struct.error) as error:
         first = str(error).strip().partition("\n")[0]
-        raise ArchError(
-            _(
-                "{file}: no weights can be read from it ({reason}); accepted: tensors by name, as "
-                "safetensors or torch.save(network.state_dict(), FILE) write them"
-            ).format(file=file, reason=first)
-        ) from None
+        message = _(
+            "{file}: no weights can be read from it ({reason}); accepted: tensors by name, as "
+            "safetensors or torch.save(network.state_dict(), FILE) write them"
+        )
+        raise ArchError(message.format(file=file, reason=first)) from None
     while isinstance(found, Mapping) and (key := next((key for key in WRAPPERS if _holds(found, key)), "")):
         found = found[key]
     if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
-        raise ArchError(
-            _("{file}: found {kind} without weights, accepted: tensors by name").format(
-                file=file, kind=type(found).__name__
-            )
-        )
+        message = _("{file}: found {kind} without weights, accepted: tensors by name")
+        raise ArchError(message.format(file=file, kind=type(found).__name__))
     return {str(key): value for key, value in found.items()}
 
 
@@ -94,11 +89,8 @@ def _put(network: ExternalNetwork, found: dict[str, Tensor], where: str) -> None
     extra = [key for key in found if key not in wanted and not may_differ(key) and not _counts(key)]
     if missing or extra:
         if (renamed := _by_structure(wanted, found, may_differ)) is None:
-            raise ArchError(
-                _("{where}: {unlike}; accepted: weights of this very network").format(
-                    where=where, unlike=_unlike(missing, extra)
-                )
-            )
+            message = _("{where}: {unlike}; accepted: weights of this very network")
+            raise ArchError(message.format(where=where, unlike=_unlike(missing, extra)))
         found = renamed
     unlike = [
         _("{key}: {found} in the file, {value} in the network").format(
@@ -109,9 +101,8 @@ def _put(network: ExternalNetwork, found: dict[str, Tensor], where: str) -> None
     ]
     if unlike:
         more = _(", and {n} more tensors").format(n=len(unlike) - SHOWN) if len(unlike) > SHOWN else ""
-        raise ArchError(
-            _("{where}: other shapes: {unlike}{more}").format(where=where, unlike="; ".join(unlike[:SHOWN]), more=more)
-        )
+        message = _("{where}: other shapes: {unlike}{more}")
+        raise ArchError(message.format(where=where, unlike="; ".join(unlike[:SHOWN]), more=more))
     fitting = {key: value for key, value in found.items() if key in wanted and value.shape == wanted[key].shape}
     inner.load_state_dict({**wanted, **fitting})
 
@@ -158,11 +149,8 @@ def _published(inner: nn.Module, source: str) -> Path:
         settings = {"url": library(place).get_model_weights(name).DEFAULT.url}
     hub, url = settings.get("hf_hub_id") or "", settings.get("url") or ""
     if not hub and not url:
-        raise ArchError(
-            _('{source}: {place} publishes no weights for it; accepted: weights = "FILE.safetensors"').format(
-                source=source, place=place
-            )
-        )
+        message = _('{source}: {place} publishes no weights for it; accepted: weights = "FILE.safetensors"')
+        raise ArchError(message.format(source=source, place=place))
     wanted = f"{hub}/model.safetensors" if hub else url
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(SECONDS_TO_ANSWER)
@@ -178,13 +166,12 @@ def _published(inner: nn.Module, source: str) -> Path:
         return file
     except Exception as error:  # no network, no such file, a torn one: every library raises its own
         reason = str(error).strip().partition("\n")[0]
-        raise ArchError(
-            _(
-                "{source}: its published weights {wanted} cannot be fetched ({kind}: {reason}); "
-                'accepted: a copy of that file, weights = "FILE.safetensors" (or .pth, .pt), or '
-                "pretrained = false"
-            ).format(source=source, wanted=wanted, kind=type(error).__name__, reason=reason)
-        ) from None
+        message = _(
+            "{source}: its published weights {wanted} cannot be fetched ({kind}: {reason}); accepted: a copy of that "
+            'file, weights = "FILE.safetensors" (or .pth, .pt), or pretrained = false'
+        )
+        kind = type(error).__name__
+        raise ArchError(message.format(source=source, wanted=wanted, kind=kind, reason=reason)) from None
     finally:
         socket.setdefaulttimeout(before)
 

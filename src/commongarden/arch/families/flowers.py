@@ -60,14 +60,13 @@ def inception_flower(n_classes: int, *, order: str = "LAB") -> Serial:
 def plain_flower(n_classes: int, *, order: str = "LAB") -> Serial:
     """The residual arm without its shortcuts (173,637 parameters for 5 classes)."""
     c = _conv(order)
-    return _three_stages(
-        "plain_flower",
-        n_classes,
-        c,
-        repeat(serial(c(16, 3), c(16, 3)), 2),
-        serial(named("block 1", c(32, 3, stride=2), c(32, 3)), named("block 2", c(32, 3), c(32, 3))),
-        serial(named("block 1", c(64, 3, stride=2), c(64, 3)), named("block 2", c(64, 3), c(64, 3))),
-    )
+
+    def halving_stage(width: int) -> Node:
+        first = named("block 1", c(width, 3, stride=2), c(width, 3))
+        return serial(first, named("block 2", c(width, 3), c(width, 3)))
+
+    first = repeat(serial(c(16, 3), c(16, 3)), 2)
+    return _three_stages("plain_flower", n_classes, c, first, halving_stage(32), halving_stage(64))
 
 
 def residual_flower(n_classes: int, *, order: str = "LAB") -> Serial:
@@ -77,17 +76,12 @@ def residual_flower(n_classes: int, *, order: str = "LAB") -> Serial:
     def pair(width: int) -> Node:
         return add(serial(c(width, 3), c(width, 3)), input=True)
 
-    def halving_pair(width: int) -> Node:
-        return _halving(serial(c(width, 3, stride=2), c(width, 3)))
+    def halving_stage(width: int) -> Node:
+        first = _halving(serial(c(width, 3, stride=2), c(width, 3)))
+        return serial(named("block 1", first), named("block 2", pair(width)))
 
-    return _three_stages(
-        "residual_flower",
-        n_classes,
-        c,
-        repeat(pair(16), 2),
-        serial(named("block 1", halving_pair(32)), named("block 2", pair(32))),
-        serial(named("block 1", halving_pair(64)), named("block 2", pair(64))),
-    )
+    first = repeat(pair(16), 2)
+    return _three_stages("residual_flower", n_classes, c, first, halving_stage(32), halving_stage(64))
 
 
 def bottleneck_flower(n_classes: int, *, order: str = "LAB") -> Serial:

@@ -22,7 +22,8 @@ from commongarden.stats import METRICS, ContrastResult, Results
 N_COLOURS = 12  # --arm-0 to --arm-11 in page.css
 N_SOLID = 6  # arms from here on are dashed, so that hue is not all that tells twelve lines apart
 ROW = 50  # pixels for one row of the verdict pictures: a line of text, and the interval below it
-INK, SOFT, LINE, PAPER = "var(--ink)", "var(--soft)", "var(--line)", "var(--paper)"
+INK, SOFT, PAPER = "var(--ink)", "var(--soft)", "var(--paper)"
+Rows = list[dict[str, Any]]  # what is drawn, a row a mark
 
 
 def colour(index: int) -> str:
@@ -72,32 +73,35 @@ def _rows_chart(name: str, layers: list[alt.Chart], rows: int, description: str)
     return finished(name, alt.layer(*layers), description, rows * ROW)
 
 
-def _y(order: Sequence[int]) -> alt.Y:
+def down(n_rows: int) -> alt.Y:
+    """The rows one below the other."""
     # a label above each interval, in place of an axis: long names of arms fit a phone
-    return alt.Y("row:O", axis=None, sort=list(order), scale=alt.Scale(type="band", paddingInner=0, paddingOuter=0))
+    band = alt.Scale(type="band", paddingInner=0, paddingOuter=0)
+    return alt.Y("row:O", axis=None, sort=list(range(n_rows)), scale=band)
 
 
-def _labels(data: alt.InlineData, order: Sequence[int]) -> list[alt.Chart]:
-    base = alt.Chart(data)
+def _labels(data: alt.InlineData, n_rows: int) -> list[alt.Chart]:
+    base, y = alt.Chart(data), down(n_rows)
     layers = []
     for halo in (True, False):  # the grid must not run through the words
         edge: dict[str, Any] = {"stroke": PAPER, "strokeWidth": 5, "strokeJoin": "round"} if halo else {}
         name = base.mark_text(align="left", dy=-9, fontSize=13, fill=INK, limit=alt.expr("width - 145"), **edge)
         value = base.mark_text(align="right", dy=-9, fontSize=13, fill=SOFT, **edge)
         layers += [
-            name.encode(x=at(0), y=_y(order), text=alt.Text("label:N")),
-            value.encode(x=at("width"), y=_y(order), text=alt.Text("said:N")),
+            name.encode(x=at(0), y=y, text=alt.Text("label:N")),
+            value.encode(x=at("width"), y=y, text=alt.Text("said:N")),
         ]
     return layers
 
 
-def _x(domain: list[float], title: str, field: str) -> alt.X:
+def across(domain: list[float], title: str, field: str) -> alt.X:
+    """A scale across the chart for a field of the rows; title: of its axis."""
     axis = alt.Axis(title=title, grid=True, domain=False, ticks=False, tickCount=6)
     return alt.X(f"{field}:Q", axis=axis, scale=alt.Scale(domain=domain, nice=False, zero=False))
 
 
-_STROKE = alt.Stroke("hue:N", scale=None)
-_VERDICT = alt.Tooltip("verdict:N", title=" ")
+HUE = alt.Stroke("hue:N", scale=None)
+VERDICT = alt.Tooltip("verdict:N", title=" ")
 
 
 def differences(results: Results, contrasts: Sequence[ContrastResult]) -> Chart | None:
@@ -109,7 +113,7 @@ def differences(results: Results, contrasts: Sequence[ContrastResult]) -> Chart 
     place = {arm.arm: i for i, arm in enumerate(results.arms)}
     metric = METRICS[results.metric]
     factor = _factor(results.metric)
-    rows: list[dict[str, Any]] = []
+    rows: Rows = []
     for contrast in contrasts:
         found = contrast.difference
         if found is None:
@@ -130,13 +134,13 @@ def differences(results: Results, contrasts: Sequence[ContrastResult]) -> Chart 
     title = difference_axis(results.metric)
     layers = _intervals(rows, domain, title, 0)
     if sum(contrast.level is not None for contrast in contrasts) > 1:
-        base = alt.Chart(inline(rows)).encode(y=_y(range(len(rows))), tooltip=_VERDICT)
+        base = alt.Chart(inline(rows)).encode(y=down(len(rows)), tooltip=VERDICT)
         wide_bar = base.mark_rule(strokeWidth=9, strokeCap="butt", yOffset=10, clip=True, opacity=0.3)
-        wide_bar = wide_bar.encode(x=_x(domain, title, "adjusted_low"), x2=alt.X2("adjusted_high:Q"), stroke=_STROKE)
+        wide_bar = wide_bar.encode(x=across(domain, title, "adjusted_low"), x2=alt.X2("adjusted_high:Q"), stroke=HUE)
         layers.insert(1, wide_bar)
     if band:
         margin = alt.Chart(inline([{"value": band[0], "end": band[1]}])).mark_rect(fill=SOFT, opacity=0.13)
-        layers.insert(0, margin.encode(x=_x(domain, title, "value"), x2=alt.X2("end:Q")))
+        layers.insert(0, margin.encode(x=across(domain, title, "value"), x2=alt.X2("end:Q")))
     description = " ".join(words.verdict(contrast) for contrast in contrasts if contrast.difference is not None)
     return _rows_chart("differences", layers, len(rows), description)
 
@@ -174,24 +178,24 @@ def _intervals(
     rows: Sequence[Mapping[str, Any]], domain: list[float], title: str, zero_at: float = 0.0
 ) -> list[alt.Chart]:
     """A line at zero, an interval and a point for each row, and their labels."""
-    order, x = range(len(rows)), _x(domain, title, "value")
+    x = across(domain, title, "value")
     zero = alt.Chart(inline([{"value": zero_at}])).mark_rule(stroke=INK, strokeWidth=1).encode(x=x)
     data = inline(rows)
-    base = alt.Chart(data).encode(y=_y(order), tooltip=_VERDICT)
+    base = alt.Chart(data).encode(y=down(len(rows)), tooltip=VERDICT)
     interval = base.mark_rule(strokeWidth=4, strokeCap="butt", yOffset=10, clip=True).encode(
-        x=_x(domain, title, "low"), x2=alt.X2("high:Q"), stroke=_STROKE
+        x=across(domain, title, "low"), x2=alt.X2("high:Q"), stroke=HUE
     )
     point = base.mark_point(filled=True, size=130, yOffset=10, opacity=1, strokeWidth=2.5).encode(
-        x=x, fill=alt.Fill("fill:N", scale=None), stroke=_STROKE
+        x=x, fill=alt.Fill("fill:N", scale=None), stroke=HUE
     )
-    return [zero, interval, point, *_labels(data, order)]
+    return [zero, interval, point, *_labels(data, len(rows))]
 
 
 def accuracies(results: Results, seeds: Mapping[str, Sequence[float]]) -> Chart | None:
     """Each arm's mean test accuracy with its interval, its seeds, its published figure, and the baselines."""
-    rows: list[dict[str, Any]] = []
-    dots: list[dict[str, Any]] = []
-    published: list[dict[str, Any]] = []
+    rows: Rows = []
+    dots: Rows = []
+    published: Rows = []
     for i, arm in enumerate(results.arms):
         if arm.test_accuracy is None:
             continue
@@ -210,35 +214,29 @@ def accuracies(results: Results, seeds: Mapping[str, Sequence[float]]) -> Chart 
         | {"said": numbers.percent(item.test_accuracy)}
         for i, item in enumerate(results.baselines)
     ]
-    order = range(len(rows) + len(simple))
+    n_rows = len(rows) + len(simple)
     layers = _accuracy_layers(results, rows, dots, published, simple)
     spoken = "; ".join(
         [f"{arm.arm} {words.accuracy(arm.test_accuracy, results.folds)}" for arm in results.arms]
         + [f"{item['label']} {item['said']}" for item in simple]
     )
     line_said = f"{words.commonest_line(results.commonest)} {numbers.percent(results.commonest.accuracy)}"
-    return _rows_chart("accuracies", [*layers, *_labels(inline(rows), order)], len(order), f"{spoken}; {line_said}.")
+    return _rows_chart("accuracies", [*layers, *_labels(inline(rows), n_rows)], n_rows, f"{spoken}; {line_said}.")
 
 
-def _accuracy_layers(
-    results: Results,
-    rows: list[dict[str, Any]],
-    dots: list[dict[str, Any]],
-    published: list[dict[str, Any]],
-    simple: list[dict[str, Any]],
-) -> list[alt.Chart]:
+def _accuracy_layers(results: Results, rows: Rows, dots: Rows, published: Rows, simple: Rows) -> list[alt.Chart]:
     """The marks: of the arms, their seeds, their published figures, and the simple methods."""
     line = 100 * results.commonest.accuracy
     reach = [row[key] for row in rows for key in ("value", "low", "high") if row[key] is not None]
     domain = domain_of([*reach, line, *(row["value"] for row in (*dots, *published, *simple))], 0, 100)
     title = TEXT["accuracies_axis"]
-    x, y = _x(domain, title, "value"), _y(range(len(rows) + len(simple)))
+    x, y = across(domain, title, "value"), down(len(rows) + len(simple))
     fill = alt.Fill("hue:N", scale=None)
     told = [alt.Tooltip("label:N", title=" "), alt.Tooltip("said:N", title=TEXT["test_accuracy"])]
     rule = alt.Chart(inline([{"value": line}])).mark_rule(stroke=INK, strokeDash=[4, 3]).encode(x=x)
     base = alt.Chart(inline(rows))
     interval = base.mark_rule(strokeWidth=6, strokeCap="round", yOffset=10, clip=True, opacity=0.35).encode(
-        x=_x(domain, title, "low"), x2=alt.X2("high:Q"), y=y, stroke=_STROKE
+        x=across(domain, title, "low"), x2=alt.X2("high:Q"), y=y, stroke=HUE
     )
     edged: dict[str, Any] = {"filled": True, "yOffset": 10, "opacity": 1, "stroke": PAPER, "strokeWidth": 1}
     seed = alt.Chart(inline(dots)).mark_point(size=40, **edged).encode(x=x, y=y, fill=fill)
@@ -258,7 +256,7 @@ def _accuracy_layers(
         best = max(results.baselines, key=lambda item: item.val_accuracy)
         dotted = alt.Chart(inline([{"value": 100 * best.test_accuracy}])).mark_rule(stroke=SOFT, strokeDash=[1.5, 3])
         layers = [dotted.encode(x=x), *layers, hollow.encode(x=x, y=y)]
-        layers += _labels(inline(simple), range(len(rows) + len(simple)))
+        layers += _labels(inline(simple), len(rows) + len(simple))
     return layers
 
 
@@ -287,16 +285,13 @@ def confusion(name: str, arm: str, classes: Sequence[str], shares: Sequence[Sequ
     ]
     cell = 40 if n <= 6 else 30 if n <= 12 else 16
     level = n * max(map(len, classes)) <= 36  # letters that fit below the matrix at phone width
-    label: dict[str, Any] = {"labelLimit": 90, "domain": False, "ticks": False, "labelPadding": 5, "labelFontSize": 11}
+    label: dict[str, Any] = {
+        "labelOverlap": False, "labelLimit": 90, "domain": False, "ticks": False, "labelPadding": 5, "labelFontSize": 11
+    }  # fmt: skip
+    slanted = alt.Axis(labelAngle=0 if level else -45, **label)
     padding = alt.Scale(paddingInner=0.04, paddingOuter=0)
-    x = alt.X(
-        "called:N",
-        title=TEXT["called"],
-        sort=list(classes),
-        scale=padding,
-        axis=alt.Axis(labelAngle=0 if level else -45, labelOverlap=False, **label),
-    )
-    y = alt.Y("is:N", title=TEXT["is"], sort=list(classes), scale=padding, axis=alt.Axis(labelOverlap=False, **label))
+    x = alt.X("called:N", title=TEXT["called"], sort=list(classes), scale=padding, axis=slanted)
+    y = alt.Y("is:N", title=TEXT["is"], sort=list(classes), scale=padding, axis=alt.Axis(**label))
     base = alt.Chart(inline(rows)).encode(x=x, y=y)
     told = [
         alt.Tooltip("is:N", title=TEXT["is"]),

@@ -14,11 +14,10 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
-import altair
-
 from commongarden import drawing
 from commongarden.arch import Node, Shape
 from commongarden.report.charts import Chart
+from commongarden.report.document import scripts
 
 PAPER = "#ffffff"
 WIDTH = 640  # pixels of a chart as wide as the text
@@ -125,11 +124,7 @@ def _svg(spec: dict[str, Any]) -> str:
         "title": {"color": colours["ink"], "fontSize": 13, "fontWeight": 600, "anchor": "start", "frame": "group",
                   "offset": 10},
     }  # fmt: skip
-    wanted = altair.SCHEMA_VERSION.removeprefix("v").rpartition(".")[0]
-    known = vl_convert.get_vegalite_versions()
-    made: str = vl_convert.vegalite_to_svg(
-        _painted(spec, colours), vl_version=wanted if wanted in known else None, config=config
-    )
+    made: str = vl_convert.vegalite_to_svg(_painted(spec, colours), vl_version=scripts.vega_lite(), config=config)
     return made
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from commongarden.i18n.language import _
 from commongarden.report.charts import figures
-from commongarden.report.document import Block, Bullets, Document, Figure, Log, Paragraph, Section, Table, numbered
+from commongarden.report.document import Block, Bullets, Document, Figure, Log, Paragraph, Table, numbered
 from commongarden.report.wording.numbers import NEGATIVE
 
 LATIN, HANGUL, FIXED = "Calibri", "Malgun Gothic", "Consolas"
@@ -38,15 +38,11 @@ def to_docx(document: Document) -> bytes:
     counts = {"figure": 0, "table": 0}
     for level, title, section in numbered(document):
         word.add_heading(_clean(title), level)
-        _write(word, section, counts)
+        for block in section.blocks:
+            _block(word, block, counts)
     out = io.BytesIO()
     word.save(out)
     return out.getvalue()
-
-
-def _write(word: Any, section: Section, counts: dict[str, int]) -> None:
-    for block in section.blocks:
-        _block(word, block, counts)
 
 
 def _block(word: Any, block: Block, counts: dict[str, int]) -> None:
@@ -142,21 +138,14 @@ def _caption(word: Any, pattern: str, sort: str, n: int, caption: str, *, above:
     if not above:
         paragraph.paragraph_format.space_after = Pt(14)
     paragraph.add_run(before).bold = True
-    for kind, text in (
-        ("begin", ""),
-        ("", f" SEQ {sort} \\* ARABIC "),
-        ("separate", ""),
-        ("result", str(n)),
-        ("end", ""),
-    ):
-        run = paragraph.add_run(text if kind == "result" else "")
+    begin, separate, end = (_element("w:fldChar", fldCharType=kind) for kind in ("begin", "separate", "end"))
+    instruction = _element("w:instrText")
+    instruction.text = f" SEQ {sort} \\* ARABIC "
+    for part in (begin, instruction, separate, None, end):
+        run = paragraph.add_run(str(n) if part is None else "")
         run.bold = True
-        if kind in ("begin", "separate", "end"):
-            run._r.append(_element("w:fldChar", fldCharType=kind))
-        elif kind == "":
-            instruction = _element("w:instrText")
-            instruction.text = text
-            run._r.append(instruction)
+        if part is not None:
+            run._r.append(part)
     point, rest = after[:1], after[1:]
     paragraph.add_run(point).bold = True
     paragraph.add_run(rest)
@@ -190,36 +179,28 @@ def _set_styles(word: Any, language: str) -> None:
             style.font.bold = True
             style.paragraph_format.keep_with_next = True
     styles["Caption"].font.bold = False
-    styles["Caption"].paragraph_format.space_after = Pt(4)
-    styles["Caption"].paragraph_format.space_before = Pt(6)
-    styles["Heading 1"].paragraph_format.space_before = Pt(22)
-    styles["Heading 2"].paragraph_format.space_before = Pt(14)
-    for name in ("Heading 1", "Heading 2"):
-        styles[name].paragraph_format.space_after = Pt(5)
-    styles["Normal"].paragraph_format.space_after = Pt(7)
-    styles["Normal"].paragraph_format.line_spacing = 1.12
-    styles["List Bullet"].paragraph_format.space_after = Pt(3)
-    log = styles.add_style("Log", WD_STYLE_TYPE.PARAGRAPH)
-    log.base_style = styles["Normal"]
-    _set_font(log, FIXED)
-    log.font.size = Pt(8.5)
-    log.paragraph_format.line_spacing = 1.0
-    log.paragraph_format.keep_together = True
-    cell = styles.add_style("Cell", WD_STYLE_TYPE.PARAGRAPH)
-    cell.base_style = styles["Normal"]
-    cell.font.size = Pt(9)
-    cell.paragraph_format.space_after = cell.paragraph_format.space_before = Pt(1)
-    cell.paragraph_format.line_spacing = 1.0
-    after = styles.add_style("After table", WD_STYLE_TYPE.PARAGRAPH)
-    after.base_style = styles["Normal"]
-    after.font.size = Pt(5)
-    after.paragraph_format.space_after = Pt(3)
-    picture = styles.add_style("Picture", WD_STYLE_TYPE.PARAGRAPH)
-    picture.base_style = styles["Normal"]
-    picture.paragraph_format.alignment = WD_ALIGN_PARAGRAPH.CENTER
-    picture.paragraph_format.keep_with_next = True
-    picture.paragraph_format.space_after = Pt(2)
-    picture.paragraph_format.line_spacing = 1.0
+    for name in ("Log", "Cell", "After table", "Picture"):
+        styles.add_style(name, WD_STYLE_TYPE.PARAGRAPH).base_style = styles["Normal"]
+    _set_font(styles["Log"], FIXED)
+    for name, size in {"Log": 8.5, "Cell": 9, "After table": 5}.items():
+        styles[name].font.size = Pt(size)
+    formats: dict[str, dict[str, Any]] = {
+        "Caption": {"space_after": Pt(4), "space_before": Pt(6)},
+        "Heading 1": {"space_before": Pt(22), "space_after": Pt(5)},
+        "Heading 2": {"space_before": Pt(14), "space_after": Pt(5)},
+        "Normal": {"space_after": Pt(7), "line_spacing": 1.12},
+        "List Bullet": {"space_after": Pt(3)},
+        "Log": {"line_spacing": 1.0, "keep_together": True},
+        "Cell": {"space_after": Pt(1), "space_before": Pt(1), "line_spacing": 1.0},
+        "After table": {"space_after": Pt(3)},
+        "Picture": {
+            "space_after": Pt(2), "line_spacing": 1.0, "keep_with_next": True, "alignment": WD_ALIGN_PARAGRAPH.CENTER
+        },
+    }  # fmt: skip
+    for name, wanted in formats.items():
+        for key, value in wanted.items():
+            setattr(styles[name].paragraph_format, key, value)
+    styles["Picture"].paragraph_format.alignment = WD_ALIGN_PARAGRAPH.CENTER
     border = styles["Title"].element.pPr.find(_name("w:pBdr"))  # the rule below the title of Word's old template
     if border is not None:
         styles["Title"].element.pPr.remove(border)

@@ -5,60 +5,43 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator
 
+from commongarden.report import document
 from commongarden.report.charts import figures
-from commongarden.report.document.blocks import (
-    Answers,
-    Block,
-    Bullets,
-    Figure,
-    Fold,
-    Gallery,
-    Heading,
-    Keys,
-    Legend,
-    Only,
-    Paragraph,
-    Plot,
-    Section,
-    SideBySide,
-    StyledLine,
-    Table,
-)
 
 
-def section(made: Section) -> Section:
+def section(made: document.Section) -> document.Section:
     """The section of Paragraphs, Bullets, Tables, Figures and Logs."""
     return dataclasses.replace(made, blocks=tuple(blocks(made.blocks)), sections=tuple(map(section, made.sections)))
 
 
-def blocks(made: Iterable[Block]) -> Iterator[Block]:
+def blocks(made: Iterable[document.Block]) -> Iterator[document.Block]:
     """The blocks in one column."""
     for block in made:
         match block:
-            case Only(where=where):
+            case document.Only(where=where):
                 yield from blocks(block.blocks) if where == "paper" else ()
-            case SideBySide(parts=parts):
+            case document.SideBySide(parts=parts):
                 for part in parts:
                     yield from blocks(part)
-            case Fold():
+            case document.Fold():
                 yield from blocks(block.blocks)
-            case Heading():
-                yield Paragraph(f"{block.text}:", leads=True)
-            case Plot(charts=charts):
+            case document.Heading():
+                yield document.Paragraph(f"{block.text}:", leads=True)
+            case document.Plot(charts=charts):
                 if charts:
                     svg = figures.charts(charts) if block.lines else figures.chart(charts[0])
-                    yield Figure(block.caption, svg, "; ".join(chart.description for chart in charts))
-            case Bullets():
-                yield Bullets(block.texts)
+                    yield document.Figure(block.caption, svg, "; ".join(chart.description for chart in charts))
+            case document.Bullets():
+                yield document.Bullets(block.texts)
                 if block.closing:
-                    yield Paragraph(block.closing)
-            case Table(texts=(header, *rows)):
-                yield Table(block.caption, header, tuple(rows), block.n_left)
-            case StyledLine(spans=spans):
-                yield Paragraph("".join(span.text for span in spans))
-            case Answers(items=items):
-                yield Bullets(tuple(item.text for item in items))
-            case Legend() | Keys() | Gallery():
+                    yield document.Paragraph(block.closing)
+            case document.Table(texts=(header, *rows)):
+                yield document.Table(block.caption, header, tuple(rows), block.n_left)
+            case document.StyledLine(spans=spans):
+                yield document.Paragraph("".join(span.text for span in spans))
+            case document.Answers(items=items):
+                yield document.Bullets(tuple(item.text for item in items))
+            case document.Legend() | document.Keys() | document.Gallery():
                 pass
             case _:
                 yield block

@@ -54,7 +54,13 @@ def _read(path: Path) -> str | None:
 def _made() -> str:
     import vl_convert
 
-    wanted = altair.SCHEMA_VERSION.removeprefix("v").rpartition(".")[0]
-    known = vl_convert.get_vegalite_versions()
-    script: str = vl_convert.javascript_bundle(EXPOSED, vl_version=wanted if wanted in known else None)
+    script: str = vl_convert.javascript_bundle(EXPOSED, vl_version=vega_lite())
     return script
+
+
+def vega_lite() -> str | None:
+    """The version that the charts are written for; None, which takes the newest, where vl-convert has not that one."""
+    import vl_convert
+
+    wanted = altair.SCHEMA_VERSION.removeprefix("v").rpartition(".")[0]
+    return wanted if wanted in vl_convert.get_vegalite_versions() else None

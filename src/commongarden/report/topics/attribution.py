@@ -91,16 +91,10 @@ def _side(arm: str, found: Evidence, classes: Sequence[str]) -> Bitmap:
 
 
 def _first_kernels(arm: str, found: Attribution) -> tuple[Block, ...]:
-    said = _kernels(found)
+    n, (height, width) = found.n_filters, found.kernel
+    said = ngettext("{n} kernel of {size}", "{n} kernels of {size}", n).format(n=n, size=f"{height}×{width}")
     picture = Bitmap(found.filters, f"{arm}: {said}", (Styled(said),), is_photo=False)
     return Heading(arm, arm, 4), Gallery((((picture,), "", False),), "kernels")
-
-
-def _kernels(sight: Attribution) -> str:
-    height, width = sight.kernel
-    return ngettext("{n} kernel of {size}", "{n} kernels of {size}", sight.n_filters).format(
-        n=sight.n_filters, size=f"{height}×{width}"
-    )
 
 
 def _spread(sight: Attribution) -> str:
@@ -126,10 +120,8 @@ def _map(name: str, sight: Attribution, classes: Sequence[str]) -> Chart:
     ]
     right = [row for row in rows if row["class"] == row["called"]]
     wrong = [row for row in rows if row["class"] != row["called"]]
-    scale, hidden = (
-        alt.Scale(nice=False, zero=False, padding=8),
-        alt.Axis(labels=False, ticks=False, grid=False, title=None),
-    )
+    scale = alt.Scale(nice=False, zero=False, padding=8)
+    hidden = alt.Axis(labels=False, ticks=False, grid=False, title=None)
     x, y = alt.X("x:Q", scale=scale, axis=hidden), alt.Y("y:Q", scale=scale, axis=hidden)
     told = [alt.Tooltip("class:N", title=TEXT["is"]), alt.Tooltip("called:N", title=TEXT["called"])]
     hue = alt.Fill("hue:N", scale=None)

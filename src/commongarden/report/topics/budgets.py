@@ -7,6 +7,7 @@ from typing import Any
 import altair as alt
 
 from commongarden.i18n.language import _, ngettext
+from commongarden.report import charts
 from commongarden.report.charts import INK, PAPER, SOFT, Chart, at, colour, domain_of, finished, in_hundredths, inline
 from commongarden.report.document import Cell, Paragraph, Plot, Section, Table
 from commongarden.report.wording import numbers
@@ -93,43 +94,42 @@ def verdict(item: BudgetViews, view: BudgetView) -> str:
         return _(
             "At {budget} ({amount}) {arm} and {against} cannot be compared: a run of one had not ended an epoch."
         ).format(**names)
+    names |= {"value": signed_points(found.value), "size": hundredths(abs(found.value))}
     if found.low is None or found.high is None:
-        return _("At {budget} ({amount}) {arm} differs from {against} by {value} points in one run of each.").format(
-            **names, value=signed_points(found.value)
-        )
+        said = _("At {budget} ({amount}) {arm} differs from {against} by {value} points in one run of each.")
+        return said.format(**names)
+    low, high = (-found.high, -found.low) if view.outcome == "worse" else (found.low, found.high)
     if view.outcome == "not resolved":
-        return _(
+        said = _(
             "At {budget} ({amount}) no difference is established between {arm} and {against}: {value} points (95 % "
             "interval {low} to {high})."
-        ).format(**names, value=signed_points(found.value), low=hundredths(found.low), high=hundredths(found.high))
-    better = view.outcome == "better"
-    low, high = (found.low, found.high) if better else (-found.high, -found.low)
-    said = (
-        _("At {budget} ({amount}) {arm} is better than {against} by {size} points (95 % interval {low} to {high}).")
-        if better
-        else _("At {budget} ({amount}) {arm} is worse than {against} by {size} points (95 % interval {low} to {high}).")
-    )
-    return said.format(**names, size=hundredths(abs(found.value)), low=hundredths(low), high=hundredths(high))
+        )
+    elif view.outcome == "better":
+        said = _(
+            "At {budget} ({amount}) {arm} is better than {against} by {size} points (95 % interval {low} to {high})."
+        )
+    else:
+        said = _(
+            "At {budget} ({amount}) {arm} is worse than {against} by {size} points (95 % interval {low} to {high})."
+        )
+    return said.format(**names, low=hundredths(low), high=hundredths(high))
 
 
 def summary(results: Results) -> list[str]:
     """Where the verdict hangs on the budget, and in a sentence that it does nowhere else."""
     compared = [item for item in results.budgets if any(view.outcome != "one seed" for view in item.views)]
-    if not compared:
-        return []
     differing = [item for item in compared if not item.agree]
     said = [" ".join(verdict(item, view) for view in item.views) for item in differing]
-    if not differing:
-        return [_("The three budgets agree: no verdict on validation accuracy hangs on what is held equal.")]
     rest = len(compared) - len(differing)
+    if rest and not differing:
+        return [_("The three budgets agree: no verdict on validation accuracy hangs on what is held equal.")]
     if rest:
-        said.append(
-            ngettext(
-                "For the other contrast the three budgets agree.",
-                "For the other {n} contrasts the three budgets agree.",
-                rest,
-            ).format(n=rest)
+        others = ngettext(
+            "For the other contrast the three budgets agree.",
+            "For the other {n} contrasts the three budgets agree.",
+            rest,
         )
+        said.append(others.format(n=rest))
     return said
 
 
@@ -152,46 +152,33 @@ def chart(results: Results) -> tuple[Chart, ...]:
     data: list[dict[str, Any]] = []
     labels: list[dict[str, Any]] = []
     for item in results.budgets:
-        shown = [view for view in item.views if view.difference is not None]
+        shown = [(view, view.difference) for view in item.views if view.difference is not None]
         if not shown:
             continue
         row = len(labels)
         labels.append({"row": row, "label": f"{item.arm} − {item.against}"})
-        for view in shown:
-            assert view.difference is not None
-            winner = item.arm if view.difference.value > 0 else item.against
+        for view, found in shown:
+            winner = item.arm if found.value > 0 else item.against
             established = view.outcome in ("better", "worse")
             hue = colour(place[winner]) if established else SOFT
             data.append(
                 {"row": row, "budget": view.budget, "hue": hue, "fill": hue if established else PAPER}
-                | {"verdict": verdict(item, view), **in_hundredths(view.difference)}
+                | {"verdict": verdict(item, view), **in_hundredths(found)}
             )
     if not data:
         return ()
     reach = [entry[key] for entry in data for key in ("value", "low", "high") if entry[key] is not None]
     domain = domain_of([*reach, 0.0], -100, 100)
-    axis = alt.Axis(title=_("points of validation accuracy"), grid=True, domain=False, ticks=False, tickCount=6)
-
-    def x(field: str) -> alt.X:
-        return alt.X(f"{field}:Q", axis=axis, scale=alt.Scale(domain=domain, nice=False, zero=False))
-
-    band = alt.Scale(type="band", paddingInner=0, paddingOuter=0)
-    y = alt.Y("row:O", axis=None, sort=list(range(len(labels))), scale=band)
-    layers: list[alt.Chart] = [
-        alt.Chart(inline([{"value": 0}])).mark_rule(stroke=INK, strokeWidth=1).encode(x=x("value"))
-    ]
+    title, y = _("points of validation accuracy"), charts.down(len(labels))
+    x, low = charts.across(domain, title, "value"), charts.across(domain, title, "low")
+    layers = [alt.Chart(inline([{"value": 0}])).mark_rule(stroke=INK, strokeWidth=1).encode(x=x)]
     for budget, offset in OFFSETS.items():
         base = alt.Chart(inline([entry for entry in data if entry["budget"] == budget])).encode(y=y)
         interval = base.mark_rule(strokeWidth=3, strokeCap="round", yOffset=offset, clip=True)
         point = base.mark_point(filled=True, shape=SHAPES[budget], size=85, yOffset=offset, opacity=1, strokeWidth=2)
         layers += [
-            interval.encode(x=x("low"), x2=alt.X2("high:Q"), stroke=alt.Stroke("hue:N", scale=None)),
-            point.encode(
-                x=x("value"),
-                fill=alt.Fill("fill:N", scale=None),
-                stroke=alt.Stroke("hue:N", scale=None),
-                tooltip=alt.Tooltip("verdict:N", title=" "),
-            ),
+            interval.encode(x=low, x2=alt.X2("high:Q"), stroke=charts.HUE),
+            point.encode(x=x, fill=alt.Fill("fill:N", scale=None), stroke=charts.HUE, tooltip=charts.VERDICT),
         ]
     for halo in (True, False):  # the grid must not run through the words
         edge: dict[str, Any] = {"stroke": PAPER, "strokeWidth": 5, "strokeJoin": "round"} if halo else {}

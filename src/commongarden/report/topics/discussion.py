@@ -149,41 +149,34 @@ def _section(
         title = _("Other comparisons")
     for pair in pairs:
         parts.append(Paragraph(" ".join(said_of(pair.contrast)), leads=True))
-        parts += _evidence(pair, epochs, ends=topic == "batch norm")
+        parts.append(Bullets(tuple(_evidence(pair, epochs, ends=topic == "batch norm"))))
     return Section(title, tuple(parts))
 
 
-def _evidence(pair: ComparedArms, epochs: Histories, *, ends: bool) -> Iterator[Part]:
+def _evidence(pair: ComparedArms, epochs: Histories, *, ends: bool) -> Iterator[str]:
     """What the definitions and the records tell of two arms beside their test accuracy; ends: also how their training
     and validation end, which batch norm can part by its two ways of working."""
     one, two, cost = pair.one, pair.two, pair.difference
-    items = []
     if pair.difference.n_edits and phrases(pair.difference)[1] == 0:
-        items.append(
-            _("Computed from the two definitions, {arm} made of {against}: {edits}.").format(
-                arm=one.name, against=two.name, edits=sentences.difference(pair.difference, _lang())
-            )
-        )
+        said = _("Computed from the two definitions, {arm} made of {against}: {edits}.")
+        yield said.format(arm=one.name, against=two.name, edits=sentences.difference(pair.difference, current()))
     else:
-        items.append(
-            _(
-                "{arm} has {params} parameters and {macs} MACs for one photo, {against} has {params_two} parameters "
-                "and {macs_two} MACs."
-            ).format(
-                arm=one.name,
-                params=numbers.whole(cost.after.n_params),
-                macs=numbers.short(cost.after.macs),
-                against=two.name,
-                params_two=numbers.whole(cost.before.n_params),
-                macs_two=numbers.short(cost.before.macs),
-            )
+        yield _(
+            "{arm} has {params} parameters and {macs} MACs for one photo, {against} has {params_two} parameters and "
+            "{macs_two} MACs."
+        ).format(
+            arm=one.name,
+            params=numbers.whole(cost.after.n_params),
+            macs=numbers.short(cost.after.macs),
+            against=two.name,
+            params_two=numbers.whole(cost.before.n_params),
+            macs_two=numbers.short(cost.before.macs),
         )
     ratio = time_ratio(epochs, one.name, two.name)
     if ratio is not None:
-        items.append(_time(ratio, one.name, two.name, pair.folds))
+        yield _time(ratio, one.name, two.name, pair.folds)
     if ends:
-        items += filter(None, (_ends(epochs, side.name) for side in (one, two)))
-    yield Bullets(tuple(items))
+        yield from filter(None, (_ends(epochs, side.name) for side in (one, two)))
 
 
 def time_ratio(epochs: Histories, one: str, two: str) -> Estimate | None:
@@ -197,20 +190,13 @@ def time_ratio(epochs: Histories, one: str, two: str) -> Estimate | None:
 
 
 def _time(ratio: Estimate, one: str, two: str, folds: int) -> str:
+    named = {"arm": one, "against": two, "ratio": f"{ratio.value:.2f}"}
     if ratio.low is None or ratio.high is None:
-        return _("An epoch of {arm} took {ratio} times as long as one of {against}, in one run of each.").format(
-            arm=one, against=two, ratio=f"{ratio.value:.2f}"
-        )
+        said = _("An epoch of {arm} took {ratio} times as long as one of {against}, in one run of each.")
+        return said.format(**named)
     return _(
         "An epoch of {arm} took {ratio} times as long as one of {against} (95 % interval {low} to {high}, {runs})."
-    ).format(
-        arm=one,
-        against=two,
-        ratio=f"{ratio.value:.2f}",
-        low=f"{ratio.low:.2f}",
-        high=f"{ratio.high:.2f}",
-        runs=designs.repeats(ratio.n, folds),
-    )
+    ).format(**named, low=f"{ratio.low:.2f}", high=f"{ratio.high:.2f}", runs=designs.repeats(ratio.n, folds))
 
 
 def _ends(epochs: Histories, arm: str) -> str | None:
@@ -228,14 +214,9 @@ def _ends(epochs: Histories, arm: str) -> str | None:
     ).format(arm=arm, train=numbers.percent(train), val=numbers.percent(val), n=len(last))
 
 
-def _lang() -> str:
-    return current() if current() in sentences.LANGUAGES else "en"
-
-
 def _bottlenecks(sides: Iterable[DiscussedArm]) -> Iterator[str]:
     for side in sides:
-        found = side.has("bottleneck")
-        if found:
+        if found := side.has("bottleneck"):
             first = found[0]
             channels = numbers.listed(map(str, network_blocks.widths(first)))
             yield ngettext(
@@ -249,14 +230,10 @@ def _bottlenecks(sides: Iterable[DiscussedArm]) -> Iterator[str]:
 
 def _modules(sides: Iterable[DiscussedArm]) -> Iterator[str]:
     for side in sides:
-        if found := side.has("module"):
-            yield ngettext("{arm} has {n} module.", "{arm} has {n} modules.", len(found)).format(
-                arm=side.name, n=len(found)
-            )
-        if found := side.has("bottleneck"):
-            yield ngettext("{arm} has {n} bottleneck.", "{arm} has {n} bottlenecks.", len(found)).format(
-                arm=side.name, n=len(found)
-            )
+        if n := len(side.has("module")):
+            yield ngettext("{arm} has {n} module.", "{arm} has {n} modules.", n).format(arm=side.name, n=n)
+        if n := len(side.has("bottleneck")):
+            yield ngettext("{arm} has {n} bottleneck.", "{arm} has {n} bottlenecks.", n).format(arm=side.name, n=n)
         if side.has("residual"):
             yield _residual(side)
 
@@ -269,21 +246,15 @@ def _residual(side: DiscussedArm) -> str:
 def _sums(sides: Iterable[DiscussedArm]) -> Iterator[str]:
     for side in sides:
         n = len(side.has("residual")) + len(side.has("bottleneck"))
-        if n:
-            yield ngettext("{arm} has {n} block with one.", "{arm} has {n} blocks with one.", n).format(
-                arm=side.name, n=n
-            )
-        else:
-            yield _("{arm} has none.").format(arm=side.name)
+        said = ngettext("{arm} has {n} block with one.", "{arm} has {n} blocks with one.", n)
+        yield (said if n else _("{arm} has none.")).format(arm=side.name, n=n)
 
 
 def _norms(sides: Iterable[DiscussedArm]) -> Iterator[str]:
     for side in sides:
         n = network_blocks.batch_norms(side.network)
-        if n:
-            yield ngettext("{arm} has {n} batch norm.", "{arm} has {n} batch norms.", n).format(arm=side.name, n=n)
-        else:
-            yield _("{arm} has none.").format(arm=side.name)
+        said = ngettext("{arm} has {n} batch norm.", "{arm} has {n} batch norms.", n)
+        yield (said if n else _("{arm} has none.")).format(arm=side.name, n=n)
 
 
 def _looked(sides: Iterable[DiscussedArm], kept: dict[str, Audit]) -> Iterator[Part]:

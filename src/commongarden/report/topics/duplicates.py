@@ -38,25 +38,21 @@ def section(store: Store, study: Study, manifest: Manifest, split: Split) -> Sec
     return Section(TEXT["duplicates"], tuple(blocks), anchor="duplicates")
 
 
-def _sentences(found: Inspection, study: Study) -> list[str]:
+def _sentences(found: Inspection, study: Study) -> Iterator[str]:
     if not found.groups:
-        return [_("No two photos show the same picture, as far as can be seen ({how}).").format(how=_how())]
-    kept = study.split.near_duplicates == "together"
-    text = (
-        _("{found}. The photos of a group are in one part of the split.")
-        if kept
-        else _("{found}. The split does not regard those that differ in a byte (near_duplicates = ignore).")
-    )
-    said = [text.format(found=inspection.count(found))]
+        yield _("No two photos show the same picture, as far as can be seen ({how}).").format(how=_how())
+        return
+    if study.split.near_duplicates == "together":
+        said = _("{found}. The photos of a group are in one part of the split.")
+    else:
+        said = _("{found}. The split does not regard those that differ in a byte (near_duplicates = ignore).")
+    yield said.format(found=inspection.count(found))
     if chains := inspection.in_chains(found):
-        said.append(
-            ngettext(
-                "{n} pair more joins two groups whose other photos are not the same picture; it may come apart.",
-                "{n} pairs more join two groups each whose other photos are not the same picture; they may come apart.",
-                len(chains),
-            ).format(n=whole(len(chains)))
-        )
-    return said
+        yield ngettext(
+            "{n} pair more joins two groups whose other photos are not the same picture; it may come apart.",
+            "{n} pairs more join two groups each whose other photos are not the same picture; they may come apart.",
+            len(chains),
+        ).format(n=whole(len(chains)))
 
 
 def _how() -> str:
@@ -90,11 +86,10 @@ def _told(paths: Sequence[str], n_files: int, pairs: dict[tuple[str, str], Pair]
         return ngettext("the same file {n} times", "the same file {n} times", len(paths)).format(n=len(paths))
     inside = [pair for (one, two), pair in pairs.items() if one in paths and two in paths]
     likeness = min((pair.likeness for pair in inside), default=1.0)
-    text = (
-        _("correlation of the details from {likeness}; mirrored ones among them")
-        if any(pair.mirrored for pair in inside)
-        else _("correlation of the details from {likeness}")
-    )
+    if any(pair.mirrored for pair in inside):
+        text = _("correlation of the details from {likeness}; mirrored ones among them")
+    else:
+        text = _("correlation of the details from {likeness}")
     return text.format(likeness=f"{likeness:.2f}")
 
 

@@ -34,9 +34,8 @@ def picture(found: Factorial) -> tuple[Chart, ...]:
         if estimate is None:
             continue
         hue = charts.colour(0) if effect.outcome == "established" else None
-        has_interval = estimate.low is not None and estimate.high is not None
-        below = f" ({effects.interval(found.metric, estimate)})" if has_interval else ""
-        said = f"{plus(found.metric, estimate.value)}{below}"
+        value, span = plus(found.metric, estimate.value), effects.interval(found.metric, estimate)
+        said = f"{value} ({span})" if span else value
         sentence = effects.sentence(effect, found)
         rows.append(charts.difference_row(found.metric, _short(effect, found), estimate, said, sentence, hue))
     if not rows:

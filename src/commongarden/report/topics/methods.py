@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from commongarden import arch
-from commongarden.arch import FAMILIES, Dropout, Node
+from commongarden.arch import FAMILIES, Dropout
+from commongarden.drawing.parts import leaves
 from commongarden.i18n.language import _, ngettext
 from commongarden.records import Run, inspection
 from commongarden.report.document import Block, Bullets, Heading, Only, Paragraph, Section
@@ -43,14 +43,15 @@ def methods(
     """How the study was made, as its own file, records and estimates tell it; nothing is said or cited that it did not
     use. cite: what else of the same report names works. raced: whether seeds were spent in looks."""
     cite = cite or Citations()
-    paragraphs = (
-        _joined(_design(study, results, cite)),
-        _joined(_networks(study, results, cite)),
-        _joined(_training(study, cite)),
-        _joined(_statistics(results, cite, raced=raced)),
-        _joined(_machines(runs, cite)),
+    sentences = (
+        _design(study, results, cite),
+        _networks(study, results, cite),
+        _training(study, cite),
+        _statistics(results, cite, raced=raced),
+        _machines(runs, cite),
     )
-    return Methods(tuple(filter(None, paragraphs)), cite.entries())
+    paragraphs = tuple(filter(None, map(" ".join, sentences)))
+    return Methods(paragraphs, cite.entries())
 
 
 def section(made: Methods) -> Section:
@@ -59,10 +60,6 @@ def section(made: Methods) -> Section:
     if made.references:
         blocks.append(Only("page", (Heading(TEXT["references"]), Bullets(made.references, "references"))))
     return Section(TEXT["methods"], tuple(blocks), anchor="methods")
-
-
-def _joined(sentences: Iterator[str]) -> str:
-    return " ".join(sentences)
 
 
 def _design(study: Study, results: Results, cite: Citations) -> Iterator[str]:
@@ -111,20 +108,15 @@ def _networks(study: Study, results: Results, cite: Citations) -> Iterator[str]:
     networks = [arm.network(len(results.classes)) for arm in study.arms.values()]
     if any(network_blocks.batch_norms(network) for network in networks):
         yield _("Batch norm is that of {works}.").format(works=cite("ioffe"))
-    if any(_has_dropout(network) for network in networks):
+    if any(isinstance(layer, Dropout) for network in networks for layer in leaves(network)):
         yield _("Dropout is that of {works}.").format(works=cite("srivastava"))
 
 
 def _source(architecture: str) -> str | None:
     if architecture.startswith("timm:"):
         return "wightman"
-    family = FAMILIES.get(architecture)
-    starts = SOURCES.items() if family is not None else ()
-    return next((key for start, key in starts if family is not None and family.source.startswith(start)), None)
-
-
-def _has_dropout(node: Node) -> bool:
-    return isinstance(node, Dropout) or any(_has_dropout(child) for _name, child in arch.children(node))
+    source = FAMILIES[architecture].source if architecture in FAMILIES else ""
+    return next((key for start, key in SOURCES.items() if source.startswith(start)), None)
 
 
 def _training(study: Study, cite: Citations) -> Iterator[str]:
@@ -166,21 +158,19 @@ def _pixels(recipe: Recipe) -> str:
 
 
 def _optimizer(recipe: Recipe, cite: Citations) -> str:
-    decay = f"{recipe.weight_decay:g}"
-    rate = f"{recipe.lr:g}"
+    rate, decay, momentum = (f"{value:g}" for value in (recipe.lr, recipe.weight_decay, recipe.momentum))
     if recipe.optimizer == "sgd":
         if recipe.nesterov:
-            return _(
+            said = _(
                 "The optimizer was SGD with Nesterov momentum {momentum}, learning rate {rate} and weight decay "
                 "{decay}."
-            ).format(momentum=f"{recipe.momentum:g}", rate=rate, decay=decay)
-        return _(
-            "The optimizer was SGD with momentum {momentum}, learning rate {rate} and weight decay {decay}."
-        ).format(momentum=f"{recipe.momentum:g}", rate=rate, decay=decay)
+            )
+        else:
+            said = _("The optimizer was SGD with momentum {momentum}, learning rate {rate} and weight decay {decay}.")
+        return said.format(momentum=momentum, rate=rate, decay=decay)
     name, key = ("Adam", "kingma") if recipe.optimizer == "adam" else ("AdamW", "loshchilov")
-    return _("The optimizer was {name} ({works}) with learning rate {rate} and weight decay {decay}.").format(
-        name=name, works=cite(key), rate=rate, decay=decay
-    )
+    said = _("The optimizer was {name} ({works}) with learning rate {rate} and weight decay {decay}.")
+    return said.format(name=name, works=cite(key), rate=rate, decay=decay)
 
 
 def _schedule(recipe: Recipe, cite: Citations) -> Iterator[str]:

@@ -76,6 +76,5 @@ def missed(store: Store, study: Study, predictions: Predicted, classes: Sequence
     )
     n = len(predictions)
     said = said_of.missed_in_own_parts(n) if study.splits_vary else said_of.missed(n)
-    return Section(
-        TEXT["missed"], (Paragraph(said, role="soft"), Gallery(((photos, "", False),), "photos")), anchor="missed"
-    )
+    gallery = Gallery(((photos, "", False),), "photos")
+    return Section(TEXT["missed"], (Paragraph(said, role="soft"), gallery), anchor="missed")

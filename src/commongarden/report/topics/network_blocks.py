@@ -10,6 +10,7 @@ from typing import Literal
 
 from commongarden import arch
 from commongarden.arch import Add, BatchNorm, Conv, Node, Parallel, Shape
+from commongarden.drawing.parts import leaves
 
 Kind = Literal["bottleneck", "residual", "module"]
 
@@ -48,12 +49,12 @@ def unlike(found: list[Block], most: int) -> list[Block]:
 
 def batch_norms(network: Node) -> int:
     """How many batch norms the network has."""
-    return sum(isinstance(leaf, BatchNorm) for leaf in _leaves(network))
+    return sum(isinstance(leaf, BatchNorm) for leaf in leaves(network))
 
 
 def widths(block: Block) -> tuple[int, ...]:
     """Channels that leave each convolution of a block's first branch, which is a sum's body."""
-    return tuple(leaf.channels for leaf in _leaves(block.node.branches[0]) if isinstance(leaf, Conv))
+    return tuple(leaf.channels for leaf in leaves(block.node.branches[0]) if isinstance(leaf, Conv))
 
 
 def bare(block: Block) -> Node:
@@ -77,13 +78,5 @@ def _found(node: Node, shape: Shape, path: tuple[str, ...]) -> Iterator[Block]:
 
 
 def _narrows(block: Add) -> bool:
-    kernels = [leaf.kernel for leaf in _leaves(block.branches[0]) if isinstance(leaf, Conv)]
+    kernels = [leaf.kernel for leaf in leaves(block.branches[0]) if isinstance(leaf, Conv)]
     return len(kernels) > 2 and kernels[0] == kernels[-1] == (1, 1) and any(kernel != (1, 1) for kernel in kernels)
-
-
-def _leaves(node: Node) -> Iterator[Node]:
-    parts = arch.children(node)
-    if not parts:
-        yield node
-    for _, child in parts:
-        yield from _leaves(child)

@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from commongarden.records import Epoch, Predictions, Run
 from commongarden.report.wording import words
-from commongarden.stats import Results, raced
+from commongarden.stats import Results, by_arm, raced
 from commongarden.store import Store
 from commongarden.study import Study
 
@@ -17,11 +17,7 @@ Histories = dict[str, dict[int, tuple[Epoch, ...]]]
 
 def histories(store: Store, arms: Sequence[str], runs: Sequence[Run]) -> Histories:
     """The epochs of every finished run, by arm and seed; an arm without one has an empty entry."""
-    found: Histories = {arm: {} for arm in arms}
-    for run in runs:
-        if run.status == "finished":
-            found[run.arm][run.seed] = store.history(run.arm, run.seed)
-    return found
+    return by_arm(arms, runs, store.history)
 
 
 def accuracies(arms: Sequence[str], runs: Sequence[Run]) -> dict[str, list[float]]:

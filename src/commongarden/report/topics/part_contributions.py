@@ -59,36 +59,34 @@ def _worth(part: PartContribution, results: Results) -> str:
     value = signed(metric, part.difference.value)
     if found.low is None or found.high is None:
         return _("{part}: {value} in one run of each; one seed gives no interval.").format(part=what, value=value)
-    parts = {
-        "part": what,
-        "size": amount(metric, abs(part.difference.value)),
-        "value": value,
-        "interval": effects.interval(metric, found),
-        "n": designs.repeats(part.difference.n, results.folds),
-        "margin": margin(metric, results.margin),
-    }
     if part.outcome == "better":
-        return _("{part}: worth {size} (95 % interval {interval}, {n}).").format(**parts)
-    if part.outcome == "worse":
-        return _("{part}: the network is better without, by {size} (95 % interval {interval}, {n}).").format(**parts)
-    if part.outcome == "equivalent":
-        parts["interval"] = effects.interval(metric, part.equivalence or found)
-        return _("{part}: worth less than {margin} either way: {value} (90 % interval {interval}, {n}).").format(
-            **parts
-        )
-    return _("{part}: not resolved: {value} (95 % interval {interval}, {n}).").format(**parts)
+        said = _("{part}: worth {size} (95 % interval {interval}, {n}).")
+    elif part.outcome == "worse":
+        said = _("{part}: the network is better without, by {size} (95 % interval {interval}, {n}).")
+    elif part.outcome == "equivalent":
+        said = _("{part}: worth less than {margin} either way: {value} (90 % interval {interval}, {n}).")
+        found = part.equivalence or found
+    else:
+        said = _("{part}: not resolved: {value} (95 % interval {interval}, {n}).")
+    return said.format(
+        part=what,
+        size=amount(metric, abs(part.difference.value)),
+        value=value,
+        interval=effects.interval(metric, found),
+        n=designs.repeats(part.difference.n, results.folds),
+        margin=margin(metric, results.margin),
+    )
 
 
 def _cost(part: PartContribution) -> str:
     sized = {"n_params": f"{part.n_params:+,}" if part.n_params else "0", "macs": _short(part.macs)}
     if part.seconds is None:
         return _("It takes {n_params} parameters and {macs} MACs.").format(**sized)
-    time = _signed(part.seconds.value)
+    sized["time"] = _signed(part.seconds.value)
     if part.seconds.low is None or part.seconds.high is None:
-        return _("It takes {n_params} parameters, {macs} MACs and {time} s of a run.").format(**sized, time=time)
-    return _("It takes {n_params} parameters, {macs} MACs and {time} s of a run ({low} to {high}).").format(
-        **sized, time=time, **_ends(part.seconds)
-    )
+        return _("It takes {n_params} parameters, {macs} MACs and {time} s of a run.").format(**sized)
+    said = _("It takes {n_params} parameters, {macs} MACs and {time} s of a run ({low} to {high}).")
+    return said.format(**sized, **_ends(part.seconds))
 
 
 def _ends(found: Estimate) -> dict[str, str]:
@@ -112,8 +110,7 @@ def cells(part: PartContribution, results: Results) -> tuple[Cell, ...]:
     found = part.adjusted or part.difference
     accuracy = time = Cell("")
     if found is not None:
-        below = "" if found.low is None or found.high is None else effects.interval(results.metric, found)
-        accuracy = Cell(plus(results.metric, found.value), below)
+        accuracy = Cell(plus(results.metric, found.value), effects.interval(results.metric, found))
     if part.seconds is not None:
         has_interval = part.seconds.low is not None and part.seconds.high is not None
         below = _("{low} to {high}").format(**_ends(part.seconds)) if has_interval else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from commongarden.i18n.language import _, ngettext
 from commongarden.records import Run
@@ -40,69 +40,46 @@ def settlement(row: InterimResult, n_seeds: int) -> str:
 
 def told(found: Raced) -> list[str]:
     """How a race ended: what was settled when, what was saved, what is left of the budget."""
-    said = [settlement(row, n) for row, n in _verdict_looks(found)]
+    return [*(settlement(row, n) for row, n in found.race.last_looks.values()), *_ended(found)]
+
+
+def _ended(found: Raced) -> Iterator[str]:
     for arm, n in found.race.stopped:
-        said.append(
-            ngettext(
-                "{arm} got no more runs after {n} seed, since nothing about it was open any more.",
-                "{arm} got no more runs after {n} seeds, since nothing about it was open any more.",
-                n,
-            ).format(arm=arm, n=n)
-        )
-    if found.n_saved:
-        said.append(
-            ngettext(
-                "{n} of {most} runs was saved.", "{n} of {most} runs were saved.", found.n_saved
-            ).format(n=found.n_saved, most=found.n_most)
-        )  # fmt: skip
+        yield ngettext(
+            "{arm} got no more runs after {n} seed, since nothing about it was open any more.",
+            "{arm} got no more runs after {n} seeds, since nothing about it was open any more.",
+            n,
+        ).format(arm=arm, n=n)
+    if n := found.n_saved:
+        said = ngettext("{n} of {most} runs was saved.", "{n} of {most} runs were saved.", n)
+        yield said.format(n=n, most=found.n_most)
     if found.end == "under way":
         n = len(found.race.needed)
-        said.append(
-            ngettext(
-                "The race is not over: the next look waits for {n} run.",
-                "The race is not over: the next look waits for {n} runs.",
-                n,
-            ).format(n=n)
-        )
+        yield ngettext(
+            "The race is not over: the next look waits for {n} run.",
+            "The race is not over: the next look waits for {n} runs.",
+            n,
+        ).format(n=n)
     if found.budget:
-        said.append(_budget(found))
-    return said
+        yield _budget(found)
 
 
 def _budget(found: Raced) -> str:
     in_runs = found.budget.endswith(("run", "runs"))
-    left = max(found.left or 0.0, 0.0)
-    figures = {
-        "budget": found.budget,
-        "used": f"{found.used:,.0f}",
-        "left": f"{left:,.0f}",
-        "n": len(found.race.needed),
-    }
-    if found.end == "budget":
-        text = (
-            _("Of the budget of {budget}, {used} runs are used and {left} are left; the next look needs {n} more.")
-            if in_runs
-            else _(
-                "Of the budget of {budget}, {used} s are used and {left} s are left, too few for the {n} runs that the "
-                "next look needs."
-            )
+    left, n = max(found.left or 0.0, 0.0), len(found.race.needed)
+    figures = {"budget": found.budget, "used": f"{found.used:,.0f}", "left": f"{left:,.0f}", "n": n}
+    if found.end == "budget" and in_runs:
+        text = _("Of the budget of {budget}, {used} runs are used and {left} are left; the next look needs {n} more.")
+    elif found.end == "budget":
+        text = _(
+            "Of the budget of {budget}, {used} s are used and {left} s are left, too few for the {n} runs that the "
+            "next look needs."
         )
+    elif in_runs:
+        text = _("Of the budget of {budget}, {used} runs are used and {left} are left.")
     else:
-        text = (
-            _("Of the budget of {budget}, {used} runs are used and {left} are left.")
-            if in_runs
-            else _("Of the budget of {budget}, {used} s are used and {left} s are left.")
-        )
+        text = _("Of the budget of {budget}, {used} s are used and {left} s are left.")
     return text.format(**figures)
-
-
-def _verdict_looks(found: Raced) -> list[tuple[InterimResult, int]]:
-    """Each contrast at its last look, with how many seeds were in by then; in the order of the first look."""
-    last: dict[tuple[str, str], tuple[InterimResult, int]] = {}
-    for look in found.race.looks:
-        for row in look.contrasts:
-            last[row.arm, row.against] = row, look.n_seeds
-    return list(last.values())
 
 
 def section(store: Store) -> Section | None:
@@ -111,7 +88,8 @@ def section(store: Store) -> Section | None:
     if found is None:
         return None
     rows = tuple(
-        (settlement(row, n), _interval(row), f"{100 * (1 - row.level):.2f} %") for row, n in _verdict_looks(found)
+        (settlement(row, n), _interval(row), f"{100 * (1 - row.level):.2f} %")
+        for row, n in found.race.last_looks.values()
     )
     caption = _(
         "Seeds were spent where they decide something: the contrasts that were open were tested after {looks} seeds, "
@@ -126,8 +104,7 @@ def section(store: Store) -> Section | None:
     if rows:
         header = (TEXT["race_contrast"], TEXT["race_interval"], TEXT["race_level"])
         blocks.append(Table(f"{TEXT['race']}.", header, rows, n_left=2))
-    settled = {row[0] for row in rows}
-    blocks += [Paragraph(said) for said in told(found) if said not in settled]
+    blocks += map(Paragraph, _ended(found))
     return Section(TEXT["race"], tuple(blocks), anchor="race")
 
 

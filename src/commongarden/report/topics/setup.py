@@ -93,7 +93,7 @@ def _general(item: LeftOut) -> Coded:
 
 def _own(study: Study, field: str, arms: Sequence[str]) -> str:
     """The arms with a value of their own."""
-    return "; ".join(words.own_value(arm, _shown(getattr(study.recipe_of(arm), field))) for arm in arms)
+    return "; ".join(f"{arm}: {_shown(getattr(study.recipe_of(arm), field))}" for arm in arms)
 
 
 def _shown(value: object) -> str:
@@ -104,20 +104,14 @@ def _shown(value: object) -> str:
 
 def arms(study: Study, caption: str) -> Table:
     """Every arm with its architecture and its options."""
-    rows = tuple(
-        (
-            Cell(name, arm=name),
-            arm.arch,
-            ", ".join(f"{key} = {_shown(value)}" for key, value in _options(arm).items()),
-        )
-        for name, arm in study.arms.items()
-    )
+    rows = tuple((Cell(name, arm=name), arm.arch, _options(arm)) for name, arm in study.arms.items())
     return Table(caption, (TEXT["arm"], TEXT["architecture"], TEXT["options"]), rows, n_left=3)
 
 
-def _options(arm: Arm) -> dict[str, object]:
+def _options(arm: Arm) -> str:
     given = {key: value for key, value in arm.options.items() if value != ""}  # no file of weights
-    return {**given, **({"ablated": arm.ablated} if arm.ablated else {})}
+    given |= {"ablated": arm.ablated} if arm.ablated else {}
+    return ", ".join(f"{key} = {_shown(value)}" for key, value in given.items())
 
 
 def made(store: Store, study: Study, runs: Sequence[Run], histories: page_data.Histories) -> Section:

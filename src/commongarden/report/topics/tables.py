@@ -55,23 +55,14 @@ class ComparisonRow:
     seconds: float | None = None
 
 
-def rows(results: Results) -> tuple[ComparisonRow, ...]:
+def rows(results: Results) -> Iterator[ComparisonRow]:
     """One row an arm in the study's order, then what a network must beat."""
-    line = results.commonest
-    commonest: dict[str, Value] = dict.fromkeys(COLUMNS) | {"test_accuracy": line.accuracy}
-    return (
-        *(
-            ComparisonRow("arm", arm.arm, values(arm), arm.published.seconds if arm.published else None)
-            for arm in results.arms
-        ),
-        *(
-            ComparisonRow(
-                "baseline", baselines.name(item), dict.fromkeys(COLUMNS) | {"test_accuracy": item.test_accuracy}
-            )
-            for item in results.baselines
-        ),
-        ComparisonRow("commonest", words.commonest_line(line), commonest),
-    )
+    for arm in results.arms:
+        yield ComparisonRow("arm", arm.arm, values(arm), arm.published.seconds if arm.published else None)
+    lines = [("baseline", baselines.name(item), item.test_accuracy) for item in results.baselines]
+    commonest = results.commonest
+    for kind, name, reached in (*lines, ("commonest", words.commonest_line(commonest), commonest.accuracy)):
+        yield ComparisonRow(kind, name, dict.fromkeys(COLUMNS) | {"test_accuracy": reached})
 
 
 def values(arm: ArmResult) -> dict[str, Value]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from commongarden import sentences
-from commongarden.i18n import language
-from commongarden.i18n.language import _, ngettext, pgettext, translate
+from commongarden.i18n.language import _, current, ngettext, pgettext, translate
 from commongarden.records import Manifest, Run, Split, inspection
 from commongarden.report.document import (
     Block,
@@ -52,12 +51,9 @@ def terms(study: Study, manifest: Manifest, splits: Mapping[int, Split], runs: S
     n_classes = len(manifest.classes)
     return Terms(
         equal=tuple(_equal(study, manifest, splits)),
-        differs=(
-            *_factors(study),
-            *(differs(study, contrast, n_classes) for contrast in study.planned_contrasts()),
-        ),
+        differs=(*_factors(study), *(differs(study, contrast, n_classes) for contrast in study.planned_contrasts())),
         declared=tuple(_own(study)),
-        warnings=(*_divided(manifest, splits[study.seeds[0]]), *_warnings(runs)),
+        warnings=tuple(_warnings(manifest, splits[study.seeds[0]], runs)),
         hash=contract.of(study, manifest, splits).hash,
     )
 
@@ -80,9 +76,8 @@ def section(store: Store, study: Study) -> Section:
             Only("page", (Paragraph(together, role="soft"),)),
         ]
     blocks += [Paragraph(warning, role="notice") for warning in found.warnings]
-    blocks.append(
-        Only("page", (StyledLine((Styled(f"{TEXT['terms_hash']} "), Styled(found.hash[:12], "code")), "soft"),))
-    )
+    fingerprint = StyledLine((Styled(f"{TEXT['terms_hash']} "), Styled(found.hash[:12], "code")), "soft")
+    blocks.append(Only("page", (fingerprint,)))
     return Section(TEXT["terms"], (SideBySide(((equal,), tuple(blocks))),), anchor="terms")
 
 
@@ -98,15 +93,14 @@ def _equal(study: Study, manifest: Manifest, splits: Mapping[int, Split]) -> lis
         split = _(
             "{folds} folds, the same for all arms: each with about {train} photos to train on, {val} to validate, "
             "{test} to test."
-        ).format(folds=study.folds, **sizes)
+        )
     elif study.splits_vary:
         split = _(
             "One for each seed, the same for all arms: {train} photos to train on, {val} to validate, {test} to test."
-        ).format(**sizes)
-    else:
-        split = _("One for all arms and seeds: {train} photos to train on, {val} to validate, {test} to test.").format(
-            **sizes
         )
+    else:
+        split = _("One for all arms and seeds: {train} photos to train on, {val} to validate, {test} to test.")
+    split = split.format(folds=study.folds, **sizes)
     if n_groups := len(inspection.groups(manifest)):
         n_divided = len(inspection.divided(manifest, inspection.part_of(first)))
         split += " " + (
@@ -165,10 +159,8 @@ def differs(study: Study, contrast: Contrast, n_classes: int) -> str:
     elif found.n_edits == 0:
         said = _("{arm} and {against} are the same network.").format(**names)
     else:
-        lang = language.current() if language.current() in sentences.LANGUAGES else "en"
-        said = _("{arm}, compared with {against}, {difference}.").format(
-            **names, difference=sentences.difference(found, lang)
-        )
+        difference = sentences.difference(found, current())
+        said = _("{arm}, compared with {against}, {difference}.").format(**names, difference=difference)
     if not rows:
         return said
     return said + " " + _("Declared to differ: {values}.").format(values=listed(map(designs.value, rows)))
@@ -189,31 +181,21 @@ def _own(study: Study) -> list[str]:
     ]
 
 
-def _divided(manifest: Manifest, split: Split) -> list[str]:
-    found = inspection.divided_warnings(manifest, inspection.part_of(split))
-    return [f"{said}." for said in found]
-
-
-def _warnings(runs: Sequence[Run]) -> list[str]:
-    """Bits and seconds may differ where these do; accuracies are still those of one protocol."""
+def _warnings(manifest: Manifest, split: Split, runs: Sequence[Run]) -> Iterator[str]:
+    """Groups in several parts. Of the runs, where bits and seconds may differ; accuracies are those of one protocol."""
+    for said in inspection.divided_warnings(manifest, inspection.part_of(split)):
+        yield f"{said}."
     machines = {(run.machine.processor, run.machine.system, run.device) for run in runs}
-    said = []
     if len(machines) > 1:
-        said.append(
-            _("The runs come from {n} machines or devices: seconds and memory cannot be compared across them.").format(
-                n=len(machines)
-            )
-        )
+        said = _("The runs come from {n} machines or devices: seconds and memory cannot be compared across them.")
+        yield said.format(n=len(machines))
     for package in ("torch", "commongarden"):
         versions = sorted({run.machine.packages.get(package, "") for run in runs} - {""})
         if len(versions) > 1:
-            said.append(
-                _("The runs were made with {package} {versions}: the last bits of their numbers may differ.").format(
-                    package=package, versions=listed(versions)
-                )
-            )
-    notes = dict.fromkeys((run.arm, note) for run in runs for note in run.texts)
-    return [*said, *(_("{arm}: {what}.").format(arm=arm, what=translate(note)) for arm, note in notes)]
+            said = _("The runs were made with {package} {versions}: the last bits of their numbers may differ.")
+            yield said.format(package=package, versions=listed(versions))
+    for arm, note in dict.fromkeys((run.arm, note) for run in runs for note in run.texts):
+        yield _("{arm}: {what}.").format(arm=arm, what=translate(note))
 
 
 def differ(results: Results) -> Section | None:

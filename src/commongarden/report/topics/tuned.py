@@ -64,12 +64,9 @@ def ratio(arm: TunedArm) -> str:
         return ""
     if found == 1:
         return _("the same")
-    factor = f"{found if found > 1 else 1 / found:.3g}"
-    return (
-        _("{factor} times as large").format(factor=factor)
-        if found > 1
-        else _("{factor} times smaller").format(factor=factor)
-    )
+    if found > 1:
+        return _("{factor} times as large").format(factor=f"{found:.3g}")
+    return _("{factor} times smaller").format(factor=f"{1 / found:.3g}")
 
 
 def introduction(tuned: Tuned) -> str:
@@ -89,45 +86,30 @@ def introduction(tuned: Tuned) -> str:
     return f"{said} {how}"
 
 
-def remarks(tuned: Tuned) -> list[str]:
+def remarks(tuned: Tuned) -> Iterator[str]:
     """What must be said beside the search."""
-    said = []
     if not tuned.equal:
-        counts = ", ".join(f"{arm.arm} {len(arm.runs)}" for arm in tuned.arms)
-        said.append(
-            _("The search is not complete: of {n} runs for each arm there are {counts}.").format(
-                n=tuned.budget, counts=counts
-            )
-        )
-    said += [
-        _(
-            "{arm}: the best learning rate is at the end of what was tried ({lr:g}), so a better one may lie beyond."
-        ).format(arm=arm.arm, lr=_best(arm).lr)
-        for arm in tuned.arms
-        if arm.at_edge
-    ]
+        said = _("The search is not complete: of {n} runs for each arm there are {counts}.")
+        yield said.format(n=tuned.budget, counts=", ".join(f"{arm.arm} {len(arm.runs)}" for arm in tuned.arms))
     for arm in tuned.arms:
-        failed = sum(run.val_accuracy is None for run in arm.runs)
-        if failed:
-            said.append(
-                ngettext(
-                    "{n} tuning run of {arm} failed, which counts as the worst.",
-                    "{n} tuning runs of {arm} failed, which counts as the worst.",
-                    failed,
-                ).format(n=failed, arm=arm.arm)
+        if arm.at_edge:
+            said = _(
+                "{arm}: the best learning rate is at the end of what was tried ({lr:g}), so a better one may lie "
+                "beyond."
             )
+            yield said.format(arm=arm.arm, lr=next(run.lr for run in arm.runs if run.number == arm.best))
+    for arm in tuned.arms:
+        if failed := sum(run.val_accuracy is None for run in arm.runs):
+            yield ngettext(
+                "{n} tuning run of {arm} failed, which counts as the worst.",
+                "{n} tuning runs of {arm} failed, which counts as the worst.",
+                failed,
+            ).format(n=failed, arm=arm.arm)
     noise = 1.96 * math.sqrt(2 * 0.25 / max(tuned.n_val, 1))
-    said.append(
-        _(
-            "On {photos} photos two accuracies can differ by up to about {points} points by the choice of photos "
-            "alone, so the best value is a good one rather than the only one."
-        ).format(photos=whole(tuned.n_val), points=hundredths(noise))
-    )
-    return said
-
-
-def _best(arm: TunedArm) -> TuningRun:
-    return next(run for run in arm.runs if run.number == arm.best)
+    yield _(
+        "On {photos} photos two accuracies can differ by up to about {points} points by the choice of photos alone, "
+        "so the best value is a good one rather than the only one."
+    ).format(photos=whole(tuned.n_val), points=hundredths(noise))
 
 
 def _contrasts(results: Results) -> Iterator[Bullets]:

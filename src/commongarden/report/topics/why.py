@@ -6,7 +6,7 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import altair as alt
@@ -54,8 +54,8 @@ def section(store: Store, results: Results) -> Section | None:
     if maps := [block for signal in MAPS for block in _heat(signal, signals)]:
         left_out = _("Maps are shown of the first {n} arms.").format(n=MOST_ARMS) if len(arms) > MOST_ARMS else ""
         blocks += [*maps, Paragraph(f"{TEXT['maps_caption']} {left_out}".strip(), role="soft")]
-    if time := _time(store, [run for run in store.runs() if run.status == "finished"], arms):
-        blocks += [Heading(TEXT["why_time"]), Bullets(tuple(time))]
+    if time := tuple(_time(store, [run for run in store.runs() if run.status == "finished"], arms)):
+        blocks += [Heading(TEXT["why_time"]), Bullets(time)]
     return Section(TEXT["why"], tuple(blocks), anchor="why")
 
 
@@ -92,26 +92,23 @@ def lines(
     if quiet:
         out.append(_quiet(quiet))
     for (one, two), found_reasons in reasons.items():
-        out += ["", _pair(one, two, differences[one, two], (one, two) in together)]
-        if _is_established(differences[one, two]):
-            value = differences[one, two]
-            assert value is not None
+        value = differences[one, two]
+        out += ["", _pair(one, two, value, (one, two) in together)]
+        if value is not None and _is_established(value):
             worse, better = (one, two) if value.value < 0 else (two, one)
-            out += [f"  {i}. {translate(reason.text)}" for i, reason in enumerate(found_reasons, 1)] or [
-                f"  {without_reason(worse, better)}"
-            ]
+            told = [f"  {i}. {translate(reason.text)}" for i, reason in enumerate(found_reasons, 1)]
+            out += told or [f"  {without_reason(worse, better)}"]
     return out
 
 
 def probed(arms: tuple[str, str], found: Sequence[Reason]) -> list[str]:
     """What a terminal is told of two networks that were looked at for a few steps."""
     if not found:
-        return [
-            _(
-                "{one} and {two}: nothing found that would keep one behind the other, at their first weights and over "
-                "a few steps."
-            ).format(one=arms[0], two=arms[1])
-        ]
+        said = _(
+            "{one} and {two}: nothing found that would keep one behind the other, at their first weights and over a "
+            "few steps."
+        )
+        return [said.format(one=arms[0], two=arms[1])]
     return [f"{i}. {translate(reason.text)}" for i, reason in enumerate(found, 1)]
 
 
@@ -119,8 +116,8 @@ def _quiet(arms: Sequence[str]) -> str:
     return _("Nothing stands out in the runs of {arms}.").format(arms=numbers.listed(arms))
 
 
-def _is_established(value: Estimate | None) -> bool:
-    return value is not None and value.low is not None and value.high is not None and not value.low <= 0 <= value.high
+def _is_established(value: Estimate) -> bool:
+    return value.low is not None and value.high is not None and not value.low <= 0 <= value.high
 
 
 def _pair(one: str, two: str, value: Estimate | None, is_together: bool) -> str:
@@ -131,10 +128,9 @@ def _pair(one: str, two: str, value: Estimate | None, is_together: bool) -> str:
         return _(
             "{one} and {two}: {difference} points of test accuracy between one run of each; no reason is claimed."
         ).format(difference=numbers.signed_points(value.value), **names)
-    span = numbers.span(value.low, value.high)
     interval = (
         _("interval {span}, 95 % for all contrasts of the study together") if is_together else _("95 % interval {span}")
-    ).format(span=span)
+    ).format(span=numbers.span(value.low, value.high))
     filled = {"difference": numbers.signed_points(value.value), "interval": interval, **names}
     if not _is_established(value):
         return _(
@@ -206,26 +202,20 @@ def _chart(
                 heat = _heat_of(value, low, high, signal)
                 rows.append({"epoch": epoch, "place": j, "layer": path, "value": value, "heat": heat})
     label: dict[str, Any] = {"domain": False, "ticks": False, "labelFontSize": 11}
+    what = TEXT[f"map_{signal}"]
     x = alt.X("epoch:O", title=TEXT["epoch"], axis=alt.Axis(labelAngle=0, labelOverlap=True, **label))
     y = alt.Y("place:O", title=TEXT["map_layers"], axis=alt.Axis(labels=False, grid=False, **label))
     told_of = [
         alt.Tooltip("layer:N", title=" "),
         alt.Tooltip("epoch:O", title=TEXT["epoch"]),
-        alt.Tooltip("value:Q", title=TEXT[f"map_{signal}"], format=".3~g"),
+        alt.Tooltip("value:Q", title=what, format=".3~g"),
     ]
     strength = alt.FillOpacity("heat:Q", scale=alt.Scale(domain=[0, 1], range=[0.06, 1]), legend=None)
-    cells = (
-        alt.Chart(inline(rows)).mark_rect(fill="var(--heat)").encode(x=x, y=y, fillOpacity=strength, tooltip=told_of)
-    )
-    description = _(
-        "{what} of {arm}: {first} in the first layer and {last} in the last one, at the last epoch."
-    ).format(
-        what=TEXT[f"map_{signal}"],
-        arm=arm,
-        first=numbers.two_figures(float(values[-1, 0])),
-        last=numbers.two_figures(float(values[-1, -1])),
-    )
-    return finished(name, alt.layer(cells), description, HEIGHT)
+    cells = alt.Chart(inline(rows)).mark_rect(fill="var(--heat)")
+    cells = cells.encode(x=x, y=y, fillOpacity=strength, tooltip=told_of)
+    first, last = (numbers.two_figures(float(values[-1, layer])) for layer in (0, -1))
+    said = _("{what} of {arm}: {first} in the first layer and {last} in the last one, at the last epoch.")
+    return finished(name, alt.layer(cells), said.format(what=what, arm=arm, first=first, last=last), HEIGHT)
 
 
 def _heat_of(value: float, low: float, high: float, signal: Signal) -> float:
@@ -239,7 +229,7 @@ def _heat_of(value: float, low: float, high: float, signal: Signal) -> float:
 # Time
 
 
-def _time(store: Store, runs: Sequence[Run], arms: Sequence[str]) -> list[str]:
+def _time(store: Store, runs: Sequence[Run], arms: Sequence[str]) -> Iterator[str]:
     """Seconds an epoch, and how far one run's own epochs lie apart, which is what no difference of arms can be."""
     seconds: dict[str, list[float]] = {arm: [] for arm in arms}
     apart = []
@@ -250,34 +240,23 @@ def _time(store: Store, runs: Sequence[Run], arms: Sequence[str]) -> list[str]:
             apart.append(max(track) / min(track) - 1)
     known = {arm: geometric_mean_interval(values) for arm, values in seconds.items() if values}
     if not known:
-        return []
-    told_of = [
-        _("{arm}: {seconds} s an epoch of training ({low} to {high}).").format(
-            arm=arm, seconds=numbers.number(value.value), low=numbers.number(value.low),
-            high=numbers.number(value.high),
-        )
-        if value.low is not None and value.high is not None
-        else _("{arm}: {seconds} s an epoch of training.").format(arm=arm, seconds=numbers.number(value.value))
-        for arm, value in known.items()
-    ]  # fmt: skip
+        return
+    for arm, value in known.items():
+        took = numbers.number(value.value)
+        if value.low is not None and value.high is not None:
+            low, high = numbers.number(value.low), numbers.number(value.high)
+            said = _("{arm}: {seconds} s an epoch of training ({low} to {high}).")
+            yield said.format(arm=arm, seconds=took, low=low, high=high)
+        else:
+            yield _("{arm}: {seconds} s an epoch of training.").format(arm=arm, seconds=took)
     widest = max(apart)
-    told_of.append(
-        _(
-            "These seconds were not taken in turn: runs stood side by side or one after the other, and whatever else "
-            "the machine did is in them. Within one run the slowest epoch took up to {apart} % longer than the "
-            "quickest one."
-        ).format(apart=numbers.hundredths(widest, 0))
-    )
-    close = [
-        (one, two)
-        for one, two in itertools.combinations(known, 2)
-        if max(known[one].value, known[two].value) / min(known[one].value, known[two].value) - 1 <= widest
-    ]
-    if close and len(known) > 1:
-        told_of.append(
-            _(
-                "Two arms that differ by less than that cannot be told apart in time by this study; that goes for {n} "
-                "of {of} pairs. Steps timed in turn can tell them apart."
-            ).format(n=len(close), of=len(known) * (len(known) - 1) // 2)
-        )
-    return told_of
+    yield _(
+        "These seconds were not taken in turn: runs stood side by side or one after the other, and whatever else the "
+        "machine did is in them. Within one run the slowest epoch took up to {apart} % longer than the quickest one."
+    ).format(apart=numbers.hundredths(widest, 0))
+    pairs = [sorted((one.value, two.value)) for one, two in itertools.combinations(known.values(), 2)]
+    if close := sum(more / less - 1 <= widest for less, more in pairs):
+        yield _(
+            "Two arms that differ by less than that cannot be told apart in time by this study; that goes for {n} of "
+            "{of} pairs. Steps timed in turn can tell them apart."
+        ).format(n=close, of=len(pairs))

@@ -27,28 +27,15 @@ def contrasts(results: Results) -> Table | None:
     """Every planned difference in the order planned, with what its verdict comes from; None where there is none."""
     if not results.contrasts:
         return None
-    names = {"interval_95": TEXT["interval_95"], "interval_90": TEXT["interval_90"]}
+    figures = ["difference", "interval_95", "interval_90"]
     if sum(contrast.level is not None for contrast in results.contrasts) > 1:
-        names["interval_adjusted"] = TEXT["interval_adjusted"]
+        figures.append("interval_adjusted")
     if any(contrast.p_signflip is not None for contrast in results.contrasts):
-        names["p_signflip"] = TEXT["p_signflip"]
-    header = (
-        TEXT["arm"],
-        TEXT["against"],
-        TEXT["outcome"],
-        TEXT["difference"],
-        *names.values(),
-        designs.labels(TEXT, results.folds)["seeds"],
-    )
+        figures.append("p_signflip")
+    text = designs.labels(TEXT, results.folds)
+    header = tuple(text[key] for key in ("arm", "against", "outcome", *figures, "seeds"))
     rows = tuple(
-        (
-            found.arm,
-            found.against,
-            outcome(found),
-            cells["difference"],
-            *(cells[name] for name in names),
-            n_pairs(found),
-        )
+        (found.arm, found.against, outcome(found), *(cells[name] for name in figures), n_pairs(found))
         for found in results.contrasts
         for cells in [evidence.cells(found)]
     )
@@ -64,16 +51,11 @@ def _contrasts_caption(results: Results) -> str:
     }[results.metric]
     if not any(found.adjusted is not None and found.adjusted.low is not None for found in results.contrasts):
         return said
-    size = sizes.margin(results.metric, results.margin)
-    return " ".join(
-        (
-            said,
-            _(
-                "95 %, 90 %: intervals by themselves; adjusted: for all contrasts, where there are several. Better or "
-                "worse: the adjusted interval excludes 0. Equivalent: the 90 % interval lies within {margin}."
-            ).format(margin=size),
-        )
-    )
+    meaning = _(
+        "95 %, 90 %: intervals by themselves; adjusted: for all contrasts, where there are several. Better or worse: "
+        "the adjusted interval excludes 0. Equivalent: the 90 % interval lies within {margin}."
+    ).format(margin=sizes.margin(results.metric, results.margin))
+    return f"{said} {meaning}"
 
 
 def n_pairs(contrast: ContrastResult) -> str:
@@ -83,7 +65,7 @@ def n_pairs(contrast: ContrastResult) -> str:
 
 def outcome(contrast: ContrastResult) -> str:
     """What a contrast allows one to say, in a word or two."""
-    said = {
+    return {
         "better": _("better"),
         "worse": _("worse"),
         "equivalent": _("equivalent"),
@@ -92,8 +74,7 @@ def outcome(contrast: ContrastResult) -> str:
         "one photo": _("one photo"),
         "one group": _("one group"),
         "no pairs": _("no pairs"),
-    }
-    return said.get(contrast.outcome, contrast.outcome)
+    }[contrast.outcome]
 
 
 def published(results: Results) -> Table | None:

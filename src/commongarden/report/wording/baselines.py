@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from commongarden.i18n.language import _, ngettext
 from commongarden.records import Baseline
@@ -29,44 +29,35 @@ def beside(found: BesideBaseline) -> str | None:
         if difference.value > 0:
             return None
         return _("{arm} is no better than {baseline} ({accuracy}) in its one run.").format(**line)
+    size, low, high = difference.value, difference.low, difference.high
     if found.beside == "below":
-        said = _(
-            "{arm} is worse than {baseline} ({accuracy}), by {size} points (95 % interval {low} to {high})."
-        ).format(
-            **line,
-            size=hundredths(-difference.value),
-            low=hundredths(-difference.high),
-            high=hundredths(-difference.low),
-        )
+        size, low, high = -size, -high, -low
+    line |= {"size": hundredths(size), "low": hundredths(low), "high": hundredths(high)}
+    if found.beside == "below":
+        said = _("{arm} is worse than {baseline} ({accuracy}), by {size} points (95 % interval {low} to {high}).")
         blind = _("That baseline sees colours only, no shapes.") if found.baseline.kind == "colours" else ""
-        return f"{said} {blind}".strip()
+        return f"{said.format(**line)} {blind}".strip()
     if found.beside == "not shown":
         return _(
             "{arm} is not shown to be better than {baseline} ({accuracy}): the difference is {size} points (95 % "
             "interval {low} to {high})."
-        ).format(
-            **line,
-            size=hundredths(difference.value),
-            low=hundredths(difference.low),
-            high=hundredths(difference.high),
-        )
+        ).format(**line)
     return None
 
 
 def caption(found: Sequence[Baseline], n_train: int) -> str:
     """What the baselines are, and what must be said of how they were fitted; "" where there are none."""
-    if not found:
-        return ""
-    said = [
-        _(
-            "Hollow marks are baselines, fitted in seconds on the same training photos: logistic regression on "
-            "histograms of 512 colours, and the nearest neighbours among photos of 16 × 16 pixels. Their one setting "
-            "was chosen on the validation part. The dotted line is the better of them there."
-        )
-    ]
-    fewer = {item.n_train for item in found if item.n_train < n_train}
-    if fewer:
-        said.append(_("They learned from {n} photos of the training part.").format(n=whole(min(fewer))))
+    return " ".join(_caption(found, n_train)) if found else ""
+
+
+def _caption(found: Sequence[Baseline], n_train: int) -> Iterator[str]:
+    yield _(
+        "Hollow marks are baselines, fitted in seconds on the same training photos: logistic regression on histograms "
+        "of 512 colours, and the nearest neighbours among photos of 16 × 16 pixels. Their one setting was chosen on "
+        "the validation part. The dotted line is the better of them there."
+    )
+    fewest = min(item.n_train for item in found)
+    if fewest < n_train:
+        yield _("They learned from {n} photos of the training part.").format(n=whole(fewest))
     if not all(item.converged for item in found):
-        said.append(_("The logistic regression had not converged when it was stopped, so it might do better."))
-    return " ".join(said)
+        yield _("The logistic regression had not converged when it was stopped, so it might do better.")

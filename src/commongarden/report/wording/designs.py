@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from commongarden.i18n.language import _, ngettext
 from commongarden.report.wording.numbers import listed
@@ -28,36 +28,27 @@ def _source(name: str) -> str:
     }[name]
 
 
-def between(vary: Sequence[str], folds: int) -> list[str]:
+def between(vary: Sequence[str], folds: int) -> Iterator[str]:
     """What the spread between runs of one arm comprises, and whether it can be told from that between test photos."""
-    varied = [_source(name) for name in SOURCES if name in vary]
     fixed = [_source(name) for name in SOURCES if name not in vary and not (folds and name == "split")]
     if folds:
-        said = [
-            _("The photos are divided into {n} folds; each is the test part of one run of every arm.").format(n=folds)
-        ]
-        if varied:
-            said.append(_("Folds differ also in {sources}.").format(sources=listed(varied)))
+        yield _("The photos are divided into {n} folds; each is the test part of one run of every arm.").format(n=folds)
+        if vary:
+            yield _("Folds differ also in {sources}.").format(sources=varied(vary))
     else:
-        said = [_("What differs from seed to seed: {sources}.").format(sources=listed(varied))]
+        yield _("What differs from seed to seed: {sources}.").format(sources=varied(vary))
     if fixed:
-        said.append(_("The same in all runs of an arm: {sources}.").format(sources=listed(fixed)))
+        yield _("The same in all runs of an arm: {sources}.").format(sources=listed(fixed))
     if folds or "split" in vary:
-        said.append(
-            _(
-                "Each run is tested on photos of its own, so the spread between runs holds that between test photos; "
-                "the two cannot be told apart. Training parts overlap, for which intervals are widened (Nadeau & "
-                "Bengio 2003)."
-            )
+        yield _(
+            "Each run is tested on photos of its own, so the spread between runs holds that between test photos; the "
+            "two cannot be told apart. Training parts overlap, for which intervals are widened (Nadeau & Bengio 2003)."
         )
     else:
-        said.append(
-            _(
-                "All runs are tested on the same photos, so the spread between seeds and that between test photos are "
-                "told apart."
-            )
+        yield _(
+            "All runs are tested on the same photos, so the spread between seeds and that between test photos are told "
+            "apart."
         )
-    return said
 
 
 def varied(vary: Sequence[str]) -> str:

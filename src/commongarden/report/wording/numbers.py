@@ -104,14 +104,6 @@ def time_unit(longest: float) -> tuple[str, float]:
     return _("seconds"), 1.0
 
 
-def counted(n: int, one: str, many: str) -> str:
-    """
-    >>> counted(1, "seed", "seeds"), counted(3, "seed", "seeds")
-    ('1 seed', '3 seeds')
-    """
-    return f"{n:,} {one if n == 1 else many}"
-
-
 def listed(items: Iterable[str]) -> str:
     """
     >>> listed(["a", "b", "c"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from commongarden.i18n.language import _, ngettext
 from commongarden.records import Estimate
@@ -32,47 +33,33 @@ def verdict(contrast: ContrastResult) -> str:
 
 def _said(contrast: ContrastResult) -> str:
     """From the interval adjusted for all contrasts alone."""
-    names = {"arm": contrast.arm, "against": contrast.against}
+    named = {"arm": contrast.arm, "against": contrast.against}
     difference, adjusted = contrast.difference, contrast.adjusted or contrast.difference
     if difference is None or adjusted is None:
-        return _("{arm} and {against} cannot be compared yet: no seed has finished with both.").format(**names)
+        return _("{arm} and {against} cannot be compared yet: no seed has finished with both.").format(**named)
     if adjusted.low is None or adjusted.high is None:
         return _without_interval(contrast, difference)
-    seeds = designs.repeats(difference.n, contrast.folds)
+    named["value"] = sizes.signed(contrast.metric, difference.value)
+    named["seeds"] = designs.repeats(difference.n, contrast.folds)
+    margin = sizes.margin(contrast.metric, contrast.margin)
     if contrast.outcome == "equivalent":
-        equivalence = contrast.equivalence or difference
-        return _(
-            "{arm} and {against} are equivalent within {margin}: {value} (90 % interval {interval}, {seeds})."
-        ).format(
-            **names,
-            margin=sizes.margin(contrast.metric, contrast.margin),
-            value=sizes.signed(contrast.metric, difference.value),
-            interval=sizes.span(contrast.metric, equivalence),
-            seeds=seeds,
-        )
+        said = _("{arm} and {against} are equivalent within {margin}: {value} (90 % interval {interval}, {seeds}).")
+        interval = sizes.span(contrast.metric, contrast.equivalence or difference)
+        return said.format(**named, margin=margin, interval=interval)
     if contrast.outcome == "not resolved":
-        return _("No difference is established between {arm} and {against}: {value} ({interval}, {seeds}).").format(
-            **names,
-            value=sizes.signed(contrast.metric, difference.value),
-            interval=_interval(contrast, adjusted.low, adjusted.high),
-            seeds=seeds,
-        )
+        said = _("No difference is established between {arm} and {against}: {value} ({interval}, {seeds}).")
+        return said.format(**named, interval=_interval(contrast, adjusted.low, adjusted.high))
     # an interval that ends beside zero must not read as ending on it
     near, far = sorted((abs(adjusted.low), abs(adjusted.high)))
     decimals = 1 if near >= 0.0005 else 2
-    evidence = {
-        **names,
-        "size": sizes.amount(contrast.metric, abs(difference.value), decimals),
-        "interval": _interval(contrast, near, far, decimals),
-        "seeds": seeds,
-    }
+    named["size"] = sizes.amount(contrast.metric, abs(difference.value), decimals)
+    named["interval"] = _interval(contrast, near, far, decimals)
     if contrast.outcome == "better":
-        said = _("{arm} is better than {against} by {size} ({interval}, {seeds}).").format(**evidence)
+        said = _("{arm} is better than {against} by {size} ({interval}, {seeds}).").format(**named)
     else:
-        said = _("{arm} is worse than {against} by {size} ({interval}, {seeds}).").format(**evidence)
+        said = _("{arm} is worse than {against} by {size} ({interval}, {seeds}).").format(**named)
     if contrast.within_margin:
-        small = _("So small a difference counts as none by the study's margin of {margin}.")
-        said += " " + small.format(margin=sizes.margin(contrast.metric, contrast.margin))
+        said += " " + _("So small a difference counts as none by the study's margin of {margin}.").format(margin=margin)
     return said
 
 
@@ -99,16 +86,14 @@ def remedy(contrast: ContrastResult) -> str | None:
         return None
     said = [_settling(contrast, found)]
     if found.show is not None and found.show.runs:
-        size = sizes.amount(contrast.metric, found.seen)
-        if found.show.minutes is None:
-            sentence = _(
-                "A true difference as large as the one seen ({size}) would be found with {seeds}: {runs} more."
-            )
-        else:
-            sentence = _(
+        text = (
+            _("A true difference as large as the one seen ({size}) would be found with {seeds}: {runs} more.")
+            if found.show.minutes is None
+            else _(
                 "A true difference as large as the one seen ({size}) would be found with {seeds}: {runs} more, {time}."
             )
-        said.append(sentence.format(size=size, **_cost(found.show)))
+        )
+        said.append(text.format(size=sizes.amount(contrast.metric, found.seen), **_cost(found.show)))
     return " ".join(said)
 
 
@@ -122,22 +107,17 @@ def _settling(contrast: ContrastResult, found: Remedy) -> str:
     if found.settle is None and found.n_groups:
         return grouped.more_groups(found, size, rounded(found.groups or 0), counted_seeds(found.photos_seeds or 0))
     if found.settle is None:
-        photos = counted_photos(found.n_photos)
+        named = {"margin": size, "photos": counted_photos(found.n_photos)}
         if found.photos is None or found.photos_seeds is None:
-            return _("No number of seeds can settle {margin} on {photos}: only more photos can.").format(
-                margin=size, photos=photos
-            )
-        return _("No number of seeds can settle {margin} on {photos}; about {needed} would, with {seeds}.").format(
-            margin=size,
-            photos=photos,
-            needed=counted_photos(rounded(found.photos)),
-            seeds=counted_seeds(found.photos_seeds),
-        )
+            return _("No number of seeds can settle {margin} on {photos}: only more photos can.").format(**named)
+        said = _("No number of seeds can settle {margin} on {photos}; about {needed} would, with {seeds}.")
+        needed, seeds = counted_photos(rounded(found.photos)), counted_seeds(found.photos_seeds)
+        return said.format(**named, needed=needed, seeds=seeds)
     if not found.settle.runs:
-        return _(
+        said = _(
             "{seeds} find a true difference of {margin} four times in five; more would narrow the interval further."
-        ).format(seeds=counted_seeds(found.settle.seeds), margin=size)
-    if found.settle.minutes is None:
+        )
+    elif found.settle.minutes is None:
         said = _("A true difference of {margin} would be found, four times in five, with {seeds}: {runs} more.")
     else:
         said = _("A true difference of {margin} would be found, four times in five, with {seeds}: {runs} more, {time}.")
@@ -179,12 +159,11 @@ def signflip(contrast: ContrastResult) -> str | None:
     """The sign-flip test, which stands beside the verdict and decides nothing."""
     if contrast.p_signflip is None or contrast.p_least is None or contrast.difference is None:
         return None
-    n = contrast.difference.n
     if contrast.p_signflip > contrast.p_least * 1.001:
-        return _("Sign-flip test over the seeds: p = {p}.").format(p=probability(contrast.p_signflip))
-    return _("Sign-flip test over the seeds: p = {p}, the least that {n} pairs can give.").format(
-        p=probability(contrast.p_signflip), n=n
-    )
+        said = _("Sign-flip test over the seeds: p = {p}.")
+    else:
+        said = _("Sign-flip test over the seeds: p = {p}, the least that {n} pairs can give.")
+    return said.format(p=probability(contrast.p_signflip), n=contrast.difference.n)
 
 
 def signflip_limit(n_pairs: int) -> str | None:
@@ -213,28 +192,23 @@ def headline(results: Results) -> str | None:
     outcomes = [contrast.outcome for contrast in results.contrasts]
     if n < 2 or all(outcome in ("one seed", "one photo", "one group", "no pairs") for outcome in outcomes):
         return None
-    established = sum(outcome in ESTABLISHED for outcome in outcomes)
-    equivalent = outcomes.count("equivalent")
+    established, equivalent = sum(outcome in ESTABLISHED for outcome in outcomes), outcomes.count("equivalent")
+    counts = {"n": n, "established": established}
     if equivalent:
+        margin, rest = sizes.margin(results.metric, results.margin), n - established - equivalent
         return _(
             "Of {n} planned differences: {established} established, {equivalent} equivalent within {margin}, "
             "{rest} not resolved."
-        ).format(
-            n=n,
-            established=established,
-            margin=sizes.margin(results.metric, results.margin),
-            equivalent=equivalent,
-            rest=n - established - equivalent,
-        )
+        ).format(**counts, equivalent=equivalent, margin=margin, rest=rest)
     if not established:
-        return _("None of the {n} planned differences is established.").format(n=n)
+        return _("None of the {n} planned differences is established.").format(**counts)
     if established == n:
-        return _("All {n} planned differences are established.").format(n=n)
+        return _("All {n} planned differences are established.").format(**counts)
     return ngettext(
         "{established} of the {n} planned differences is established.",
         "{established} of the {n} planned differences are established.",
         established,
-    ).format(established=established, n=n)
+    ).format(**counts)
 
 
 def verdicts(results: Results) -> list[ContrastResult]:
@@ -259,57 +233,45 @@ def intervals(results: Results) -> str:
     """What the intervals cover, and what they do not."""
     if max((arm.n_finished for arm in results.arms), default=0) < 2:
         return _("With one seed no interval can be given: a second seed would show how much of a difference is chance.")
+    pairs = max((contrast.difference.n for contrast in results.contrasts if contrast.difference), default=0)
+    return " ".join(filter(None, (*_carried(results), signflip_limit(pairs))))
+
+
+def _carried(results: Results) -> Iterator[str]:
     if results.folds:
-        said = [
-            _(
-                "Intervals are 95 %. Each fold has test photos of its own, so they carry chance and photos together "
-                "(corrected for photos that training parts share, Nadeau & Bengio 2003); differences are paired by "
-                "fold."
-            )
-        ]
+        yield _(
+            "Intervals are 95 %. Each fold has test photos of its own, so they carry chance and photos together "
+            "(corrected for photos that training parts share, Nadeau & Bengio 2003); differences are paired by fold."
+        )
     elif results.design == "resampled":
-        said = [
-            _(
-                "Intervals are 95 %. Each seed has test photos of its own, so they carry seeds and photos together "
-                "(corrected for photos that splits share, Nadeau & Bengio 2003); differences are paired by seed."
-            )
-        ]
+        yield _(
+            "Intervals are 95 %. Each seed has test photos of its own, so they carry seeds and photos together "
+            "(corrected for photos that splits share, Nadeau & Bengio 2003); differences are paired by seed."
+        )
     elif results.n_test_groups:
-        said = [grouped.intervals(results)]
+        yield grouped.intervals(results)
     else:
-        said = [
-            _(
-                "Intervals are 95 %. They carry the chance of seeds ({sources}) and of these {photos}, crossed with "
-                "each other; differences are paired by seed and photo."
-            ).format(sources=designs.varied(results.vary), photos=counted_photos(results.n_test))
-        ]
+        yield _(
+            "Intervals are 95 %. They carry the chance of seeds ({sources}) and of these {photos}, crossed with each "
+            "other; differences are paired by seed and photo."
+        ).format(sources=designs.varied(results.vary), photos=counted_photos(results.n_test))
     if results.n_groups and results.design == "resampled":
-        said.append(grouped.splits())
+        yield grouped.splits()
     if METRICS[results.metric].by_photo is None and results.design == "crossed":
-        said.append(_("Intervals of the calibration error carry the chance of seeds alone."))
+        yield _("Intervals of the calibration error carry the chance of seeds alone.")
     n = sum(contrast.level is not None for contrast in results.contrasts)
     if n > 1:
-        said.append(
-            _(
-                "Verdicts use intervals adjusted for all {n} contrasts (Holm): if no arm differed from another, a "
-                "study like this would claim a difference at most one time in twenty."
-            ).format(n=n)
-        )
-    pairs = max((contrast.difference.n for contrast in results.contrasts if contrast.difference), default=0)
-    limit = signflip_limit(pairs)
-    return " ".join([*said, limit] if limit else said)
+        yield _(
+            "Verdicts use intervals adjusted for all {n} contrasts (Holm): if no arm differed from another, a study "
+            "like this would claim a difference at most one time in twenty."
+        ).format(n=n)
 
 
 def imbalance(found: Imbalance | None, metric: str) -> str | None:
     """Said where classes differ so much in size that accuracy is mostly that of the commonest."""
     if found is None:
         return None
-    sizes = {
-        "commonest": found.commonest,
-        "n_commonest": whole(found.n_commonest),
-        "rarest": found.rarest,
-        "n_rarest": whole(found.n_rarest),
-    }
+    sizes = vars(found) | {"n_commonest": whole(found.n_commonest), "n_rarest": whole(found.n_rarest)}
     if metric == "balanced_accuracy":
         return _(
             "Classes are unequal ({commonest} {n_commonest} test photos, {rarest} {n_rarest}): the contrasts are of "

@@ -29,26 +29,25 @@ CONSEQUENCES = (N_("parameters"), N_("MACs"))  # rows of ContrastResult.differs 
 DIFFERENCES = (N_("architecture"), *CONSEQUENCES)  # rows that are no keys of a study file
 
 
-def _interval(low: float, high: float, decimals: int) -> str:
-    return _("95 % interval {low} to {high}").format(low=hundredths(low, decimals), high=hundredths(high, decimals))
+def _interval(low: float, high: float) -> str:
+    return _("95 % interval {low} to {high}").format(low=hundredths(low), high=hundredths(high))
 
 
 def differs(contrast: ContrastResult) -> str:
     """What differs between the two arms, in one phrase, and whether the difference can be put down to one thing."""
+    said = _("{what} ({one} against {two})")
     causes = [
-        _("{what} ({one} against {two})").format(
-            what=difference_name(what), one=designs.written(one), two=designs.written(two)
-        )
+        said.format(what=difference_name(what), one=designs.written(one), two=designs.written(two))
         for what, one, two in contrast.differs
         if what not in CONSEQUENCES
     ]
     if not causes:
         return _("Nothing that was declared differs between them.")
     if len(causes) == 1:
-        return _("They differ in {causes}.").format(causes=causes[0])
-    return _("They differ in {causes}, so the difference cannot be put down to one of these alone.").format(
-        causes=listed(causes)
-    )
+        said = _("They differ in {causes}.")
+    else:
+        said = _("They differ in {causes}, so the difference cannot be put down to one of these alone.")
+    return said.format(causes=listed(causes))
 
 
 def beside_commonest(arm: ArmResult, commonest: MajorityClass) -> str | None:
@@ -60,34 +59,29 @@ def beside_commonest(arm: ArmResult, commonest: MajorityClass) -> str | None:
     stuck = _stuck(arm)
     if arm.beats_commonest:
         return _("{arm} is better than always guessing {label} ({accuracy}), but {stuck}.").format(stuck=stuck, **line)
+    closing = f" {stuck[:1].upper()}{stuck[1:]}." if stuck else ""
     if accuracy.value <= commonest.accuracy or arm.n_at_commonest == arm.n_finished or accuracy.low is None:
         said = _("{arm} is no better than always guessing {label} ({accuracy}).").format(**line)
-        return said + (f" {_capital(stuck)}." if stuck and arm.n_finished > 1 else "")
+        return said + (closing if arm.n_finished > 1 else "")
     said = _(
         "{arm} is not shown to be better than always guessing {label} ({accuracy}): its mean is {mean} ({interval})."
-    ).format(mean=percent(accuracy.value), interval=_interval(accuracy.low, accuracy.high or 1.0, 1), **line)
-    return said + (f" {_capital(stuck)}." if stuck else "")
+    ).format(mean=percent(accuracy.value), interval=_interval(accuracy.low, accuracy.high or 1.0), **line)
+    return said + closing
 
 
 def _stuck(arm: ArmResult) -> str:
     """A clause that can stand by itself."""
     if not arm.n_at_commonest:
         return ""
-    seeds = ngettext("{n} seed", "{n} seeds", arm.n_finished).format(n=arm.n_finished)
+    n, seeds = arm.n_at_commonest, ngettext("{n} seed", "{n} seeds", arm.n_finished).format(n=arm.n_finished)
     learned = arm.accuracy_learned
     if learned is None:
-        return _("{n} of {seeds} never left it").format(n=arm.n_at_commonest, seeds=seeds)
+        return _("{n} of {seeds} never left it").format(n=n, seeds=seeds)
     if learned.n == 1:
-        return _("{n} of {seeds} never left it; the other one reached {mean}").format(
-            n=arm.n_at_commonest, seeds=seeds, mean=percent(learned.value)
-        )
-    return _("{n} of {seeds} never left it; over the other {others} the mean is {mean}").format(
-        n=arm.n_at_commonest, seeds=seeds, others=learned.n, mean=percent(learned.value)
-    )
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+        said = _("{n} of {seeds} never left it; the other one reached {mean}")
+    else:
+        said = _("{n} of {seeds} never left it; over the other {others} the mean is {mean}")
+    return said.format(n=n, seeds=seeds, others=learned.n, mean=percent(learned.value))
 
 
 def accuracy(estimate: Estimate | None, folds: int = 0) -> str:
@@ -98,7 +92,7 @@ def accuracy(estimate: Estimate | None, folds: int = 0) -> str:
         return _("{accuracy} (one run)").format(accuracy=percent(estimate.value))
     return _("{accuracy} ({interval}, {runs})").format(
         accuracy=percent(estimate.value),
-        interval=_interval(estimate.low, estimate.high, 1),
+        interval=_interval(estimate.low, estimate.high),
         runs=designs.repeats(estimate.n, folds),
     )
 
@@ -222,14 +216,12 @@ def machines(n: int) -> str | None:
 
 def limits(results: Results, select: Iterable[str]) -> list[str]:
     """How far the results reach."""
-    n = results.n_test
+    runs = designs.repeats(len(results.seeds), results.folds)
     weights = {"last": _("the last epoch"), "best-val": _("the epoch with the best validation accuracy")}
     chosen = listed(weights[name] for name in sorted(set(select), reverse=True))
     said = [
         _("One data set: another one may order the arms otherwise."),
-        _("{runs} an arm: intervals narrow with more of them.").format(
-            runs=designs.repeats(len(results.seeds), results.folds)
-        ),
+        _("{runs} an arm: intervals narrow with more of them.").format(runs=runs),
         _("The test part was touched once per run, at the end, with the weights of {epochs}.").format(epochs=chosen),
         _("One recipe for all: an arm that would want another learning rate or more epochs is not shown at its best.")
         if results.tuned is None
@@ -239,15 +231,12 @@ def limits(results: Results, select: Iterable[str]) -> list[str]:
             "mean little."
         ),
     ]
-    if n:
-        photos = grouped.counted(n, results.n_test_groups)
-        said.insert(
-            2,
-            _(
-                "{photos}: intervals carry the chance of drawing these and not others of their kind, but say nothing "
-                "of photos of another kind."
-            ).format(photos=photos),
+    if results.n_test:
+        photos = _(
+            "{photos}: intervals carry the chance of drawing these and not others of their kind, but say nothing of "
+            "photos of another kind."
         )
+        said.insert(2, photos.format(photos=grouped.counted(results.n_test, results.n_test_groups)))
     return said
 
 
@@ -290,11 +279,6 @@ def seeds_of(arm: ArmResult) -> str:
     if not arm.n_failed:
         return str(arm.n_finished)
     return _("{n}, {failed} failed").format(n=arm.n_finished, failed=arm.n_failed)
-
-
-def own_value(arm: str, value: str) -> str:
-    """A declared difference."""
-    return f"{arm}: {value}"
 
 
 def cut(label: str, top: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -10,11 +10,8 @@ from torch.optim import Optimizer
 
 from commongarden.train.replay import recorded_step
 
-
-class OptimizerStep(Protocol):
-    """Moves the weights at this learning rate, of which each of the optimizer's groups takes its share."""
-
-    def __call__(self, rate: float) -> None: ...
+# moves the weights at this learning rate, of which each of the optimizer's groups takes its share
+OptimizerStep = Callable[[float], None]
 
 
 def optimizer_step_of(optimizer: Optimizer, device: torch.device) -> OptimizerStep:
@@ -27,16 +24,16 @@ def as_it_is(optimizer: Optimizer) -> OptimizerStep:
     """By the optimizer's own step."""
 
     def move(rate: float) -> None:
-        for group, share in zip(optimizer.param_groups, shares(optimizer, rate), strict=True):
-            group["lr"] = share
+        set_rates(optimizer, rate)
         optimizer.step()
 
     return move
 
 
-def shares(optimizer: Optimizer, rate: float) -> list[float]:
-    """The learning rate of each group."""
-    return [rate * group.get("share", 1.0) for group in optimizer.param_groups]
+def set_rates(optimizer: Optimizer, rate: float) -> None:
+    """Gives each group its share of the learning rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group.get("share", 1.0)
 
 
 class TapedMove:
@@ -62,17 +59,16 @@ class TapedMove:
         elif not whole or self._tape is None:
             self._move(rate)
         else:
-            for group, held, share in zip(
-                self._optimizer.param_groups, self._rates, shares(self._optimizer, rate), strict=True
-            ):
-                group["lr"] = share  # as a checkpoint has it
-                held.fill_(share)
+            set_rates(self._optimizer, rate)  # as a checkpoint has them
+            for group, held in zip(self._optimizer.param_groups, self._rates, strict=True):
+                held.fill_(group["lr"])
             self._tape.replay(gradients)
             self.replayed += 1
 
     def _recorded(self, rate: float, gradients: list[Tensor]) -> recorded_step.RecordedStep | None:
         """The tape of this step, which is done."""
-        self._rates = [torch.tensor(share, dtype=torch.float64) for share in shares(self._optimizer, rate)]
+        set_rates(self._optimizer, rate)
+        self._rates = [torch.tensor(group["lr"], dtype=torch.float64) for group in self._optimizer.param_groups]
 
         def work() -> list[Tensor]:
             self._optimizer.step()
@@ -83,5 +79,4 @@ class TapedMove:
         try:
             return recorded_step.record(work, gradients)
         finally:
-            for group, share in zip(self._optimizer.param_groups, shares(self._optimizer, rate), strict=True):
-                group["lr"] = share
+            set_rates(self._optimizer, rate)

@@ -16,15 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from commongarden.train.torch_private import (
-    CAN_RECORD,
-    OpOverload,
-    StorageWeakRef,
-    TorchDispatchMode,
-    direct,
-    is_mutable,
-    map_aggregate,
-)
+from commongarden.train import torch_private
 
 AS_EVER = 20  # steps of a run before one is recorded, which takes as long as five: a short run would not win them back
 
@@ -51,7 +43,7 @@ def record(work: Callable[[], Sequence[Tensor]], inputs: Sequence[Tensor]) -> Re
 
     work: from `inputs` and whatever it holds to tensors, the results of a replay.
     """
-    if not CAN_RECORD:
+    if not torch_private.CAN_RECORD:
         work()
         return None
     writer = _Writer(inputs)
@@ -60,7 +52,7 @@ def record(work: Callable[[], Sequence[Tensor]], inputs: Sequence[Tensor]) -> Re
     return writer.tape(results)
 
 
-class _Writer(TorchDispatchMode):
+class _Writer(torch_private.TorchDispatchMode):
     """A graph's operators as they are called.
 
     A tensor is known by its place: what autograd keeps for the way back is another tensor in the same place.
@@ -69,7 +61,8 @@ class _Writer(TorchDispatchMode):
     def __init__(self, inputs: Sequence[Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._graph = fx.Graph()
-        self._stores: dict[int, StorageWeakRef] = {}  # held, so that no later one is given the number of one let go
+        # held, so that no later one is given the number of one let go
+        self._stores: dict[int, torch_private.StorageWeakRef] = {}
         self._nodes: dict[Place, fx.Node] = {}
         self._last_given: fx.Node | None = None
         self._constants: list[Tensor] = []
@@ -87,7 +80,8 @@ class _Writer(TorchDispatchMode):
         kwargs = kwargs or {}
         if called.namespace == "profiler":  # marks, which compute nothing
             return called(*args, **kwargs)
-        written = self._graph.call_function(called, map_aggregate(args, self._read), map_aggregate(kwargs, self._read))
+        given = (torch_private.map_aggregate(part, self._read) for part in (args, kwargs))
+        written = self._graph.call_function(called, *given)
         results = called(*args, **kwargs)
         parts = results if isinstance(results, tuple | list) else (results,)
         self._fit &= all(part is None or isinstance(part, Tensor) for part in parts)
@@ -120,7 +114,7 @@ class _Writer(TorchDispatchMode):
         return self._last_given
 
     def _place(self, tensor: Tensor) -> Place:
-        store = StorageWeakRef(tensor.untyped_storage())
+        store = torch_private.StorageWeakRef(tensor.untyped_storage())
         self._stores.setdefault(store.cdata, store)
         return store.cdata, tensor.storage_offset(), tensor.shape, tensor.stride(), tensor.dtype
 
@@ -129,9 +123,9 @@ def _does_more(node: fx.Node) -> bool:
     """Whether an operator is needed though nobody reads its results: it changes a tensor, or draws random numbers."""
     if node.op != "call_function":
         return True
-    if not isinstance(node.target, OpOverload):
+    if not isinstance(node.target, torch_private.OpOverload):
         return False
-    return is_mutable(node.target) or torch.Tag.nondeterministic_seeded in node.target.tags
+    return torch_private.is_mutable(node.target) or torch.Tag.nondeterministic_seeded in node.target.tags
 
 
 def _function(graph: fx.Graph) -> Callable[..., list[Tensor]]:
@@ -163,7 +157,7 @@ def _function(graph: fx.Graph) -> Callable[..., list[Tensor]]:
         if node.op == "output":
             lines.append(f"return {arguments[0]}")
             continue
-        called = direct(node.target)
+        called = torch_private.direct(node.target)
         lines.append(f"{node.name} = {written(called)}({', '.join(arguments)})")
         over = [read.name for read in node.all_input_nodes if last_read[read] is node] + [node.name] * (not node.users)
         if over:
