@@ -1,4 +1,4 @@
-"""For the API reference: fields that a class's docstring describes as `name: text` are shown as a list, with their types.
+"""For the API reference: fields that a docstring of a class describes as `name: text` are a list, with their types.
 
 mkdocstrings loads this extension of griffe by its path, which mkdocs.yml names.
 """
