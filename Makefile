@@ -22,7 +22,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# uv installs several times faster; where it cannot be had, or fails, pip does the same
+install = $(PIP) uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt $(1) || $(PIP) $(1)
 
 .PHONY: demo help docs test browser soak fuzz zoo audit sbom check format shape drawings catalogues options
 
@@ -92,11 +94,13 @@ $(BIN)/pip:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.user: pyproject.toml constraints.txt | $(BIN)/pip
-	$(INSTALL) --editable .
+	@echo "installing commongarden and PyTorch into $(VENV) (on Linux 6 GB, as PyTorch brings CUDA)"
+	@$(call install,--editable .)
 	touch $@
 
 $(VENV)/.developer: pyproject.toml constraints.txt | $(BIN)/pip
-	$(INSTALL) --editable ".[dev]"
+	@echo "installing commongarden, PyTorch and the developers' tools into $(VENV) (on Linux 7 GB, as PyTorch brings CUDA)"
+	@$(call install,--editable ".[dev]")
 	touch $@ $(VENV)/.user
 
 $(VENV)/.docs: pyproject.toml constraints.txt | $(BIN)/pip

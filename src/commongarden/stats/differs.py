@@ -23,19 +23,20 @@ def differences_of(study: Study, contrast: Contrast, n_classes: int) -> tuple[tu
     found = contract.computed(study, contrast, n_classes)
     if found is not None and found.n_edits == 0:
         rows = []
-    recipes = study.recipe_of(contrast.arm), study.recipe_of(contrast.against)
-    rows += [
-        (key, str(getattr(recipes[0], key)), str(getattr(recipes[1], key)))
-        for key in sorted({*one.overrides, *two.overrides})
-    ]
-    costs = [
-        arch.cost(arm.network(n_classes), (recipe.resolution, recipe.resolution, 3))
-        for arm, recipe in zip((one, two), recipes, strict=True)
-    ]
-    rows += [("parameters", f"{costs[0].n_params:,}", f"{costs[1].n_params:,}")]
+    rows += recipe_values(study, contrast.arm, contrast.against)
+    sizes = [study.recipe_of(name).resolution for name in (contrast.arm, contrast.against)]
+    costs = [arch.cost(arm.network(n_classes), (size, size, 3)) for arm, size in zip((one, two), sizes, strict=True)]
+    rows.append(("parameters", f"{costs[0].n_params:,}", f"{costs[1].n_params:,}"))
     before, after = (f"{cost.macs:,}" if cost.macs != arch.UNKNOWN else "\N{EN DASH}" for cost in costs)
-    rows += [("MACs", before, after)]
+    rows.append(("MACs", before, after))
     return tuple(row for row in rows if row[1] != row[2])
+
+
+def recipe_values(study: Study, one: str, two: str) -> list[tuple[str, str, str]]:
+    """The recipe values that one of two arms has for its own, as text: (field, value of one, value of two)."""
+    fields = sorted({*study.arms[one].overrides, *study.arms[two].overrides})
+    first, second = study.recipe_of(one), study.recipe_of(two)
+    return [(field, str(getattr(first, field)), str(getattr(second, field))) for field in fields]
 
 
 def _option(arm: Arm, key: str) -> str:

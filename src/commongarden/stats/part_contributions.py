@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from commongarden.records import Estimate
+from commongarden.stats.differs import recipe_values
 from commongarden.stats.means import student_mean
 from commongarden.stats.metrics import METRICS
 from commongarden.stats.results import ArmResult, ContrastResult, Outcome, PartContribution, PartContributions, Swap
@@ -68,11 +69,7 @@ def _changed(study: Study, name: str) -> tuple[tuple[str, ...], tuple[Swap, ...]
         (key, str(whole.options.get(key, "none")), str(arm.options.get(key, "none")))
         for key in sorted({*whole.options, *arm.options})
     ]
-    recipes = study.recipe_of(study.ablation), study.recipe_of(name)
-    swaps += [
-        (key, str(getattr(recipes[0], key)), str(getattr(recipes[1], key)))
-        for key in sorted({*whole.overrides, *arm.overrides})
-    ]
+    swaps += recipe_values(study, study.ablation, name)
     return parts, tuple(swap for swap in swaps if swap[1] != swap[2])
 
 

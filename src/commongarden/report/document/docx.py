@@ -193,10 +193,8 @@ def _set_styles(word: Any, language: str) -> None:
         "Log": {"line_spacing": 1.0, "keep_together": True},
         "Cell": {"space_after": Pt(1), "space_before": Pt(1), "line_spacing": 1.0},
         "After table": {"space_after": Pt(3)},
-        "Picture": {
-            "space_after": Pt(2), "line_spacing": 1.0, "keep_with_next": True, "alignment": WD_ALIGN_PARAGRAPH.CENTER
-        },
-    }  # fmt: skip
+        "Picture": {"space_after": Pt(2), "line_spacing": 1.0, "keep_with_next": True},
+    }
     for name, wanted in formats.items():
         for key, value in wanted.items():
             setattr(styles[name].paragraph_format, key, value)
