@@ -103,6 +103,8 @@ $(VENV)/.developer: pyproject.toml constraints.txt | $(BIN)/pip
 	@$(call install,--editable ".[dev]")
 	touch $@ $(VENV)/.user
 
+SITE := dev,docs
 $(VENV)/.docs: pyproject.toml constraints.txt | $(BIN)/pip
-	$(INSTALL) --editable ".[dev,docs]"
+	@echo "installing commongarden, PyTorch, the developers' tools and those of the site into $(VENV)"
+	@$(call install,--editable ".[$(SITE)]")
 	touch $@ $(VENV)/.developer $(VENV)/.user
