@@ -5,8 +5,11 @@ scripts/build_site.py puts it into the site. mkdocs-click does the same in one l
 
 from __future__ import annotations
 
+import gettext
 import html
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -67,8 +70,30 @@ def section(name: str, command: click.Command) -> list[str]:
     return lines
 
 
+@contextmanager
+def clicks_own_words() -> Iterator[None]:
+    """Looks click's own words, such as `required`, up in our catalogue for a while."""
+    before, domain = os.environ.get("LANGUAGE"), gettext.textdomain()
+    os.environ["LANGUAGE"] = language.current()
+    gettext.bindtextdomain(language.DOMAIN, str(language.CATALOGUES))
+    gettext.textdomain(language.DOMAIN)
+    try:
+        yield
+    finally:
+        gettext.textdomain(domain)
+        if before is None:
+            del os.environ["LANGUAGE"]
+        else:
+            os.environ["LANGUAGE"] = before
+
+
 def page() -> str:
     """The whole reference, in the language in use."""
+    with clicks_own_words():
+        return _page()
+
+
+def _page() -> str:
     spoken = language.current()
     lines = [f"# {TITLE.get(spoken, TITLE['en'])}", "", INTRODUCTION.get(spoken, INTRODUCTION["en"]), ""]
     for name, command in commands():
