@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from altair.utils import schemapi
 
@@ -46,15 +47,18 @@ def render(store: Store, results: Results) -> str:
 
 def _opening(store: Store, results: Results) -> tuple[Block, ...]:
     study = store.study()
-    arms = [arm.arm for arm in results.arms]
-    asked = text_of(study.description) or words.question(arms, page_data.data_name(study))
+    asked = text_of(study.description) or words.question([arm.arm for arm in results.arms], page_data.data_name(study))
     blocks = [Paragraph(asked, role="question")]
-    if (understood := store.understood()) is not None:
-        blocks.append(Paragraph(f"{language.translate(understood.text)}.", role="soft"))
-    blocks.append(Paragraph(words.compared(results), role="soft"))
     if said := page_data.progress(store, results):
         blocks.append(Paragraph(said, role="notice"))
     return tuple(blocks)
+
+
+def _about(store: Store, results: Results) -> list[str]:
+    """The data and the set-up in three lines."""
+    understood = store.understood()
+    lines = [words.compared(results), words.trained(store.study())]
+    return [*([f"{language.translate(understood.text)}."] if understood is not None else []), *lines]
 
 
 def _sections(store: Store, results: Results) -> Iterator[Section | None]:
@@ -62,28 +66,32 @@ def _sections(store: Store, results: Results) -> Iterator[Section | None]:
     arms, raced = [arm.arm for arm in results.arms], race.section(store)
     histories = page_data.histories(store, arms, runs)
     predictions = page_data.all_predictions(store, runs)
-    yield answer.section(results, page_data.accuracies(arms, runs))
+    yield answer.section(results, page_data.accuracies(arms, runs), store.root, _about(store, results))
+    yield answer.comparisons(results)
     yield factors.section(results)
     yield ablation.section(results)
-    yield terms.section(store, study)
     yield tables.section(study, results)
-    yield evidence.section(study, results)
     if hopeless := race.hopeless(runs):
         yield Section("", (hopeless,))
     yield raced
     yield training.section(results, histories, manifest, split)
-    yield why.section(store, results)
-    yield pareto.section(results)
-    yield budgets.section(results)
-    yield tuned.section(results)
     yield mistakes.confusion(results, predictions)
     yield mistakes.missed(store, study, predictions, results.classes)
-    yield attribution.section(store, results)
-    yield terms.differ(results)
-    yield first_weights.section(store, arms)
-    yield duplicates.section(store, study, manifest, split)
-    yield setup.section(store, study, manifest, split)
-    yield setup.made(store, study, runs, histories)
-    yield methods.section(methods.methods(study, results, runs, raced=raced is not None))
+    yield pareto.section(results)
+    yield why.section(store, results)
     limits = words.limits(results, {study.recipe_of(arm).select for arm in arms})
-    yield Section(TEXT["limits"], (Bullets(tuple(limits), ""),), anchor="limits")
+    for section in (
+        evidence.section(study, results),
+        budgets.section(results),
+        tuned.section(results),
+        attribution.section(store, results),
+        terms.section(store, study),
+        terms.differ(results),
+        first_weights.section(store, arms),
+        duplicates.section(store, study, manifest, split),
+        setup.section(store, study, manifest, split),
+        setup.made(store, study, runs, histories),
+        methods.section(methods.methods(study, results, runs, raced=raced is not None)),
+        Section(TEXT["limits"], (Bullets(tuple(limits), ""),), anchor="limits"),
+    ):
+        yield None if section is None else replace(section, folded=True)

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from commongarden.i18n.language import pgettext
 
 ENGLISH: dict[str, str] = {
-    "answer": "What was found",
+    "answer": "Answer",
+    "contents": "Contents",
+    "comparisons": "Comparisons",
     "differences": "Differences between arms",
     "differences_axis": "points of test accuracy",
     "differences_axis_balanced_accuracy": "points of balanced test accuracy",

@@ -23,7 +23,7 @@ from commongarden.report.wording.verdicts import signflip as signflip
 from commongarden.report.wording.verdicts import verdict as verdict
 from commongarden.report.wording.verdicts import verdicts as verdicts
 from commongarden.stats import METRICS, ArmResult, ContrastResult, MajorityClass, Results
-from commongarden.study import SplitPlan
+from commongarden.study import SplitPlan, Study
 
 CONSEQUENCES = (N_("parameters"), N_("MACs"))  # rows of ContrastResult.differs that follow from the others
 DIFFERENCES = (N_("architecture"), *CONSEQUENCES)  # rows that are no keys of a study file
@@ -185,6 +185,16 @@ def compared(results: Results) -> str:
         val=whole(results.n_val),
         test=whole(results.n_test),
     )
+
+
+def trained(study: Study) -> str:
+    """How the models were trained, in one line."""
+    recipe = study.recipe
+    own = {study.recipe_of(arm).resolution for arm in study.arms}
+    size = f"{min(own)}" if len(own) == 1 else _("{low} to {high}").format(low=min(own), high=max(own))
+    said = _("Trained for {epochs} at {size} pixels: {optimizer}, learning rate {lr:g}, batch size {batch}.")
+    epochs = ngettext("{n} epoch", "{n} epochs", recipe.epochs).format(n=recipe.epochs)
+    return said.format(epochs=epochs, size=size, optimizer=recipe.optimizer, lr=recipe.lr, batch=recipe.batch_size)
 
 
 def commonest_line(commonest: MajorityClass) -> str:
