@@ -126,6 +126,15 @@ def mend_sitemap(site: Path) -> None:
     (site / "sitemap.xml.gz").unlink(missing_ok=True)
 
 
+def name_search(site: Path) -> None:
+    """Names the theme's search for screen readers, which it leaves without a name."""
+    for path in site.rglob("*.html"):
+        label = "검색" if path.is_relative_to(site / "ko") else "Search"
+        unnamed = 'data-md-component="search" role="dialog"'
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace(unnamed, f'{unnamed} aria-label="{label}"'), encoding="utf-8")
+
+
 def main() -> int:
     write_pages()
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
@@ -133,6 +142,7 @@ def main() -> int:
     if built.returncode:
         return built.returncode
     mend_sitemap(SITE)
+    name_search(SITE)
     broken = broken_links(SITE)
     for line in broken:
         print(f"broken link: {line}", file=sys.stderr)
