@@ -11,7 +11,7 @@ from typing import Any
 
 import griffe
 
-ENTRY = re.compile(r"^(\w+(?:, \w+)*): +(\S.*)$")
+ENTRY = re.compile(r"(?:^|(?<=[.;,]) )(\w+(?:, \w+)*): ")
 
 
 def with_fields(text: str, fields: Collection[str]) -> str:
@@ -27,27 +27,31 @@ def with_fields(text: str, fields: Collection[str]) -> str:
     """
     kept, found = [], []
     for paragraph in text.split("\n\n"):
-        entries = _entries(paragraph, fields)
+        prose, entries = _entries(paragraph, fields)
         found += entries
-        kept += [] if entries else [paragraph]
+        kept += [prose] if prose else []
     if not found:
         return text
     section = [f"    {name}: {described}" for names, described in found for name in names.split(", ")]
     return "\n\n".join([*kept, "\n".join(["Attributes:", *section])])
 
 
-def _entries(paragraph: str, fields: Collection[str]) -> list[tuple[str, str]]:
-    """The entries of a paragraph; none where it is prose."""
-    entries: list[tuple[str, str]] = []
-    for line in paragraph.splitlines():
-        begun = ENTRY.match(line)
-        if begun and begun[1].split(", ")[0] in fields:
-            entries.append((begun[1], begun[2]))
-        elif not entries:
-            return []
-        else:
-            entries[-1] = (entries[-1][0], f"{entries[-1][1]} {line.strip()}")
-    return entries
+def _entries(paragraph: str, fields: Collection[str]) -> tuple[str, list[tuple[str, str]]]:
+    """The prose that a paragraph begins with, and its entries: the first at a line's beginning, others there or after
+    a sentence."""
+
+    def begun(text: str) -> list[re.Match[str]]:
+        return [one for one in ENTRY.finditer(text) if one[1].split(", ")[0] in fields]
+
+    lines = paragraph.splitlines()
+    first = next((i for i, line in enumerate(lines) if any(not one.start() for one in begun(line))), len(lines))
+    rest = " ".join(" ".join(lines[first:]).split())
+    entries = begun(rest)
+    if not entries:
+        return paragraph, []
+    ends = [one.start() for one in entries[1:]] + [len(rest)]
+    found = [(one[1], rest[one.end() : end].strip(" ;")) for one, end in zip(entries, ends, strict=True)]
+    return "\n".join(lines[:first]), found
 
 
 class Fields(griffe.Extension):
