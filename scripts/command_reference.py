@@ -21,7 +21,7 @@ TITLE = {"en": "Commands", "ko": "명령"}
 INTRODUCTION = {
     "en": "This page is generated from the help of each command. `commongarden COMMAND --help` prints the same in a "
     "terminal.",
-    "ko": "이 페이지는 각 명령의 도움말에서 만든다. 터미널에서는 `commongarden 명령 --help`로 볼 수 있다.",
+    "ko": "이 페이지는 각 명령의 도움말로 만듭니다. 터미널에서는 `commongarden 명령 --help`로 볼 수 있습니다.",
 }
 HEADINGS = {"en": ("option", "meaning"), "ko": ("옵션", "뜻")}
 
