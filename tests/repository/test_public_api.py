@@ -51,6 +51,7 @@ NAMES = [
     "read_study",
     "run",
     "summarize",
+    "to_pandas",
     "verdict",
     "write_report",
 ]
