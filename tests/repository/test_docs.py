@@ -105,6 +105,16 @@ def test_study_files_in_the_pages_are_read(page, tmp_path, monkeypatch):
             cg.read_study(file)
 
 
+def test_tests_that_the_pages_name_exist():
+    files = {one.name: one.read_text(encoding="utf-8") for one in (ROOT / "tests").rglob("test_*.py")}
+    defined = set(re.findall(r"^ *def (test_\w+)\(", "\n".join(files.values()), re.MULTILINE))
+    for page in PAGES:
+        code = " ".join(re.findall(r"`[^`\n]*`", page.read_text(encoding="utf-8")))
+        assert set(re.findall(r"\btest_\w+\.py\b", code)) <= files.keys(), page.name
+        for found in set(re.findall(r"(?<!\w)(?:::|`)(test_\w+)(?!\w|\.py|/)", code)) - {"test_set"}:
+            assert any(one == found or (found.endswith("_") and one.startswith(found)) for one in defined), found
+
+
 def test_the_api_page_has_every_public_name():
     text = (DOCS / "reference" / "api.md").read_text(encoding="utf-8")
     shown = re.findall(r"^::: commongarden\.(\w+)$", text, re.MULTILINE)
