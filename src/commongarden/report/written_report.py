@@ -100,9 +100,8 @@ def _results(
 
 
 def _time(results: Results) -> Plot:
-    made = tuple(chart for chart, _said in pareto.fronts(results)[:1])
-    caption = _("Test accuracy over the time of training and validation, with 95 % intervals both ways.")
-    return Plot(caption, made, lines=True)
+    made = tuple(chart for chart, _said in pareto.fronts(results))
+    return Plot(TEXT["cost_caption"], made, lines=True)
 
 
 def _of_arm(

@@ -136,13 +136,19 @@ ENGLISH: dict[str, str] = {
     "legend": "Arms; press one to bring it forward",
     "over_time": "Validation accuracy over time, %",
     "cost": "What accuracy costs",
-    "cost_caption": "Test accuracy and cost of each arm, with 95 % intervals both ways. The thin line joins the arms "
-    "that no other one surpasses in both, judged by the means. Seconds and memory are this machine's.",
+    "cost_caption": "Test accuracy and cost of each model, with 95 % intervals in both directions. The thin line joins "
+    "the models that no other model beats in both, judged by the means. Times and memory depend on the machine. Memory "
+    "is the peak of the whole training process on a CPU, PyTorch's own few hundred MB included, and on a CUDA GPU the "
+    "peak that PyTorch allocated there.",
     "time_axis": "of training and validation",
     "axis_inference_ms": "ms for one photo",
-    "axis_peak_memory_mb": "MB at the peak of training",
+    "axis_n_params": "parameters",
+    "axis_macs": "MACs for one photo",
+    "axis_peak_memory_mb": "peak memory of training, MB, PyTorch included",
     "front_seconds": "test accuracy, %, against training time",
     "front_inference_ms": "test accuracy, %, against inference time",
+    "front_n_params": "test accuracy, %, against parameters",
+    "front_macs": "test accuracy, %, against MACs",
     "front_peak_memory_mb": "test accuracy, %, against memory",
     "budgets": "At equal epochs, equal time, equal multiply-adds",
     "tuned": "Each arm at its own learning rate",
