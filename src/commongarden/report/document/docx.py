@@ -151,7 +151,7 @@ def column_widths(table: Table) -> tuple[list[float], float]:
     longest word; what is left is shared out by what the longest lines want.
     """
     columns = list(zip(*table.texts, strict=True))
-    words = [_most(part for cell in column for part in cell.split()) for column in columns]
+    words = [_most(part for cell in column for part in re.split(r"[ \n]", _clean(cell))) for column in columns]
     lines = [_most(line for cell in column for line in cell.split("\n")) for column in columns]
     room = TEXT_WIDTH - PADDING * len(columns)
     least = [word if i < table.n_left else line for i, (word, line) in enumerate(zip(words, lines, strict=True))]
@@ -257,7 +257,8 @@ def _set_styles(word: Any, language: str) -> None:
     if spoken is None:
         spoken = _element("w:lang")
         default.append(spoken)
-    spoken.set(_name("w:val"), LANGUAGES.get(language, language))
+    latin = "en-GB" if language == "ko" else LANGUAGES.get(language, language)
+    spoken.set(_name("w:val"), latin)  # of Latin letters: as Korean they would be broken anywhere, numbers too
     spoken.set(_name("w:eastAsia"), "ko-KR")
 
 
