@@ -80,7 +80,7 @@ def test_paper_has_one_column_of_what_it_can_show(document):
     (section,) = (paper.section(made) for made in document.sections)
     text, figures = markdown.to_markdown(Document("Title", "about", "en", (section,)), "figures")
     assert {type(block).__name__ for block in section.blocks} == {"Paragraph", "Bullets", "Table", "Figure", "Log"}
-    assert len(figures) == 1
+    assert len(figures) == 2, "the plot, and the photos of the gallery"
     for said in (
         "hash abc",
         "Below:",

@@ -134,8 +134,8 @@ def unresolved(**remedy):
         (
             unresolved(photos=4731, photos_seeds=5, show=Effort(30, 50, 300.0)),
             "With 652 test images, more seeds alone cannot resolve a difference of 1 point; about 4,800 test images "
-            "and 5 seeds would give 80 % power. 30 seeds would give 80 % power for a true difference as large as observed "
-            "(1.2 points): 50 runs more, about 5 hours.",
+            "and 5 seeds would give 80 % power. 30 seeds would give 80 % power for a true difference as large as "
+            "observed (1.2 points): 50 runs more, about 5 hours.",
         ),
         (unresolved(), "With 652 test images, more seeds alone cannot resolve a difference of 1 point."),
     ],

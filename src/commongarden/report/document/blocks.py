@@ -211,10 +211,11 @@ class Bitmap:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Pictures in groups: (pictures, what is said of the group, whether it warns). The page alone shows them."""
+    """Pictures in groups: (pictures, what is said of the group, whether it warns). caption: on paper, of the figure."""
 
     groups: tuple[tuple[tuple[Bitmap, ...], str, bool], ...]
     kind: str
+    caption: str = ""
 
 
 @dataclass(frozen=True)
@@ -302,15 +303,30 @@ class Section:
 
 
 @dataclass(frozen=True)
+class Cover:
+    """What stands on the title page besides what the study says; nothing of it by default.
+
+    title: in place of the study's name. author, number, date: as their owner writes them.
+    """
+
+    title: str = ""
+    author: str = ""
+    number: str = ""
+    date: str = ""
+
+
+@dataclass(frozen=True)
 class Document:
     """A whole report. language: "en", "ko"... of its text. about: one line below the title; opening: what the page has
-    in its place."""
+    in its place. cover: (what, value) of each line of the title page; without one there is no such page."""
 
     title: str
     about: str
     language: str
     sections: tuple[Section, ...]
     opening: tuple[Block, ...] = ()
+    cover: tuple[tuple[str, str], ...] = ()
+    author: str = ""
 
 
 def numbered(document: Document) -> Iterator[tuple[int, str, Section]]:

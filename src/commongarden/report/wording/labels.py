@@ -149,14 +149,19 @@ ENGLISH: dict[str, str] = {
     "over_time": "Validation accuracy over time, %",
     "cost": "Accuracy and cost",
     "cost_caption": "Test accuracy and cost of each model, with 95 % confidence intervals. The thin line joins the "
-    "models on "
-    "the Pareto front of the means. Time and memory are those of this machine.",
+    "models on the Pareto front of the means. Times and memory depend on the machine. Memory is the peak of the whole "
+    "training process on a CPU, PyTorch's own few hundred MB included, and on a CUDA GPU the peak that PyTorch "
+    "allocated there.",
     "time_axis": "of training and validation",
     "axis_inference_ms": "ms per image",
-    "axis_peak_memory_mb": "MB at the peak of training",
-    "front_seconds": "test accuracy, %, against training time",
-    "front_inference_ms": "test accuracy, %, against inference time",
-    "front_peak_memory_mb": "test accuracy, %, against memory",
+    "axis_n_params": "parameters",
+    "axis_macs": "MACs per image",
+    "axis_peak_memory_mb": "peak memory of training, MB, PyTorch included",
+    "front_seconds": "test accuracy, %, by training time",
+    "front_inference_ms": "test accuracy, %, by inference time",
+    "front_n_params": "test accuracy, %, by parameters",
+    "front_macs": "test accuracy, %, by MACs",
+    "front_peak_memory_mb": "test accuracy, %, by memory",
     "budgets": "Equal budgets",
     "tuned": "Tuned learning rates",
     "tuned_declared": "With the settings as declared",
