@@ -124,9 +124,9 @@ def test_a_part_that_is_not_there_is_told_with_the_nearest_name():
         Arm("residual_flower", ablated=("shortcut",))
     with pytest.raises(StudyError, match="unknown key 'ablatd'; did you mean 'ablated'"):
         studies.from_table({"study": {}, "arms": {"a": {"arch": "residual_flower", "ablatd": []}}})
-    with pytest.raises(ArchError, match="a list of the network's parts"):
+    with pytest.raises(ArchError, match="a list of parts of the network"):
         Arm("residual_flower", ablated="shortcuts")
-    with pytest.raises(StudyError, match="unknown arm 'wole'; did you mean 'whole'"):
+    with pytest.raises(StudyError, match="unknown model 'wole'; did you mean 'whole'"):
         Study("s", "photos", {"whole": Arm("residual_flower")}, ablation="wole")
 
 
@@ -139,8 +139,8 @@ def test_factors_that_are_unknown_or_not_there_say_what_would_be_accepted():
         return found.output
 
     assert "did you mean 'branches'? Accepted: order, init, shortcut" in asked("inception_flower", "branch,order")
-    assert "plain_flower has no part for 'shortcut'; accepted for it: order, init" in asked("plain_flower", "shortcut")
-    assert "accepted for it: init" in asked("timm:convnext_atto", "pool")
+    assert "plain_flower has no part for 'shortcut'; accepted: order, init" in asked("plain_flower", "shortcut")
+    assert "accepted: init" in asked("timm:convnext_atto", "pool")
 
 
 def test_a_dry_run_shows_each_arm_with_its_computed_difference():

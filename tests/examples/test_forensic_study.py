@@ -446,7 +446,7 @@ def test_seeds_that_are_missing_are_counted_out(tmp_path):
 
 def test_a_study_without_a_run_still_has_a_document(tmp_path):
     made = forensic.document(forensic_store(tmp_path / "none", {"LA": ()}))
-    assert "still to be made" in " ".join(texts(made))
+    assert "Repeat the command to resume" in " ".join(texts(made))
 
 
 @pytest.mark.parametrize(

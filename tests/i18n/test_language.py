@@ -343,7 +343,7 @@ def test_an_error_is_told_in_korean_and_recorded_in_english(tmp_path):
 def test_a_language_without_a_catalogue_is_told_in_english():
     with used("xx"):
         assert _("no such file") == "no such file"
-        assert unknown("arm", "a", ["b"]) == "unknown arm 'a'. Accepted: b"
+        assert unknown("model", "a", ["b"]) == "unknown model 'a'. Accepted: b"
 
 
 # Particles

@@ -99,7 +99,7 @@ def test_a_race_that_is_stopped_and_goes_on_decides_the_same(undisturbed, three,
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 130, errors
-        assert "the same command goes on" in errors
+        assert "Repeat the command to resume" in errors
     assert race_of(out).end == "under way"
     commongarden("run", three, "--out", out, "--until", "resolved", "--seeds", 6, check=0)
     assert race_of(out).race == race_of(undisturbed[0]).race

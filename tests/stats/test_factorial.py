@@ -73,7 +73,7 @@ def test_factors_span_arms():
          "factors: arch = plain_flower, shortcut = zeros, order = LAB cannot be built: unknown key 'shortcut'"),
         ('["LAB", "LBA"]', '["LAB"]', "factors.order: found ['LAB'], accepted: a list of at least two levels"),
         ('["LAB", "LBA"]', '"LAB"', "factors.order: found 'LAB', accepted: a list of at least two levels"),
-        ('["LAB", "LBA"]', '["LAB", "LAB"]', "factors.order: the level 'LAB' stands twice"),
+        ('["LAB", "LBA"]', '["LAB", "LAB"]', "factors.order: found the level 'LAB' twice"),
         ("lr = 0.002", 'order = "LA"', "factors.base.order: order is a factor"),
         ("lr = 0.002", "lr = -1", "lr: found -1"),
         ('arch = ["plain_flower", "residual_flower"]\n', "", "factors: found no arch"),
@@ -117,9 +117,11 @@ def test_a_factorial_study_is_extended_by_levels_and_arms():
     assert studies.extend(TWO, TWO) == TWO
     without = Study("s", "photos", {"plain_flower-LAB": TWO.arms["plain_flower-LAB"]}, TWO.recipe, (0, 1, 2, 3))
     assert studies.extend(TWO, without).factors == TWO.factors
-    assert studies.conflicts(TWO, THREE) == ["factors: ['arch', 'order'] here, ['arch', 'order', 'init'] asked for"]
+    assert studies.conflicts(TWO, THREE) == [
+        "factors: ['arch', 'order'] in the folder, ['arch', 'order', 'init'] requested"
+    ]
     faster = studies.parse(FILE.replace("0.002", "0.004"))
-    assert "factors.base: {'lr': 0.002} here, {'lr': 0.004} asked for" in studies.conflicts(TWO, faster)
+    assert "factors.base: {'lr': 0.002} in the folder, {'lr': 0.004} requested" in studies.conflicts(TWO, faster)
 
 
 def test_the_example_is_a_factorial_study():

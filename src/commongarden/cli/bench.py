@@ -112,7 +112,7 @@ def _measured(
             text = _("{one} and {two}: found both, accepted: one of them")
             raise click.UsageError(text.format(one="--curve", two=what))
     if axes and n_named > 1:
-        raise click.UsageError(_("--curve: found {n} arms, accepted: one").format(n=n_named))
+        raise click.UsageError(_("--curve: found {n} models, accepted: one").format(n=n_named))
     with progress() as display:
         if axes:
             yield from rounds.curves(subjects[0], axes, how, display.note, display.prepare)
@@ -132,7 +132,7 @@ def _axis(text: str) -> tuple[str, tuple[int, ...]]:
     least = FEWEST if name == "photos" else 1
     numbers = [int(value) for value in values.split(",") if value.strip().isdecimal()]
     if len(numbers) != len(values.split(",")) or min(numbers) < least:
-        message = _("--curve {name}: found {values!r}, accepted: whole numbers from {least}, such as {name}={usual}")
+        message = _("--curve {name}: found {values!r}, accepted: integers of {least} or more, such as {name}={usual}")
         raise StudyError(message.format(name=name, values=values, least=least, usual=",".join(map(str, AXES[name]))))
     return name, tuple(sorted(set(numbers)))
 

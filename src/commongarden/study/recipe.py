@@ -74,22 +74,22 @@ def _bounds(recipe: Recipe) -> Iterator[tuple[str, bool, str]]:
         return math.isfinite(value) and value > 0
 
     yield "resolution", 1 <= recipe.resolution <= 4096, _("1 to 4096 pixels")
-    yield "epochs", recipe.epochs >= 1, _("a whole number from 1")
-    yield "batch_size", recipe.batch_size >= 1, _("a whole number from 1")
+    yield "epochs", recipe.epochs >= 1, _("an integer of 1 or more")
+    yield "batch_size", recipe.batch_size >= 1, _("an integer of 1 or more")
     yield "lr", positive(recipe.lr), _("a positive number")
-    yield "momentum", 0 <= recipe.momentum < 1, _("0 up to, not including, 1")
-    yield "nesterov", not recipe.nesterov or recipe.momentum > 0, _("false where momentum is 0")
+    yield "momentum", 0 <= recipe.momentum < 1, _("0 or more and less than 1")
+    yield "nesterov", not recipe.nesterov or recipe.momentum > 0, _("false if momentum is 0")
     yield "weight_decay", math.isfinite(recipe.weight_decay) and recipe.weight_decay >= 0, _("0 or more")
     some_epochs = _("0 to epochs ({epochs})").format(epochs=recipe.epochs)
     yield "warmup_epochs", 0 <= recipe.warmup_epochs <= recipe.epochs, some_epochs
     warms_up_once = recipe.schedule != "one-cycle" or recipe.warmup_epochs == 0
-    yield "warmup_epochs", warms_up_once, _("0 with one-cycle, which warms up by itself")
+    yield "warmup_epochs", warms_up_once, _("0 with one-cycle, which has its own warm-up")
     yield "head_epochs", 0 <= recipe.head_epochs <= recipe.epochs, some_epochs
     yield "body_lr", 0 < recipe.body_lr <= 1, _("above 0, up to 1")
-    yield "label_smoothing", 0 <= recipe.label_smoothing < 1, _("0 up to, not including, 1")
+    yield "label_smoothing", 0 <= recipe.label_smoothing < 1, _("0 or more and less than 1")
     yield "init_std", positive(recipe.init_std), _("a positive number")
     yield "augment", len(set(recipe.augment)) == len(recipe.augment), _("each augmentation once")
-    yield "threads", recipe.threads >= 1, _("a whole number from 1")
+    yield "threads", recipe.threads >= 1, _("an integer of 1 or more")
     yield "rewrites", len(set(recipe.rewrites)) == len(recipe.rewrites), _("each rewrite once")
 
 

@@ -51,10 +51,12 @@ def from_table(values: Mapping[str, Any]) -> Tuning:
     given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
     arms, best = given.get("arms", ()), given.get("best", {})
     if not isinstance(arms, tuple) or not all(isinstance(name, str) for name in arms):
-        text = _("tuning.arms: found {value!r}, accepted: a list of arms' names")
+        text = _("tuning.arms: found {value!r}, accepted: a list of names in [arms]")
         raise StudyError(text.format(value=values["arms"]))
     if not isinstance(best, Mapping) or not all(isinstance(name, str) for name in best.values()):
-        raise StudyError(_("tuning.best: found {value!r}, accepted: what commongarden wrote").format(value=best))
+        raise StudyError(
+            _("tuning.best: found {value!r}, accepted: the value as written by commongarden").format(value=best)
+        )
     return Tuning(**{**given, "best": dict(best)})
 
 
@@ -116,7 +118,7 @@ def _between(least: float, most: float, share: float) -> float:
 
 def _whole(value: object, key: str, least: int, most: int = 2**31) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        text = _("tuning.{key}: found {value!r}, accepted: a whole number from {least} to {most:,}")
+        text = _("tuning.{key}: found {value!r}, accepted: an integer from {least} to {most:,}")
         raise StudyError(text.format(key=key, value=value, least=least, most=most))
 
 
@@ -124,5 +126,5 @@ def _range(value: object, key: str) -> None:
     numbers = value if isinstance(value, tuple) else ()
     fit = [isinstance(item, int | float) and not isinstance(item, bool) and math.isfinite(item) for item in numbers]
     if len(fit) != 2 or not all(fit) or not 0 < numbers[0] < numbers[1]:
-        text = _("tuning.{key}: found {value!r}, accepted: the least and the most, such as [1e-4, 1e-1]")
+        text = _("tuning.{key}: found {value!r}, accepted: minimum and maximum, such as [1e-4, 1e-1]")
         raise StudyError(text.format(key=key, value=list(value) if isinstance(value, tuple) else value))
