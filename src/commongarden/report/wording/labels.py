@@ -134,6 +134,7 @@ ENGLISH: dict[str, str] = {
     "epoch": "epoch",
     "seed": "seed",
     "legend": "Arms; press one to bring it forward",
+    "lr_curve": "Learning rate",
     "over_time": "Validation accuracy over time, %",
     "cost": "What accuracy costs",
     "cost_caption": "Test accuracy and cost of each model, with 95 % intervals in both directions. The thin line joins "
@@ -160,6 +161,19 @@ ENGLISH: dict[str, str] = {
     "confusion": "Confusion matrices",
     "confusion_caption": "Per cent of the photos of each true class (rows) that were called this or that class "
     "(columns), mean over the finished seeds.",
+    "n_photos": "photos",
+    "reliability": "Reliability of the stated probabilities",
+    "reliability_caption": "Test photos in ten groups by the probability that the model states for its answer, all "
+    "runs of a model together. On the dashed line a model is right as often as it states, below it "
+    "less often.",
+    "reliability_x": "stated probability, %",
+    "reliability_y": "right, %",
+    "reliability_n": "photos, all runs",
+    "per_class": "Precision, recall and F1 of each class",
+    "per_class_caption": "Per cent, over the test photos of all finished runs of a model together.",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
     "is": "true class",
     "called": "called",
     "share": "share, %",
