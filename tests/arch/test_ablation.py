@@ -124,9 +124,9 @@ def test_a_part_that_is_not_there_is_told_with_the_nearest_name():
         Arm("residual_flower", ablated=("shortcut",))
     with pytest.raises(StudyError, match="unknown key 'ablatd'; did you mean 'ablated'"):
         studies.from_table({"study": {}, "arms": {"a": {"arch": "residual_flower", "ablatd": []}}})
-    with pytest.raises(ArchError, match="a list of the network's parts"):
+    with pytest.raises(ArchError, match="a list of parts of the network"):
         Arm("residual_flower", ablated="shortcuts")
-    with pytest.raises(StudyError, match="unknown arm 'wole'; did you mean 'whole'"):
+    with pytest.raises(StudyError, match="unknown model 'wole'; did you mean 'whole'"):
         Study("s", "photos", {"whole": Arm("residual_flower")}, ablation="wole")
 
 
@@ -139,8 +139,8 @@ def test_factors_that_are_unknown_or_not_there_say_what_would_be_accepted():
         return found.output
 
     assert "did you mean 'branches'? Accepted: order, init, shortcut" in asked("inception_flower", "branch,order")
-    assert "plain_flower has no part for 'shortcut'; accepted for it: order, init" in asked("plain_flower", "shortcut")
-    assert "accepted for it: init" in asked("timm:convnext_atto", "pool")
+    assert "plain_flower has no part for 'shortcut'; accepted: order, init" in asked("plain_flower", "shortcut")
+    assert "accepted: init" in asked("timm:convnext_atto", "pool")
 
 
 def test_a_dry_run_shows_each_arm_with_its_computed_difference():
@@ -197,7 +197,7 @@ def test_each_part_has_its_worth_in_accuracy_time_and_parameters(taken_apart):
     numbers = list(costs)
     # an epoch of a grown run takes a second more than one of the arm before it; there are ten of them
     assert best.seconds.value == pytest.approx(-10 * numbers.index(best.arm))
-    assert part_contributions.sentence(best, results).startswith("1x1 reductions: worth 40.0 points (95 % interval ")
+    assert part_contributions.sentence(best, results).startswith("1x1 reductions: contributes 40.0 points (95 % CI ")
     assert "init fan-in rather than own: the network is better without" in part_contributions.sentence(last, results)
 
 
@@ -217,13 +217,13 @@ def test_page_terminal_and_json_say_what_each_part_is_worth(taken_apart):
     results = stats.summarize(taken_apart)
     page = report.write(taken_apart).read_text(encoding="utf-8")
     section = ablation.section(results)
-    assert "What each part is worth" in page
+    assert "Contribution of each part" in page
     (left, (plot,)), table = section.blocks[0].parts, section.blocks[1]
     assert all(said in page for said in left[1].items)
     assert plot.charts[0].name in page
     assert len(table.rows) == len(results.worth.parts)
     printed = CliRunner().invoke(main, ["compare", str(taken_apart.root)]).output
-    assert "What each part is worth" in printed
+    assert "Contribution of each part" in printed
     assert "shortcuts of stage 2" in printed
     kept = json.loads((taken_apart.root / "results.json").read_text(encoding="utf-8"))["worth"]
     assert kept["parts"][0]["parts"] == ["1x1 reductions"]
@@ -245,7 +245,7 @@ def test_an_ablated_arm_trains_stores_is_looked_at_and_goes_on(tmp_path, maps_on
              "--cache-dir", str(tmp_path / "cache")]  # fmt: skip
     first = CliRunner().invoke(main, asked)
     assert first.exit_code == 0, first.output
-    assert "What each part is worth" in first.output
+    assert "Contribution of each part" in first.output
     assert {path.stem for path in (tmp_path / "g" / "seen").iterdir()} == {
         "residual_flower-LBA", "max-pool-to-avg-pool", "avg-pool-to-max-pool",
     }  # fmt: skip

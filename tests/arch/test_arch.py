@@ -161,18 +161,21 @@ def test_parallel_concatenates_and_add_repeats_channels():
             serial(parallel(conv(4, 1), max_pool(2), name="mix"), name="net"),
             "net / mix: branches of different sizes cannot be concatenated: 16x16x4, 8x8x32",
         ),
-        (serial(conv(4, 99, padding="valid"), name="net"), "net / conv 99x99: nothing is left of 16x16x32"),
+        (
+            serial(conv(4, 99, padding="valid"), name="net"),
+            "net / conv 99x99: the output would be empty for input 16x16x32",
+        ),
         (serial(global_avg_pool(), dense(5), conv(4, 1), name="net"), "net / conv 1x1: found 5 features"),
         (serial(dense(5), max_pool(2), name="net"), "net / max pool 2x2: found 5 features"),
-        (serial(conv(4, 3, groups=3), name="net"), "net / conv 3x3: 32 channels to 4 in 3 groups"),
+        (serial(conv(4, 3, groups=3), name="net"), "net / conv 3x3: found 32 input and 4 output channels in 3 groups"),
         (serial(arch.rescale((1, 1), (0, 0)), name="net"), "net / rescale: found 32 channels, accepted: 2"),
         (
             serial(arch.auxiliary(conv(4, 1)), name="net"),
-            "net / auxiliary head: it ends in an image of 16x16x4, accepted: logits",
+            "net / auxiliary head: the network ends in a feature map of 16x16x4, accepted: logits",
         ),
         (
             serial(arch.auxiliary(conv(4, 99, padding="valid")), conv(4, 1), name="net"),
-            "net / auxiliary head / conv 99x99: nothing is left of 16x16x32",
+            "net / auxiliary head / conv 99x99: the output would be empty for input 16x16x32",
         ),
     ],
 )

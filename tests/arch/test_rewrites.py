@@ -284,7 +284,7 @@ def test_a_study_of_before_opens_and_goes_on_without(tmp_path):
     assert line.startswith("recipe.epochs: ")
     with_rewrites = dataclasses.replace(before[0], recipe=Recipe(rewrites=ALL))
     (line,) = extension.conflicts(with_rewrites, before[0])
-    assert line == "recipe.rewrites: ('pool-behind',) here, () asked for"
+    assert line == "recipe.rewrites: ('pool-behind',) in the folder, () requested"
 
 
 def test_a_folder_of_before_is_prepared_without(photos, cache_folder, tmp_path):
@@ -306,8 +306,8 @@ def test_describe_shows_what_is_built(commongarden):
     plain, shown = (commongarden("describe", *arm, *more, check=0).stdout for more in ((), ("--rewritten",)))
     lines = shown.splitlines()
     assert [line for line in lines if line.startswith("pool-behind: ")] == [
-        f"pool-behind: inception {module} / branch 4 / conv 1x1 is done before avg pool 3x3, "
-        f"for {saved} multiply-adds and additions less a photo."
+        f"pool-behind: inception {module} / branch 4 / conv 1x1 runs before avg pool 3x3, "
+        f"which saves {saved} multiply-adds and additions per image."
         for module, saved in (("a1", "41,472"), ("a2", "207,360"), ("b1", "46,656"), ("b2", "20,736"))
     ]
     branch = [line.split(" / ")[2] for line in lines if line.startswith("inception a1 / branch 4 / ")]
@@ -322,7 +322,7 @@ def test_describe_shows_what_is_built(commongarden):
 
 def test_describe_says_where_nothing_is_rewritten(commongarden, tmp_path):
     said = commongarden("describe", "plain_flower", "--rewritten", check=0).stdout
-    assert said.endswith("Nothing was rewritten: the network is built as it was declared.\n")
+    assert said.endswith("No rewrite applies: the network is built as declared.\n")
     drawn = commongarden("describe", "inception_flower", "--rewritten", "--svg", tmp_path / "net.svg", check=0)
     assert drawn.stdout.strip() == str(tmp_path / "net.svg")
 

@@ -77,10 +77,10 @@ def test_a_bottleneck_whose_output_would_be_narrower_than_the_stem_is_not_tried(
     ("options", "message"),
     [
         ({"equal": "flops"}, "unknown equal 'flops'"),
-        ({"widths": "16,x"}, "widths: found '16,x', accepted: whole numbers"),
-        ({"widths": "16,32", "blocks": "1"}, "as many of one as of the other"),
-        ({"widths": "8,16,32"}, "residual_twin: found 8 channels behind 16, accepted: no fewer"),
-        ({"widths": "32,16", "blocks": "1,1"}, "residual_twin: found 16 channels behind 32, accepted: no fewer"),
+        ({"widths": "16,x"}, "widths: found '16,x', accepted: integers"),
+        ({"widths": "16,32", "blocks": "1"}, "lists of equal length"),
+        ({"widths": "8,16,32"}, "residual_twin: found 8 channels after 16, accepted: at least as many"),
+        ({"widths": "32,16", "blocks": "1,1"}, "residual_twin: found 16 channels after 32, accepted: at least as many"),
     ],
 )
 def test_mistakes(options, message):

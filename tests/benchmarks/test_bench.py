@@ -15,14 +15,14 @@ from PIL import Image
 
 from commongarden.arch import cost, network
 from commongarden.benchmarks import footprint, photos, reference_script
+from commongarden.benchmarks import rates as speed
+from commongarden.benchmarks import report as told
 from commongarden.benchmarks import study_benchmark as studies
 from commongarden.cli import main
 from commongarden.errors import DataError, StoreError
 from commongarden.records import Epoch, Machine, benchmark
 from commongarden.records.benchmark import Bench, Case, Folder, Held, Trained
-from commongarden.report import speed as told
 from commongarden.runner.events import EpochDone, Job, RunDone, Started, Stepped
-from commongarden.stats import speed
 
 FOLDER = Folder("generated", 60, 5, 37_000.0)
 CASE = Case("plain_flower", 16, 8, 1, FOLDER, 1000, 2_000_000)
@@ -90,15 +90,15 @@ def test_a_kept_file_is_told_and_drawn_again(measured, commongarden, tmp_path):
     [
         (["plain_flowr"], "did you mean 'plain_flower'?"),
         (["torchvision:resnet18"], "found torchvision:resnet18, accepted: an architecture of commongarden's own"),
-        (["alexnet", "--resolution", 16], "alexnet / max pool 3x3 (2): nothing is left of 1x1x192"),
+        (["alexnet", "--resolution", 16], "alexnet / max pool 3x3 (2): the output would be empty for input 1x1x192"),
         (["--data", "nowhere"], "nowhere: found no folder; accepted: a folder of class folders"),
         (["--rounds", 0], "0 is not in the range x>=1"),
         (["--photos", 39], "39 is not in the range x>=40"),
         (["--curve", "run"], "unknown axis 'run'; did you mean 'runs'?"),
-        (["--curve", "photos=20,50"], "found '20,50', accepted: whole numbers from 40, such as photos=500,2000,10000"),
-        (["--curve", "runs=two"], "found 'two', accepted: whole numbers from 1"),
+        (["--curve", "photos=20,50"], "found '20,50', accepted: integers of 40 or more, such as photos=500,2000,10000"),
+        (["--curve", "runs=two"], "found 'two', accepted: integers of 1 or more"),
         (["--curve", "runs", "--busy"], "--curve and --busy: found both"),
-        (["resnet18", "resnet34", "--curve", "runs"], "--curve: found 2 arms, accepted: one"),
+        (["resnet18", "resnet34", "--curve", "runs"], "--curve: found 2 models, accepted: one"),
         (["--measured", "nowhere.json"], "nowhere.json: cannot be read as a benchmark"),
     ],
 )

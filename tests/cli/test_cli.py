@@ -195,7 +195,7 @@ def test_the_cache_is_filled_shown_and_cleared(commongarden, tmp_path, photos):
         "run", "--data", photos, "--arms", "plain_flower", "--seeds", 1, "--epochs", 1, "--resolution", 16,
         "--out", tmp_path / "out", "--cache-dir", tmp_path / "cache", check=0,
     )  # fmt: skip
-    for what in ("looking at photos", "decoding at", "fitting baselines"):
+    for what in ("inspecting photos", "decoding at", "fitting baselines"):
         assert what in run.stderr
     assert "timed on this machine" not in run.stderr
     (entry,) = json.loads(commongarden("cache", *arguments, check=0).stdout)["entries"]
@@ -232,16 +232,19 @@ def test_a_dry_run_prints_a_study_file_that_runs_the_same(commongarden, photos, 
         (["run", "."], "found photos, not a study file; did you mean --data .?"),
         (["run", "demo", "--device", "tpu"], "--device: found 'tpu', accepted: auto, cpu, cuda"),
         (["run", "demo", "--set", "augment=flip"], "recipe.augment: found 'flip', accepted: a list of text"),
-        (["run", "flowers"], "names no data; accepted: --data FOLDER"),
+        (["run", "flowers"], "found no data, accepted: --data FOLDER"),
         (["run", "demo", "--epoch", "3"], "--epochs"),
         (["run", "demo", "--epochs", "0"], "recipe.epochs: found 0"),
         (["run", "demo", "--arms", "plane"], "did you mean 'plain'?"),
         (["run", "demo", "--set", "optimiser=sgd"], "did you mean 'optimizer'?"),
         (["run", "demo", "--set", "lr"], "accepted: KEY=VALUE"),
-        (["run", "demo", "--resolution", "2"], "plain_flower / max pool 2x2: nothing is left of 1x1x16"),
+        (
+            ["run", "demo", "--resolution", "2"],
+            "plain_flower / max pool 2x2: the output would be empty for input 1x1x16",
+        ),
         (["run", "--data", "no/such/folder"], "no/such/folder"),
-        (["compare", "no/such/folder"], "no such folder; accepted: a folder that `commongarden run` made"),
-        (["status", "."], "no study.toml in it"),
+        (["compare", "no/such/folder"], "no such folder; accepted: the folder of a study, made by `commongarden run`"),
+        (["status", "."], "no study.toml"),
         (["list", "resnte"], "did you mean 'resnet"),
         (["describe", "residual_flour"], "did you mean 'residual_flower'?"),
         (["describe", "residual_flower", "--input", "big"], "accepted: HEIGHTxWIDTHxCHANNELS"),

@@ -54,7 +54,7 @@ def test_a_name_gives_the_study_a_folder_of_its_own():
 
 def test_other_settings_on_the_same_photos_are_refused_with_the_way_out(commongarden, finished, study_file):
     refused = commongarden("run", study_file, "--out", finished, "--epochs", 5, check=2)
-    assert "recipe.epochs: 3 here, 5 asked for" in refused.stderr
+    assert "recipe.epochs: 3 in the folder, 5 requested" in refused.stderr
     assert "--name" in refused.stderr
 
 

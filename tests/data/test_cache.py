@@ -170,7 +170,7 @@ def test_a_photo_that_changed_since_is_not_put_under_the_old_key(garden, manifes
     moved = dataclasses.replace(manifest, root=str(tmp_path / "garden"))
     path = tmp_path / "garden" / "rose" / "3.png"
     shutil.copy(tmp_path / "garden" / "rose" / "4.png", path)
-    with pytest.raises(DataError, match=r"3\.png: has changed since it was read first"):
+    with pytest.raises(DataError, match=r"3\.png: has changed since it was first read"):
         cache.images(moved, 8, 8, tmp_path / "cache")
     path.unlink()
     with pytest.raises(DataError, match=r"3\.png: cannot be read: No such file"):
@@ -182,7 +182,7 @@ def test_a_full_disk(manifest, tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(cache.shutil, "disk_usage", lambda path: usage._replace(free=4000))
-        with pytest.raises(DataError, match=r"disk is full; the decoded images need 4,608 bytes \(24 photos at 8x8\)"):
+        with pytest.raises(DataError, match=r"disk is full; the image cache needs 4,608 bytes \(24 photos at 8x8\)"):
             cache.images(manifest, 8, 8, tmp_path)
 
     def full(descriptor):

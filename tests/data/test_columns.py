@@ -34,13 +34,13 @@ def label(i):
 @pytest.mark.parametrize("path", ["path", "filename"])
 def test_a_split_under_another_name_is_read(root, path, name):
     said = check(root, f"{path},label,{name}", lambda i: (label(i), WORDS[i // 2 % 3]))
-    assert f"parts in column {name}" in said
+    assert f"split in column {name}" in said
     assert "(train 2, val 2, test 2)" in said
 
 
 def test_a_split_with_other_words(root):
     said = check(root, "path,label,Usage", lambda i: (label(i), ("Training", "PublicTest", "PrivateTest")[i // 2 % 3]))
-    assert "note: column Usage: privatetest is taken as test" in said
+    assert "note: column Usage: privatetest is read as test" in said
     assert "(train 2, val 2, test 2)" in said
     said = check(root, "path,label,subset", lambda i: (label(i), ("train", "val", "odd")[i // 2 % 3]), code=2)
     assert "line 6: unknown split 'odd'" in said
@@ -53,7 +53,7 @@ def test_a_column_that_looks_like_a_split_is_noted(root, header):
 
     said = check(root, header, cells)
     assert f"note: column {header.rpartition(',')[2]} (" in said
-    assert "looks like a split and is not used" in said
+    assert "may be a split and is not used" in said
 
 
 def test_two_columns_of_groups_are_asked_about(root):
@@ -61,7 +61,7 @@ def test_two_columns_of_groups_are_asked_about(root):
         return label(i), f"p{i // 4}", f"l{i // 2}"
 
     said = check(root, "path,label,patient_id,lesion_id", cells, code=2)
-    assert "several columns may hold the groups: patient_id, lesion_id" in said
+    assert "several columns may contain the groups: patient_id, lesion_id" in said
     assert "--group-by REGEX" in said
     assert "groups in column group" in check(root, "path,label,group,lesion_id", cells)
     command = ["data", "check", str(root / "photos.csv"), "--group-by", r"(\d)"]
@@ -89,9 +89,9 @@ def test_names_of_classes_rather_than_their_numbers(root):
 @pytest.mark.parametrize(
     ("form", "said"),
     [
-        ({"separator": "|"}, "photos.csv is separated by vertical bars"),
+        ({"separator": "|"}, "photos.csv has vertical bars as separators"),
         ({"encoding": "utf-16-le"}, "UTF-16 (no byte order mark)"),
-        ({"separator": ";", "above": "sep=;\n"}, "photos.csv is separated by semicolons"),
+        ({"separator": ";", "above": "sep=;\n"}, "photos.csv has semicolons as separators"),
     ],
 )
 def test_forms_of_a_table(root, form, said):

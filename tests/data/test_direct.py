@@ -49,7 +49,7 @@ def test_a_photo_that_has_changed_is_an_error(photos, tmp_path):
     moved = shutil.copytree(photos, tmp_path / "photos")
     found = OnTheFlyImages(folder.scan(str(moved)), 16, 16)
     (moved / "daisy" / "00.png").write_bytes((moved / "daisy" / "01.png").read_bytes())
-    with pytest.raises(DataError, match=r"00\.png: has changed since it was read first"):
+    with pytest.raises(DataError, match=r"00\.png: has changed since it was first read"):
         found[0]
 
 
@@ -105,7 +105,7 @@ def test_a_study_with_no_room_says_what_it_costs_and_keeps_no_images(study_file,
     assert one == {key: value for key, value in numbers(finished).items() if key[:2] == ("plain", 0)}
     wrong = commongarden("run", study_file, "--out", tmp_path / "out", "--cache-budget", "much")
     assert wrong.returncode == 2
-    assert "--cache-budget: found 'much', accepted: a number with its unit, such as 500MB or 20GB" in wrong.stderr
+    assert "--cache-budget: found 'much', accepted: a number with a unit, such as 500MB or 20GB" in wrong.stderr
 
 
 def test_the_cost_is_photos_times_passes_times_what_one_takes(study_file, tmp_path, monkeypatch):

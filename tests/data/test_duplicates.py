@@ -170,7 +170,7 @@ def test_an_inspection(garden, tmp_path, monkeypatch):
     }
     assert set(found.pictures) == {path for group in found.groups for path in group}
     assert sum(found.sizes.values()) == sum(found.modes.values()) == len(manifest.photos)
-    assert {said[0] for said in told} == {"looking at photos", "comparing photos"}
+    assert {said[0] for said in told} == {"inspecting photos", "comparing photos"}
     monkeypatch.setattr(inspecting, "look", lambda *_: pytest.fail("looked at a photo again"))
     assert inspecting.inspect(manifest, tmp_path) == found
     (kept,) = tmp_path.glob("*.memo")
@@ -184,9 +184,9 @@ def test_data_check_tells_it(garden, commongarden, tmp_path):
     sheet = tmp_path / "sheet.png"
     process = commongarden("data", "check", garden, "--sheet", sheet, check=1)  # a file is left out
     assert " = ".join(TOGETHER) in process.stdout
-    assert "2 groups of photos that show the same picture (7 photos)" in process.stdout
+    assert "2 groups of duplicates (7 photos)" in process.stdout
     assert "of them under two or more labels: 1" in process.stdout
-    assert "daisy/100.jpg: its contents are PNG, whatever its name says" in process.stdout
+    assert "daisy/100.jpg: its content is PNG, unlike its extension" in process.stdout
     assert "dandelion/broken.png" in process.stdout
     assert "comparing photos" in process.stderr
     with Image.open(sheet) as picture:
@@ -203,7 +203,7 @@ def test_data_check_tells_it(garden, commongarden, tmp_path):
 def test_classes_that_are_small_or_uneven():
     photos = [Photo(f"{label}/{i}", label, "", f"{label}{i}") for label, n in (("a", 7), ("b", 30)) for i in range(n)]
     said = inspection.classes(Manifest("photos", tuple(photos)))
-    assert said[0] == "class 'a' has 7 photos; under 20 its figures say little"
+    assert said[0] == "class 'a' has 7 photos; with fewer than 20 its results are unreliable"
     assert said[1].startswith("class 'b' has 4.3 times the photos of 'a'")
     assert inspection.classes(Manifest("photos", tuple(photos[7:]))) == []
 
@@ -315,7 +315,7 @@ def test_korean_names_on_a_sheet_are_written_in_a_font_that_has_them(monkeypatch
 def test_the_report_shows_a_contact_sheet(tmp_path):
     store = grown(tmp_path / "grown", {"plain": (0.6, 0.7)})
     manifest, made = store.manifest(), store.split()
-    assert "The photos themselves" not in page(store)
+    assert "Duplicates and unusual images" not in page(store)
     jpeg = next(iter(store.thumbnails().values()))
     one, two = made.train[0], made.test[0]
     labels = {photo.path: photo.label for photo in manifest.photos}

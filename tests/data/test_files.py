@@ -205,7 +205,7 @@ def test_a_range_may_be_asked_for(of_twelve_bits, tmp_path):
     assert studies.parse(STUDY.format(data="x").replace("seeds", 'range = "-1000-400"\nseeds')).range == (-1000, 400)
     refused = cli(*asked, "9-1")
     assert refused.exit_code != 0
-    assert "--range: found '9-1', accepted: the values that are black and white, such as 0-4095" in refused.output
+    assert "--range: found '9-1', accepted: the values for black and white, such as 0-4095" in refused.output
 
 
 def test_a_study_keeps_its_range(of_twelve_bits, tmp_path):
@@ -214,7 +214,9 @@ def test_a_study_keeps_its_range(of_twelve_bits, tmp_path):
     assert first.study().range == ground.manifest.range == first.manifest().range == (0.0, 4095.0)
     _same, again = prepare_data(study, tmp_path / "out", tmp_path / "cache")
     assert again.manifest.hash == ground.manifest.hash
-    with pytest.raises(StoreError, match=r"study\.range: \[0\.0, 4095\.0\] here, \[0\.0, 65535\.0\] asked for"):
+    with pytest.raises(
+        StoreError, match="study\\.range: \\[0\\.0, 4095\\.0\\] in the folder, \\[0\\.0, 65535\\.0\\] requested"
+    ):
         prepare_data(dataclasses.replace(study, range=(0, 65535)), tmp_path / "out", tmp_path / "cache")
 
 

@@ -222,9 +222,9 @@ def test_declared_parts_stay_and_a_divided_group_is_found():
     assert noted["divided_groups"] == {"p6": ["train", "test"], "p7": ["train", "test"]}
     assert noted["groups"]["p6"] == 9
     assert [line for line in noted["notes"] if "group" in line] == [
-        "10 groups of photos that stay in one part (a patient, a plant, a video); photos in each: 4 to 9",
-        "2 groups are in two or more parts (p6: train, test; ...): 8 of 16 test photos are of groups that an earlier "
-        "part has too, so accuracy on them is probably too high",
+        "10 groups of photos (patient, plant, video) are each kept in one set; photos in each: 4 to 9",
+        "2 groups are in two or more sets (p6: train, test; ...): 8 of 16 test photos belong to "
+        "groups that are in another set too, so accuracy is probably overestimated",
     ]
 
 

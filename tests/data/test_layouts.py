@@ -199,8 +199,7 @@ def test_masks_beside_photos_are_noted(tmp_path):
     for suffix in ("", "_mask"):
         Folder(tmp_path).photos("benign", "normal", n=4, name="benign ({i})" + suffix + ".png")
     assert found(tmp_path).notes[0] == (
-        "files that look like masks of other photos, by their names: 8, such as benign/benign (0)_mask; they are used "
-        "as photos"
+        "files named like masks of other photos: 8, such as benign/benign (0)_mask; they are used as photos"
     )
 
 
@@ -221,7 +220,7 @@ def test_several_data_sets_are_asked_about(tmp_path):
 
 def test_folders_beside_the_data_are_named(tmp_path):
     notes = found(laid(layouts.new_plant, tmp_path)).notes
-    assert notes[0] == "New Plant(Augmented)/New Plant(Augmented)/ holds the data; test/ beside it: not used"
+    assert notes[0] == "only New Plant(Augmented)/New Plant(Augmented)/ is used; not used: test/"
 
 
 @pytest.mark.parametrize(
@@ -269,15 +268,15 @@ def test_unlabelled_photos_are_offered_to_predict(tmp_path):
     assert listed.notes == (
         "test/: unlabelled photos in no class folder (5); they take no part. To classify them after training: "
         f"commongarden predict DIR/runs/ARM/SEED {tmp_path.as_posix()}/kaggle/test",
-        "no validation or test set with classes was found; both are split off from train/ by the shares in [split]",
+        "found no validation or test set with classes; both are split off from train/ with the fractions in [split]",
     )
-    assert reasons(listed) == {"unlabelled: in no class folder": 5, "not an image file": 1}
+    assert reasons(listed) == {"no label: not in a class folder": 5, "not an image file": 1}
 
 
 def test_classes_of_a_test_set_may_be_in_a_csv(tmp_path):
     notes = found(laid(layouts.gtsrb, tmp_path)).notes
-    assert "Meta/ is no class and no part of the data; its photos are left out" in notes
-    assert "Test.csv names the classes of photos in Test/; a CSV of path,label,split may list all sets" in notes
+    assert "Meta/ is neither a class nor a set; its photos are skipped" in notes
+    assert "Test.csv lists the classes of the photos in Test/; a CSV of path,label,split can list all sets" in notes
     assert counts(found(tmp_path / "Train.csv")) == of("", classes=("0", "1", "2"))
 
 
@@ -339,16 +338,14 @@ def test_near_class_names_are_shown_and_merged(tmp_path):
     root = laid(layouts.near_names, tmp_path / "data")
     listed = found(root)
     assert listed.notes == (
-        "class names that are nearly the same, now different classes: 'Rose' (4), 'rose' (4); --merge-classes makes "
-        "them one",
-        "class names that are nearly the same, now different classes: 'daisy' (4), 'daisy␣' (4); --merge-classes makes "
-        "them one",
+        "these similar names are separate classes: 'Rose' (4), 'rose' (4); --merge-classes merges them",
+        "these similar names are separate classes: 'daisy' (4), 'daisy␣' (4); --merge-classes merges them",
     )
     assert "\n  daisy␣ " in said(root, code=0)
     merged = found(root, merge_classes=True)
     assert set(counts(merged)) == {("", "Rose"), ("", "daisy")}
     assert set(counts(merged).values()) == {8}
-    assert merged.notes[0] == "merged into the class 'Rose': 'Rose' (4), 'rose' (4)"
+    assert merged.notes[0] == "merged into class 'Rose': 'Rose' (4), 'rose' (4)"
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="the file system knows one form")
@@ -356,7 +353,7 @@ def test_unicode_forms_of_one_name_are_one_class(tmp_path):
     listed = found(laid(layouts.unicode_forms, tmp_path))
     assert counts(listed) == {("", "café"): 8, ("", "rose"): 4}
     assert listed.notes == (
-        "two folders are named café, in different Unicode forms (NFC and NFD); their photos are one class",
+        "two folders are named café in different Unicode forms (NFC and NFD); they are read as one class",
     )
     rows = [f"{unicodedata.normalize(form, 'café')}/{i}.png,x" for form in ("NFC", "NFD") for i in range(4)]
     Folder(tmp_path).file("photos.csv", "\n".join(["path,label", *rows, "rose/0.png,y"]))
@@ -367,9 +364,9 @@ def test_unicode_forms_of_one_name_are_one_class(tmp_path):
     ("make", "refused", "note", "kept"),
     [
         (layouts.lacks_val, "class 'tulip' has no readable photo in the val part",
-         "class 'tulip' has no photos in the validation set: the best epoch is chosen without it", {"rose", "tulip"}),
-        (layouts.only_in_test, "class 'daisy' has no readable photo in the train part (and 1 more like it)",
-         "class 'daisy' is left out: it has no photos in the training set, so nothing can learn it", {"rose", "tulip"}),
+         "class 'tulip' has no photos in the validation set and does not affect which epoch", {"rose", "tulip"}),
+        (layouts.only_in_test, "class 'daisy' has no readable photo in the train part (and 1 more)",
+         "class 'daisy' is excluded: it has no photos in the training set", {"rose", "tulip"}),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )  # fmt: skip
@@ -409,15 +406,18 @@ def with_csv(tmp_path):
 
 MISSING = [
     ("{label}/{i}.png", "they exist below images/: write 'images/rose/0.png' in place of 'rose/0.png'"),
-    ("images/{label}/{i}", "they exist with the ending .png: write 'images/rose/0.png' in place of 'images/rose/0'"),
-    ("{label}/{i}", "they exist below images/, with the ending .png: write 'images/rose/0.png' in place of 'rose/0'"),
-    ("images/{label}/{i}.jpg", "they exist with the ending .png: write 'images/rose/0.png'"),
-    ("Images/{label}/{i}.PNG", "they exist with other upper and lower case: write 'images/rose/0.png'"),
+    ("images/{label}/{i}", "they exist with the extension .png: write 'images/rose/0.png' in place of 'images/rose/0'"),
+    (
+        "{label}/{i}",
+        "they exist below images/, with the extension .png: write 'images/rose/0.png' in place of 'rose/0'",
+    ),
+    ("images/{label}/{i}.jpg", "they exist with the extension .png: write 'images/rose/0.png'"),
+    ("Images/{label}/{i}.PNG", "they exist with different upper and lower case: write 'images/rose/0.png'"),
     ("/kaggle/input/x/images/{label}/{i}.png", "they exist without /kaggle/input/x/: write 'images/rose/0.png'"),
     ("C:\\x\\images\\{label}\\{i}.png", "they exist without C:/x/: write 'images/rose/0.png'"),
     (
         "https://example.org/{label}/{i}.png",
-        "12 of 12: a web address; download the photo and write its path (https://example.org/rose/0.png)",
+        "12 of 12: a web URL; download the photo and write its path (https://example.org/rose/0.png)",
     ),
     ("other/{label}-{i}.png", "12 of 12: no such file (other/rose-0.png)"),
 ]
@@ -457,12 +457,12 @@ def test_a_few_missing_files_are_left_out(with_csv):
     [
         (["filename,class", *rows()], "utf-8", "paths in column filename, classes in column class", ()),
         (["Image;Category", *rows(separator=";")], "utf-8", "paths in column Image, classes in column Category",
-         ("photos.csv is separated by semicolons",)),
+         ("photos.csv has semicolons as separators",)),
         (["file\ttarget", *rows(separator="\t")], "utf-16", "paths in column file, classes in column target",
-         ("photos.csv is UTF-16 text", "photos.csv is separated by tabs")),
+         ("photos.csv is UTF-16 text", "photos.csv has tabs as separators")),
         (["image_path,id,class_id,label,data set", *(f"{row.split(',')[0]},7,1,{row.split(',')[1]},train"
                                                    for row in rows())], "utf-8",
-         "paths in column image_path, classes in column label, parts in column data set", None),
+         "paths in column image_path, classes in column label, split in column data set", None),
     ],
 )  # fmt: skip
 def test_csv_as_people_have_them(lines, encoding, layout, notes, with_csv):
@@ -475,8 +475,8 @@ def test_csv_as_people_have_them(lines, encoding, layout, notes, with_csv):
 @pytest.mark.parametrize(
     ("lines", "encoding", "message"),
     [
-        (["filename,class,species", "a.png,x,y"], "utf-8", "several columns may hold the classes: class, species"),
-        (["filename,image,class", "a.png,b.png,y"], "utf-8", "several columns may hold the paths: filename, image"),
+        (["filename,class,species", "a.png,x,y"], "utf-8", "several columns may contain the classes: class, species"),
+        (["filename,image,class", "a.png,b.png,y"], "utf-8", "several columns may contain the paths: filename, image"),
         (["image_id,healthy,rust,scab", "a,1,0,0", "b,0,1,0"], "utf-8", "the columns healthy, rust, scab hold 0 or 1"),
         (rows(), "utf-8", "this line names a photo already: put path,label above it"),
         (["filename,class,xmin,ymin,xmax,ymax", "a.png,x,0,0,1,1"], "utf-8", "boxes around objects"),
@@ -582,9 +582,9 @@ def test_study_files_hold_how_data_are_read():
 def test_reading_data_otherwise_is_a_conflict():
     plain, own = study_of("photos"), study_of("photos", layout="inner", group_by="x", merge_classes=True)
     assert studies.conflicts(plain, own) == [
-        "study.group_by: 'none' here, 'x' asked for",
-        "study.merge_classes: 'none' here, True asked for",
-        "study.layout: 'none' here, 'inner' asked for",
+        "study.group_by: 'none' in the folder, 'x' requested",
+        "study.merge_classes: 'none' in the folder, True requested",
+        "study.layout: 'none' in the folder, 'inner' requested",
     ]
     answered = study_of("photos", layout="inner")  # at the terminal; the same command does not name it
     assert studies.conflicts(answered, plain) == []
@@ -610,7 +610,7 @@ def test_a_study_of_an_earlier_version_goes_on_as_it_was(make, tmp_path):
     again, after = prepared_data.prepare_data(study_of(data), out, tmp_path / "cache")
     assert after.manifest == before.manifest
     assert again.study().reading == DataOptions()
-    with pytest.raises(StoreError, match=r"study\.layout: 'none' here, 'parts' asked for"):
+    with pytest.raises(StoreError, match="study\\.layout: 'none' in the folder, 'parts' requested"):
         prepared_data.prepare_data(study_of(data, layout="parts"), out, tmp_path / "cache")
 
 
@@ -641,12 +641,9 @@ def test_a_run_from_data_to_report(tmp_path, commongarden):
     lines = result.stderr.splitlines()
     assert lines[0] == UNDERSTOOD[layouts.parts][0]
     notes = [line for line in lines if line.startswith("note: ")]
-    assert "note: class 'lily' is left out: it has no photos in the training set, so nothing can learn it" in notes
-    assert (
-        "note: class 'daisy' has no photos in the test set: the models learn it, but its accuracy is not measured"
-        in notes
-    )
-    assert lines.index("starting: PyTorch and statistics are being loaded") == len(notes) + 1
+    assert "note: class 'lily' is excluded: it has no photos in the training set" in notes
+    assert "note: class 'daisy' has no photos in the test set: its accuracy is not measured" in notes
+    assert lines.index("loading PyTorch and the statistics libraries") == len(notes) + 1
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert UNDERSTOOD[layouts.parts][0] in page
     assert "its accuracy is not measured" in page

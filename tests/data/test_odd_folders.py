@@ -105,7 +105,7 @@ def test_what_systems_and_programs_leave(tmp_path, check):
         laid(tmp_path / name, x=1)
     said = check(tmp_path)
     assert "3 classes" in said
-    assert "note: results/ is taken for a class; if it is none, move it out of the data" in said
+    assert "note: results/ is read as a class; if it is not one, move it out of the data folder" in said
 
 
 @needs_links
@@ -114,7 +114,7 @@ def test_a_link_to_a_class_is_no_second_one(tmp_path, check):
     (tmp_path / "rose_link").symlink_to("rose")
     said = check(tmp_path)
     assert "6 photos in 2 classes" in said
-    assert "note: rose_link is a link to rose/ beside it and is left out" in said
+    assert "note: rose_link is a link to rose/ and is skipped" in said
 
 
 def test_names_are_found_beside_annotations(tmp_path, check):
@@ -149,7 +149,7 @@ def test_pipes_sockets_and_devices_are_not_opened(tmp_path, check, monkeypatch):
         listening.bind("socket")
         said = check(tmp_path, code=1)
     assert "40 photos in 2 classes" in said
-    assert "a/a_pipe: a link to nothing, or not a file" in said
+    assert "a/a_pipe: a broken link, or not a file" in said
     assert "photos.csv: not a regular file; accepted: " in check(tmp_path / "photos.csv", code=2)
 
 
@@ -159,7 +159,7 @@ def test_a_link_to_itself_stops_nothing(tmp_path, check):
     (tmp_path / "a" / "self.png").symlink_to("self.png")
     said = check(tmp_path, code=1)
     assert "40 photos in 2 classes" in said
-    assert "a/self.png: a link to nothing, or not a file" in said
+    assert "a/self.png: a broken link, or not a file" in said
 
 
 def deny(monkeypatch, name):
@@ -178,7 +178,7 @@ def test_a_folder_that_cannot_be_read(tmp_path, check, monkeypatch):
     laid(tmp_path, a=20, b=20, b__private=2)
     deny(monkeypatch, "private")
     said = check(tmp_path, code=1)
-    assert "note: folders that cannot be read are left out with all that is in them: 1, such as b/private/" in said
+    assert "note: folders that cannot be read are skipped with their contents: 1, such as b/private/" in said
     assert "b/private/: the folder cannot be read: Permission denied" in said
     assert "`run` refuses" not in said
 
@@ -246,7 +246,7 @@ def test_a_photo_that_vanishes_stops_nothing(tmp_path, check, monkeypatch):
 
     monkeypatch.setattr(inspecting, "inspect", after_a_loss)
     said = check(tmp_path)
-    assert "photos that were read and cannot be read any more: 1, such as a/a1.png" in said
+    assert "photos that can no longer be read: 1, such as a/a1.png" in said
 
 
 def test_addresses_among_paths(tmp_path, check):
@@ -255,11 +255,11 @@ def test_addresses_among_paths(tmp_path, check):
     more = ["https://example.com/a//1.jpg,0", "file:///photos/2.jpg,1"]
     (tmp_path / "photos.csv").write_text("\n".join(("path,label", *rows, *more)))
     said = check(tmp_path / "photos.csv", code=1)
-    assert "https://example.com/a//1.jpg: a web address; download the photo and write its path" in said
-    assert "file:///photos/2.jpg: a file's address; write its path alone, without file://" in said
+    assert "https://example.com/a//1.jpg: a web URL; download the photo and write its path" in said
+    assert "file:///photos/2.jpg: a file URL; write the path only, without file://" in said
     (tmp_path / "photos.csv").write_text("\n".join(("path,label", *more)))
     said = check(tmp_path / "photos.csv", code=2)
-    assert "1 of 2: a web address; download the photo and write its path (https://example.com/a//1.jpg)" in said
+    assert "1 of 2: a web URL; download the photo and write its path (https://example.com/a//1.jpg)" in said
     assert "1 of 2: a file's address" in said
 
 
@@ -281,4 +281,4 @@ def test_a_layout_is_chosen_by_its_number_or_as_shown(tmp_path, monkeypatch, ans
     result = CliRunner().invoke(main, ["data", "check", str(tmp_path)], input=f"{answer}\n")
     assert "2 classes" in result.output
     assert "Layout: each folder is a class" in result.output
-    assert result.output.count("a number from 1 to 2, or a layout as shown") == answer.count("\n")
+    assert result.output.count("a number from 1 to 2, or one of the layouts above") == answer.count("\n")

@@ -175,9 +175,9 @@ def test_conflicts_are_left_out_with_their_reason():
     photos = Manifest("photos", (*base, Photo("b/x.jpg", "b", "", "a3"), Photo("a/y.jpg", "a", "", "a3")))
     made = split(photos, SplitPlan(), 0)
     assert {left.path: left.reason for left in made.left_out} == {
-        "a/0003.jpg": "conflicting labels: labelled a here, the same photo is labelled b (b/x.jpg)",
-        "a/y.jpg": "conflicting labels: labelled a here, the same photo is labelled b (b/x.jpg)",
-        "b/x.jpg": "conflicting labels: labelled b here, the same photo is labelled a (a/0003.jpg), a (a/y.jpg)",
+        "a/0003.jpg": "conflicting labels: a here, b (b/x.jpg) for a duplicate",
+        "a/y.jpg": "conflicting labels: a here, b (b/x.jpg) for a duplicate",
+        "b/x.jpg": "conflicting labels: b here, a (a/0003.jpg), a (a/y.jpg) for a duplicate",
     }
     assert split(photos, SplitPlan(keep_conflicts=True), 0).left_out == ()
 

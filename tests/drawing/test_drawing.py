@@ -293,7 +293,7 @@ def test_describe_draws_into_a_file(commongarden, tmp_path):
     ("arguments", "message"),
     [
         (["--svg", "x.svg", "--json"], "--svg and --json: found both"),
-        (["--depth", "2"], "accepted together with --svg FILE"),
+        (["--depth", "2"], "found no --svg FILE"),
         (["--svg", "no/such/folder/x.svg"], "no/such/folder/x.svg: cannot be written"),
         (["--svg", "x.svg", "--depth", "0"], "--depth"),
     ],

@@ -87,11 +87,11 @@ def test_what_cannot_be_measured_is_refused(store, photos, tmp_path):
         shutil.copytree(photos / "daisy", tmp_path / name)
     with pytest.raises(DataError, match=r"classes orchid; accepted: those of the study \(daisy, rose, tulip\)"):
         cg.evaluate(store.root, str(tmp_path))
-    with pytest.raises(StoreError, match="unknown arm 'residal'; did you mean 'residual'"):
+    with pytest.raises(StoreError, match="unknown model 'residal'; did you mean 'residual'"):
         cg.load(store.root, model="residal")
     with pytest.raises(StoreError, match="plain has no finished run with this seed; finished: 0, 1"):
         cg.load(store.root, model="plain", seed=7)
-    with pytest.raises(StoreError, match=r"no run\.json in it; accepted: the folder of a study or of a finished run"):
+    with pytest.raises(StoreError, match=r"found no run\.json; accepted: the folder of a study or of a finished run"):
         cg.load(photos)
 
 
@@ -106,7 +106,7 @@ def test_the_commands(commongarden, store, tested, photos):
     assert len(rows) == 21
     told = commongarden("evaluate", store.root, tested, "--model", "plain", check=0)
     assert told.stdout.startswith("plain (2 runs together): accuracy ")
-    assert "most often mistaken for" in told.stdout
+    assert "most often confused with" in told.stdout
     assert "training or validation set" not in told.stderr
     table = json.loads(commongarden("evaluate", store.root, photos, "--json", check=0).stdout)
     assert table["known"] > 0

@@ -212,7 +212,7 @@ def a_timing(*arms, **changes):
     sizes = [2**power for power in range(15, 28, 2)]
     bounds = Limits((50.0,) * 3, 512, tuple(Copied(size, (80.0 if size < 2**24 else 20.0,) * 3) for size in sizes))
     quiet = Quiet(2, (0.1, 1.0), (2600.0, 2600.0), tuple(1 + 0.001 * (i % 5) for i in range(N)))
-    told_energy = "no energy: this machine has no counter of it (RAPL under /sys/class/powercap)"
+    told_energy = "no energy: this machine has no energy counter (RAPL under /sys/class/powercap)"
     made = Timing(1, arms, 2, N // 2, 1, "cpu", True, (0,), (0.0, 0.0), bounds, quiet, told_energy, "A processor", "")
     return dataclasses.replace(made, **changes)
 
@@ -495,7 +495,7 @@ def test_the_split_holds_and_names_batch_norm(measured):
     )
     said = run("explain", *ARMS, "--measured", kept)
     assert found["sentence"] in said.stdout
-    assert "in none of them" in said.stdout
+    assert "unattributed" in said.stdout
 
 
 def test_an_arm_beside_itself_has_no_reason(measured):
@@ -519,7 +519,7 @@ def test_a_kept_timing_is_read_as_it_was_written(measured, tmp_path):
 @pytest.mark.parametrize(
     ("args", "told_as"),
     [
-        (("profile",), "found no arm"),
+        (("profile",), "found no model"),
         (("profile", "no_flower"), "no_flower"),
         (("profile", "plain_flower", "--room", "lots"), "--room: found 'lots'"),
         (("profile", "plain_flower", "--input", "32x32x1"), "3, as photos have"),

@@ -16,6 +16,7 @@ from commongarden.report.document import (
     Bullets,
     Cell,
     Chart,
+    Commands,
     Document,
     Fold,
     Gallery,
@@ -50,6 +51,7 @@ BLOCKS = (
     SideBySide(((TABLE,), (Plot("What is drawn.", (Chart("drawn", SPEC, "one point"),)),))),
     Fold("Press", (Log(("line 1", "line 2")),)),
     Only("page", (Paragraph("On the page alone."), Legend(), Keys((("daisy", "var(--arm-0)"),)))),
+    Commands((("Predict:", "commongarden predict garden/x IMAGE..."),)),
     Only("paper", (Paragraph("On paper alone."),)),
     Gallery((((Bitmap(b"\x89PNG", "a.png", (Styled("daisy", "strong"),)),), "twice", True),), "groups"),
 )

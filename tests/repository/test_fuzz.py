@@ -96,10 +96,10 @@ def test_any_value_in_a_record_is_read_or_refused(data, value):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[study]\nseeds = 99999999999", "a whole number from 1 to 10,000"),
-        ("[study]\nfolds = 99999999999", "a whole number from 2 to 10,000"),
+        ("[study]\nseeds = 99999999999", "an integer from 1 to 10,000"),
+        ("[study]\nfolds = 99999999999", "an integer from 2 to 10,000"),
         ("[study]\nseeds = [99999999999999999999]", "study.seeds"),
-        ("[tuning]\nruns = 99999999999", "a whole number from 2 to 10,000"),
+        ("[tuning]\nruns = 99999999999", "an integer from 2 to 10,000"),
         (f"[factors]\narch = ['plain_flower', 'residual_flower']\nlr = {[i / 1e4 for i in range(1, 900)]}", "1,798"),
         ("[factors]\narhc = ['plain_flower']", "unknown factor 'arhc'; did you mean 'arch'?"),
         ("[study]\nname = '\\u001b[31m'", ""),

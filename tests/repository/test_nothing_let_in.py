@@ -131,7 +131,7 @@ def test_no_code_refuses_what_a_study_names(own_code, tmp_path):
         ("audit", "net.py:small"), ("diff", "net.py:small", "plain_flower"), ("export", "net.py:small"),
     ):  # fmt: skip
         result = call(*arguments, "--no-code")
-        assert (result.exit_code, "--no-code runs none" in result.stderr) == (2, True), (arguments, result.output)
+        assert (result.exit_code, "--no-code forbids" in result.stderr) == (2, True), (arguments, result.output)
     assert not own_code.exists()
     assert origin.NO_CODE not in os.environ
 
@@ -157,7 +157,7 @@ def test_names_on_the_disk_do_nothing_in_a_terminal(tmp_path):
     result = call("data", "check", tmp_path)
     assert terminal.harmless(result.output) == result.output
     assert "\\x1b]0;owned\\x07\\x1b[2J\\u202e" in result.stdout
-    assert "its name holds control characters; rename it" in result.stdout
+    assert "its name contains control characters; rename it" in result.stdout
     assert [photo.label for photo in folder.scan(str(tmp_path), keep_going=True).photos] == ["rose", "tulip"]
 
 

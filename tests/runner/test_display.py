@@ -31,7 +31,7 @@ def events(run):
         EpochDone(PLAIN, epoch(1), 789.0),
         WorkerDied(PLAIN, "the worker was killed by signal 9 (SIGKILL)"),
         Started(PLAIN, (epoch(1),)),
-        Started(RESIDUAL, (), "checkpoint.pt cannot be read (EOFError); starts from its first epoch"),
+        Started(RESIDUAL, (), "checkpoint.pt cannot be read (EOFError); restarting from the first epoch"),
         EpochDone(PLAIN, epoch(2), 789.0),
         RunDone(PLAIN, run),
         RunStopped(RESIDUAL),
@@ -55,9 +55,10 @@ def test_the_live_display_has_a_line_for_every_run_under_way(run):
     text = console.file.getvalue()
     for said in (
         "warning: 1 file is left out",
-        "2 runs to make, 2 at a time",
-        "plain, seed 0: the worker was killed by signal 9 (SIGKILL); another one goes on from the last checkpoint",
-        "residual, seed 0: checkpoint.pt cannot be read (EOFError); starts from its first epoch",
+        "2 runs, 2 at a time",
+        "plain, seed 0: the worker was killed by signal 9 (SIGKILL); resuming from the last "
+        "checkpoint in another worker",
+        "residual, seed 0: checkpoint.pt cannot be read (EOFError); restarting from the first epoch",
         f"plain, seed 0: test accuracy {run.test_accuracy:.1%}",
         "1 of 2 runs done",
     ):
@@ -71,12 +72,12 @@ def test_plain_lines(run):
         display.begin({PLAIN: 1.0, RESIDUAL: 1.0}, {PLAIN: 2, RESIDUAL: 2}, 2)
         for event in events(run):
             display.show(event)
-    assert lines[:2] == ["reading photos: 10 of 10", "2 runs to make, 2 at a time"]
+    assert lines[:2] == ["reading photos: 10 of 10", "2 runs, 2 at a time"]
     assert re.fullmatch(
-        r"plain, seed 0: epoch 1/2, cost 1\.500, accuracy 0\.100/0\.200, 789 images/s; .* left", lines[2]
+        "plain, seed 0: epoch 1/2, loss 1\\.500, accuracy 0\\.100/0\\.200, 789 images/s; .* left", lines[2]
     )
     assert "goes on behind epoch 1" in lines[4]
-    assert lines[-1] == "residual, seed 0: stopped; the same command goes on from its last checkpoint"
+    assert lines[-1] == "residual, seed 0: stopped. Repeat the command to resume from the last checkpoint"
 
 
 @pytest.mark.parametrize("n_workers", [1, 2])
@@ -117,7 +118,7 @@ def test_time_left_is_reckoned_from_work_done(monkeypatch):
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(None, "time left not known yet"), (3.4, "3 s left"), (200, "3 min 20 s left"), (7500, "2 h 05 min left")],
+    [(None, "estimating the remaining time"), (3.4, "3 s left"), (200, "3 min 20 s left"), (7500, "2 h 05 min left")],
 )
 def test_durations_as_people_say_them(seconds, text):
     assert left(seconds) == text

@@ -156,7 +156,7 @@ def test_only_a_change_of_the_network_is_a_change(here):
 
     (here / "nets" / "net.json").write_text(edited(), encoding="utf-8")
     assert studies.conflicts(stored, studies.parse(text)) == [
-        "arms.mine, nets/net.json: model / 1 / ksize: 3 here, 5 asked for"
+        "arms.mine, nets/net.json: model / 1 / ksize: 3 in the folder, 5 requested"
     ]
     (here / "other" / "second.json").write_text(json.dumps(NET), encoding="utf-8")
     (here / "nets" / "net.json").write_text(json.dumps(NET | {"model": [1] * 9}), encoding="utf-8")
@@ -164,9 +164,9 @@ def test_only_a_change_of_the_network_is_a_change(here):
     assert (len(lines), lines[-1]) == (6, "arms.mine, nets/net.json: 4 more places")
     (here / "nets" / "net.json").write_text(json.dumps(NET), encoding="utf-8")
     renamed = studies.parse(text.replace("nets/net.json", "other/second.json"))
-    assert studies.conflicts(stored, renamed) == ["arms.mine.arch: 'net.json' here, 'second.json' asked for"]
+    assert studies.conflicts(stored, renamed) == ["arms.mine.arch: 'net.json' in the folder, 'second.json' requested"]
     native = studies.parse(text.replace("nets/net.json", "plain_flower"))
-    assert studies.conflicts(stored, native) == ["arms.mine.arch: 'net.json' here, 'plain_flower' asked for"]
+    assert studies.conflicts(stored, native) == ["arms.mine.arch: 'net.json' in the folder, 'plain_flower' requested"]
 
 
 def test_a_kept_network_beside_an_edited_file_is_refused(here):
@@ -258,7 +258,7 @@ def test_going_on_with_an_edited_file_is_refused(commongarden, garden):
     kept = (garden / "out" / "study.toml").read_bytes()
     (garden / "nets" / "net.json").write_text(edited(), encoding="utf-8")
     refused = commongarden("run", "study.toml", "--out", "out", "--seeds", 2, cwd=garden, check=2)
-    assert "arms.mine, nets/net.json: model / 1 / ksize: 3 here, 5 asked for" in refused.stderr
+    assert "arms.mine, nets/net.json: model / 1 / ksize: 3 in the folder, 5 requested" in refused.stderr
     assert "--out" in refused.stderr
     refused = commongarden("run", "out/study.toml", "--out", "out", "--seeds", 2, cwd=garden, check=2)
     assert "arms.mine: nets/net.json has changed: model / 1 / ksize" in refused.stderr

@@ -375,8 +375,8 @@ def test_failures_are_not_kept_nor_networks_by_others(study, ground, tmp_path):
 def test_a_second_study_makes_nothing_again_and_comes_to_the_same_bits(study_file, finished, commongarden, tmp_path):
     """Through the command: what `finished` left in the cache serves a study in another folder."""
     said = commongarden("run", study_file, "--out", tmp_path / "two", "--seeds", 1, check=0).stderr
-    assert said.startswith("Layout: each folder is a class\nstarting: PyTorch and statistics are being loaded\n")
-    for what in ("fitting baselines", "looking at photos", "decoding at"):
+    assert said.startswith("Layout: each folder is a class\nloading PyTorch and the statistics libraries\n")
+    for what in ("fitting baselines", "inspecting photos", "decoding at"):
         assert what not in said
     assert "2 arms were timed on this machine for other studies" in said
     one, two = stores.open_store(finished), stores.open_store(tmp_path / "two")

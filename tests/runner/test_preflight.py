@@ -292,7 +292,7 @@ def test_the_memory_layout_falls_back_with_a_note(nets):
         ("Cifar", "the forward pass fails (RuntimeError: view size is not compatible"),
         ("Volume", "building it fails (RuntimeError: required rank 4 tensor"),
         ("Crashes", "the process crashed in the forward pass (the worker was killed by signal 11 (SIGSEGV))"),
-        ("Overruns", "torch computes a wrong gradient of the convolution 1x1, stride 2, 3 to 8 channels at 32x32"),
+        ("Overruns", "torch computes a wrong gradient for the convolution 1x1, stride 2, 3 to 8 channels at 32x32"),
     ):
         kept = checked(name)
         assert kept.layout == "channels-first", name

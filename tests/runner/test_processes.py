@@ -88,9 +88,7 @@ def test_where_memory_runs_short_one_run_fewer_goes_on_and_no_bit_changes(
     executor = workers.LocalWorkers(TaskContext(store.root, cache_folder, "cpu"), 2)
     events = list(executor.execute(jobs, lambda: False))
     cut = [event for event in events if isinstance(event, WorkerDied)]
-    assert [(event.job, event.cause) for event in cut] == [
-        (Job("residual", 0), "little memory is left, so one run fewer goes on at a time")
-    ]
+    assert [(event.job, event.cause) for event in cut] == [(Job("residual", 0), "low memory: one run fewer at a time")]
     assert not any(isinstance(event, RunStopped) for event in events)
     assert sorted((event.job.arm, event.job.seed) for event in events if isinstance(event, RunDone)) == sorted(
         (job.arm, job.seed) for job in jobs

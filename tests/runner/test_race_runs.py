@@ -60,7 +60,7 @@ def test_a_settled_contrast_gets_no_more_runs(undisturbed):
     assert found.n_saved == 18 - len(store.runs()) > 0
     assert store.study().seeds == tuple(range(max(run.seed for run in store.runs()) + 1))
     page = (out / "report.html").read_text()
-    assert "Where the seeds were spent" in page
+    assert "Added seeds" in page
     assert f"frozen against residual was settled after {n} seeds" in page
     assert "Lan &amp; DeMets" in page
 
@@ -99,7 +99,7 @@ def test_a_race_that_is_stopped_and_goes_on_decides_the_same(undisturbed, three,
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 130, errors
-        assert "the same command goes on" in errors
+        assert "Repeat the command to resume" in errors
     assert race_of(out).end == "under way"
     commongarden("run", three, "--out", out, "--until", "resolved", "--seeds", 6, check=0)
     assert race_of(out).race == race_of(undisturbed[0]).race

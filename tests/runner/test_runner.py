@@ -85,7 +85,7 @@ def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(longer, cache_folder, 
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in errors
-    assert "the same command goes on" in errors
+    assert "Repeat the command to resume" in errors
     assert (out / "report.html").is_file()
     status = json.loads(commongarden("status", out, "--json", check=0).stdout)
     assert "under way" in {run["status"] for run in status["runs"]}
@@ -122,9 +122,9 @@ def test_a_finished_study_is_extended_in_place(finished, study_file, tmp_path, c
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--epochs", "5"], "recipe.epochs: 3 here, 5 asked for"),
-        (["--seed", "1"], "study.seed: 0 here, 1 asked for"),
-        (["--set", "optimizer=sgd"], "recipe.optimizer: 'adamw' here, 'sgd' asked for"),
+        (["--epochs", "5"], "recipe.epochs: 3 in the folder, 5 requested"),
+        (["--seed", "1"], "study.seed: 0 in the folder, 1 requested"),
+        (["--set", "optimizer=sgd"], "recipe.optimizer: 'adamw' in the folder, 'sgd' requested"),
     ],
 )
 def test_a_change_of_the_soil_is_refused(finished, study_file, commongarden, arguments, message):
@@ -321,6 +321,6 @@ def test_photos_that_take_no_part_are_told(study_file, photos, tmp_path, commong
     result = commongarden(
         "run", study_file, "--data", own, "--out", tmp_path / "out", "--epochs", 1, "--seeds", 1, check=0
     )
-    assert "warning: 1 file is left out:\n  rose/broken.jpg: " in result.stderr
-    assert "warning: 2 files are left out, in no part:\n  rose/05.png: conflicting labels" in result.stderr
+    assert "warning: 1 file is skipped:\n  rose/broken.jpg: " in result.stderr
+    assert "warning: 2 files are skipped, in none of the sets:\n  rose/05.png: conflicting labels" in result.stderr
     assert (own / "rose" / "broken.jpg").is_file()

@@ -95,14 +95,14 @@ def test_a_study_that_tunes_is_written_and_read_back(runs, decay, epochs, arms):
     ("text", "message"),
     [
         ("run = 8", "tuning: unknown key 'run'"),
-        ("runs = 1", "tuning.runs: found 1, accepted: a whole number from 2"),
-        ("runs = true", "tuning.runs: found True, accepted: a whole number from 2"),
-        ("epochs = 0", "tuning.epochs: found 0, accepted: a whole number from 1"),
-        ("lr = 0.1", "tuning.lr: found 0.1, accepted: the least and the most, such as [1e-4, 1e-1]"),
+        ("runs = 1", "tuning.runs: found 1, accepted: an integer from 2"),
+        ("runs = true", "tuning.runs: found True, accepted: an integer from 2"),
+        ("epochs = 0", "tuning.epochs: found 0, accepted: an integer of 1 or more"),
+        ("lr = 0.1", "tuning.lr: found 0.1, accepted: minimum and maximum, such as [1e-4, 1e-1]"),
         ("lr = [0.1, 0.01]", "tuning.lr: found [0.1, 0.01], accepted: the least and the most"),
         ("weight_decay = [0, 0.1]", "tuning.weight_decay: found [0, 0.1], accepted: the least and the most"),
-        ('arms = ["nobody"]', "tuning: unknown arm 'nobody'"),
-        ("arms = 3", "tuning.arms: found 3, accepted: a list of arms' names"),
+        ('arms = ["nobody"]', "tuning: unknown model 'nobody'"),
+        ("arms = 3", "tuning.arms: found 3, accepted: a list of names in [arms]"),
     ],
 )
 def test_a_mistake_in_the_search_is_told(study_file, text, message):
@@ -138,7 +138,7 @@ def test_the_search_cannot_be_changed_afterwards_but_may_be_left_out():
     plain = Study("s", "p", {"a": Arm("plain_flower")})
     stored = dataclasses.replace(plain, tuning=Tuning(runs=4))
     assert studies.conflicts(stored, dataclasses.replace(plain, tuning=Tuning(runs=8))) == [
-        "tuning.runs: 4 here, 8 asked for"
+        "tuning.runs: 4 in the folder, 8 requested"
     ]
     assert studies.conflicts(stored, plain) == studies.conflicts(plain, stored) == []
     assert studies.extend(stored, plain).tuning == studies.extend(plain, stored).tuning == Tuning(runs=4)
@@ -196,7 +196,7 @@ def test_the_same_command_again_makes_nothing(tuned, tuned_file, commongarden):
     assert {path: path.stat().st_mtime_ns for path in tuned.rglob("run.json")} == before
     assert (tuned / "study.toml").read_bytes() == toml
     refused = commongarden("run", tuned_file, "--out", tuned, "--tune", 5, check=2)
-    assert "tuning.runs: 3 here, 5 asked for" in refused.stderr
+    assert "tuning.runs: 3 in the folder, 5 requested" in refused.stderr
 
 
 @pytest.mark.soak
@@ -216,7 +216,7 @@ def test_a_search_that_was_stopped_goes_on_to_the_same_end_with_any_workers(tune
     kept = {path: path.stat().st_mtime_ns for path in (out / "tuning").rglob("run.json")}
     assert len(kept) == 4
     told = commongarden("run", tuned_file, "--out", out, "--workers", 2, check=0)
-    assert "2 runs to make" in told.stderr  # of six looks four were there
+    assert "2 runs" in told.stderr  # of six looks four were there
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     assert looks(out) == looks(tuned)
     assert stores.open_store(out).study() == study
@@ -231,7 +231,7 @@ def test_an_arm_with_another_number_of_looks_is_refused(tuned, tmp_path):
     shutil.rmtree(store.tuning().directory("plain", 2))
     study = store.study()
     unsettled = dataclasses.replace(study, tuning=dataclasses.replace(study.tuning, best={}), arms=_own(study))
-    with pytest.raises(RunnerError, match="plain has had 2 tuning runs, accepted: 3, as many as every arm"):
+    with pytest.raises(RunnerError, match="plain: found 2 tuning runs, accepted: 3, the same number for every model"):
         runner.settled(unsettled, store)
     assert not stats.summarize(store).tuned.equal
 

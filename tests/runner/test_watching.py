@@ -65,7 +65,9 @@ def test_a_worker_that_dies_and_one_that_is_stuck_cost_their_own_runs_and_no_oth
     assert re.fullmatch(
         r"2 times: the worker was killed by signal 9 \(SIGKILL\): peak 0\.\d of \d+\.\d GiB", reasons["dies"]
     )
-    assert re.fullmatch(r"2 times: the worker was stuck: no word for \d+ s, longest before \d+ s", reasons["hangs"])
+    assert re.fullmatch(
+        "2 times: the worker hung: no response for \\d+ s \\(longest before: \\d+ s\\)", reasons["hangs"]
+    )
     retries = [text for text in told if "another one goes on from the last checkpoint" in text]
     assert [text.partition(",")[0] for text in retries] == ["dies", "hangs"]
     assert stores.verify(conducted.store).wrong == ()

@@ -46,7 +46,7 @@ def test_a_whole_study_is_whole(finished):
     result = said("verify", finished)
     assert result.exit_code == 0, result.output
     assert result.output.startswith(f"{finished}: 4 runs, ")
-    assert result.output.endswith(" MB: whole\n")
+    assert result.output.endswith(" MB: OK\n")
     assert result.output.count("\n") == 1
     table = json.loads(said("verify", finished, "--json").output)
     assert (table["is_whole"], table["n_runs"], table["found"]) == (True, 4, [])
@@ -71,7 +71,7 @@ def test_each_file_that_is_not_what_was_written_is_named(copy, name, damage):
     result = said("verify", copy.root)
     assert result.exit_code == 1
     assert f"torn: {name}: " in result.output
-    assert result.output.endswith("something is wrong\n")
+    assert result.output.endswith("problems found\n")
     table = json.loads(said("verify", copy.root, "--json").output)
     assert not table["is_whole"]
     assert ("torn", name) in {(one["kind"], one["path"]) for one in table["found"]}
@@ -107,8 +107,9 @@ def test_a_missing_file_a_foreign_one_and_one_without_checksum_are_told_apart(co
     result = said("verify", copy.root)
     assert result.exit_code == 1
     for line in (
-        "missing: runs/plain/0/history.csv: ", "foreign: runs/plain/1/notes.txt: ", "foreign: elsewhere.csv: ",
-        "unchecked: runs/residual/0: an earlier version wrote it",
+        "missing: runs/plain/0/history.csv: ", "unknown file: runs/plain/1/notes.txt: ",
+        "unknown file: elsewhere.csv: ",
+        "not checked: runs/residual/0: written by an earlier version",
     ):  # fmt: skip
         assert line in result.output
     shutil.rmtree(copy.root / "runs/plain/0")
@@ -119,7 +120,7 @@ def test_a_missing_file_a_foreign_one_and_one_without_checksum_are_told_apart(co
     ("change", "line"),
     [
         (lambda run: run | {"test_accuracy": 0.999}, "runs/plain/0/predictions.npz: the test accuracy: found "),
-        (lambda run: run | {"seed": 7}, "runs/plain/0/run.json: arm and seed: found plain, 7, expected plain, 0"),
+        (lambda run: run | {"seed": 7}, "runs/plain/0/run.json: model and seed: found plain, 7, expected plain, 0"),
         (lambda run: run | {"hashes": run["hashes"] | {"data": "f" * 64}}, "run.json: the photos: found ffff"),
         (lambda run: run | {"recipe": run["recipe"] | {"lr": 1.0}}, "run.json: the recipe: found Recipe("),
     ],
@@ -129,7 +130,7 @@ def test_a_record_that_says_another_thing_than_its_study_contradicts_it(copy, ch
     forged(path, json.dumps(change(json.loads(path.read_text()))))
     result = said("verify", copy.root)
     assert result.exit_code == 1
-    assert f"contradicts: {'' if line.startswith('runs') else 'runs/plain/0/'}{line}" in result.output
+    assert f"inconsistent: {'' if line.startswith('runs') else 'runs/plain/0/'}{line}" in result.output
 
 
 def test_the_same_command_sets_aside_what_is_torn_and_makes_it_again(copy, study_file, finished, commongarden):
@@ -140,10 +141,7 @@ def test_the_same_command_sets_aside_what_is_torn_and_makes_it_again(copy, study
         torn[name] = path.read_bytes()
     before = {path: path.stat().st_mtime_ns for path in copy.root.glob("runs/*/*/*") if "plain/0" not in str(path)}
     told = commongarden("run", study_file, "--out", copy.root, check=0)
-    assert (
-        "warning: runs/plain/0: model.safetensors is not what was written; it is set aside as 0.set-aside-1"
-        in told.stderr
-    )
+    assert "warning: runs/plain/0: model.safetensors is corrupt; it is moved to 0.set-aside-1" in told.stderr
     assert "1 run to make" in told.stderr
     assert (copy.root / "runs/plain/0.set-aside-1/model.safetensors").read_bytes() == torn.pop(
         "runs/plain/0/model.safetensors"
@@ -154,7 +152,7 @@ def test_the_same_command_sets_aside_what_is_torn_and_makes_it_again(copy, study
     assert numbers(copy.root) == numbers(finished)
     result = said("verify", copy.root)
     assert result.exit_code == 0, result.output
-    assert result.output.count("set aside: ") == 5
+    assert result.output.count("moved aside: ") == 5
 
 
 def test_a_study_that_was_changed_by_hand_is_refused_and_its_line_can_be_taken_out(copy, study_file):
@@ -171,7 +169,7 @@ def test_a_study_that_was_changed_by_hand_is_refused_and_its_line_can_be_taken_o
 def test_a_run_is_made_again_and_is_equal(finished, cache_folder):
     result = said("replay", finished / "runs" / "residual" / "1")
     assert result.exit_code == 0, result.output
-    assert "residual, seed 1: equal bit for bit: weights, history, probabilities, results" in result.output
+    assert "residual, seed 1: reproduced bit for bit (weights, history, probabilities, results)" in result.output
     assert said("verify", finished).exit_code == 0
 
 

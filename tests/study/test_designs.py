@@ -114,7 +114,7 @@ def test_declared_parts_cannot_vary():
         ({"vary": ()}, "study.vary: found nothing"),
         ({"vary": ("init", "init")}, "each source once"),
         ({"vary": ("split",), "folds": 3}, "found 'split' beside folds"),
-        ({"folds": 1}, "study.folds: found 1, accepted: a whole number from 2"),
+        ({"folds": 1}, "study.folds: found 1, accepted: an integer from 2"),
         ({"folds": 5, "seeds": (0, 7)}, r"found seeds \(\[0, 7\]\) and folds \(5\)"),
     ],
 )
@@ -142,11 +142,13 @@ def test_a_study_file_without_vary_is_what_it_always_was():
 def test_another_design_would_mix_soils():
     stored = Study("s", "photos", ARMS)
     assert studies.conflicts(stored, dataclasses.replace(stored, vary=("order",))) == [
-        "study.vary: ['init', 'order'] here, ['order'] asked for"
+        "study.vary: ['init', 'order'] in the folder, ['order'] requested"
     ]
-    assert studies.conflicts(stored, dataclasses.replace(stored, folds=4)) == ["study.folds: 'none' here, 4 asked for"]
+    assert studies.conflicts(stored, dataclasses.replace(stored, folds=4)) == [
+        "study.folds: 'none' in the folder, 4 requested"
+    ]
     assert studies.conflicts(dataclasses.replace(stored, folds=3), dataclasses.replace(stored, folds=4)) == [
-        "study.folds: 3 here, 4 asked for"
+        "study.folds: 3 in the folder, 4 requested"
     ]
 
 
@@ -276,7 +278,7 @@ def test_seeds_are_no_way_to_extend_folds(folded, study_file):
     told = refused(folded.root / "study.toml", "--seeds", 3, "--out", folded.root)
     assert "found seeds (3) and folds (3); accepted: one of them" in told
     told = refused(study_file, "--folds", 4, "--epochs", 1, "--out", folded.root)
-    assert "study.folds: 3 here, 4 asked for" in told
+    assert "study.folds: 3 in the folder, 4 requested" in told
 
 
 @pytest.mark.soak
@@ -321,4 +323,4 @@ def test_a_factorial_study_is_grown_and_extended_by_a_level(small, cache_folder,
     printed = CliRunner().invoke(main, ["run", str(store.root / "study.toml"), "--dry-run"])
     assert studies.parse(printed.output) == store.study()
     told = refused(store.root / "study.toml", "--out", store.root, "--vary", "init")
-    assert "study.vary: ['init', 'order'] here, ['init'] asked for" in told
+    assert "study.vary: ['init', 'order'] in the folder, ['init'] requested" in told

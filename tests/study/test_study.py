@@ -117,8 +117,8 @@ def test_what_is_written_is_read_back(recipe, name, seeds, seed):
     ("old", "new", "message"),
     [
         ("epochs = 10", "epoch = 10", "recipe: unknown key 'epoch'; did you mean 'epochs'?"),
-        ("epochs = 10", 'epochs = "ten"', "recipe.epochs: found 'ten', accepted: a whole number"),
-        ("epochs = 10", "epochs = 0", "recipe.epochs: found 0, accepted: a whole number from 1"),
+        ("epochs = 10", 'epochs = "ten"', "recipe.epochs: found 'ten', accepted: an integer"),
+        ("epochs = 10", "epochs = 0", "recipe.epochs: found 0, accepted: an integer of 1 or more"),
         ('optimizer = "adam"', 'optimizer = "admw"', "recipe.optimizer: unknown value 'admw'; did you mean 'adamw'?"),
         ("lr = 1e-3", "lr = -1", "recipe.lr: found -1.0, accepted: a positive number"),
         ("[recipe]", "[recipee]", "unknown section 'recipee'; did you mean 'recipe'?"),
@@ -127,11 +127,11 @@ def test_what_is_written_is_read_back(recipe, name, seeds, seed):
         ("seeds = 5", "sedes = 5", "study: unknown key 'sedes'; did you mean 'seeds'?"),
         ('order = "LA"', 'ordre = "LA"', "arms.LA: unknown key 'ordre'; did you mean 'order'?"),
         ('arch = "inception_flower"', 'arch = "inception_flour"', "did you mean 'inception_flower'?"),
-        ('is = ["LAB", "LA"]', 'is = ["LAB", "LAA"]', "contrasts: unknown arm 'LAA'; did you mean 'LA"),
+        ('is = ["LAB", "LA"]', 'is = ["LAB", "LAA"]', "contrasts: unknown model 'LAA'; did you mean 'LA"),
         ('is = ["LAB", "LA"]', 'is = ["LAB"]', "contrasts: found {'is': ['LAB']}"),
         ('is = ["LAB", "LA"]', 'is = ["LA", "LA"]', "'LA' is compared with itself"),
-        ("[arms.LA]", '[arms."../LA"]', "cannot be an arm's name"),
-        ("[arms.LA]", "[arms.lab]", "stands twice but for upper and lower case"),
+        ("[arms.LA]", '[arms."../LA"]', "accepted: up to 64 letters"),
+        ("[arms.LA]", "[arms.lab]", "differing only in upper and lower case"),
         ('name = "batch norm on flowers"', "name = 3", "study.name: found 3, accepted: text"),
         ("[recipe]", "[recipe", 'line 7: no "]" at the end of the section'),
         ("lr = 0.01", "lr = 0", "recipe.lr: found 0.0"),
@@ -160,7 +160,7 @@ def test_a_study_file_that_is_no_text(tmp_path):
     [
         ({"schedule": "one-cycle", "warmup_epochs": 1}, "warms up by itself"),
         ({"warmup_epochs": 11}, "0 to epochs"),
-        ({"nesterov": True, "momentum": 0.0}, "false where momentum is 0"),
+        ({"nesterov": True, "momentum": 0.0}, "false if momentum is 0"),
         ({"augment": ["flip", "flip"]}, "each augmentation once"),
         ({"lr": float("nan")}, "a positive number"),
         ({"augment": ["flap"]}, "recipe.augment"),
@@ -211,10 +211,10 @@ def test_changes_that_would_mix_soils_are_named():
         split=SplitPlan(0.7),
     )
     assert studies.conflicts(stored, wanted) == [
-        "study.seed: 0 here, 3 asked for",
-        "recipe.epochs: 10 here, 20 asked for",
-        "split.train: 0.8 here, 0.7 asked for",
-        "arms.LA.order: 'LA' here, 'LBA' asked for",
+        "study.seed: 0 in the folder, 3 requested",
+        "recipe.epochs: 10 in the folder, 20 requested",
+        "split.train: 0.8 in the folder, 0.7 requested",
+        "arms.LA.order: 'LA' in the folder, 'LBA' requested",
     ]
 
 
@@ -293,7 +293,7 @@ def test_photos_in_place_of_a_study_file(tmp_path):
     [
         ("augment", "flip", "recipe.augment: found 'flip', accepted: a list of text, such as"),
         ("augment", ["crop", "flop"], "recipe.augment: unknown value 'flop'; did you mean 'flip'?"),
-        ("epochs", 1.5, "recipe.epochs: found 1.5, accepted: a whole number"),
+        ("epochs", 1.5, "recipe.epochs: found 1.5, accepted: an integer"),
         ("lr", "high", "recipe.lr: found 'high', accepted: a number"),
         ("nesterov", "yes", "recipe.nesterov: found 'yes', accepted: true or false"),
     ],

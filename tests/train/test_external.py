@@ -226,7 +226,7 @@ def test_a_study_is_extended_and_a_changed_file_refused(grown, commongarden, tmp
     with (here / "nets" / "mine.py").open("a") as file:
         file.write("# one more line\n")
     refused = commongarden(*run, cwd=here, check=2).stderr
-    assert "arms.own, nets/mine.py:small: the SHA-256 of its code: " in refused
+    assert "arms.own, nets/mine.py:small: SHA-256 of its code: " in refused
     monkeypatch.chdir(here)
     with pytest.raises(StudyError, match=r"out/study\.toml: arms\.own: nets.mine\.py has changed: SHA-256 "):
         studies.read("out/study.toml")
@@ -340,7 +340,7 @@ def test_mistakes_are_told(here, monkeypatch, text, options, message):
             "ends.py:small",
             "nets/ends.py:small: the process of its preflight check crashed in measuring its cost",
         ),
-        ("lr = 3e-3", "origin = 3", "arms.own.origin: found 3, accepted: the table that commongarden wrote"),
+        ("lr = 3e-3", "origin = 3", "arms.own.origin: found 3, accepted: the table as written by commongarden"),
         ("lr = 3e-3", "width = 2020-01-01", "arms.own: nets/mine.py:small: Object of type date is not JSON"),
     ],
 )
@@ -426,7 +426,7 @@ def test_weights_of_another_network_are_told_by_tensor(here):
     torch.save(made(measured("nets/mine.py:small", width=5)).inner.state_dict(), "five.pth")
     with pytest.raises(ArchError) as error:
         measured("nets/mine.py:small", weights="five.pth")
-    assert "five.pth: other shapes: 0.weight: 5x3x3x3 in the file, 4x3x3x3 in the network; 0.bias: 5 in" in str(
+    assert "five.pth: different shapes: 0.weight: 5x3x3x3 in the file, 4x3x3x3 in the network; 0.bias: 5 in" in str(
         error.value
     )
     assert "and 2 more tensors" in str(error.value)
@@ -437,7 +437,7 @@ def test_weights_of_another_network_are_told_by_tensor(here):
         "plain.pth: missing in the file: 1.weight, 1.bias, 1.running_mean, 1.running_var, 3.weight and 1 more;"
         in str(error.value)
     )
-    assert "in the file only: 2.weight, 2.bias, 6.weight" in str(error.value)
+    assert "only in the file: 2.weight, 2.bias, 6.weight" in str(error.value)
 
 
 def test_a_network_that_came_out_otherwise_is_refused(here, monkeypatch):
@@ -464,7 +464,7 @@ def test_weights_that_change_are_refused(here):
         weights.load(made(arm), arm, arm.origin.weights)
     wanted = Study("s", "photos", {"own": Arm("nets/mine.py:small", {"weights": "w.pth"})})
     (line,) = studies.conflicts(study, wanted)
-    assert line.startswith("arms.own, nets/mine.py:small: the SHA-256 of its weights: ")
+    assert line.startswith("arms.own, nets/mine.py:small: SHA-256 of its weights: ")
     (here / "s.toml").write_text(studies.dump(study), encoding="utf-8")
     with pytest.raises(StudyError, match=r"arms\.own: w\.pth has changed: SHA-256 "):
         studies.read("s.toml")

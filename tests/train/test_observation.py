@@ -349,7 +349,7 @@ def test_studies_hold_the_reason_only_where_there_is_one():
     assert "unknown" not in to_table(counted)["origin"]
     kept = to_table(scripted)["origin"]
     assert (kept["macs"], kept["activation_bytes"]) == (13848, arch.UNKNOWN)
-    assert kept["unknown"] == "what TorchScript puts out cannot be seen"
+    assert kept["unknown"] == "the outputs inside TorchScript cannot be inspected"
     assert from_text("tests/support/odd_networks.py:one_relu")[1].origin.unknown == ""
 
 

@@ -74,7 +74,7 @@ def ablated(network: Serial, names: Sequence[str]) -> Serial:
         check_known("part", [name], known, ArchError, where=label(network))
         changed = _rewritten(network, (), known[name].change)
         if not isinstance(changed, Serial) or not changed.layers:
-            raise ArchError(_("{network}: nothing is left without {part}").format(network=label(network), part=name))
+            raise ArchError(_("{network}: no layers are left without {part}").format(network=label(network), part=name))
         network = changed
     return network
 

@@ -12,7 +12,7 @@ def positive(node: object, what: str, *values: int) -> None:
     for value in values:
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             name = type(node).__name__.lower()
-            text = _("{name}: found {value!r} for {what} or another size, accepted: whole numbers from 1")
+            text = _("{name}: found {value!r} for {what} or another size, accepted: integers of 1 or more")
             raise ArchError(text.format(name=name, value=value, what=what))
 
 
@@ -35,10 +35,9 @@ def check_pool(pool: Any) -> None:
     check_padding(pool, pool.padding)
     if isinstance(pool.padding, tuple) and any(pool.padding[side] >= pool.kernel[side // 2] for side in range(4)):
         text = _(
-            "pool: found padding {padding} at kernel {kernel}, accepted: less than the kernel on "
-            "every side, as a window of nothing but padding has neither mean nor maximum"
+            "pool: found padding {padding} with kernel {kernel}, accepted: less than the kernel size on every side"
         )
         raise ArchError(text.format(padding=pool.padding, kernel=pool.kernel))
     if pool.ceil_mode and pool.padding in ("same", "inside"):
-        text = _('pool: found ceil_mode with padding "{padding}", which says itself what is kept; give pixels per side')
+        text = _('pool: found ceil_mode with padding "{padding}", accepted with ceil_mode: padding in pixels')
         raise ArchError(text.format(padding=pool.padding))

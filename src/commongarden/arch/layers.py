@@ -213,8 +213,8 @@ def sides(padding: Pixels, kernel: Size) -> Padding:
 def _ordered(linear: Leaf, order: str, norm: BatchNorm, kind: str) -> Node:
     if not isinstance(order, str) or sorted(order.replace("A", "", 1).replace("B", "", 1)) != ["L"]:
         text = _(
-            "order: found {order!r}, accepted: one L (linear map), at most one A (activation) and "
-            "one B (batch norm), in the order of work: LA, LAB, LBA, BAL..."
+            "order: found {order!r}, accepted: one L (linear), at most one A (activation) and one B "
+            "(batch norm), in the order of execution: LA, LAB, LBA, BAL..."
         )
         raise ArchError(text.format(order=order))
     parts = {"L": linear, "A": Activation(kind), "B": norm}

@@ -62,7 +62,7 @@ def parse(text: str, *, where: str) -> dict[str, Any]:
         message = _("{where}: not valid JSON: {reason} (line {line}, column {column})")
         raise ArchError(message.format(where=where, reason=error.msg, line=error.lineno, column=error.colno)) from None
     except RecursionError:
-        message = _("{where}: nested too deeply; accepted: up to {most} brackets")
+        message = _("{where}: nested too deeply; accepted: up to {most} levels of brackets")
         raise ArchError(message.format(where=where, most=MAX_NESTING)) from None
     except ValueError as error:  # a whole number of thousands of digits
         raise ArchError(_("{where}: not valid JSON: {reason}").format(where=where, reason=error)) from None
@@ -110,7 +110,7 @@ def _object(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 def _check(value: object, place: tuple[str, ...], where: str) -> None:
     """What JSON can hold and a list form cannot: a key twice, null, halves of letters, endless numbers and depths."""
     if len(place) > MAX_NESTING:
-        text = _("{where}: nested too deeply; accepted: up to {most} brackets")
+        text = _("{where}: nested too deeply; accepted: up to {most} levels of brackets")
         raise ArchError(text.format(where=where, most=MAX_NESTING))
     options = [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
     for each in (value, *options):  # a config's options have its own place
@@ -122,14 +122,14 @@ def _check(value: object, place: tuple[str, ...], where: str) -> None:
 
 def _problem(value: object) -> str:
     if isinstance(value, _Repeated):
-        return _("the key {key!r} stands twice in one object").format(key=value.key)
+        return _("duplicate key {key!r} in an object").format(key=value.key)
     if value is None:
         return _("found null, accepted: a number, text, true, false, a list or an object")
     if isinstance(value, float) and not math.isfinite(value):
-        return _("found a number too large to hold")
+        return _("number out of range")
     texts = [value] if isinstance(value, str) else value if isinstance(value, dict) else []
     if any("\ud800" <= letter <= "\udfff" for text in texts for letter in text):
-        return _("found half of a letter (a lone surrogate), accepted: text")
+        return _("found a lone surrogate (half a character), accepted: text")
     return ""
 
 

@@ -26,9 +26,7 @@ MAX_LAYERS = 10_000
 MAX_LEVELS = 30  # of configs within configs; the text form of what is deeper could not be read back
 MAX_SIZE = 1_000_000
 ACTFUNCS = ("relu", "sigmoid", "tanh", "none")
-CONFIG = N_(
-    '[type, {options}, children...], or a whole number for a full layer, such as ["conv", {"ksize": 3, "chn": 6}]'
-)
+CONFIG = N_('[type, {options}, children...], or an integer for a dense layer, such as ["conv", {"ksize": 3, "chn": 6}]')
 
 
 def network(text: str, n_classes: int, *, where: str) -> Serial:
@@ -77,7 +75,7 @@ class _Reader:
     def node(self, config: Any, place: _Place) -> Node:
         self._n_layers += place.times
         if self._n_layers > MAX_LAYERS:
-            text = _("more than {most:,} layers, those of loops counted; accepted: up to that")
+            text = _("more than {most:,} layers after loops are expanded; accepted: up to {most:,}")
             raise self.error(place, text.format(most=MAX_LAYERS))
         if len(place.path) > MAX_LEVELS:
             through = _(", through the macros {uses} ...").format(uses=_chain(place.uses[:4])) if place.uses else ""
@@ -100,7 +98,7 @@ class _Reader:
             if key not in type_.options:
                 raise layer.error(unknown("key", key, type_.options))
         if rest and not type_.holds:
-            text = _("found {rest} behind the options, accepted: nothing, as it holds no layers")
+            text = _("found {rest} after the options, accepted: nothing, because this layer has no children")
             raise layer.error(text.format(rest=shown(rest[0])))
         if not rest and type_.holds == "one or more":
             raise layer.error(_("found no child, accepted: one or more"))
@@ -135,14 +133,14 @@ class _Config:
         return self.options[key]
 
     def whole(self, key: str) -> int:
-        accepted = _("a whole number from 1 to {most:,}").format(most=MAX_SIZE)
+        accepted = _("an integer from 1 to {most:,}").format(most=MAX_SIZE)
         value = self.needs(key, accepted)
         if not _is_size(value):
             raise self.refused(key, accepted)
         return int(value)
 
     def size(self, key: str, default: Size | None = None) -> Size:
-        accepted = _("a whole number from 1 to {most:,}, or [height, width]").format(most=MAX_SIZE)
+        accepted = _("an integer from 1 to {most:,}, or [height, width]").format(most=MAX_SIZE)
         if key not in self.options and default is not None:
             return default
         match self.needs(key, accepted):
@@ -178,11 +176,11 @@ class _Config:
         if not isinstance(value, str) or "".join(sorted(value.replace("A", "", 1).replace("B", "", 1))) != linear:
             accepted = (
                 _(
-                    "one L (the linear map), at most one A (activation) and one B (batch norm), in the order of work: "
-                    "LA, LAB, LBA, BAL..."
+                    "one L (linear), at most one A (activation) and one B (batch norm), in the order of "
+                    "execution: LA, LAB, LBA, BAL..."
                 )
                 if linear
-                else _('at most one A (activation) and one B (batch norm), in the order of work: "", A, B, BA, AB')
+                else _('at most one A (activation) and one B (batch norm), in the order of execution: "", A, B, BA, AB')
             )
             raise self.refused("actions", accepted)
         return value.replace("A", "") if self.actfunc() == "none" else value
@@ -234,7 +232,7 @@ def _dropout(layer: _Config) -> Node:
 
 
 def _noise(layer: _Config) -> Node:
-    return noise(layer.number("std", lambda value: 0 <= value <= MAX_SIZE, _("a number from 0")))
+    return noise(layer.number("std", lambda value: 0 <= value <= MAX_SIZE, _("a number of 0 or more")))
 
 
 def _add(layer: _Config) -> Node:
@@ -259,7 +257,7 @@ def _custom(layer: _Config) -> Node:
         raise layer.refused("args", _('values by name, such as {"#chn": 6}'))
     use, uses = (name, json.dumps(args, sort_keys=True)), layer.place.uses
     if use in uses:  # the same arguments give the same config, and so on for ever
-        text = _("macros that use each other without end: {uses}")
+        text = _("infinite recursion of macros: {uses}")
         raise layer.error(text.format(uses=_chain((*uses[uses.index(use) :], use))))
     try:
         config = layer.reader.macros.use(name, args)

@@ -29,7 +29,7 @@ class Macros:
         check_known("macro", [name], self._bodies, ArchError)
         for key in args:
             if not key.startswith("#"):
-                text = _("args: found {key!r}, accepted: names that begin with #, such as '#{key}'")
+                text = _("args: found {key!r}, accepted: names that start with #, such as '#{key}'")
                 raise ArchError(text.format(key=key))
         use = _Use(self, name, args)
         config = use.filled(self._bodies[name], (), 0)
@@ -40,7 +40,7 @@ class Macros:
         """One more value is written out, by this macro. Raises ArchError where they are too many."""
         self._n_values += 1
         if self._n_values > MAX_VALUES:
-            text = _("macro {name!r}: the macros write out more than {most:,} values; accepted: up to that")
+            text = _("macro {name!r}: expands to more than {most:,} values; accepted: up to {most:,}")
             raise ArchError(text.format(name=name, most=MAX_VALUES))
 
 
@@ -57,7 +57,7 @@ class _Use:
         """A value with its gaps filled. within: the arguments that it stands in; depth: the brackets."""
         self.macros.count(self.name)
         if depth > MAX_NESTING:
-            text = _("macro {name!r}: nested too deeply; accepted: up to {most} brackets")
+            text = _("macro {name!r}: nested too deeply; accepted: up to {most} levels of brackets")
             raise ArchError(text.format(name=self.name, most=MAX_NESTING))
         match value:
             case dict():
@@ -68,10 +68,10 @@ class _Use:
                 return value[1:]
             case str() if value.startswith("#"):
                 if value in within:
-                    text = _("macro {name!r}: argument {value!r} stands for itself")
+                    text = _("macro {name!r}: argument {value!r} refers to itself")
                     raise ArchError(text.format(name=self.name, value=value))
                 if value not in self.args:
-                    text = _("macro {name!r}: argument {value!r} is missing; args gives {given}")
+                    text = _("macro {name!r}: argument {value!r} is missing; found in args: {given}")
                     raise ArchError(text.format(name=self.name, value=value, given=", ".join(self.args) or "nothing"))
                 self.used[value] = None
                 return self.filled(self.args[value], (*within, value), depth + 1)

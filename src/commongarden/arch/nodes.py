@@ -93,7 +93,7 @@ class Dropout:
 
     def __post_init__(self) -> None:
         if not 0 <= self.rate < 1:
-            raise ArchError(_("dropout: found rate {rate}, accepted: 0 up to, not including, 1").format(rate=self.rate))
+            raise ArchError(_("dropout: found rate {rate}, accepted: 0 or more and less than 1").format(rate=self.rate))
 
 
 @dataclass(frozen=True)
@@ -246,7 +246,9 @@ class Auxiliary:
 
     def __post_init__(self) -> None:
         if not (self.layers and self.weight > 0):
-            text = _("{name}: found {n_layers} layers and weight {weight}; accepted: one layer or more, weight above 0")
+            text = _(
+                "{name}: found {n_layers} layers and weight {weight}; accepted: one or more layers, weight above 0"
+            )
             raise ArchError(text.format(name=self.name, n_layers=len(self.layers), weight=self.weight))
 
 

@@ -148,7 +148,7 @@ def _walk(node: Node, shape: Shape, path: tuple[str, ...], layers: list[Layer]) 
             for name, child in children(node):
                 side = _walk(child, side, (*path, name), layers)
             if len(side) != 1:
-                text = _("it ends in an image of {side}, accepted: logits, from a dense layer")
+                text = _("the network ends in a feature map of {side}, accepted: logits of a dense layer")
                 raise _error(path, text.format(side=show_shape(side)))
             return shape
         case Parallel():
@@ -173,7 +173,10 @@ def _leaf(node: Node, shape: Shape, path: tuple[str, ...]) -> tuple[Shape, int, 
         case Conv():
             channels = _image(shape, path)[2]
             if channels % node.groups or node.channels % node.groups:
-                text = _("{before} channels to {channels} in {groups} groups; both must divide")
+                text = _(
+                    "found {before} input and {channels} output channels in {groups} groups, accepted: both "
+                    "divisible by the number of groups"
+                )
                 raise _error(path, text.format(before=channels, channels=node.channels, groups=node.groups))
             height, width = _positions(node, node.dilation, shape, path)
             weights = node.channels * (channels // node.groups) * node.kernel[0] * node.kernel[1]
@@ -189,7 +192,7 @@ def _leaf(node: Node, shape: Shape, path: tuple[str, ...]) -> tuple[Shape, int, 
             return shape, 2 * shape[-1] * node.affine, 0
         case Rescale(scale=scale):
             if len(scale) != shape[-1]:
-                text = _("found {shape} channels, accepted: {n_scale}, one for each scale and shift")
+                text = _("found {shape} channels, accepted: {n_scale}, one per scale and shift")
                 raise _error(path, text.format(shape=shape[-1], n_scale=len(scale)))
             return shape, 0, 0
         case External():
@@ -210,8 +213,8 @@ def _positions(node: Conv | MaxPool | AvgPool, dilation: Size, shape: Shape, pat
     ]
     if min(kept) < 1:
         text = _(
-            "nothing is left of {shape} at kernel {kernel}, stride {stride}, padding {padding!r}; "
-            "accepted: a larger input, a smaller kernel or stride"
+            "the output would be empty for input {shape}, kernel {kernel}, stride {stride}, padding "
+            "{padding!r}; accepted: a larger input, a smaller kernel or stride"
         )
         kernel, stride = show_shape(node.kernel), show_shape(node.stride)
         raise _error(path, text.format(shape=show_shape(shape), kernel=kernel, stride=stride, padding=node.padding))
@@ -230,13 +233,13 @@ def _summed(node: Add, parts: list[tuple[tuple[str, ...], Shape]]) -> Shape:
     body_path, body = parts[0]
     for _path, shape in parts:
         if shape[:-1] != body[:-1]:
-            text = _("{body} added to {shape}; accepted: equal sizes")
+            text = _("found {body} added to {shape}; accepted: equal sizes")
             raise _error(body_path, text.format(body=show_shape(body), shape=show_shape(shape)))
         fits = {"equal": False, "repeat": widest[-1] % shape[-1] == 0, "zeros": True}[node.channels]
         if shape[-1] != widest[-1] and not fits:
             other = next(other[-1] for _, other in parts if other[-1] != body[-1])
-            accepted = _('equal channels, channels="zeros", or channels="repeat" where one number divides the other')
-            text = _("{body} channels added to {other}; accepted: {accepted}")
+            accepted = _('equal channels, channels="zeros", or channels="repeat" if one number divides the other')
+            text = _("found {body} channels added to {other}; accepted: {accepted}")
             raise _error(body_path, text.format(body=body[-1], other=other, accepted=accepted))
     return widest
 

@@ -84,7 +84,7 @@ def ablate(
         _show(study, found, as_json, full=full)
         return
     for what, why in found.left_out:
-        click.echo(_("left out: {part}: {reason}").format(part=what, reason=why), err=True)
+        click.echo(_("skipped: {part}: {reason}").format(part=what, reason=why), err=True)
     carry_out(study, out, how, log=log, as_json=as_json, yes=yes)
 
 
@@ -107,7 +107,7 @@ def _show(study: Study, found: TakenApart, as_json: bool, *, full: bool) -> None
         return
     width = max(map(len, said))
     lines = [f"{name:<{width}}  {text}" for name, text in said.items()]
-    lines += [_("left out: {part}: {reason}").format(part=what, reason=why) for what, why in found.left_out]
+    lines += [_("skipped: {part}: {reason}").format(part=what, reason=why) for what, why in found.left_out]
     click.echo("".join(f"# {line}\n" for line in lines))
     terminal.verbatim(studies.editable(study, full=full))
 

@@ -63,7 +63,7 @@ def declared(asked: Asked) -> Study:
         wanted = choose_arms(wanted, names)
     wanted = dataclasses.replace(wanted, **_changes(asked, wanted))
     if not wanted.data:
-        text = _("study {name!r} names no data; accepted: --data FOLDER, or data = in its [study]")
+        text = _('study {name!r}: found no data, accepted: --data FOLDER, or data = "FOLDER" in [study]')
         raise StudyError(text.format(name=wanted.name))
     reading = with_options(wanted.reading, asked.layout, asked.group_by, asked.merge_classes)
     wanted = dataclasses.replace(wanted, reading=reading)

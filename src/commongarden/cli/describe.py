@@ -114,20 +114,20 @@ def print_table(found: dict[str, Any]) -> None:
     }
     if None in (found["macs"], found["activation_bytes"]):
         cost = _(
-            "{arch} at {input}: {n_params:,} parameters, {macs} MACs, {megabytes} MB of activations a photo. Not "
-            "everything could be counted: {reason}."
+            "{arch} at {input}: {n_params:,} parameters, {macs} MACs, {megabytes} MB of activations "
+            "per image. Incomplete count: {reason}."
         ).format(**{**size, **_with_dashes(found)}, reason=found.get("not_counted_because", ""))
     elif found["depth"]:
         cost = _(
-            "{arch} at {input}: {n_params:,} parameters, {macs:,} MACs (FLOPs = 2 x MACs), {megabytes:,.2f} MB of "
-            "activations a photo, depth {depth}."
+            "{arch} at {input}: {n_params:,} parameters, {macs:,} MACs (FLOPs = 2 x MACs), "
+            "{megabytes:,.2f} MB of activations per image, depth {depth}."
         ).format(depth=found["depth"], **size)
     else:
         cost = _(
-            "{arch} at {input}: {n_params:,} parameters, {macs:,} MACs (FLOPs = 2 x MACs), {megabytes:,.2f} MB of "
-            "activations a photo, depth not known."
+            "{arch} at {input}: {n_params:,} parameters, {macs:,} MACs (FLOPs = 2 x MACs), "
+            "{megabytes:,.2f} MB of activations per image, depth unknown."
         ).format(**size)
-    field = _("Field: the input pixels that one position depends on, also those beyond the edge.")
+    field = _("Field: receptive field in input pixels, including padding.")
     click.echo(f"{cost} {field}")
     for line in _rewrites(found):
         click.echo(line)
@@ -138,10 +138,10 @@ def _rewrites(found: dict[str, Any]) -> Iterator[str]:
     for row in found.get("rewrites", ()):
         path, other = (row[key].partition(PATH)[2] for key in ("path", "other"))
         yield _(
-            "{name}: {path} is done before {other}, for {saved:,} multiply-adds and additions less a photo."
+            "{name}: {path} runs before {other}, which saves {saved:,} multiply-adds and additions per image."
         ).format(name=row["name"], path=path, other=other.rpartition(PATH)[2], saved=row["saved"])
     if found.get("rewrites") == []:
-        yield _("Nothing was rewritten: the network is built as it was declared.")
+        yield _("No rewrite applies: the network is built as declared.")
 
 
 def difference_table(names: tuple[str, str], found: Difference, shape: Shape, n_classes: int) -> dict[str, Any]:
@@ -222,7 +222,9 @@ def print_twins(found: dict[str, Any]) -> None:
         picture.add_row(twin["arch"], twin["widths"], *numbers)
     console = terminal.console()
     console.print(Fitted(picture))
-    text = _("\nPer cent from the residual form; the widths bring {what} nearest. As arms of a study:\n")
+    text = _(
+        "\nPercentages are relative to the residual form. The widths are chosen to match {what}. For a study file:\n"
+    )
     click.echo(text.format(what=costs[found["equal"]]))
     for twin in found["twins"]:
         name = twin["arch"].removesuffix("_twin")

@@ -68,23 +68,23 @@ def _end(outcome: StudyOutcome) -> None:
         click.echo(forecast.outcome(outcome.forecast), err=True)
     if outcome.interrupted:
         message = ngettext(
-            "interrupted with {n} run to go; the same command goes on",
-            "interrupted with {n} runs to go; the same command goes on",
+            "Interrupted, {n} run left. Repeat the command to resume.",
+            "Interrupted, {n} runs left. Repeat the command to resume.",
             outcome.n_missing,
         )
         click.echo(message.format(n=outcome.n_missing), err=True)
         sys.exit(130)
     if outcome.n_failed:
         message = ngettext(
-            "{n} run failed; --retry makes it again",
-            "{n} runs failed; --retry makes them again",
+            "{n} run failed. Repeat the command with --retry to run it again.",
+            "{n} runs failed. Repeat the command with --retry to run them again.",
             outcome.n_failed,
         )
         click.echo(message.format(n=outcome.n_failed), err=True)
     if outcome.n_missing:
         message = ngettext(
-            "{n} run is still to be made; the same command goes on",
-            "{n} runs are still to be made; the same command goes on",
+            "{n} run left. Repeat the command to resume.",
+            "{n} runs left. Repeat the command to resume.",
             outcome.n_missing,
         )
         click.echo(message.format(n=outcome.n_missing), err=True)
@@ -97,7 +97,7 @@ def _begin(out: Path) -> None:
     seconds, PyTorch's the most."""
     from commongarden.runner import processes
 
-    click.echo(_("starting: PyTorch and statistics are being loaded"), err=True)
+    click.echo(_("loading PyTorch and the statistics libraries"), err=True)
     if not (out / "study.toml").is_file():  # of one that is there it is not known yet whether runs are missing
         processes.prepare()
 
@@ -109,7 +109,7 @@ def _asked(display: Display) -> bool:
     if isinstance(display, LiveDisplay):
         display.live.stop()  # it would write over the question
     try:
-        return click.confirm(_("That is more than 10 minutes. Go on?"), default=True, err=True)
+        return click.confirm(_("This takes more than 10 minutes. Continue?"), default=True, err=True)
     finally:
         if isinstance(display, LiveDisplay):
             display.live.start()

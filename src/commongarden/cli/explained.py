@@ -27,9 +27,9 @@ def study(folder: Path, wanted: tuple[str, ...], as_json: bool) -> None:
 
     store = stores.open_store(folder)
     declared = store.study()
-    check_known("arm", wanted, declared.arms, StudyError)
+    check_known("model", wanted, declared.arms, StudyError)
     if len(wanted) == 1:
-        raise click.UsageError(_("explain: found one arm, accepted: two of the study's arms, or none"))
+        raise click.UsageError(_("explain: found one model, accepted: two models of the study, or none"))
     arms = wanted or tuple(declared.arms)
     shown = {arm: explaining.observations(store, arm) for arm in arms}
     notes = {arm: ended for arm in arms if (ended := explaining.notes(store, arm))}

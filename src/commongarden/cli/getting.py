@@ -51,8 +51,10 @@ def get(name: str, out: Path | None, source: str | None, sha256: str | None, as_
     for label, n in got.unpacked.photos.items():
         click.echo(f"  {label:<12} {n:>7,}")
     if got.unpacked.repeated:
-        click.echo(_("photos that stood twice in the archive: {n:,}").format(n=got.unpacked.repeated))
-    checked = _("SHA-256 as it should be: {sha256}") if got.checked else _("SHA-256, held against none: {sha256}")
+        click.echo(_("duplicate photos in the archive: {n:,}").format(n=got.unpacked.repeated))
+    checked = (
+        _("SHA-256 verified: {sha256}") if got.checked else _("SHA-256, not verified (no reference hash): {sha256}")
+    )
     click.echo(checked.format(sha256=got.sha256), err=True)
     terminal.verbatim(str(got.folder))
 

@@ -169,7 +169,7 @@ class Commands(_Spoken, click.Group):
             click.echo(_("error: {message}").format(message=error), err=True)
             ctx.exit(2)
         except KeyboardInterrupt:
-            click.echo(_("interrupted; what was finished is kept"), err=True)
+            click.echo(_("interrupted; finished results are kept"), err=True)
             ctx.exit(130)
 
 

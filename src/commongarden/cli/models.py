@@ -28,7 +28,7 @@ def best(study: Path, as_json: bool) -> None:
     from commongarden.store import open_store
 
     results = stats.summarize(open_store(study))
-    found, said = stats.answer(results), wording.said(results, study)
+    found, said = stats.answer(results), wording.said(results, wording.typed(study))
     if found is None or said is None:
         raise StoreError(_("{folder}: no run has finished yet").format(folder=study))
     if as_json:
@@ -110,7 +110,7 @@ def _print(found: Evaluation) -> None:
         text = _("A single run: {value} on average (95 % CI {low} to {high}, over runs and images).")
         low, high = (numbers.hundredths(bound) for bound in (found.single.low, found.single.high))
         click.echo(text.format(value=numbers.percent(found.single.value), low=low, high=high))
-    columns = (_("class"), _("images"), _("precision"), _("recall"), "F1", _("most often mistaken for"))
+    columns = (_("class"), _("images"), _("precision"), _("recall"), "F1", _("most often confused with"))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for i, name in enumerate(columns):
         table.add_column(name, justify="left" if i in (0, 5) else "right")
@@ -122,8 +122,8 @@ def _print(found: Evaluation) -> None:
     terminal.console().print(Fitted(table))
     if found.known:
         text = ngettext(
-            "warning: {n} image was in the study's training or validation set; the figures are too good",
-            "warning: {n} images were in the study's training or validation set; the figures are too good",
+            "warning: {n} image was in the study's training or validation set; the results are too optimistic",
+            "warning: {n} images were in the study's training or validation set; the results are too optimistic",
             found.known,
         )
         click.echo(text.format(n=numbers.whole(found.known)), err=True)

@@ -74,7 +74,7 @@ def describe(
         write(svg, drawing.svg(network, shape, depth=depth, title=_("{arm} at {size}").format(arm=arm, size=size)))
         return
     if depth is not None:
-        raise click.UsageError(_("--depth: how deep a drawing goes; accepted together with --svg FILE"))
+        raise click.UsageError(_("--depth: found no --svg FILE, accepted: both together"))
     if as_json:
         print_json(found)
     else:
@@ -217,7 +217,7 @@ def list_models(pattern: str | None, as_json: bool) -> None:
         stems = {name: re.split(r"\d", name)[0].strip("_") for name in arch.FAMILIES}
         near = nearest(pattern, [*arch.FAMILIES, *stems.values()])
         hint = _("; did you mean {near!r}?").format(near=near[0]) if near else ""
-        text = _("list: no model here, in torchvision or in timm is called {pattern!r}{hint}")
+        text = _("list: no model of commongarden, torchvision or timm matches {pattern!r}{hint}")
         raise ArchError(text.format(pattern=pattern, hint=hint))
     if as_json:
         print_json(rows)
@@ -228,7 +228,7 @@ def list_models(pattern: str | None, as_json: bool) -> None:
         click.echo(f"{row['name']:<{width}}  {n_params:>11}  {row['source']}".rstrip())
     if not pattern:
         click.echo(
-            _("More, of torchvision and timm: commongarden list PATTERN, such as resnet or timm:*vit*"), err=True
+            _("For models of torchvision and timm: commongarden list PATTERN, such as resnet or timm:*vit*"), err=True
         )
 
 

@@ -74,7 +74,7 @@ def _bytes(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
     if text is None:
         return None
     if (found := size_in_bytes(text)) is None:
-        message = _("--cache-budget: found {text!r}, accepted: a number with its unit, such as 500MB or 20GB")
+        message = _("--cache-budget: found {text!r}, accepted: a number with a unit, such as 500MB or 20GB")
         raise StudyError(message.format(text=text))
     return found
 

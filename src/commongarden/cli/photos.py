@@ -171,7 +171,7 @@ def cache(clear: bool, cache_dir: Path | None, as_json: bool) -> None:
         click.echo(
             json.dumps({"folder": str(folder), "freed_bytes": freed})
             if as_json
-            else _("{size:,.1f} MB freed").format(size=freed / 1e6)
+            else _("freed {size:,.1f} MB").format(size=freed / 1e6)
         )
         return
     entries = caches.entries(folder)

@@ -39,7 +39,7 @@ def ask_layout(error: AmbiguousError) -> str:
             return text.removeprefix("--layout ").strip()
         if text.strip().isdecimal() and 1 <= int(text) <= len(values):
             return values[int(text) - 1]
-        message = _("found {text!r}, accepted: a number from 1 to {n}, or a layout as shown")
+        message = _("found {text!r}, accepted: a number from 1 to {n}, or one of the layouts above")
         raise click.UsageError(message.format(text=text, n=len(values)))
 
     chosen: str = click.prompt(_("Choose a layout"), value_proc=answer, err=True)

@@ -145,7 +145,7 @@ def _names(timing: Timing, *wanted: str) -> list[str]:
         if match is None and len(names) == len(wanted):
             match = names[len(found)]
         if match is None:
-            raise StudyError(unknown("arm", text, names, where="timing"))
+            raise StudyError(unknown("model", text, names, where="timing"))
         found.append(match)
     return found
 
@@ -162,12 +162,12 @@ def _timing(
     if measured is not None:
         return timings.read(measured)
     if not texts:
-        raise click.UsageError(_("profile: found no arm; accepted: one or more, or --measured FILE"))
+        raise click.UsageError(_("profile: found no model, accepted: one or more, or --measured FILE"))
     candidates, classes = _candidates(texts, **{key: how[key] for key in OF_ARMS})
     from commongarden.profiling.processes import time_arms
 
     if not as_json:
-        text = _("timing {arms}: {n} steps of each")
+        text = _("timing {arms}: {n} steps each")
         click.echo(text.format(arms=", ".join(candidates), n=how["repeats"] * how["rounds"]), err=True)
     timing = time_arms(candidates, classes, **{key: value for key, value in how.items() if key not in OF_ARMS})
     if keep is not None:
@@ -235,7 +235,9 @@ def _study(text: str) -> tuple[Any, int | None]:
 def _bytes(text: str) -> int:
     found = int(text) if text.strip().isdecimal() else options.size_in_bytes(text)
     if found is None:
-        raise StudyError(_("--room: found {text!r}, accepted: bytes, or such as 8GB, 512MiB").format(text=text))
+        raise StudyError(
+            _("--room: found {text!r}, accepted: a number of bytes, or a size such as 8GB or 512MiB").format(text=text)
+        )
     return found
 
 
@@ -277,7 +279,7 @@ def _print_split(timing: Timing, split: TimeSplit) -> None:
     click.echo(saying.sentence(split))
     console.print()
     both = [_("{arm} ms").format(arm=arm) for arm in (split.one, split.two)]
-    picture = columns([_("part")], [*both, _("difference ms"), _("95 % of all"), _("% of slower step")])
+    picture = columns([_("part")], [*both, _("difference ms"), _("joint 95 % CI"), _("% of slower step")])
 
     def cells(before: float, after: float, effect: float, span: str = "") -> list[str]:
         return [f"{before:.2f}", f"{after:.2f}", f"{effect:+.2f}", span, f"{100 * effect / split.slower:+.1f}"]
@@ -289,9 +291,9 @@ def _print_split(timing: Timing, split: TimeSplit) -> None:
         before, after, effect = (sum(column) for column in zip(*values, strict=True))
         picture.add_row(_("{n} smaller parts").format(n=len(rest)), *cells(before, after, effect))
     share = 100 * split.rest / split.slower
-    picture.add_row(_("in none of them"), "", "", f"{split.rest:+.2f}", "", f"{share:+.1f}")
+    picture.add_row(_("unattributed"), "", "", f"{split.rest:+.2f}", "", f"{share:+.1f}")
     difference = cells(split.before.value, split.after.value, split.difference.value, _span(split.difference))
-    picture.add_row(_("the difference"), *difference, style="bold")
+    picture.add_row(_("total difference"), *difference, style="bold")
     console.print(Fitted(picture), highlight=False)
     console.print()
     for part in split.reasons:

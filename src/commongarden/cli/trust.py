@@ -13,8 +13,15 @@ from commongarden.cli.options import as_json, cache_dir, print_json
 from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import N_, _, ngettext, translate
 
-# of what is found, for the catalogues
-KINDS = (N_("torn"), N_("missing"), N_("contradicts"), N_("foreign"), N_("set aside"), N_("unchecked"))
+# what kinds of findings are called here; --json has the kinds themselves
+KINDS = {
+    "torn": N_("corrupt"),
+    "missing": N_("missing"),
+    "contradicts": N_("inconsistent"),
+    "foreign": N_("unknown file"),
+    "set aside": N_("moved aside"),
+    "unchecked": N_("not checked"),
+}
 
 
 @main.command()
@@ -38,13 +45,13 @@ def verify(directory: Path, as_json: bool) -> None:
     else:
         for one in found.found:
             message = _("{kind}: {path}: {why}")
-            click.echo(message.format(kind=_(one.kind), path=one.path, why=translate(one.why)))
+            click.echo(message.format(kind=_(KINDS[one.kind]), path=one.path, why=translate(one.why)))
         runs = ngettext("{n} run", "{n} runs", found.n_runs).format(n=found.n_runs)
         files = ngettext("{n:,} file", "{n:,} files", found.n_files).format(n=found.n_files)
         text = (
-            _("{directory}: {runs}, {files}, {size:,.1f} MB: something is wrong")
+            _("{directory}: {runs}, {files}, {size:,.1f} MB: problems found")
             if found.wrong
-            else _("{directory}: {runs}, {files}, {size:,.1f} MB: whole")
+            else _("{directory}: {runs}, {files}, {size:,.1f} MB: OK")
         )
         click.echo(text.format(directory=directory, runs=runs, files=files, size=found.n_bytes / 1e6))
     if found.wrong:
@@ -74,11 +81,11 @@ def replay(run: Path, device: str | None, cache_dir: Path | None, as_json: bool)
         for one in found.differences:
             click.echo(_differs(one.what, one.stored, one.again))
         for one in found.circumstances:
-            click.echo(_("made with: {difference}").format(difference=_differs(one.what, one.stored, one.again)))
+            click.echo(_("environment: {difference}").format(difference=_differs(one.what, one.stored, one.again)))
         text = (
-            _("{arm}, seed {seed}: equal bit for bit: weights, history, probabilities, results")
+            _("{arm}, seed {seed}: reproduced bit for bit (weights, history, probabilities, results)")
             if found.is_equal
-            else _("{arm}, seed {seed}: not equal")
+            else _("{arm}, seed {seed}: not reproduced")
         )
         click.echo(text.format(arm=found.arm, seed=found.seed))
     if not found.is_equal:
@@ -88,5 +95,5 @@ def replay(run: Path, device: str | None, cache_dir: Path | None, as_json: bool)
 def _differs(what: Coded, stored: Coded, again: Coded) -> str:
     if not stored:
         return _("{what}: {again}").format(what=translate(what), again=translate(again))
-    text = _("{what}: {stored} stored, {again} now")
+    text = _("{what}: stored {stored}, now {again}")
     return text.format(what=translate(what), stored=translate(stored), again=translate(again) or "-")

@@ -38,13 +38,13 @@ def check_sure(tree: Tree, at: str, names: Sequence[str], whole: str = "classes"
     counts = Counter(label for name in pure for label in inner[name])
     common = sorted(label for label, n in counts.items() if n > 1 and not OCCASION.fullmatch(label))
     if len(pure) > 1 and len(common) > 1:
-        text = _("{where}: the folders {outer} hold folders of the same names, {inner}")
+        text = _("{where}: the folders {outer} contain subfolders with the same names, {inner}")
         found = text.format(where=where, outer=few(pure), inner=few(common))
         raise AmbiguousError(found, _choices(pure, common, whole))
     pictures = [name for name in names if name.lower() in PICTURES]
     masks = [name for name in names if name.lower() in MASKS]
     if pictures and masks:
-        text = _("{where}: {pictures} and {masks} look like images with their masks, which is segmentation")
+        text = _("{where}: {pictures} and {masks} appear to be images and their masks (a segmentation data set)")
         found = text.format(where=where, pictures=few(pictures), masks=few(masks))
         if not any(inner[name] for name in pictures) and (hint := labels_elsewhere(tree, at)):
             message = _("{root}: found no class folders in {folder}/; {hint}")
@@ -55,10 +55,10 @@ def check_sure(tree: Tree, at: str, names: Sequence[str], whole: str = "classes"
     for name in names:
         again = [label for label in inner[name] if label in names and label != name]
         if len(again) > 1:
-            text = _("{where}: {name}/ holds folders of the same names as those beside it, {again}")
+            text = _("{where}: {name}/ and its parent folder both contain {again}")
             found = text.format(where=where, name=name, again=few(again))
-            alone = _("only {name}/, without the folders beside it").format(name=name)
-            all_of_them = _("each folder is a class, {name}/ too").format(name=name)
+            alone = _("only {name}/, without the other folders").format(name=name)
+            all_of_them = _("each folder is a class, including {name}/").format(name=name)
             raise AmbiguousError(found, [(f"{ONLY}{name}", alone), (whole, all_of_them)])
 
 
@@ -69,7 +69,7 @@ def _check_one_holds_all(where: str, inner: Mapping[str, Sequence[str]], whole: 
         return
     beside = [name for name in inner if name not in full]
     if full[0].lower() in WHOLE or all(name.lower() in ASIDE for name in beside):
-        text = _("{where}: {name}/ holds folders of photos, and {beside} photos alone")
+        text = _("{where}: {name}/ contains folders of photos, {beside} only photos")
         found = text.format(where=where, name=full[0], beside=few(beside))
         only = _("only {name}/: each folder in it is a class").format(name=full[0])
         raise AmbiguousError(found, [(f"{ONLY}{full[0]}", only), (whole, _("each of these folders is a class"))])
@@ -95,8 +95,8 @@ def _choices(outer: Sequence[str], common: Sequence[str], whole: str) -> list[tu
         choices += [(f"{ONLY}{name}", said.format(name=name)) for name in ordered]
     if choices and are_parts:
         return choices
-    inner = _("{classes} are the classes, taken together from all of these folders").format(classes=few(common))
-    classes = _("{outer} are the classes, with everything inside them").format(outer=few(outer))
+    inner = _("the classes are {classes}, merged across these folders").format(classes=few(common))
+    classes = _("the classes are {outer}, with all photos in their subfolders").format(outer=few(outer))
     return [*choices, *([("inner", inner)] if whole == "classes" else []), (whole, classes)]
 
 

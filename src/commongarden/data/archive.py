@@ -49,7 +49,7 @@ def unpack(archive: Path, folder: Path, classes: Mapping[str, str]) -> Unpacked:
     Raises DataError for what is no archive, holds other folders of photos, lacks a class, or tries to get out.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        message = _("{folder}: something is there already; accepted: --out with a new folder")
+        message = _("{folder}: already exists; accepted: --out with a new folder")
         raise DataError(message.format(folder=folder))
     made = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:
@@ -60,7 +60,7 @@ def unpack(archive: Path, folder: Path, classes: Mapping[str, str]) -> Unpacked:
         made.rename(folder)
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError,
             OverflowError, MemoryError) as error:  # fmt: skip
-        message = _("{archive}: broken, or no archive: {reason}; accepted: .tgz, .tar or .zip")
+        message = _("{archive}: corrupt, or not an archive: {reason}; accepted: .tgz, .tar or .zip")
         raise DataError(message.format(archive=archive, reason=str(error) or type(error).__name__)) from None
     except OSError as error:
         message = _("{archive}: cannot be unpacked: {reason}")
@@ -95,11 +95,11 @@ def _taken(archive: Path, folder: Path, classes: Mapping[str, str]) -> Unpacked:
         total += len(data)
         if total > MOST_BYTES or len(data) > MOST_BYTES_EACH:
             most = MOST_BYTES if total > MOST_BYTES else MOST_BYTES_EACH
-            message = _("{archive}: {name!r}: unpacked, it comes to more than {most:,} bytes")
+            message = _("{archive}: {name!r} is larger than {most:,} bytes when unpacked")
             raise DataError(message.format(archive=archive, name=name, most=most))
         if target.exists():
             if target.read_bytes() != data:
-                message = _("{archive}: {name!r} stands twice in class {label!r}, and the two differ")
+                message = _("{archive}: found two different files {name!r} in class {label!r}")
                 raise DataError(message.format(archive=archive, name=path.name, label=label))
             repeated += 1
             continue
@@ -107,7 +107,7 @@ def _taken(archive: Path, folder: Path, classes: Mapping[str, str]) -> Unpacked:
         photos[label] += 1
     lacking = [label for label in dict.fromkeys(classes.values()) if not photos[label]]
     if lacking:
-        message = _("{archive}: found no photo of {lacking}; accepted: photos in the folders {classes}")
+        message = _("{archive}: found no photos of {lacking}; accepted: photos in the folders {classes}")
         raise DataError(message.format(archive=archive, lacking=", ".join(lacking), classes=", ".join(classes)))
     return Unpacked(dict(sorted(photos.items())), repeated, passed_over)
 
@@ -132,7 +132,7 @@ def _safe_path(archive: Path, name: str) -> PurePosixPath:
         or any(len(part.encode()) > 200 for part in path.parts)
         or not path.name
     ):
-        message = _("{archive}: refused, since it holds the name {name!r}; accepted: names within the archive's folder")
+        message = _("{archive}: found the unsafe path {name!r}; accepted: paths inside the archive's folder")
         raise DataError(message.format(archive=archive, name=name[:200]))
     return path
 
@@ -184,7 +184,7 @@ class _Bounded:
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= MOST_AT_ONCE:
-            message = _("{archive}: a name or an attribute in it is longer than {most:,} bytes")
+            message = _("{archive}: found a file name or attribute longer than {most:,} bytes")
             raise DataError(message.format(archive=self.archive, most=MOST_AT_ONCE))
         self._check(self.stream.tell() + size)
         return self.stream.read(size)
@@ -198,10 +198,10 @@ class _Bounded:
 
     def _check(self, place: int) -> None:
         if place > MOST_BYTES:
-            message = _("{archive}: unpacked, it is larger than {most:,} bytes")
+            message = _("{archive}: larger than {most:,} bytes when unpacked")
             raise DataError(message.format(archive=self.archive, most=MOST_BYTES))
 
 
 def _no_file(archive: Path, name: str) -> DataError:
-    text = _("{archive}: refused, since {name!r} is a link or no plain file; accepted: files and folders")
+    text = _("{archive}: found {name!r}, which is a link or a special file; accepted: files and folders")
     return DataError(text.format(archive=archive, name=name[:200]))

@@ -92,7 +92,10 @@ def images(
     except OSError as error:
         raise DataError(_cannot_write(folder, shape, error)) from error
     if found is None:
-        message = _("{path}: the decoded images are not what was just written; the disk or another program did it")
+        message = _(
+            "{path}: the decoded images changed right after they were written; the disk may be faulty, "
+            "or another program changed them"
+        )
         raise DataError(message.format(path=path))
     return found
 
@@ -126,7 +129,7 @@ def pixels(root: str, photo: Photo, height: int, width: int, range: Range | None
     try:
         data = image.read_bytes(path)
         if hashlib.sha256(data).hexdigest() != photo.sha256:
-            raise DataError(N_("has changed since it was read first; start again"))
+            raise DataError(N_("has changed since it was first read; start again"))
         return image.resized(image.decode(data, range=range), height, width)
     except DataError as error:
         raise DataError(f"{path}: {translate(error.reason)}") from None
@@ -267,8 +270,8 @@ def _cannot_write(folder: Path, shape: tuple[int, ...], error: OSError) -> str:
     other = _("choose another folder with --cache-dir or COMMONGARDEN_CACHE")
     if error.errno == errno.ENOSPC:
         return _(
-            "{folder}: the disk is full; the decoded images need {needed:,} bytes ({n:,} photos "
-            "at {width}x{height}). Make room (commongarden cache --clear), or {other}."
+            "{folder}: the disk is full; the image cache needs {needed:,} bytes ({n:,} photos at "
+            "{width}x{height}). Free some space (commongarden cache --clear), or {other}."
         ).format(folder=folder, needed=needed(shape), n=shape[0], width=shape[2], height=shape[1], other=other)
-    text = _("{folder}: the decoded images cannot be written: {reason}; {other}")
+    text = _("{folder}: the image cache cannot be written: {reason}; {other}")
     return text.format(folder=folder, reason=error.strerror or error, other=other)

@@ -69,21 +69,21 @@ def describe(found: dict[str, Any], inspected: Inspection | None) -> str:
     """Both summaries in lines to read."""
     lines = [folder.describe(found), *found["notes"]]
     if inspected is None:
-        return "\n".join([*lines, _("the photos are drawn, one unlike the other; they were not compared")])
+        return "\n".join([*lines, _("the photos are synthetic and all different; duplicates were not searched for")])
     lines += inspection.describe(inspected)
     lines.append(inspection.count(inspected))
     groups = found["near_duplicates"]
     n_labels, n_parts = (sum(len(set(group[key])) > 1 for group in groups) for key in ("labels", "parts"))
     weighed = sorted(groups, key=lambda group: (-len(set(group["labels"])), -len(set(group["parts"])), group["paths"]))
     lines += _shortened([f"  {' = '.join(group['paths'])}" for group in weighed])
-    lines.append(_("  of them under two or more labels: {n}").format(n=n_labels))
+    lines.append(_("  with two or more labels: {n}").format(n=n_labels))
     if found["parts"]:
-        lines.append(_("  of them in two or more parts: {n}").format(n=n_parts))
+        lines.append(_("  in two or more sets: {n}").format(n=n_parts))
     chains = inspection.in_chains(inspected)
     if chains:
         text = ngettext(
-            "  {n} pair more joins two groups, whose other photos are not the same picture",
-            "  {n} pairs more join two groups each, whose other photos are not the same picture",
+            "  {n} more pair of duplicates links two groups whose other photos differ",
+            "  {n} more pairs of duplicates link two groups whose other photos differ",
             len(chains),
         )
         lines.append(text.format(n=len(chains)))
@@ -100,7 +100,7 @@ def draw_sheet(manifest: Manifest, found: Inspection | None, path: Path) -> None
     and where there is nothing to draw."""
     groups = [] if found is None else list(found.groups)
     if not groups:
-        raise DataError(_("{path}: not drawn, since no picture was found twice").format(path=path))
+        raise DataError(_("{path}: not written, no duplicates were found").format(path=path))
     of = {photo.path: photo.label for photo in manifest.photos}
     places, height = _laid_out(groups)
     sheet = Image.new("RGB", (WIDTH, height), "white")
@@ -159,4 +159,4 @@ def _laid_out(groups: Sequence[Sequence[str]]) -> tuple[list[tuple[Sequence[str]
 def _shortened(lines: Sequence[str]) -> list[str]:
     if len(lines) <= MOST_LINES:
         return list(lines)
-    return [*lines[:MOST_LINES], _("  and {n} more (--json names all)").format(n=f"{len(lines) - MOST_LINES:,}")]
+    return [*lines[:MOST_LINES], _("  and {n} more (--json lists all)").format(n=f"{len(lines) - MOST_LINES:,}")]

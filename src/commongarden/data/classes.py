@@ -41,12 +41,10 @@ def said(candidates: Sequence[Candidate], is_merged: bool) -> list[Coded]:
     for labels in near(candidates):
         names = ", ".join(f"{visible(label)} ({counts[label]:,})" for label in labels)
         if is_merged:
-            text = N_("merged into the class {label}: {names}")
+            text = N_("merged into class {label}: {names}")
             notes.append(text.format(label=visible(labels[0].strip()), names=names))
         else:
-            text = N_(
-                "class names that are nearly the same, now different classes: {names}; --merge-classes makes them one"
-            )
+            text = N_("these similar names are separate classes: {names}; --merge-classes merges them")
             notes.append(text.format(names=names))
     return notes
 

@@ -64,8 +64,8 @@ def chosen(file: Path, values: Mapping[str, Sequence[str]], names: Sequence[str]
         return None
     if not usual and by_name.keys() >= BOXES:
         message = _(
-            "{file}: found the columns xmin, ymin, xmax, ymax: boxes around objects, with several lines for a "
-            "photo; accepted: one line and one class for each photo (path,label)"
+            "{file}: found the columns xmin, ymin, xmax, ymax (bounding boxes, several lines per "
+            "photo); accepted: one line with one class per photo (path,label)"
         )
         raise DataError(message.format(file=file))
     of_files = [name for name in paths if values[name] and all(map(is_named_so, values[name]))]
@@ -104,7 +104,9 @@ def _one(
         return names[0] if len(names) == 1 else likely[0]
     if len(names) > 1 and len({tuple(values[name]) for name in names}) == 1:
         return names[0]
-    message = _("{file}: line 1: several columns may hold the {what}: {names}; accepted: one of them named {wanted!r}")
+    message = _(
+        "{file}: line 1: several columns may contain the {what}: {names}; accepted: one of them named {wanted!r}"
+    )
     raise DataError(message.format(file=file, what=_(what), names=", ".join(names) or _("none"), wanted=wanted))
 
 
@@ -130,7 +132,7 @@ def _part(
         likely = [key for key in OTHER_PARTS if key in columns and words[key] & PART_WORDS.keys()]
         if len({tuple(values[columns[key]]) for key in likely}) > 1:
             named = ", ".join(columns[key] for key in likely)
-            message = _("{file}: line 1: several columns may hold the parts: {names}; accepted: one named 'split'")
+            message = _("{file}: line 1: several columns may contain the split: {names}; accepted: one named 'split'")
             raise DataError(message.format(file=file, names=named))
         part = likely[0] if likely else ""
     notes: list[Coded] = []
@@ -140,12 +142,12 @@ def _part(
         is_split = len(found) <= FEW and 2 * len(meaning) >= max(len(found), 1)
         if key not in (part, *PARTS) and (is_split or (key in NUMBERED and len(found) > 1)):
             text = N_(
-                "column {column} ({words}) looks like a split and is not used; to use it, name it split and write "
-                "train, val, test in it"
+                "column {column} ({words}) may be a split and is not used; to use it, rename it to split, "
+                "with the values train, val, test"
             )
             notes.append(text.format(column=columns[key], words=", ".join(sorted(found)[:4])))
     if part:
-        text = N_("column {column}: {word} is taken as {taken}")
+        text = N_("column {column}: {word} is read as {taken}")
         other = sorted(words[part] & PART_WORDS.keys() - PART_NAMES.keys())
         notes += (text.format(column=columns[part], word=word, taken=PART_WORDS[word]) for word in other)
     return columns.get(part, ""), tuple(notes)
@@ -159,8 +161,8 @@ def _group(file: Path, names: Sequence[str], values: Mapping[str, Sequence[str]]
     if is_earlier:
         return ""
     message = _(
-        "{file}: line 1: several columns may hold the groups: {names}; accepted: the one that keeps the photos of "
-        "a patient, plant or video together named 'group', or --group-by REGEX"
+        "{file}: line 1: several columns may contain the groups: {names}; accepted: the one that "
+        "identifies a patient, plant or video named 'group', or --group-by REGEX"
     )
     raise DataError(message.format(file=file, names=", ".join(own)))
 

@@ -67,15 +67,15 @@ def fetch(url: str, file: Path, sha256: str, on_bytes: OnBytes | None = None) ->
     while problem := _continue(url, part, on_bytes, before := part.stat().st_size):
         failures = 1 if part.stat().st_size > before else failures + 1
         if failures == TRIES:
-            message = _("{url}: {reason}; {n:,} bytes are kept in {part}, and the same command goes on")
+            message = _("{url}: {reason}; {n:,} bytes are kept in {part}. Repeat the command to resume")
             raise DataError(message.format(url=url, reason=problem, n=part.stat().st_size, part=part))
         time.sleep(PAUSE * failures)
     found = sha256_of(part)
     if found != sha256:
         part.unlink()
         message = _(
-            "{url}: found a file with SHA-256 {found}, accepted: {sha256}. It was removed; the server has another "
-            "file, or it was changed on its way"
+            "{url}: found SHA-256 {found}, accepted: {sha256}. The download was deleted; the file on "
+            "the server is a different one, or the transfer was corrupted"
         )
         raise DataError(message.format(url=url, found=found, sha256=sha256))
     part.replace(file)
@@ -96,7 +96,7 @@ def _continue(url: str, part: Path, on_bytes: OnBytes | None, start: int) -> str
                 while block := answer.read(BLOCK):
                     n += len(block)
                     if n > MOST_BYTES:
-                        message = _("{url}: more than {most:,} bytes; accepted: up to that")
+                        message = _("{url}: larger than {most:,} bytes; accepted: up to {most:,} bytes")
                         raise DataError(message.format(url=url, most=MOST_BYTES))
                     file.write(block)
                     if on_bytes is not None:
@@ -105,9 +105,9 @@ def _continue(url: str, part: Path, on_bytes: OnBytes | None, start: int) -> str
         if error.code == 416:  # nothing lies behind: the hash says whether it is whole
             return ""
         if error.code < 500:
-            message = _("{url}: the server says {code} ({reason})")
+            message = _("{url}: the server responded with {code} ({reason})")
             raise DataError(message.format(url=url, code=error.code, reason=error.reason)) from None
-        return _("the server says {code} ({reason})").format(code=error.code, reason=error.reason)
+        return _("the server responded with {code} ({reason})").format(code=error.code, reason=error.reason)
     except (OSError, http.client.HTTPException, ValueError) as error:  # URLError and timeouts are OSErrors
         return str(getattr(error, "reason", "") or getattr(error, "strerror", "") or error) or type(error).__name__
     return _("the connection ended early") if total is not None and n < total else ""

@@ -67,14 +67,14 @@ def get(
     if source is None:
         source, wanted = known.url, wanted or known.sha256
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        message = _("{folder}: something is there already; accepted: --out with a new folder")
+        message = _("{folder}: already exists; accepted: --out with a new folder")
         raise DataError(message.format(folder=folder))
     if not download.is_url(source):
         return _from_file(Path(source), folder, known, wanted)
     if wanted is None:
         message = _(
-            "{url}: no SHA-256 is known of what lies there; accepted: --sha256 with the one that its maker "
-            "publishes, or --from with a file that you have looked at"
+            "{url}: found no SHA-256 for this file, accepted: --sha256 with the hash that its "
+            "publisher gives, or --from with a file that you have checked"
         )
         raise DataError(message.format(url=source))
     archive = folder.with_name(f"{folder.name}.{Path(urlsplit(source).path).name or 'archive'}")

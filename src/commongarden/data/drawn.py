@@ -60,7 +60,9 @@ def label(index: int) -> int:
 def draw(seed: int, index: int, height: int, width: int) -> npt.NDArray[np.uint8]:
     """Photo `index` of the data set `seed`: uint8 (height, width, 3), each side 32 to 512 pixels. Raises DataError."""
     if not (SMALLEST <= height <= LARGEST and SMALLEST <= width <= LARGEST):
-        message = _("drawn flowers: found a size of {height}x{width}, accepted: {smallest} to {largest} pixels a side")
+        message = _(
+            "synthetic flowers: found a size of {height}x{width}, accepted: {smallest} to {largest} pixels per side"
+        )
         raise DataError(message.format(height=height, width=width, smallest=SMALLEST, largest=LARGEST))
     dice = Dice(seed, index)
     canvas = Canvas(height, width, focus=dice.between(0, 130))

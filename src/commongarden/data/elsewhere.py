@@ -26,23 +26,20 @@ def labels_elsewhere(tree: Tree, at: str) -> str:
     for file in files:
         if posixpath.basename(file).lower() == "_classes.csv":
             return _(
-                "{file} gives each class a column (multi-label); export the data as class folders (in Roboflow: Folder "
-                "Structure)"
+                "{file} has a column for each class (multi-label); export the data as class folders (in "
+                "Roboflow: Folder Structure)"
             ).format(file=file)
     for file in files:
         if file.lower().endswith(table.ENDINGS) and _names_classes(tree, at, file):
             text = _("{file} lists photos with their classes; did you mean --data {path}?")
             return text.format(file=file, path=(tree.root / file).as_posix())
     if _are_boxes(files):
-        return _(
-            "they come with boxes or masks of the objects in them (object detection, segmentation), not with one class "
-            "for each photo"
-        )
+        return _("the photos have bounding boxes or masks (object detection, segmentation) rather than one class each")
     names = next((words for place in places if len(words := _first_words(tree.photos(place))) > 1), [])
     if names:
         return _(
-            "the names of the photos begin with {names}: move them into a folder for each of these, or write a CSV of "
-            "path,label"
+            "the names of the photos start with {names}: move the photos into one folder per name, or "
+            "write a CSV of path,label"
         ).format(names=", ".join(names))
     return ""
 

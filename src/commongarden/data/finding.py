@@ -24,8 +24,8 @@ from commongarden.study.reading import DataOptions
 DEFAULT = DataOptions()
 MASK_NAME = re.compile(r"(.*[^_\s-])[_ -]+(?:mask|seg|segmentation|label|gt)(?:[_ -]?\d+)?", re.IGNORECASE)
 FEWEST_MASKS = 3
-UNCHECKED = N_("class {label} has no photos in the validation set: the best epoch is chosen without it")
-UNTESTED = N_("class {label} has no photos in the test set: the models learn it, but its accuracy is not measured")
+UNCHECKED = N_("class {label} has no photos in the validation set and does not affect which epoch is chosen")
+UNTESTED = N_("class {label} has no photos in the test set: its accuracy is not measured")
 
 
 def find(
@@ -49,11 +49,13 @@ def find(
     than 5 % of files that cannot be photos.
     """
     if options.layout and not Path(source).is_dir():
-        message = _("{source}: found layout {layout!r}, which is for a folder of photos; accepted here: none")
+        message = _(
+            "{source}: found layout {layout!r}, which applies to folders of photos only; accepted here: no layout"
+        )
         raise DataError(message.format(source=source, layout=options.layout))
     if source.startswith(image.BUILTIN):
         drawn = tuple(_grouped([Candidate(*place) for place in _drawn(source)], options))
-        return Listed(source, source, drawn, N_("Layout: drawn photos, the classes built in"))
+        return Listed(source, source, drawn, N_("Layout: synthetic photos with built-in classes"))
     path = Path(source)
     if path.is_dir():
         found = in_folder(path, options.layout)
@@ -90,9 +92,7 @@ def _masks(candidates: Sequence[Candidate]) -> list[Coded]:
     ]  # fmt: skip
     if len(masks) < FEWEST_MASKS:
         return []
-    text = N_(
-        "files that look like masks of other photos, by their names: {n}, such as {path}; they are used as photos"
-    )
+    text = N_("files named like masks of other photos: {n}, such as {path}; they are used as photos")
     return [text.format(n=len(masks), path=masks[0])]
 
 
@@ -127,13 +127,13 @@ def _in_parts(listed: Listed, keep_going: bool) -> tuple[list[Candidate], list[C
     if set(labels) <= {""}:
         return candidates, []
     if "train" not in labels:
-        message = _("{source}: found the parts {labels}; accepted: train, and val and test beside it")
+        message = _("{source}: found the sets {labels}; accepted: train, with or without val and test")
         raise DataError(message.format(source=listed.source, labels=", ".join(labels)))
     lacking = losses.by_part(labels)
     if lacking and not keep_going:
         raise DataError(_lacks(listed.source, labels, lacking))
     gone = {label for part, label in lacking if part == "train"}
-    unlearned = N_("class {label} is left out: it has no photos in the training set, so nothing can learn it")
+    unlearned = N_("class {label} is excluded: it has no photos in the training set")
     texts = {"train": unlearned, "val": UNCHECKED, "test": UNTESTED}
     told = [(part, label) for part, label in lacking if part == "train" or label not in gone]
     notes = [texts[part].format(label=repr(label)) for part, label in told]
@@ -145,14 +145,14 @@ def _in_parts(listed: Listed, keep_going: bool) -> tuple[list[Candidate], list[C
 def _lacks(source: str, labels: Mapping[str, set[str]], lacking: Sequence[tuple[str, str]]) -> str:
     part, label = lacking[0]
     meaning = {
-        "train": _("leaves the class out, with its photos"),
-        "val": _("continues and chooses the best epoch without this class"),
-        "test": _("continues and measures nothing on this class"),
+        "train": _("excludes the class and its photos"),
+        "val": _("continues, and selects the best epoch without this class"),
+        "test": _("continues, and does not measure the accuracy of this class"),
     }
-    more = _(" (and {n} more like it)").format(n=len(lacking) - 1) if len(lacking) > 1 else ""
+    more = _(" (and {n} more)").format(n=len(lacking) - 1) if len(lacking) > 1 else ""
     return _(
-        "{source}: class {label!r} has no readable photo in the {part} part{more}; accepted: every class in each of "
-        "{labels}, or --keep-going, which {meaning}"
+        "{source}: class {label!r} has no readable photo in the {part} set{more}; accepted: every "
+        "class in each of {labels}, or --keep-going, which {meaning}"
     ).format(source=source, label=label, part=_(part), more=more, labels=", ".join(labels), meaning=meaning[part])
 
 
@@ -165,7 +165,7 @@ def _check_there(source: str, root: Path, candidates: Sequence[Candidate], keep_
     if len(missing) <= losses.MOST_UNREADABLE * len(candidates) or (keep_going and len(left) > 1):
         return []
     lines = "".join(f"\n  {line}" for line in fixes.causes(root, missing, len(candidates)))
-    message = _("{source}: {k} of {n} photos cannot be found from {root}/:{lines}")
+    message = _("{source}: {k} of {n} photos were not found in {root}/:{lines}")
     hint = _("\nUse --keep-going to continue without them.") if len(left) > 1 else ""
     k, n = len(missing), len(candidates)
     raise DataError(message.format(source=source, k=k, n=n, root=root.as_posix(), lines=lines) + hint)
@@ -187,7 +187,7 @@ def _valid_name(candidate: Candidate) -> Candidate:
         return replace(candidate, path=shown, label="", reason=N_("its name is not valid Unicode; rename it"))
     if NOT_IN_NAMES.search(shown):
         shown = NOT_IN_NAMES.sub(lambda found: repr(found[0])[1:-1], shown)
-        return replace(candidate, path=shown, label="", reason=N_("its name holds control characters; rename it"))
+        return replace(candidate, path=shown, label="", reason=N_("its name contains control characters; rename it"))
     return candidate
 
 
@@ -195,7 +195,7 @@ def _why_not(path: Path) -> str:
     if path.exists() and not path.is_file():
         return _(regular.NOT_REGULAR)
     if path.exists():
-        return _("found a file that is not a CSV")
+        return _("not a CSV file")
     try:
         siblings = [entry.name for entry in path.parent.iterdir() if entry.is_dir() or entry.suffix.lower() == ".csv"]
     except OSError:
@@ -210,6 +210,6 @@ def check_classes(listed: Listed, labels: set[str]) -> None:
         return
     found = _("1 class ({label})").format(label=next(iter(labels))) if labels else _("no class")
     lines = losses.lines(losses.by_class(listed.candidates, listed.left_out))
-    message = _("{source}: found {found} with photos; a comparison needs at least 2. {accepted}")
+    message = _("{source}: found {found} with photos; accepted: at least 2 classes. {accepted}")
     accepted = "\n  ".join([_("Left out:"), *lines]) if lines else _(ACCEPTED)[:1].upper() + _(ACCEPTED)[1:]
     raise DataError(message.format(source=listed.source, found=found, accepted=accepted))

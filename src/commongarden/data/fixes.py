@@ -55,15 +55,15 @@ def address(written: str) -> Coded:
     if not ADDRESS.match(written):
         return NOTHING
     if written.lower().startswith("file:"):
-        return N_("a file's address; write its path alone, without file://")
-    return N_("a web address; download the photo and write its path")
+        return N_("a file URL; write the path only, without file://")
+    return N_("a web URL; download the photo and write its path")
 
 
 def _line(fix: Fix | None, pairs: Sequence[tuple[str, str]], n: int) -> str:
     written, there = pairs[0]
     if fix is None:
         return _("{k} of {n}: no such file ({first})").format(k=len(pairs), n=n, first=written)
-    text = _("{k} of {n}: no such file; {where}: write '{there}' in place of '{written}'")
+    text = _("{k} of {n}: no such file; {where}: write '{there}' instead of '{written}'")
     return text.format(k=len(pairs), n=n, where=_said(fix), there=there, written=written)
 
 
@@ -74,9 +74,9 @@ def _said(fix: Fix) -> str:
     elif fix.removed:
         said.append(_("they exist without {folder}/").format(folder=fix.removed))
     if fix.ending:
-        said.append(_("with the ending {ending}").format(ending=fix.ending))
+        said.append(_("with the extension {ending}").format(ending=fix.ending))
     if fix.other_case:
-        said.append(_("with other upper and lower case"))
+        said.append(_("with different upper and lower case"))
     text = ", ".join(said)
     return text if fix.added or fix.removed else _("they exist {how}").format(how=text)
 

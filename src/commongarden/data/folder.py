@@ -137,7 +137,7 @@ def describe(found: dict[str, Any]) -> str:
     lines = [found["layout"]] if "layout" in found else []
     lines += [_("note: {text}").format(text=text) for text in found.get("remarks", ())]
     if found.get("stops"):
-        lines.append(_("`run` refuses these data: {reason}").format(reason=found["stops"]))
+        lines.append(_("`run` rejects this data: {reason}").format(reason=found["stops"]))
     count = _("{root}: {n_photos:,} photos in {n_classes} classes")
     lines.append(count.format(root=found["root"], n_photos=found["n_photos"], n_classes=len(found["classes"])))
     width = max((len(classes.shown(label)) for label in found["classes"]), default=0)
@@ -151,7 +151,7 @@ def describe(found: dict[str, Any]) -> str:
         lines.append(balance.format(largest=largest["label"], ratio=ratio, smallest=smallest["label"]))
     lines.append(_("exact duplicates: {n} groups").format(n=len(found["duplicates"])))
     lines += [f"  {' = '.join(paths)}" for paths in found["duplicates"]]
-    lines.append(_("same photo under two labels: {n}").format(n=len(found["conflicts"])))
+    lines.append(_("duplicates with different labels: {n}").format(n=len(found["conflicts"])))
     lines += [f"  {' = '.join(conflict['paths'])}" for conflict in found["conflicts"]]
     lines.append(_("left out: {n}").format(n=len(found["left_out"])))
     lines += _left_out(found["left_out"])

@@ -107,7 +107,7 @@ def other_range(found: Span | None, range: Range | None) -> Coded:
     if found.low < low or found.high > high:
         return N_("it has values outside the range of the training photos, {low} to {high}").format(**bounds)
     if found.high < low + (high - low) / DARK:
-        text = N_("it has values in the darkest sixteenth of the training photos' range alone, {low} to {high}")
+        text = N_("all its values are in the darkest sixteenth of the range of the training photos, {low} to {high}")
         return text.format(**bounds)
     return NOTHING
 

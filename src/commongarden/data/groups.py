@@ -47,8 +47,8 @@ class Suggested:
     def said(self) -> Coded:
         """A note, as a record."""
         return N_(
-            "the file names suggest {n_groups} groups of photos that belong together ({one} and {two}): if so, keep "
-            "each in one part of the split with --group-by '{expression}'"
+            "the file names suggest {n_groups} groups of photos ({one} and {two}): if photos of a "
+            "group are related, keep each group in one set with --group-by '{expression}'"
         ).format(n_groups=self.n_groups, one=self.example[0], two=self.example[1], expression=self.expression)
 
 
@@ -69,8 +69,9 @@ def grouped(candidates: Sequence[Candidate], expression: str) -> list[Candidate]
     if missed:
         n = sum(not one.reason for one in candidates)
         message = _(
-            "--group-by {expression!r}: finds no group in {k} of {n} paths, such as {path}; accepted: a regular "
-            "expression that matches every path, with the group's name in its first parentheses"
+            "--group-by {expression!r}: found no group in {k} of {n} paths, such as {path}; accepted: "
+            "a regular expression that matches every path and captures the group's name in its first "
+            "parentheses"
         )
         raise DataError(message.format(expression=expression, k=len(missed), n=n, path=missed[0]))
     return found
@@ -91,8 +92,8 @@ def _matched(expression: str, paths: Sequence[str]) -> list[str]:
         )
     except subprocess.TimeoutExpired as late:
         message = _(
-            "--group-by {expression!r}: searching {n} paths takes longer than {seconds:.0f} s; accepted: an "
-            "expression without repetition inside repetition, such as (a+)+"
+            "--group-by {expression!r}: matching {n} paths takes longer than {seconds:.0f} s; "
+            "accepted: an expression without nested repetition such as (a+)+"
         )
         raise DataError(message.format(expression=expression, n=len(paths), seconds=late.timeout)) from None
     found: list[str] = json.loads(done.stdout)

@@ -48,7 +48,7 @@ def looked_at(root: Path, candidate: Candidate) -> Candidate:
     except DataError as error:
         reason = error.reason
         if reason == NOT_IMAGE and kind:
-            text = N_("{kind} is a format that is not read; accepted: {accepted}")
+            text = N_("{kind} is not supported; accepted: {accepted}")
             reason = text.format(kind=kind, accepted=kinds.ACCEPTED)
         return replace(candidate, counts=counts, reason=reason)
     return replace(candidate, counts=True)

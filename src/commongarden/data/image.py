@@ -161,7 +161,7 @@ def builtin_photos(root: str) -> int:
     if not slash:
         return BUILTIN_PHOTOS
     if not re.fullmatch(r"[1-9][0-9]{0,4}", number):
-        message = _("{root}: found {number!r} photos, accepted: a whole number from 1 to 99999")
+        message = _("{root}: found {number!r} photos, accepted: an integer from 1 to 99999")
         raise DataError(message.format(root=root, number=number))
     return int(number)
 

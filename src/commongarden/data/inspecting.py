@@ -78,7 +78,7 @@ def inspect(
         return msgspec.json.decode(kept, type=Inspection)
     found, gone = _inspected(manifest, on_progress)
     if gone and tell is not None:
-        text = _("photos that were read and cannot be read any more: {n}, such as {path}")
+        text = _("photos that can no longer be read: {n}, such as {path}")
         tell(text.format(n=len(gone), path=gone[0]))
     if cache_folder is not None and not gone:
         result_cache.keep(cache_folder, key, msgspec.json.encode(found))
@@ -109,7 +109,7 @@ def _inspected(manifest: Manifest, on_progress: OnProgress | None) -> tuple[Insp
     copies = duplicates(manifest.photos)
     first = [group[0] for group in copies]
     each = partial(look, Path(manifest.root), manifest.range)
-    seen = list(image.in_threads(each, first, told(_("looking at photos"))))
+    seen = list(image.in_threads(each, first, told(_("inspecting photos"))))
     gone = [photo.path for photo, one in zip(first, seen, strict=True) if one is None]
     copies = [group for group, one in zip(copies, seen, strict=True) if one is not None]
     first, looked = [group[0] for group in copies], [one for one in seen if one is not None]

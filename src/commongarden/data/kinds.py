@@ -70,11 +70,11 @@ def not_read(head: bytes) -> Coded:
     """Why files that begin so are not read, in English for a record; "" where they are."""
     found = kind(head)
     if found == "HEIC" and importlib.util.find_spec(HEIF_PACKAGE) is None:
-        return N_("a HEIC photo, which needs the package pillow-heif; accepted: pip install pillow-heif")
+        return N_("HEIC needs the package pillow-heif; accepted: pip install pillow-heif")
     if found == "AVIF" and not features.check("avif"):
-        return N_("an AVIF photo, which this version of Pillow does not read; accepted: pip install --upgrade pillow")
+        return N_("AVIF is not supported by the installed Pillow; accepted: pip install --upgrade pillow")
     if found is None and head[128:132] == b"DICM":
-        return N_("a DICOM file, which is not read; accepted: the same image as 16-bit PNG or TIFF")
+        return N_("DICOM is not supported; accepted: the same image as 16-bit PNG or TIFF")
     return NOTHING if found is not None else N_("not an image file")
 
 

@@ -85,9 +85,7 @@ def recognized(tree: Tree, chosen: str = "", start: str = "") -> Layout:
         raise DataError(message.format(root=tree.root / at, folder=holding[0], hint=hint))
     check_sure(tree, at, holding)
     if file := listed_elsewhere(tree, at):
-        text = _(
-            "{where}: {file} gives the photos in {folders} other classes than their folders; to use it: --data {path}"
-        )
+        text = _("{where}: the classes in {file} differ from the folders of {folders}; to use the file: --data {path}")
         where, path = ((tree.root / place).as_posix() for place in (at, file))
         said = text.format(where=where, file=posixpath.basename(file), folders=few(holding), path=path)
         raise AmbiguousError(said, [("classes", _("each of these folders is a class"))])
@@ -103,7 +101,7 @@ def _data_set(tree: Tree, at: str, holding: Sequence[str]) -> str:
             if len(parts_of(tree, _innermost(tree, posixpath.join(at, name)), False)) > 1:
                 found.append(name)
     if len(found) > 1:
-        text = _("{where}: {folders} hold a training set each")
+        text = _("{where}: found a training set in each of {folders}")
         said = text.format(where=(tree.root / at).as_posix(), folders=few(found))
         raise AmbiguousError(said, [(f"{ONLY}{name}", _("only {name}/").format(name=name)) for name in found])
     return found[0] if found else ""
@@ -153,7 +151,7 @@ def _in_parts(tree: Tree, at: str, parts: Mapping[str, str], only: str = "", is_
     flat = [name for name in rest if not tree.holding(posixpath.join(at, name)) or part_of(name) == "unlabelled"]
     text = PARTS_SAID[tuple(part for part in ("train", "val", "test") if part in said)].format(**said)
     if only and not is_version:
-        text = N_("{layout}, of which only {name}/ is used").format(layout=text, name=only)
+        text = N_("{layout}, only {name}/ is used").format(layout=text, name=only)
     return Layout(
         at,
         text,
@@ -207,9 +205,9 @@ def _nothing(tree: Tree, at: str) -> str:
     if not folders and not files:
         found = _("an empty folder")
     elif not folders:
-        found = _("{n} files directly in it and no class folders").format(n=len(files))
+        found = _("{n} files and no class folders").format(n=len(files))
     else:
-        text = _("{n} photos directly in it, and none in the folders {folders}")
+        text = _("{n} photos at the top level and none in the folders {folders}")
         text = text if photos else _("no photos in the folders {folders}")
         found = text.format(n=len(photos), folders=few(folders))
     hint = labels_elsewhere(tree, at) or _(ACCEPTED)

@@ -22,15 +22,15 @@ from commongarden.i18n.language import N_, _
 from commongarden.records import LeftOut
 
 NO_FILE = N_("no such file")
-UNLABELLED = N_("unlabelled: in no class folder")
+UNLABELLED = N_("no label: not in a class folder")
 SPLIT_OFF = {
-    ("val",): N_("no validation set with classes was found; it is split off from {folder}/ by the shares in [split]"),
-    ("test",): N_("no test set with classes was found; it is split off from {folder}/ by the shares in [split]"),
+    ("val",): N_("found no validation set with classes; it is split off from {folder}/ with the fractions in [split]"),
+    ("test",): N_("found no test set with classes; it is split off from {folder}/ with the fractions in [split]"),
     ("val", "test"): N_(
-        "no validation or test set with classes was found; both are split off from {folder}/ by the shares in [split]"
+        "found no validation or test set with classes; both are split off from {folder}/ with the fractions in [split]"
     ),
 }
-BESIDE = N_("in a folder that is no class and no part of the data")
+BESIDE = N_("in a folder that is neither a class nor a set")
 
 
 @dataclass(frozen=True)
@@ -115,43 +115,46 @@ def _of_layout(tree: Tree, found: Layout) -> Iterator[Candidate]:
 
 def _notes(tree: Tree, found: Layout) -> Iterator[Coded]:
     if tree.denied:
-        text = N_("folders that cannot be read are left out with all that is in them: {n}, such as {folder}/")
+        text = N_("folders that cannot be read are skipped with their contents: {n}, such as {folder}/")
         yield text.format(n=len(tree.denied), folder=min(tree.denied))
     for link, own in sorted(tree.links.items()):
-        yield N_("{folder} is a link to {own}/ beside it and is left out").format(folder=link, own=own)
+        yield N_("{folder} is a link to {own}/ and is skipped").format(folder=link, own=own)
     for one in found.classes:
         name = posixpath.basename(one.path)
         if name.lower() in ASIDE:
-            yield N_("{folder}/ is taken for a class; if it is none, move it out of the data").format(folder=one.path)
+            yield N_("{folder}/ is read as a class; if it is not one, move it out of the data folder").format(
+                folder=one.path
+            )
     for place in found.unlabelled:
         n = sum(is_named_so(path) for path in tree.walk(place, {identity(tree.root)}))
         yield N_(
-            "{folder}/: unlabelled photos in no class folder ({n}); they take no part. To classify them after "
-            "training: commongarden predict DIR/runs/ARM/SEED {path}"
+            "{folder}/: photos without a label (not in a class folder) are not used: {n}. To classify "
+            "them after training: commongarden predict DIR/runs/ARM/SEED {path}"
         ).format(folder=place, n=n, path=(tree.root / place).as_posix())
     for place in found.beside:
-        yield N_("{folder}/ is no class and no part of the data; its photos are left out").format(folder=place)
+        yield N_("{folder}/ is neither a class nor a set; its photos are skipped").format(folder=place)
     if found.outside:
-        text = N_("{at}/ holds the data; {folders} beside it: not used")
+        text = N_("only {at}/ is used; not used: {folders}")
         yield text.format(at=found.at, folders=few(found.outside))
     if found.kind == "inner":
         yield N_(
-            "if the outer folders hold versions of the same photos, use one of them alone (--layout only:FOLDER); if "
-            "each is a patient, plant or place, keep it in one part of the split (--group-by '^([^/]+)/')"
+            "if the outer folders contain versions of the same photos, use only one of them (--layout "
+            "only:FOLDER); if each is a patient, plant or place, keep it in one set (--group-by "
+            "'^([^/]+)/')"
         )
     lacking = tuple(part for part in ("val", "test") if found.parts and part not in found.parts.values())
     if lacking:
         train = next(name for name, part in found.parts.items() if part == "train")
         yield SPLIT_OFF[lacking].format(folder=train)
     for file, place in _lists_of(tree, found):
-        text = N_("{file} names the classes of photos in {folder}/; a CSV of path,label,split may list all sets")
+        text = N_("{file} lists the classes of the photos in {folder}/; a CSV of path,label,split can list all sets")
         yield text.format(file=file, folder=place)
     yield from official.said(tree, found)
     spelled = Counter(unicodedata.normalize("NFC", label) for label in {one.label for one in found.classes})
     for label, n in sorted(spelled.items()):
         if n > 1:
             yield N_(
-                "two folders are named {label}, in different Unicode forms (NFC and NFD); their photos are one class"
+                "two folders are named {label} in different Unicode forms (NFC and NFD); they are read as one class"
             ).format(label=label)
 
 
@@ -176,9 +179,9 @@ def _in_class(tree: Tree, at: str, folder: str, label: str, part: str) -> Iterat
         reason = N_("the folder cannot be read: {reason}").format(reason=tree.denied[place])
         yield Candidate(f"{place}/", label, part, reason=reason)
     if not files and not denied:
-        yield Candidate(f"{folder}/", "", part, counts=False, reason=N_("an empty folder, not taken for a class"))
+        yield Candidate(f"{folder}/", "", part, counts=False, reason=N_("empty folder, not a class"))
     for path in files:
-        reason = NOTHING if (tree.root / path).is_file() else N_("a link to nothing, or not a file")
+        reason = NOTHING if (tree.root / path).is_file() else N_("a broken link, or not a file")
         yield Candidate(path, label, part, counts=is_named_so(path), reason=reason)
 
 
@@ -196,10 +199,10 @@ def in_table(file: Path, is_grouped: bool = False, earlier: Set[str] = frozenset
         first_line, first = found.setdefault(candidate.path, (row.line, candidate))
         if first.part != row.part:
             message = _(
-                "{file}: line {line}: found {written} for {part}, and in line {first_line} for {first_part}; "
-                "accepted: one part"
+                "{file}: line {line}: found {written} in {part}, but in {first_part} in line {first_line}; "
+                "accepted: one set"
             )
-            part, first_part = (declared or _("no part") for declared in (row.part, first.part))
+            part, first_part = (declared or _("no set") for declared in (row.part, first.part))
             lines = {"line": row.line, "first_line": first_line}
             raise DataError(message.format(file=file, written=row.path, part=part, first_part=first_part, **lines))
         if first.label != candidate.label and not first.reason:
@@ -210,11 +213,11 @@ def in_table(file: Path, is_grouped: bool = False, earlier: Set[str] = frozenset
     undeclared = next((candidate for candidate in candidates if not candidate.part), None)
     if undeclared is not None and any(candidate.part for candidate in candidates):
         line = found[undeclared.path][0]
-        message = _("{file}: line {line}: found no split; accepted: train, val, test in every line, or in none")
+        message = _("{file}: line {line}: found no split; accepted: train, val or test in every line, or in none")
         raise DataError(message.format(file=file, line=line))
     notes: list[Coded] = []
     if read.encoding:
-        notes.append(N_("{file} is {encoding} text").format(file=file.name, encoding=read.encoding))
+        notes.append(N_("{file} is encoded as {encoding}").format(file=file.name, encoding=read.encoding))
     if said := table.SEPARATORS[read.separator]:
         notes.append(said.format(file=file.name))
     return Listed(str(file), str(file.parent), candidates, read.said, (*notes, *read.columns.notes))

@@ -86,13 +86,13 @@ def lines(found: Sequence[Loss]) -> list[str]:
     """A line for each class that loses photos."""
     said = [translate(record) for record in records(found)]
     if len(said) > MOST_LINES:
-        said[MOST_LINES:] = [_("and {n} classes more").format(n=len(said) - MOST_LINES)]
+        said[MOST_LINES:] = [_("and {n} more").format(n=len(said) - MOST_LINES)]
     return said
 
 
 def fallen(found: Sequence[Loss]) -> list[Coded]:
     """A note, as a record, for each class of which no photo can be read."""
-    text = N_("class {label} is left out: none of its {n} photos can be read ({reason})")
+    text = N_("class {label} is excluded: none of its {n} photos can be read ({reason})")
     return [text.format(label=repr(loss.label), n=loss.n, reason=loss.reason) for loss in found if loss.is_whole]
 
 
@@ -106,8 +106,8 @@ def check(source: str, candidates: Sequence[Candidate], left_out: Sequence[LeftO
     if whole:
         n = len({one.label for one in candidates if one.label})
         message = _(
-            "{source}: no photo can be read of {k} of the {n} classes:{shown}\nConvert these photos or remove the "
-            "folders; use --keep-going to continue without these classes."
+            "{source}: none of the photos can be read in {k} of {n} classes:{shown}\nConvert the "
+            "photos or remove the folders; use --keep-going to continue without these classes."
         )
         raise DataError(message.format(source=source, k=len(whole), n=n, shown=shown))
     if len(unreadable) <= MOST_UNREADABLE * len(counted):
@@ -115,8 +115,8 @@ def check(source: str, candidates: Sequence[Candidate], left_out: Sequence[LeftO
     files = "".join(f"\n  {out.path}: {translate(out.text)}" for out in unreadable[:3])
     more = _("\n  and {n} more").format(n=len(unreadable) - 3) if len(unreadable) > 3 else ""
     message = _(
-        "{source}: {n_unreadable} of {n} photos cannot be read, more than {share:.0%}:{shown}{more}\nMend or remove "
-        "them, or leave them out with --keep-going."
+        "{source}: {n_unreadable} of {n} photos cannot be read, more than "
+        "{share:.0%}:{shown}{more}\nRepair or remove them, or use --keep-going to skip them."
     )
     counts = {"n_unreadable": len(unreadable), "n": len(counted), "share": MOST_UNREADABLE}
     raise DataError(message.format(source=source, shown=shown + files, more=more, **counts))

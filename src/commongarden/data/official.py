@@ -21,7 +21,7 @@ def said(tree: Tree, found: Layout) -> Iterator[Coded]:
     places = [(place, tree.files(place)) for place in _places(tree, found)]
     files = [posixpath.join(place, name) for place, names in places for name in names if _NAMES.fullmatch(name)]
     if files:
-        text = N_("{file} may hold the official split and is not read; a CSV of path,label,split may list the sets")
+        text = N_("{file} may contain the official split and is not read; a CSV of path,label,split can list the sets")
         yield text.format(file=", ".join(files[:3]))
 
 

@@ -61,15 +61,15 @@ def _look(data: bytes, at: Callable[[Image.Image, bytes], Seen]) -> Seen:
             found = re.search(r"\((\d+) pixels\)", str(error))
             size = N_("{n:,} pixels").format(n=int(found[1])) if found else N_("far too many pixels")
             limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-            message = N_("{size}, more than the {limit:,} that a photo may have")
+            message = N_("{size}, more than the limit of {limit:,}")
             raise DataError(message.format(size=size, limit=limit)) from None
         except MemoryError:
             raise DataError(N_("too large for the memory of this machine")) from None
         except Exception as error:
             if _CUT.search(str(error)) or isinstance(error, EOFError) or _is_cut_webp(data):
-                raise DataError(N_("truncated: the file ends before the picture does")) from None
+                raise DataError(N_("truncated image file")) from None
             line = " ".join(str(error).split())[:300] or type(error).__name__
-            raise DataError(N_("broken: {reason}").format(reason=line)) from None
+            raise DataError(N_("corrupt: {reason}").format(reason=line)) from None
 
 
 def again(data: bytes) -> Image.Image:
@@ -93,15 +93,15 @@ def _unidentified(data: bytes) -> Coded:
         n, bits, form = layout
         if form == 3 and bits != 32:
             return N_(
-                "a TIFF of floating-point numbers of {bits} bits, which is not read; accepted: 32 bits, or whole "
-                "numbers of 8 or 16"
+                "a TIFF with {bits}-bit floating-point values, which is not supported; accepted: 32-bit "
+                "floating point, or 8- or 16-bit integers"
             ).format(bits=bits)
         if n not in (1, 3, 4) or bits not in (1, 2, 4, 8, 16):
             return N_(
-                "a TIFF with {n} x {bits} bits per pixel, which is not read; accepted: 1, 3 or 4 channels of 8 or 16 "
-                "bits"
+                "a TIFF with {n} x {bits} bits per pixel, which is not supported; accepted: 1, 3 or 4 "
+                "channels of 8 or 16 bits"
             ).format(n=n, bits=bits)
-    return N_("broken, or a kind of {kind} file that is not read").format(kind=kind)
+    return N_("corrupt, or an unsupported kind of {kind} file").format(kind=kind)
 
 
 def _tiff_layout(data: bytes) -> tuple[int, int, int] | None:

@@ -13,8 +13,8 @@ from commongarden.errors import DataError
 from commongarden.i18n.language import N_, _
 
 ACCEPTED = N_(
-    "accepted: a folder with a folder of photos for each class, a folder with train/, val/, test/ and class folders "
-    "in each, a CSV file of path,label[,split], or builtin:flowers"
+    "accepted: a folder with one folder of photos per class, a folder with train/, val/, test/ "
+    "and class folders in each, a CSV file of path,label[,split], or builtin:flowers"
 )
 
 
@@ -69,8 +69,9 @@ def _check_several(tree: Tree, at: str, found: Mapping[str, str], inside: Mappin
     for train in (name for name, part in found.items() if part == "train" and len(inside[name]) == 1):
         for test in (name for name, part in found.items() if part == "test" and inside[train] < inside[name]):
             message = _(
-                "{root}: {train}/ holds one class ({label}) and {test}/ others too, which is anomaly detection, not "
-                "classification; accepted: at least two classes in {train}/, or {test}/ as the data: --data {path}"
+                "{root}: found one class ({label}) in {train}/ and more in {test}/, which is anomaly "
+                "detection, not classification; accepted: at least two classes in {train}/, or {test}/ as "
+                "the data: --data {path}"
             )
             label, root = next(iter(inside[train])), tree.root / at
             path = (root / test).as_posix()
@@ -93,15 +94,16 @@ def _without_train(
 
 
 def _mixed(tree: Tree, at: str, parts: Mapping[str, str | None], others: Sequence[str]) -> str:
-    found = _("beside {others}").format(others=", ".join(others)) if others else _("but no train")
+    found = _("next to {others}").format(others=", ".join(others)) if others else _("without train")
     if not others:
         return _(
-            "{root}: found the part folders {parts} {found}; accepted: train, val and test alone "
-            "(train at least), or class folders alone"
+            "{root}: found the folders {parts} {found}; accepted: only train, val and test (at least "
+            "train), or only class folders"
         ).format(root=tree.root / at, parts=", ".join(sorted(parts)), found=found)
     return _(
-        "{root}: found the part folders {parts} {found}, which hold the same classes; accepted: --layout parts, which "
-        "leaves {others} out, or --layout classes, by which each of these folders is a class"
+        "{root}: found the folders {parts} {found} with the same classes; accepted: --layout "
+        "parts, which skips {others}, or --layout classes, which reads each of these folders as a "
+        "class"
     ).format(root=tree.root / at, parts=", ".join(sorted(parts)), found=found, others=", ".join(others))
 
 

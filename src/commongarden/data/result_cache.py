@@ -47,7 +47,7 @@ def recall(folder: Path, key: str, tell: Tell | None = None) -> bytes | None:
     if mark == _mark(key, data):
         return data
     if tell is not None:
-        tell(_("{path}: not what was written there; it is made anew").format(path=path))
+        tell(_("{path}: corrupt cache entry; it is recomputed").format(path=path))
     return None
 
 

@@ -29,8 +29,9 @@ def of_run_seed(manifest: Manifest, plan: DataPlan, run_seed: int, alike: Alike 
     declared = next((photo for photo in manifest.photos if photo.part), None)
     if plan.varies and declared is not None:
         message = _(
-            "{root}: declares parts ({path} is in {part}), so the split cannot vary with the seed or by folds; "
-            'accepted: vary without "split", and seeds in place of folds; or class folders, or a CSV without parts'
+            "{root}: the split is fixed by the data ({path} is in {part}) and cannot vary with the "
+            'seed or by folds; accepted: vary without "split" and seeds instead of folds, or class '
+            "folders or a CSV without a split"
         )
         raise DataError(message.format(root=manifest.root, path=declared.path, part=declared.part))
     if plan.folds:
@@ -73,8 +74,8 @@ def _dealt(found: Sequence[Unit], plan: SplitPlan, n: int) -> list[list[Unit]]:
         for label, counts in in_class.items():
             if 0 in counts:
                 message = _(
-                    "split: class {label!r} has too few different photos for {n} folds with one of them in each; "
-                    "accepted: fewer folds, or more photos of it"
+                    "split: class {label!r} has too few different photos for {n} folds; accepted: fewer folds, "
+                    "or more photos of the class"
                 )
                 raise DataError(message.format(label=label, n=n))
     return folds
@@ -124,8 +125,8 @@ def _checked(manifest: Manifest, parts: dict[str, list[Unit]], n_groups: int, le
     for part, members in parts.items():
         if not members:
             message = _(
-                "{root}: no photo is left for the {part} part (found {n_photos} photos, {n_groups} of "
-                "them different and without conflict)"
+                "{root}: no photo is left for the {part} set (found {n_photos} photos, {n_groups} without "
+                "duplicates and conflicting labels)"
             )
             n_photos = len(manifest.photos)
             raise DataError(message.format(root=manifest.root, part=_(part), n_photos=n_photos, n_groups=n_groups))
@@ -133,8 +134,8 @@ def _checked(manifest: Manifest, parts: dict[str, list[Unit]], n_groups: int, le
     for label in manifest.classes:
         if label not in present:
             message = _(
-                "{root}: no photo of class {label!r} is left to learn from, once copies and conflicting "
-                "labels are taken out; add photos of it, or remove the class"
+                "{root}: class {label!r} has no photos in the training set after duplicates and "
+                "conflicting labels are removed; add photos, or remove the class"
             )
             raise DataError(message.format(root=manifest.root, label=label))
     train, val, test = (_paths(parts[part]) for part in PARTS)
@@ -159,7 +160,8 @@ def _divide(groups: Sequence[Unit], names: Sequence[str], plan: SplitPlan) -> di
     sizes[0] -= sizes[0] % plan.multiple
     if 0 in sizes or n == sum(sizes):
         message = _(
-            "split: {n} photos give {found}; accepted: at least one photo in each. Add photos, or change the shares."
+            "split: {n} photos give {found}; accepted: at least one photo in each set. Add photos, or "
+            "change the fractions."
         )
         given = zip(names, [*sizes, n - sum(sizes)], strict=True)
         raise DataError(message.format(n=n, found=", ".join(f"{name} {size}" for name, size in given)))
@@ -268,7 +270,8 @@ def _sizes(n_photos: Mapping[str, int], shares: Sequence[Fraction], multiple: in
         movable = [label for label, counts in sizes.items() if counts[0] > 1]
         if not movable:
             message = _(
-                "split.multiple: found {multiple}; the classes have too few photos to round the train part down to it"
+                "split.multiple: found {multiple}, but the classes have too few photos to round the "
+                "training set down to a multiple of it"
             )
             raise DataError(message.format(multiple=multiple))
         label = max(movable, key=lambda label: sizes[label][0] - shares[0] * sum(sizes[label]))

@@ -22,19 +22,19 @@ from commongarden.i18n.language import N_, _
 from commongarden.io.terminal import NOT_IN_NAMES
 
 ENDINGS = (".csv", ".tsv")
-SEPARATORS = {",": NOTHING, ";": N_("{file} is separated by semicolons"), "\t": N_("{file} is separated by tabs"),
-              "|": N_("{file} is separated by vertical bars")}  # fmt: skip
+SEPARATORS = {",": NOTHING, ";": N_("{file} has semicolons as separators"), "\t": N_("{file} has tabs as separators"),
+              "|": N_("{file} has vertical bars as separators")}  # fmt: skip
 SAID = {
     (False, False): N_("Layout: the rows of {file}; paths in column {path}, classes in column {label}"),
     (True, False): N_(
-        "Layout: the rows of {file}; paths in column {path}, classes in column {label}, parts in column {column}"
+        "Layout: the rows of {file}; paths in column {path}, classes in column {label}, split in column {column}"
     ),
     (False, True): N_(
         "Layout: the rows of {file}; paths in column {path}, classes in column {label}, groups in column {group}"
     ),
     (True, True): N_(
-        "Layout: the rows of {file}; paths in column {path}, classes in column {label}, parts in column {column}, "
-        "groups in column {group}"
+        "Layout: the rows of {file}; paths in column {path}, classes in column {label}, split in "
+        "column {column}, groups in column {group}"
     ),
 }
 SAMPLE = 1000  # cells that are read of a column whose name is not known
@@ -162,8 +162,8 @@ def _text(file: Path) -> tuple[str, Coded]:
         return data.decode("utf-8-sig"), NOTHING
     except UnicodeDecodeError as error:
         message = _(
-            "{file}: not UTF-8 text (byte {place}){looks}; save it as CSV in UTF-8 (in Excel: Save As, CSV UTF-8), "
-            "since class names would be read wrongly"
+            "{file}: not UTF-8 text (byte {place}){looks}; save it as CSV in UTF-8 (in Excel: Save As, "
+            "CSV UTF-8), otherwise class names are garbled"
         )
         raise DataError(message.format(file=file, place=error.start, looks=_looks_like(data))) from None
 
@@ -178,7 +178,7 @@ def _looks_like(data: bytes) -> str:
         with suppress(UnicodeDecodeError):
             foreign = [letter for letter in data.decode(codec) if ord(letter) > 127]
             if foreign and all(map(is_letter, foreign)):
-                return _(", it looks like {encoding}").format(encoding=name)
+                return _(", it may be {encoding}").format(encoding=name)
     return ""
 
 
@@ -197,7 +197,7 @@ def _no_columns(file: Path, header: Sequence[str], content: str) -> str:
     text = _("{file}: line 1: found the header {header!r}; accepted: path,label or path,label,split")
     found = text.format(file=file, header=",".join(header))
     if any(is_named_so(cell) for cell in header):
-        return found + _("; this line names a photo already: put path,label above it")
+        return found + _("; this line is not a header: add the line path,label above it")
     names = {plain(name) for name in header}
     if names & {"path", *PATHS} and len(header) > 2:
         separator = next((separator for separator in SEPARATORS if len(_header(file, content, separator)) > 1), ",")
@@ -205,10 +205,10 @@ def _no_columns(file: Path, header: Sequence[str], content: str) -> str:
         flags = [name for name in header if sample.get(name) and set(sample[name]) <= {"0", "1", "0.0", "1.0"}]
         if len(flags) > 1:
             return found + _(
-                "; the columns {names} hold 0 or 1, one for each class: accepted is one column of classes"
+                "; the columns {names} are one-hot (0 or 1 for each class): accepted is one column of classes"
             ).format(names=", ".join(flags[:6]))
     paths, labels = ("filename", "file", "image", "image_path", "id"), ("class", "category", "target")
     return found + _(
-        " in any order, separated by commas, semicolons, tabs or vertical bars; also {paths} for path and {labels} for "
-        "label"
+        " in any order, separated by commas, semicolons, tabs or vertical bars; also {paths} "
+        "instead of path and {labels} instead of label"
     ).format(paths=", ".join(paths), labels=", ".join(labels))

@@ -95,7 +95,7 @@ def _unit(photos: Iterable[Photo], seed: int | str) -> Unit:
 
 def _conflict(photo: Photo, group: Sequence[Photo]) -> Coded:
     others = [f"{other.label} ({other.path})" for other in group if other.label != photo.label]
-    text = N_("conflicting labels: labelled {label} here, the same photo is labelled {others}")
+    text = N_("conflicting labels: {label} here, {others} for a duplicate")
     return text.format(label=photo.label, others=", ".join(others))
 
 
@@ -111,7 +111,7 @@ def _copied(photo: Photo, kept: Sequence[Photo], declared: str) -> Coded:
     part = N_(declared)  # a word of ours, which has its translation
     for other in kept:
         if other.sha256 == photo.sha256:
-            text = N_("the same photo is in the {part} part ({path}), where it stays")
+            text = N_("duplicate of a photo in the {part} set ({path}), which is kept")
             return text.format(part=part, path=other.path)
-    text = N_("nearly the same photo is in the {part} part ({path}), where it stays")
+    text = N_("near duplicate of a photo in the {part} set ({path}), which is kept")
     return text.format(part=part, path=kept[0].path)

@@ -139,13 +139,14 @@ def _said(code: Code, texts: Mapping[str, str]) -> str:
 
 @cache
 def _texts(language: str) -> Mapping[str, str]:
-    """Translations by message, without plural forms and contexts, which no code has."""
+    """Translations by message, those of earlier versions too, without plural forms and contexts, which no code has."""
     known: Mapping[object, str] = getattr(_catalogue(language), "_catalog", {})  # gettext has no other way to list it
-    return {
+    texts = {
         message: text
         for message, text in known.items()
         if isinstance(message, str) and message and "\x04" not in message
     }
+    return texts | {old: texts[new] for old, new in legacy.renamed().items() if new in texts}
 
 
 @cache

@@ -7,15 +7,23 @@ from __future__ import annotations
 
 import re
 import string
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from pathlib import Path
 
 from commongarden.i18n.filling import filled_as_written
 
 # of what was filled in, that which was a message itself; the rest is a person's, or of another program
 OURS = frozenset(("cause", "kind", "layout", "part", "phase", "reason", "said", "size", "what"))
 LETTERS = 4  # a template of so few fits by chance
+
+
+@cache
+def renamed() -> Mapping[str, str]:
+    """Messages of earlier versions and what they are today, the same values in both."""
+    return tomllib.loads((Path(__file__).parent / "renamed.toml").read_text(encoding="utf-8"))
 
 
 def translate(text: str, catalogue: Mapping[str, str]) -> str:

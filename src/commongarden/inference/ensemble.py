@@ -87,7 +87,7 @@ def _runs(store: Store, model: str | None, seed: int | None) -> list[Run]:
     arm = best_arm(store) if model is None else model
     arms = store.study().arms
     if arm not in arms:
-        raise StoreError(unknown("arm", arm, arms, where=str(store.root)))
+        raise StoreError(unknown("model", arm, arms, where=str(store.root)))
     finished = [run for run in store.runs() if run.arm == arm and run.status == "finished"]
     chosen = [run for run in finished if seed in (None, run.seed)]
     if not chosen:

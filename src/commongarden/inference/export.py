@@ -130,7 +130,7 @@ def _export(module: nn.Module, images: Tensor, path: Path, said: tuple[str, str,
     import onnx
 
     if not path.parent.is_dir():
-        raise StudyError(_("{path}: no such folder; accepted: a file in a folder that is there").format(path=path))
+        raise StudyError(_("{path}: no such folder; accepted: a file in an existing folder").format(path=path))
     name, kind, meaning = said
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own, about its libraries
@@ -150,7 +150,7 @@ def _export(module: nn.Module, images: Tensor, path: Path, said: tuple[str, str,
             message = _("{path}: torch's ONNX exporter cannot write this network: {reason}")
             raise StudyError(message.format(path=path, reason=reason)) from error
     if program is None:
-        raise StudyError(_("{path}: torch made no ONNX program of this network").format(path=path))
+        raise StudyError(_("{path}: torch did not produce an ONNX program for this network").format(path=path))
     try:
         program.save(str(path))
     except OSError as error:
@@ -162,7 +162,7 @@ def _export(module: nn.Module, images: Tensor, path: Path, said: tuple[str, str,
         difference, largest = compare(module, path, images)
     except Exception as error:  # onnxruntime's own kinds
         first_line = str(error).strip().partition("\n")[0]
-        message = _("{path}: was written, but onnxruntime cannot run it: {reason}")
+        message = _("{path}: written, but onnxruntime cannot run it: {reason}")
         raise StudyError(message.format(path=path, reason=first_line)) from error
     inputs, outputs = f"{name} {kind}, {meaning}", f"logits float32 {outputs}"
     exported = Exported(path, inputs, outputs, opset, path.stat().st_size, difference, largest)
@@ -219,5 +219,5 @@ def _rounding(module: nn.Module, images: Tensor) -> float:
 def _check_packages() -> None:
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
-        message = _("export: ONNX needs {missing}, not installed; accepted: pip install 'commongarden[onnx]'")
+        message = _("export: ONNX needs {missing}, which is not installed; accepted: pip install 'commongarden[onnx]'")
         raise StudyError(message.format(missing=", ".join(missing)))

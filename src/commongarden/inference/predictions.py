@@ -65,7 +65,7 @@ def _files(photos: Sequence[str | Path]) -> Iterator[Path]:
         if photo.is_dir():
             found = [path for path in listing.files(photo) if listing.is_photo(path)]
             if not found:
-                raise DataError(_("{photo}: no image files in it").format(photo=photo))
+                raise DataError(_("{photo}: no image files found").format(photo=photo))
             yield from found
         elif photo.exists():
             yield photo

@@ -57,7 +57,7 @@ def load_run(run: str | Path) -> Predictor:
     """The network of the finished run in this folder, in evaluation mode on the CPU. Raises StoreError, ArchError."""
     directory = Path(run)
     if not (directory / "run.json").is_file():
-        text = _("{directory}: no run.json in it; accepted: the folder of a study or of a finished run (runs/ARM/SEED)")
+        text = _("{directory}: found no run.json; accepted: the folder of a study or of a finished run (runs/ARM/SEED)")
         raise StoreError(text.format(directory=directory))
     record = read_run(directory)
     if record.failure is not None:
@@ -68,6 +68,6 @@ def load_run(run: str | Path) -> Predictor:
     try:
         state.from_bytes(classifier, stored)
     except Exception as error:  # the reader, and the network's own code, may raise anything
-        message = _("{directory}: its weights cannot be put into the network: {reason}")
+        message = _("{directory}: the weights do not fit the network: {reason}")
         raise StoreError(message.format(directory=directory, reason=translate(describe_user_error(error)))) from None
     return Predictor(record, classifier).eval()

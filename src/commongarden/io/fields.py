@@ -15,11 +15,11 @@ from commongarden.i18n.language import N_, _
 T = TypeVar("T")
 ACCEPTED = {
     bool: N_("true or false"),
-    int: N_("a whole number"),
+    int: N_("an integer"),
     float: N_("a number"),
     str: N_("text in quotes"),
     tuple: N_('a list of text, such as ["flip"]'),
-    UnionType: N_("a whole number"),  # or nothing, which no file can say
+    UnionType: N_("an integer"),  # or nothing, which no file can say
 }
 
 

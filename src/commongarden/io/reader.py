@@ -53,7 +53,7 @@ class Kind(Generic[T]):
     name: str
     what: str
     parse: Callable[[Path, bytes, Limit], T]
-    accepted: str = N_("what commongarden wrote there")
+    accepted: str = N_("the file as written by commongarden")
     said: str = N_("{path}: not {what}: {reason}; accepted: {accepted}")
     schema: int | None = None
     other_schema: str = N_("{path}: found schema {found}, accepted: {accepted}")
@@ -101,7 +101,7 @@ def contents(path: Path, limit: Limit, absent: str = CANNOT_BE_READ) -> bytes:
     except OSError as error:
         raise StoreError(_(absent).format(path=path, reason=error.strerror or error)) from None
     if max(status.st_size, len(data)) > limit.n_bytes:
-        text = _("{path}: found {size:,} bytes; accepted: up to {most:,} bytes, the most that such a file needs")
+        text = _("{path}: found {size:,} bytes; accepted: up to {most:,} bytes")
         raise StoreError(text.format(path=path, size=max(status.st_size, len(data)), most=limit.n_bytes))
     return data
 
@@ -126,8 +126,7 @@ def listed(folder: Path) -> Digests | None:
     text = "".join(f"{line}\n" for line in lines)
     if data != f"{text}# {digest(text.encode())}\n":
         message = _(
-            "{path}: is torn or was changed; accepted: the list as commongarden wrote it, or none, and files are "
-            "then read without being checked"
+            "{path}: corrupt; accepted: the list as written by commongarden, or no list (files are then read unchecked)"
         )
         raise StoreError(message.format(path=path))
     found: Digests = {}
@@ -140,8 +139,8 @@ def listed(folder: Path) -> Digests | None:
 def not_as_written(path: Path) -> str:
     """What is said of a torn or foreign file."""
     return _(
-        "{path}: is not what commongarden wrote (its SHA-256 is not the one in {list}); `commongarden verify` says "
-        "what else, and the command that made the study sets it aside"
+        "{path}: corrupt: its SHA-256 differs from {list}; `commongarden verify` lists all corrupt "
+        "files, and repeating the command of the study moves them aside"
     ).format(path=path, list=CHECKSUMS)
 
 

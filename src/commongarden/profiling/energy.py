@@ -13,12 +13,12 @@ from commongarden.i18n.language import N_
 
 POWERCAP = Path("/sys/class/powercap")
 MICRO, MILLI = 1e-6, 1e-3
-NO_COUNTER = N_("no energy: this machine has no counter of it (RAPL under /sys/class/powercap)")
-NOT_READABLE = N_("no energy: the counter under /sys/class/powercap may be read by the administrator only")
+NO_COUNTER = N_("no energy: this machine has no energy counter (RAPL under /sys/class/powercap)")
+NOT_READABLE = N_("no energy: the counter under /sys/class/powercap is readable by the administrator only")
 NO_NVML = N_("no energy: the GPU's counter needs the package nvidia-ml-py")
-NOT_TOLD = N_("no energy: this kind of device tells none")
-BY_RAPL = N_("energy of the processor package by RAPL, everything that it did meanwhile included")
-BY_NVML = N_("energy of the GPU by NVML, everything that it did meanwhile included")
+NOT_TOLD = N_("no energy: this kind of device does not report it")
+BY_RAPL = N_("energy of the processor package by RAPL, including other work during the measurement")
+BY_NVML = N_("energy of the GPU by NVML, including other work during the measurement")
 
 Counter = Callable[[], float]  # joules since some time
 

@@ -55,7 +55,7 @@ def time_arms(
     known = {name: _checked(name, one, n_classes, device) for name, one in candidates.items()}
     threads = {one.recipe.threads for one in known.values()}
     if len(threads) > 1:
-        message = _("threads: found {threads}, accepted: the same number for arms that are timed together")
+        message = _("threads: found {threads}, accepted: the same number for all models that are timed together")
         raise RunnerError(message.format(threads=", ".join(map(str, sorted(threads)))))
     profiled = PROFILED if operators else 0
     how = {"repeats": repeats, "rounds": rounds, "threads": threads.pop(), "stretch": stretch, "profiled": profiled}
@@ -81,7 +81,7 @@ def _memory(one: Candidate, n_classes: int, device: str) -> Memory | None:
 def _checked(name: str, one: Candidate, n_classes: int, device: str) -> Candidate:
     """The arm measured and checked, with the memory layout that its network works in."""
     if one.input[2] != 3:
-        message = _("{arm}: found images of {n} channels, accepted: 3, as photos have")
+        message = _("{arm}: found images with {n} channels, accepted: 3")
         raise RunnerError(message.format(arm=name, n=one.input[2]))
     arm = preflight(one.arm, n_classes, one.input, one.recipe, device)
     layout = arm.origin.layout if arm.origin is not None else ""
@@ -96,9 +96,9 @@ def _apart(work: Any, *given: Any) -> Any:
             return pool.submit(work, *given).result()
         except BrokenProcessPool:
             message = _(
-                "the process that was to time the arms ended; what it printed says why. Too little memory is the "
-                "usual reason. A script must be a file, with its calls under "
-                '`if __name__ == "__main__":`, because such processes import it.'
+                "the timing process ended unexpectedly. See its output for the reason, which is often too "
+                "little memory. A script must be a file, with its calls under `if __name__ == "
+                '"__main__":`, because the process imports it.'
             )
             raise RunnerError(message) from None
 

@@ -147,7 +147,7 @@ def write(bench: Bench) -> bytes:
     return msgspec.json.format(msgspec.json.encode(bench), indent=1) + b"\n"
 
 
-_UNREAD = N_("{path}: cannot be read as a benchmark ({reason}); accepted: a file that bench --keep wrote")
+_UNREAD = N_("{path}: cannot be read as a benchmark ({reason}); accepted: a file written by bench --keep")
 BENCH = Kind(
     "benchmark",
     N_("a benchmark"),

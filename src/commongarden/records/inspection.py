@@ -69,7 +69,7 @@ class Inspection:
     pictures: dict[str, bytes]
 
 
-KIND = reader.Kind(FILE, N_("what reading the photos found"), reader.json_of(Inspection))
+KIND = reader.Kind(FILE, N_("the result of inspecting the photos"), reader.json_of(Inspection))
 
 
 def across_labels(found: Inspection, manifest: Manifest) -> list[tuple[str, ...]]:
@@ -121,10 +121,10 @@ def divided_warnings(manifest: Manifest, part: Mapping[str, str]) -> list[str]:
     ]
     name, parts = next(iter(found.items()))
     text = ngettext(
-        "{n} group is in two or more parts ({group}: {parts}): {shares} are of groups that an earlier part has too, so "
-        "accuracy on them is probably too high",
-        "{n} groups are in two or more parts ({group}: {parts}): {shares} are of groups that an earlier part has too, "
-        "so accuracy on them is probably too high",
+        "{n} group is in two or more sets ({group}: {parts}): {shares} belong to groups that are "
+        "in another set too, so accuracy is probably overestimated",
+        "{n} groups are in two or more sets ({group}: {parts}): {shares} belong to groups that are "
+        "in another set too, so accuracy is probably overestimated",
         len(found),
     )
     where = ", ".join(map(_, parts)) + ("; ..." if len(found) > 1 else "")
@@ -143,16 +143,16 @@ def grouping(manifest: Manifest) -> list[str]:
         return []
     n_single = len(manifest.photos) - sizes.total()
     text = ngettext(
-        "{n} group of photos that stay in one part (a patient, a plant, a video); photos in it: {sizes}",
-        "{n} groups of photos that stay in one part (a patient, a plant, a video); photos in each: {sizes}",
+        "{n} group of photos (patient, plant, video) is kept in one set; photos in it: {sizes}",
+        "{n} groups of photos (patient, plant, video) are each kept in one set; photos in each: {sizes}",
         len(sizes),
     )
     least, most = f"{min(sizes.values()):,}", f"{max(sizes.values()):,}"
     each = most if least == most else _("{low} to {high}").format(low=least, high=most)
     said = text.format(n=f"{len(sizes):,}", sizes=each)
     if n_single:
-        without = ngettext("{said}; {n} photo has no group", "{said}; {n} photos have no group", n_single)
-        said = without.format(said=said, n=f"{n_single:,}")
+        without = ngettext("{groups}; {n} photo has no group", "{groups}; {n} photos have no group", n_single)
+        said = without.format(groups=said, n=f"{n_single:,}")
     return [said, *divided_warnings(manifest, {photo.path: photo.part for photo in manifest.photos if photo.part})]
 
 
@@ -167,17 +167,15 @@ def warnings(found: Inspection, manifest: Manifest, split: Split) -> list[str]:
     said = []
     if several := across_labels(found, manifest):
         text = ngettext(
-            "{n} picture is there under two or more labels ({paths})",
-            "{n} pictures are there under two or more labels ({paths})",
+            "{n} group of duplicates has two or more labels ({paths})",
+            "{n} groups of duplicates have two or more labels ({paths})",
             len(several),
         )
         said.append(text.format(n=len(several), paths=_listed(several[0], len(several))))
     if leaking := apart(found, split):
         text = ngettext(
-            "{n} pair of nearly the same photos is in two parts of the split ({paths}): what is trained on is tested "
-            "or selected with",
-            "{n} pairs of nearly the same photos are in two parts of the split ({paths}): what is trained on is "
-            "tested or selected with",
+            "data leakage: {n} pair of near duplicates is split across two sets ({paths})",
+            "data leakage: {n} pairs of near duplicates are split across two sets ({paths})",
             len(leaking),
         )
         said.append(text.format(n=len(leaking), paths=_listed((leaking[0].one, leaking[0].two), len(leaking))))
@@ -192,8 +190,8 @@ def count(found: Inspection) -> str:
     """How many groups there are, in a sentence."""
     n_photos = sum(map(len, found.groups))
     return ngettext(
-        "{n} group of photos that show the same picture ({photos} photos)",
-        "{n} groups of photos that show the same picture ({photos} photos)",
+        "{n} group of duplicates ({photos} photos)",
+        "{n} groups of duplicates ({photos} photos)",
         len(found.groups),
     ).format(n=f"{len(found.groups):,}", photos=f"{n_photos:,}")
 
@@ -207,7 +205,7 @@ def describe(found: Inspection) -> list[str]:
     elif sizes:
         common, n = max(found.sizes.items(), key=lambda pair: (pair[1], pair[0]))
         least, most = (f"{width}x{height}" for width, height in (sizes[0], sizes[-1]))
-        text = _("sizes: from {least} to {most}, {n_sizes} different ones, most often {common} ({n})")
+        text = _("sizes: {least} to {most}, {n_sizes} different, most common {common} ({n})")
         lines.append(text.format(least=least, most=most, n_sizes=f"{len(sizes):,}", common=common, n=f"{n:,}"))
     lines.append(_("colour modes: {counts}").format(counts=_counts(found.modes)))
     lines.append(_("file formats: {counts}").format(counts=_counts(found.formats)))
@@ -226,22 +224,22 @@ def greys(manifest: Manifest) -> list[str]:
         if deep is None:
             return []
         text = ngettext(
-            "{n} photo has more than 8 bits per channel, scaled by its own file type as when this study was begun; a "
-            "new folder (--out) finds one range for all photos",
-            "{n} photos have more than 8 bits per channel, each scaled by its own file type as when this study was "
-            "begun; a new folder (--out) finds one range for all photos",
+            "{n} photo has more than 8 bits per channel and is scaled by its file type, as when the "
+            "study started; in a new folder (--out) all photos share one range",
+            "{n} photos have more than 8 bits per channel and are scaled by their file types, as when "
+            "the study started; in a new folder (--out) all photos share one range",
             deep.n_photos,
         )
         return [text.format(n=f"{deep.n_photos:,}")]
     low, high = map(value, manifest.range)
     if deep is None:
-        text = _("range {low} to {high}: no effect, since no photo has more than 8 bits per channel")
+        text = _("range {low} to {high}: no effect, no photo has more than 8 bits per channel")
         return [text.format(low=low, high=high)]
     text = ngettext(
-        "{n} photo has more than 8 bits per channel, with values from {least} to {most}: {low} is black and {high} "
-        "white (--range LOW-HIGH sets other values)",
-        "{n} photos have more than 8 bits per channel, with values from {least} to {most}: {low} is black and {high} "
-        "white in all of them (--range LOW-HIGH sets other values)",
+        "{n} photo has more than 8 bits per channel, with values from {least} to {most}: {low} is "
+        "black and {high} is white (--range LOW-HIGH changes this)",
+        "{n} photos have more than 8 bits per channel, with values from {least} to {most}: {low} "
+        "is black and {high} is white (--range LOW-HIGH changes this)",
         deep.n_photos,
     )
     said = [text.format(n=f"{deep.n_photos:,}", least=value(deep.low), most=value(deep.high), low=low, high=high)]
@@ -274,8 +272,8 @@ def classes(manifest: Manifest) -> list[str]:
     for label in sorted(counts):
         if counts[label] < FEW_PHOTOS:
             text = ngettext(
-                "class {label!r} has {n} photo; under {least} its figures say little",
-                "class {label!r} has {n} photos; under {least} its figures say little",
+                "class {label!r} has {n} photo; with fewer than {least} its results are unreliable",
+                "class {label!r} has {n} photos; with fewer than {least} its results are unreliable",
                 counts[label],
             )
             said.append(text.format(label=label, n=counts[label], least=FEW_PHOTOS))
@@ -283,8 +281,8 @@ def classes(manifest: Manifest) -> list[str]:
     ratio = counts[largest] / counts[smallest]
     if ratio >= LARGE_RATIO:
         text = _(
-            "class {largest!r} has {ratio:.1f} times the photos of {smallest!r}; accuracy then weighs it as much more, "
-            "balanced accuracy does not"
+            "imbalanced classes: {largest!r} has {ratio:.1f} times as many photos as {smallest!r}; "
+            "balanced accuracy weights all classes equally, accuracy does not"
         )
         said.append(text.format(largest=largest, ratio=ratio, smallest=smallest))
     return said
@@ -293,13 +291,13 @@ def classes(manifest: Manifest) -> list[str]:
 def says(unusual: Unusual) -> str:
     """One unusual photo, in words."""
     texts: dict[Kind, str] = {
-        "wrong extension": _("its contents are {found}, whatever its name says"),
-        "several frames": _("{found} frames, of which the first is used"),
-        "broken frames": _("the first frame is used; what follows it in the file is broken"),
-        "nearly one colour": _("nearly one colour, nothing to be seen in it"),
+        "wrong extension": _("its content is {found}, unlike its extension"),
+        "several frames": _("{found} frames, only the first is used"),
+        "broken frames": _("the first frame is used; the rest of the file is corrupt"),
+        "nearly one colour": _("nearly a single colour"),
         "small": _("only {found} pixels"),
-        "long and narrow": _("{found} pixels; resized to a square it is distorted"),
+        "long and narrow": _("{found} pixels; it is distorted when resized to a square"),
         "huge": _("{found} pixels"),
-        "rare mode": _("colour mode {found}, unlike nearly all others"),
+        "rare mode": _("colour mode {found}, unlike almost all others"),
     }
     return texts[unusual.kind].format(found=unusual.found)

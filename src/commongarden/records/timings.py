@@ -156,7 +156,7 @@ def write(timing: Timing) -> bytes:
     return msgspec.json.encode(timing)
 
 
-_UNREAD = N_("{path}: cannot be read as a timing ({reason}); accepted: a file that profile --keep wrote")
+_UNREAD = N_("{path}: cannot be read as a timing ({reason}); accepted: a file written by profile --keep")
 TIMING = Kind(
     "timing",
     N_("a timing"),

@@ -68,15 +68,18 @@ def with_seeds(study: Study, most: int) -> Study:
     raced."""
     if study.splits_vary:
         text = _(
-            "a race needs one test part for all seeds, and here each seed has its own; accepted: vary without "
-            "split, no folds, or no --until and --budget"
+            "racing needs the same test set for all seeds, but here it differs by seed; accepted: vary "
+            "without split and no folds, or no --until and --budget"
         )
         raise StudyError(text)
     if study.metric != "accuracy":
-        text = _("a race is judged by accuracy, and this study by {metric}; accepted: metric accuracy, or no race")
+        text = _(
+            "racing uses accuracy, but the metric of this study is {metric}; accepted: metric = "
+            '"accuracy", or no --until and --budget'
+        )
         raise StudyError(text.format(metric=study.metric))
     if len(study.planned_contrasts()) == 0:
-        raise StudyError(_("a race is between arms, and this study plans no contrast; accepted: two arms or more"))
+        raise StudyError(_("racing needs contrasts, but this study has none; accepted: two or more models"))
     own = tuple(sorted(study.seeds))
     seeds = (*own[:most], *itertools.islice(itertools.count(own[-1] + 1), max(most - len(own), 0)))
     return dataclasses.replace(study, seeds=seeds)

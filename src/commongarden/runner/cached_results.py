@@ -63,8 +63,8 @@ class CachedResults:
                 days.append(timed.day)
         if days:
             text = ngettext(
-                "{n} arm was timed on this machine for another study ({day}), and is not timed again",
-                "{n} arms were timed on this machine for other studies (since {day}), and are not timed again",
+                "the timing of {n} model is reused from another study on this machine ({day})",
+                "the timings of {n} models are reused from other studies on this machine (since {day})",
                 len(days),
             )
             self.tell(text.format(n=len(days), day=min(days)))

@@ -31,9 +31,10 @@ def costs(prepared: PreparedData, recipes: Mapping[Job, Recipe], n_workers: int)
         one = seconds_per_photo(prepared.manifest, resolution)
         all_of_them = one * sum(n_read(prepared, recipe, job) for job, recipe in among.items())
         text = _(
-            "photos are decoded each time at {resolution} pixels: decoded once they need {needed:,.1f} MB in {folder}, "
-            "where {room:,.1f} MB are left by the disk and --cache-budget. One takes {ms:.2f} ms, so the runs at that "
-            "size spend {time} on it, {workers} at a time. Results stay the same."
+            "the image cache at {resolution} pixels does not fit: it needs {needed:,.1f} MB in "
+            "{folder}, and the disk and --cache-budget leave {room:,.1f} MB. Workers decode the images "
+            "on the fly, {ms:.2f} ms each: {time} in total for the runs at this size, {workers} at a "
+            "time. The results are the same."
         )
         said.append(
             text.format(

@@ -48,7 +48,7 @@ class Display(Protocol):
     def note(self, text: str) -> None: ...
 
     def begin(self, jobs: Mapping[Job, float], epochs: Mapping[Job, int], n_workers: int) -> None:
-        """jobs: each run's size, in any unit; epochs: how many each run has."""
+        """Starts the display. jobs: the size of each run, in any unit; epochs: of each run."""
         ...
 
     def show(self, event: Event) -> None: ...
@@ -98,13 +98,13 @@ def duration(seconds: float) -> str:
 def left(seconds: float | None) -> str:
     """The time left for the whole study."""
     if seconds is None:
-        return _("time left not known yet")
+        return _("estimating the remaining time")
     return _("{duration} left").format(duration=duration(seconds))
 
 
 def planned(n_runs: int, n_workers: int) -> str:
     """Said before the first run."""
-    runs = ngettext("{n} run to make", "{n} runs to make", n_runs).format(n=n_runs)
+    runs = ngettext("{n} run", "{n} runs", n_runs).format(n=n_runs)
     return _("{runs}, {n} at a time").format(runs=runs, n=n_workers)
 
 
@@ -119,7 +119,7 @@ def name_of(job: Job) -> str:
 
 def died(job: Job, cause: Coded) -> str:
     """Said where a run loses its worker."""
-    text = _("{run}: {cause}; another one goes on from the last checkpoint")
+    text = _("{run}: {cause}; resuming from the last checkpoint in another worker")
     return text.format(run=name_of(job), cause=translate(cause))
 
 
@@ -187,12 +187,12 @@ class LiveDisplay:
 
     def _picture(self) -> Group:
         assert self.left is not None
-        table = fitted.columns([_("run")], [_("epoch"), _("cost"), _("accuracy"), _("images/s")])
+        table = fitted.columns([_("run")], [_("epoch"), _("loss"), _("accuracy"), _("images/s")])
         for job, event in self.running.items():
             name, of = name_of(job), self.left.epochs[job]
             match event:
                 case Started():
-                    table.add_row(name, _("starts"), "", "", "")
+                    table.add_row(name, _("starting"), "", "", "")
                 case Stepped(_job, epoch, step, steps, loss, accuracy, speed):
                     figures = f"{loss:.3f}", f"{accuracy:.1%}", f"{speed:.0f}"
                     table.add_row(name, f"{epoch - 1 + step / steps:.1f}/{of}", *figures)
@@ -238,11 +238,11 @@ class PlainDisplay:
             case Started(note=note) if note:
                 self.line(f"{name}: {translate(note)}")
             case Started(epochs_before=before) if before:
-                self.line(_("{run}: goes on behind epoch {epoch}").format(run=name, epoch=len(before)))
+                self.line(_("{run}: resumed after epoch {epoch}").format(run=name, epoch=len(before)))
             case EpochDone(job, epoch, speed):
                 seconds = self.left.seconds()
                 said = _(
-                    "{run}: epoch {epoch}/{epochs}, cost {cost:.3f}, accuracy {train:.3f}/{val:.3f}, "
+                    "{run}: epoch {epoch}/{epochs}, loss {cost:.3f}, accuracy {train:.3f}/{val:.3f}, "
                     "{speed:.0f} images/s"
                 ).format(
                     run=name,
@@ -259,7 +259,7 @@ class PlainDisplay:
             case RunDone(run=run):
                 self.line(f"{name}: {outcome(run)}")
             case RunStopped():
-                self.line(_("{run}: stopped; the same command goes on from its last checkpoint").format(run=name))
+                self.line(_("{run}: stopped. Repeat the command to resume from the last checkpoint").format(run=name))
 
 
 class ClassicDisplay(PlainDisplay):

@@ -21,8 +21,12 @@ CHECKPOINTS = 8  # in sizes of a run's weights: two checkpoints of four
 
 @dataclass(frozen=True)
 class Forecast:
-    """seconds: on the clock, from the first run to the last. memory_bytes: of one worker, the largest; None where no
-    pilot was made and no run has told. took: on the clock, once it is over."""
+    """What the runs of a study will take.
+
+    seconds: of wall-clock time, from the first run to the last.
+    memory_bytes: of the largest worker; None if no arm was timed or trained before.
+    took: the seconds that it took, once it is over.
+    """
 
     n_runs: int
     n_arms: int
@@ -109,8 +113,9 @@ def check_space(store: Store, plan: Forecast) -> None:
     free = shutil.disk_usage(store.root).free
     if free < needed:
         text = _(
-            "{root}: {needed:,.0f} MB are needed for {n} runs and their checkpoints, {free:,.0f} MB are free. Make "
-            "room, or choose another folder with --out; the same command goes on."
+            "{root}: not enough disk space: {n} runs and their checkpoints need {needed:,.0f} MB, "
+            "{free:,.0f} MB are free. Free some space and repeat the command, or choose another folder "
+            "with --out."
         )
         raise StoreError(text.format(root=store.root, needed=needed / 1e6, n=n_runs, free=free / 1e6))
 
@@ -121,9 +126,9 @@ def said(plan: Forecast) -> str:
     arms = ngettext("{n} arm", "{n} arms", plan.n_arms).format(n=plan.n_arms)
     seeds = ngettext("{n} seed", "{n} seeds", plan.n_seeds).format(n=plan.n_seeds)
     memory = (
-        _("memory not known")
+        _("memory unknown")
         if plan.memory_bytes is None
-        else _("{megabytes:,.0f} MB of memory for each worker").format(megabytes=plan.memory_bytes / 1e6)
+        else _("{megabytes:,.0f} MB of memory per worker").format(megabytes=plan.memory_bytes / 1e6)
     )
     text = (
         _(
@@ -142,7 +147,7 @@ def said(plan: Forecast) -> str:
 def outcome(plan: Forecast) -> str:
     """What it took beside what was forecast."""
     assert plan.took is not None
-    text = _("forecast at most {time}, took {took}") if plan.at_most else _("forecast {time}, took {took}")
+    text = _("estimated at most {time}, took {took}") if plan.at_most else _("estimated {time}, took {took}")
     return text.format(time=clock(plan.seconds), took=clock(plan.took))
 
 

@@ -38,12 +38,12 @@ def check(subjects: Mapping[str, Subject], cache_folder: Path) -> None:
         with closing(Calls()) as made:
             found, right = made.call(_compared, lacking, frozenset(known), SECONDS)
     except Died as died:
-        text = _("{arm}: comparing the gradients of its convolutions crashed: {cause}; accepted: {accepted}")
+        text = _("{arm}: the gradient check of its convolutions crashed: {cause}; accepted: {accepted}")
         raise RunnerError(text.format(arm=died.phase, cause=translate(died.cause), accepted=ACCEPTED)) from None
     for name, wrong in found.items():
         if wrong:
             text = _(
-                "{arm}: on this machine, torch computes a wrong gradient of the convolution {convolution}; "
+                "{arm}: torch computes a wrong gradient for the convolution {convolution} on this machine; "
                 "accepted: {accepted} in the recipe, or another version of torch"
             )
             raise RunnerError(text.format(arm=name, convolution=wrong, accepted=ACCEPTED))

@@ -43,6 +43,8 @@ def own_pixels(network: Node) -> tuple[Channels, Channels]:
     """Mean and standard deviation that the weights of a library's network want. Raises StudyError."""
     node = next((part for _, part in children(network) if isinstance(part, External)), None)
     if node is None or not len(node.mean) == len(node.std) == 3:
-        text = _("pixels: found 'own', but the network names no normalization; accepted: 'standardized', 'raw'")
+        text = _(
+            "pixels: found 'own', but the network has no normalization of its own; accepted: 'standardized', 'raw'"
+        )
         raise StudyError(text)
     return (node.mean[0], node.mean[1], node.mean[2]), (node.std[0], node.std[1], node.std[2])

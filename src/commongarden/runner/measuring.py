@@ -154,7 +154,7 @@ class _Check:
 
     def _waits(self, phase: str, seconds: int) -> None:
         if self.tell is not None:
-            text = _("{arch}: {phase} has taken {seconds} s so far; Ctrl-C stops")
+            text = _("{arch}: {phase} is still running after {seconds} s; press Ctrl-C to stop")
             self.tell(text.format(arch=self.arm.arch, phase=_(origin.PHASES.get(phase, phase)), seconds=seconds))
 
 
@@ -164,16 +164,18 @@ def _noted(found: Origin, died: Died, layouts: tuple[str, ...]) -> Origin:
 
 
 def _crashed(arm: Arm, died: Died) -> ArchError:
-    message = _("{arch}: the process of its preflight check crashed in {phase}: {cause}").format(
+    message = _("{arch}: the preflight check crashed in {phase}: {cause}").format(
         arch=arm.arch, phase=translate(_phase(died)), cause=translate(died.cause)
     )
     if not died.phase:  # not one line of it was run
-        message += _('. In a script, calls must be under `if __name__ == "__main__":`, since processes import it.')
+        message += _(
+            '. In a script, put the calls under `if __name__ == "__main__":`, because workers import the script.'
+        )
     return ArchError(message)
 
 
 def _phase(died: Died) -> Coded:
-    return origin.PHASES.get(died.phase, N_("its start"))
+    return origin.PHASES.get(died.phase, N_("startup"))
 
 
 def _measure(arm: Arm, n_classes: int, input: Input, say: Progress) -> Origin:
@@ -200,4 +202,4 @@ def _described(arm: Arm, work: Callable[[], Origin]) -> Origin:
         raise
     except BaseException as error:
         reason = translate(describe_user_error(error, user_file(arm.arch)))
-        raise ArchError(_("{source}: it cannot be checked: {reason}").format(source=arm.arch, reason=reason)) from None
+        raise ArchError(_("{source}: cannot be checked: {reason}").format(source=arm.arch, reason=reason)) from None

@@ -149,8 +149,8 @@ def check_precision(study: Study, device: str) -> None:
     for arm in study.arms:
         if study.recipe_of(arm).precision == "tf32" and not device.startswith("cuda"):
             text = _(
-                "{arm}: recipe.precision: found 'tf32', which CUDA devices alone have, and the runs would be on "
-                "{device}; accepted there: 'float32', 'bfloat16'"
+                "{arm}: recipe.precision: found 'tf32', which needs a CUDA device, but the device is "
+                "{device}; accepted: 'float32', 'bfloat16'"
             )
             raise RunnerError(text.format(arm=arm, device=device))
 
@@ -218,7 +218,7 @@ def record(study: Study, prepared: PreparedData, job: Job, device: str) -> Run:
         n_test=len(prepared.test),
         pixel_mean=(0.0, 0.0, 0.0),
         pixel_std=(1.0, 1.0, 1.0),
-        failure=Failure(N_("not begun")),
+        failure=Failure(N_("not started")),
         repeats=device == "cpu" and (kept is None or kept.repeats),
         git=git_state(),
         notes=() if kept is None else kept.texts,

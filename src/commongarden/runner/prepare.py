@@ -94,16 +94,16 @@ def _left_out(files: Sequence[LeftOut], by_class: Sequence[str]) -> str:
         first.setdefault(file.reason, file)
     examples = list(first.values())
     return ngettext(
-        "warning: {n} file is left out:{files}",
-        "warning: {n} files are left out:{files}",
+        "warning: {n} file is skipped:{files}",
+        "warning: {n} files are skipped:{files}",
         len(files),
     ).format(n=f"{len(files):,}", files=_shown(examples, len(files)) + "".join(f"\n  {line}" for line in by_class))
 
 
 def _in_no_part(files: Sequence[LeftOut]) -> str:
     return ngettext(
-        "warning: {n} file is left out, in no part:{files}",
-        "warning: {n} files are left out, in no part:{files}",
+        "warning: {n} file is skipped, in none of the sets:{files}",
+        "warning: {n} files are skipped, in none of the sets:{files}",
         len(files),
     ).format(n=len(files), files=_shown(files, len(files)))
 
@@ -112,5 +112,5 @@ def _shown(examples: Sequence[LeftOut], n: int) -> str:
     """The first of the examples, a line each, and how many of n files are not named."""
     shown = "".join(f"\n  {file.path}: {translate(file.text)}" for file in examples[:SHOWN])
     if more := n - min(len(examples), SHOWN):
-        shown += _("\n  and {n} more, all named in split.json").format(n=more)
+        shown += _("\n  and {n} more, all listed in split.json").format(n=more)
     return shown

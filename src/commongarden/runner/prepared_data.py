@@ -224,9 +224,9 @@ def _extended(root: Path, stored: Study, wanted: Study) -> Study:
     different = study_file.conflicts(stored, wanted)
     if different:
         text = _(
-            "{root} holds a study that differs:\n  {differences}\n"
-            "Its runs could not be compared with new ones. More seeds, arms or contrasts can be added to it; "
-            "for anything else give the study another name (--name), or choose another folder (--out)."
+            "{root} contains a study with other settings:\n  {differences}\nIts runs and new ones "
+            "would not be comparable. You can add seeds, models or contrasts to a study; for other "
+            "changes use another name (--name) or folder (--out)."
         )
         raise StoreError(text.format(root=root, differences="\n  ".join(different)))
     return study_file.extend(stored, wanted)
@@ -237,8 +237,8 @@ def _check_same_networks(store: Store, study: Study, n_classes: int) -> None:
     for run in store.runs():
         if run.hashes.arch != arch.hash(study.arms[run.arm].network(n_classes)):
             text = _(
-                "{root}: the runs of {arm} trained another network than {arch} is now, so new ones could not be "
-                "compared with them; choose another folder with --out."
+                "{root}: the runs of {arm} trained a different network than {arch} is now, so they and new "
+                "ones would not be comparable; choose another folder with --out."
             )
             raise StoreError(text.format(root=store.root, arm=run.arm, arch=study.arms[run.arm].arch))
 
@@ -249,15 +249,15 @@ def _check_same_photos(root: Path, stored: Manifest, found: Manifest) -> None:
     before, after = ({photo.path: photo for photo in manifest.photos} for manifest in (stored, found))
     gone, new = sorted(before.keys() - after.keys()), sorted(after.keys() - before.keys())
     changed = sorted(path for path in before.keys() & after.keys() if before[path] != after[path])
-    kinds = ((_("{n} gone ({paths})"), gone), (_("{n} new ({paths})"), new), (_("{n} changed ({paths})"), changed))
+    kinds = ((_("{n} removed ({paths})"), gone), (_("{n} new ({paths})"), new), (_("{n} changed ({paths})"), changed))
     lines = [
         said.format(n=len(paths), paths=paths[0] + (", ..." if len(paths) > 1 else ""))
         for said, paths in kinds
         if paths
     ]
     text = _(
-        "{root} was made from other photos than {source} now holds: {differences}.\n"
-        "Its runs could not be compared with new ones. Put the photos back, or give the study another name (--name) "
-        "or folder (--out)."
+        "{root}: the photos in {source} have changed since the study started: {differences}.\nIts "
+        "runs and new ones would not be comparable. Restore the photos, or use another name "
+        "(--name) or folder (--out)."
     )
     raise StoreError(text.format(root=root, source=found.root, differences="; ".join(lines)))

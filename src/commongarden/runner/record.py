@@ -62,14 +62,14 @@ class StudyRecorder:
     def _take_pilot(self, event: Piloted) -> None:
         self.known[event.arm] = event
         if event.seconds is None:
-            text = _("warning: {arm} could not be timed before its runs: {cause}")
+            text = _("warning: {arm} could not be timed: {cause}")
             self.callbacks.display.note(text.format(arm=event.arm, cause=translate(event.cause)))
 
     def _take_maps(self, event: Attributed) -> None:
         if event.sight is not None:
             attribution_maps.write(self.store, event.sight)
             return
-        text = _("warning: what {arm} looks at could not be drawn: {cause}")
+        text = _("warning: the heat maps of {arm} could not be computed: {cause}")
         self.callbacks.display.note(text.format(arm=event.arm, cause=translate(event.cause)))
 
 

@@ -91,7 +91,7 @@ def _found(directory: Path) -> tuple[Run, Store, Job]:
     store = store_files.open_store(root.parent if is_trial else root)
     study = store.study()
     if stored.arm not in study.arms or (not is_trial and stored.seed not in study.seeds):
-        text = _("{directory}: the study in {root} has no run {arm}, seed {seed}; accepted: a run of it")
+        text = _("{directory}: found no run {arm}, seed {seed} in the study {root}; accepted: a run of this study")
         raise StoreError(text.format(directory=directory, root=store.root, arm=stored.arm, seed=stored.seed))
     return stored, store, Trial(stored.arm, TUNING_SEED, stored.seed) if is_trial else Job(stored.arm, stored.seed)
 
@@ -101,14 +101,14 @@ def _check_same_ground(store: Store, study: Study, stored: Run) -> None:
     listed = sources.listed(study.data_plan, store.root, keep_going=True)
     manifest = folder.scan(study.data, study.reading, keep_going=True, listed=listed)
     if manifest.hash != stored.hashes.data:
-        text = _("{data}: other photos than the run was made from (SHA-256 {found}... now, {wanted}... then)")
+        text = _("{data}: the photos have changed since the run (SHA-256 now {found}..., then {wanted}...)")
         raise StoreError(text.format(data=study.data, found=manifest.hash[:12], wanted=stored.hashes.data[:12]))
     network = arch.hash(study.arms[stored.arm].network(len(manifest.classes)))
     if network != stored.hashes.arch:
         raise StoreError(
             _(
-                "{root}: {arm} is another network now than the run trained; accepted: the version that made it, "
-                "{version}"
+                "{root}: {arm} is a different network now than in the run; accepted: commongarden "
+                "{version}, which made the run"
             ).format(root=store.root, arm=stored.arm, version=stored.machine.packages.get("commongarden", "?"))
         )
 

@@ -36,8 +36,9 @@ def check_stored(
     again = evaluate(fresh.to(device), [batch], device).probabilities
     if again.tobytes() != tested.probabilities[: len(again)].tobytes():
         text = N_(
-            "the stored network gives other outputs than the trained one: its code keeps something that cannot be "
-            "stored; accepted: register it with register_buffer, or return it from get_extra_state"
+            "the stored network gives other outputs than the trained one, because its code has state "
+            "that is not stored; accepted: register the state with register_buffer, or return it from "
+            "get_extra_state"
         )
         raise NotAsTested(text)
 

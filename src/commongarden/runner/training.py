@@ -105,7 +105,7 @@ def _restored(setup: RunSetup, device: torch.device, path: Path) -> tuple[loop.T
             aside = path.parent.with_suffix(".checkpoint")
             disk.rename(path, aside)
             disk.quarantine(aside)
-        return _train_state(setup, device), N_("{reason}; starts from its first epoch").format(reason=error.reason)
+        return _train_state(setup, device), N_("{reason}; restarting from the first epoch").format(reason=error.reason)
     return state, NOTHING
 
 

@@ -83,11 +83,11 @@ class _Round:
         self.is_over = True
         assert self.study.tuning is not None
         display, confirm = self.callbacks.display, self.callbacks.confirm
-        text = _("tuning: {runs} runs for each of {arms}, judged on the validation part alone")
+        text = _("tuning: {runs} runs for each of {arms}, evaluated on the validation set")
         display.note(text.format(runs=self.study.tuning.runs, arms=", ".join(untuned(self.study))))
         found = forecast.forecast(self.trials, self._each(), self.n_workers)
         if found is not None:
-            told = _("tuning takes about {time}, {workers} runs at a time; the study's own runs come after it")
+            told = _("tuning takes about {time}, {workers} runs at a time; the runs of the study follow")
             display.note(told.format(time=forecast.clock(found.seconds), workers=self.n_workers))
             if found.seconds > forecast.ASK_ABOVE and confirm is not None and not confirm(found):
                 return []
@@ -112,17 +112,17 @@ def settled(study: Study, store: Store, tell: Callable[[str], None] = lambda tex
     for name in untuned(study):
         runs = stats.tuning_runs(store, study, name)
         if len(runs) != study.tuning.runs:
-            message = _("{arm} has had {n} tuning runs, accepted: {runs}, as many as every arm")
+            message = _("{arm}: found {n} tuning runs, accepted: {runs}, the same number for every model")
             raise RunnerError(message.format(arm=name, n=len(runs), runs=study.tuning.runs))
         found = stats.best_of(runs)
         if found is None or found.number == 0:
             best[name] = name
-            tell(_("tuning: {arm} keeps its recipe: no other learning rate did better").format(arm=name))
+            tell(_("tuning: {arm} keeps its learning rate, no other was better").format(arm=name))
             continue
         best[name] = name + TUNING_SUFFIX
         searched = {"lr": found.lr} | ({"weight_decay": found.weight_decay} if study.tuning.weight_decay else {})
         arms[best[name]] = dataclasses.replace(arms[name], overrides={**arms[name].overrides, **searched})
-        message = _("tuning: {tuned} has learning rate {lr:g} (declared: {declared:g})")
+        message = _("tuning: {tuned} uses learning rate {lr:g} instead of {declared:g}")
         tell(message.format(tuned=best[name], lr=found.lr, declared=runs[0].lr))
     return dataclasses.replace(study, arms=arms, tuning=dataclasses.replace(study.tuning, best=best))
 

@@ -19,7 +19,7 @@ LEAST_PATIENCE = 120.0  # seconds without a word from a worker, whatever it work
 UNKNOWN_PATIENCE = 3600.0  # where nothing is known of what it works on, such as a network that is fetched
 GAPS, RUNS = 20.0, 2.0  # or so many times its longest silence so far, or the time of a whole run by its pilot
 AWAKE = 2.0  # a longer pause between two looks is this process's own sleep, not the worker's
-EARLIER = (N_("the worker was killed by signal {number} ({name}), most likely for want of memory"),)  # in old records
+EARLIER = (N_("the worker was killed by signal {number} ({name}), most likely out of memory"),)  # in old records
 LARGE = 0.5  # a killed worker that held this share of the memory probably died for want of it
 
 
@@ -79,5 +79,5 @@ class WorkerMonitor:
 
     def stuck(self) -> Coded:
         """Why a stuck worker was ended."""
-        text = N_("the worker was stuck: no word for {seconds:.0f} s, longest before {longest:.0f} s")
+        text = N_("the worker hung: no response for {seconds:.0f} s (longest before: {longest:.0f} s)")
         return text.format(seconds=self.silent, longest=self.longest)

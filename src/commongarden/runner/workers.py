@@ -168,7 +168,7 @@ class _Crew:
             worker.is_ready = True
         elif isinstance(message, RunStopped) and worker.goes and not self.stop():
             self.waiting.insert(0, message.job)
-            yield WorkerDied(message.job, N_("little memory is left, so one run fewer goes on at a time"))
+            yield WorkerDied(message.job, N_("low memory: one run fewer at a time"))
         elif message is not None:
             yield message
         elif worker.goes:
@@ -259,8 +259,9 @@ def _one_goes(workers: Sequence[_Worker]) -> bool:
 
 def _could_not_begin(cause: Coded) -> RunnerError:
     text = _(
-        "a worker process could not begin: {cause}. What it printed says why. A script that runs a study "
-        'must be a file, with the call under `if __name__ == "__main__":`, because workers import it.'
+        "a worker process could not start: {cause}. See its output for the reason. A script that "
+        'runs a study must be a file, with the call under `if __name__ == "__main__":`, because '
+        "workers import it."
     )
     return RunnerError(text.format(cause=translate(cause)))
 

@@ -117,7 +117,7 @@ def _read(store: Store, arm: str) -> Attribution:
     places = [*found.called.tolist(), *found.labels.tolist()]
     places += [place for item in found.evidence for place in (item.called, item.label)]
     if not all(0 <= place < n_classes for place in places):
-        text = _("{path}: found what another network looks at (arm {arm}, seed {seed}); accepted: {accepted}")
+        text = _("{path}: found heat maps of another network (model {arm}, seed {seed}); accepted: {accepted}")
         raise StoreError(text.format(path=path, arm=found.arm, seed=found.seed, accepted=_(MADE_AGAIN)))
     return found
 
@@ -145,7 +145,7 @@ def _picture(array: np.ndarray) -> bytes:
     return array.tobytes()
 
 
-KIND = Kind("seen/ARM.npz", N_("what a network looks at"), _parsed, accepted=MADE_AGAIN)
+KIND = Kind("seen/ARM.npz", N_("the heat maps of a network"), _parsed, accepted=MADE_AGAIN)
 
 
 def write(store: Store, sight: Attribution) -> None:

@@ -160,7 +160,7 @@ def undeclared(study: Study, manifest: Manifest, splits: Mapping[int, Split], ru
             text = _("pixel statistics ({arm}, seed {seed})")
             pairs.append((text.format(arm=first.arm, seed=first.seed), mine, theirs))
         lines += [
-            _("{arm}, seed {seed}: {what}: {found} in the run, {declared} declared").format(
+            _("{arm}, seed {seed}: {what}: {found} in the run, {declared} in the study").format(
                 arm=run.arm, seed=run.seed, what=what, found=shown(found), declared=shown(wanted)
             )
             for what, found, wanted in pairs
@@ -178,15 +178,17 @@ def check(store: Store, study: Study, manifest: Manifest, splits: Mapping[int, S
     ]
     if foreign:
         text = _(
-            "{root}: the split names photos that are not in manifest.csv, such as {photo}; accepted: both of one study"
+            "{root}: the split contains photos that are not in manifest.csv, such as {photo}; "
+            "accepted: both files from the same study"
         )
         raise StoreError(text.format(root=store.root, photo=foreign[0]))
     lines = undeclared(study, manifest, splits, runs)
     if lines:
         shown_lines = [*lines[:10], *([_("and {n} more").format(n=len(lines) - 10)] if len(lines) > 10 else [])]
         text = _(
-            "{root}: runs in it differ from what the study declares, so they cannot be compared:\n  {lines}\n"
-            "Accepted: their folders (runs/ARM/SEED) put elsewhere, and the same command, which makes them anew."
+            "{root}: found runs whose settings differ from the study, so they are not comparable:\n  "
+            "{lines}\nMove their folders (runs/ARM/SEED) elsewhere and repeat the command to run them "
+            "again."
         )
         raise StoreError(text.format(root=store.root, lines="\n  ".join(shown_lines)))
 

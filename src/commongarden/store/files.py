@@ -37,7 +37,7 @@ def make_folder(path: Path) -> None:
     try:
         disk.make_folder(path)
     except OSError as error:
-        raise StoreError(_("{path}: cannot be made: {reason}").format(path=path, reason=error.strerror)) from error
+        raise StoreError(_("{path}: cannot be created: {reason}").format(path=path, reason=error.strerror)) from error
 
 
 def sweep(directory: Path) -> None:

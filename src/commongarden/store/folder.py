@@ -223,8 +223,8 @@ def open_store(root: str | Path) -> Store:
     """
     path = Path(root)
     if not (path / "study.toml").is_file():
-        found = _("no such folder") if not path.exists() else _("no study.toml in it")
-        text = _("{path}: {found}; accepted: a folder that `commongarden run` made")
+        found = _("no such folder") if not path.exists() else _("no study.toml")
+        text = _("{path}: {found}; accepted: the folder of a study, made by `commongarden run`")
         raise StoreError(text.format(path=path, found=found))
     return Store(path)
 
@@ -249,8 +249,8 @@ def read_predictions(directory: Path, run: Run | None = None) -> Predictions:
     wanted, classes = run.n_test, len(run.classes)
     if (n_photos, n_classes) != (wanted, classes):
         text = _(
-            "{path}: found predictions of {n_photos:,} photos and {n_classes:,} classes, accepted: {wanted:,} "
-            "photos and {classes:,} classes, as in run.json"
+            "{path}: found predictions for {n_photos:,} photos and {n_classes:,} classes, accepted: "
+            "{wanted:,} photos and {classes:,} classes, as in run.json"
         )
         raise StoreError(text.format(path=path, n_photos=n_photos, n_classes=n_classes, wanted=wanted, classes=classes))
     return found

@@ -38,13 +38,13 @@ class Holder:
     since: str
 
 
-MADE_AGAIN = N_("no file there; the command that made the study then writes it again")
+MADE_AGAIN = N_("no file; repeat the command of the study to write it again")
 
 STUDY = Kind("study.toml", N_("a study"), parsing.study)
 MANIFEST = Kind("manifest.csv", N_("a study's photos"), parsing.photos)
 SPLIT = Kind("split.json", N_("a split"), json_of(SplitFile))
 OWN_SPLIT = Kind("splits/SEED.json", N_("a split"), json_of(Split))
-LAYOUT = Kind("layout.json", N_("how a study's data were read"), json_of(Understood))
+LAYOUT = Kind("layout.json", N_("how the data of a study was read"), json_of(Understood))
 AUDITS = Kind("audit.json", N_("a study's audits"), parsing.audits)
 CONTRACT = Kind("contract.json", N_("a study's contract"), json_of(Hashed))
 COMMAND = Kind("command.json", N_("a study's command"), parsing.command)

@@ -74,7 +74,7 @@ def _locked(root: Path) -> filelock.BaseFileLock:
         try:
             disk.make_folder(root)
         except OSError as error:
-            text = _("{root}: cannot be made: {reason}; accepted: --out with a folder to write in")
+            text = _("{root}: cannot be created: {reason}; accepted: --out with a writable folder")
             raise StoreError(text.format(root=root, reason=error.strerror)) from None
         try:
             return _taken(root)
@@ -95,11 +95,11 @@ def _taken(root: Path) -> filelock.BaseFileLock:
         except FileNotFoundError:
             raise
         except PermissionError as error:
-            text = _("{root}: cannot be written to: {reason}; accepted: --out with a folder to write in")
+            text = _("{root}: not writable: {reason}; accepted: --out with a writable folder")
             raise StoreError(text.format(root=root, reason=error.strerror or error)) from None
         except (OSError, NotImplementedError) as error:
             if kind is filelock.SoftFileLock:
-                text = _("{root}: cannot be held for this process alone: {reason}; accepted: --out with another folder")
+                text = _("{root}: cannot be locked: {reason}; accepted: --out with another folder")
                 raise StoreError(text.format(root=root, reason=getattr(error, "strerror", None) or error)) from error
             continue
         return lock
@@ -123,11 +123,11 @@ def is_held(root: Path) -> bool:
 def _in_use(root: Path) -> str:
     who = holder(root)
     if who is None:
-        text = _("{root}: another commongarden process works on this study; wait for it, or choose --out")
+        text = _("{root}: in use by another commongarden process; wait for it, or choose another folder with --out")
         return text.format(root=root)
     return _(
-        "{root}: another commongarden process works on this study: process {pid} on {host}, since {since}; wait for "
-        "it, or choose --out"
+        "{root}: in use by another commongarden process: process {pid} on {host}, since {since}; "
+        "wait for it, or choose another folder with --out"
     ).format(root=root, pid=who.pid, host=who.host, since=who.since)
 
 
@@ -166,5 +166,5 @@ def _mend_own_files(store: Store) -> list[str]:
 
 def _set_aside(root: Path, path: Path, file: str) -> str:
     aside = disk.quarantine(path)
-    text = _("warning: {path}: {file} is not what was written; it is set aside as {aside} and made again")
+    text = _("warning: {path}: {file} is corrupt; it is moved to {aside} and the run is repeated")
     return text.format(path=path.relative_to(root), file=file, aside=aside.name)

@@ -55,7 +55,7 @@ def history(path: Path, data: bytes, _limit: Limit) -> tuple[Epoch, ...]:
         try:
             epochs.append(msgspec.convert(row, Epoch, strict=False))
         except msgspec.ValidationError as error:
-            text = _("{path}: line {line}: {reason}; accepted: the numbers that commongarden wrote")
+            text = _("{path}: line {line}: {reason}; accepted: numbers as written by commongarden")
             raise StoreError(text.format(path=path, line=line, reason=error)) from None
     return tuple(epochs)
 
@@ -130,7 +130,7 @@ def _text(path: Path, data: bytes) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        text = _("{path}: not UTF-8 text (byte {place}); accepted: what commongarden wrote there")
+        text = _("{path}: not UTF-8 text (byte {place}); accepted: the file as written by commongarden")
         raise StoreError(text.format(path=path, place=error.start)) from None
 
 
@@ -143,7 +143,9 @@ def _rows(path: Path, data: bytes, columns: list[str], optional: tuple[str, ...]
         raise StoreError(_("{path}: not a CSV file: {reason}").format(path=path, reason=error)) from None
     wanted = [column for column in columns if column in header or column not in optional]
     if sorted(header) != sorted(wanted):
-        raise StoreError(_("{path}: found other columns than {columns}").format(path=path, columns=",".join(columns)))
+        raise StoreError(
+            _("{path}: found other columns, accepted: {columns}").format(path=path, columns=",".join(columns))
+        )
     for line, row in enumerate(rows, 2):
         if len(row) != len(header):
             text = _("{path}: line {line}: found {n} cells, accepted: {wanted}, as in the header")
@@ -161,7 +163,9 @@ def _predictions_of(path: Path, kept: dict[str, np.ndarray], name: str) -> Predi
     whole = dimensions and len(photos) == len(labels) == len(probabilities)
     kinds = (photos.dtype.kind, labels.dtype.kind, probabilities.dtype.kind) == ("U", "i", "f")
     if not (whole and kinds):
-        text = _("{path}: found arrays of {shapes}; accepted: a path, a class number and probabilities for each photo")
+        text = _(
+            "{path}: found arrays of shapes {shapes}; accepted: a path, a class index and probabilities for each photo"
+        )
         shapes = [f"{array.dtype}{list(array.shape)}" for array in (photos, labels, probabilities)]
         raise StoreError(text.format(path=path, shapes=", ".join(shapes)))
     if len(labels) and not 0 <= labels.min() <= labels.max() < probabilities.shape[1]:

@@ -68,7 +68,7 @@ def is_whole(partial: Path) -> bool:
 def finalize(partial: Path, directory: Path) -> None:
     """The last act of a run: its directory gets its final name. Raises StoreError where a run is there already."""
     if directory.exists():
-        text = _("{directory}: a run is there already, and a run is never replaced")
+        text = _("{directory}: the run already exists and is not overwritten")
         raise StoreError(text.format(directory=directory))
     with changing(partial):
         disk.remove(partial / CHECKPOINT)
@@ -81,7 +81,7 @@ def forget_run(store: Store, arm: str, seed: int) -> None:
     """Removes a failed run's record, so that it is run again. Raises StoreError for a finished one."""
     directory = store.directory(arm, seed)
     if store.run(arm, seed).status != "failed":
-        raise StoreError(_("{directory}: a finished run is never removed").format(directory=directory))
+        raise StoreError(_("{directory}: the run is finished and is not deleted").format(directory=directory))
     forgotten = directory.with_name(f"{seed}.forgotten")
     with changing(directory):
         disk.rename(directory, forgotten)  # at once, since deleting file by file could be stopped half way

@@ -49,7 +49,7 @@ def write_own_split(store: Store, seed: int, split: Split) -> None:
     """Keeps the split of the runs with this seed. One that is there is never replaced."""
     path = store.split_file(seed)
     if path.is_file():
-        raise StoreError(_("{path}: a split is there already, and a split is never replaced").format(path=path))
+        raise StoreError(_("{path}: the split already exists and is not overwritten").format(path=path))
     keep(store.root, f"splits/{path.name}", msgspec.json.format(msgspec.json.encode(split), indent=1))
 
 

@@ -67,15 +67,15 @@ def damage(folder: Path) -> list[tuple[Kind, str, Coded]]:
     try:
         known = checksums.listed(folder)
     except StoreError:
-        return [("torn", checksums.FILE, N_("the list of checksums is torn or was changed"))]
+        return [("torn", checksums.FILE, N_("the list of checksums is corrupt"))]
     found: list[tuple[Kind, str, Coded]] = []
     for name, digests in (known or {}).items():
         path = folder / name
         if not path.is_file():
             if checksums.ABSENT not in digests:
-                found.append(("missing", name, N_("it was written and is not there")))
+                found.append(("missing", name, N_("the file is missing")))
         elif checksums.file_digest(path) not in digests:
-            found.append(("torn", name, N_("its SHA-256 is another one than when it was written")))
+            found.append(("torn", name, N_("its SHA-256 has changed since it was written")))
     return found
 
 
@@ -92,23 +92,23 @@ class _Look:
         known = self._listed(root)
         for path in sorted(root.iterdir()):
             if ".set-aside-" in path.name:
-                self._tell("set aside", path.name, N_("it was not what was written; nothing is read of it"))
+                self._tell("set aside", path.name, N_("it was corrupt and is not read"))
             elif known is not None and path.is_file() and path.name not in known and not _is_told_elsewhere(path.name):
-                self._tell("foreign", path.name, N_("commongarden did not write it; nothing is read of it"))
+                self._tell("foreign", path.name, N_("not written by commongarden, it is not read"))
 
     def runs(self, store: Store, within: str) -> None:
         """Every folder of a run, also of arms that the study does not have."""
         for directory in sorted(store.root.glob("runs/*/*")):
             name = f"{within}/{directory.parent.name}/{directory.name}"
             if ".set-aside-" in directory.name:
-                self._tell("set aside", name, N_("it was not what was written; nothing is read of it"))
+                self._tell("set aside", name, N_("it was corrupt and is not read"))
             elif directory.is_dir() and directory.name.isdecimal():
                 self.n_runs += 1
                 whole = self._held_against_its_list(directory, name)
                 known = self._listed(directory)
                 for path in sorted(directory.iterdir()):
                     if known is not None and path.name not in (*known, checksums.FILE) and not _is_not_ours(path.name):
-                        self._tell("foreign", f"{name}/{path.name}", N_("it was not there when the run ended"))
+                        self._tell("foreign", f"{name}/{path.name}", N_("it was added after the run ended"))
                 if whole:
                     self._told(name, partial(self._one_run, directory, name))
 
@@ -163,7 +163,7 @@ class _Look:
     def _one_run(self, directory: Path, name: str) -> None:
         run = read_run(directory)
         place = f"{directory.parent.name}, {directory.name}"
-        self._same(f"{name}/run.json", N_("arm and seed"), f"{run.arm}, {run.seed}", place)
+        self._same(f"{name}/run.json", N_("model and seed"), f"{run.arm}, {run.seed}", place)
         epochs = [str(epoch.epoch) for epoch in read_history(directory)]
         self._same(f"{name}/history.csv", N_("its epochs"), epochs, [str(i) for i in range(1, len(epochs) + 1)])
         if len(epochs) < run.selected_epoch:
@@ -190,7 +190,7 @@ class _Look:
                 self.n_files += 1
                 self.n_bytes += path.stat().st_size
         if known is None and not (folder / checksums.FILE).is_file():
-            why = N_("an earlier version wrote it, without checksums; its files are read as they are")
+            why = N_("written by an earlier version without checksums; its files are read unchecked")
             self._tell("unchecked", name or ".", why)
             return True
         wrong = damage(folder)

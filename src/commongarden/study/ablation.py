@@ -42,7 +42,7 @@ def take_apart(data: str, text: str, factors: Sequence[str] | None, recipe: Reci
     has = [factor for factor in FACTORS if found[factor]]
     for factor in factors or ():
         if not found[factor]:
-            message = _("--factors: {arm} has no part for {factor!r}; accepted for it: {accepted}")
+            message = _("--factors: {arm} has no part for {factor!r}; accepted: {accepted}")
             raise StudyError(message.format(arm=name, factor=factor, accepted=", ".join(has)))
     shape = (recipe.resolution, recipe.resolution, 3)
     seen = {}
@@ -69,7 +69,7 @@ def take_apart(data: str, text: str, factors: Sequence[str] | None, recipe: Reci
                 seen[key] = called
             made[called] = changed
     if len(made) == 1:
-        raise StudyError(_("{arm}: no part of it can be taken out or swapped").format(arm=name))
+        raise StudyError(_("{arm}: has no part that can be removed or replaced").format(arm=name))
     contrasts = tuple(Contrast(name, other) for other in made if other != name)
     study = Study(f"ablation of {name}", data, made, recipe, contrasts=contrasts, ablation=name)
     return TakenApart(study, tuple(left_out))

@@ -25,18 +25,17 @@ from commongarden.study.recipe import FIELDS, Recipe
 
 @dataclass(frozen=True)
 class Arm:
-    """One alternative: an architecture, its options, and the recipe values it must have of its own.
+    """One model to compare: an architecture, its options, and recipe values of its own.
 
-    arch: a family's name, the path of a file in list form (.json), or somebody else's network: "torchvision:NAME",
-        "timm:NAME", "path/to/FILE.py:FACTORY", "package.module:FACTORY".
-    options: those that are not given are filled in with the architecture's defaults, so that two spellings of one arm
-        are equal and a default that changes later is seen.
-    list_form: what the file holds. It is read once, when the arm is declared, and kept in the study file from then on:
-        a study stands by itself, whatever becomes of the file. Empty for a family.
-    origin: what is kept of somebody else's network: hashes of its files from the declaration on, its cost once it is
-        measured. Its options are `weights` (a file to start from), for a library's also `pretrained` (its published
-        weights), and whatever else its maker takes; with either the pixels are normalized as its weights want them.
-    ablated: parts of the network that are taken out or swapped (arch/ablation.py says how they are called).
+    arch: the name of an architecture, the path of a file in list form (.json), or an external network:
+        "torchvision:NAME", "timm:NAME", "path/to/FILE.py:FACTORY", "package.module:FACTORY".
+    options: options of the architecture; missing ones are filled in with their defaults. External networks take
+        `weights` (a file to start from), those of libraries also `pretrained` (their published weights), and any other
+        argument of the function that makes them.
+    overrides: recipe values of this arm, such as {"lr": 3e-3}.
+    list_form: the contents of the file in list form, read once when the arm is declared; empty for an architecture.
+    origin: hashes of the files of an external network, and its cost once it is measured; None for an architecture.
+    ablated: parts of the network that are removed or replaced (docs/ablation.md).
 
     Raises ArchError for a name, option or part that is not known, and for a file that holds no network.
     """
@@ -59,7 +58,7 @@ class Arm:
             object.__setattr__(self, "list_form", text)
             self.network(2)  # so that a mistake in the file is told before anything is done
         elif self.list_form:
-            message = _("arch: found {arch!r} beside a list_form, accepted: the name of its file (.json)")
+            message = _("arch: found {arch!r} with a list_form, accepted: the name of its file (.json)")
             raise StudyError(message.format(arch=self.arch))
         else:
             options = arch.defaults(self.arch) | arch.checked(self.arch, self.options)
@@ -70,7 +69,10 @@ class Arm:
 
     def _declare_external(self) -> None:
         if self.ablated:
-            text = _("{arch}: found ablated = {parts}, accepted: none, as nobody here can look into it")
+            text = _(
+                "{arch}: found ablated = {parts}, accepted: no ablated, because the parts of an external "
+                "network are unknown"
+            )
             raise ArchError(text.format(arch=self.arch, parts=list(self.ablated)))
         of_library = origin.is_of_library(self.arch)
         options = ({"pretrained": False} if of_library else {}) | {"weights": ""} | _as_read(self.options)
@@ -124,8 +126,8 @@ class Arm:
                 else _("not measured yet")
             )
             text = _(
-                "{arch}: {found}, asked for {n_classes}; a network by others is measured when a study of "
-                "it is run, or by commongarden.measure(arm, n_classes, input)"
+                "{arch}: {found}, requested: {n_classes}; an external network is measured when its study "
+                "runs, or by commongarden.measure(arm, n_classes, input)"
             )
             raise ArchError(text.format(arch=self.arch, found=found, n_classes=n_classes))
         options, weights = json.dumps(self.maker_options, sort_keys=True), kept.weights if self.wants_weights else ""
@@ -141,7 +143,7 @@ def _names(value: object, where: str) -> tuple[str, ...]:
         and len(set(value)) == len(value)
     ):
         return tuple(value)
-    text = _("{arch}: ablated: found {value!r}, accepted: a list of the network's parts, each once")
+    text = _("{arch}: ablated: found {value!r}, accepted: a list of parts of the network without duplicates")
     raise ArchError(text.format(arch=where, value=value))
 
 
@@ -180,7 +182,7 @@ def _external_from_table(name: str, values: Mapping[str, Any]) -> Arm:
     """Recipe fields are the arm's own; every other key is the network's maker's to judge."""
     kept = values.get("origin")
     if kept is not None and not isinstance(kept, Mapping):
-        text = _("arms.{name}.origin: found {kept!r}, accepted: the table that commongarden wrote")
+        text = _("arms.{name}.origin: found {kept!r}, accepted: the table as written by commongarden")
         raise StudyError(text.format(name=name, kept=kept))
     stored = None if kept is None else convert(Origin, kept, where=f"arms.{name}.origin")
     overrides = {key: value for key, value in values.items() if key in FIELDS}
@@ -233,8 +235,8 @@ def check_file(arm: Arm, *, where: str) -> None:
     if changes:
         place, kept, found = changes[0]
         text = _(
-            "{where}: {arch} has changed: {place}: {kept} in list_form, {found} in the file; "
-            "accepted: no list_form, which takes what the file holds, or the name of another file"
+            "{where}: {arch} has changed: {place}: {kept} in list_form, {found} in the file; accepted: "
+            "no list_form, to use the file as it is, or the name of another file"
         )
         raise StudyError(text.format(where=where, arch=arm.arch, place=place, kept=kept, found=found))
 
@@ -249,7 +251,7 @@ def _check_origin(arm: Arm, kept: Origin, *, where: str) -> None:
         if path and before and Path(path).is_file() and (now := origin.file_hash(Path(path))) != before:
             text = _(
                 "{where}: {path} has changed: SHA-256 {before}... in origin, {now}... in the file; "
-                "accepted: no origin table, which takes what the file holds, or the name of another file"
+                "accepted: no origin table, to use the file as it is, or the name of another file"
             )
             raise StudyError(text.format(where=where, path=path, before=before[:12], now=now[:12]))
 
@@ -258,7 +260,7 @@ def check_recipe(name: str, arm: Arm, recipe: Recipe) -> None:
     """Refuses what only a library's network has where there is none. Raises StudyError."""
     if recipe.pixels == "own" and not (arm.origin is not None and origin.is_of_library(arm.arch)):
         text = _(
-            "arms.{name}.pixels: found 'own', but {arch} names no normalization; accepted: "
+            "arms.{name}.pixels: found 'own', but {arch} has no normalization of its own; accepted: "
             "'standardized', 'raw', or a network of {libraries}"
         )
         raise StudyError(text.format(name=name, arch=arm.arch, libraries=", ".join(origin.LIBRARIES)))

@@ -24,7 +24,7 @@ def grey_range(value: object) -> Range | None:
         low, high = float(found[0]), float(found[1])
         if low < high:
             return low, high
-    text = _("range: found {value!r}, accepted: the values that are black and white, such as 0-4095")
+    text = _("range: found {value!r}, accepted: the values for black and white, such as 0-4095")
     raise StudyError(text.format(value=value))
 
 

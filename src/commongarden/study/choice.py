@@ -31,7 +31,7 @@ def of_architectures(data: str, names: Sequence[str] | None) -> Study:
     for text in names or ():
         name, arm = arms.from_text(text)
         if name in chosen:
-            message = _("arms: {text!r} would be a second arm {name!r}; write a study file and name it there")
+            message = _("models: found {name!r} twice ({text!r}); accepted: different names, in a study file")
             raise StudyError(message.format(text=text, name=name))
         chosen[name] = arm
     return Study(Path(data).name or "study", data, chosen, RECIPE, run_seeds(N_SEEDS), split=SPLIT)
@@ -39,7 +39,7 @@ def of_architectures(data: str, names: Sequence[str] | None) -> Study:
 
 def choose_arms(study: Study, names: list[str]) -> Study:
     """The study with some of its arms, and the contrasts and published figures between those."""
-    check_known("arm", names, study.arms, StudyError, where=study.name)
+    check_known("model", names, study.arms, StudyError, where=study.name)
     whole = all(name in names for name in study.arms if study.levels_of(name))
     return dataclasses.replace(
         study,

@@ -20,7 +20,7 @@ def arm_conflicts(name: str, stored: Arm, wanted: Arm) -> list[str]:
         else dict.fromkeys(["arch", *stored.overrides, *wanted.overrides])
     )
     lines = [
-        _("arms.{name}.{key}: {before!r} here, {after!r} asked for").format(
+        _("arms.{name}.{key}: {before!r} in the folder, {after!r} requested").format(
             name=name, key=key, before=before.get(key), after=after.get(key)
         )
         for key in keys
@@ -30,25 +30,23 @@ def arm_conflicts(name: str, stored: Arm, wanted: Arm) -> list[str]:
         for what in ("code", "weights"):
             old, new = getattr(stored.origin, what), getattr(wanted.origin, what)
             if old and new and old != new and not (what == "code" and origin.is_moved(wanted.arch)):
-                told = _("arms.{name}, {arch}: the SHA-256 of its {what}").format(
-                    name=name, arch=wanted.arch, what=what
-                )
-                text = _("{told}: {old}... here, {new}... asked for")
-                lines.append(text.format(told=told, old=old[:12], new=new[:12]))
+                where = _("arms.{name}, {arch}: SHA-256 of its {what}").format(name=name, arch=wanted.arch, what=what)
+                text = _("{what}: {old}... in the folder, {new}... requested")
+                lines.append(text.format(what=where, old=old[:12], new=new[:12]))
     if stored.list_form and wanted.list_form:
         changes = listfile.differences(stored.list_form, wanted.list_form)
-        told = f"arms.{name}, {wanted.arch}"
+        arm = f"arms.{name}, {wanted.arch}"
         lines += [
-            _("{told}: {place}: {old} here, {new} asked for").format(told=told, place=place, old=old, new=new)
+            _("{arm}: {place}: {old} in the folder, {new} requested").format(arm=arm, place=place, old=old, new=new)
             for place, old, new in changes[:5]
         ]
         if len(changes) > 5:
-            lines.append(_("{told}: {n} more places").format(told=told, n=len(changes) - 5))
+            lines.append(_("{arm}: and {n} more").format(arm=arm, n=len(changes) - 5))
     return lines
 
 
 def _without_folder(arm: Arm) -> dict[str, Any]:
-    """An arm's table without what its file holds and where it lies; the file's name is told of both."""
+    """An arm's table without what its file holds and where it lies; of both, the file's name stays."""
     table = to_table(arm)
     table.pop("origin", None)
     if arm.origin is not None:

@@ -29,7 +29,7 @@ ARM_NAME = re.compile(r"\w([\w.+-]{0,62}[\w+-])?")
 
 @dataclass(frozen=True)
 class Contrast:
-    """A planned difference: how `arm` does beside `against`."""
+    """A planned comparison: the difference of `arm` minus `against`."""
 
     arm: str
     against: str
@@ -37,13 +37,13 @@ class Contrast:
 
 @dataclass(frozen=True)
 class SplitPlan:
-    """Which share of the photos goes where. `val` and `test` have what `train` leaves.
+    """How the photos are split: `train` and `val` are shares, and the rest is the test set.
 
-    stratified: each class is divided by the shares; otherwise all photos are shuffled once together.
-    multiple: the train part is rounded down to a multiple of this.
-    keep_conflicts: keep a photo that is found under two labels (otherwise every copy is left out).
+    stratified: split each class by these shares; otherwise shuffle all photos together.
+    multiple: round the size of the training set down to a multiple of this.
+    keep_conflicts: keep a photo that is under two labels; otherwise all its copies are left out.
     seed: of the shuffle; None takes the study's.
-    near_duplicates: "together": photos that show nearly the same picture go into one part; "ignore": anywhere.
+    near_duplicates: "together" keeps photos of nearly the same picture in one part; "ignore" does not.
     """
 
     train: float = 0.80
@@ -58,12 +58,12 @@ class SplitPlan:
         check_known("value", [str(self.near_duplicates)], NEAR_DUPLICATES, StudyError, where="split.near_duplicates")
         if not (0 < self.train < 1 and 0 < self.val < 1 and self.train + self.val < 1):
             text = _(
-                "split: found train {train} and val {val}; accepted: both above 0, and together under 1, "
-                "so that the test part has a share"
+                "split: found train {train} and val {val}; accepted: both above 0, with a sum below 1 (the "
+                "rest is the test set)"
             )
             raise StudyError(text.format(train=self.train, val=self.val))
         if self.multiple < 1:
-            text = _("split.multiple: found {multiple}, accepted: a whole number from 1")
+            text = _("split.multiple: found {multiple}, accepted: an integer of 1 or more")
             raise StudyError(text.format(multiple=self.multiple))
 
 
@@ -84,7 +84,7 @@ class DataPlan:
 
 @dataclass(frozen=True)
 class Published:
-    """What somebody else reported for an arm, to stand beside the study's own figures."""
+    """A published result for an arm, shown beside the study's own."""
 
     test_accuracy: float
     seconds: float | None = None
@@ -92,25 +92,28 @@ class Published:
 
 @dataclass(frozen=True)
 class Study:
-    """A comparison, complete: everything that decides its numbers, but the photos themselves.
+    """A study: the data, the arms to compare, their common recipe and the seeds.
 
-    data: a folder of class folders, a folder of train/val/test folders, a CSV manifest, or "builtin:flowers".
-    seeds: the run seeds, as numbers or how many; every arm is trained once with each.
-    seed: the study's own; with the run seed it gives every random stream.
-    tuning: a search for each arm's own learning rate before its seeds are spent.
-    contrasts: empty means every pair of up to four arms, else each arm against the first; none in a factorial study.
-    metric: what contrasts compare the arms by, one of METRICS. margin: the largest difference that counts as none, in
-    points (hundredths; for log_loss hundredths of a nat).
-    vary: what differs from one run seed to the next; what is not named is that of run seed 0 in all runs. "order" takes
-        augmentation and dropout with it.
-    folds: in place of seeds, into how many folds the photos are divided; each is the test part of the runs with its
-        number for a seed. 0 for none.
-    factors: options and recipe values whose combinations are arms, beside those in `arms`; factor_base: what these
-        arms have in common.
-    ablation: the arm that is taken apart: its contrasts say what each of its parts is worth. Empty for none.
-    reading: how `data` is read, where more than one way is possible.
-    range: the values that are black and white in photos with more than 8 bits per channel; None until it is found from
-        the photos.
+    name: of the study, and of its folder.
+    data: a folder of class folders, a folder of train/val/test folders, a CSV of path,label, or "builtin:flowers".
+    arms: the models to compare, by name.
+    recipe: how every arm is trained.
+    seeds: each arm is trained once with each; a number means that many seeds from 0.
+    seed: of the study itself, from which the split and all random streams are derived.
+    split: how the photos are split, if the data do not declare it.
+    contrasts: the planned comparisons; empty for every pair of up to four arms, else each arm against the first. A
+        factorial study has none.
+    description: a sentence for the report.
+    published, published_source: published results of arms, and where they are from.
+    tuning: a search for each arm's own learning rate before the study's runs; None for no search.
+    metric: what arms are compared by: "accuracy", "balanced_accuracy", "log_loss" or "calibration_error".
+    margin: the largest difference that counts as none, in points (for log_loss in hundredths of a nat).
+    vary: what differs between seeds: some of "init", "order" (with augmentation and dropout) and "split".
+    folds: number of folds in place of seeds, each the test set of one run of every arm; 0 for none.
+    factors, factor_base: options and recipe values whose combinations are further arms, and what these share.
+    ablation: in an ablation study, the arm that is the whole network; otherwise empty.
+    reading: how `data` is read, if there is more than one way.
+    range: the grey values that become black and white in photos of more than 8 bits; None determines them.
     """
 
     name: str
@@ -143,15 +146,18 @@ class Study:
         if self.factors or self.factor_base:
             self._span()
         if not self.arms:
-            raise StudyError(_('arms: found none; a study needs at least one [arms.NAME] with arch = "..."'))
+            raise StudyError(_('arms: found none, accepted: at least one [arms.NAME] with arch = "..."'))
         for name in self.arms:
             if not ARM_NAME.fullmatch(name):
-                text = _("arms: {name!r} cannot be an arm's name; accepted: letters, digits, . _ + - (up to 64)")
+                text = _("arms: found the name {name!r}, accepted: up to 64 letters, digits and . _ + -")
                 raise StudyError(text.format(name=name))
         folded = [name.casefold() for name in self.arms]
         for name in self.arms:
             if folded.count(name.casefold()) > 1:
-                text = _("arms: {name!r} stands twice but for upper and lower case; file systems mix them up")
+                text = _(
+                    "arms: found {name!r} twice, differing only in upper and lower case; accepted: names that "
+                    "differ otherwise"
+                )
                 raise StudyError(text.format(name=name))
         object.__setattr__(self, "folds", design.n_folds(self.folds))
         object.__setattr__(self, "vary", design.sources(self.vary, self.folds))
@@ -161,11 +167,11 @@ class Study:
         object.__setattr__(self, "margin", margin_in_points(self.margin))
         object.__setattr__(self, "range", grey_range(self.range))
         for contrast in self.contrasts:
-            check_known("arm", (contrast.arm, contrast.against), self.arms, StudyError, where="contrasts")
+            check_known("model", (contrast.arm, contrast.against), self.arms, StudyError, where="contrasts")
             if contrast.arm == contrast.against:
                 raise StudyError(_("contrasts: {arm!r} is compared with itself").format(arm=contrast.arm))
-        check_known("arm", [self.ablation] if self.ablation else [], self.arms, StudyError, where="study.ablation")
-        check_known("arm", self.published, self.arms, StudyError, where="published")
+        check_known("model", [self.ablation] if self.ablation else [], self.arms, StudyError, where="study.ablation")
+        check_known("model", self.published, self.arms, StudyError, where="published")
         for name, arm in self.arms.items():
             arms.check_recipe(name, arm, self.recipe_of(name))
         if self.tuning is not None:
@@ -201,11 +207,13 @@ class Study:
         return [name for name in self.arms if name in asked and name not in self.tuned_from()]
 
     def _check_tuning(self, search: Tuning) -> None:
-        check_known("arm", (*search.arms, *search.best, *search.best.values()), self.arms, StudyError, where="tuning")
+        check_known("model", (*search.arms, *search.best, *search.best.values()), self.arms, StudyError, where="tuning")
         for name in self.arms_to_tune():
             tuned = name + tuning.TUNING_SUFFIX
             if not ARM_NAME.fullmatch(tuned) or (tuned in self.arms and tuned not in self.tuned_from()):
-                text = _("tuning: {tuned!r} would be the name of the tuned arm; accepted: another name for {arm!r}")
+                text = _(
+                    "tuning: the name {tuned!r} is reserved for the tuned model; accepted: another name for {arm!r}"
+                )
                 raise StudyError(text.format(tuned=tuned, arm=name))
             self.trial_recipe(name, 0)
 
@@ -275,8 +283,8 @@ def run_seeds(value: object) -> tuple[int, ...]:
     whole = all(isinstance(item, int) and not isinstance(item, bool) and item >= 0 for item in found)
     if not found or not whole or len(set(found)) < len(found) or len(found) > MOST_SEEDS or max(found) > HIGHEST_SEED:
         text = _(
-            "study.seeds: found {value!r}, accepted: how many (a whole number from 1 to {most:,}), or the seeds "
-            "themselves, different whole numbers from 0"
+            "study.seeds: found {value!r}, accepted: the number of seeds (1 to {most:,}), or a list of "
+            "different integers of 0 or more"
         )
         raise StudyError(text.format(value=value if len(found) < 20 else [*found[:20], "..."], most=MOST_SEEDS))
     return found
@@ -286,20 +294,20 @@ def margin_in_points(value: object) -> float:
     """`value` where it is a number above 0 and at most 50. Raises StudyError."""
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 50:
         return float(value)
-    text = _("study.margin: found {value!r}, accepted: points (above 0, up to 50) within which a difference is none")
+    text = _("study.margin: found {value!r}, accepted: the equivalence margin in percentage points (above 0, up to 50)")
     raise StudyError(text.format(value=value))
 
 
 def plain_text(value: str, where: str) -> None:
     """Refuses text that would act on a terminal, or that a report could not hold. Raises StudyError."""
     if found := terminal.ACTIVE.search(value):
-        text = _("{where}: found the control character {character!r}; accepted: text without any")
+        text = _("{where}: found the control character {character!r}; accepted: text without control characters")
         raise StudyError(text.format(where=where, character=found[0]))
 
 
 def whole_number(value: object, where: str) -> int:
     """`value` where it is a whole number from 0. Raises StudyError."""
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= HIGHEST_SEED:
-        text = _("{where}: found {value!r}, accepted: a whole number from 0 to {most:,}")
+        text = _("{where}: found {value!r}, accepted: an integer from 0 to {most:,}")
         raise StudyError(text.format(where=where, value=value, most=HIGHEST_SEED))
     return value

@@ -18,10 +18,10 @@ def sources(value: object, folds: int) -> tuple[Source, ...]:
     found = tuple(value) if isinstance(value, list | tuple) else (value,)
     check_known("source", found, SOURCES, StudyError, where="study.vary")
     if folds and "split" in found:
-        text = _("study.vary: found 'split' beside folds, each of which is a split already; accepted: init, order")
+        text = _("study.vary: found 'split' with folds, which vary the split already; accepted: init, order")
         raise StudyError(text)
     if not found and not folds:
-        text = _("study.vary: found nothing, so all runs of an arm would be one; accepted: some of {sources}")
+        text = _("study.vary: found nothing, so all runs of a model would be identical; accepted: some of {sources}")
         raise StudyError(text.format(sources=", ".join(SOURCES)))
     if len(set(found)) < len(found):
         raise StudyError(_("study.vary: found {value}, accepted: each source once").format(value=list(found)))
@@ -34,7 +34,7 @@ def n_folds(value: object) -> int:
         return 0
     if isinstance(value, int) and not isinstance(value, bool) and (value == 0 or 2 <= value <= MOST_FOLDS):
         return value
-    text = _("study.folds: found {value!r}, accepted: a whole number from 2 to {most:,}")
+    text = _("study.folds: found {value!r}, accepted: an integer from 2 to {most:,}")
     raise StudyError(text.format(value=value, most=MOST_FOLDS))
 
 
@@ -50,5 +50,5 @@ def fold_seeds(seeds: tuple[int, ...], folds: int) -> tuple[int, ...]:
 def both(seeds: Any, folds: Any) -> str:
     """The message where seeds and folds are both asked for."""
     return _(
-        "study: found seeds ({seeds}) and folds ({folds}); accepted: one of them, since the folds take the seeds' place"
+        "study: found seeds ({seeds}) and folds ({folds}); accepted: one of them, because folds replace seeds"
     ).format(seeds=seeds, folds=folds)

@@ -38,16 +38,16 @@ def conflicts(stored: Study, wanted: Study) -> list[str]:
         keys = {**before[section], **after[section]}
         pairs |= {f"{section}.{key}": (before[section].get(key), after[section].get(key)) for key in keys}
     lines = [
-        _("{key}: {old!r} here, {new!r} asked for").format(key=key, old=old, new=new)
+        _("{key}: {old!r} in the folder, {new!r} requested").format(key=key, old=old, new=new)
         for key, (old, new) in pairs.items()
         if old != new
     ]
     if stored.factors and wanted.factors:
         if list(stored.factors) != list(wanted.factors):
-            text = _("factors: {stored!r} here, {wanted!r} asked for")
+            text = _("factors: {stored!r} in the folder, {wanted!r} requested")
             lines.append(text.format(stored=list(stored.factors), wanted=list(wanted.factors)))
         if stored.factor_base != wanted.factor_base:
-            text = _("factors.base: {stored!r} here, {wanted!r} asked for")
+            text = _("factors.base: {stored!r} in the folder, {wanted!r} requested")
             lines.append(text.format(stored=stored.factor_base, wanted=wanted.factor_base))
     for name in stored.arms:
         if name in wanted.arms:

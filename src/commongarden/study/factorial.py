@@ -38,20 +38,20 @@ def levels(factors: Mapping[str, Sequence[Any]]) -> dict[str, tuple[Any, ...]]:
     many combinations."""
     n = math.prod(len(values) for values in factors.values() if isinstance(values, list | tuple))
     if n > MOST_ARMS:
-        text = _("factors: found {n:,} combinations, accepted: up to {most:,}, each of which is an arm")
+        text = _("factors: found {n:,} combinations, accepted: up to {most:,} (each is a model)")
         raise StudyError(text.format(n=n, most=MOST_ARMS))
     found = {}
     for name, values in factors.items():
         if not isinstance(values, list | tuple) or len(values) < 2:
             text = _(
-                "factors.{name}: found {values!r}, accepted: a list of at least two levels; a value that all arms "
-                "share stands in [factors.base] or [recipe]"
+                "factors.{name}: found {values!r}, accepted: a list of at least two levels; put a value "
+                "shared by all models in [factors.base] or [recipe]"
             )
             raise StudyError(text.format(name=name, values=values))
         read = tuple(list(value) if isinstance(value, tuple) else value for value in values)
         for i, value in enumerate(read):
             if value in read[:i]:
-                raise StudyError(_("factors.{name}: the level {level!r} stands twice").format(name=name, level=value))
+                raise StudyError(_("factors.{name}: found the level {level!r} twice").format(name=name, level=value))
         found[name] = read
     return found
 
@@ -85,7 +85,8 @@ def names(factors: Mapping[str, Sequence[Any]]) -> dict[str, Levels]:
         name = name_of(combination)
         if (other := folded.get(name.casefold())) is not None:
             text = _(
-                "factors: {one} and {other} would both be the arm {name!r}; accepted: levels that differ in letters"
+                "factors: {one} and {other} both give the name {name!r}; accepted: levels that differ in "
+                "letters or digits"
             )
             raise StudyError(text.format(one=said(combination), other=said(other), name=name))
         folded[name.casefold()] = found[name] = combination
@@ -99,7 +100,7 @@ def grid(factors: Mapping[str, Sequence[Any]], base: Mapping[str, Any]) -> dict[
         raise StudyError(text)
     for key in base:
         if key in factors:
-            text = _("factors.base.{key}: {key} is a factor, so it has no value for all arms")
+            text = _("factors.base.{key}: {key} is a factor; accepted: keys that are not factors")
             raise StudyError(text.format(key=key))
     if "arch" not in factors and "arch" not in base:
         raise StudyError(_('factors: found no arch; accepted: arch as a factor, or arch = "..." in [factors.base]'))
@@ -122,7 +123,7 @@ def check_same(name: str, combination: Levels, made: Arm, declared: Arm) -> None
     """Refuses an arm that has a combination's name and is another one. Raises StudyError."""
     different = arm_conflicts(name, made, declared)
     if different:
-        text = _("arms.{name}: the factors make this arm of {combination}, and it is declared otherwise: {cause}")
+        text = _("arms.{name}: differs from the combination {combination} of the factors: {cause}")
         raise StudyError(text.format(name=name, combination=said(combination), cause="; ".join(different)))
 
 

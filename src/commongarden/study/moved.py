@@ -27,6 +27,7 @@ def find(path: str) -> Path | None:
 def missing(name: str, path: str) -> str:
     """Says where `name` is now, for an error."""
     return _(
-        "{name}: is now an example in the commongarden repository ({path}), not part of the installed package; "
-        "accepted: commongarden installed from a clone of the repository (pip install --editable FOLDER)"
+        "{name}: now an example in the commongarden repository ({path}), not part of the installed "
+        "package; accepted: commongarden installed from a clone of the repository (pip install "
+        "--editable FOLDER)"
     ).format(name=name, path=path)

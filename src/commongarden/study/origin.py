@@ -36,7 +36,7 @@ SPELLINGS = '"torchvision:NAME", "timm:NAME", "path/to/FILE.py:FACTORY", "packag
 
 @dataclass(frozen=True)
 class Origin:
-    """What a study keeps of a network by others.
+    """What a study stores about an external network.
 
     code: SHA-256 of the user's file, weights: of the file that the first weights come from; "" where there is none.
     The rest was measured on the network itself: for how many classes (0: not measured yet), at which input (height,
@@ -108,7 +108,7 @@ def parts(arch: str) -> tuple[str, str]:
     """Library, file or module, and the name in it."""
     place, _colon, name = arch.rpartition(":")
     if not name:
-        text = _("{arch}: found no name behind the colon, accepted: {accepted}")
+        text = _("{arch}: found no name after the colon, accepted: {accepted}")
         raise ArchError(text.format(arch=arch, accepted=SPELLINGS))
     return place, name
 
@@ -122,8 +122,8 @@ def check_allowed(arch: str) -> None:
     """Refuses a network that is made by a file or module of the user's, where no code may be run. Raises ArchError."""
     if os.environ.get(NO_CODE) and is_external(arch) and not is_of_library(arch):
         text = _(
-            "{arch}: its code would be run, and --no-code runs none; accepted: a named architecture, a file in "
-            "list form, torchvision:NAME, timm:NAME, or the command without --no-code"
+            "{arch}: needs to run its code, which --no-code forbids; accepted: a named architecture, a "
+            "file in list form, torchvision:NAME, timm:NAME, or the command without --no-code"
         )
         raise ArchError(text.format(arch=arch))
 
@@ -147,8 +147,7 @@ def code_file(arch: str) -> Path:
     found = _module_file(place)
     if found is None:
         text = _(
-            "{arch}: no module {place!r} where Python looks for modules, nor in the current folder "
-            "({folder}); accepted: {accepted}"
+            "{arch}: no module {place!r} on the Python path or in the current folder ({folder}); accepted: {accepted}"
         )
         raise ArchError(text.format(arch=arch, place=place, folder=Path.cwd(), accepted=SPELLINGS))
     return found

@@ -21,19 +21,20 @@ class Recipe:
     """How every arm is trained. An arm may override a field; the difference is then declared and reported.
 
     resolution: photos are resized to resolution x resolution pixels without keeping their aspect ratio.
-    schedule, warmup_epochs: learning rate over the steps; a linear warm-up comes before any schedule.
+    schedule: of the learning rate over the steps.
+    warmup_epochs: epochs of linear warm-up before the schedule.
     init: "fan-in" draws weights from N(0, sqrt(2 / fan-in)) (He et al. 2015), "fixed" from N(0, init_std);
-        biases start at 0; "own" leaves what the network's own code draws (torch's, where that is ours).
-    head_epochs: the first epochs, in which only the last layer learns and batch norm keeps its statistics.
+        biases start at 0; "own" keeps the initialization of the network's own code (PyTorch's for built-in ones).
+    head_epochs: number of first epochs in which only the last layer learns and batch norm keeps its statistics.
     body_lr: the learning rate of all other layers, as a share of the last one's.
-    pixels: "standardized" subtracts the training part's mean per channel and divides by its standard
-        deviation; "raw" leaves 0..255; "own" does what a library's network names as its own, and is
-        what such an arm gets where it starts from given weights and says nothing else.
+    pixels: "standardized" subtracts the training set's mean per channel and divides by its standard
+        deviation; "raw" keeps 0..255; "own" applies the normalization of the network's library, and is
+        the default of an arm that starts from given weights.
     select: which epoch's weights are tested: the last one, or the one with the best validation accuracy.
-    threads, layout: change the last bits of the numbers and so belong to the recipe.
-    rewrites: by which rewrites the network is built (`arch.rewrites`): the same function for less work, other last
-        bits; none where the list is empty.
-    precision: of multiplications: "float32"; "tf32", CUDA's shorter one; "bfloat16" where torch's autocast has it so.
+    threads, layout: CPU threads and memory layout; they change the last bits of results and so belong to the recipe.
+    rewrites: rewrites of the network that compute the same function with less work, with other last bits
+        (`arch.rewrites`); empty for none.
+    precision: of multiplications: "float32", "tf32" (CUDA), or "bfloat16" (PyTorch's autocast).
     """
 
     resolution: int = 64
@@ -73,22 +74,22 @@ def _bounds(recipe: Recipe) -> Iterator[tuple[str, bool, str]]:
         return math.isfinite(value) and value > 0
 
     yield "resolution", 1 <= recipe.resolution <= 4096, _("1 to 4096 pixels")
-    yield "epochs", recipe.epochs >= 1, _("a whole number from 1")
-    yield "batch_size", recipe.batch_size >= 1, _("a whole number from 1")
+    yield "epochs", recipe.epochs >= 1, _("an integer of 1 or more")
+    yield "batch_size", recipe.batch_size >= 1, _("an integer of 1 or more")
     yield "lr", positive(recipe.lr), _("a positive number")
-    yield "momentum", 0 <= recipe.momentum < 1, _("0 up to, not including, 1")
-    yield "nesterov", not recipe.nesterov or recipe.momentum > 0, _("false where momentum is 0")
+    yield "momentum", 0 <= recipe.momentum < 1, _("0 or more and less than 1")
+    yield "nesterov", not recipe.nesterov or recipe.momentum > 0, _("false if momentum is 0")
     yield "weight_decay", math.isfinite(recipe.weight_decay) and recipe.weight_decay >= 0, _("0 or more")
     some_epochs = _("0 to epochs ({epochs})").format(epochs=recipe.epochs)
     yield "warmup_epochs", 0 <= recipe.warmup_epochs <= recipe.epochs, some_epochs
     warms_up_once = recipe.schedule != "one-cycle" or recipe.warmup_epochs == 0
-    yield "warmup_epochs", warms_up_once, _("0 with one-cycle, which warms up by itself")
+    yield "warmup_epochs", warms_up_once, _("0 with one-cycle, which has its own warm-up")
     yield "head_epochs", 0 <= recipe.head_epochs <= recipe.epochs, some_epochs
     yield "body_lr", 0 < recipe.body_lr <= 1, _("above 0, up to 1")
-    yield "label_smoothing", 0 <= recipe.label_smoothing < 1, _("0 up to, not including, 1")
+    yield "label_smoothing", 0 <= recipe.label_smoothing < 1, _("0 or more and less than 1")
     yield "init_std", positive(recipe.init_std), _("a positive number")
     yield "augment", len(set(recipe.augment)) == len(recipe.augment), _("each augmentation once")
-    yield "threads", recipe.threads >= 1, _("a whole number from 1")
+    yield "threads", recipe.threads >= 1, _("an integer of 1 or more")
     yield "rewrites", len(set(recipe.rewrites)) == len(recipe.rewrites), _("each rewrite once")
 
 

@@ -12,8 +12,8 @@ VALUE = N_("not a value; accepted: text in quotes, a number, true, false, or a l
 # what tomllib says (Lib/tomllib/_parser.py), by how it begins
 REASONS = {
     "Invalid statement": N_("neither KEY = VALUE nor [SECTION]"),
-    "Expected newline or end of document": N_("more text behind the value; accepted: one KEY = VALUE on a line"),
-    "Expected '=' after a key": N_('no "=" behind the key; accepted: KEY = VALUE'),
+    "Expected newline or end of document": N_("more text after the value; accepted: one KEY = VALUE per line"),
+    "Expected '=' after a key": N_('no "=" after the key; accepted: KEY = VALUE'),
     "Expected ']' at the end": N_('no "]" at the end of the section; accepted: [SECTION]'),
     "Expected ']]' at the end": N_('no "]]" at the end of the section; accepted: [[SECTION]]'),
     "Invalid initial character for a key part": N_(
@@ -29,11 +29,11 @@ REASONS = {
     "Found invalid character": N_("a control character"),
     "Invalid date or datetime": N_("a date that does not exist; accepted: text in quotes"),
     "Invalid value": VALUE,
-    "Duplicate inline table key": N_("a key that is written twice"),
-    "Cannot overwrite a value": N_("a key or section that is written twice"),
-    "Cannot declare": N_("a section that is written twice"),
-    "Cannot redefine namespace": N_("a section that is written twice, once as [SECTION] and once as [[SECTION]]"),
-    "Cannot mutate immutable namespace": N_("a key or section that is written twice"),
+    "Duplicate inline table key": N_("duplicate key"),
+    "Cannot overwrite a value": N_("duplicate key or section"),
+    "Cannot declare": N_("duplicate section"),
+    "Cannot redefine namespace": N_("duplicate section, once as [SECTION] and once as [[SECTION]]"),
+    "Cannot mutate immutable namespace": N_("duplicate key or section"),
 }
 
 
@@ -52,7 +52,7 @@ def sentence(error: ValueError | RecursionError, text: str) -> str:
     lines = text.split("\n")
     key = ".".join(re.findall(r"'([^']*)'", found[1])) if (found := TABLE.search(said[: place.start()])) else ""
     if key and (first := _first(key, lines[: number - 1])):
-        reason = _("{key} was already written in line {first}; accepted: one of them").format(key=key, first=first)
+        reason = _("duplicate {key}, first in line {first}; accepted: one of them").format(key=key, first=first)
     line = lines[number - 1].replace("\t", " ")
     shown = f"\n    {line}\n    {' ' * (column - 1)}^" if line.strip() and len(line) < 200 else ""
     return _("line {number}: {reason}").format(number=number, reason=reason or said[: place.start()]) + shown

@@ -19,12 +19,13 @@ TUNING_SUFFIX = ".tuned"
 
 @dataclass(frozen=True)
 class Tuning:
-    """A search for each arm's learning rate, and if wanted weight decay, on the validation part.
+    """A search for each arm's learning rate, and optionally weight decay, on the validation set.
 
-    runs: for each arm; the first of them has the arm's own recipe. lr, weight_decay: least and most, looked through
-        evenly on a logarithmic scale; without weight_decay that is left as it is. epochs: of a tuning run, None for the
-        recipe's. arms: those that are tuned, none for all.
-    best: which arm is each arm at its best, itself where its own recipe was; filled in when the runs are made.
+    runs: trials for each arm; the first has the arm's own recipe.
+    lr, weight_decay: range, searched evenly on a logarithmic scale; None leaves weight decay as it is.
+    epochs: of a trial; None takes the recipe's.
+    arms: the arms to tune; empty for all.
+    best: the tuned arm of each arm, or the arm itself if its own recipe was best; filled in by the search.
     """
 
     runs: int = 8
@@ -50,10 +51,12 @@ def from_table(values: Mapping[str, Any]) -> Tuning:
     given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
     arms, best = given.get("arms", ()), given.get("best", {})
     if not isinstance(arms, tuple) or not all(isinstance(name, str) for name in arms):
-        text = _("tuning.arms: found {value!r}, accepted: a list of arms' names")
+        text = _("tuning.arms: found {value!r}, accepted: a list of names in [arms]")
         raise StudyError(text.format(value=values["arms"]))
     if not isinstance(best, Mapping) or not all(isinstance(name, str) for name in best.values()):
-        raise StudyError(_("tuning.best: found {value!r}, accepted: what commongarden wrote").format(value=best))
+        raise StudyError(
+            _("tuning.best: found {value!r}, accepted: the value as written by commongarden").format(value=best)
+        )
     return Tuning(**{**given, "best": dict(best)})
 
 
@@ -115,7 +118,7 @@ def _between(least: float, most: float, share: float) -> float:
 
 def _whole(value: object, key: str, least: int, most: int = 2**31) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        text = _("tuning.{key}: found {value!r}, accepted: a whole number from {least} to {most:,}")
+        text = _("tuning.{key}: found {value!r}, accepted: an integer from {least} to {most:,}")
         raise StudyError(text.format(key=key, value=value, least=least, most=most))
 
 
@@ -123,5 +126,5 @@ def _range(value: object, key: str) -> None:
     numbers = value if isinstance(value, tuple) else ()
     fit = [isinstance(item, int | float) and not isinstance(item, bool) and math.isfinite(item) for item in numbers]
     if len(fit) != 2 or not all(fit) or not 0 < numbers[0] < numbers[1]:
-        text = _("tuning.{key}: found {value!r}, accepted: the least and the most, such as [1e-4, 1e-1]")
+        text = _("tuning.{key}: found {value!r}, accepted: minimum and maximum, such as [1e-4, 1e-1]")
         raise StudyError(text.format(key=key, value=list(value) if isinstance(value, tuple) else value))

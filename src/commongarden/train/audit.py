@@ -142,7 +142,7 @@ def blaming(network: Node) -> Iterator[None]:
         if not (source := source_of(network)):
             raise
         reason = translate(describe_user_error(error, user_file(source)))
-        raise ArchError(_("{source}: it cannot be audited: {reason}").format(source=source, reason=reason)) from error
+        raise ArchError(_("{source}: cannot be audited: {reason}").format(source=source, reason=reason)) from error
 
 
 def audit_drawn(network: Node, input: Shape, n_classes: int, recipe: Recipe, n_train: int) -> Audit:

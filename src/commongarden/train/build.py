@@ -97,7 +97,7 @@ def _add(parent: nn.Module, node: Node, parts: list[tuple[str, nn.Module]]) -> N
     for label, module in parts:
         name = module_name(label)
         if name in dict(parent.named_children()):
-            message = _("{node}: two parts would both be the module {name!r}; name one of them otherwise")
+            message = _("{node}: found two modules named {name!r}; accepted: different names")
             raise ArchError(message.format(node=arch.label(node), name=name))
         parent.add_module(name, module)
 

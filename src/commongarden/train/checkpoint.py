@@ -52,7 +52,7 @@ def restore(train_state: TrainState, path: Path) -> None:
     try:
         header, _newline, packed = path.read_bytes().partition(b"\n")
         if header != b"%s %s" % (HEADER, hashlib.sha256(packed).hexdigest().encode()):
-            kind = N_("it is not what was written")
+            kind = N_("it is corrupt")
             raise Unreadable(N_("{name} cannot be read ({kind})").format(name=path.name, kind=kind))
         state = torch.load(io.BytesIO(packed), map_location=train_state.device, weights_only=True)
         history = [Epoch(**epoch) for epoch in state["history"]]

@@ -23,7 +23,7 @@ from commongarden.train.loading import user_file
 from commongarden.train.torch_private import flop_dispatch
 
 DISPATCH: Any = flop_dispatch()
-SCRIPTED = N_("what TorchScript puts out cannot be seen")
+SCRIPTED = N_("the outputs inside TorchScript cannot be inspected")
 EVERYTHING = "Global"  # torch's own name
 
 

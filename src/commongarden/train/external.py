@@ -60,8 +60,8 @@ class ExternalNetwork(nn.Module):
         for found in (logits, *self._auxiliary):
             if not isinstance(found, Tensor) or tuple(found.shape) != wanted:
                 message = _(
-                    "{source}: found {shape} for {n_photos} photos and {n_classes} classes, accepted: "
-                    "{wanted}, one logit for each class"
+                    "{source}: found outputs of shape {shape} for {n_photos} images and {n_classes} classes, "
+                    "accepted: {wanted}, one logit per class"
                 )
                 shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
                 n = {"n_photos": wanted[0], "n_classes": wanted[1]}
@@ -124,8 +124,8 @@ def make(node: External) -> ExternalNetwork:
     n_params = sum(parameter.numel() for parameter in inner.parameters())
     if node.n_params and n_params != node.n_params:
         message = _(
-            "{source}: found {n_params:,} parameters, but it had {before:,} when it was measured; accepted: the "
-            "version of its library, or of the code it imports, that it had then"
+            "{source}: found {n_params:,} parameters, but {before:,} when it was first measured; "
+            "accepted: the same version of its library and of the code it imports"
         )
         raise ArchError(message.format(source=node.source, n_params=n_params, before=node.n_params))
     return ExternalNetwork(node, _in_single_precision(inner, node), dtype)
@@ -195,12 +195,15 @@ def materialize(inner: nn.Module, node: External) -> None:
         _first_pass(inner, node)
         lacking = [name for name, each in [*inner.named_parameters(), *inner.named_buffers()] if is_lazy(each)]
         if lacking:
-            message = _("{source}: the first pass did not reach these lazy layers: {names}; accepted: layers in use")
+            message = _(
+                "{source}: the first forward pass did not use these lazy layers: {names}; accepted: layers "
+                "that are used"
+            )
             raise ArchError(message.format(source=node.source, names=", ".join(lacking)))
     except ArchError:
         raise
     except Exception as error:
-        message = _("{source}: its lazy layers take their shapes from a first pass, which failed: {reason}")
+        message = _("{source}: the first forward pass, which initializes its lazy layers, failed: {reason}")
         reason = translate(describe_user_error(error, user_file(node.source)))
         raise ArchError(message.format(source=node.source, reason=reason)) from None
 

@@ -53,7 +53,7 @@ def of_library(node: External, place: str, name: str, options: dict[str, Any]) -
     if name.split(".")[0] not in names:
         near = nearest(name, names, 3)
         hint = _("; did you mean {near}?").format(near=", ".join(f"{place}:{each}" for each in near)) if near else "."
-        message = _("{source}: unknown model {name!r}{hint} Accepted: {n:,} names of {place}")
+        message = _("{source}: unknown model {name!r}{hint} Accepted: the {n:,} models of {place}")
         raise ArchError(message.format(source=node.source, name=name, hint=hint, n=len(names), place=place))
     return _made(node, partial(make, num_classes=node.classes, **options), None, options)
 
@@ -63,8 +63,8 @@ def of_user(node: External, place: str, name: str, options: dict[str, Any]) -> n
     found = origin.file_hash(file)
     if node.code and found != node.code and not origin.is_moved(node.source):
         message = _(
-            "{source}: {file} has changed since the study was declared: SHA-256 {before}... then, {now}... now; "
-            "accepted: the file as it was, or a study of its own for what it holds now"
+            "{source}: {file} has changed since the study was created: SHA-256 {before}... then, "
+            "{now}... now; accepted: the original file, or a new study for the changed file"
         )
         raise ArchError(message.format(source=node.source, file=file, before=node.code[:12], now=found[:12]))
     module = _load(node, place, file, found)
@@ -106,11 +106,11 @@ def _made(
                 near = nearest(key, FIELDS)
                 hint = _("; did you mean the recipe's {near!r}?").format(near=near[0]) if near else ""
         reason = translate(describe_user_error(error, user_file(node.source)))
-        message = _("{source}: it could not be made: {reason}{hint}")
+        message = _("{source}: the network could not be built: {reason}{hint}")
         raise ArchError(message.format(source=node.source, reason=reason, hint=hint)) from None
     if not isinstance(inner, nn.Module):
         message = _(
-            "{source}: the factory gave {kind}, accepted: a torch.nn.Module (factory(n_classes, "
+            "{source}: the factory returned {kind}, accepted: a torch.nn.Module (factory(n_classes, "
             "**options) -> nn.Module)"
         )
         raise ArchError(message.format(source=node.source, kind=type(inner).__name__))

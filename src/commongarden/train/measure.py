@@ -84,8 +84,8 @@ def network_by_others(arm: Arm, n_classes: int, input: tuple[int, int, int]) -> 
     mean, std = external.normalization(network.inner, arm.arch)
     if sum(parameter.numel() for parameter in network.parameters()) != n_params:
         message = _(
-            "{source}: it makes layers in its forward pass; accepted: layers that are made in __init__ (or lazy "
-            "ones, such as nn.LazyLinear), since the optimizer takes the parameters before the first pass"
+            "{source}: it creates layers in forward(), after the optimizer has been given the "
+            "parameters; accepted: layers created in __init__, or lazy layers such as nn.LazyLinear"
         )
         raise ArchError(message.format(source=arm.arch))
     cost = n_params, macs, activation_bytes

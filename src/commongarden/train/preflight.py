@@ -38,12 +38,12 @@ IMAGES = 4  # of a batch
 SECONDS = 3.0  # for the gradients of a network's convolutions
 Say = Callable[[str], None]  # hears what is done from now on, so that a crash can be reported by name
 OTHER_LAYOUT = N_("trained in the memory layout {layout}: with {wanted}, {phase} fails ({reason})")
-OWN_INIT = N_("its first weights stay as its code sets them (init = own): {layer} is not drawn at random")
-DRIFTS = N_("evaluation changes what it keeps: its outputs depend on the images before")
+OWN_INIT = N_("the weights keep the initialization of its own code (init = own): {layer} is not random")
+DRIFTS = N_("evaluation changes its state: the outputs depend on earlier images")
 NOT_FUSED = N_(
-    "the optimizer updates parameter by parameter: torch's fused form does not take this network's parameters"
+    "the optimizer is not fused: torch's fused implementation does not support the parameters of this network"
 )
-NOT_REPEATED = N_("two identical training steps differ ({what}): its runs cannot be reproduced bit for bit")
+NOT_REPEATED = N_("two identical training steps differ ({what}): the runs are not reproducible bit for bit")
 
 
 def preflight(
@@ -109,8 +109,8 @@ def _tried(arm: Arm, kept: Origin, recipe: Recipe, device: torch.device, now: Sa
     _begin(train_state)
     if not train_state.trainable or not classifier(pixels).requires_grad:
         message = _(
-            "{source}: nothing of it learns: no parameter has a gradient; accepted: parameters with requires_grad, "
-            "and an output that is computed from them without torch.no_grad() or detach()"
+            "{source}: no parameter has a gradient; accepted: parameters with requires_grad, and an "
+            "output computed from them without torch.no_grad() or detach()"
         )
         raise ArchError(message.format(source=arm.arch))
     _check_convolutions(classifier, pixels)
@@ -130,8 +130,9 @@ def _tried(arm: Arm, kept: Origin, recipe: Recipe, device: torch.device, now: Sa
     state.from_bytes(fresh, stored)
     if _evaluated(fresh.to(device), pixels, labels, device) != tested:
         message = _(
-            "{source}: once stored and loaded, it gives other outputs: its code keeps something that cannot be "
-            "stored; accepted: register it with register_buffer, or return it from get_extra_state"
+            "{source}: its outputs change when it is saved and loaded, because its code has state that "
+            "is not stored; accepted: register the state with register_buffer, or return it from "
+            "get_extra_state"
         )
         raise ArchError(message.format(source=arm.arch))
     now("resuming")
@@ -181,8 +182,9 @@ def _check_memory(arm: Arm, kept: Origin, batch_size: int, memory: int) -> None:
     needed = 4 * 4 * kept.n_params + batch_size * max(kept.activation_bytes, 0) // 3
     if needed > memory:
         message = _(
-            "{source}: training with batches of {batch_size} images needs at least {needed:.1f} GiB of memory, and "
-            "there are {memory:.1f} GiB; accepted: a smaller batch_size or image size, or a smaller network"
+            "{source}: training with a batch size of {batch_size} needs at least {needed:.1f} GiB of "
+            "memory, but only {memory:.1f} GiB are available; accepted: a smaller batch_size, image "
+            "size or network"
         )
         gib = {"needed": needed / 2**30, "memory": memory / 2**30}
         raise ArchError(message.format(source=arm.arch, batch_size=batch_size, **gib))
@@ -193,7 +195,7 @@ def _check_convolutions(classifier: Classifier, pixels: Tensor) -> None:
     unsafe = [one for one in found if one.is_unsafe]
     bad, _right = wrong(found, SECONDS) if pixels.device.type == "cpu" and not unsafe else (unsafe, [])
     if bad:
-        raise WrongGradient(N_("torch computes a wrong gradient of the convolution {one}").format(one=bad[0]))
+        raise WrongGradient(N_("torch computes a wrong gradient for the convolution {one}").format(one=bad[0]))
 
 
 def _batch(n_classes: int, input: tuple[int, int, int], recipe: Recipe) -> tuple[Tensor, Tensor]:

@@ -117,7 +117,7 @@ class Recorder:
                 self._capture.let_go()
 
 
-STOPPED = N_("signals are recorded up to epoch {epoch} only ({reason}); training was not affected")
+STOPPED = N_("signals are recorded only up to epoch {epoch} ({reason}); training is not affected")
 
 
 def _nothing(reestimated: Reestimated | None, notes: tuple[Coded, ...] = ()) -> Signals:

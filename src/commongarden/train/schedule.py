@@ -49,8 +49,8 @@ def _head(module: nn.Module) -> nn.Module:
     head = last_layer(module)
     if head is None:
         message = _(
-            "recipe: head_epochs and body_lr need a last dense layer or convolution, and the network "
-            "has none for the classes; accepted: head_epochs 0, body_lr 1"
+            "recipe: head_epochs and body_lr need a final dense layer or convolution with one output "
+            "per class, and the network has none; accepted: head_epochs 0, body_lr 1"
         )
         raise StudyError(message)
     return head

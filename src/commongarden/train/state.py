@@ -240,8 +240,8 @@ def packed(value: Any, name: str = "") -> bytes:
         unpacked(buffer.getvalue())
     except (pickle.PicklingError, pickle.UnpicklingError, AttributeError, TypeError) as error:
         message = _(
-            "{name}: get_extra_state() gives {kind}, which cannot be stored safely (loading it would run code); "
-            "accepted: tensors, numbers, text, and lists or dictionaries of them"
+            "{name}: get_extra_state() returns {kind}, which cannot be stored safely (loading it would "
+            "run code); accepted: tensors, numbers, strings, and lists or dictionaries of them"
         )
         where = name.removesuffix(f".{EXTRA}") or EXTRA
         raise ArchError(message.format(name=where, kind=type(value).__name__)) from error

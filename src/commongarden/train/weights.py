@@ -39,8 +39,8 @@ def load(network: ExternalNetwork, arm: Arm, expected: str = "") -> str:
     digest = origin.weights_hash(arm.arch, str(file)) if arm.options["weights"] else origin.file_hash(file)
     if expected and digest != expected:
         message = _(
-            "{arch}: {file} has changed since the study was declared: SHA-256 {before}... then, "
-            "{now}... now; accepted: the file as it was"
+            "{arch}: {file} has changed since the study was created: SHA-256 {before}... then, "
+            "{now}... now; accepted: the original file"
         )
         raise ArchError(message.format(arch=arm.arch, file=file, before=expected[:12], now=digest[:12]))
     _put(network, read(file), f"{arm.arch}: {file.name}")
@@ -56,14 +56,14 @@ def read(file: Path) -> dict[str, Tensor]:
     except (pickle.UnpicklingError, safetensors.SafetensorError, RuntimeError, EOFError, struct.error) as error:
         first = str(error).strip().partition("\n")[0]
         message = _(
-            "{file}: no weights can be read from it ({reason}); accepted: tensors by name, as "
-            "safetensors or torch.save(network.state_dict(), FILE) write them"
+            "{file}: cannot be read as weights ({reason}); accepted: a state_dict, as written by "
+            "safetensors or torch.save(network.state_dict(), FILE)"
         )
         raise ArchError(message.format(file=file, reason=first)) from None
     while isinstance(found, Mapping) and (key := next((key for key in WRAPPERS if _holds(found, key)), "")):
         found = found[key]
     if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
-        message = _("{file}: found {kind} without weights, accepted: tensors by name")
+        message = _("{file}: found {kind} without weights, accepted: a state_dict")
         raise ArchError(message.format(file=file, kind=type(found).__name__))
     return {str(key): value for key, value in found.items()}
 
@@ -89,7 +89,7 @@ def _put(network: ExternalNetwork, found: dict[str, Tensor], where: str) -> None
     extra = [key for key in found if key not in wanted and not may_differ(key) and not _counts(key)]
     if missing or extra:
         if (renamed := _by_structure(wanted, found, may_differ)) is None:
-            message = _("{where}: {unlike}; accepted: weights of this very network")
+            message = _("{where}: {unlike}; accepted: weights of this network")
             raise ArchError(message.format(where=where, unlike=_unlike(missing, extra)))
         found = renamed
     unlike = [
@@ -101,7 +101,7 @@ def _put(network: ExternalNetwork, found: dict[str, Tensor], where: str) -> None
     ]
     if unlike:
         more = _(", and {n} more tensors").format(n=len(unlike) - SHOWN) if len(unlike) > SHOWN else ""
-        message = _("{where}: other shapes: {unlike}{more}")
+        message = _("{where}: different shapes: {unlike}{more}")
         raise ArchError(message.format(where=where, unlike="; ".join(unlike[:SHOWN]), more=more))
     fitting = {key: value for key, value in found.items() if key in wanted and value.shape == wanted[key].shape}
     inner.load_state_dict({**wanted, **fitting})
@@ -130,7 +130,7 @@ def _counts(key: str) -> bool:
 
 def _unlike(missing: list[str], extra: list[str]) -> str:
     lines = []
-    for what, keys in ((_("missing in the file"), missing), (_("in the file only"), extra)):
+    for what, keys in ((_("missing in the file"), missing), (_("only in the file"), extra)):
         if keys:
             more = _(" and {n} more").format(n=len(keys) - SHOWN) if len(keys) > SHOWN else ""
             lines.append(f"{what}: {', '.join(keys[:SHOWN])}{more}")
@@ -149,7 +149,7 @@ def _published(inner: nn.Module, source: str) -> Path:
         settings = {"url": library(place).get_model_weights(name).DEFAULT.url}
     hub, url = settings.get("hf_hub_id") or "", settings.get("url") or ""
     if not hub and not url:
-        message = _('{source}: {place} publishes no weights for it; accepted: weights = "FILE.safetensors"')
+        message = _('{source}: {place} has no pretrained weights for it; accepted: weights = "FILE.safetensors"')
         raise ArchError(message.format(source=source, place=place))
     wanted = f"{hub}/model.safetensors" if hub else url
     before = socket.getdefaulttimeout()
@@ -167,8 +167,9 @@ def _published(inner: nn.Module, source: str) -> Path:
     except Exception as error:  # no network, no such file, a torn one: every library raises its own
         reason = str(error).strip().partition("\n")[0]
         message = _(
-            "{source}: its published weights {wanted} cannot be fetched ({kind}: {reason}); accepted: a copy of that "
-            'file, weights = "FILE.safetensors" (or .pth, .pt), or pretrained = false'
+            "{source}: the pretrained weights {wanted} cannot be downloaded ({kind}: {reason}); "
+            'accepted: a copy of the file, weights = "FILE.safetensors" (or .pth, .pt), or '
+            "pretrained = false"
         )
         kind = type(error).__name__
         raise ArchError(message.format(source=source, wanted=wanted, kind=kind, reason=reason)) from None

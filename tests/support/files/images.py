@@ -271,7 +271,7 @@ KINDS = {
     "TIFF cut off": Kind("a.tif", lambda seed: cut(tiff(np.asarray(picture(seed)))), "broken, or a kind of TIFF"),
     "TIFF with rows missing": Kind("a.tif", tiff_with_rows_missing, "truncated: the file ends before"),
     "TIFF with 13 channels": Kind("a.tif", thirteen_channels, "a TIFF with 13 x 16 bits per pixel, which is not read"),
-    "enormous": Kind("a.png", pixel_bomb, "3,600,000,000 pixels, more than the 178,956,970 that a photo may have"),
+    "enormous": Kind("a.png", pixel_bomb, "3,600,000,000 pixels, more than the limit of 178,956,970"),
     "empty": Kind("a.jpg", lambda seed: b"", r"empty file \(0 bytes\)"),
     "zeros": Kind("a.jpg", lambda seed: bytes(20_000), "not an image file"),
     "text": Kind("a.jpg", lambda seed: b"P5 is the name of a pin, and this is a note\n" * 9, "not an image file"),

@@ -132,7 +132,7 @@ def checked(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         check_known("option", [key], known, ArchError, where=name)
         kind = type(known[key])
         if type(value) is not kind:
-            accepted = {bool: _("true or false"), int: _("a whole number"), str: _("text")}[kind]
+            accepted = {bool: _("true or false"), int: _("an integer"), str: _("text")}[kind]
             text = _("{name}: found {value!r} for the option {key}, accepted: {accepted}")
             raise ArchError(text.format(name=name, value=value, key=key, accepted=accepted))
     return dict(options)

@@ -50,16 +50,16 @@ class Form:
         before, linear, after = str(self.order).partition("L")
         if not linear or (before and after) or sorted(before + after) not in ([], ["A"], ["B"], ["A", "B"]):
             text = _(
-                "order: found {order!r}, accepted in residual networks: letters behind the L (LA, LAB, "
-                "LBA: a sum is activated) or before it (AL, BAL: pre-activation)"
+                "order: found {order!r}, accepted in residual networks: letters after the L (LA, LAB, LBA: "
+                "activation after the addition) or before it (AL, BAL: pre-activation)"
             )
             raise ArchError(text.format(order=self.order))
         check_known("shortcut", [self.shortcut], SHORTCUTS, ArchError)
         check_known("stride_in", [self.stride_in], ("1x1", "3x3"), ArchError)
         if self.zero_init and (self.shortcut == "none" or "B" not in after):
             text = _(
-                "zero_init: found with order {order!r} and shortcut {shortcut!r}, accepted with a "
-                "normalization behind the convolution (LBA, LAB) and a shortcut"
+                "zero_init: found order {order!r} and shortcut {shortcut!r}, accepted: batch norm after "
+                "the convolution (LBA, LAB) and a shortcut"
             )
             raise ArchError(text.format(order=self.order, shortcut=self.shortcut))
 

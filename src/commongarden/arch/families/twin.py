@@ -34,13 +34,13 @@ def twin(
     """
     sizes, counts = numbers("widths", widths), numbers("blocks", blocks)
     if len(sizes) != len(counts):
-        text = _("twins: found widths {widths!r} and blocks {blocks!r}, accepted: as many of one as of the other")
+        text = _("twins: found widths {widths!r} and blocks {blocks!r}, accepted: lists of equal length")
         raise ArchError(text.format(widths=widths, blocks=blocks))
     for before, width in pairwise([stem, *(size * OUTSIDE.get(form, 1) for size in sizes)]):
         if width < before:
             text = _(
-                "{form}_twin: found {width} channels behind {before}, accepted: no fewer, since a "
-                "shortcut without parameters can add channels and cannot take any away"
+                "{form}_twin: found {width} channels after {before}, accepted: at least as many, because a "
+                "shortcut without parameters cannot remove channels"
             )
             raise ArchError(text.format(form=form, width=width, before=before))
     make = _inception_stage(order) if form == "inception" else _residual_stage(form, order)
@@ -62,7 +62,7 @@ def numbers(what: str, text: str) -> list[int]:
     """Whole numbers from 1 with commas between. Raises ArchError."""
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() and int(part) > 0 for part in parts):
-        message = _("{what}: found {text!r}, accepted: whole numbers from 1 with commas between, such as {example}")
+        message = _("{what}: found {text!r}, accepted: integers of 1 or more, separated by commas, such as {example}")
         raise ArchError(message.format(what=what, text=text, example=WIDTHS))
     return [int(part) for part in parts]
 
@@ -81,7 +81,7 @@ def _residual_stage(form: str, order: str) -> MakeStage:
 def _inception_stage(order: str) -> MakeStage:
     def stage(width: int, count: int, stride: int) -> list[Node]:
         if width < 16:
-            text = _("inception_twin: found a width of {width}, accepted: 16 or more, for its six reductions")
+            text = _("inception_twin: found width {width}, accepted: 16 or more")
             raise ArchError(text.format(width=width))
         five = pool = width // 8
         three = width // 2

@@ -73,7 +73,7 @@ def reliability(predictions: Mapping[str, Sequence[Predictions]]) -> Chart | Non
         base.mark_point(filled=True, size=50).encode(fill=alt.Fill("arm:N", scale=scale, legend=None), tooltip=told),
     ]
     said = "; ".join(
-        _("{arm}: {right} right where it stated {stated}").format(
+        _("{arm}: accuracy {right} at a predicted probability of {stated}").format(
             arm=row["arm"], right=numbers.percent(row["value"] / 100), stated=numbers.percent(row["stated"] / 100)
         )
         for row in {row["arm"]: row for row in rows}.values()

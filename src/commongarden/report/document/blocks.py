@@ -227,6 +227,13 @@ class Log:
 
 
 @dataclass(frozen=True)
+class Commands:
+    """Commands to type: (what one does, the command). The page alone shows them."""
+
+    items: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class SideBySide:
     """Blocks side by side on the page; on paper one below the other. width: of alike columns, in pixels."""
 
@@ -270,6 +277,7 @@ Block = (
     | Keys
     | Gallery
     | Log
+    | Commands
     | SideBySide
     | Fold
     | Legend
@@ -281,7 +289,8 @@ Block = (
 class Section:
     """A heading and what stands below it. numbered: whether the heading gets its number.
 
-    For the page, anchor: its name there; arm: whose colour stands before the heading.
+    For the page, anchor: its name there; arm: whose colour stands before the heading; folded: shown when its heading
+    is pressed.
     """
 
     title: str
@@ -290,6 +299,7 @@ class Section:
     numbered: bool = True
     anchor: str = ""
     arm: str = ""
+    folded: bool = False
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def blocks(made: Iterable[document.Block]) -> Iterator[document.Block]:
                 yield document.Bullets(tuple(item.text for item in items))
             case document.Gallery():
                 yield document.Figure(block.caption, photographs.drawn(block), photographs.said(block))
-            case document.Legend() | document.Keys():
+            case document.Legend() | document.Keys() | document.Commands():
                 pass
             case _:
                 yield block
