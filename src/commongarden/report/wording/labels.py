@@ -177,7 +177,8 @@ ENGLISH: dict[str, str] = {
     "n_photos": "images",
     "reliability": "Reliability diagram",
     "reliability_caption": "Test images in ten bins by the predicted probability of the predicted class, pooled over "
-    "the runs of a model. On the dashed line a model is correct as often as it predicts; below it, it is overconfident.",
+    "the runs of a model. On the dashed line a model is correct as often as it predicts; below it, it is "
+    "overconfident.",
     "reliability_x": "predicted probability, %",
     "reliability_y": "accuracy, %",
     "reliability_n": "images, all runs",
