@@ -60,9 +60,9 @@ def test_the_report_shows_matrices_and_the_photos_most_often_missed(store):
         section.title: [block for block in section.blocks if isinstance(block, Figure)]
         for _level, _title, section in numbered(made)
     }
-    (matrices,) = figures_of["Confusion matrices"]
+    matrices, _reliability = figures_of["Confusion matrices"]
     assert all(arm in matrices.svg for arm in REACHED)
-    (photos,) = figures_of["The photos most often missed"]
+    (photos,) = figures_of["Most often misclassified"]
     assert photos.svg.count("<image") + photos.svg.count("no thumbnail") == len(stats.most_missed(store))
     assert "<image" in photos.svg
 

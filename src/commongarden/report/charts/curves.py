@@ -112,6 +112,23 @@ def over_time(histories: Mapping[str, Mapping[int, Sequence[Epoch]]], guess: flo
     return _over("over_time", timed, arms, x, title, line=100 * guess, domain=domain, description=description)
 
 
+def learning_rate(histories: Mapping[str, Mapping[int, Sequence[Epoch]]]) -> Chart | None:
+    """The learning rate at the end of each epoch, of each arm's first run; None where it never changes."""
+    firsts = {arm: dict(list(by_seed.items())[:1]) for arm, by_seed in histories.items()}
+    rows = _lines(firsts, "lr", 1.0)
+    if len({row["value"] for row in rows}) < 2:
+        return None
+    longest, top = max(row["epoch"] for row in rows), max(row["value"] for row in rows)
+    axis = alt.Axis(grid=False, format="d", tickCount=min(longest, 10))
+    x = alt.X("epoch:Q", title=TEXT["epoch"], scale=alt.Scale(nice=False, zero=False), axis=axis)
+    title = TEXT["lr_curve"]
+    said = f"{title}: " + "; ".join(
+        _("{arm} ends at {value}").format(arm=row["arm"], value=f"{row['value']:.3g}")
+        for row in {row["arm"]: row for row in rows}.values()
+    )
+    return _over("lr_curve", rows, list(histories), x, title, line=None, domain=[0, 1.04 * top], description=said)
+
+
 def _lines(histories: Mapping[str, Mapping[int, Sequence[Epoch]]], field: str, factor: float) -> list[dict[str, Any]]:
     """One row an epoch for every seed, and for their mean (seed ""), as far as all seeds of the arm have come."""
     rows: list[dict[str, Any]] = []

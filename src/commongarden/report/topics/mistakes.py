@@ -23,6 +23,7 @@ from commongarden.report.document import (
     SideBySide,
     Styled,
 )
+from commongarden.report.topics import per_class
 from commongarden.report.wording import designs
 from commongarden.report.wording import mistakes as said_of
 from commongarden.report.wording.labels import TEXT
@@ -57,7 +58,8 @@ def confusion(results: Results, predictions: Predicted) -> Section | None:
     page = Only("page", (Paragraph(said, role="soft"), SideBySide(tuple(parts), "matrices", width)))
     sheets = (tuple(drawn[i : i + A_SHEET]) for i in range(0, len(drawn), A_SHEET))
     paper = Only("paper", tuple(Plot(said, sheet) for sheet in sheets))
-    return Section(TEXT["confusion"], (page, paper), anchor="confusion")
+    beyond = per_class.blocks(results, predictions)
+    return Section(TEXT["confusion"], (page, paper, *beyond), anchor="confusion")
 
 
 def _shares(predictions: Predicted, arm: str, n_classes: int) -> np.ndarray | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import translate
 from commongarden.records import LeftOut, Manifest, Run, Split
+from commongarden.report.charts import classes as charts
 from commongarden.report.document import (
     Block,
     Bullets,
@@ -16,6 +17,7 @@ from commongarden.report.document import (
     Heading,
     Log,
     Paragraph,
+    Plot,
     Section,
     SideBySide,
     Styled,
@@ -43,7 +45,13 @@ def section(store: Store, study: Study, manifest: Manifest, split: Split) -> Sec
     said = words.split_plan(study.split)
     if study.splits_vary:
         said += f" {designs.counts_of_first(study.folds)}"
-    data += [counts(manifest, split, f"{TEXT['data']}."), Paragraph(said, role="soft"), *_left_out(manifest, split)]
+    bars = charts.counts(_counted(manifest, split))
+    data += [
+        counts(manifest, split, f"{TEXT['data']}."),
+        *([Plot("", (bars,))] if bars else []),
+        Paragraph(said, role="soft"),
+        *_left_out(manifest, split),
+    ]
     data += [Heading(TEXT["arms"]), arms(study, f"{TEXT['arms']}.")]
     fields = [(field, [arm for arm in study.arms if field in study.arms[arm].overrides]) for field in FIELDS]
     rows = tuple((field, _shown(getattr(study.recipe, field)), _own(study, field, own)) for field, own in fields)
@@ -60,8 +68,7 @@ def section(store: Store, study: Study, manifest: Manifest, split: Split) -> Sec
 
 def counts(manifest: Manifest, split: Split, caption: str) -> Table:
     """Photos of each class in the three parts, and last their sums."""
-    label = {photo.path: photo.label for photo in manifest.photos}
-    found = {part: Counter(label[path] for path in getattr(split, part)) for part in PARTS}
+    found = _counted(manifest, split)
     rows = [(name, [found[part][name] for part in PARTS]) for name in manifest.classes]
     rows.append((TEXT["all"], [found[part].total() for part in PARTS]))
     return Table(
@@ -70,6 +77,16 @@ def counts(manifest: Manifest, split: Split, caption: str) -> Table:
         tuple((name, *map(numbers.whole, ns)) for name, ns in rows),
         row_kinds=(*[""] * len(manifest.classes), "line"),
     )
+
+
+def _counted(manifest: Manifest, split: Split) -> dict[str, Counter[str]]:
+    """Photos of each class, in the order of the classes, by part."""
+    label = {photo.path: photo.label for photo in manifest.photos}
+    none = dict.fromkeys(manifest.classes, 0)
+    found = {part: Counter(none) for part in PARTS}
+    for part in PARTS:
+        found[part].update(label[path] for path in getattr(split, part))
+    return found
 
 
 def _left_out(manifest: Manifest, split: Split) -> Iterator[Block]:

@@ -24,8 +24,13 @@ def plot(results: Results, histories: Histories, manifest: Manifest, split: Spli
     guesses = _guesses(results, manifest, split)
     made = curves.curves(histories, guesses, results.commonest.loss)
     time = curves.over_time(histories, guesses["val"])
+    rate = curves.learning_rate(histories)
     caption = designs.labels(TEXT, results.folds)["curves_caption"]
-    return Plot(caption, tuple(made), lines=True, below=True, more=(time,) if time else ()) if made else None
+    return (
+        Plot(caption, tuple(made), lines=True, below=True, more=tuple(chart for chart in (time, rate) if chart))
+        if made
+        else None
+    )
 
 
 def _guesses(results: Results, manifest: Manifest, split: Split) -> Mapping[str, float]:

@@ -4,6 +4,7 @@ layers. Reads the store."""
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import statistics
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -29,6 +30,7 @@ DECADES = 6.0  # below the largest value everything is the faintest
 WORTH_A_MAP = {"dead": 0.05, "distance": 0.0}  # the largest value must be above
 MOST_ROWS, MOST_COLUMNS, MOST_ARMS = 40, 12, 8
 HEIGHT = 190
+LONGEST_NAME, N_STEPS = 24, 40  # signs of a layer's name; steps of the bar that is the maps' scale
 
 
 def section(store: Store, results: Results) -> Section | None:
@@ -187,7 +189,8 @@ def _heat(signal: Signal, signals: Mapping[str, Sequence[Signals]]) -> list[Bloc
     )
     key = f"map_{signal}"
     told = Paragraph(f"{TEXT[f'{key}_caption']} {caption}", role="soft")
-    return [Heading(TEXT[key]), told, SideBySide(maps, "matrices maps")]
+    bar = [SideBySide(((Plot("", (_scale(signal, low, high),)),),), "matrices scale", 300)] if high > low else []
+    return [Heading(TEXT[key]), told, *bar, SideBySide(maps, "matrices maps")]
 
 
 def _chart(
@@ -205,7 +208,9 @@ def _chart(
     label: dict[str, Any] = {"domain": False, "ticks": False, "labelFontSize": 11}
     what = TEXT[f"map_{signal}"]
     x = alt.X("epoch:O", title=TEXT["epoch"], axis=alt.Axis(labelAngle=0, labelOverlap=True, **label))
-    y = alt.Y("place:O", title=TEXT["map_layers"], axis=alt.Axis(labels=False, grid=False, **label))
+    names = f"{json.dumps([_short(path) for path in paths])}[datum.value]"
+    axis = alt.Axis(grid=False, labelExpr=names, labelOverlap=True, labelLimit=130, **{**label, "labelFontSize": 9})
+    y = alt.Y("place:O", title=TEXT["map_layers"], axis=axis)
     told_of = [
         alt.Tooltip("layer:N", title=" "),
         alt.Tooltip("epoch:O", title=TEXT["epoch"]),
@@ -217,6 +222,37 @@ def _chart(
     first, last = (numbers.two_figures(float(values[-1, layer])) for layer in (0, -1))
     said = _("{what} of {arm}: {first} in the first layer and {last} in the last one, at the last epoch.")
     return finished(name, alt.layer(cells), said.format(what=what, arm=arm, first=first, last=last), HEIGHT)
+
+
+def _short(path: str) -> str:
+    """A layer's path within its network, or the end of that; hovering shows the whole."""
+    path = "/".join(part.strip() for part in path.split("/")[1:]) or path
+    path = path.replace("stage ", "s").replace("block ", "b")
+    return path if len(path) <= LONGEST_NAME else f"…{path[1 - LONGEST_NAME :]}"
+
+
+def _scale(signal: Signal, low: float, high: float) -> Chart:
+    """What the strengths of the maps stand for, as a bar with an axis."""
+    is_log = signal in ON_LOGARITHMS and high > low > 0
+    steps = [i / N_STEPS for i in range(N_STEPS + 1)]
+    values = [low * (high / low) ** step if is_log else low + (high - low) * step for step in steps]
+    rows = [
+        {
+            "from": one,
+            "to": two,
+            "heat": _heat_of(math.sqrt(one * two) if is_log else (one + two) / 2, low, high, signal),
+        }
+        for one, two in itertools.pairwise(values)
+    ]
+    kind: Any = "log" if is_log else "linear"
+    scale = alt.Scale(type=kind, domain=[low, high], nice=False)
+    x = alt.X(
+        "from:Q", title=None, scale=scale, axis=alt.Axis(grid=False, tickCount=4, format=".2~g", labelOverlap=True)
+    )
+    strength = alt.FillOpacity("heat:Q", scale=alt.Scale(domain=[0, 1], range=[0.06, 1]), legend=None)
+    bar = alt.Chart(inline(rows)).mark_rect(fill="var(--heat)").encode(x=x, x2=alt.X2("to:Q"), fillOpacity=strength)
+    said = f"{TEXT[f'map_{signal}']}: {numbers.two_figures(low)} – {numbers.two_figures(high)}"
+    return finished(f"scale_{signal}", alt.layer(bar), said, 12)
 
 
 def _heat_of(value: float, low: float, high: float, signal: Signal) -> float:

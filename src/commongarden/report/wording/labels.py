@@ -146,6 +146,7 @@ ENGLISH: dict[str, str] = {
     "epoch": "epoch",
     "seed": "seed",
     "legend": "Models; press one to highlight it",
+    "lr_curve": "learning rate",
     "over_time": "Validation accuracy over time, %",
     "cost": "Accuracy and cost",
     "cost_caption": "Test accuracy and cost of each model, with 95 % confidence intervals. The thin line joins the "
@@ -173,6 +174,19 @@ ENGLISH: dict[str, str] = {
     "confusion_caption": "Per cent of the images of each true class (rows) that were predicted as each class "
     "(columns), mean over "
     "the finished seeds.",
+    "n_photos": "images",
+    "reliability": "Reliability diagram",
+    "reliability_caption": "Test images in ten bins by the predicted probability of the predicted class, pooled over "
+    "the runs of a model. On the dashed line a model is correct as often as it predicts; below it, it is "
+    "overconfident.",
+    "reliability_x": "predicted probability, %",
+    "reliability_y": "accuracy, %",
+    "reliability_n": "images, all runs",
+    "per_class": "Precision, recall and F1 by class",
+    "per_class_caption": "Per cent, pooled over the test images of all finished runs of a model.",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
     "is": "true class",
     "called": "predicted class",
     "share": "share, %",
@@ -181,8 +195,8 @@ ENGLISH: dict[str, str] = {
     "seen": "Grad-CAM and features",
     "seen_evidence": "Images on which two models disagree",
     "seen_evidence_caption": "The image as the networks get it, then for each model the evidence for the class "
-    "that it predicted: "
-    "bright and in colour where it is strong, grey and dark where there is none (Grad-CAM, Selvaraju et al. "
+    "that it predicted, as heat on the grey image: purple is weak, orange strong, yellow strongest; maps of "
+    "earlier versions show it in the image's own colours (Grad-CAM, Selvaraju et al. "
     "2017, from the last feature maps; each scaled by its own maximum). These are the images on which the runs"
     " disagree most. A map shows where a network finds evidence, not whether that is right.",
     "seen_wrong": "wrong",
