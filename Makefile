@@ -11,6 +11,7 @@
 #                  some hours, resumes. make zoo ZOO='--only "timm:*vit*"', or ZOO='--redo failed'
 # make audit       check the installed versions against the published advisories (needs the network)
 # make sbom        build/sbom.json: everything that is installed, as CycloneDX
+# make docs        the documentation site in build/site, English and Korean; a warning or a broken link is an error
 # make drawings    draw docs/drawings
 # make catalogues  collect the messages for the translators and compile their translations
 # make options     list the commands' options in tests/options.txt
@@ -25,7 +26,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint const
 # uv installs several times faster; where it cannot be had, or fails, pip does the same
 install = $(PIP) uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt $(1) || $(PIP) $(1)
 
-.PHONY: demo help test browser soak fuzz zoo audit sbom check format shape drawings catalogues options
+.PHONY: demo help docs test browser soak fuzz zoo audit sbom check format shape drawings catalogues options
 
 demo: $(VENV)/.user
 	$(BIN)/commongarden run demo
@@ -40,7 +41,7 @@ test: $(VENV)/.developer
 browser: $(VENV)/.developer
 	$(BIN)/python scripts/browser.py --install
 
-soak: $(VENV)/.developer
+soak: $(VENV)/.docs
 	$(BIN)/pytest -n auto -m soak
 
 SECONDS := 600
@@ -72,6 +73,9 @@ check: $(VENV)/.developer
 shape: $(VENV)/.developer
 	$(BIN)/python scripts/shape.py
 
+docs: $(VENV)/.docs
+	$(BIN)/python scripts/build_site.py
+
 drawings: $(VENV)/.user
 	$(BIN)/python scripts/drawings.py
 
@@ -98,3 +102,9 @@ $(VENV)/.developer: pyproject.toml constraints.txt | $(BIN)/pip
 	@echo "installing commongarden, PyTorch and the developers' tools into $(VENV) (on Linux 7 GB, as PyTorch brings CUDA)"
 	@$(call install,--editable ".[dev]")
 	touch $@ $(VENV)/.user
+
+SITE := dev,docs
+$(VENV)/.docs: pyproject.toml constraints.txt | $(BIN)/pip
+	@echo "installing commongarden, PyTorch, the developers' tools and those of the site into $(VENV)"
+	@$(call install,--editable ".[$(SITE)]")
+	touch $@ $(VENV)/.developer $(VENV)/.user

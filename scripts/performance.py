@@ -18,12 +18,11 @@ from pathlib import Path
 
 import msgspec
 
-from commongarden.benchmarks import reference_script
+from commongarden.benchmarks import rates, reference_script
+from commongarden.benchmarks import report as speed
 from commongarden.records import Estimate, benchmark
 from commongarden.records.benchmark import Bench
-from commongarden.report import speed
 from commongarden.report.charts import figures
-from commongarden.stats import speed as rates
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = DOCS / "performance.md"

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from commongarden.records import Estimate as Estimate
     from commongarden.records import Predictions as Predictions
     from commongarden.records import Run as Run
+    from commongarden.report import to_pandas as to_pandas
     from commongarden.report import verdict as verdict
     from commongarden.report import write as write_report  # noqa: F401
     from commongarden.runner.display import Display as Display
@@ -101,6 +102,7 @@ _PUBLIC = {
     "read_study": ("study", "read"),
     "run": ("workflow", "run"),
     "summarize": ("stats", "summarize"),
+    "to_pandas": ("report", "to_pandas"),
     "verdict": ("report", "verdict"),
     "write_report": ("report", "write"),
 }

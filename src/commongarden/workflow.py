@@ -11,6 +11,7 @@ from commongarden import report, stats
 from commongarden.data.finding import Listed
 from commongarden.report.topics import race
 from commongarden.report.wording import audits
+from commongarden.runner import main_guard
 from commongarden.runner.callbacks import Callbacks
 from commongarden.runner.display import Display, PlainDisplay
 from commongarden.runner.forecast import Forecast
@@ -71,6 +72,7 @@ def run(
     Raises:
         CommonGardenError: For anything that the user can mend.
     """
+    main_guard.check()
     display = display if display is not None else PlainDisplay(print)
     values: dict[str, Any] = dict(keywords)
     if "stop_hopeless" in values:

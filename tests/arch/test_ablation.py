@@ -197,7 +197,7 @@ def test_each_part_has_its_worth_in_accuracy_time_and_parameters(taken_apart):
     numbers = list(costs)
     # an epoch of a grown run takes a second more than one of the arm before it; there are ten of them
     assert best.seconds.value == pytest.approx(-10 * numbers.index(best.arm))
-    assert part_contributions.sentence(best, results).startswith("1x1 reductions: worth 40.0 points (95 % interval ")
+    assert part_contributions.sentence(best, results).startswith("1x1 reductions: contributes 40.0 points (95 % CI ")
     assert "init fan-in rather than own: the network is better without" in part_contributions.sentence(last, results)
 
 
@@ -217,13 +217,13 @@ def test_page_terminal_and_json_say_what_each_part_is_worth(taken_apart):
     results = stats.summarize(taken_apart)
     page = report.write(taken_apart).read_text(encoding="utf-8")
     section = ablation.section(results)
-    assert "What each part is worth" in page
+    assert "Contribution of each part" in page
     (left, (plot,)), table = section.blocks[0].parts, section.blocks[1]
     assert all(said in page for said in left[1].items)
     assert plot.charts[0].name in page
     assert len(table.rows) == len(results.worth.parts)
     printed = CliRunner().invoke(main, ["compare", str(taken_apart.root)]).output
-    assert "What each part is worth" in printed
+    assert "Contribution of each part" in printed
     assert "shortcuts of stage 2" in printed
     kept = json.loads((taken_apart.root / "results.json").read_text(encoding="utf-8"))["worth"]
     assert kept["parts"][0]["parts"] == ["1x1 reductions"]
@@ -245,7 +245,7 @@ def test_an_ablated_arm_trains_stores_is_looked_at_and_goes_on(tmp_path, maps_on
              "--cache-dir", str(tmp_path / "cache")]  # fmt: skip
     first = CliRunner().invoke(main, asked)
     assert first.exit_code == 0, first.output
-    assert "What each part is worth" in first.output
+    assert "Contribution of each part" in first.output
     assert {path.stem for path in (tmp_path / "g" / "seen").iterdir()} == {
         "residual_flower-LBA", "max-pool-to-avg-pool", "avg-pool-to-max-pool",
     }  # fmt: skip

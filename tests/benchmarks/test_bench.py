@@ -15,14 +15,14 @@ from PIL import Image
 
 from commongarden.arch import cost, network
 from commongarden.benchmarks import footprint, photos, reference_script
+from commongarden.benchmarks import rates as speed
+from commongarden.benchmarks import report as told
 from commongarden.benchmarks import study_benchmark as studies
 from commongarden.cli import main
 from commongarden.errors import DataError, StoreError
 from commongarden.records import Epoch, Machine, benchmark
 from commongarden.records.benchmark import Bench, Case, Folder, Held, Trained
-from commongarden.report import speed as told
 from commongarden.runner.events import EpochDone, Job, RunDone, Started, Stepped
-from commongarden.stats import speed
 
 FOLDER = Folder("generated", 60, 5, 37_000.0)
 CASE = Case("plain_flower", 16, 8, 1, FOLDER, 1000, 2_000_000)

@@ -315,7 +315,7 @@ def test_korean_names_on_a_sheet_are_written_in_a_font_that_has_them(monkeypatch
 def test_the_report_shows_a_contact_sheet(tmp_path):
     store = grown(tmp_path / "grown", {"plain": (0.6, 0.7)})
     manifest, made = store.manifest(), store.split()
-    assert "The photos themselves" not in page(store)
+    assert "Duplicates and unusual images" not in page(store)
     jpeg = next(iter(store.thumbnails().values()))
     one, two = made.train[0], made.test[0]
     labels = {photo.path: photo.label for photo in manifest.photos}

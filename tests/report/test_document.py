@@ -16,6 +16,7 @@ from commongarden.report.document import (
     Bullets,
     Cell,
     Chart,
+    Commands,
     Document,
     Fold,
     Gallery,
@@ -50,6 +51,7 @@ BLOCKS = (
     SideBySide(((TABLE,), (Plot("What is drawn.", (Chart("drawn", SPEC, "one point"),)),))),
     Fold("Press", (Log(("line 1", "line 2")),)),
     Only("page", (Paragraph("On the page alone."), Legend(), Keys((("daisy", "var(--arm-0)"),)))),
+    Commands((("Predict:", "commongarden predict garden/x IMAGE..."),)),
     Only("paper", (Paragraph("On paper alone."),)),
     Gallery((((Bitmap(b"\x89PNG", "a.png", (Styled("daisy", "strong"),)),), "twice", True),), "groups"),
 )
@@ -78,7 +80,7 @@ def test_paper_has_one_column_of_what_it_can_show(document):
     (section,) = (paper.section(made) for made in document.sections)
     text, figures = markdown.to_markdown(Document("Title", "about", "en", (section,)), "figures")
     assert {type(block).__name__ for block in section.blocks} == {"Paragraph", "Bullets", "Table", "Figure", "Log"}
-    assert len(figures) == 1
+    assert len(figures) == 2, "the plot, and the photos of the gallery"
     for said in (
         "hash abc",
         "Below:",

@@ -17,7 +17,7 @@ from commongarden import store as stores
 from commongarden.records import Estimate, Failure
 from commongarden.report import charts, page
 from commongarden.report.document import html as page_writer
-from commongarden.report.wording import baselines, numbers, verdicts, words
+from commongarden.report.wording import answers, baselines, numbers, verdicts, words
 from commongarden.stats import ContrastResult, Effort, Imbalance, MajorityClass, Remedy
 from grown import grown
 
@@ -32,30 +32,29 @@ def contrast(outcome, value=None, low=None, high=None, n=3, differs=()):
     [
         (
             contrast("better", 0.0312, 0.0123, 0.0501),
-            "residual is better than plain by 3.1 points (95 % interval 1.2 to 5.0, 3 seeds).",
+            "residual is significantly better than plain, by 3.1 points (95 % CI 1.2 to 5.0, 3 seeds).",
         ),
         (
             contrast("worse", -0.0312, -0.0501, -0.0123),
-            "residual is worse than plain by 3.1 points (95 % interval 1.2 to 5.0, 3 seeds).",
+            "residual is significantly worse than plain, by 3.1 points (95 % CI 1.2 to 5.0, 3 seeds).",
         ),
         (
             contrast("better", 0.004, 0.0002, 0.0078),  # rounded to a tenth it would end on 0 and deny the verdict
-            "residual is better than plain by 0.40 points (95 % interval 0.02 to 0.78, 3 seeds).",
+            "residual is significantly better than plain, by 0.40 points (95 % CI 0.02 to 0.78, 3 seeds).",
         ),
         (
             contrast("not resolved", 0.012, -0.02, 0.044, n=5),
-            "No difference is established between residual and plain: +1.2 points "
-            "(95 % interval -2.0 to 4.4, 5 seeds).",
+            "No significant difference between residual and plain: +1.2 points (95 % CI -2.0 to 4.4, 5 seeds).",
         ),
         (
             contrast("one seed", 0.02, n=1),
-            "residual scored 2.0 points more than plain in one run of each. With one seed no interval can be given.",
+            "residual is 2.0 points above plain in one run each. With one seed there is no confidence interval.",
         ),
         (
             contrast("one seed", 0.0, n=1),
-            "residual scored the same as plain in one run of each. With one seed no interval can be given.",
+            "residual and plain have equal results in one run each. With one seed there is no confidence interval.",
         ),
-        (contrast("no pairs"), "residual and plain cannot be compared yet: no seed has finished with both."),
+        (contrast("no pairs"), "residual and plain cannot be compared yet: they have no finished seed in common."),
     ],
 )
 def test_a_verdict_is_a_sentence_with_its_evidence(found, sentence):
@@ -75,33 +74,35 @@ def settled(outcome, value, low, high, metric="accuracy", family=3, equivalence=
     [
         (
             settled("better", 0.0312, 0.0123, 0.0501),
-            "residual is better than plain by 3.1 points (95 % interval 1.2 to 5.0 adjusted for 3 contrasts, 5 seeds).",
+            "residual is significantly better than plain, by 3.1 points (95 % CI 1.2 to 5.0, adjusted for 3 "
+            "comparisons, 5 seeds).",
         ),
         (
             settled("worse", -0.0312, -0.0501, -0.0123, family=1),
-            "residual is worse than plain by 3.1 points (95 % interval 1.2 to 5.0, 5 seeds).",
+            "residual is significantly worse than plain, by 3.1 points (95 % CI 1.2 to 5.0, 5 seeds).",
         ),
         (  # lower is better: the sign turns, the sentence does not
             settled("better", -0.0312, -0.0501, -0.0123, "log_loss", 1),
-            "residual is better than plain by 0.031 nats of log loss (95 % interval 0.012 to 0.050, 5 seeds).",
+            "residual is significantly better than plain, by 0.031 nats of log loss (95 % CI 0.012 to 0.050, 5 seeds).",
         ),
         (
             settled("worse", 0.0312, 0.0123, 0.0501, "calibration_error", 1),
-            "residual is worse than plain by 3.1 points of calibration error (95 % interval 1.2 to 5.0, 5 seeds).",
+            "residual is significantly worse than plain, by 3.1 points of calibration error (95 % CI 1.2 to "
+            "5.0, 5 seeds).",
         ),
         (
             settled("equivalent", 0.002, -0.008, 0.012, equivalence=(-0.005, 0.009), within=True),
-            "residual and plain are equivalent within 1 point: +0.2 points (90 % interval -0.5 to 0.9, 5 seeds).",
+            "residual and plain are equivalent within 1 point: +0.2 points (90 % CI -0.5 to 0.9, 5 seeds).",
         ),
         (
             settled("better", 0.004, 0.001, 0.007, family=1, equivalence=(0.002, 0.006), within=True),
-            "residual is better than plain by 0.4 points (95 % interval 0.1 to 0.7, 5 seeds). So small a difference "
-            "counts as none by the study's margin of 1 point.",
+            "residual is significantly better than plain, by 0.4 points (95 % CI 0.1 to 0.7, 5 seeds). This "
+            "is within the study's margin of 1 point, so it counts as no difference.",
         ),
         (
             settled("not resolved", 0.012, -0.02, 0.044, "balanced_accuracy"),
-            "No difference is established between residual and plain: +1.2 points of balanced accuracy (95 % interval "
-            "-2.0 to 4.4 adjusted for 3 contrasts, 5 seeds).",
+            "No significant difference between residual and plain: +1.2 points of balanced accuracy (95 "
+            "% CI -2.0 to 4.4, adjusted for 3 comparisons, 5 seeds).",
         ),
     ],
 )
@@ -120,24 +121,23 @@ def unresolved(**remedy):
         (settled("better", 0.0312, 0.0123, 0.0501), None),
         (
             unresolved(settle=Effort(9, 8, 12.4)),
-            "A true difference of 1 point would be found, four times in five, with 9 seeds: 8 runs more, about 12 "
-            "minutes.",
+            "9 seeds would give 80 % power for a true difference of 1 point: 8 runs more, about 12 minutes.",
         ),
         (
             unresolved(settle=Effort(9, 8, None)),
-            "A true difference of 1 point would be found, four times in five, with 9 seeds: 8 runs more.",
+            "9 seeds would give 80 % power for a true difference of 1 point: 8 runs more.",
         ),
         (
             unresolved(settle=Effort(5, 0, 0.0)),
-            "5 seeds find a true difference of 1 point four times in five; more would narrow the interval further.",
+            "5 seeds give 80 % power for a true difference of 1 point; more would narrow the interval further.",
         ),
         (
             unresolved(photos=4731, photos_seeds=5, show=Effort(30, 50, 300.0)),
-            "No number of seeds can settle 1 point on 652 test photos; about 4,800 test photos would, with 5 seeds. "
-            "A true difference as large as the one seen (1.2 points) would be found with 30 seeds: 50 runs more, about "
-            "5 hours.",
+            "With 652 test images, more seeds alone cannot resolve a difference of 1 point; about 4,800 test images "
+            "and 5 seeds would give 80 % power. 30 seeds would give 80 % power for a true difference as large as "
+            "observed (1.2 points): 50 runs more, about 5 hours.",
         ),
-        (unresolved(), "No number of seeds can settle 1 point on 652 test photos: only more photos can."),
+        (unresolved(), "With 652 test images, more seeds alone cannot resolve a difference of 1 point."),
     ],
 )
 def test_a_remedy_is_seeds_or_photos(found, sentence):
@@ -147,10 +147,10 @@ def test_a_remedy_is_seeds_or_photos(found, sentence):
 def test_the_sign_flip_test_stands_beside_the_verdict():
     least = settled("better", 0.03, 0.01, 0.05, p_signflip=0.0625, p_least=0.0625)
     more = settled("better", 0.03, 0.01, 0.05, p_signflip=0.125, p_least=0.0625)
-    assert words.signflip(least) == "Sign-flip test over the seeds: p = 0.0625, the least that 5 pairs can give."
+    assert words.signflip(least) == "Sign-flip test over the seeds: p = 0.0625, the minimum for 5 pairs."
     assert words.signflip(more) == "Sign-flip test over the seeds: p = 0.125."
     assert verdicts.signflip_limit(5) == (
-        "With 5 pairs a two-sided sign-flip test cannot go under 0.0625; 6 seeds can go under 0.05."
+        "With 5 pairs a two-sided sign-flip test cannot reach p < 0.0625; from 6 seeds on it can reach p < 0.05."
     )
     assert verdicts.signflip_limit(6) is None
 
@@ -158,8 +158,8 @@ def test_the_sign_flip_test_stands_beside_the_verdict():
 def test_a_study_says_what_its_intervals_carry(tmp_path):
     store = grown(tmp_path / "one", {"a": (0.5, 0.52, 0.54), "b": (0.6, 0.62, 0.64)})
     said = words.intervals(stats.summarize(store))
-    assert "of these 100 test photos, crossed with each other" in said
-    assert "With 3 pairs a two-sided sign-flip test cannot go under 0.250;" in said
+    assert "test-set variation (100 test images)" in said
+    assert "With 3 pairs a two-sided sign-flip test cannot reach p < 0.250;" in said
     assert "Holm" not in said
     own = dataclasses.replace(stats.summarize(store), design="resampled")
     assert "Each seed has test photos of its own" in words.intervals(own)
@@ -179,7 +179,7 @@ def test_a_study_can_compare_by_another_metric(tmp_path, metric):
     assert [standing.arm for standing in results.standings] == ["b", "a"]
     page_text = rendered(store)
     assert words.verdict(found).replace(" %", "\N{NO-BREAK SPACE}%") in page_text
-    left = "left of 0 the arm named first is better"
+    left = "left of 0 the first model is better"
     assert (left in page_text) == (metric != "balanced_accuracy")
     table = json.loads((store.root / "results.json").read_text(encoding="utf-8"))
     assert table["contrasts"][0]["metric"] == metric
@@ -189,11 +189,11 @@ def test_unequal_classes_are_told_with_the_metric_to_read(tmp_path):
     results = stats.summarize(grown(tmp_path, {"a": (0.5, 0.6)}))
     assert results.imbalance is None
     unequal = dataclasses.replace(results, imbalance=Imbalance("rose", 90, "tulip", 10))
-    (said,) = [note for note in words.notes(unequal) if "unequal" in note]
-    assert "(rose 90 test photos, tulip 10)" in said
-    assert "read balanced accuracy and the recall of each class" in said
+    (said,) = [note for note in words.notes(unequal) if "imbalanced" in note]
+    assert "(rose 90 test images, tulip 10)" in said
+    assert "see balanced accuracy and the recall of each class" in said
     balanced = dataclasses.replace(unequal, metric="balanced_accuracy")
-    assert any("every class weighs the same" in note for note in words.notes(balanced))
+    assert any("weighs all classes equally" in note for note in words.notes(balanced))
 
 
 def test_a_headline_counts_what_is_settled(tmp_path):
@@ -205,12 +205,12 @@ def test_a_headline_counts_what_is_settled(tmp_path):
         ]
         return words.headline(dataclasses.replace(results, contrasts=tuple(contrasts)))
 
-    assert of("better", "worse", "better") == "All 3 planned differences are established."
-    assert of("better", "worse", "not resolved") == "2 of the 3 planned differences are established."
-    assert of("better", "not resolved", "not resolved") == "1 of the 3 planned differences is established."
-    assert of(*["not resolved"] * 3) == "None of the 3 planned differences is established."
+    assert of("better", "worse", "better") == "Significant differences in all 3 comparisons."
+    assert of("better", "worse", "not resolved") == "Significant differences in 2 of 3 comparisons."
+    assert of("better", "not resolved", "not resolved") == "A significant difference in 1 of 3 comparisons."
+    assert of(*["not resolved"] * 3) == "No significant difference in any of the 3 comparisons."
     assert of("better", "equivalent", "not resolved") == (
-        "Of 3 planned differences: 1 established, 1 equivalent within 1 point, 1 not resolved."
+        "Of 3 comparisons: 1 significant, 1 equivalent within 1 point, 1 not settled."
     )
     assert of(*["one seed"] * 3) is None
 
@@ -220,10 +220,10 @@ def test_what_differs_is_said_and_one_cause_is_not_claimed_where_there_are_two()
     two = contrast("better", 0.1, 0.05, 0.15, differs=[("order", "LBA", "LA"), ("resolution", "96", "64")])
     assert words.differs(one) == "They differ in order (LBA against LA)."
     assert words.differs(two) == (
-        "They differ in order (LBA against LA) and resolution (96 against 64), so the difference cannot be put down to "
-        "one of these alone."
+        "They differ in order (LBA against LA) and resolution (96 against 64), so the effect cannot be "
+        "attributed to one of these alone."
     )
-    assert words.differs(contrast("no pairs")) == "Nothing that was declared differs between them."
+    assert words.differs(contrast("no pairs")) == "They have no declared difference."
 
 
 LINE = MajorityClass("dandelion", 0.244, 1.6)
@@ -236,21 +236,22 @@ LINE = MajorityClass("dandelion", 0.244, 1.6)
         (
             (0.244, 0.244, 0.244),
             3,
-            "a is no better than always guessing dandelion (24.4 %). 3 of 3 seeds never left it.",
+            "a is no better than the majority-class baseline (dandelion, 24.4 %). 3 of 3 seeds never rose above it.",
         ),
-        ((0.2, 0.21, 0.22), 0, "a is no better than always guessing dandelion (24.4 %)."),
-        ((0.24,), 1, "a is no better than always guessing dandelion (24.4 %)."),
+        ((0.2, 0.21, 0.22), 0, "a is no better than the majority-class baseline (dandelion, 24.4 %)."),
+        ((0.24,), 1, "a is no better than the majority-class baseline (dandelion, 24.4 %)."),
         (
             (0.244, 0.5, 0.52),
             1,
-            "a is not shown to be better than always guessing dandelion (24.4 %): its mean is 42.0 % (95 % interval "
-            "3.2 to 80.8). 1 of 3 seeds never left it; over the other 2 the mean is 51.0 %.",
+            "a is not significantly better than the majority-class baseline (dandelion, 24.4 %): its mean "
+            "is 42.0 % (95 % CI 3.2 to 80.8). 1 of 3 seeds never rose above it; the mean of the other 2 is "
+            "51.0 %.",
         ),
         (
             (0.244, 0.30, 0.30, 0.30, 0.30, 0.30),
             1,
-            "a is better than always guessing dandelion (24.4 %), but 1 of 6 seeds never left it; over the other 5 the "
-            "mean is 30.0 %.",
+            "a is better than the majority-class baseline (dandelion, 24.4 %), but 1 of 6 seeds never rose "
+            "above it; the mean of the other 5 is 30.0 %.",
         ),
     ],
 )
@@ -320,34 +321,35 @@ def rendered(store):
 
 def test_a_study_of_one_seed_says_that_no_interval_can_be_given(tmp_path):
     text = rendered(grown(tmp_path, {"a": (0.5,), "b": (0.6,)}))
-    assert "b scored 10.0 points more than a in one run of each. With one seed no interval can be given." in text
-    assert "With one seed no interval can be given: a second seed would show" in text
-    assert "(95\N{NO-BREAK SPACE}% interval" not in text
+    assert "b is 10.0 points above a in one run each. With one seed there is no confidence interval." in text
+    assert "With one seed there is no confidence interval; a second seed shows" in text
+    assert "(95\N{NO-BREAK SPACE}% CI" not in text
 
 
 def test_a_study_without_a_finished_run_still_has_its_page(tmp_path):
     text = rendered(grown(tmp_path, {"a": (), "b": ()}))
     assert "No run has finished yet" in text
-    assert "0 of 4 runs are finished" in text
+    assert "0 of 4 runs finished" in text
 
 
 def test_failed_runs_are_told_with_their_place(tmp_path):
     failure = Failure("the training loss became nan", 2, 7)
     text = rendered(grown(tmp_path, {"a": (0.5, 0.6), "b": (0.6, failure)}))
     assert "b, seed 1, failed: the training loss became nan at epoch 2, step 7" in text
-    assert "1 of 2 runs of b failed; its figures are those of the 1 that finished." in text
+    assert "1 of 2 runs of b failed; its results are from the 1 that finished." in text
     text = rendered(grown(tmp_path / "all", {"a": (failure, failure)}))
     assert "a has no result: all 2 runs failed." in text
 
 
 def test_an_unfinished_study_says_so(tmp_path):
     text = rendered(grown(tmp_path, {"a": (0.5, 0.6), "b": (0.6,)}))
-    assert "3 of 4 runs are finished. What follows is so far; the same command goes on." in text
+    assert "3 of 4 runs finished. Preliminary results; repeat the command to resume." in text
 
 
 def test_one_arm_alone_is_reported_without_a_comparison(tmp_path):
     text = rendered(grown(tmp_path, {"alone": (0.5, 0.6, 0.55)}))
-    assert "alone reached a test accuracy of 55.0\N{NO-BREAK SPACE}% (95\N{NO-BREAK SPACE}% interval" in text
+    assert "alone: 55.0\N{NO-BREAK SPACE}% (95\N{NO-BREAK SPACE}% CI" in text
+    assert "Comparisons" not in text
 
 
 def test_best_val_is_stated(tmp_path):
@@ -402,7 +404,9 @@ def test_numbers_have_three_figures(value, like, text):
 def test_the_terminal_says_what_the_page_says(finished, commongarden):
     printed = " ".join(commongarden("compare", finished, check=0).stdout.split())
     results = stats.summarize(stores.open_store(finished))
-    assert words.verdict(results.contrasts[0]) in printed
+    said = answers.said(results, None)
+    assert printed.startswith(said.headline)
+    assert all(line in printed for line in (*said.settled, *said.open))
     for note in words.notes(results):
         assert note in printed
 

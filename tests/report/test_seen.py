@@ -1,4 +1,4 @@
-"""What the networks look at: maps of evidence, first kernels, the map of the test photos; made after the runs."""
+"""Grad-CAM and features: maps of evidence, first kernels, the map of the test photos; made after the runs."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_the_page_shows_it_and_reads_it_only(looked):
     store, _runs = looked
     found = section.section(store, stats.summarize(store))
     page = report.write(store).read_text(encoding="utf-8")
-    assert "What the networks look at" in page
+    assert "Grad-CAM and features" in page
     maps, kernels = (block for block in found.blocks if isinstance(block, SideBySide))
     assert [part[0].text for part in maps.parts] == ["plain", "inception"]
     assert {part[0].text for part in kernels.parts} == {"plain", "inception"}
@@ -113,7 +113,7 @@ def test_the_page_shows_it_and_reads_it_only(looked):
         path.rename(path.with_suffix(".away"))
     try:
         assert section.section(store, stats.summarize(store)) is None
-        assert "What the networks look at" not in report.write(store).read_text(encoding="utf-8")
+        assert "Grad-CAM and features" not in report.write(store).read_text(encoding="utf-8")
     finally:
         for path in (store.root / "seen").iterdir():
             path.rename(path.with_suffix(".npz"))

@@ -51,10 +51,11 @@ NAMES = [
     "read_study",
     "run",
     "summarize",
+    "to_pandas",
     "verdict",
     "write_report",
 ]
-RAISES_NOTHING = {"verdict"}
+RAISES_NOTHING = {"to_pandas", "verdict"}
 # in signatures, and not for users: what the command line hands down
 INTERNAL = {"Listed", "RunKeywords"}
 

@@ -55,7 +55,7 @@ def test_the_report_shows_findings_from_the_store_alone(two_arms, tmp_path):
     folder, _ = two_arms
     shutil.copytree(folder / "out", tmp_path / "moved")
     text = (folder / "out" / "report.html").read_text(encoding="utf-8")
-    assert "The networks before training" in text
+    assert "Networks at initialization" in text
     for arm, audit in stores.open_store(tmp_path / "moved").audits().items():
         assert audits.summary(arm, audit) in text
         for finding in audit.findings:

@@ -81,7 +81,7 @@ def test_a_verdict_can_hang_on_the_budget():
     views = stats.BudgetViews("slow", "fast", tuple(found.values()))
     assert not views.agree
     assert said.verdict(views, found["seconds"]).startswith(
-        "At equal time (3.00 s) slow is worse than fast by 28.5 points (95 % interval "
+        "At equal time (3.00 s) slow is behind fast by 28.5 points (95 % CI "
     )
     assert said.verdict(views, found["epochs"]).startswith(
         "At equal epochs (3 epochs) slow is better than fast by 11.5"
@@ -118,8 +118,8 @@ def test_the_report_shows_every_contrast_at_the_three_budgets(tmp_path):
     assert b_a.views[2].at == pytest.approx(4.0 * each * run.n_train)
     assert {one.outcome for one in c_a.views} == {"one seed"}
     text = report.write(store).read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
-    assert "At equal epochs, equal time, equal multiply-adds" in text
-    assert "nothing is extrapolated" in text
+    assert "Equal budgets" in text
+    assert "not adjusted for multiple comparisons" in text
     for _names, *cells in said.rows(results):
         for cell in cells:
             assert cell.smaller[-1] in text
@@ -135,6 +135,6 @@ def test_where_the_budgets_agree_one_sentence_says_so(tmp_path):
     results = stats.summarize(grown(tmp_path, {"a": (0.3, 0.3, 0.3), "b": (0.9, 0.9, 0.9)}))
     agreeing = tuple(dataclasses.replace(item, views=item.views[:1] * 3) for item in results.budgets)
     assert said.summary(dataclasses.replace(results, budgets=agreeing)) == [
-        "The three budgets agree: no verdict on validation accuracy hangs on what is held equal."
+        "The direction of every difference is the same at all three budgets."
     ]
     assert tuple(said.SHAPES) == budgets.BUDGETS

@@ -88,7 +88,9 @@ def test_advice_is_in_groups(stores):
         assert "more groups can" in words.remedy(dataclasses.replace(contrast, remedy=other))
     alone = dataclasses.replace(contrast.difference, low=None, high=None)
     one = dataclasses.replace(contrast, outcome="one group", difference=alone, adjusted=None)
-    assert words.verdict(one) == "residual and plain were tested on one group of photos: no interval can be given."
+    assert (
+        words.verdict(one) == "residual and plain were tested on one group of images: there is no confidence interval."
+    )
 
 
 def test_a_divided_group_is_reported(tmp_path):

@@ -60,7 +60,7 @@ def test_a_settled_contrast_gets_no_more_runs(undisturbed):
     assert found.n_saved == 18 - len(store.runs()) > 0
     assert store.study().seeds == tuple(range(max(run.seed for run in store.runs()) + 1))
     page = (out / "report.html").read_text()
-    assert "Where the seeds were spent" in page
+    assert "Added seeds" in page
     assert f"frozen against residual was settled after {n} seeds" in page
     assert "Lan &amp; DeMets" in page
 

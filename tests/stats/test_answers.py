@@ -1,7 +1,5 @@
 """The answer of a study: the best arm, what is settled, and advice that is within reach."""
 
-from pathlib import Path
-
 import pytest
 
 from commongarden.i18n.language import used
@@ -13,7 +11,7 @@ from grown import grown
 
 def said(root, accuracies, **options):
     results = summarize(grown(root, accuracies, **options))
-    return answer(results), answers.said(results, Path("garden/grown"))
+    return answer(results), answers.said(results, "garden/grown")
 
 
 def test_a_clear_winner_is_named_as_such(tmp_path):
@@ -62,7 +60,7 @@ def test_what_is_out_of_reach_is_said_without_a_number(tmp_path):
 def test_one_model_and_none(tmp_path):
     _found, text = said(tmp_path / "one", {"a": (0.5, 0.6)})
     assert text.headline.startswith("a: 55.0 %")
-    assert answers.said(summarize(grown(tmp_path / "none", {"a": (), "b": ()})), Path("x")) is None
+    assert answers.said(summarize(grown(tmp_path / "none", {"a": (), "b": ()})), "x") is None
 
 
 def test_in_korean(tmp_path):

@@ -239,13 +239,13 @@ def test_effects_are_on_the_studys_metric(tmp_path):
     assert order.alone.value == pytest.approx((two - one) * (np.log(0.1 / 3) - np.log(0.9 + 0.1 / 3)), rel=1e-4)
     said = effects_in_words.sentence(order, found)
     assert re.fullmatch(
-        r"order LBA against LAB: -0\.\d{3} nats of log loss \(95 % interval -\d\.\d+ to -\d\.\d+, 4 seeds\), "
+        r"order LBA against LAB: -0\.\d{3} nats of log loss \(95 % CI -\d\.\d+ to -\d\.\d+, 4 seeds\), "
         r"averaged over arch\.",
         said,
     )
     plot = factors.section(stats.summarize(store)).blocks[0].parts[1][0]
     assert "Lower is better: left of 0 the later level is better." in plot.caption
-    assert plot.charts[0].spec["layer"][1]["encoding"]["x"]["axis"]["title"] == "nats of log loss on the test part"
+    assert plot.charts[0].spec["layer"][1]["encoding"]["x"]["axis"]["title"] == "nats of log loss on the test set"
 
 
 def test_effects_in_words_and_in_the_files(tmp_path):
@@ -264,7 +264,7 @@ def test_effects_in_words_and_in_the_files(tmp_path):
     assert table["factorial"]["effects"][0]["sentence"] in console.file.getvalue()
     assert "arch residual_flower against plain_flower: +" in table["factorial"]["effects"][0]["sentence"]
     assert "Interaction of arch (residual_flower against plain_flower) and order (LBA against LAB)" in text
-    assert table["factorial"]["effects"][2]["sentence"].endswith("Not established.")
+    assert table["factorial"]["effects"][2]["sentence"].endswith("Not significant.")
     assert "The arms are all combinations of arch (plain_flower, residual_flower) and order (LAB, LBA)." in text
     assert "reached a test accuracy of" not in text  # what is said of a study with one arm
 

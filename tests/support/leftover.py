@@ -19,9 +19,10 @@ from prose import outside
 SPOKEN = ("aria-label", "alt", "title", "placeholder")
 # as every language has them: names of methods, people, programs and file kinds, units
 TERMS = {
-    "MAC", "MACs", "FLOPs", "Holm", "McNemar", "Nadeau", "Bengio", "JavaScript", "CSV", "JSON", "torch", "commongarden",
+    "MAC", "MACs", "ONNX", "FLOPs", "Holm", "McNemar", "Nadeau", "Bengio", "JavaScript", "CSV", "JSON", "torch",
+    "commongarden",
     "MB", "GiB", "ms", "ReLU", "Lan", "DeMets", "AdamW", "SGD", "PyTorch", "SIGKILL", "nan", "scikit", "learn",
-    "weight", "Grad", "CAM", "Selvaraju", "et", "al",
+    "weight", "Grad", "CAM", "CPU", "GPU", "CUDA", "Selvaraju", "et", "al",
 }  # fmt: skip
 
 

@@ -70,10 +70,9 @@ def bench(
     synthetic JPEGs of 320x240 to 500x333 pixels, and with --data a sample of your folder. The last line printed is
     the folder of the scripts, which are short enough to read.
     """
-    from commongarden.benchmarks import reference_script
+    from commongarden.benchmarks import reference_script, report
     from commongarden.benchmarks import rounds as benching
     from commongarden.records import benchmark
-    from commongarden.report import speed
 
     found: Bench | None = None
     if measured is not None:
@@ -92,7 +91,7 @@ def bench(
     if svg is not None:
         from commongarden.report.charts import figures
 
-        text = figures.panels(speed.curves(found)) if found.curves else figures.chart(speed.ratios(found))
+        text = figures.panels(report.curves(found)) if found.curves else figures.chart(report.ratios(found))
         write(svg, text, err=as_json)
     if as_json:
         terminal.verbatim(benchmark.write(found).decode())
@@ -139,19 +138,19 @@ def _axis(text: str) -> tuple[str, tuple[int, ...]]:
 
 
 def _print(found: Bench) -> None:
+    from commongarden.benchmarks import report
     from commongarden.io.fitted import Fitted, columns
-    from commongarden.report import speed
 
     console = terminal.console()
-    for chart in speed.curves(found) if found.curves else ():
+    for chart in report.curves(found) if found.curves else ():
         click.echo(chart.description)
     for place, case in enumerate(() if found.curves else found.cases):
-        click.echo(speed.named(case))
-        first, *figures = speed.columns()
+        click.echo(report.named(case))
+        first, *figures = report.columns()
         table = columns([first], figures, unbroken=True)
-        for row in speed.rows(found, place):
+        for row in report.rows(found, place):
             table.add_row(*row)
         console.print(Fitted(table), highlight=False)
         console.print()
-    for text in speed.sentences(found):
+    for text in report.sentences(found):
         click.echo(text)

@@ -28,7 +28,7 @@ def best(study: Path, as_json: bool) -> None:
     from commongarden.store import open_store
 
     results = stats.summarize(open_store(study))
-    found, said = stats.answer(results), wording.said(results, study)
+    found, said = stats.answer(results), wording.said(results, wording.typed(study))
     if found is None or said is None:
         raise StoreError(_("{folder}: no run has finished yet").format(folder=study))
     if as_json:

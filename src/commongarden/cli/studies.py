@@ -121,15 +121,19 @@ def compare(directory: Path, as_json: bool) -> None:
     help="html: the page, with results.csv and results.json; docx, md: a lab report; latex: its tables. "
     "May be repeated.",
 )
+@option("--title", default="", help="Title of the lab report [the study's name].")
+@option("--author", default="", help="Name on its title page.")
+@option("--number", default="", help="Student number on its title page.")
+@option("--date", default="", help="Date on its title page, as you write it.")
 @no_code
 @option("--open", "open_it", is_flag=True, help="Open the report.")
-def report(directory: Path, formats: tuple[str, ...], open_it: bool) -> None:
+def report(directory: Path, formats: tuple[str, ...], open_it: bool, **cover: str) -> None:
     """Regenerate the report of a study."""
     from commongarden import report as reports
     from commongarden import store as stores
 
     store = stores.ReadOnce(stores.open_store(directory).root)
-    paths = reports.write_as(store, tuple(dict.fromkeys(formats)))
+    paths = reports.write_as(store, tuple(dict.fromkeys(formats)), reports.Cover(**cover))
     for path in paths:
         terminal.verbatim(str(path))
     for warning in reports.unread(store):

@@ -18,22 +18,22 @@ def percent(value: Estimate) -> str:
     """A share as a percentage, with its interval where there is one.
 
     >>> percent(Estimate(0.12, 0.08, 0.16, 3, "")), percent(Estimate(0.12, None, None, 1, ""))
-    ('12.0 % (95 % interval 8.0 to 16.0 %)', '12.0 %')
+    ('12.0 % (95 % CI 8.0 to 16.0 %)', '12.0 %')
     """
     if value.low is None or value.high is None:
         return _("{value} %").format(value=hundredths(value.value))
-    return _("{value} % (95 % interval {low} to {high} %)").format(**_ends(value))
+    return _("{value} % (95 % CI {low} to {high} %)").format(**_ends(value))
 
 
 def points(value: Estimate) -> str:
     """A difference of shares in points, with its interval where there is one.
 
     >>> points(Estimate(0.12, 0.08, 0.16, 3, ""))
-    '12.0 points (95 % interval 8.0 to 16.0)'
+    '12.0 points (95 % CI 8.0 to 16.0)'
     """
     if value.low is None or value.high is None:
         return _("{value} points").format(value=hundredths(value.value))
-    return _("{value} points (95 % interval {low} to {high})").format(**_ends(value))
+    return _("{value} points (95 % CI {low} to {high})").format(**_ends(value))
 
 
 def hundredths(share: float) -> str:
@@ -95,7 +95,7 @@ def _dead_units(found: Observation) -> str:
 def _factor(value: Estimate) -> str:
     if value.low is None or value.high is None:
         return f"{value.value:.2f}"
-    return _("{value} (95 % interval {low} to {high})").format(
+    return _("{value} (95 % CI {low} to {high})").format(
         value=f"{value.value:.2f}", low=f"{value.low:.2f}", high=f"{value.high:.2f}"
     )
 

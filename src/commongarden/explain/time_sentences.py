@@ -83,7 +83,7 @@ def sentence(split: TimeSplit) -> str:
         "ms_two": _ms(split.after.value),
     }
     said = _(
-        "A step of {two} takes {ratio} times as long as one of {one} (95 % interval {low} to {high}; {ms_two} against "
+        "A step of {two} takes {ratio} times as long as one of {one} (95 % CI {low} to {high}; {ms_two} against "
         "{ms_one} ms)"
     ).format(**compared)
     if not split.reasons:

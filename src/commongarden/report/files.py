@@ -12,7 +12,7 @@ import msgspec
 from commongarden.errors import StudyError, unknown
 from commongarden.i18n.language import _
 from commongarden.report import results_csv
-from commongarden.report.document import Document
+from commongarden.report.document import Cover, Document
 from commongarden.report.wording import effects, words
 from commongarden.stats import Results, summarize
 from commongarden.store import ReadOnce, Store, write_atomically
@@ -38,8 +38,11 @@ def write(store: Store, results: Results | None = None) -> Path:
     return _page(store, results or summarize(store))
 
 
-def write_as(store: Store, formats: Sequence[str]) -> list[Path]:
-    """Writes the report in these of FORMATS; returns the path of each. Raises StudyError for another format."""
+def write_as(store: Store, formats: Sequence[str], cover: Cover | None = None) -> list[Path]:
+    """Writes the report in these of FORMATS; returns the path of each. Raises StudyError for another format.
+
+    cover: the title page of the lab report (docx, md).
+    """
     for format in formats:
         if format not in FORMATS:
             raise StudyError(unknown("format", format, FORMATS, where="report"))
@@ -55,7 +58,7 @@ def write_as(store: Store, formats: Sequence[str]) -> list[Path]:
         else:
             from commongarden.report import written_report
 
-            document = document or written_report.lab_report(store, results)
+            document = document or written_report.lab_report(store, results, cover or Cover())
             paths.append(_word(store, document) if format == "docx" else _markdown(store, document))
     return paths
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 from altair.utils import schemapi
 
@@ -33,6 +36,7 @@ from commongarden.report.wording import words
 from commongarden.report.wording.labels import TEXT
 from commongarden.stats import Results
 from commongarden.store import Store
+from commongarden.study import folder_name
 from commongarden.study.built_in import text_of
 
 
@@ -46,15 +50,28 @@ def render(store: Store, results: Results) -> str:
 
 def _opening(store: Store, results: Results) -> tuple[Block, ...]:
     study = store.study()
-    arms = [arm.arm for arm in results.arms]
-    asked = text_of(study.description) or words.question(arms, page_data.data_name(study))
+    asked = text_of(study.description) or words.question([arm.arm for arm in results.arms], page_data.data_name(study))
     blocks = [Paragraph(asked, role="question")]
-    if (understood := store.understood()) is not None:
-        blocks.append(Paragraph(f"{language.translate(understood.text)}.", role="soft"))
-    blocks.append(Paragraph(words.compared(results), role="soft"))
     if said := page_data.progress(store, results):
         blocks.append(Paragraph(said, role="notice"))
     return tuple(blocks)
+
+
+def _folder(store: Store) -> str:
+    """The study's folder as it was typed in the command that made it, wherever it is now; its name alone if that was
+    an absolute path."""
+    words = store.command()
+    given = [after for word, after in itertools.pairwise(words) if word == "--out"]
+    given += [word.partition("=")[2] for word in words if word.startswith("--out=")]
+    folder = Path(given[0]) if given else Path("garden") / folder_name(store.study())
+    return folder.name if folder.is_absolute() else folder.as_posix()
+
+
+def _about(store: Store, results: Results) -> list[str]:
+    """The data and the set-up in three lines."""
+    understood = store.understood()
+    lines = [words.compared(results), words.trained(store.study())]
+    return [*([f"{language.translate(understood.text)}."] if understood is not None else []), *lines]
 
 
 def _sections(store: Store, results: Results) -> Iterator[Section | None]:
@@ -62,28 +79,32 @@ def _sections(store: Store, results: Results) -> Iterator[Section | None]:
     arms, raced = [arm.arm for arm in results.arms], race.section(store)
     histories = page_data.histories(store, arms, runs)
     predictions = page_data.all_predictions(store, runs)
-    yield answer.section(results, page_data.accuracies(arms, runs))
+    yield answer.section(results, page_data.accuracies(arms, runs), _folder(store), _about(store, results))
+    yield answer.comparisons(results)
     yield factors.section(results)
     yield ablation.section(results)
-    yield terms.section(store, study)
     yield tables.section(study, results)
-    yield evidence.section(study, results)
     if hopeless := race.hopeless(runs):
         yield Section("", (hopeless,))
     yield raced
     yield training.section(results, histories, manifest, split)
-    yield why.section(store, results)
-    yield pareto.section(results)
-    yield budgets.section(results)
-    yield tuned.section(results)
     yield mistakes.confusion(results, predictions)
     yield mistakes.missed(store, study, predictions, results.classes)
-    yield attribution.section(store, results)
-    yield terms.differ(results)
-    yield first_weights.section(store, arms)
-    yield duplicates.section(store, study, manifest, split)
-    yield setup.section(store, study, manifest, split)
-    yield setup.made(store, study, runs, histories)
-    yield methods.section(methods.methods(study, results, runs, raced=raced is not None))
+    yield pareto.section(results)
+    yield why.section(store, results)
     limits = words.limits(results, {study.recipe_of(arm).select for arm in arms})
-    yield Section(TEXT["limits"], (Bullets(tuple(limits), ""),), anchor="limits")
+    for section in (
+        evidence.section(study, results),
+        budgets.section(results),
+        tuned.section(results),
+        attribution.section(store, results),
+        terms.section(store, study),
+        terms.differ(results),
+        first_weights.section(store, arms),
+        duplicates.section(store, study, manifest, split),
+        setup.section(store, study, manifest, split),
+        setup.made(store, study, runs, histories),
+        methods.section(methods.methods(study, results, runs, raced=raced is not None)),
+        Section(TEXT["limits"], (Bullets(tuple(limits), ""),), anchor="limits"),
+    ):
+        yield None if section is None else replace(section, folded=True)

@@ -9,13 +9,17 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from commongarden.i18n.language import used
 from commongarden.io.csv_cells import FORMULA
 from commongarden.records import Estimate
 from commongarden.report.topics.tables import COLUMNS, OTHER_METRICS
-from commongarden.report.wording import baselines, words
+from commongarden.report.wording import baselines
 from commongarden.stats import ArmResult, Results
+
+if TYPE_CHECKING:
+    import pandas
 
 # our key -> (its column, what our value is multiplied by to have the column's unit); the first four are timm's
 UNITS = {
@@ -32,13 +36,32 @@ Value = str | int | float | None
 
 def to_csv(results: Results) -> str:
     """The file's text."""
-    with used("en"):  # names in a file for programs are the same in every language
-        rows = [*(_row(arm) for arm in results.arms), *_lines(results)]
+    rows = _rows(results)
     out = io.StringIO()
     writer = csv.DictWriter(out, list(rows[0]), restval=None, lineterminator="\n")
     writer.writeheader()
     writer.writerows({key: _safe(value) for key, value in row.items()} for row in rows)
     return out.getvalue()
+
+
+def to_pandas(results: Results) -> pandas.DataFrame:
+    """The results as a table, one row a model, then the baselines.
+
+    Args:
+        results: of a study, from `run` or `summarize`.
+
+    Returns:
+        A pandas.DataFrame with the columns of results.csv (docs/results-files.md): accuracies in per cent, times in
+        seconds, each with the ends of its 95 % confidence interval in columns of their own.
+    """
+    import pandas  # takes half a second, which no command needs
+
+    return pandas.DataFrame(_rows(results))
+
+
+def _rows(results: Results) -> list[dict[str, Value]]:
+    with used("en"):  # names in a file for programs are the same in every language
+        return [*(_row(arm) for arm in results.arms), *_lines(results)]
 
 
 def _row(arm: ArmResult) -> dict[str, Value]:
@@ -72,7 +95,7 @@ def _lines(results: Results) -> Iterator[dict[str, Value]]:
     """What a network must beat: the baselines, and always guessing the commonest class."""
     lines = [("baseline", baselines.name(item), item.test_accuracy) for item in results.baselines]
     commonest = results.commonest
-    for kind, name, reached in (*lines, ("commonest class", words.commonest_line(commonest), commonest.accuracy)):
+    for kind, name, reached in (*lines, ("commonest class", f"always {commonest.label}", commonest.accuracy)):
         yield {"kind": kind, "arm": name, "top1": 100 * reached, "top1_err": 100 - 100 * reached}
 
 

@@ -13,14 +13,28 @@ from commongarden.i18n.language import _, current, translate
 from commongarden.records import Epoch, Run
 from commongarden.records.classic_log import classic_log
 from commongarden.records.findings import Audit
-from commongarden.report.document import Block, Bullets, Cell, Document, Log, Paragraph, Plot, Section, Table, paper
+from commongarden.report.document import (
+    Block,
+    Bullets,
+    Cell,
+    Cover,
+    Document,
+    Log,
+    Paragraph,
+    Plot,
+    Section,
+    Table,
+    paper,
+)
 from commongarden.report.topics import (
     answer,
+    attribution,
     budgets,
     discussion,
     evidence,
     factors,
     methods,
+    mistakes,
     page_data,
     pareto,
     race,
@@ -42,8 +56,8 @@ from commongarden.study.built_in import text_of
 N_FINDINGS = 5  # of an arm's audit
 
 
-def lab_report(store: Store, results: Results) -> Document:
-    """The report of what the store holds, however much of the study is done."""
+def lab_report(store: Store, results: Results, cover: Cover | None = None) -> Document:
+    """The report of what the store holds, however much of the study is done. cover: of its title page."""
     study, runs = store.study(), store.runs()
     arms = [arm.arm for arm in results.arms]
     epochs = page_data.histories(store, arms, runs)
@@ -56,7 +70,16 @@ def lab_report(store: Store, results: Results) -> Document:
         parts.append(Section(_("Discussion"), sections=discussed))
     parts.append(_conclusion(study, results))
     parts.append(Section(TEXT["references"], (Bullets(cite.entries()),), numbered=False))
-    return Document(study.name, words.compared(results), current(), tuple(map(paper.section, parts)))
+    cover = cover or Cover()
+    lines = ((_("Name"), cover.author), (_("Student number"), cover.number), (_("Date"), cover.date))
+    return Document(
+        cover.title or study.name,
+        words.compared(results),
+        current(),
+        tuple(map(paper.section, parts)),
+        cover=tuple(line for line in lines if line[1]),
+        author=cover.author,
+    )
 
 
 def _overview(store: Store, study: Study, results: Results, how: methods.Methods) -> Section:
@@ -95,14 +118,19 @@ def _results(
     each = (
         Section(arm.arm, tuple(_of_arm(study, arm, runs, epochs[arm.arm], kept.get(arm.arm)))) for arm in results.arms
     )
-    sections = (*(topic for topic in topics if topic is not None), *each)
+    tested = page_data.all_predictions(store, runs)
+    errors = (
+        mistakes.confusion(results, tested),
+        mistakes.missed(store, study, tested, results.classes),
+        attribution.disagreed(store, results),
+    )
+    sections = (*(topic for topic in (*topics, *errors) if topic is not None), *each)
     return Section(_("Results"), tuple(block for block in blocks if block is not None), sections)
 
 
 def _time(results: Results) -> Plot:
-    made = tuple(chart for chart, _said in pareto.fronts(results)[:1])
-    caption = _("Test accuracy over the time of training and validation, with 95 % intervals both ways.")
-    return Plot(caption, made, lines=True)
+    made = tuple(chart for chart, _said in pareto.fronts(results))
+    return Plot(TEXT["cost_caption"], made, lines=True)
 
 
 def _of_arm(
@@ -130,7 +158,7 @@ def _of_arm(
     else:
         said = _("Log of training with seed {seed}; accuracy is training/validation.")
     yield Paragraph(said.format(seed=run.seed, n=len(mine)), leads=True)
-    yield Log(tuple(classic_log(name, run.recipe.epochs, epochs[run.seed], run)[:-1]))
+    yield Log(tuple(classic_log(name, run.recipe.epochs, epochs[run.seed], run, translated=True)[:-1]))
 
 
 def _conditions(study: Study, arm: ArmResult, epochs: Mapping[int, Sequence[Epoch]]) -> Table:

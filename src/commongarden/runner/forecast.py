@@ -21,8 +21,12 @@ CHECKPOINTS = 8  # in sizes of a run's weights: two checkpoints of four
 
 @dataclass(frozen=True)
 class Forecast:
-    """seconds: on the clock, from the first run to the last. memory_bytes: of one worker, the largest; None where no
-    pilot was made and no run has told. took: on the clock, once it is over."""
+    """What the runs of a study will take.
+
+    seconds: of wall-clock time, from the first run to the last.
+    memory_bytes: of the largest worker; None if no arm was timed or trained before.
+    took: the seconds that it took, once it is over.
+    """
 
     n_runs: int
     n_arms: int

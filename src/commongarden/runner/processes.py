@@ -23,7 +23,7 @@ from typing import Any
 
 from commongarden.errors import RunnerError
 from commongarden.i18n.language import _, current, use
-from commongarden.runner import allocator
+from commongarden.runner import allocator, main_guard
 
 PRELOADED = (
     "commongarden.runner.training",
@@ -86,6 +86,7 @@ def start(target: Callable[..., None], *arguments: object) -> tuple[BaseProcess,
 
     Raises RunnerError where a process cannot be started.
     """
+    main_guard.check()
     found: Any = context()
     here, there = found.Pipe()
     process = found.Process(target=target, args=(there, *arguments, (dict(os.environ), current())), daemon=True)

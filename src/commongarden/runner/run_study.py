@@ -25,8 +25,12 @@ from commongarden.study import Study
 
 @dataclass(frozen=True)
 class StudyOutcome:
-    """How a study stands after a call: runs in the store by how they ended, runs still to be made (by the rule of the
-    race, where there is one). forecast: with what it took, where runs were made to the end."""
+    """The state of a study after a call.
+
+    n_finished, n_failed: runs in the store.
+    n_missing: runs still to be trained; in a race, those that it still asks for.
+    forecast: with the time that it took, if all runs were made.
+    """
 
     store: Store
     n_finished: int

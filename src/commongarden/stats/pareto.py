@@ -9,8 +9,9 @@ from typing import Literal
 from commongarden.records import Estimate
 from commongarden.stats.results import ArmResult
 
-Cost = Literal["seconds", "inference_ms", "peak_memory_mb"]  # fields of ArmResult
-COSTS: tuple[Cost, ...] = ("seconds", "inference_ms", "peak_memory_mb")
+Cost = Literal["seconds", "inference_ms", "n_params", "macs", "peak_memory_mb"]  # fields of ArmResult
+COSTS: tuple[Cost, ...] = ("seconds", "inference_ms", "n_params", "macs", "peak_memory_mb")
+EXACT: tuple[Cost, ...] = ("n_params", "macs")  # counted, not measured
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,16 @@ class Front:
 
 
 def front(arms: Sequence[ArmResult], cost: Cost) -> Front | None:
-    """The front of test accuracy against a cost, over the arms for which both are known; None with fewer than two."""
+    """The front of test accuracy against a cost, over the arms for which both are known.
+
+    None with fewer than two, and for a count that is the same for all.
+    """
     known = [
         (arm.arm, arm.test_accuracy, spent)
         for arm in arms
-        if arm.test_accuracy is not None and (spent := getattr(arm, cost)) is not None
+        if arm.test_accuracy is not None and (spent := cost_of(arm, cost)) is not None
     ]
-    if len(known) < 2:
+    if len(known) < 2 or (cost in EXACT and len({spent.value for _, _, spent in known}) == 1):
         return None
     best = sorted((item for item in known if not any(_dominates(other, item) for other in known)), key=_by_cost)
     names = {name for name, _, _ in best}
@@ -54,6 +58,12 @@ def front(arms: Sequence[ArmResult], cost: Cost) -> Front | None:
         if item[0] not in names
     ]
     return Front(cost, tuple(name for name, _, _ in best), tuple(behind))
+
+
+def cost_of(arm: ArmResult, cost: Cost) -> Estimate | None:
+    """What an arm costs; of a count, with an interval of no length."""
+    found: Estimate | int | None = getattr(arm, cost)
+    return Estimate(found, found, found, 1, "counted") if isinstance(found, int) else found
 
 
 _Known = tuple[str, Estimate, Estimate]  # arm, accuracy, cost

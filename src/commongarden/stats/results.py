@@ -33,12 +33,12 @@ class Recall:
 
 @dataclass(frozen=True)
 class ArmResult:
-    """What an arm reached over its finished runs. Accuracies are shares (0..1), losses nats; None where no run
+    """The results of one arm over its finished runs. Accuracies are shares (0..1), losses nats; None if no run
     finished.
 
-    n_at_commonest: runs that never left the commonest-class line (every test photo got one label, or the test
-        accuracy is not above that line). accuracy_learned: over the other runs, where there are both kinds.
-    beats_commonest: the interval lies above the line (with one run: the value).
+    n_at_commonest: runs that stayed at the majority-class baseline (one label for every test photo, or a test accuracy
+        not above it). accuracy_learned: mean of the other runs, if there are both kinds.
+    beats_commonest: whether the interval (with one run: the value) is above that baseline.
     """
 
     arm: str
@@ -66,20 +66,26 @@ class ArmResult:
 
 @dataclass(frozen=True)
 class ContrastResult:
-    """A planned difference, paired by seed and by test photo, with what differs between the two arms.
+    """A planned comparison, paired by seed and by test photo, with what differs between the two arms.
 
     Differences are arm minus against in the metric's unit: shares (0..1), or nats for log_loss.
-    margin: the largest difference that counts as none. family: how many contrasts were tested together.
-    outcome: from `adjusted` alone whether better or worse, from `equivalence` whether equivalent.
-    difference: with its 95 % interval by itself. adjusted: the same with Holm's level for all contrasts of the study
-        (`level`; 0.05 for a single one). equivalence: with its 90 % interval, within_margin: whether that lies inside
-        the margin.
-    p: of the difference's t test by itself, p_holm: Holm's. p_signflip: exact over the pairs, p_least: the least that
-        so many pairs can give. probability: that a run of `arm` beats a run of `against`. p_mcnemar: photo noise only.
-    components: where the spread comes from. remedy: what would settle it, where it is not resolved.
+    margin: the largest difference that counts as none.
+    family: number of comparisons that were corrected together.
+    outcome: better or worse by `adjusted` alone, equivalent by `equivalence`.
+    difference: with its own 95 % interval.
+    adjusted: the same with Holm's level for all comparisons of the study.
+    level: that level; 0.05 for a single comparison.
+    equivalence: the difference with its 90 % interval.
+    within_margin: whether that interval is inside the margin.
+    p, p_holm: of the difference's t test by itself, and adjusted by Holm's method.
+    p_signflip, p_least: of the exact sign-flip test over the pairs, and the smallest that so many pairs can give.
+    probability: that a run of `arm` is better than a run of `against`.
+    p_mcnemar: of McNemar's test, which accounts for test-set variation only.
+    components: the sources of variation.
+    remedy: what would settle the comparison, if it is not resolved.
     differs: (what, value of arm, value of against).
-    folds: into how many the photos are divided, where folds take the place of seeds. together: the recipe values that
-        were declared to differ besides the networks, like `differs`; every verdict names them.
+    folds: number of folds in place of seeds; 0 for none.
+    together: recipe values that were declared to differ besides the networks, like `differs`.
     """
 
     arm: str
@@ -142,17 +148,17 @@ class PartContributions:
 
 @dataclass(frozen=True)
 class Results:
-    """All that the table and the verdicts say.
+    """Everything that the table and the verdicts show.
 
-    metric: what the contrasts are of. margin: the largest difference that counts as none, in the metric's unit.
+    metric: what the arms are compared by. margin: the largest difference that counts as none, in the metric's unit.
     design: whether all seeds were tested on the same photos ("crossed") or each on its own ("resampled").
     standings: all arms from best to worst by that metric, over the seeds that all of them share.
     factorial: the effects of a study's factors.
-    vary, folds: what makes runs of one arm differ; with folds, `seeds` are their numbers.
-    contract: the hash of the terms on which the arms are compared.
-    worth: what the parts of a network are worth that the study takes apart.
-    n_groups, n_test_groups: to how many groups (patients, plants, videos) all photos and the test photos belong, a
-        photo without one counted by itself; groups are then the unit of the intervals. 0 where photos are.
+    vary: what differs between runs of one arm. folds: number of folds, or 0; with folds, `seeds` are their numbers.
+    contract: hash of what is equal for all arms and what differs.
+    worth: the contributions of the parts, in an ablation study.
+    n_groups, n_test_groups: numbers of groups (patients, plants, videos) among all photos and the test photos, if
+        groups are the unit of the intervals; 0 otherwise. A photo without a group counts as one.
     """
 
     study: str

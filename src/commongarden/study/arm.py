@@ -25,18 +25,17 @@ from commongarden.study.recipe import FIELDS, Recipe
 
 @dataclass(frozen=True)
 class Arm:
-    """One alternative: an architecture, its options, and the recipe values it must have of its own.
+    """One model to compare: an architecture, its options, and recipe values of its own.
 
-    arch: a family's name, the path of a file in list form (.json), or somebody else's network: "torchvision:NAME",
-        "timm:NAME", "path/to/FILE.py:FACTORY", "package.module:FACTORY".
-    options: those that are not given are filled in with the architecture's defaults, so that two spellings of one arm
-        are equal and a default that changes later is seen.
-    list_form: what the file holds. It is read once, when the arm is declared, and kept in the study file from then on:
-        a study stands by itself, whatever becomes of the file. Empty for a family.
-    origin: what is kept of somebody else's network: hashes of its files from the declaration on, its cost once it is
-        measured. Its options are `weights` (a file to start from), for a library's also `pretrained` (its published
-        weights), and whatever else its maker takes; with either the pixels are normalized as its weights want them.
-    ablated: parts of the network that are taken out or swapped (arch/ablation.py says how they are called).
+    arch: the name of an architecture, the path of a file in list form (.json), or an external network:
+        "torchvision:NAME", "timm:NAME", "path/to/FILE.py:FACTORY", "package.module:FACTORY".
+    options: options of the architecture; missing ones are filled in with their defaults. External networks take
+        `weights` (a file to start from), those of libraries also `pretrained` (their published weights), and any other
+        argument of the function that makes them.
+    overrides: recipe values of this arm, such as {"lr": 3e-3}.
+    list_form: the contents of the file in list form, read once when the arm is declared; empty for an architecture.
+    origin: hashes of the files of an external network, and its cost once it is measured; None for an architecture.
+    ablated: parts of the network that are removed or replaced (docs/ablation.md).
 
     Raises ArchError for a name, option or part that is not known, and for a file that holds no network.
     """

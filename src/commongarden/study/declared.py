@@ -29,7 +29,7 @@ ARM_NAME = re.compile(r"\w([\w.+-]{0,62}[\w+-])?")
 
 @dataclass(frozen=True)
 class Contrast:
-    """A planned difference: how `arm` does beside `against`."""
+    """A planned comparison: the difference of `arm` minus `against`."""
 
     arm: str
     against: str
@@ -37,13 +37,13 @@ class Contrast:
 
 @dataclass(frozen=True)
 class SplitPlan:
-    """Which share of the photos goes where. `val` and `test` have what `train` leaves.
+    """How the photos are split: `train` and `val` are shares, and the rest is the test set.
 
-    stratified: each class is divided by the shares; otherwise all photos are shuffled once together.
-    multiple: the train part is rounded down to a multiple of this.
-    keep_conflicts: keep a photo that is found under two labels (otherwise every copy is left out).
+    stratified: split each class by these shares; otherwise shuffle all photos together.
+    multiple: round the size of the training set down to a multiple of this.
+    keep_conflicts: keep a photo that is under two labels; otherwise all its copies are left out.
     seed: of the shuffle; None takes the study's.
-    near_duplicates: "together": photos that show nearly the same picture go into one part; "ignore": anywhere.
+    near_duplicates: "together" keeps photos of nearly the same picture in one part; "ignore" does not.
     """
 
     train: float = 0.80
@@ -84,7 +84,7 @@ class DataPlan:
 
 @dataclass(frozen=True)
 class Published:
-    """What somebody else reported for an arm, to stand beside the study's own figures."""
+    """A published result for an arm, shown beside the study's own."""
 
     test_accuracy: float
     seconds: float | None = None
@@ -92,25 +92,28 @@ class Published:
 
 @dataclass(frozen=True)
 class Study:
-    """A comparison, complete: everything that decides its numbers, but the photos themselves.
+    """A study: the data, the arms to compare, their common recipe and the seeds.
 
-    data: a folder of class folders, a folder of train/val/test folders, a CSV manifest, or "builtin:flowers".
-    seeds: the run seeds, as numbers or how many; every arm is trained once with each.
-    seed: the study's own; with the run seed it gives every random stream.
-    tuning: a search for each arm's own learning rate before its seeds are spent.
-    contrasts: empty means every pair of up to four arms, else each arm against the first; none in a factorial study.
-    metric: what contrasts compare the arms by, one of METRICS. margin: the largest difference that counts as none, in
-    points (hundredths; for log_loss hundredths of a nat).
-    vary: what differs from one run seed to the next; what is not named is that of run seed 0 in all runs. "order" takes
-        augmentation and dropout with it.
-    folds: in place of seeds, into how many folds the photos are divided; each is the test part of the runs with its
-        number for a seed. 0 for none.
-    factors: options and recipe values whose combinations are arms, beside those in `arms`; factor_base: what these
-        arms have in common.
-    ablation: the arm that is taken apart: its contrasts say what each of its parts is worth. Empty for none.
-    reading: how `data` is read, where more than one way is possible.
-    range: the values that are black and white in photos with more than 8 bits per channel; None until it is found from
-        the photos.
+    name: of the study, and of its folder.
+    data: a folder of class folders, a folder of train/val/test folders, a CSV of path,label, or "builtin:flowers".
+    arms: the models to compare, by name.
+    recipe: how every arm is trained.
+    seeds: each arm is trained once with each; a number means that many seeds from 0.
+    seed: of the study itself, from which the split and all random streams are derived.
+    split: how the photos are split, if the data do not declare it.
+    contrasts: the planned comparisons; empty for every pair of up to four arms, else each arm against the first. A
+        factorial study has none.
+    description: a sentence for the report.
+    published, published_source: published results of arms, and where they are from.
+    tuning: a search for each arm's own learning rate before the study's runs; None for no search.
+    metric: what arms are compared by: "accuracy", "balanced_accuracy", "log_loss" or "calibration_error".
+    margin: the largest difference that counts as none, in points (for log_loss in hundredths of a nat).
+    vary: what differs between seeds: some of "init", "order" (with augmentation and dropout) and "split".
+    folds: number of folds in place of seeds, each the test set of one run of every arm; 0 for none.
+    factors, factor_base: options and recipe values whose combinations are further arms, and what these share.
+    ablation: in an ablation study, the arm that is the whole network; otherwise empty.
+    reading: how `data` is read, if there is more than one way.
+    range: the grey values that become black and white in photos of more than 8 bits; None determines them.
     """
 
     name: str

@@ -36,7 +36,7 @@ SPELLINGS = '"torchvision:NAME", "timm:NAME", "path/to/FILE.py:FACTORY", "packag
 
 @dataclass(frozen=True)
 class Origin:
-    """What a study keeps of a network by others.
+    """What a study stores about an external network.
 
     code: SHA-256 of the user's file, weights: of the file that the first weights come from; "" where there is none.
     The rest was measured on the network itself: for how many classes (0: not measured yet), at which input (height,

@@ -15,13 +15,12 @@ LAYOUTS = ("classes", "parts", "inner", f"{ONLY}FOLDER")
 
 @dataclass(frozen=True)
 class DataOptions:
-    """What a person decides about data that can be read in several ways; empty means recognized, ungrouped, unmerged.
+    """How data are read that can be read in several ways. Empty values detect the layout, and neither group nor merge.
 
-    layout: "classes", each folder is a class; "parts", the folders are training, validation and test sets; "inner", the
-        folders one level further inside are the classes; "only:FOLDER", of folders that hold the same classes, or lie
-        in each class, this one alone.
-    group_by: a regular expression, searched in each path; its first group, or what it matches, names the photo's group.
-    merge_classes: class names that differ in case, spaces or Unicode form alone are one class.
+    layout: "classes" (each folder is a class), "parts" (the folders are training, validation and test sets), "inner"
+        (the classes are one level further down), or "only:FOLDER" (use only this one of several alike).
+    group_by: a regular expression, searched in each path; its first group, or its match, names the photo's group.
+    merge_classes: merge classes whose names differ only in case, spaces or Unicode form.
     """
 
     layout: str = ""

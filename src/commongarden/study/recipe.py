@@ -21,19 +21,20 @@ class Recipe:
     """How every arm is trained. An arm may override a field; the difference is then declared and reported.
 
     resolution: photos are resized to resolution x resolution pixels without keeping their aspect ratio.
-    schedule, warmup_epochs: learning rate over the steps; a linear warm-up comes before any schedule.
+    schedule: of the learning rate over the steps.
+    warmup_epochs: epochs of linear warm-up before the schedule.
     init: "fan-in" draws weights from N(0, sqrt(2 / fan-in)) (He et al. 2015), "fixed" from N(0, init_std);
-        biases start at 0; "own" leaves what the network's own code draws (torch's, where that is ours).
-    head_epochs: the first epochs, in which only the last layer learns and batch norm keeps its statistics.
+        biases start at 0; "own" keeps the initialization of the network's own code (PyTorch's for built-in ones).
+    head_epochs: number of first epochs in which only the last layer learns and batch norm keeps its statistics.
     body_lr: the learning rate of all other layers, as a share of the last one's.
-    pixels: "standardized" subtracts the training part's mean per channel and divides by its standard
-        deviation; "raw" leaves 0..255; "own" does what a library's network names as its own, and is
-        what such an arm gets where it starts from given weights and says nothing else.
+    pixels: "standardized" subtracts the training set's mean per channel and divides by its standard
+        deviation; "raw" keeps 0..255; "own" applies the normalization of the network's library, and is
+        the default of an arm that starts from given weights.
     select: which epoch's weights are tested: the last one, or the one with the best validation accuracy.
-    threads, layout: change the last bits of the numbers and so belong to the recipe.
-    rewrites: by which rewrites the network is built (`arch.rewrites`): the same function for less work, other last
-        bits; none where the list is empty.
-    precision: of multiplications: "float32"; "tf32", CUDA's shorter one; "bfloat16" where torch's autocast has it so.
+    threads, layout: CPU threads and memory layout; they change the last bits of results and so belong to the recipe.
+    rewrites: rewrites of the network that compute the same function with less work, with other last bits
+        (`arch.rewrites`); empty for none.
+    precision: of multiplications: "float32", "tf32" (CUDA), or "bfloat16" (PyTorch's autocast).
     """
 
     resolution: int = 64

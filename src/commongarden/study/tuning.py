@@ -19,12 +19,13 @@ TUNING_SUFFIX = ".tuned"
 
 @dataclass(frozen=True)
 class Tuning:
-    """A search for each arm's learning rate, and if wanted weight decay, on the validation part.
+    """A search for each arm's learning rate, and optionally weight decay, on the validation set.
 
-    runs: for each arm; the first of them has the arm's own recipe. lr, weight_decay: least and most, looked through
-        evenly on a logarithmic scale; without weight_decay that is left as it is. epochs: of a tuning run, None for the
-        recipe's. arms: those that are tuned, none for all.
-    best: which arm is each arm at its best, itself where its own recipe was; filled in when the runs are made.
+    runs: trials for each arm; the first has the arm's own recipe.
+    lr, weight_decay: range, searched evenly on a logarithmic scale; None leaves weight decay as it is.
+    epochs: of a trial; None takes the recipe's.
+    arms: the arms to tune; empty for all.
+    best: the tuned arm of each arm, or the arm itself if its own recipe was best; filled in by the search.
     """
 
     runs: int = 8

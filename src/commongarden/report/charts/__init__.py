@@ -202,7 +202,10 @@ def accuracies(results: Results, seeds: Mapping[str, Sequence[float]]) -> Chart 
         row = {"row": len(rows), "arm": arm.arm}
         if arm.published is not None:
             published.append({**row, "value": 100 * arm.published.test_accuracy})
-        dots += [{**row, "value": 100 * value, "hue": colour(i)} for value in seeds[arm.arm]]
+        dots += [
+            {**row, "value": 100 * value, "hue": colour(i), "label": arm.arm, "said": numbers.percent(value)}
+            for value in seeds[arm.arm]
+        ]
         span = sizes.span("accuracy", arm.test_accuracy)
         said = numbers.percent(arm.test_accuracy.value) + (f" ({span})" if span else "")
         label = {"label": arm.arm, "said": said, "hue": colour(i)}
@@ -236,10 +239,10 @@ def _accuracy_layers(results: Results, rows: Rows, dots: Rows, published: Rows, 
     rule = alt.Chart(inline([{"value": line}])).mark_rule(stroke=INK, strokeDash=[4, 3]).encode(x=x)
     base = alt.Chart(inline(rows))
     interval = base.mark_rule(strokeWidth=6, strokeCap="round", yOffset=10, clip=True, opacity=0.35).encode(
-        x=across(domain, title, "low"), x2=alt.X2("high:Q"), y=y, stroke=HUE
+        x=across(domain, title, "low"), x2=alt.X2("high:Q"), y=y, stroke=HUE, tooltip=told
     )
     edged: dict[str, Any] = {"filled": True, "yOffset": 10, "opacity": 1, "stroke": PAPER, "strokeWidth": 1}
-    seed = alt.Chart(inline(dots)).mark_point(size=40, **edged).encode(x=x, y=y, fill=fill)
+    seed = alt.Chart(inline(dots)).mark_point(size=40, **edged).encode(x=x, y=y, fill=fill, tooltip=told)
     mean = base.mark_point(size=150, **edged).encode(x=x, y=y, fill=fill, tooltip=told)
     several = len(dots) > len(rows)
     layers = [rule, interval, mean, seed] if several else [rule, mean]
@@ -247,15 +250,15 @@ def _accuracy_layers(results: Results, rows: Rows, dots: Rows, published: Rows, 
         diamond = alt.Chart(inline(published)).mark_point(
             filled=False, shape="diamond", size=110, yOffset=10, stroke=INK, strokeWidth=1.6, opacity=1
         )
-        told = [alt.Tooltip("arm:N", title=" "), alt.Tooltip("value:Q", title=TEXT["published"], format=".1f")]
-        layers.append(diamond.encode(x=x, y=y, tooltip=told))
+        figure = [alt.Tooltip("arm:N", title=" "), alt.Tooltip("value:Q", title=TEXT["published"], format=".1f")]
+        layers.append(diamond.encode(x=x, y=y, tooltip=figure))
     if simple:
         hollow = alt.Chart(inline(simple)).mark_point(
             filled=True, size=110, yOffset=10, opacity=1, fill=PAPER, stroke=SOFT, strokeWidth=2
         )
         best = max(results.baselines, key=lambda item: item.val_accuracy)
         dotted = alt.Chart(inline([{"value": 100 * best.test_accuracy}])).mark_rule(stroke=SOFT, strokeDash=[1.5, 3])
-        layers = [dotted.encode(x=x), *layers, hollow.encode(x=x, y=y)]
+        layers = [dotted.encode(x=x), *layers, hollow.encode(x=x, y=y, tooltip=told)]
         layers += _labels(inline(simple), len(rows) + len(simple))
     return layers
 

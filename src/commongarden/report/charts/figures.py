@@ -100,7 +100,10 @@ def _with_legend(spec: Mapping[str, Any]) -> dict[str, Any]:
     for layer in made["layer"]:
         encoding = layer["encoding"]
         low, high = encoding["y"]["scale"]["domain"]
-        if values and low <= min(values) and max(values) <= high:  # resvg takes seconds to clip what need not be
+        spans = not {"x2", "y2"}.isdisjoint(encoding)  # an interval may be cut at the chart's edge
+        if (
+            values and low <= min(values) and max(values) <= high and not spans
+        ):  # resvg takes seconds to clip what need not be
             layer["mark"].pop("clip", None)
         for channel in ("stroke", "strokeDash"):
             if "scale" in (encoding.get(channel) or {}):

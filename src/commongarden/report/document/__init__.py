@@ -7,6 +7,8 @@ from commongarden.report.document.blocks import Block as Block
 from commongarden.report.document.blocks import Bullets as Bullets
 from commongarden.report.document.blocks import Cell as Cell
 from commongarden.report.document.blocks import Chart as Chart
+from commongarden.report.document.blocks import Commands as Commands
+from commongarden.report.document.blocks import Cover as Cover
 from commongarden.report.document.blocks import Document as Document
 from commongarden.report.document.blocks import Figure as Figure
 from commongarden.report.document.blocks import Fold as Fold

@@ -211,10 +211,11 @@ class Bitmap:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Pictures in groups: (pictures, what is said of the group, whether it warns). The page alone shows them."""
+    """Pictures in groups: (pictures, what is said of the group, whether it warns). caption: on paper, of the figure."""
 
     groups: tuple[tuple[tuple[Bitmap, ...], str, bool], ...]
     kind: str
+    caption: str = ""
 
 
 @dataclass(frozen=True)
@@ -223,6 +224,13 @@ class Log:
 
     lines: tuple[str, ...]
     name: str = ""
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Commands to type: (what one does, the command). The page alone shows them."""
+
+    items: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -269,6 +277,7 @@ Block = (
     | Keys
     | Gallery
     | Log
+    | Commands
     | SideBySide
     | Fold
     | Legend
@@ -280,7 +289,8 @@ Block = (
 class Section:
     """A heading and what stands below it. numbered: whether the heading gets its number.
 
-    For the page, anchor: its name there; arm: whose colour stands before the heading.
+    For the page, anchor: its name there; arm: whose colour stands before the heading; folded: shown when its heading
+    is pressed.
     """
 
     title: str
@@ -289,18 +299,34 @@ class Section:
     numbered: bool = True
     anchor: str = ""
     arm: str = ""
+    folded: bool = False
+
+
+@dataclass(frozen=True)
+class Cover:
+    """What stands on the title page besides what the study says; nothing of it by default.
+
+    title: in place of the study's name. author, number, date: as their owner writes them.
+    """
+
+    title: str = ""
+    author: str = ""
+    number: str = ""
+    date: str = ""
 
 
 @dataclass(frozen=True)
 class Document:
     """A whole report. language: "en", "ko"... of its text. about: one line below the title; opening: what the page has
-    in its place."""
+    in its place. cover: (what, value) of each line of the title page; without one there is no such page."""
 
     title: str
     about: str
     language: str
     sections: tuple[Section, ...]
     opening: tuple[Block, ...] = ()
+    cover: tuple[tuple[str, str], ...] = ()
+    author: str = ""
 
 
 def numbered(document: Document) -> Iterator[tuple[int, str, Section]]:

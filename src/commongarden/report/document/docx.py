@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import re
+import unicodedata
+from collections.abc import Iterable
 from typing import Any
 
 from commongarden.i18n.language import _
@@ -18,6 +20,9 @@ from commongarden.report.wording.numbers import NEGATIVE
 LATIN, HANGUL, FIXED = "Calibri", "Malgun Gothic", "Consolas"
 LANGUAGES = {"en": "en-GB", "ko": "ko-KR"}
 MARGIN, TEXT_WIDTH, TEXT_HEIGHT = 2.2, 16.6, 25.3  # cm; A4 is 21.0 x 29.7
+LETTERS, READABLE, SMALLEST = 9.0, 7.5, 5.0  # points, of a table
+LETTER, PADDING = 0.22, 0.42  # cm: a wide letter of the first size in bold, and the room beside a cell's text
+MOST_LETTERS = 40  # of a word or line that a column is made for
 PIXELS = 1400  # of a picture as wide as the text: 210 an inch
 INK, SOFT = "1B1E23", "5B626B"
 
@@ -31,10 +36,9 @@ def to_docx(document: Document) -> bytes:
     _set_styles(word, document.language)
     properties = word.core_properties
     properties.title = _clean(document.title)[:255]  # as many as a property holds
-    properties.author, properties.comments = "commongarden", ""
+    properties.author, properties.comments = _clean(document.author)[:255] or "commongarden", ""
     properties.language = LANGUAGES.get(document.language, document.language)
-    word.add_heading(_clean(document.title), 0)
-    word.add_paragraph(_clean(document.about), style="Subtitle")
+    _title(word, document)
     counts = {"figure": 0, "table": 0}
     for level, title, section in numbered(document):
         word.add_heading(_clean(title), level)
@@ -43,6 +47,25 @@ def to_docx(document: Document) -> bytes:
     out = io.BytesIO()
     word.save(out)
     return out.getvalue()
+
+
+def _title(word: Any, document: Document) -> None:
+    """The title, on a page of its own where there is a cover."""
+    from docx.enum.text import WD_BREAK
+    from docx.shared import Cm
+
+    title = word.add_heading(_clean(document.title), 0)
+    word.add_paragraph(_clean(document.about), style="Subtitle")
+    if not document.cover:
+        return
+    title.paragraph_format.space_before = Cm(TEXT_HEIGHT / 4)
+    for i, (what, value) in enumerate(document.cover):
+        line = word.add_paragraph(style="Cover")
+        if i == 0:
+            line.paragraph_format.space_before = Cm(TEXT_HEIGHT / 4)
+        line.add_run(f"{_clean(what)}\t").font.color.rgb = _colour(SOFT)
+        line.add_run(_clean(value))
+    line.add_run().add_break(WD_BREAK.PAGE)
 
 
 def _block(word: Any, block: Block, counts: dict[str, int]) -> None:
@@ -86,24 +109,25 @@ def _picture(word: Any, figure: Figure) -> None:
 def _table(word: Any, table: Table) -> None:
     from docx.enum.table import WD_TABLE_ALIGNMENT
     from docx.enum.text import WD_ALIGN_PARAGRAPH
+    from docx.shared import Cm, Pt
 
     made = word.add_table(rows=1 + len(table.rows), cols=len(table.header), style="Light Shading")
-    made.alignment = WD_TABLE_ALIGNMENT.CENTER
+    made.alignment, made.autofit = WD_TABLE_ALIGNMENT.CENTER, False
     look = made._tbl.tblPr.find(_name("w:tblLook"))
     for key, value in (("noHBand", "1"), ("noVBand", "1"), ("firstColumn", "0"), ("lastRow", "0"), ("firstRow", "1")):
         look.set(_name(f"w:{key}"), value)
     look.set(_name("w:val"), "0620")
     made._tbl.tblPr.append(_element("w:tblDescription", val=_clean(table.caption)))
-    widths = _widths(table)
+    widths, size = column_widths(table)
     for column, width in zip(made.columns, widths, strict=True):
-        column.width = width
+        column.width = Cm(width)
     for i, row in enumerate(table.texts):
         properties = made.rows[i]._tr.get_or_add_trPr()
         properties.append(_element("w:cantSplit"))
         if i == 0:
             properties.append(_element("w:tblHeader"))
         for j, (cell, text) in enumerate(zip(made.rows[i].cells, row, strict=True)):
-            cell.width = widths[j]
+            cell.width = Cm(widths[j])
             paragraph = cell.paragraphs[0]
             paragraph._p.style = "Cell"  # its id; to look the style up by name takes python-docx milliseconds
             paragraph.paragraph_format.keep_with_next = i < len(table.rows) and len(table.rows) < 25
@@ -111,6 +135,8 @@ def _table(word: Any, table: Table) -> None:
                 paragraph.alignment = WD_ALIGN_PARAGRAPH.RIGHT
             for k, line in enumerate(_clean(text).split("\n")):
                 run = paragraph.add_run(line)
+                if size < LETTERS:
+                    run.font.size = Pt(size)
                 if k:
                     run.font.color.rgb = _colour(SOFT)
                 if k < text.count("\n"):
@@ -118,14 +144,37 @@ def _table(word: Any, table: Table) -> None:
     word.add_paragraph(style="After table")
 
 
-def _widths(table: Table) -> list[Any]:
-    """The text's width, shared out by the longest line of each column."""
-    from docx.shared import Cm
+def column_widths(table: Table) -> tuple[list[float], float]:
+    """The width of each column in cm, and the size of the letters in points at which no word is broken.
 
+    Columns of numbers keep their lines whole where letters of READABLE points allow that, others have room for their
+    longest word; what is left is shared out by what the longest lines want.
+    """
     columns = list(zip(*table.texts, strict=True))
-    longest = [max(len(line) for cell in column for line in cell.split("\n")) for column in columns]
-    shares = [min(max(length, 7), 40) + 2 for length in longest]
-    return [Cm(TEXT_WIDTH * share / sum(shares)) for share in shares]
+    words = [_most(part for cell in column for part in re.split(r"[ \n]", _clean(cell))) for column in columns]
+    lines = [_most(line for cell in column for line in cell.split("\n")) for column in columns]
+    room = TEXT_WIDTH - PADDING * len(columns)
+    least = [word if i < table.n_left else line for i, (word, line) in enumerate(zip(words, lines, strict=True))]
+    if sum(least) * LETTER * READABLE / LETTERS > room:
+        least = words
+    size = min(LETTERS, max(LETTERS * room / (sum(least) * LETTER), SMALLEST))
+    letter = LETTER * size / LETTERS
+    needed = [n * letter + PADDING for n in least]
+    more = [(line - n) * letter for line, n in zip(lines, least, strict=True)]
+    spare = TEXT_WIDTH - sum(needed)
+    if sum(more) > spare:
+        return [need + spare * extra / sum(more) for need, extra in zip(needed, more, strict=True)], size
+    wanted = [need + extra for need, extra in zip(needed, more, strict=True)]
+    return [TEXT_WIDTH * want / sum(wanted) for want in wanted], size
+
+
+def _most(texts: Iterable[str]) -> int:
+    return min(max((_length(text) for text in texts), default=1) or 1, MOST_LETTERS)
+
+
+def _length(text: str) -> int:
+    """How many Latin letters are as wide."""
+    return sum(2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in text)
 
 
 def _caption(word: Any, pattern: str, sort: str, n: int, caption: str, *, above: bool) -> None:
@@ -162,7 +211,7 @@ def _set_page(word: Any) -> None:
 def _set_styles(word: Any, language: str) -> None:
     from docx.enum.style import WD_STYLE_TYPE
     from docx.enum.text import WD_ALIGN_PARAGRAPH
-    from docx.shared import Pt
+    from docx.shared import Cm, Pt
 
     styles = word.styles
     sizes = {"Title": 22, "Subtitle": 11, "Heading 1": 16, "Heading 2": 13, "Heading 3": 11, "Caption": 9}
@@ -179,10 +228,10 @@ def _set_styles(word: Any, language: str) -> None:
             style.font.bold = True
             style.paragraph_format.keep_with_next = True
     styles["Caption"].font.bold = False
-    for name in ("Log", "Cell", "After table", "Picture"):
+    for name in ("Log", "Cell", "After table", "Picture", "Cover"):
         styles.add_style(name, WD_STYLE_TYPE.PARAGRAPH).base_style = styles["Normal"]
     _set_font(styles["Log"], FIXED)
-    for name, size in {"Log": 8.5, "Cell": 9, "After table": 5}.items():
+    for name, size in {"Log": 8.5, "Cell": LETTERS, "After table": 5, "Cover": 12}.items():
         styles[name].font.size = Pt(size)
     formats: dict[str, dict[str, Any]] = {
         "Caption": {"space_after": Pt(4), "space_before": Pt(6)},
@@ -199,6 +248,7 @@ def _set_styles(word: Any, language: str) -> None:
         for key, value in wanted.items():
             setattr(styles[name].paragraph_format, key, value)
     styles["Picture"].paragraph_format.alignment = WD_ALIGN_PARAGRAPH.CENTER
+    styles["Cover"].paragraph_format.tab_stops.add_tab_stop(Cm(4.5))
     border = styles["Title"].element.pPr.find(_name("w:pBdr"))  # the rule below the title of Word's old template
     if border is not None:
         styles["Title"].element.pPr.remove(border)
@@ -207,7 +257,8 @@ def _set_styles(word: Any, language: str) -> None:
     if spoken is None:
         spoken = _element("w:lang")
         default.append(spoken)
-    spoken.set(_name("w:val"), LANGUAGES.get(language, language))
+    latin = "en-GB" if language == "ko" else LANGUAGES.get(language, language)
+    spoken.set(_name("w:val"), latin)  # of Latin letters: as Korean they would be broken anywhere, numbers too
     spoken.set(_name("w:eastAsia"), "ko-KR")
 
 

@@ -18,6 +18,7 @@ def to_markdown(document: Document, folder: str) -> tuple[str, dict[str, str]]:
     svgs: dict[str, str] = {}
     n_tables = 0
     parts = [_heading(1, document.title), text(document.about)]
+    parts += [text(f"{what}: {value}") for what, value in document.cover]
     for level, title, section in numbered(document):
         parts.append(_heading(level + 1, title))
         for block in section.blocks:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 
 from commongarden.report import document
-from commongarden.report.charts import figures
+from commongarden.report.charts import figures, photographs
 
 
 def section(made: document.Section) -> document.Section:
@@ -29,7 +29,7 @@ def blocks(made: Iterable[document.Block]) -> Iterator[document.Block]:
                 yield document.Paragraph(f"{block.text}:", leads=True)
             case document.Plot(charts=charts):
                 if charts:
-                    svg = figures.charts(charts) if block.lines else figures.chart(charts[0])
+                    svg = _drawn(block)
                     yield document.Figure(block.caption, svg, "; ".join(chart.description for chart in charts))
             case document.Bullets():
                 yield document.Bullets(block.texts)
@@ -41,7 +41,15 @@ def blocks(made: Iterable[document.Block]) -> Iterator[document.Block]:
                 yield document.Paragraph("".join(span.text for span in spans))
             case document.Answers(items=items):
                 yield document.Bullets(tuple(item.text for item in items))
-            case document.Legend() | document.Keys() | document.Gallery():
+            case document.Gallery():
+                yield document.Figure(block.caption, photographs.drawn(block), photographs.said(block))
+            case document.Legend() | document.Keys() | document.Commands():
                 pass
             case _:
                 yield block
+
+
+def _drawn(plot: document.Plot) -> str:
+    if plot.lines:
+        return figures.charts(plot.charts)
+    return figures.chart(plot.charts[0]) if len(plot.charts) == 1 else figures.panels(plot.charts)

@@ -10,6 +10,7 @@ from commongarden.report.document import (
     Answers,
     Block,
     Bullets,
+    Commands,
     Heading,
     Only,
     Paragraph,
@@ -17,27 +18,43 @@ from commongarden.report.document import (
     Section,
     SideBySide,
 )
-from commongarden.report.wording import baselines, designs, words
+from commongarden.report.wording import answers, baselines, designs, words
 from commongarden.report.wording.labels import TEXT
-from commongarden.stats import ContrastResult, Results
+from commongarden.stats import ContrastResult, Results, answer
 
 
-def section(results: Results, reached: Mapping[str, Sequence[float]]) -> Section:
-    """What the study allows one to say. reached: test accuracies of the finished runs, by arm."""
-    plots = [plot for plot in (differences(results), accuracies(results, reached)) if plot is not None]
-    left: list[Block] = []
-    if headline := words.headline(results):
-        left.append(Paragraph(headline, role="headline"))
-    left += said(results)
+def section(results: Results, reached: Mapping[str, Sequence[float]], folder: str, about: Sequence[str]) -> Section:
+    """The first screen: the best model and how sure that is, what is settled, what to do next, and one picture.
+
+    reached: test accuracies of finished runs, by arm. folder: of the study, as typed. about: lines on data and set-up.
+    """
+    found = answers.said(results, folder)
+    lines: list[Block] = [Paragraph(line, role="soft") for line in about]
+    if found is None:
+        notes = [Paragraph(note, role="note") for note in words.notes(results)]
+        return Section(TEXT["answer"], (Paragraph(TEXT["nothing_yet"]), *notes, *lines), anchor="answer")
+    left: list[Block] = [Paragraph(found.headline, role="headline")]
+    if found.settled or found.open:
+        winners = answer(results)
+        settled = () if winners is None else map(_winner, winners.settled)
+        items = [Answer(text, "", arm) for text, arm in zip(found.settled, settled, strict=True)]
+        left.append(Answers((*items, *(Answer(text, "") for text in found.open))))
     left += [Paragraph(note, role="note") for note in words.notes(results)]
-    if not plots:
-        blocks = (Paragraph(TEXT["nothing_yet"]), SideBySide((tuple(left),), "answer"))
-        return Section(TEXT["answer"], blocks, anchor="answer")
-    left.append(Paragraph(words.intervals(results), role="soft"))
+    left.append(Commands(((found.next,) if found.next[0] else ()) + found.use))
     right: list[Block] = [Paragraph(TEXT["no_script"], role="noscript")]
-    for plot in plots:
+    if (plot := accuracies(results, reached)) is not None:
         right += [Heading(TEXT[plot.charts[0].name]), plot]
-    return Section(TEXT["answer"], (SideBySide((tuple(left), tuple(right)), "answer"),), anchor="answer")
+    return Section(TEXT["answer"], (SideBySide((tuple(left), tuple(right)), "answer"), *lines), anchor="answer")
+
+
+def comparisons(results: Results) -> Section | None:
+    """Every planned comparison: its conclusion, its evidence, the picture of the differences; None without any."""
+    plot, told = differences(results), said(results)
+    if plot is None:
+        return None
+    left = (*told, Paragraph(words.intervals(results), role="soft"))
+    right = (Heading(TEXT[plot.charts[0].name]), plot)
+    return Section(TEXT["comparisons"], (SideBySide((left, right), "answer"),), anchor="comparisons")
 
 
 def said(results: Results) -> list[Block]:
@@ -52,8 +69,11 @@ def said(results: Results) -> list[Block]:
 
 def _answer(contrast: ContrastResult) -> Answer:
     beside = filter(None, (words.remedy(contrast), words.signflip(contrast), words.differs(contrast)))
-    winner = {"better": contrast.arm, "worse": contrast.against}.get(contrast.outcome, "")
-    return Answer(words.verdict(contrast), " ".join(beside), winner)
+    return Answer(words.verdict(contrast), " ".join(beside), _winner(contrast))
+
+
+def _winner(contrast: ContrastResult) -> str:
+    return {"better": contrast.arm, "worse": contrast.against}.get(contrast.outcome, "")
 
 
 def differences(results: Results) -> Plot | None:

@@ -15,6 +15,7 @@ from commongarden.report.document import (
     Gallery,
     Heading,
     Keys,
+    Only,
     Paragraph,
     Plot,
     Section,
@@ -27,6 +28,7 @@ from commongarden.stats import Results, predictions_by_arm
 from commongarden.stats.disagreed import Disagreement, disagreements
 from commongarden.store import Store, attribution_maps
 from commongarden.store.attribution_maps import Attribution, Evidence
+from commongarden.study import Study
 
 N_MAPS = 6  # arms whose test photos are mapped
 
@@ -37,9 +39,7 @@ def section(store: Store, results: Results) -> Section | None:
     kept = {arm: found for arm in study.arms if (found := attribution_maps.read(store, arm)) is not None}
     if not kept:
         return None
-    tested = predictions_by_arm(store, study, store.runs())
-    disputed = [block for item in disagreements(study, tested) for block in _disputed(item, kept, results.classes)]
-    blocks = _headed("seen_evidence", disputed)
+    blocks = _headed("seen_evidence", _all_disputed(store, study, results, kept))
     maps = tuple(
         (Heading(arm, arm, 4), Plot(_spread(found), (_map(f"seen_{i}", found, results.classes),)))
         for i, (arm, found) in enumerate([*kept.items()][:N_MAPS])
@@ -51,6 +51,20 @@ def section(store: Store, results: Results) -> Section | None:
     kernels = tuple(_first_kernels(arm, found) for arm, found in kept.items() if found.filters)
     blocks += _headed("seen_kernels", [SideBySide(kernels, "matrices", 300)] if kernels else [])
     return Section(TEXT["seen"], tuple(blocks), anchor="seen")
+
+
+def disagreed(store: Store, results: Results) -> Section | None:
+    """For paper: the photos on which two arms disagree, with the evidence of both; None where there are none."""
+    study = store.study()
+    kept = {arm: found for arm in study.arms if (found := attribution_maps.read(store, arm)) is not None}
+    disputed = _all_disputed(store, study, results, kept)
+    caption = Paragraph(TEXT["seen_evidence_caption"], role="soft")
+    return Section(TEXT["seen_evidence"], (caption, *disputed)) if disputed else None
+
+
+def _all_disputed(store: Store, study: Study, results: Results, kept: dict[str, Attribution]) -> list[Block]:
+    tested = predictions_by_arm(store, study, store.runs())
+    return [block for item in disagreements(study, tested) for block in _disputed(item, kept, results.classes)]
 
 
 def _headed(key: str, blocks: Sequence[Block]) -> list[Block]:
@@ -74,7 +88,7 @@ def _disputed(found: Disagreement, kept: dict[str, Attribution], classes: Sequen
         whole = Bitmap(rows[0][path].photo, path, caption)
         sides = (_side(arm, row[path], classes) for arm, row in zip(arms, rows, strict=True))
         groups.append(((whole, *sides), "", False))
-    return [Heading(said, level=4), Gallery(tuple(groups), "disputed")]
+    return [Only("page", (Heading(said, level=4),)), Gallery(tuple(groups), "disputed", said)]
 
 
 def _side(arm: str, found: Evidence, classes: Sequence[str]) -> Bitmap:

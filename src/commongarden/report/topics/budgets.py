@@ -8,7 +8,7 @@ import altair as alt
 
 from commongarden.i18n.language import _, ngettext
 from commongarden.report import charts
-from commongarden.report.charts import INK, PAPER, SOFT, Chart, at, colour, domain_of, finished, in_hundredths, inline
+from commongarden.report.charts import INK, PAPER, SOFT, Chart, at, domain_of, finished, in_hundredths, inline
 from commongarden.report.document import Cell, Paragraph, Plot, Section, Table
 from commongarden.report.wording import numbers
 from commongarden.report.wording.labels import TEXT
@@ -69,15 +69,7 @@ def _cell(item: BudgetViews, view: BudgetView) -> Cell:
     if found is None:
         return Cell(_("no epoch had ended"), where)
     below = "" if found.low is None or found.high is None else span(found.low, found.high)
-    said = {
-        "better": _("{arm} is better: {value}"),
-        "worse": _("{arm} is worse: {value}"),
-        "not resolved": _("not resolved: {value}"),
-        "one seed": "{value}",
-        "too short": "",
-        "not counted": "",
-    }[view.outcome]
-    return Cell(said.format(arm=item.arm, value=signed_points(found.value)), (below, where))
+    return Cell(signed_points(found.value), (below, where))
 
 
 def _epochs(value: float) -> str:
@@ -101,17 +93,13 @@ def verdict(item: BudgetViews, view: BudgetView) -> str:
     low, high = (-found.high, -found.low) if view.outcome == "worse" else (found.low, found.high)
     if view.outcome == "not resolved":
         said = _(
-            "At {budget} ({amount}) no difference is established between {arm} and {against}: {value} points (95 % "
-            "interval {low} to {high})."
+            "At {budget} ({amount}) {arm} and {against} differ by {value} points (95 % CI {low} to {high}), "
+            "which includes 0."
         )
     elif view.outcome == "better":
-        said = _(
-            "At {budget} ({amount}) {arm} is better than {against} by {size} points (95 % interval {low} to {high})."
-        )
+        said = _("At {budget} ({amount}) {arm} is ahead of {against} by {size} points (95 % CI {low} to {high}).")
     else:
-        said = _(
-            "At {budget} ({amount}) {arm} is worse than {against} by {size} points (95 % interval {low} to {high})."
-        )
+        said = _("At {budget} ({amount}) {arm} is behind {against} by {size} points (95 % CI {low} to {high}).")
     return said.format(**names, low=hundredths(low), high=hundredths(high))
 
 
@@ -122,11 +110,11 @@ def summary(results: Results) -> list[str]:
     said = [" ".join(verdict(item, view) for view in item.views) for item in differing]
     rest = len(compared) - len(differing)
     if rest and not differing:
-        return [_("The three budgets agree: no verdict on validation accuracy hangs on what is held equal.")]
+        return [_("The direction of every difference is the same at all three budgets.")]
     if rest:
         others = ngettext(
-            "For the other contrast the three budgets agree.",
-            "For the other {n} contrasts the three budgets agree.",
+            "For the other comparison the three budgets agree.",
+            "For the other {n} comparisons the three budgets agree.",
             rest,
         )
         said.append(others.format(n=rest))
@@ -136,19 +124,18 @@ def summary(results: Results) -> list[str]:
 def caption(results: Results) -> str:
     """What was read off, and how far it can be trusted."""
     return _(
-        "Differences in points of validation accuracy on {photos} photos, not of test accuracy: the test part was "
-        "touched once, at the end. Each run is read off at the end of the last epoch that was over by then, at the "
-        "largest budget that every run of both arms has reached; nothing is extrapolated. Where the learning rate "
-        "follows a schedule, a run that is read off early had not come to its end. Intervals are 95 %, each by "
-        "itself; they carry the noise between seeds and that of the photos, which is taken from the test part, since "
-        "no predictions are kept of single epochs. Seconds are those of this machine, training and validation, and "
-        "hang on what else it did. Multiply-adds are those of forward passes over the training photos."
+        "Exploratory: intervals are not adjusted for multiple comparisons, and no conclusion is drawn from "
+        "them. Differences in validation accuracy on {photos} images, in points, at the largest budget "
+        "that every run of both models reached, each run at the end of its last complete epoch; with a "
+        "learning rate schedule, an earlier epoch is not the end of the schedule. The 95 % intervals "
+        "account for seed and image variation, the latter estimated on the test set. Times are those of "
+        "this machine, training and validation; multiply-adds are those of forward passes on the training "
+        "images."
     ).format(photos=whole(results.n_val))
 
 
 def chart(results: Results) -> tuple[Chart, ...]:
     """Each contrast's difference at the three budgets, with its intervals."""
-    place = {arm.arm: i for i, arm in enumerate(results.arms)}
     data: list[dict[str, Any]] = []
     labels: list[dict[str, Any]] = []
     for item in results.budgets:
@@ -158,13 +145,9 @@ def chart(results: Results) -> tuple[Chart, ...]:
         row = len(labels)
         labels.append({"row": row, "label": f"{item.arm} − {item.against}"})
         for view, found in shown:
-            winner = item.arm if found.value > 0 else item.against
-            established = view.outcome in ("better", "worse")
-            hue = colour(place[winner]) if established else SOFT
-            data.append(
-                {"row": row, "budget": view.budget, "hue": hue, "fill": hue if established else PAPER}
-                | {"verdict": verdict(item, view), **in_hundredths(found)}
-            )
+            looks = {"hue": SOFT, "fill": PAPER}  # no colour: the views are not adjusted for how many they are
+            said = {"verdict": verdict(item, view), **in_hundredths(found)}
+            data.append({"row": row, "budget": view.budget, **looks, **said})
     if not data:
         return ()
     reach = [entry[key] for entry in data for key in ("value", "low", "high") if entry[key] is not None]
@@ -193,6 +176,6 @@ def chart(results: Results) -> tuple[Chart, ...]:
 def key() -> str:
     """What the shapes stand for."""
     return _(
-        "Circle: equal epochs; square: equal time; diamond: equal multiply-adds. Coloured: established, in the colour "
-        "of the better arm. Right of 0 the arm named first is better."
+        "Circle: equal epochs; square: equal time; diamond: equal multiply-adds. Right of 0 the first "
+        "model is better. Exploratory, not adjusted for multiple comparisons."
     )

@@ -195,7 +195,7 @@ def _time(ratio: Estimate, one: str, two: str, folds: int) -> str:
         said = _("An epoch of {arm} took {ratio} times as long as one of {against}, in one run of each.")
         return said.format(**named)
     return _(
-        "An epoch of {arm} took {ratio} times as long as one of {against} (95 % interval {low} to {high}, {runs})."
+        "An epoch of {arm} took {ratio} times as long as one of {against} (95 % CI {low} to {high}, {runs})."
     ).format(**named, low=f"{ratio.low:.2f}", high=f"{ratio.high:.2f}", runs=designs.repeats(ratio.n, folds))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 
@@ -9,7 +10,19 @@ import numpy as np
 
 from commongarden.records import Predictions, Run
 from commongarden.report import charts
-from commongarden.report.document import Bitmap, Block, Gallery, Heading, Paragraph, Plot, Section, SideBySide, Styled
+from commongarden.report.document import (
+    Bitmap,
+    Block,
+    Chart,
+    Gallery,
+    Heading,
+    Only,
+    Paragraph,
+    Plot,
+    Section,
+    SideBySide,
+    Styled,
+)
 from commongarden.report.wording import designs
 from commongarden.report.wording import mistakes as said_of
 from commongarden.report.wording.labels import TEXT
@@ -17,12 +30,14 @@ from commongarden.stats import Results, most_missed
 from commongarden.store import Store
 from commongarden.study import Study
 
+A_SHEET = 6  # matrices in a figure on paper
 Predicted = Sequence[tuple[Run, Predictions]]
 
 
 def confusion(results: Results, predictions: Predicted) -> Section | None:
     """A matrix for every arm with a run; None where none has finished."""
     parts: list[tuple[Block, ...]] = []
+    drawn: list[Chart] = []
     for i, arm in enumerate(results.arms):
         shares = _shares(predictions, arm.arm, len(results.classes))
         if shares is None:
@@ -34,11 +49,15 @@ def confusion(results: Results, predictions: Predicted) -> Section | None:
         kept = shares[np.ix_(places, places)].tolist()
         chart = charts.confusion(f"confusion_{i}", arm.arm, [results.classes[place] for place in places], kept)
         parts.append((Heading(arm.arm, arm.arm), Plot(said, (chart,))))
+        drawn.append(dataclasses.replace(chart, spec={**chart.spec, "title": arm.arm}))
     if not parts:
         return None
     width = 300 if len(results.classes) <= 6 else 460 if len(results.classes) <= 12 else 560
-    caption = Paragraph(designs.labels(TEXT, results.folds)["confusion_caption"], role="soft")
-    return Section(TEXT["confusion"], (caption, SideBySide(tuple(parts), "matrices", width)), anchor="confusion")
+    said = designs.labels(TEXT, results.folds)["confusion_caption"]
+    page = Only("page", (Paragraph(said, role="soft"), SideBySide(tuple(parts), "matrices", width)))
+    sheets = (tuple(drawn[i : i + A_SHEET]) for i in range(0, len(drawn), A_SHEET))
+    paper = Only("paper", tuple(Plot(said, sheet) for sheet in sheets))
+    return Section(TEXT["confusion"], (page, paper), anchor="confusion")
 
 
 def _shares(predictions: Predicted, arm: str, n_classes: int) -> np.ndarray | None:
@@ -76,5 +95,5 @@ def missed(store: Store, study: Study, predictions: Predicted, classes: Sequence
     )
     n = len(predictions)
     said = said_of.missed_in_own_parts(n) if study.splits_vary else said_of.missed(n)
-    gallery = Gallery(((photos, "", False),), "photos")
-    return Section(TEXT["missed"], (Paragraph(said, role="soft"), gallery), anchor="missed")
+    gallery = Gallery(((photos, "", False),), "photos", said)
+    return Section(TEXT["missed"], (Only("page", (Paragraph(said, role="soft"),)), gallery), anchor="missed")

@@ -1,20 +1,16 @@
-"""What accuracy costs: test accuracy against seconds, inference and memory, and which arms are on the front."""
+"""What accuracy costs: test accuracy against time, size and memory, and which arms are on the front."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import altair as alt
-
 from commongarden.i18n.language import _
-from commongarden.records import Estimate
-from commongarden.report.charts import INK, SOFT, Chart, colour, domain_of, finished, in_hundredths, inline
-from commongarden.report.charts.curves import faded
+from commongarden.report.charts import Chart, costs, in_hundredths
 from commongarden.report.document import Legend, Paragraph, Plot, Section, SideBySide
 from commongarden.report.wording import numbers, words
 from commongarden.report.wording.labels import TEXT
 from commongarden.stats import ArmResult, Results
-from commongarden.stats.pareto import COSTS, Cost, Dominated, Front, front
+from commongarden.stats.pareto import COSTS, EXACT, Cost, Dominated, Front, cost_of, front
 
 
 def section(results: Results) -> Section | None:
@@ -22,7 +18,7 @@ def section(results: Results) -> Section | None:
     found = fronts(results)
     if not found:
         return None
-    pictures = SideBySide(tuple((Plot(" ".join(said), (chart,)),) for chart, said in found))
+    pictures = SideBySide(tuple((Plot(" ".join(said), (chart,)),) for chart, said in found), "matrices", 320)
     blocks = (Legend(), pictures, Paragraph(TEXT["cost_caption"], role="soft"))
     return Section(TEXT["cost"], blocks, anchor="cost")
 
@@ -39,6 +35,8 @@ def sentences(found: Front) -> list[str]:
     said = {
         "seconds": _("Most accurate for its training time: {arms}."),
         "inference_ms": _("Most accurate for its inference time: {arms}."),
+        "n_params": _("Most accurate for its number of parameters: {arms}."),
+        "macs": _("Most accurate for its MACs: {arms}."),
         "peak_memory_mb": _("Most accurate for its memory: {arms}."),
     }[found.cost].format(arms=listed)
     return [said, *(_behind(found.cost, arm) for arm in found.dominated if arm.surely)]
@@ -48,6 +46,8 @@ def _behind(cost: Cost, found: Dominated) -> str:
     return {
         "seconds": _("{arm} is less accurate than {by} and takes longer to train; the intervals overlap in neither."),
         "inference_ms": _("{arm} is less accurate than {by} and slower; the intervals overlap in neither."),
+        "n_params": _("{arm} is less accurate than {by} and has more parameters; the intervals do not overlap."),
+        "macs": _("{arm} is less accurate than {by} and needs more MACs; the intervals do not overlap."),
         "peak_memory_mb": _(
             "{arm} is less accurate and needs more memory than {by}; the intervals overlap in neither."
         ),
@@ -55,46 +55,12 @@ def _behind(cost: Cost, found: Dominated) -> str:
 
 
 def _chart(results: Results, found: Front) -> Chart:
-    arms = [arm.arm for arm in results.arms]
     unit, size = _unit(results, found.cost)
     rows = [row for arm in results.arms if (row := _row(arm, found.cost, size, results.folds)) is not None]
-    scale = alt.Scale(domain=arms, range=[colour(i) for i in range(len(arms))])
-    line = 100 * results.commonest.accuracy
-    spread = [row[key] for row in rows for key in ("value", "low", "high") if row[key] is not None]
-    y_scale = alt.Scale(domain=domain_of([*spread, line], 0, 100), nice=False, zero=False)
-    costs = [row[key] for row in rows for key in ("cost", "least", "most") if row[key] is not None]
-    x_scale = alt.Scale(domain=_room(costs), nice=False, zero=False)
-    x_axis, y_axis = alt.Axis(grid=False, tickCount=5), alt.Axis(tickCount=5)
-
-    def x(field: str) -> alt.X:
-        return alt.X(f"{field}:Q", title=unit, scale=x_scale, axis=x_axis)
-
-    def y(field: str) -> alt.Y:
-        return alt.Y(f"{field}:Q", title=None, scale=y_scale, axis=y_axis)
-
-    base = alt.Chart(inline(rows)).encode(opacity=faded(1, 0.12))
-    stroke = alt.Stroke("arm:N", scale=scale, legend=None)
-    told = [
-        alt.Tooltip("arm:N", title=" "),
-        alt.Tooltip("said:N", title=TEXT["test_accuracy"]),
-        alt.Tooltip("cost:Q", title=unit, format=".3~r"),
-    ]
-    steps = [row for name in found.arms for row in rows if row["arm"] == name]
-    layers = [
-        alt.Chart(inline([{"value": line}])).mark_rule(stroke=SOFT, strokeDash=[4, 3]).encode(y=y("value")),
-        alt.Chart(inline(steps))
-        .mark_line(interpolate="step-after", stroke=INK, strokeWidth=1, opacity=0.45, fill=None)
-        .encode(x=x("cost"), y=y("value")),
-        base.mark_rule(strokeWidth=2, clip=True).encode(x=x("cost"), y=y("low"), y2=alt.Y2("high:Q"), stroke=stroke),
-        base.mark_rule(strokeWidth=2, clip=True).encode(x=x("least"), x2=alt.X2("most:Q"), y=y("value"), stroke=stroke),
-        base.mark_point(filled=True, size=110).encode(
-            x=x("cost"), y=y("value"), fill=alt.Fill("arm:N", scale=scale, legend=None), tooltip=told
-        ),
-    ]
-    title = TEXT[f"front_{found.cost}"]
-    chart = alt.layer(*layers).add_params(alt.param(name="shown", value="")).properties(title=title)
-    spoken = "; ".join(f"{row['arm']} {row['said']}: {row['cost']:.3g} {unit}" for row in rows)
-    return finished(f"front_{found.cost}", chart, f"{title}. {spoken}.", 230)
+    names, line = [arm.arm for arm in results.arms], 100 * results.commonest.accuracy
+    return costs.chart(
+        f"front_{found.cost}", rows, names, found.arms, unit, line, logarithmic=found.cost != "peak_memory_mb"
+    )
 
 
 def _unit(results: Results, cost: Cost) -> tuple[str, float]:
@@ -105,22 +71,28 @@ def _unit(results: Results, cost: Cost) -> tuple[str, float]:
     return TEXT[f"axis_{cost}"], 1.0
 
 
-def _room(costs: list[float]) -> list[float]:
-    low, high = min(costs), max(costs)
-    room = 0.08 * (high - low) or 0.1 * high or 1.0
-    return [max(0.0, low - room), high + room]
-
-
 def _row(arm: ArmResult, cost: Cost, size: float, folds: int) -> dict[str, Any] | None:
-    spent: Estimate | None = getattr(arm, cost)
+    spent = cost_of(arm, cost)
     if spent is None or arm.test_accuracy is None:
         return None
-    least, most = (None if bound is None else bound / size for bound in (spent.low, spent.high))
+    value, *ends = (None if bound is None else bound / size for bound in (spent.value, spent.low, spent.high))
+    least, most = (None, None) if cost in EXACT else ends
     return {
         "arm": arm.arm,
         "said": words.accuracy(arm.test_accuracy, folds),
         **in_hundredths(arm.test_accuracy),
-        "cost": spent.value / size,
+        "cost": value,
         "least": least,
         "most": most,
+        "spent": _spent(cost, value, least, most),
     }
+
+
+def _spent(cost: Cost, value: float | None, least: float | None, most: float | None) -> str:
+    assert value is not None
+    if cost in EXACT:
+        return numbers.short(round(value))
+    if least is None or most is None:
+        return numbers.number(value)
+    span = _("{low} to {high}").format(low=numbers.number(least, value), high=numbers.number(most, value))
+    return f"{numbers.number(value)} ({span})"

@@ -60,14 +60,14 @@ def _worth(part: PartContribution, results: Results) -> str:
     if found.low is None or found.high is None:
         return _("{part}: {value} in one run of each; one seed gives no interval.").format(part=what, value=value)
     if part.outcome == "better":
-        said = _("{part}: worth {size} (95 % interval {interval}, {n}).")
+        said = _("{part}: contributes {size} (95 % CI {interval}, {n}).")
     elif part.outcome == "worse":
-        said = _("{part}: the network is better without, by {size} (95 % interval {interval}, {n}).")
+        said = _("{part}: the network is better without it, by {size} (95 % CI {interval}, {n}).")
     elif part.outcome == "equivalent":
-        said = _("{part}: worth less than {margin} either way: {value} (90 % interval {interval}, {n}).")
+        said = _("{part}: contributes less than {margin} either way: {value} (90 % CI {interval}, {n}).")
         found = part.equivalence or found
     else:
-        said = _("{part}: not resolved: {value} (95 % interval {interval}, {n}).")
+        said = _("{part}: not significant: {value} (95 % CI {interval}, {n}).")
     return said.format(
         part=what,
         size=amount(metric, abs(part.difference.value)),

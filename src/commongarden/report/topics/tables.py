@@ -157,7 +157,7 @@ def terminal(results: Results, folder: Path | None = None) -> Iterator[Renderabl
 
     folder: of the study, for the commands to type; without it there are none.
     """
-    found = answers.said(results, folder)
+    found = answers.said(results, None if folder is None else answers.typed(folder))
     if found is not None:
         yield from map(Text, (found.headline, *found.settled, *found.open))
         yield Text()

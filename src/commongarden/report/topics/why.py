@@ -17,7 +17,7 @@ from commongarden.i18n.language import _, translate
 from commongarden.records import Estimate, Run
 from commongarden.records.signals import Signal, Signals
 from commongarden.report.charts import Chart, finished, inline
-from commongarden.report.document import Block, Bullets, Heading, Paragraph, Plot, Section, SideBySide
+from commongarden.report.document import Block, Bullets, Fold, Heading, Paragraph, Plot, Section, SideBySide
 from commongarden.report.wording import numbers
 from commongarden.report.wording.labels import TEXT
 from commongarden.stats import ContrastResult, Results, geometric_mean_interval
@@ -53,7 +53,8 @@ def section(store: Store, results: Results) -> Section | None:
     signals = {arm: _signals(store, arm) for arm in arms[:MOST_ARMS]}
     if maps := [block for signal in MAPS for block in _heat(signal, signals)]:
         left_out = _("Maps are shown of the first {n} arms.").format(n=MOST_ARMS) if len(arms) > MOST_ARMS else ""
-        blocks += [*maps, Paragraph(f"{TEXT['maps_caption']} {left_out}".strip(), role="soft")]
+        folded = (*maps, Paragraph(f"{TEXT['maps_caption']} {left_out}".strip(), role="soft"))
+        blocks.append(Fold(TEXT["why_maps"], folded))
     if time := tuple(_time(store, [run for run in store.runs() if run.status == "finished"], arms)):
         blocks += [Heading(TEXT["why_time"]), Bullets(time)]
     return Section(TEXT["why"], tuple(blocks), anchor="why")
@@ -73,8 +74,8 @@ def _reasons(store: Store, results: Results, contrast: ContrastResult) -> tuple[
 def without_reason(worse: str, better: str) -> str:
     """Said where an established difference has no reason."""
     return _(
-        "Nothing in the records tells why {worse} is worse than {better}: it shows no fault that the other has not. "
-        "What differs between the two networks is listed further below."
+        "The records show no problem in {worse} that {better} does not have. The differences between the "
+        "two networks are listed below."
     ).format(worse=worse, better=better)
 
 
@@ -113,7 +114,7 @@ def probed(arms: tuple[str, str], found: Sequence[Reason]) -> list[str]:
 
 
 def _quiet(arms: Sequence[str]) -> str:
-    return _("Nothing stands out in the runs of {arms}.").format(arms=numbers.listed(arms))
+    return _("No problems observed in the runs of {arms}.").format(arms=numbers.listed(arms))
 
 
 def _is_established(value: Estimate) -> bool:

@@ -29,8 +29,9 @@ class Said:
     use: tuple[tuple[str, str], ...]
 
 
-def said(results: Results, folder: Path | None) -> Said | None:
-    """What to say of these results; None where no run has finished. folder: of the study, for the commands."""
+def said(results: Results, folder: str | None) -> Said | None:
+    """What to say of these results; None where no run has finished. folder: of the study, as
+    it is typed in commands; without it there are none."""
     found = answer(results)
     if found is None:
         return None
@@ -38,8 +39,8 @@ def said(results: Results, folder: Path | None) -> Said | None:
         headline(found, results),
         tuple(map(settled, found.settled)),
         tuple(unsettled(one, results) for one in found.unsettled),
-        ("", "") if folder is None else _next(found, _shown(folder)),
-        () if folder is None else _use(found, results, _shown(folder)),
+        ("", "") if folder is None else _next(found, folder),
+        () if folder is None else _use(found, results, folder),
     )
 
 
@@ -172,7 +173,7 @@ def _chance(share: float) -> str:
     return numbers.percent(min(max(share, 0.01), 0.99), 0)
 
 
-def _shown(folder: Path) -> str:
+def typed(folder: Path) -> str:
     """The folder as it is typed in the current one; its name alone where it lies elsewhere."""
     where = folder.resolve()
     here = Path.cwd().resolve()

@@ -34,13 +34,15 @@ def beside(found: BesideBaseline) -> str | None:
         size, low, high = -size, -high, -low
     line |= {"size": hundredths(size), "low": hundredths(low), "high": hundredths(high)}
     if found.beside == "below":
-        said = _("{arm} is worse than {baseline} ({accuracy}), by {size} points (95 % interval {low} to {high}).")
+        said = _(
+            "{arm} is significantly worse than {baseline} ({accuracy}), by {size} points (95 % CI {low} to {high})."
+        )
         blind = _("That baseline sees colours only, no shapes.") if found.baseline.kind == "colours" else ""
         return f"{said.format(**line)} {blind}".strip()
     if found.beside == "not shown":
         return _(
-            "{arm} is not shown to be better than {baseline} ({accuracy}): the difference is {size} points (95 % "
-            "interval {low} to {high})."
+            "{arm} is not significantly better than {baseline} ({accuracy}): the difference is {size} points "
+            "(95 % CI {low} to {high})."
         ).format(**line)
     return None
 
@@ -52,9 +54,9 @@ def caption(found: Sequence[Baseline], n_train: int) -> str:
 
 def _caption(found: Sequence[Baseline], n_train: int) -> Iterator[str]:
     yield _(
-        "Hollow marks are baselines, fitted in seconds on the same training photos: logistic regression on histograms "
-        "of 512 colours, and the nearest neighbours among photos of 16 × 16 pixels. Their one setting was chosen on "
-        "the validation part. The dotted line is the better of them there."
+        "Hollow: simple baselines on the same training images, logistic regression on 512-colour "
+        "histograms and nearest neighbours on 16 × 16 pixels. Dotted line: the better of them on the "
+        "validation set."
     )
     fewest = min(item.n_train for item in found)
     if fewest < n_train:

@@ -21,14 +21,14 @@ def sentence(effect: Effect, among: Factorial) -> str:
     if found.low is None or found.high is None:
         return _("{effect}: {value} ({n}, no interval).").format(effect=what, value=value, n=n)
     if effect.over:
-        said = _("{effect}: {value} (95 % interval {interval}, {n}), averaged over {over}.")
+        said = _("{effect}: {value} (95 % CI {interval}, {n}), averaged over {over}.")
     else:
-        said = _("{effect}: {value} (95 % interval {interval}, {n}).")
+        said = _("{effect}: {value} (95 % CI {interval}, {n}).")
     over = listed(effect.over) if effect.over else ""
     said = said.format(effect=what, value=value, interval=interval(among.metric, found), n=n, over=over)
     if effect.outcome == "equivalent":
         return said + " " + _("It is smaller than {margin}.").format(margin=margin(among.metric, among.margin))
-    return said if effect.outcome == "established" else said + " " + _("Not established.")
+    return said if effect.outcome == "established" else said + " " + _("Not significant.")
 
 
 def interval(metric: str, found: Estimate) -> str:

@@ -13,7 +13,7 @@ MOST_TIMES = 100  # as many groups as there are: beyond, so few groups tell too 
 def counted(n_photos: int, n_groups: int) -> str:
     """Test photos, with the groups that they belong to where those are the unit."""
     if not n_groups:
-        return ngettext("{n} test photo", "{n} test photos", n_photos).format(n=whole(n_photos))
+        return ngettext("{n} test image", "{n} test images", n_photos).format(n=whole(n_photos))
     return ngettext("{photos} test photos of {n} group", "{photos} test photos of {n} groups", n_groups).format(
         photos=whole(n_photos), n=whole(n_groups)
     )

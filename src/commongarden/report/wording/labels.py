@@ -7,30 +7,34 @@ from collections.abc import Iterator, Mapping
 from commongarden.i18n.language import pgettext
 
 ENGLISH: dict[str, str] = {
-    "answer": "What was found",
-    "differences": "Differences between arms",
+    "answer": "Answer",
+    "contents": "Contents",
+    "comparisons": "Comparisons",
+    "differences": "Differences between models",
     "differences_axis": "points of test accuracy",
     "differences_axis_balanced_accuracy": "points of balanced test accuracy",
-    "differences_axis_log_loss": "nats of log loss on the test part",
-    "differences_axis_calibration_error": "points of calibration error on the test part",
-    "differences_bar": "The mean difference paired by seed and photo, with its 95 % interval.",
-    "differences_bars": "The mean difference paired by seed and photo. The dark bar is its 95 % interval by itself, "
-    "the wide pale one the interval adjusted for all contrasts, from which the verdict comes.",
-    "differences_right": "Right of 0 the arm named first is better.",
-    "differences_left": "Lower is better: left of 0 the arm named first is better.",
-    "differences_band": "The shaded band is the margin of {margin} within which a difference counts as none.",
-    "differences_colours": "Coloured: established, in the colour of the better arm. Hollow: not established.",
-    "differences_caption_one": "The difference between one run of each; right of 0 the arm named first is better. With "
-    "one seed no interval can be given.",
-    "accuracies": "Test accuracy of each arm",
-    "evidence": "The evidence in numbers",
-    "evidence_caption": "Differences are the first arm minus the second. Adjusted: Holm's level for all contrasts, "
-    "from which the verdict comes. 90 %: inside the margin it says that the arms are equivalent. p: t test of the "
-    "difference by itself, then adjusted (Holm). Sign-flip: exact over the seeds, on these photos. Run beats run: the "
-    "probability that a new run of the first arm does better than a new run of the second on these photos, over all "
-    "pairs of runs. McNemar: between the arms' pooled predictions; it knows the noise of photos only and takes the "
-    "runs as given.",
-    "contrast": "contrast",
+    "differences_axis_log_loss": "nats of log loss on the test set",
+    "differences_axis_calibration_error": "points of calibration error on the test set",
+    "differences_bar": "Mean difference, paired by seed and image, with its 95 % confidence interval.",
+    "differences_bars": "Mean difference, paired by seed and image. Dark bar: its own 95 % confidence interval. "
+    "Pale bar: the "
+    "interval adjusted for all comparisons, which decides.",
+    "differences_right": "Right of 0 the first model is better.",
+    "differences_left": "Lower is better: left of 0 the first model is better.",
+    "differences_band": "Shaded: the margin of {margin}, within which a difference counts as none.",
+    "differences_colours": "Filled in the colour of the better model: significant. Hollow: not significant.",
+    "differences_caption_one": "Difference between one run of each; right of 0 the first model is better. With one "
+    "seed there is no "
+    "confidence interval.",
+    "accuracies": "Test accuracy",
+    "evidence": "Statistics",
+    "evidence_caption": "First model minus second. Adjusted: at Holm's level for all comparisons, which decides. "
+    "90 %: inside the "
+    "margin it shows equivalence. p: t test of the difference alone, then adjusted (Holm). Sign-flip: exact "
+    "over the seeds, on these images. Single run: probability that a new run of the first model beats a new "
+    "run of the second on these images, over all pairs of runs. McNemar: between the pooled predictions; it "
+    "accounts for test-set variation only.",
+    "contrast": "comparison",
     "difference": "difference",
     "interval_95": "95 %",
     "interval_adjusted": "adjusted",
@@ -38,27 +42,30 @@ ENGLISH: dict[str, str] = {
     "p_t": "p",
     "p_holm": "p, Holm",
     "p_signflip": "sign-flip p",
-    "beats": "run beats run",
+    "beats": "single run",
     "p_mcnemar": "McNemar p",
     "sd_seed": "between seeds",
-    "sd_photo": "between photos",
-    "sd_caption": "Between seeds and between photos: standard deviations of the true difference from one seed to the "
-    "next and from one photo to the next; the first narrows with more seeds only, the second with more test photos "
-    "only.",
+    "sd_photo": "between images",
+    "sd_caption": "Between seeds, between images: standard deviations of the true difference. More seeds reduce "
+    "the first "
+    "only, more test images the second only.",
     "sd_group": "between groups",
-    "sd_group_caption": "Between seeds and between groups: standard deviations of the true difference from one seed to "
-    "the next and from one group of photos to the next; the first narrows with more seeds only, the second with more "
-    "groups only. McNemar: in its exact form for groups, which change sides as a whole (Durkalski et al. 2003).",
-    "standings": "All arms, best first",
-    "standings_caption": "Behind the best: the difference to the arm that looks best, paired, each with a 95 % "
-    "interval by itself. Probability of being best: by simulating what the means over new seeds and new photos may "
-    "be, from the noise estimated for all arms together; it is no test.",
+    "sd_group_caption": "Between seeds, between groups: standard deviations of the true difference. More seeds "
+    "reduce the first "
+    "only, more groups of images the second only. McNemar: in its exact form for groups, which change sides as"
+    " a whole (Durkalski et al. 2003).",
+    "standings": "Ranking",
+    "standings_caption": "Behind the best: paired difference to the model with the best mean, each with its own 95 "
+    "% interval "
+    "(exploratory: not adjusted). Probability of being best: by simulation of the means over new seeds and "
+    "images, from the variation estimated for all models together; it is not a test.",
     "behind": "behind the best",
     "probability_best": "probability of being best",
-    "metrics": "Beyond accuracy",
-    "metrics_caption": "Balanced accuracy weighs every class the same. Log loss: mean cross-entropy in nats, lower is "
-    "better. Calibration error: how far stated probability and share of right ones lie apart (expected calibration "
-    "error, 15 bins of equal width), lower is better; its interval carries the noise between seeds only.",
+    "metrics": "Other metrics",
+    "metrics_caption": "Balanced accuracy weighs all classes equally. Log loss: mean cross-entropy in nats, lower "
+    "is better. "
+    "Calibration error: expected calibration error with 15 bins of equal width, lower is better; its interval "
+    "accounts for seed variation only.",
     "balanced_accuracy": "balanced accuracy",
     "log_loss": "log loss",
     "calibration_error": "calibration error",
@@ -66,41 +73,45 @@ ENGLISH: dict[str, str] = {
     "unit_log_loss": "nats",
     "unit_calibration_error": "points",
     "recalls": "Recall of each class",
-    "recalls_caption": "Per cent of the class's test photos that were called so, with 95 % intervals; in brackets the "
-    "number of those photos.",
+    "recalls_caption": "Recall in per cent, with 95 % confidence intervals; in brackets the number of test images.",
     "accuracies_axis": "test accuracy, %",
-    "accuracies_caption": "Large dots are means, pale bars their 95 % intervals, small dots single seeds; the dashed "
-    "line is always guessing the commonest class.",
-    "accuracies_caption_one": "One run of each arm; the dashed line is always guessing the commonest class.",
-    "published_caption": " Open diamonds are the published figures.",
-    "effects": "What each factor does",
+    "accuracies_caption": "Large dots: means, with 95 % confidence intervals; small dots: single seeds. Dashed "
+    "line: majority-class "
+    "baseline.",
+    "accuracies_caption_one": "One run of each model. Dashed line: majority-class baseline.",
+    "published_caption": " Open diamonds: published figures.",
+    "effects": "Effects of the factors",
     "interactions": "Interactions",
-    "effects_bar": "Each effect with its 95 % interval, adjusted for all effects.",
+    "effects_bar": "Each effect with its 95 % confidence interval, adjusted for all effects.",
     "effects_right": "Right of 0 the later level is better.",
     "effects_left": "Lower is better: left of 0 the later level is better.",
-    "effects_colours": "Coloured: established. Hollow: not established.",
-    "worth": "What each part is worth",
+    "effects_colours": "Filled: significant. Hollow: not significant.",
+    "worth": "Contribution of each part",
     "worth_part": "part",
-    "worth_accuracy": "worth",
+    "worth_accuracy": "contribution",
     "unit_worth": "points",
-    "worth_bar": "The whole network minus the one without the part, with its 95 % interval, adjusted for all parts.",
+    "worth_bar": "The whole network minus the one without the part, with its 95 % confidence interval, adjusted "
+    "for all "
+    "parts.",
     "worth_right": "Right of 0 the network is better with it.",
     "worth_left": "Lower is better: left of 0 the network is better with it.",
-    "worth_caption": "Each part is taken out or swapped wherever it stands, and nothing takes its place, so that the "
-    "layers behind it shrink too; parts need not add up. Training seconds are paired by seed and carry whatever else "
-    "the machine did; their intervals are those of the seeds alone.",
+    "worth_caption": "Each part is removed or replaced wherever it occurs, with nothing in its place, so the "
+    "layers after it "
+    "shrink too; contributions need not add up. Training seconds are paired by seed and include the load of "
+    "the machine; their intervals account for seed variation only.",
     "terms": "What is equal, what differs",
-    "terms_equal": "Equal for all arms",
-    "terms_differs": "Different, as computed from the networks",
-    "terms_nothing": "There is no contrast whose arms could differ.",
-    "terms_declared": "Declared, each arm's own:",
-    "terms_hash": "Fingerprint of these terms, kept in contract.json:",
-    "table": "The comparison",
-    "table_caption": "Means over the finished seeds, geometric for times, rates and memory, with 95 % "
-    "intervals below where there are two or more. A MAC is one multiply-add (FLOPs = 2 × MACs), counted for one "
-    "photo. Inference is one photo at a time. Memory is the peak of the training process, torch itself included.",
+    "terms_equal": "Equal for all models",
+    "terms_differs": "Different, computed from the networks",
+    "terms_nothing": "There is no comparison whose models could differ.",
+    "terms_declared": "Declared for one model only:",
+    "terms_hash": "Hash of these conditions, stored in contract.json:",
+    "table": "Results",
+    "table_caption": "Means over the finished seeds (geometric for times, rates and memory), with 95 % confidence "
+    "intervals "
+    "from two seeds on. MACs: multiply-adds for one image (FLOPs = 2 × MACs). Inference: one image at a time. "
+    "Memory: peak of the training process, PyTorch included.",
     "scroll": "table, scrolls sideways",
-    "arm": "arm",
+    "arm": "model",
     "seeds": "seeds",
     "test_accuracy": "test accuracy",
     "published": "published",
@@ -119,74 +130,83 @@ ENGLISH: dict[str, str] = {
     "unit_peak_memory_mb": "MB",
     "unit_model_mb": "MB",
     "published_source": "Published figures:",
-    "race": "Where the seeds were spent",
-    "race_contrast": "what was settled",
-    "race_interval": "difference at its last look",
+    "race": "Added seeds",
+    "race_contrast": "comparison settled",
+    "race_interval": "difference at its last analysis",
     "race_level": "level of its interval",
     "curves": "Learning curves",
-    "curves_caption": "Heavy lines are means over the finished seeds, thin lines single seeds. Training figures are "
-    "gathered while the weights still move, validation figures at the end of each epoch; times are those that training "
-    "and validation had taken by then. Dashed grey: always guessing the commonest class.",
+    "curves_caption": "Heavy lines: means over the finished seeds; thin lines: single seeds. Training figures are "
+    "collected "
+    "during the epoch, validation figures at its end; times include training and validation. Dashed grey: "
+    "majority-class baseline.",
     "train_accuracy": "training accuracy, %",
     "val_accuracy": "validation accuracy, %",
     "train_loss": "training loss, nats",
     "val_loss": "validation loss, nats",
     "epoch": "epoch",
     "seed": "seed",
-    "legend": "Arms; press one to bring it forward",
+    "legend": "Models; press one to highlight it",
     "over_time": "Validation accuracy over time, %",
-    "cost": "What accuracy costs",
-    "cost_caption": "Test accuracy and cost of each arm, with 95 % intervals both ways. The thin line joins the arms "
-    "that no other one surpasses in both, judged by the means. Seconds and memory are this machine's.",
+    "cost": "Accuracy and cost",
+    "cost_caption": "Test accuracy and cost of each model, with 95 % confidence intervals. The thin line joins the "
+    "models on the Pareto front of the means. Times and memory depend on the machine. Memory is the peak of the whole "
+    "training process on a CPU, PyTorch's own few hundred MB included, and on a CUDA GPU the peak that PyTorch "
+    "allocated there.",
     "time_axis": "of training and validation",
-    "axis_inference_ms": "ms for one photo",
-    "axis_peak_memory_mb": "MB at the peak of training",
-    "front_seconds": "test accuracy, %, against training time",
-    "front_inference_ms": "test accuracy, %, against inference time",
-    "front_peak_memory_mb": "test accuracy, %, against memory",
-    "budgets": "At equal epochs, equal time, equal multiply-adds",
-    "tuned": "Each arm at its own learning rate",
-    "tuned_declared": "With the recipes as declared",
-    "tuned_best": "Each arm at its best",
+    "axis_inference_ms": "ms per image",
+    "axis_n_params": "parameters",
+    "axis_macs": "MACs per image",
+    "axis_peak_memory_mb": "peak memory of training, MB, PyTorch included",
+    "front_seconds": "test accuracy, %, by training time",
+    "front_inference_ms": "test accuracy, %, by inference time",
+    "front_n_params": "test accuracy, %, by parameters",
+    "front_macs": "test accuracy, %, by MACs",
+    "front_peak_memory_mb": "test accuracy, %, by memory",
+    "budgets": "Equal budgets",
+    "tuned": "Tuned learning rates",
+    "tuned_declared": "With the settings as declared",
+    "tuned_best": "Each model at its best",
     "lr_declared": "declared",
     "lr_best": "best",
-    "tuned_caption": "Learning rates, and below them the validation accuracy that was reached.",
+    "tuned_caption": "Learning rates, and below them the validation accuracy reached.",
     "confusion": "Confusion matrices",
-    "confusion_caption": "Per cent of the photos of each true class (rows) that were called this or that class "
-    "(columns), mean over the finished seeds.",
+    "confusion_caption": "Per cent of the images of each true class (rows) that were predicted as each class "
+    "(columns), mean over "
+    "the finished seeds.",
     "is": "true class",
-    "called": "called",
+    "called": "predicted class",
     "share": "share, %",
-    "missed": "The photos most often missed",
+    "missed": "Most often misclassified",
     "no_thumbnail": "no thumbnail",
-    "seen": "What the networks look at",
-    "seen_evidence": "Photos on which two arms disagree",
-    "seen_evidence_caption": "First the photo as the networks got it, then for each arm what in it speaks for the "
-    "class that the arm called: in colour and bright where the evidence lies, grey and dark where there is none "
-    "(Grad-CAM, Selvaraju et al. 2017, from the last maps before the head; each by its own greatest value). The "
-    "photos are those on which the runs disagree most. A map shows where a network looks, not whether it is right to.",
+    "seen": "Grad-CAM and features",
+    "seen_evidence": "Images on which two models disagree",
+    "seen_evidence_caption": "The image as the networks get it, then for each model the evidence for the class "
+    "that it predicted: "
+    "bright and in colour where it is strong, grey and dark where there is none (Grad-CAM, Selvaraju et al. "
+    "2017, from the last feature maps; each scaled by its own maximum). These are the images on which the runs"
+    " disagree most. A map shows where a network finds evidence, not whether that is right.",
     "seen_wrong": "wrong",
     "seen_no_map": "no map",
-    "seen_map": "The test photos as the networks see them",
-    "seen_map_caption": "Each dot is a test photo, placed by the features that the last layer gets from it, along "
-    "the two directions in which these spread most (principal components). Colour: its class. A cross with an "
-    "edge: called another class. Only the grouping means something, not where a group lies, and not across arms.",
-    "seen_kernels": "What the first layer looks for",
-    "seen_kernels_caption": "The weights of each kernel as a colour picture; grey is 0, each by its own greatest "
+    "seen_map": "Test images in feature space",
+    "seen_map_caption": "Each dot is a test image, placed by the first two principal components of the features "
+    "before the last "
+    "layer. Colour: true class. Cross: misclassified. Only the grouping within one model has a meaning.",
+    "seen_kernels": "Kernels of the first layer",
+    "seen_kernels_caption": "Weights of each kernel as a colour image; grey is 0, each scaled by its own largest "
     "weight.",
-    "differ": "What differs between the arms",
-    "differ_caption": "Computed from the definitions of the two arms; parameters and MACs follow from the rest.",
-    "differ_nothing": "Nothing that was declared.",
-    "audit": "The networks before training",
-    "audit_caption": "Measured at the first weights over a few photos of the training part, one pass in training and "
-    "one in evaluation: does the signal come through, does every part get its gradient. A finding is no verdict: what "
-    "it costs is seen in the results.",
-    "duplicates": "The photos themselves",
-    "duplicates_caption": "A contact sheet of the pictures that are there more than once, those under two labels or in "
-    "two parts first. Each pair was confirmed by laying one photo over the other; colours are not regarded. Below each "
-    "photo: its class and its part.",
-    "unusual": "Unusual photos",
-    "soil": "The soil all arms grew in",
+    "differ": "Differences between the models",
+    "differ_caption": "Computed from the definitions of the two models; parameters and MACs follow from the rest.",
+    "differ_nothing": "No declared difference.",
+    "audit": "Networks at initialization",
+    "audit_caption": "Measured with the initial weights on a few training images, in training and in evaluation "
+    "mode: signal "
+    "propagation, and gradients in every part. A finding is a warning; its cost shows in the results.",
+    "duplicates": "Duplicates and unusual images",
+    "duplicates_caption": "Contact sheet of duplicates, those under two labels or in two sets first. Each pair was "
+    "confirmed by "
+    "aligning one image with the other; colours are ignored. Below each image: its class and its set.",
+    "unusual": "Unusual images",
+    "soil": "Experimental setup",
     "data": "Data",
     "class": "class",
     "train": "train",
@@ -194,32 +214,32 @@ ENGLISH: dict[str, str] = {
     "test": "test",
     "all": "all",
     "left_out": "Left out",
-    "left_out_nothing": "Every photo that was found takes part.",
+    "left_out_nothing": "Every image that was found is used.",
     "none": "none",
-    "arms": "Arms",
+    "arms": "Models",
     "architecture": "architecture",
     "options": "options",
-    "recipe": "Recipe",
-    "recipe_caption": "Every training choice. An arm's own value is a declared difference.",
+    "recipe": "Training settings",
+    "recipe_caption": "All training settings. A value for one model only is a declared difference.",
     "field": "field",
     "value": "shared value",
-    "own": "an arm's own value",
+    "own": "for one model only",
     "split": "Split",
-    "runs": "Every run",
+    "runs": "Runs",
     "traceback": "Traceback",
     "status": "status",
     "epoch_tested": "epoch tested",
     "device": "device",
     "started": "started",
     "time_taken": "seconds",
-    "made": "How it was made",
+    "made": "Runs and environment",
     "machine": "Machine",
     "versions": "Versions",
     "command": "Command",
-    "hashes": "Fingerprints",
+    "hashes": "Hashes",
     "hash_data": "data",
     "hash_split": "split",
-    "limits": "How far this reaches",
+    "limits": "Limitations",
     "last_train_accuracy": "last epoch, training accuracy (%)",
     "last_val_accuracy": "last epoch, validation accuracy (%)",
     "last_train_loss": "last epoch, training loss (nats)",
@@ -228,52 +248,58 @@ ENGLISH: dict[str, str] = {
     "references": "References",
     "against": "against",
     "outcome": "outcome",
-    "no_script": "The charts need JavaScript, which is in this file; the table below holds their numbers.",
-    "nothing_yet": "No run has finished yet, so there is nothing to show but the plan.",
+    "no_script": "The charts need JavaScript, which is in this file; the table below has the numbers.",
+    "nothing_yet": "No run has finished yet.",
     "finished": "finished",
     "failed": "failed",
     "seeds_folds": "folds",
     "seed_folds": "fold",
-    "differences_bar_folds": "The mean difference paired by fold, with its 95 % interval.",
-    "differences_bars_folds": "The mean difference paired by fold. The dark bar is its 95 % interval by itself, the "
-    "wide pale one the interval adjusted for all contrasts, from which the verdict comes.",
+    "differences_bar_folds": "Mean difference, paired by fold, with its 95 % confidence interval.",
+    "differences_bars_folds": "Mean difference, paired by fold. Dark bar: its own 95 % confidence interval. Pale "
+    "bar: the interval "
+    "adjusted for all comparisons, which decides.",
     "sd_seed_folds": "between folds",
-    "accuracies_caption_folds": "Large dots are means, pale bars their 95 % intervals, small dots single folds; the "
-    "dashed line is always guessing the commonest class.",
-    "table_caption_folds": "Means over the finished folds, geometric for times, rates and memory, with 95 % "
-    "intervals below where there are two or more. A MAC is one multiply-add (FLOPs = 2 × MACs), counted for one "
-    "photo. Inference is one photo at a time. Memory is the peak of the training process, torch itself included.",
-    "curves_caption_folds": "Heavy lines are means over the finished folds, thin lines single folds. Training figures "
-    "are gathered while the weights still move, validation figures at the end of each epoch. Dashed grey: always "
-    "guessing the commonest class.",
+    "accuracies_caption_folds": "Large dots: means, with 95 % confidence intervals; small dots: single folds. "
+    "Dashed line: majority-class "
+    "baseline.",
+    "table_caption_folds": "Means over the finished folds (geometric for times, rates and memory), with 95 % "
+    "confidence intervals "
+    "from two folds on. MACs: multiply-adds for one image (FLOPs = 2 × MACs). Inference: one image at a time. "
+    "Memory: peak of the training process, PyTorch included.",
+    "curves_caption_folds": "Heavy lines: means over the finished folds; thin lines: single folds. Training "
+    "figures are collected "
+    "during the epoch, validation figures at its end. Dashed grey: majority-class baseline.",
     "time_caption_folds": "First: validation accuracy at the end of each epoch, over the time that training and "
     "validation had taken by then (mean over folds). Second: test accuracy and the whole time, with 95 % intervals "
     "both ways.",
-    "confusion_caption_folds": "Per cent of the photos of each true class (rows) that were called this or that class "
-    "(columns), mean over the finished folds.",
-    "why": "Why arms differ",
-    "why_caption": "From what was recorded while the runs were trained. A reason is something that the records show in "
-    "the worse arm and not in the better one; it is claimed for established differences only, and it is no proof: an "
-    "arm without it would be one.",
-    "why_no_difference": "No difference between arms is established, so no reason is looked for.",
-    "why_runs": "What the runs show",
-    "why_time": "What the seconds can say",
+    "confusion_caption_folds": "Per cent of the images of each true class (rows) that were predicted as each class "
+    "(columns), mean over "
+    "the finished folds.",
+    "why": "Why models differ",
+    "why_caption": "From measurements recorded during training. A reason is something that the records show in the "
+    "worse "
+    "model and not in the better one. It is given for significant differences only and is no proof; training a"
+    " variant without it would be.",
+    "why_no_difference": "No difference between models is significant, so no reasons are given.",
+    "why_runs": "Observations",
+    "why_maps": "Heat maps: activations, gradients and updates by layer and epoch",
+    "why_time": "How reliable are the timings",
     "map_layers": "layers, first on top",
     "map_activation": "Activations",
-    "map_activation_caption": "Root mean square of what each convolution or dense layer puts out.",
+    "map_activation_caption": "Root mean square of the output of each convolution or dense layer.",
     "map_gradient": "Gradients",
-    "map_gradient_caption": "Norm of the loss's gradient at the output of each convolution or dense layer, for one "
-    "photo.",
+    "map_gradient_caption": "Norm of the gradient of the loss at the output of each convolution or dense layer, "
+    "per image.",
     "map_update": "Updates",
-    "map_update_caption": "Norm of one step's change of a layer's weights over the norm of the weights.",
+    "map_update_caption": "Norm of the weight update of one step over the norm of the weights.",
     "map_dead": "Dead units",
-    "map_dead_caption": "Share of the channels behind each rectifier that are 0 for every photo looked at.",
-    "map_distance": "Running statistics behind",
-    "map_distance_caption": "Distance of each batch norm's running statistics from those of the batches, in standard "
-    "deviations.",
-    "maps_caption": "Each row is a layer, each column an epoch; means over the finished runs, recorded on a few steps "
-    "of each epoch.",
-    "footer": "Made by commongarden from the study's folder. Everything this page shows is in this one file.",
+    "map_dead_caption": "Share of the channels after each ReLU that are 0 for all recorded images.",
+    "map_distance": "Lag of running statistics",
+    "map_distance_caption": "Distance of the running statistics of each batch norm from those of the batches, in "
+    "standard deviations.",
+    "maps_caption": "Rows: layers; columns: epochs. Means over the finished runs, recorded on a few steps of each "
+    "epoch.",
+    "footer": "Generated by commongarden. This file contains everything that the page shows.",
 }
 
 

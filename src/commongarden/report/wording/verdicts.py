@@ -36,18 +36,18 @@ def _said(contrast: ContrastResult) -> str:
     named = {"arm": contrast.arm, "against": contrast.against}
     difference, adjusted = contrast.difference, contrast.adjusted or contrast.difference
     if difference is None or adjusted is None:
-        return _("{arm} and {against} cannot be compared yet: no seed has finished with both.").format(**named)
+        return _("{arm} and {against} cannot be compared yet: they have no finished seed in common.").format(**named)
     if adjusted.low is None or adjusted.high is None:
         return _without_interval(contrast, difference)
     named["value"] = sizes.signed(contrast.metric, difference.value)
     named["seeds"] = designs.repeats(difference.n, contrast.folds)
     margin = sizes.margin(contrast.metric, contrast.margin)
     if contrast.outcome == "equivalent":
-        said = _("{arm} and {against} are equivalent within {margin}: {value} (90 % interval {interval}, {seeds}).")
+        said = _("{arm} and {against} are equivalent within {margin}: {value} (90 % CI {interval}, {seeds}).")
         interval = sizes.span(contrast.metric, contrast.equivalence or difference)
         return said.format(**named, margin=margin, interval=interval)
     if contrast.outcome == "not resolved":
-        said = _("No difference is established between {arm} and {against}: {value} ({interval}, {seeds}).")
+        said = _("No significant difference between {arm} and {against}: {value} ({interval}, {seeds}).")
         return said.format(**named, interval=_interval(contrast, adjusted.low, adjusted.high))
     # an interval that ends beside zero must not read as ending on it
     near, far = sorted((abs(adjusted.low), abs(adjusted.high)))
@@ -55,27 +55,33 @@ def _said(contrast: ContrastResult) -> str:
     named["size"] = sizes.amount(contrast.metric, abs(difference.value), decimals)
     named["interval"] = _interval(contrast, near, far, decimals)
     if contrast.outcome == "better":
-        said = _("{arm} is better than {against} by {size} ({interval}, {seeds}).").format(**named)
+        said = _("{arm} is significantly better than {against}, by {size} ({interval}, {seeds}).").format(**named)
     else:
-        said = _("{arm} is worse than {against} by {size} ({interval}, {seeds}).").format(**named)
+        said = _("{arm} is significantly worse than {against}, by {size} ({interval}, {seeds}).").format(**named)
     if contrast.within_margin:
-        said += " " + _("So small a difference counts as none by the study's margin of {margin}.").format(margin=margin)
+        said += " " + _("This is within the study's margin of {margin}, so it counts as no difference.").format(
+            margin=margin
+        )
     return said
 
 
 def _without_interval(contrast: ContrastResult, difference: Estimate) -> str:
     names = {"arm": contrast.arm, "against": contrast.against}
     if contrast.outcome == "one photo":
-        return _("{arm} and {against} were tested on one photo: no interval can be given.").format(**names)
+        return _("{arm} and {against} were tested on one image: there is no confidence interval.").format(**names)
     if contrast.outcome == "one group":
-        return _("{arm} and {against} were tested on one group of photos: no interval can be given.").format(**names)
+        return _("{arm} and {against} were tested on one group of images: there is no confidence interval.").format(
+            **names
+        )
     size = sizes.amount(contrast.metric, abs(difference.value))
     if float(sizes.figure(contrast.metric, abs(difference.value))) == 0:
-        said = _("{arm} scored the same as {against} in one run of each. With one seed no interval can be given.")
+        said = _(
+            "{arm} and {against} have equal results in one run each. With one seed there is no confidence interval."
+        )
     elif difference.value > 0:
-        said = _("{arm} scored {size} more than {against} in one run of each. With one seed no interval can be given.")
+        said = _("{arm} is {size} above {against} in one run each. With one seed there is no confidence interval.")
     else:
-        said = _("{arm} scored {size} less than {against} in one run of each. With one seed no interval can be given.")
+        said = _("{arm} is {size} below {against} in one run each. With one seed there is no confidence interval.")
     return said.format(**names, size=size)
 
 
@@ -87,10 +93,11 @@ def remedy(contrast: ContrastResult) -> str | None:
     said = [_settling(contrast, found)]
     if found.show is not None and found.show.runs:
         text = (
-            _("A true difference as large as the one seen ({size}) would be found with {seeds}: {runs} more.")
+            _("{seeds} would give 80 % power for a true difference as large as observed ({size}): {runs} more.")
             if found.show.minutes is None
             else _(
-                "A true difference as large as the one seen ({size}) would be found with {seeds}: {runs} more, {time}."
+                "{seeds} would give 80 % power for a true difference as large as observed ({size}): {runs} more, "
+                "{time}."
             )
         )
         said.append(text.format(size=sizes.amount(contrast.metric, found.seen), **_cost(found.show)))
@@ -109,18 +116,19 @@ def _settling(contrast: ContrastResult, found: Remedy) -> str:
     if found.settle is None:
         named = {"margin": size, "photos": counted_photos(found.n_photos)}
         if found.photos is None or found.photos_seeds is None:
-            return _("No number of seeds can settle {margin} on {photos}: only more photos can.").format(**named)
-        said = _("No number of seeds can settle {margin} on {photos}; about {needed} would, with {seeds}.")
+            return _("With {photos}, more seeds alone cannot resolve a difference of {margin}.").format(**named)
+        said = _(
+            "With {photos}, more seeds alone cannot resolve a difference of {margin}; about {needed} and "
+            "{seeds} would give 80 % power."
+        )
         needed, seeds = counted_photos(rounded(found.photos)), counted_seeds(found.photos_seeds)
         return said.format(**named, needed=needed, seeds=seeds)
     if not found.settle.runs:
-        said = _(
-            "{seeds} find a true difference of {margin} four times in five; more would narrow the interval further."
-        )
+        said = _("{seeds} give 80 % power for a true difference of {margin}; more would narrow the interval further.")
     elif found.settle.minutes is None:
-        said = _("A true difference of {margin} would be found, four times in five, with {seeds}: {runs} more.")
+        said = _("{seeds} would give 80 % power for a true difference of {margin}: {runs} more.")
     else:
-        said = _("A true difference of {margin} would be found, four times in five, with {seeds}: {runs} more, {time}.")
+        said = _("{seeds} would give 80 % power for a true difference of {margin}: {runs} more, {time}.")
     return said.format(margin=size, **_cost(found.settle))
 
 
@@ -162,7 +170,7 @@ def signflip(contrast: ContrastResult) -> str | None:
     if contrast.p_signflip > contrast.p_least * 1.001:
         said = _("Sign-flip test over the seeds: p = {p}.")
     else:
-        said = _("Sign-flip test over the seeds: p = {p}, the least that {n} pairs can give.")
+        said = _("Sign-flip test over the seeds: p = {p}, the minimum for {n} pairs.")
     return said.format(p=probability(contrast.p_signflip), n=contrast.difference.n)
 
 
@@ -171,7 +179,8 @@ def signflip_limit(n_pairs: int) -> str | None:
     if n_pairs < 2 or least_p(n_pairs) < 0.05:
         return None
     return _(
-        "With {n} pairs a two-sided sign-flip test cannot go under {least}; {needed} seeds can go under 0.05."
+        "With {n} pairs a two-sided sign-flip test cannot reach p < {least}; from {needed} seeds on it can "
+        "reach p < 0.05."
     ).format(n=n_pairs, least=probability(least_p(n_pairs)), needed=pairs_needed())
 
 
@@ -197,16 +206,16 @@ def headline(results: Results) -> str | None:
     if equivalent:
         margin, rest = sizes.margin(results.metric, results.margin), n - established - equivalent
         return _(
-            "Of {n} planned differences: {established} established, {equivalent} equivalent within {margin}, "
-            "{rest} not resolved."
+            "Of {n} comparisons: {established} significant, {equivalent} equivalent within {margin}, {rest} "
+            "not settled."
         ).format(**counts, equivalent=equivalent, margin=margin, rest=rest)
     if not established:
-        return _("None of the {n} planned differences is established.").format(**counts)
+        return _("No significant difference in any of the {n} comparisons.").format(**counts)
     if established == n:
-        return _("All {n} planned differences are established.").format(**counts)
+        return _("Significant differences in all {n} comparisons.").format(**counts)
     return ngettext(
-        "{established} of the {n} planned differences is established.",
-        "{established} of the {n} planned differences are established.",
+        "A significant difference in {established} of {n} comparisons.",
+        "Significant differences in {established} of {n} comparisons.",
         established,
     ).format(**counts)
 
@@ -232,7 +241,10 @@ def verdicts(results: Results) -> list[ContrastResult]:
 def intervals(results: Results) -> str:
     """What the intervals cover, and what they do not."""
     if max((arm.n_finished for arm in results.arms), default=0) < 2:
-        return _("With one seed no interval can be given: a second seed would show how much of a difference is chance.")
+        return _(
+            "With one seed there is no confidence interval; a second seed shows how much of a difference is "
+            "seed variation."
+        )
     pairs = max((contrast.difference.n for contrast in results.contrasts if contrast.difference), default=0)
     return " ".join(filter(None, (*_carried(results), signflip_limit(pairs))))
 
@@ -240,30 +252,32 @@ def intervals(results: Results) -> str:
 def _carried(results: Results) -> Iterator[str]:
     if results.folds:
         yield _(
-            "Intervals are 95 %. Each fold has test photos of its own, so they carry chance and photos together "
-            "(corrected for photos that training parts share, Nadeau & Bengio 2003); differences are paired by fold."
+            "95 % confidence intervals. Each fold has its own test images, so the intervals account for seed "
+            "and test-set variation together (corrected for the overlap of training sets, Nadeau & Bengio "
+            "2003); differences are paired by fold."
         )
     elif results.design == "resampled":
         yield _(
-            "Intervals are 95 %. Each seed has test photos of its own, so they carry seeds and photos together "
-            "(corrected for photos that splits share, Nadeau & Bengio 2003); differences are paired by seed."
+            "95 % confidence intervals. Each seed has its own test images, so the intervals account for seed "
+            "and test-set variation together (corrected for the overlap of splits, Nadeau & Bengio 2003); "
+            "differences are paired by seed."
         )
     elif results.n_test_groups:
         yield grouped.intervals(results)
     else:
         yield _(
-            "Intervals are 95 %. They carry the chance of seeds ({sources}) and of these {photos}, crossed with each "
-            "other; differences are paired by seed and photo."
+            "95 % confidence intervals. They account for seed variation ({sources}) and test-set variation "
+            "({photos}); differences are paired by seed and image."
         ).format(sources=designs.varied(results.vary), photos=counted_photos(results.n_test))
     if results.n_groups and results.design == "resampled":
         yield grouped.splits()
     if METRICS[results.metric].by_photo is None and results.design == "crossed":
-        yield _("Intervals of the calibration error carry the chance of seeds alone.")
+        yield _("Intervals of the calibration error account for seed variation only.")
     n = sum(contrast.level is not None for contrast in results.contrasts)
     if n > 1:
         yield _(
-            "Verdicts use intervals adjusted for all {n} contrasts (Holm): if no arm differed from another, a study "
-            "like this would claim a difference at most one time in twenty."
+            "Conclusions use intervals adjusted for all {n} comparisons (Holm), which controls the overall "
+            "type I error rate at 5 %."
         ).format(n=n)
 
 
@@ -274,13 +288,14 @@ def imbalance(found: Imbalance | None, metric: str) -> str | None:
     sizes = vars(found) | {"n_commonest": whole(found.n_commonest), "n_rarest": whole(found.n_rarest)}
     if metric == "balanced_accuracy":
         return _(
-            "Classes are unequal ({commonest} {n_commonest} test photos, {rarest} {n_rarest}): the contrasts are of "
-            "balanced accuracy, in which every class weighs the same; accuracy is mostly that of the common classes."
+            "Classes are imbalanced ({commonest} {n_commonest} test images, {rarest} {n_rarest}): models are "
+            "compared by balanced accuracy, which weighs all classes equally; accuracy is dominated by the "
+            "large classes."
         ).format(**sizes)
     return _(
-        "Classes are unequal ({commonest} {n_commonest} test photos, {rarest} {n_rarest}), so accuracy is mostly that "
-        'of the common classes: read balanced accuracy and the recall of each class (metric = "balanced_accuracy" in '
-        "[study] compares the arms by it)."
+        "Classes are imbalanced ({commonest} {n_commonest} test images, {rarest} {n_rarest}), so accuracy "
+        "is dominated by the large classes: see balanced accuracy and the recall of each class (metric = "
+        '"balanced_accuracy" in [study] compares the models by it).'
     ).format(**sizes)
 
 
@@ -289,7 +304,7 @@ def counted_seeds(n: int) -> str:
 
 
 def counted_photos(n: int) -> str:
-    return ngettext("{n} test photo", "{n} test photos", n).format(n=whole(n))
+    return ngettext("{n} test image", "{n} test images", n).format(n=whole(n))
 
 
 def beside(contrast: ContrastResult) -> str:
@@ -304,5 +319,5 @@ def beside(contrast: ContrastResult) -> str:
 def _interval(contrast: ContrastResult, low: float, high: float, decimals: int = 1) -> str:
     ends = {"low": sizes.figure(contrast.metric, low, decimals), "high": sizes.figure(contrast.metric, high, decimals)}
     if contrast.family > 1:
-        return _("95 % interval {low} to {high} adjusted for {n} contrasts").format(**ends, n=contrast.family)
-    return _("95 % interval {low} to {high}").format(**ends)
+        return _("95 % CI {low} to {high}, adjusted for {n} comparisons").format(**ends, n=contrast.family)
+    return _("95 % CI {low} to {high}").format(**ends)

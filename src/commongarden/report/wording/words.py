@@ -23,14 +23,14 @@ from commongarden.report.wording.verdicts import signflip as signflip
 from commongarden.report.wording.verdicts import verdict as verdict
 from commongarden.report.wording.verdicts import verdicts as verdicts
 from commongarden.stats import METRICS, ArmResult, ContrastResult, MajorityClass, Results
-from commongarden.study import SplitPlan
+from commongarden.study import SplitPlan, Study
 
 CONSEQUENCES = (N_("parameters"), N_("MACs"))  # rows of ContrastResult.differs that follow from the others
 DIFFERENCES = (N_("architecture"), *CONSEQUENCES)  # rows that are no keys of a study file
 
 
 def _interval(low: float, high: float) -> str:
-    return _("95 % interval {low} to {high}").format(low=hundredths(low), high=hundredths(high))
+    return _("95 % CI {low} to {high}").format(low=hundredths(low), high=hundredths(high))
 
 
 def differs(contrast: ContrastResult) -> str:
@@ -42,11 +42,11 @@ def differs(contrast: ContrastResult) -> str:
         if what not in CONSEQUENCES
     ]
     if not causes:
-        return _("Nothing that was declared differs between them.")
+        return _("They have no declared difference.")
     if len(causes) == 1:
         said = _("They differ in {causes}.")
     else:
-        said = _("They differ in {causes}, so the difference cannot be put down to one of these alone.")
+        said = _("They differ in {causes}, so the effect cannot be attributed to one of these alone.")
     return said.format(causes=listed(causes))
 
 
@@ -58,13 +58,16 @@ def beside_commonest(arm: ArmResult, commonest: MajorityClass) -> str | None:
     line = {"arm": arm.arm, "label": commonest.label, "accuracy": percent(commonest.accuracy)}
     stuck = _stuck(arm)
     if arm.beats_commonest:
-        return _("{arm} is better than always guessing {label} ({accuracy}), but {stuck}.").format(stuck=stuck, **line)
+        return _("{arm} is better than the majority-class baseline ({label}, {accuracy}), but {stuck}.").format(
+            stuck=stuck, **line
+        )
     closing = f" {stuck[:1].upper()}{stuck[1:]}." if stuck else ""
     if accuracy.value <= commonest.accuracy or arm.n_at_commonest == arm.n_finished or accuracy.low is None:
-        said = _("{arm} is no better than always guessing {label} ({accuracy}).").format(**line)
+        said = _("{arm} is no better than the majority-class baseline ({label}, {accuracy}).").format(**line)
         return said + (closing if arm.n_finished > 1 else "")
     said = _(
-        "{arm} is not shown to be better than always guessing {label} ({accuracy}): its mean is {mean} ({interval})."
+        "{arm} is not significantly better than the majority-class baseline ({label}, {accuracy}): its "
+        "mean is {mean} ({interval})."
     ).format(mean=percent(accuracy.value), interval=_interval(accuracy.low, accuracy.high or 1.0), **line)
     return said + closing
 
@@ -76,11 +79,11 @@ def _stuck(arm: ArmResult) -> str:
     n, seeds = arm.n_at_commonest, ngettext("{n} seed", "{n} seeds", arm.n_finished).format(n=arm.n_finished)
     learned = arm.accuracy_learned
     if learned is None:
-        return _("{n} of {seeds} never left it").format(n=n, seeds=seeds)
+        return _("{n} of {seeds} never rose above it").format(n=n, seeds=seeds)
     if learned.n == 1:
-        said = _("{n} of {seeds} never left it; the other one reached {mean}")
+        said = _("{n} of {seeds} never rose above it; the other one reached {mean}")
     else:
-        said = _("{n} of {seeds} never left it; over the other {others} the mean is {mean}")
+        said = _("{n} of {seeds} never rose above it; the mean of the other {others} is {mean}")
     return said.format(n=n, seeds=seeds, others=learned.n, mean=percent(learned.value))
 
 
@@ -99,7 +102,7 @@ def accuracy(estimate: Estimate | None, folds: int = 0) -> str:
 
 def one_arm(arm: ArmResult, folds: int = 0) -> str:
     """The answer of a study that has nothing to compare."""
-    return _("{arm} reached a test accuracy of {accuracy}.").format(
+    return _("{arm} has a test accuracy of {accuracy}.").format(
         arm=arm.arm, accuracy=accuracy(arm.test_accuracy, folds)
     )
 
@@ -127,7 +130,7 @@ def failures(arm: ArmResult) -> str | None:
         return ngettext(
             "{arm} has no result: its only run failed.", "{arm} has no result: all {n} runs failed.", arm.n_failed
         ).format(arm=arm.arm, n=arm.n_failed)
-    return _("{n} of {runs} of {arm} failed; its figures are those of the {finished} that finished.").format(
+    return _("{n} of {runs} of {arm} failed; its results are from the {finished} that finished.").format(
         n=arm.n_failed, runs=n_runs(arm.n_failed + arm.n_finished), arm=arm.arm, finished=arm.n_finished
     )
 
@@ -152,14 +155,14 @@ def progress(n_finished: int, n_failed: int, n_planned: int) -> str | None:
         return None
     if n_failed:
         said = ngettext(
-            "{n} of {runs} is finished, {failed} failed. What follows is so far; the same command goes on.",
-            "{n} of {runs} are finished, {failed} failed. What follows is so far; the same command goes on.",
+            "{n} of {runs} finished, {failed} failed. Preliminary results; repeat the command to resume.",
+            "{n} of {runs} finished, {failed} failed. Preliminary results; repeat the command to resume.",
             n_finished,
         )
     else:
         said = ngettext(
-            "{n} of {runs} is finished. What follows is so far; the same command goes on.",
-            "{n} of {runs} are finished. What follows is so far; the same command goes on.",
+            "{n} of {runs} finished. Preliminary results; repeat the command to resume.",
+            "{n} of {runs} finished. Preliminary results; repeat the command to resume.",
             n_finished,
         )
     return said.format(n=n_finished, runs=n_runs(n_planned), failed=n_failed)
@@ -168,7 +171,7 @@ def progress(n_finished: int, n_failed: int, n_planned: int) -> str | None:
 def question(arms: Sequence[str], data: str) -> str:
     """The question of a study that does not state one."""
     if len(arms) == 1:
-        return _("How well does {arm} do on {data}?").format(arm=arms[0], data=data)
+        return _("How accurate is {arm} on {data}?").format(arm=arms[0], data=data)
     if len(arms) > 6:
         return _("How do {n} networks compare on {data}?").format(n=len(arms), data=data)
     return _("How do {arms} compare on {data}?").format(arms=listed(arms), data=data)
@@ -177,8 +180,8 @@ def question(arms: Sequence[str], data: str) -> str:
 def compared(results: Results) -> str:
     """What was compared and on what, in one line."""
     n_arms, n_classes = len(results.arms), len(results.classes)
-    return _("{arms} × {runs}, {classes}; {train} photos to train on, {val} to validate, {test} to test.").format(
-        arms=ngettext("{n} arm", "{n} arms", n_arms).format(n=whole(n_arms)),
+    return _("{arms} × {runs}, {classes}; {train} training, {val} validation and {test} test images.").format(
+        arms=ngettext("{n} model", "{n} models", n_arms).format(n=whole(n_arms)),
         runs=designs.repeats(len(results.seeds), results.folds),
         classes=ngettext("{n} class", "{n} classes", n_classes).format(n=whole(n_classes)),
         train=whole(results.n_train),
@@ -187,15 +190,25 @@ def compared(results: Results) -> str:
     )
 
 
+def trained(study: Study) -> str:
+    """How the models were trained, in one line."""
+    recipe = study.recipe
+    own = {study.recipe_of(arm).resolution for arm in study.arms}
+    size = f"{min(own)}" if len(own) == 1 else _("{low} to {high}").format(low=min(own), high=max(own))
+    said = _("Trained for {epochs} at {size} pixels: {optimizer}, learning rate {lr:g}, batch size {batch}.")
+    epochs = ngettext("{n} epoch", "{n} epochs", recipe.epochs).format(n=recipe.epochs)
+    return said.format(epochs=epochs, size=size, optimizer=recipe.optimizer, lr=recipe.lr, batch=recipe.batch_size)
+
+
 def commonest_line(commonest: MajorityClass) -> str:
     """The name of the line that a network must beat."""
-    return _("always {label}").format(label=commonest.label)
+    return _("majority class ({label})").format(label=commonest.label)
 
 
 def failure(run: Run) -> str:
     """Why one run has no result."""
     return _("{arm}, seed {seed}, failed: {reason}").format(
-        arm=run.arm, seed=run.seed, reason=run.failure or _("no reason kept")
+        arm=run.arm, seed=run.seed, reason=run.failure or _("no reason recorded")
     )
 
 
@@ -211,7 +224,7 @@ def machines(n: int) -> str | None:
     """Said where runs come from more than one machine."""
     if n < 2:
         return None
-    return _("The runs come from {n} machines: seconds and memory cannot be compared across them.").format(n=n)
+    return _("The runs come from {n} machines: times and memory cannot be compared across them.").format(n=n)
 
 
 def limits(results: Results, select: Iterable[str]) -> list[str]:
@@ -220,21 +233,22 @@ def limits(results: Results, select: Iterable[str]) -> list[str]:
     weights = {"last": _("the last epoch"), "best-val": _("the epoch with the best validation accuracy")}
     chosen = listed(weights[name] for name in sorted(set(select), reverse=True))
     said = [
-        _("One data set: another one may order the arms otherwise."),
-        _("{runs} an arm: intervals narrow with more of them.").format(runs=runs),
-        _("The test part was touched once per run, at the end, with the weights of {epochs}.").format(epochs=chosen),
-        _("One recipe for all: an arm that would want another learning rate or more epochs is not shown at its best.")
+        _("One data set: on another one the ranking may differ."),
+        _("{runs} per model: more would narrow the intervals.").format(runs=runs),
+        _("The test set was used once per run, at its end, with the weights of {epochs}.").format(epochs=chosen),
+        _("Equal training settings: a model that needs another learning rate or more epochs is not at its best here.")
         if results.tuned is None
-        else _("One recipe for all but what was tuned: an arm that would want more epochs is not shown at its best."),
+        else _(
+            "Equal training settings except what was tuned: a model that needs more epochs is not at its best here."
+        ),
         _(
-            "Seconds are wall-clock seconds of this machine, where runs may have shared processors: a few per cent "
-            "mean little."
+            "Times are wall-clock times on this machine, where runs may have shared processors: differences of "
+            "a few per cent mean little."
         ),
     ]
     if results.n_test:
         photos = _(
-            "{photos}: intervals carry the chance of drawing these and not others of their kind, but say nothing of "
-            "photos of another kind."
+            "{photos}: the intervals account for the draw of these images, but do not extend to images of another kind."
         )
         said.insert(2, photos.format(photos=grouped.counted(results.n_test, results.n_test_groups)))
     return said
@@ -248,8 +262,10 @@ def left_out(reason: Coded, n: int) -> str:
 def study_seeds(seeds: Sequence[int], seed: int) -> str:
     """The seeds in words."""
     return ngettext(
-        "{n} run seed ({seeds}), study seed {seed}. Arms with the same seed saw the same photos in the same order.",
-        "{n} run seeds ({seeds}), study seed {seed}. Arms with the same seed saw the same photos in the same order.",
+        "{n} run seed ({seeds}), study seed {seed}. With the same seed, all models see the same images in "
+        "the same order.",
+        "{n} run seeds ({seeds}), study seed {seed}. With the same seed, all models see the same images in "
+        "the same order.",
         len(seeds),
     ).format(n=len(seeds), seeds=", ".join(map(str, seeds)), seed=seed)
 
@@ -258,13 +274,13 @@ def split_plan(plan: SplitPlan) -> str:
     """How the parts were to be made; folders or a CSV that declare parts are kept as they are."""
     if plan.stratified:
         said = _(
-            "Planned where the data declare no parts: {train} to train, {val} to validate, the rest to test, class by "
-            "class."
+            "Split (unless the data define one): {train} training, {val} validation, the rest test, stratified "
+            "by class."
         )
     else:
         said = _(
-            "Planned where the data declare no parts: {train} to train, {val} to validate, the rest to test, all "
-            "photos shuffled once together."
+            "Split (unless the data define one): {train} training, {val} validation, the rest test, all images "
+            "shuffled together."
         )
     return said.format(train=percent(plan.train), val=percent(plan.val))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import altair as alt
 
+from commongarden.benchmarks import rates
 from commongarden.explain import noise
 from commongarden.i18n.language import _, ngettext
 from commongarden.records import Estimate
@@ -15,7 +16,6 @@ from commongarden.records.benchmark import OURS, PLAIN, WAYS, Bench, Case, Held
 from commongarden.report import charts
 from commongarden.report.charts import SOFT, Chart, colour, finished, inline
 from commongarden.report.wording import numbers
-from commongarden.stats import speed
 
 MB = 1e6
 Point = tuple[int, int, int | None]  # of a curve: x, a case's place, the number of runs (None: those made at a time)
@@ -47,11 +47,11 @@ def rows(bench: Bench, case: int) -> list[list[str]]:
     matrix product, seconds to the first step (the first time, later), share of a run that is validation."""
     found = []
     for way, name in WAYS.items():
-        rate, start = speed.rate(bench, case, way), speed.startup(bench, case, way)
-        limit, validation = speed.share_of_limit(bench, case, way), speed.validation_share(bench, case, way)
+        rate, start = rates.rate(bench, case, way), rates.startup(bench, case, way)
+        limit, validation = rates.share_of_limit(bench, case, way), rates.validation_share(bench, case, way)
         if rate is None or start is None or limit is None or validation is None:
             continue
-        ratio = None if way == OURS else speed.ratio(bench, case, way)
+        ratio = None if way == OURS else rates.ratio(bench, case, way)
         found.append(
             [
                 _(name),
@@ -83,9 +83,9 @@ def sentences(bench: Bench) -> Iterator[str]:
         "Timed in turn in {n} rounds; medians, each ratio of two trainings of one round.",
         n,
     ).format(n=n)
-    if n < speed.FEWEST_ROUNDS:
+    if n < rates.FEWEST_ROUNDS:
         said = _("Too few rounds for intervals; accepted for these: --rounds {n} or more.")
-        yield said.format(n=speed.FEWEST_ROUNDS)
+        yield said.format(n=rates.FEWEST_ROUNDS)
     yield _(
         "Images a second are those of the whole machine while it trains, with the reading of photos and without "
         "start-up, validation and test. The limit is this machine's float32 matrix product, {rate} billion "
@@ -95,7 +95,7 @@ def sentences(bench: Bench) -> Iterator[str]:
         "Start: seconds to the end of the first step, in the first round and again in later ones. Val: share of a "
         "run's training and validation."
     )
-    idle = speed.idle(bench)
+    idle = rates.idle(bench)
     if idle is not None:
         yield _(
             "Those of ours are while all workers train: in studies as short as these, {share} of the workers' time "
@@ -121,7 +121,7 @@ def _noise(bench: Bench) -> Iterator[str]:
 
 def when_busy(bench: Bench, case: int) -> Iterator[str]:
     """What share of its images a second each way keeps beside a busy process; no sentence where that was not asked."""
-    kept = [(way, speed.when_busy(bench, case, way)) for way in WAYS]
+    kept = [(way, rates.when_busy(bench, case, way)) for way in WAYS]
     told = [
         _("{way} {share}").format(way=_(WAYS[way]), share=_share(found)) for way, found in kept if found is not None
     ]
@@ -164,7 +164,7 @@ def ratios(bench: Bench) -> Chart:
     rows_: list[dict[str, Any]] = []
     for place, case in enumerate(bench.cases):
         for way, name in WAYS.items():
-            found = None if way == OURS else speed.ratio(bench, place, way)
+            found = None if way == OURS else rates.ratio(bench, place, way)
             if found is None:
                 continue
             label = _("{arm}, {pixels} pixels, {folder}: {way}").format(
@@ -216,7 +216,7 @@ def points(bench: Bench, found: Sequence[Point]) -> list[tuple[int, str, Estimat
     for x, case, runs in found:
         for way in (PLAIN, OURS):
             number = None if way == PLAIN else at_once(bench, case) if runs is None else runs
-            rate = speed.rate(bench, case, way, runs=number)
+            rate = rates.rate(bench, case, way, runs=number)
             if rate is not None:
                 made.append((x, way, rate))
     return made

@@ -1,0 +1,46 @@
+"""The report on paper, A4 and letter: nothing is cut off at the right, what is folded on the screen is open."""
+
+import pytest
+
+from chromium import DESKTOP, Visit
+from commongarden import report
+from grown import grown
+
+MILLIMETRE = 96 / 25.4
+PAPERS = {"A4": (210 - 28) * MILLIMETRE, "letter": (215.9 - 28) * MILLIMETRE}  # without the margins of page.css
+
+CUT = """width => [...document.querySelectorAll('main table, main th, main td, main svg, main img, main pre, main p')]
+    .filter(one => one.checkVisibility() && !one.closest('.unseen, svg svg'))
+    .filter(one => one.getBoundingClientRect().right > width + 1 || one.getBoundingClientRect().left < -1
+        || (one.matches('th, td') && one.scrollWidth > one.clientWidth + 1))
+    .map(one => `${one.tagName} ${one.textContent.slice(0, 60)}`)"""
+UNREAD = """() => [...document.querySelectorAll('table, .chart svg')]
+    .filter(one => !one.checkVisibility({contentVisibilityAuto: true}) || one.getBoundingClientRect().height < 10)
+    .map(one => one.textContent.slice(0, 60))"""
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    """Nine models, one with a long name, twelve classes with long names: the widest tables."""
+    arms = {f"arm_{i}": (0.5 + 0.02 * i, 0.52 + 0.02 * i, 0.51 + 0.03 * i) for i in range(8)}
+    arms["a_network_whose_name_is_about_as_long_as_the_sixty_four_letters"] = (0.4, 0.6, 0.3)
+    classes = tuple(f"a class with a long name {i}" for i in range(12))
+    store = grown(tmp_path_factory.mktemp("print") / "study", arms, classes=classes, published={"arm_1": 0.25})
+    return report.write(store)
+
+
+def test_every_table_and_chart_is_whole_on_paper_in_light_colours(browser, path):
+    with Visit(browser, path, DESKTOP, "dark") as visit:
+        page = visit.page
+        assert page.locator("details:not([open]) table").count() > 0
+        for paper, width in PAPERS.items():
+            page.emulate_media(media="print", color_scheme="dark")
+            page.set_viewport_size({"width": int(width), "height": 1000})
+            assert page.evaluate(CUT, int(width)) == [], paper
+            assert page.evaluate(UNREAD) == [], paper
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, paper
+        style = "getComputedStyle(document.documentElement).getPropertyValue('--ink').trim()"
+        assert visit.page.evaluate(style) == "#1b1e23"
+        assert visit.page.pdf(format="A4").startswith(b"%PDF")
+        assert visit.complaints == []
+        assert visit.page.locator("details[open]").count() == 0, "folds are closed again after printing"
