@@ -97,9 +97,9 @@ def test_public_layouts_are_recognized(make, tmp_path):
 
 
 KOREAN = {
-    layouts.intel: "학습 데이터 seg_train/seg_train/, 테스트 데이터 seg_test/seg_test/, 그 안의 폴더가 클래스",
-    layouts.gtsrb: "학습 데이터 Train/, 그 안의 폴더가 클래스",
-    layouts.imagenet: "학습 데이터 ILSVRC/Data/CLS-LOC/train/, 그 안의 폴더가 클래스",
+    layouts.intel: "학습 세트 seg_train/seg_train/, 테스트 세트 seg_test/seg_test/, 그 안의 폴더가 클래스",
+    layouts.gtsrb: "학습 세트 Train/, 그 안의 폴더가 클래스",
+    layouts.imagenet: "학습 세트 ILSVRC/Data/CLS-LOC/train/, 그 안의 폴더가 클래스",
 }
 
 
@@ -364,8 +364,9 @@ def test_unicode_forms_of_one_name_are_one_class(tmp_path):
 @pytest.mark.parametrize(
     ("make", "refused", "note", "kept"),
     [
-        (layouts.lacks_val, "class 'tulip' has no readable photo in the val part",
-         "class 'tulip' has no photos in the validation set and does not affect which epoch", {"rose", "tulip"}),
+        (layouts.lacks_val, "class 'tulip' has no readable photo in the val set",
+         "class 'tulip' has no photos in the validation set and does not affect which epoch is chosen",
+         {"rose", "tulip"}),
         (layouts.only_in_test, "class 'daisy' has no readable photo in the train set (and 1 more)",
          "class 'daisy' is excluded: it has no photos in the training set", {"rose", "tulip"}),
     ],
@@ -443,7 +444,7 @@ def test_causes_are_grouped_most_frequent_first(with_csv):
     with pytest.raises(DataError) as caught:
         found(file)
     starts = [line.split(";")[0].split(" (")[0].strip() for line in str(caught.value).splitlines()[1:]]
-    assert starts == ["12 of 15: no such file", "2 of 15: no such file", "1 of 15: a web address"]
+    assert starts == ["12 of 15: no such file", "2 of 15: no such file", "1 of 15: a web URL"]
 
 
 def test_a_few_missing_files_are_left_out(with_csv):
@@ -460,7 +461,7 @@ def test_a_few_missing_files_are_left_out(with_csv):
         (["Image;Category", *rows(separator=";")], "utf-8", "paths in column Image, classes in column Category",
          ("photos.csv has semicolons as separators",)),
         (["file\ttarget", *rows(separator="\t")], "utf-16", "paths in column file, classes in column target",
-         ("photos.csv is UTF-16 text", "photos.csv has tabs as separators")),
+         ("photos.csv is encoded as UTF-16", "photos.csv has tabs as separators")),
         (["image_path,id,class_id,label,data set", *(f"{row.split(',')[0]},7,1,{row.split(',')[1]},train"
                                                    for row in rows())], "utf-8",
          "paths in column image_path, classes in column label, split in column data set", None),
@@ -480,7 +481,7 @@ def test_csv_as_people_have_them(lines, encoding, layout, notes, with_csv):
         (["filename,image,class", "a.png,b.png,y"], "utf-8", "several columns may contain the paths: filename, image"),
         (["image_id,healthy,rust,scab", "a,1,0,0", "b,0,1,0"], "utf-8", "the columns healthy, rust, scab are one-hot"),
         (rows(), "utf-8", "this line is not a header: add the line path,label above it"),
-        (["filename,class,xmin,ymin,xmax,ymax", "a.png,x,0,0,1,1"], "utf-8", "boxes around objects"),
+        (["filename,class,xmin,ymin,xmax,ymax", "a.png,x,0,0,1,1"], "utf-8", "bounding boxes"),
         (["path,label", "a.png,장미"], "cp949", "it may be CP949 (EUC-KR); save it as CSV in UTF-8"),
         (["path,label", "a.png,café"], "cp1252", "it may be Windows-1252 (Latin-1); save it as CSV in UTF-8"),
     ],

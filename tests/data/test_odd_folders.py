@@ -180,7 +180,7 @@ def test_a_folder_that_cannot_be_read(tmp_path, check, monkeypatch):
     said = check(tmp_path, code=1)
     assert "note: folders that cannot be read are skipped with their contents: 1, such as b/private/" in said
     assert "b/private/: the folder cannot be read: Permission denied" in said
-    assert "`run` refuses" not in said
+    assert "`run` rejects" not in said
 
 
 def test_a_class_that_cannot_be_read_stops_a_study(tmp_path, check, monkeypatch):
@@ -205,7 +205,7 @@ def test_a_folder_of_texts_is_no_class(tmp_path, check):
     laid(tmp_path, a=3, b=3)
     (tmp_path / "scripts").mkdir()
     (tmp_path / "scripts" / "train.py").write_text("pass")
-    assert "`run` refuses" not in check(tmp_path, code=1)
+    assert "`run` rejects" not in check(tmp_path, code=1)
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_too_few_groups_are_found_by_data_check(tmp_path, check, names, said):
     (tmp_path / "photos.csv").write_text("\n".join(("path,label,group", *rows)))
     found = check(tmp_path / "photos.csv", code=1 if said else 0)
     assert said in found
-    assert ("`run` refuses" in found) == bool(said)
+    assert ("`run` rejects" in found) == bool(said)
 
 
 def test_a_search_without_end_is_stopped(tmp_path, check, monkeypatch):
@@ -260,7 +260,7 @@ def test_addresses_among_paths(tmp_path, check):
     (tmp_path / "photos.csv").write_text("\n".join(("path,label", *more)))
     said = check(tmp_path / "photos.csv", code=2)
     assert "1 of 2: a web URL; download the photo and write its path (https://example.com/a//1.jpg)" in said
-    assert "1 of 2: a file's address" in said
+    assert "1 of 2: a file URL" in said
 
 
 def test_an_official_split_is_noted(tmp_path, check):

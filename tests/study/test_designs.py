@@ -233,7 +233,7 @@ def test_a_split_of_a_seed_is_never_replaced(varied):
 def test_what_varies_cannot_change_in_place(varied, study_file):
     for arguments in ((), ("--vary", "init,order,split")):
         told = refused(study_file, "--epochs", 1, "--out", varied.root, *arguments)
-        assert "study.vary: ['split'] here" in told
+        assert "study.vary: ['split'] in the folder" in told
 
 
 def test_a_source_that_does_not_vary_is_that_of_the_first_seed(small, cache_folder, tmp_path):

@@ -173,7 +173,7 @@ def test_recipes_that_do_not_hold_together(values, message):
 
 @pytest.mark.parametrize("plan", [(0.0, 0.1), (0.9, 0.1), (0.5, 0.6)])
 def test_shares_must_leave_a_test_part(plan):
-    with pytest.raises(StudyError, match="test part"):
+    with pytest.raises(StudyError, match="test set"):
         SplitPlan(*plan)
 
 
