@@ -63,7 +63,7 @@ USES = {
     "a learning rate that is none": ((*DRY, "--lr", "nan"), {}, 2, "accepted: a positive number"),
     "a negative seed": ((*DRY, "--seed", "-1"), {}, 2, "-1"),
     "no seeds": ((*DRY, "--seeds", "0"), {}, 2, "0 is not in the range x>=1"),
-    "a billion seeds": ((*DRY, "--seeds", "1000000000"), {}, 2, "an integer from 1 to 10,000"),
+    "a billion seeds": ((*DRY, "--seeds", "1000000000"), {}, 2, "the number of seeds (1 to 10,000)"),
     "one fold": ((*DRY, "--folds", "1"), {}, 2, "1 is not in the range x>=2"),
     "seeds and folds": ((*DRY, "--seeds", "2", "--folds", "3"), {}, 2, "accepted: one of them"),
     "an unknown source of chance": ((*DRY, "--vary", "inti"), {}, 2, "did you mean 'init'?"),

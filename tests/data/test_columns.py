@@ -105,12 +105,12 @@ def test_lines_are_counted_from_the_first(root):
 
 def test_a_column_for_each_of_two_classes(root):
     said = check(root, "path,rose,tulip", lambda i: (str(i % 2), str(1 - i % 2)), code=2)
-    assert "the columns rose, tulip hold 0 or 1, one for each class" in said
+    assert "the columns rose, tulip are one-hot (0 or 1 for each class)" in said
 
 
 def test_numbers_with_zeros_are_near_names(root):
     said = check(root, "path,label", lambda i: (("1", "1.0", "02", "2")[i % 4],))
-    assert said.count("class names that are nearly the same") == 2
+    assert said.count("these similar names are separate classes") == 2
 
 
 def test_names_of_columns_are_not_translated(root, monkeypatch):

@@ -98,8 +98,8 @@ def test_a_study_with_no_room_says_what_it_costs_and_keeps_no_images(study_file,
         "run", study_file, "--arms", "plain", "--out", tmp_path / "out", "--workers", 1, "--seeds", 1,
         "--cache-dir", tmp_path / "cache", "--cache-budget", "1kB", check=0,
     )  # fmt: skip
-    (said,) = [line for line in done.stderr.splitlines() if line.startswith("photos are decoded each time")]
-    assert "at 16 pixels: decoded once they need 0.0 MB" in said
+    (said,) = [line for line in done.stderr.splitlines() if line.startswith("the image cache at ")]
+    assert "at 16 pixels does not fit: it needs 0.0 MB" in said
     assert not list((tmp_path / "cache").glob("*.npy"))
     one = numbers(tmp_path / "out")
     assert one == {key: value for key, value in numbers(finished).items() if key[:2] == ("plain", 0)}
@@ -118,7 +118,7 @@ def test_the_cost_is_photos_times_passes_times_what_one_takes(study_file, tmp_pa
     assert decoding.n_read(prepared, recipes[jobs[0]], jobs[0]) == n
     monkeypatch.setattr(decoding, "seconds_per_photo", lambda manifest, resolution: 0.5)
     (said,) = decoding.costs(prepared, recipes, 2)
-    assert f"One takes 500.00 ms, so the runs at that size spend {3 * n * 0.5 / 2 / 60:.0f} min on it, 2 at" in said
+    assert f"500.00 ms each: {3 * n * 0.5 / 2 / 60:.0f} min in total for the runs at this size, 2 at" in said
     assert decoding.costs(dataclasses.replace(prepared, direct={}), recipes, 2) == []
     assert decoding.costs(prepared, {}, 2) == []
     raw = dataclasses.replace(study, recipe=dataclasses.replace(study.recipe, pixels="raw"))

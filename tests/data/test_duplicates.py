@@ -177,7 +177,7 @@ def test_an_inspection(garden, tmp_path, monkeypatch):
     monkeypatch.undo()
     kept.write_bytes(kept.read_bytes()[:-40])
     assert inspecting.inspect(manifest, tmp_path, tell=told.append) == found  # a torn file is made anew
-    assert told[-1] == f"{kept}: not what was written there; it is made anew"
+    assert told[-1] == f"{kept}: corrupt cache entry; it is recomputed"
 
 
 def test_data_check_tells_it(garden, commongarden, tmp_path):
@@ -185,7 +185,7 @@ def test_data_check_tells_it(garden, commongarden, tmp_path):
     process = commongarden("data", "check", garden, "--sheet", sheet, check=1)  # a file is left out
     assert " = ".join(TOGETHER) in process.stdout
     assert "2 groups of duplicates (7 photos)" in process.stdout
-    assert "of them under two or more labels: 1" in process.stdout
+    assert "with two or more labels: 1" in process.stdout
     assert "daisy/100.jpg: its content is PNG, unlike its extension" in process.stdout
     assert "dandelion/broken.png" in process.stdout
     assert "comparing photos" in process.stderr
@@ -204,7 +204,7 @@ def test_classes_that_are_small_or_uneven():
     photos = [Photo(f"{label}/{i}", label, "", f"{label}{i}") for label, n in (("a", 7), ("b", 30)) for i in range(n)]
     said = inspection.classes(Manifest("photos", tuple(photos)))
     assert said[0] == "class 'a' has 7 photos; with fewer than 20 its results are unreliable"
-    assert said[1].startswith("class 'b' has 4.3 times the photos of 'a'")
+    assert said[1].startswith("imbalanced classes: 'b' has 4.3 times as many photos as 'a'")
     assert inspection.classes(Manifest("photos", tuple(photos[7:]))) == []
 
 
@@ -254,7 +254,7 @@ def test_near_duplicates_across_declared_parts_stay_where_they_test():
     group = [train[0].path, train[1].path, test[2].path]
     made = split(Manifest("photos", tuple(train + test)), SplitPlan(), 0, [group])
     assert test[2].path in made.test
-    reason = f"nearly the same photo is in the test part ({group[2]}), where it stays"
+    reason = f"near duplicate of a photo in the test set ({group[2]}), which is kept"
     assert {(out.path, out.reason) for out in made.left_out} == {(path, reason) for path in group[:2]}
 
 
@@ -325,7 +325,7 @@ def test_the_report_shows_a_contact_sheet(tmp_path):
     )  # fmt: skip
     stores.write_atomically(store.root / inspection.FILE, inspecting.msgspec.json.encode(found))
     text = page(store)
-    assert "1 pair of nearly the same photos is in two parts of the split" in text
+    assert "data leakage: 1 pair of near duplicates is split across two sets" in text
     assert f'alt="{one}"' in text
     assert f"<strong>{labels[two]}</strong> test" in text
     assert "correlation of the details from 0.93; mirrored ones among them" in text

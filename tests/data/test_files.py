@@ -139,7 +139,7 @@ def test_predict_warns_of_another_range(run, tmp_path):
     assert done.exit_code == 0
     assert done.stderr.count("warning: 1 photo (") == 2
     assert "beyond.tif): it has values outside the range of the training photos, -1024 to 65144" in done.stderr
-    assert "dark.tif): it has values in the darkest sixteenth of the training photos' range alone" in done.stderr
+    assert "dark.tif): all its values are in the darkest sixteenth of the range of the training photos" in done.stderr
     rows = json.loads(cli("predict", folder, tmp_path, "--json").stdout)
     assert [len(row.get("warnings", [])) for row in rows] == [1, 1, 0]
     loaded = predictor.load_run(folder)
@@ -276,7 +276,7 @@ def test_heic_without_its_package_says_what_is_missing(monkeypatch, tmp_path):
     (tmp_path / "a.heic").write_bytes(images.heic())
     assert image.read(tmp_path / "a.heic").size == (64, 48)
     monkeypatch.setattr(kinds, "HEIF_PACKAGE", "no_such_package")
-    with pytest.raises(DataError, match=r"a\.heic: a HEIC photo, which needs the package pillow-heif"):
+    with pytest.raises(DataError, match=r"a\.heic: HEIC needs the package pillow-heif"):
         image.read(tmp_path / "a.heic")
 
 

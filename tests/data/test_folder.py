@@ -189,8 +189,8 @@ def test_train_may_be_a_class(garden):
 @pytest.mark.parametrize(
     ("folders", "message"),
     [
-        (["train", "test", "extra"], "found the part folders test, train beside extra"),
-        (["val", "test"], "found the part folders test, val without train"),
+        (["train", "test", "extra"], "found the folders test, train next to extra"),
+        (["val", "test"], "found the folders test, val without train"),
         (["train", "val", "validation"], "found train, val, validation; accepted: one folder for each"),
     ],
 )
@@ -203,14 +203,14 @@ def test_part_folders_that_make_no_sense(garden, tmp_path, folders, message):
 def test_a_class_that_is_missing_from_a_part(garden, tmp_path):
     shutil.copytree(garden, tmp_path / "root" / "train")
     shutil.copytree(garden / "rose", tmp_path / "root" / "test" / "rose")
-    assert "class 'tulip' has no readable photo in the test part" in refusal(tmp_path / "root")
+    assert "class 'tulip' has no readable photo in the test set" in refusal(tmp_path / "root")
 
 
 def test_no_such_folder_names_the_nearest(garden):
     message = refusal(garden.parent / "gardn")
     assert "no such folder" in message
     assert f"did you mean '{garden.as_posix()}'?" in message
-    assert "accepted: a folder with a folder of photos for each class" in message
+    assert "accepted: a folder with one folder of photos per class" in message
     assert "did you mean" not in refusal(garden.parent / "no" / "such")
 
 
@@ -226,7 +226,7 @@ def test_an_empty_folder(tmp_path):
 
 def test_one_class(garden):
     shutil.rmtree(garden / "tulip")
-    assert "found 1 class (rose) with photos; accepted: at least 2 at least 2" in refusal(garden)
+    assert "found 1 class (rose) with photos; accepted: at least 2" in refusal(garden)
 
 
 def test_one_folder_too_high_up(garden):
@@ -321,8 +321,8 @@ def test_csv_with_a_photo_listed_twice(garden):
         ("path,label\nrose/0.png,", "line 2: found 'rose/0.png,'; accepted: a path and a label"),
         ("path,label,split\nrose/0.png,rose,tset", "line 2: unknown split 'tset'; did you mean 'test'?"),
         ("path,label,split\nrose/0.png,rose,train\ntulip/0.png,tulip,", "line 3: found no split; accepted: train, val"),
-        ("path,label,split\nrose/0.png,rose,train\nrose/0.png,rose,test", "line 3: found rose/0.png for test"),
-        ("path,label,split\nrose/0.png,rose,val\ntulip/0.png,tulip,test", "found the parts val, test; accepted: train"),
+        ("path,label,split\nrose/0.png,rose,train\nrose/0.png,rose,test", "line 3: found rose/0.png in test"),
+        ("path,label,split\nrose/0.png,rose,val\ntulip/0.png,tulip,test", "found the sets val, test; accepted: train"),
         ("path,label\nrose/0.png,rose", "found 1 class (rose)"),
         ("path,label\n", "found no class with photos"),
         ("path,label\n\0,x", "photos.csv: "),
@@ -349,7 +349,7 @@ def test_builtin_data():
     assert len(whole.photos) == 1500
     assert set(manifest.photos) <= set(whole.photos)
     assert "did you mean 'builtin:flowers'" in refusal("builtin:flwers")
-    assert "needs at least 2" in refusal("builtin:flowers/1")
+    assert "accepted: at least 2" in refusal("builtin:flowers/1")
 
 
 def test_summary(garden):

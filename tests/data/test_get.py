@@ -124,7 +124,7 @@ def test_the_flowers_of_tensorflow_come_in_pieces(server, tmp_path, monkeypatch)
     assert (tmp_path / "flowers" / "rose" / "1.jpg").read_bytes() == photo(22)
     assert [path.name for path in tmp_path.iterdir()] == ["flowers"]
     assert "15 photos in 5 classes" in CliRunner().invoke(main, ["data", "check", str(tmp_path / "flowers")]).stdout
-    assert "something is there already" in get("flowers", "--out", tmp_path / "flowers").stderr
+    assert "already exists" in get("flowers", "--out", tmp_path / "flowers").stderr
 
 
 def test_what_has_come_is_kept_for_the_next_time(server, tmp_path):
@@ -150,7 +150,7 @@ def test_another_file_is_refused_and_removed(server, tmp_path):
     wanted = sha256(b"another")
     result = get("flowers", "--from", server.url, "--sha256", wanted, "--out", tmp_path / "f")
     assert result.exit_code == 2
-    assert f"found a file with SHA-256 {sha256(server.content)}, accepted: {wanted}" in result.stderr
+    assert f"found SHA-256 {sha256(server.content)}, accepted: {wanted}" in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -159,8 +159,8 @@ def test_another_file_is_refused_and_removed(server, tmp_path):
     [
         ("file:///etc/passwd", 200, "an address that begins with https://"),
         ("ftp://example.org/a.zip", 200, "an address that begins with https://"),
-        ("", 404, "the server says 404"),
-        ("", 503, "the server says 503"),
+        ("", 404, "the server responded with 404"),
+        ("", 503, "the server responded with 503"),
         ("http://127.0.0.1:1/a.zip", 200, "refused"),
     ],
 )
@@ -208,7 +208,7 @@ def test_photos_that_stand_twice_are_taken_once(tmp_path):
     (tmp_path / "a.zip").write_bytes(zip_of(both))
     assert archive.unpack(tmp_path / "a.zip", tmp_path / "f", downloads.KNOWN["flowers"].classes).repeated == 15
     (tmp_path / "b.zip").write_bytes(zip_of(both | {"flowers/flowers/daisy/0.jpg": b"another"}))
-    with pytest.raises(DataError, match="stands twice"):
+    with pytest.raises(DataError, match="found two different files"):
         archive.unpack(tmp_path / "b.zip", tmp_path / "g", downloads.KNOWN["flowers"].classes)
 
 

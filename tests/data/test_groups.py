@@ -217,7 +217,7 @@ def test_declared_parts_stay_and_a_divided_group_is_found():
     }
     assert set(divided) == {"p6", "p7"}
     (said,) = inspection.divided_warnings(photos, inspection.part_of(made))
-    assert "2 groups are in two or more parts (p6: val, test; ...): 8 of 16 test photos are of" in said
+    assert "2 groups are in two or more sets (p6: val, test; ...): 8 of 16 test photos belong to" in said
     noted = checked.summary(photos, None)
     assert noted["divided_groups"] == {"p6": ["train", "test"], "p7": ["train", "test"]}
     assert noted["groups"]["p6"] == 9

@@ -259,7 +259,7 @@ def noise(size=64):
 def test_a_truncated_file_is_called_truncated(format, share, tmp_path):
     data = encoded(noise(), format)
     (tmp_path / "cut.jpg").write_bytes(data[: int(share * len(data))])
-    with pytest.raises(DataError, match=r"cut\.jpg: (truncated|broken, or a kind of TIFF)"):
+    with pytest.raises(DataError, match=r"cut\.jpg: (truncated|corrupt, or an unsupported kind of TIFF)"):
         image.read(tmp_path / "cut.jpg")
 
 
@@ -284,8 +284,8 @@ def test_bytes_gone_wrong_never_raise_anything_else(format):
         (b"", "empty file"),
         (b"Dear reader, this folder holds flowers.", "not an image file"),
         (b"BMW drives by, which is no bitmap at all", "not an image file"),
-        (b"\xff\xd8\xff", "broken, or a kind of JPEG file"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "broken, or a kind of HEIC file"),
+        (b"\xff\xd8\xff", "corrupt, or an unsupported kind of JPEG file"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "corrupt, or an unsupported kind of HEIC file"),
         (png(30000, 30000, 1, 0, []), "900,000,000 pixels, more than the 178,956,970"),
         (png(12000, 12000, 1, 0, []), "truncated"),  # Pillow only warns of this many
     ],

@@ -97,9 +97,9 @@ def test_public_layouts_are_recognized(make, tmp_path):
 
 
 KOREAN = {
-    layouts.intel: "학습 데이터 seg_train/seg_train/, 테스트 데이터 seg_test/seg_test/, 그 안의 폴더가 클래스",
-    layouts.gtsrb: "학습 데이터 Train/, 그 안의 폴더가 클래스",
-    layouts.imagenet: "학습 데이터 ILSVRC/Data/CLS-LOC/train/, 그 안의 폴더가 클래스",
+    layouts.intel: "학습 세트 seg_train/seg_train/, 테스트 세트 seg_test/seg_test/, 그 안의 폴더가 클래스",
+    layouts.gtsrb: "학습 세트 Train/, 그 안의 폴더가 클래스",
+    layouts.imagenet: "학습 세트 ILSVRC/Data/CLS-LOC/train/, 그 안의 폴더가 클래스",
 }
 
 
@@ -187,10 +187,10 @@ def test_versions_and_masks_inside_part_folders(tmp_path):
     Folder(inside).photos(*under(under(("train", "test"), CLASSES), ("images", "masks")))
     images = found(inside, layout="only:images")
     assert counts(images) == of("train", "test")
-    assert images.layout.endswith(INSIDE + ", of which only images/ is used")
+    assert images.layout.endswith(INSIDE + ", only images/ is used")
     segmentation = tmp_path / "segmentation"
     Folder(segmentation).photos(*under(("train", "test"), ("images", "masks")))
-    with pytest.raises(AmbiguousError, match="look like images with their masks, which is segmentation"):
+    with pytest.raises(AmbiguousError, match="appear to be images and their masks"):
         found(segmentation)
 
 
@@ -204,15 +204,13 @@ def test_masks_beside_photos_are_noted(tmp_path):
 
 
 def test_masks_in_folders_beside_are_noted(tmp_path):
-    assert (
-        found(laid(layouts.fish, tmp_path)).notes[0].startswith("files that look like masks of other photos, by their ")
-    )
+    assert found(laid(layouts.fish, tmp_path)).notes[0].startswith("files named like masks of other photos: ")
 
 
 def test_several_data_sets_are_asked_about(tmp_path):
     inside = under(("original", "augmented"), ("train", "test"))
     Folder(tmp_path).photos(*under(inside, CLASSES))
-    with pytest.raises(AmbiguousError, match="augmented/, original/ hold a training set each") as caught:
+    with pytest.raises(AmbiguousError, match="found a training set in each of augmented/, original/") as caught:
         found(tmp_path)
     assert [value for value, _said in caught.value.choices] == ["only:augmented", "only:original"]
     assert counts(found(tmp_path, layout="only:original")) == of("train", "test")
@@ -248,10 +246,13 @@ def test_a_person_at_a_terminal_is_asked(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (layouts.coco, "found train2017/, val2017/ without class folders inside; they come with boxes or masks"),
-        (layouts.yolo, "found no class folders in train/; they come with boxes or masks"),
-        (layouts.roboflow_boxes, "found no class folders in train/; they come with boxes or masks"),
-        (layouts.words_in_names, "the names of the photos begin with cat, dog: move them into a folder for each"),
+        (
+            layouts.coco,
+            "found train2017/, val2017/ without class folders inside; the photos have bounding boxes or masks",
+        ),
+        (layouts.yolo, "found no class folders in train/; the photos have bounding boxes or masks"),
+        (layouts.roboflow_boxes, "found no class folders in train/; the photos have bounding boxes or masks"),
+        (layouts.words_in_names, "the names of the photos start with cat, dog: move the photos into one folder per"),
         (layouts.breeds, "labels.csv lists photos with their classes; did you mean --data "),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
@@ -266,7 +267,7 @@ def test_what_is_no_classification_is_named(make, message, tmp_path):
 def test_unlabelled_photos_are_offered_to_predict(tmp_path):
     listed = found(laid(layouts.unlabelled_test, tmp_path / "kaggle"), keep_going=False)
     assert listed.notes == (
-        "test/: unlabelled photos in no class folder (5); they take no part. To classify them after training: "
+        "test/: photos without a label (not in a class folder) are not used: 5. To classify them after training: "
         f"commongarden predict DIR/runs/ARM/SEED {tmp_path.as_posix()}/kaggle/test",
         "found no validation or test set with classes; both are split off from train/ with the fractions in [split]",
     )
@@ -287,14 +288,14 @@ def test_a_class_that_falls_away_stops(tmp_path):
     root = laid(layouts.one_class_unread, tmp_path / "data")
     with pytest.raises(DataError) as caught:
         folder.scan(str(root))
-    assert "no photo can be read of 1 of the 4 classes:\n  class 'peony': 6 of 6 photos cannot be read (" in str(
+    assert "none of the photos can be read in 1 of 4 classes:\n  class 'peony': 6 of 6 photos cannot be read (" in str(
         caught.value
     )
     assert "--keep-going" in str(caught.value)
     assert folder.scan(str(root), keep_going=True).classes == ("daisy", "rose", "tulip")
     output = said(root, code=1)
-    assert "note: class 'peony' is left out: none of its 6 photos can be read (" in output
-    assert "`run` refuses these data: " in output
+    assert "note: class 'peony' is excluded: none of its 6 photos can be read (" in output
+    assert "`run` rejects this data: " in output
 
 
 def test_a_class_that_decoding_takes_away_stops_too(tmp_path):
@@ -307,7 +308,7 @@ def test_a_class_that_decoding_takes_away_stops_too(tmp_path):
         folder.scan(str(root))
     told = []
     assert folder.scan(str(root), keep_going=True, tell=told.append).classes == ("rose", "tulip")
-    assert told[0].startswith("class 'daisy' is left out: none of its 3 photos can be read (truncated")
+    assert told[0].startswith("class 'daisy' is excluded: none of its 3 photos can be read (truncated")
 
 
 @pytest.mark.parametrize("ending", layouts.UNREAD)
@@ -363,9 +364,10 @@ def test_unicode_forms_of_one_name_are_one_class(tmp_path):
 @pytest.mark.parametrize(
     ("make", "refused", "note", "kept"),
     [
-        (layouts.lacks_val, "class 'tulip' has no readable photo in the val part",
-         "class 'tulip' has no photos in the validation set and does not affect which epoch", {"rose", "tulip"}),
-        (layouts.only_in_test, "class 'daisy' has no readable photo in the train part (and 1 more)",
+        (layouts.lacks_val, "class 'tulip' has no readable photo in the val set",
+         "class 'tulip' has no photos in the validation set and does not affect which epoch is chosen",
+         {"rose", "tulip"}),
+        (layouts.only_in_test, "class 'daisy' has no readable photo in the train set (and 1 more)",
          "class 'daisy' is excluded: it has no photos in the training set", {"rose", "tulip"}),
     ],
     ids=lambda value: getattr(value, "__name__", None),
@@ -381,7 +383,7 @@ def test_a_class_that_a_part_lacks(make, refused, note, kept, tmp_path):
     assert {label for _part, label in counts(listed)} == kept
     output = said(root, code=1)
     assert f"note: {note}" in output
-    assert f"`run` refuses these data: {root}: {refused}" in output
+    assert f"`run` rejects this data: {root}: {refused}" in output
     assert folder.scan(str(root), keep_going=True).classes == tuple(sorted(kept))
 
 
@@ -405,11 +407,11 @@ def with_csv(tmp_path):
 
 
 MISSING = [
-    ("{label}/{i}.png", "they exist below images/: write 'images/rose/0.png' in place of 'rose/0.png'"),
-    ("images/{label}/{i}", "they exist with the extension .png: write 'images/rose/0.png' in place of 'images/rose/0'"),
+    ("{label}/{i}.png", "they exist below images/: write 'images/rose/0.png' instead of 'rose/0.png'"),
+    ("images/{label}/{i}", "they exist with the extension .png: write 'images/rose/0.png' instead of 'images/rose/0'"),
     (
         "{label}/{i}",
-        "they exist below images/, with the extension .png: write 'images/rose/0.png' in place of 'rose/0'",
+        "they exist below images/, with the extension .png: write 'images/rose/0.png' instead of 'rose/0'",
     ),
     ("images/{label}/{i}.jpg", "they exist with the extension .png: write 'images/rose/0.png'"),
     ("Images/{label}/{i}.PNG", "they exist with different upper and lower case: write 'images/rose/0.png'"),
@@ -431,9 +433,9 @@ def test_rows_without_files_name_the_nearest_fix(path, message, with_csv):
     for keep_going in (False, True):
         with pytest.raises(DataError) as caught:
             found(file, keep_going=keep_going)
-        assert f"12 of 12 photos cannot be found from {file.parent.as_posix()}/:\n  12 of 12: " in str(caught.value)
+        assert f"12 of 12 photos were not found in {file.parent.as_posix()}/:\n  12 of 12: " in str(caught.value)
         assert message in str(caught.value)
-    assert "12 of 12 photos cannot be found" in said(file, "--lang", "en", code=2)
+    assert "12 of 12 photos were not found" in said(file, "--lang", "en", code=2)
     assert "사진 12장 가운데 12장을" in said(file, "--lang", "ko", code=2)
 
 
@@ -442,7 +444,7 @@ def test_causes_are_grouped_most_frequent_first(with_csv):
     with pytest.raises(DataError) as caught:
         found(file)
     starts = [line.split(";")[0].split(" (")[0].strip() for line in str(caught.value).splitlines()[1:]]
-    assert starts == ["12 of 15: no such file", "2 of 15: no such file", "1 of 15: a web address"]
+    assert starts == ["12 of 15: no such file", "2 of 15: no such file", "1 of 15: a web URL"]
 
 
 def test_a_few_missing_files_are_left_out(with_csv):
@@ -459,7 +461,7 @@ def test_a_few_missing_files_are_left_out(with_csv):
         (["Image;Category", *rows(separator=";")], "utf-8", "paths in column Image, classes in column Category",
          ("photos.csv has semicolons as separators",)),
         (["file\ttarget", *rows(separator="\t")], "utf-16", "paths in column file, classes in column target",
-         ("photos.csv is UTF-16 text", "photos.csv has tabs as separators")),
+         ("photos.csv is encoded as UTF-16", "photos.csv has tabs as separators")),
         (["image_path,id,class_id,label,data set", *(f"{row.split(',')[0]},7,1,{row.split(',')[1]},train"
                                                    for row in rows())], "utf-8",
          "paths in column image_path, classes in column label, split in column data set", None),
@@ -477,11 +479,11 @@ def test_csv_as_people_have_them(lines, encoding, layout, notes, with_csv):
     [
         (["filename,class,species", "a.png,x,y"], "utf-8", "several columns may contain the classes: class, species"),
         (["filename,image,class", "a.png,b.png,y"], "utf-8", "several columns may contain the paths: filename, image"),
-        (["image_id,healthy,rust,scab", "a,1,0,0", "b,0,1,0"], "utf-8", "the columns healthy, rust, scab hold 0 or 1"),
-        (rows(), "utf-8", "this line names a photo already: put path,label above it"),
-        (["filename,class,xmin,ymin,xmax,ymax", "a.png,x,0,0,1,1"], "utf-8", "boxes around objects"),
-        (["path,label", "a.png,장미"], "cp949", "it looks like CP949 (EUC-KR); save it as CSV in UTF-8"),
-        (["path,label", "a.png,café"], "cp1252", "it looks like Windows-1252 (Latin-1); save it as CSV in UTF-8"),
+        (["image_id,healthy,rust,scab", "a,1,0,0", "b,0,1,0"], "utf-8", "the columns healthy, rust, scab are one-hot"),
+        (rows(), "utf-8", "this line is not a header: add the line path,label above it"),
+        (["filename,class,xmin,ymin,xmax,ymax", "a.png,x,0,0,1,1"], "utf-8", "bounding boxes"),
+        (["path,label", "a.png,장미"], "cp949", "it may be CP949 (EUC-KR); save it as CSV in UTF-8"),
+        (["path,label", "a.png,café"], "cp1252", "it may be Windows-1252 (Latin-1); save it as CSV in UTF-8"),
     ],
 )
 def test_csv_that_are_not_known_for_sure_are_refused(lines, encoding, message, with_csv):
@@ -507,7 +509,7 @@ def test_group_by(tmp_path):
     photos = folder.scan(str(root), DataOptions(group_by=r"(plant\d+)_")).photos
     assert Counter(photo.group for photo in photos) == {f"plant{g}": 3 for g in range(8)}
     assert {one.group for one in found(root, group_by=r"plant\d+").candidates} == {f"plant{g}" for g in range(8)}
-    with pytest.raises(DataError, match=r"--group-by 'animal': finds no group in 24 of 24 paths, such as rose/plant"):
+    with pytest.raises(DataError, match=r"--group-by 'animal': found no group in 24 of 24 paths, such as rose/plant"):
         found(root, group_by="animal")
     with pytest.raises(DataError, match="in 12 of 24 paths, such as tulip/"):
         found(root, group_by="rose/plant(.)")
@@ -523,7 +525,7 @@ def test_group_by(tmp_path):
 def test_numbered_names_that_suggest_groups(name, tmp_path):
     root = laid(layouts.numbered, tmp_path, name)
     note = found(root).notes[0]
-    assert note.startswith("the file names suggest 8 groups of photos that belong together (rose/")
+    assert note.startswith("the file names suggest 8 groups of photos (rose/")
     expression = note.partition("--group-by '")[2].removesuffix("'")
     groups = Counter(one.group for one in found(root, group_by=expression).candidates)
     assert sorted(groups.values()) == [3] * 8
@@ -549,7 +551,7 @@ def study_of(root, **reading):
 
 
 def test_a_layout_is_for_folders(with_csv):
-    with pytest.raises(DataError, match="found layout 'classes', which is for a folder of photos"):
+    with pytest.raises(DataError, match="found layout 'classes', which applies to folders of photos only"):
         found(with_csv(["path,label", *rows()]), layout="classes")
 
 
@@ -636,7 +638,7 @@ def test_a_run_from_data_to_report(tmp_path, commongarden):
     command = ["run", "--data", "data", "--arms", "plain_flower", "--seeds", 1, "--epochs", 1, "--resolution", 16,
                "--batch-size", 8, "--out", "out"]  # fmt: skip
     refused = commongarden(*command, cwd=tmp_path, check=2).stderr
-    assert refused.startswith("error: data: class 'lily' has no readable photo in the train part (and 3 more")
+    assert refused.startswith("error: data: class 'lily' has no readable photo in the train set (and 3 more")
     result = commongarden(*command, "--keep-going", cwd=tmp_path, check=0)
     lines = result.stderr.splitlines()
     assert lines[0] == UNDERSTOOD[layouts.parts][0]

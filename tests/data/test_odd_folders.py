@@ -46,7 +46,7 @@ def check(tmp_path):
 def test_masks_beside_a_training_set_are_no_part(tmp_path, check):
     laid(tmp_path, b__train__good=2, b__test__good=2, b__test__cut=2, b__ground_truth__cut=2, b__ground_truth__bent=2)
     said = check(tmp_path, code=2)
-    assert "train/ holds one class (good) and test/ others too, which is anomaly detection" in said
+    assert "found one class (good) in train/ and more in test/, which is anomaly detection" in said
     assert f"--data {(tmp_path / 'b' / 'test').as_posix()}" in said
     assert "2 classes" in check(tmp_path / "b" / "test")
 
@@ -71,7 +71,7 @@ def test_a_table_of_classes_beside_folders(tmp_path, check):
     rows = [f"L{i},{name},{('nv', 'mel')[i % 2]}" for i, name in enumerate(names)]
     (tmp_path / "metadata.csv").write_text("\n".join(("lesion_id,image_id,dx", *rows)))
     said = check(tmp_path, code=2)
-    assert "metadata.csv gives the photos in a_part/, b_part/ other classes than their folders" in said
+    assert "the classes in metadata.csv differ from the folders of a_part/, b_part/" in said
     assert "2 classes" in check(tmp_path, "--layout", "classes", code=1)
     for labels in ("a_part", "b_part"), ("0", "1"):
         rows = [f"L{i},{name},{labels[i // 4]}" for i, name in enumerate(names)]
@@ -81,13 +81,13 @@ def test_a_table_of_classes_beside_folders(tmp_path, check):
 
 def test_a_data_set_beside_examples(tmp_path, check):
     laid(tmp_path, Dataset__a=2, Dataset__b=2, Examples=2)
-    assert "Dataset/ holds folders of photos, and Examples/ photos alone" in check(tmp_path, code=2)
+    assert "Dataset/ contains folders of photos, Examples/ only photos" in check(tmp_path, code=2)
     assert "each folder in Dataset/ is a class" in check(tmp_path, "--layout", "only:Dataset")
 
 
 def test_classes_one_level_further_inside(tmp_path, check):
     laid(tmp_path, amazon__images__bike=2, amazon__images__mug=2, dslr__images__bike=2, dslr__images__mug=2)
-    assert "the folders amazon/, dslr/ hold folders of the same names, bike/, mug/" in check(tmp_path, code=2)
+    assert "the folders amazon/, dslr/ contain subfolders with the same names, bike/, mug/" in check(tmp_path, code=2)
     assert "4 photos in 2 classes" in check(tmp_path, "--layout", "only:amazon")
     assert "8 photos in 2 classes" in check(tmp_path, "--layout", "inner")
 
@@ -122,7 +122,7 @@ def test_names_are_found_beside_annotations(tmp_path, check):
     (tmp_path / "images").mkdir()
     for i in range(6):
         (tmp_path / "images" / f"{('Bengal', 'beagle')[i % 2]}_{i}.png").write_bytes(PHOTOS[i])
-    assert "the names of the photos begin with Bengal, beagle" in check(tmp_path, code=2)
+    assert "the names of the photos start with Bengal, beagle" in check(tmp_path, code=2)
 
 
 def test_a_form_for_answers_is_no_list_of_classes(tmp_path, check):
@@ -133,7 +133,7 @@ def test_a_form_for_answers_is_no_list_of_classes(tmp_path, check):
     for label in ("0", "0"), ("0", "1"):
         rows = (f"te{i},{label[i % 2]}" for i in range(3))
         (tmp_path / "sampleSubmission.csv").write_text("\n".join(("id,label", *rows)))
-        assert "the names of the photos begin with cat, dog" in check(tmp_path, code=2)
+        assert "the names of the photos start with cat, dog" in check(tmp_path, code=2)
 
 
 @needs_links
@@ -180,14 +180,14 @@ def test_a_folder_that_cannot_be_read(tmp_path, check, monkeypatch):
     said = check(tmp_path, code=1)
     assert "note: folders that cannot be read are skipped with their contents: 1, such as b/private/" in said
     assert "b/private/: the folder cannot be read: Permission denied" in said
-    assert "`run` refuses" not in said
+    assert "`run` rejects" not in said
 
 
 def test_a_class_that_cannot_be_read_stops_a_study(tmp_path, check, monkeypatch):
     laid(tmp_path, a=6, b=6, private=6)
     deny(monkeypatch, "private")
-    assert "`run` refuses these data: " in (said := check(tmp_path, code=1))
-    assert "no photo can be read of 1 of the 3 classes" in said
+    assert "`run` rejects this data: " in (said := check(tmp_path, code=1))
+    assert "none of the photos can be read in 1 of 3 classes" in said
 
 
 @pytest.mark.parametrize("ending", [".ico", ".npy", ".mp4", ".zip"])
@@ -197,7 +197,7 @@ def test_a_class_of_other_files_stops_a_study(tmp_path, check, ending):
         path.with_suffix(ending).write_bytes(b"nothing that is known" * 9)
         path.unlink()
     said = check(tmp_path, code=1)
-    assert "`run` refuses these data: " in said
+    assert "`run` rejects this data: " in said
     assert "class 'c': 3 of 3 photos cannot be read (not an image file)" in said
 
 
@@ -205,7 +205,7 @@ def test_a_folder_of_texts_is_no_class(tmp_path, check):
     laid(tmp_path, a=3, b=3)
     (tmp_path / "scripts").mkdir()
     (tmp_path / "scripts" / "train.py").write_text("pass")
-    assert "`run` refuses" not in check(tmp_path, code=1)
+    assert "`run` rejects" not in check(tmp_path, code=1)
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_too_few_groups_are_found_by_data_check(tmp_path, check, names, said):
     (tmp_path / "photos.csv").write_text("\n".join(("path,label,group", *rows)))
     found = check(tmp_path / "photos.csv", code=1 if said else 0)
     assert said in found
-    assert ("`run` refuses" in found) == bool(said)
+    assert ("`run` rejects" in found) == bool(said)
 
 
 def test_a_search_without_end_is_stopped(tmp_path, check, monkeypatch):
@@ -233,7 +233,7 @@ def test_a_search_without_end_is_stopped(tmp_path, check, monkeypatch):
     for path in (tmp_path / "a").iterdir():
         path.rename(path.with_name("a" * 40 + path.name))
     said = check(tmp_path, "--group-by", "(a+)+$", code=2)
-    assert "--group-by '(a+)+$': searching 6 paths takes longer than 0 s; accepted: an expression without" in said
+    assert "--group-by '(a+)+$': matching 6 paths takes longer than 0 s; accepted: an expression without" in said
 
 
 def test_a_photo_that_vanishes_stops_nothing(tmp_path, check, monkeypatch):
@@ -260,7 +260,7 @@ def test_addresses_among_paths(tmp_path, check):
     (tmp_path / "photos.csv").write_text("\n".join(("path,label", *more)))
     said = check(tmp_path / "photos.csv", code=2)
     assert "1 of 2: a web URL; download the photo and write its path (https://example.com/a//1.jpg)" in said
-    assert "1 of 2: a file's address" in said
+    assert "1 of 2: a file URL" in said
 
 
 def test_an_official_split_is_noted(tmp_path, check):
@@ -268,7 +268,7 @@ def test_an_official_split_is_noted(tmp_path, check):
     (tmp_path / "food" / "meta").mkdir()
     for name in ("test.txt", "classes.txt"):
         (tmp_path / "food" / "meta" / name).write_text("pie/pi0")
-    assert "note: food/meta/test.txt may hold the official split and is not read" in check(tmp_path)
+    assert "note: food/meta/test.txt may contain the official split and is not read" in check(tmp_path)
     laid(tmp_path / "other", train__pie=3, train__soup=3, test__pie=3, test__soup=3)
     (tmp_path / "other" / "test.txt").write_text("pie/pi0")
     assert "official split" not in check(tmp_path / "other", code=1)

@@ -222,7 +222,7 @@ def test_copies_across_declared_parts_stay_in_test_then_in_val(where, stays):
     made = split(Manifest("photos", base + copies), SplitPlan(), 0)
     assert [name for name, paths in parts(made).items() if any("copy" in path for path in paths)] == [stays]
     assert {left.path: left.reason for left in made.left_out} == {
-        f"{part}/a/copy.jpg": f"the same photo is in the {stays} part ({stays}/a/copy.jpg), where it stays"
+        f"{part}/a/copy.jpg": f"duplicate of a photo in the {stays} set ({stays}/a/copy.jpg), which is kept"
         for part in where
         if part != stays
     }
@@ -232,7 +232,7 @@ def test_a_declared_part_that_loses_all_its_photos():
     train = tuple(Photo(f"train/{i}.jpg", "a", "train", f"{i}") for i in range(3))
     test = tuple(Photo(f"test/{i}.jpg", "a", "test", f"{i}") for i in range(3))
     val = _declared("val", 3)
-    with pytest.raises(DataError, match="no photo is left for the train part"):
+    with pytest.raises(DataError, match="no photo is left for the train set"):
         split(Manifest("photos", train + test + val), SplitPlan(), 0)
 
 
@@ -253,12 +253,12 @@ def test_the_flowers_study_has_the_sizes_of_the_original():
 def test_a_class_that_is_nothing_but_conflicts_is_told():
     photos = manifest({"rose": 12, "daisy": 12}).photos
     copies = tuple(Photo(f"tulip/{i}.jpg", "tulip", "", photos[i].sha256) for i in range(4))
-    with pytest.raises(DataError, match="no photo of class 'tulip' is left to learn from"):
+    with pytest.raises(DataError, match="class 'tulip' has no photos in the training set"):
         split(Manifest("photos", photos + copies), SplitPlan(), 0)
 
 
 def test_a_class_that_declared_parts_take_the_photos_of_is_told():
     train, test = manifest({"rose": 9, "tulip": 3}, "train").photos, manifest({"rose": 4}, "test").photos
     copies = tuple(Photo(f"test/{i}.jpg", "tulip", "test", f"tulip{i}") for i in range(3))
-    with pytest.raises(DataError, match="no photo of class 'tulip' is left to learn from"):
+    with pytest.raises(DataError, match="class 'tulip' has no photos in the training set"):
         split(Manifest("photos", train + test + copies), SplitPlan(stratified=False), 0)

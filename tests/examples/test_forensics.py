@@ -209,7 +209,7 @@ def test_its_name_of_earlier_versions_is_found_in_a_checkout_and_told_of_elsewhe
     assert origin.code_file(name) == Path(forensics.__file__)
     assert studies.read("forensics").arms["LAB-published"].arch == name
     monkeypatch.setattr(moved, "REPOSITORY", Path("/nowhere"))
-    told = r"is now an example in the commongarden repository \(examples/forensics/.*\), not part of the installed"
+    told = r"now an example in the commongarden repository \(examples/forensics/.*\), not part of the installed"
     with pytest.raises(ArchError, match=told):
         origin.code_file(name)
     with pytest.raises(StudyError, match=told):

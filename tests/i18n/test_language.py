@@ -303,13 +303,13 @@ def test_all_that_a_command_prints_was_looked_up(brackets, arguments):
         ("conflicting labels: rose in line 3, tulip in line 7", "서로 다른 레이블: 3행에서는 rose, 7행에서는 tulip"),
         (
             "the same photo is in the val part (a/b (1).jpg), where it stays",
-            "같은 사진이 검증 부분에 있어(a/b (1).jpg) 그쪽에 둠",
+            "검증 세트에 있는 사진의 중복(a/b (1).jpg), 그 사진만 사용",
         ),
         ("the training loss became nan", "학습 손실이 nan이 되었다"),
         ("2 times: the worker ended with exit code 3", "2번: 작업 프로세스가 종료 코드 3으로 끝남"),
         (
             "12,000 pixels, more than the 9,000 that a photo may have",
-            "12,000픽셀: 사진 하나에 허용되는 9,000픽셀보다 많습니다",
+            "12,000픽셀: 한도 9,000픽셀을 넘습니다",
         ),
         ("RuntimeError: out of memory", "RuntimeError: out of memory"),
         ("", ""),

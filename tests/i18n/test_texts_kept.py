@@ -10,6 +10,7 @@ import msgspec
 import pytest
 import tomli_w
 
+from commongarden.i18n import legacy
 from commongarden.i18n.coded import Code, Coded, verbatim
 from commongarden.i18n.language import N_, _, recorded, translate, used, with_commas
 from commongarden.records import Failure, LeftOut
@@ -31,6 +32,14 @@ def marked():
             match node:
                 case ast.Call(ast.Name("N_"), [ast.Constant(str(message))]) if message in KOREAN:
                     yield message
+
+
+def marked_anywhere():
+    return {text for path in SOURCE.rglob("*.py") for text in constants(ast.parse(path.read_text("utf-8")))}
+
+
+def constants(tree):
+    return (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
 
 
 def values_of(message):
@@ -65,7 +74,7 @@ def test_a_text_within_a_text_is_said_too_and_a_name_is_not():
     text = N_("{size}, more than the limit of {limit:,}").format(size=N_("{n:,} pixels").format(n=12_000), limit=9_000)
     assert text == "12,000 pixels, more than the limit of 9,000"
     with used("ko"):
-        assert translate(kept(LeftOut("a", text)).text) == "12,000픽셀: 사진 하나에 허용되는 9,000픽셀보다 많습니다"
+        assert translate(kept(LeftOut("a", text)).text) == "12,000픽셀: 한도 9,000픽셀을 넘습니다"
     lines = N_("conflicting labels: {label} in line {line}, {other} in line {other_line}").format(
         label="train", line=3, other="none", other_line=7
     )
@@ -204,3 +213,28 @@ def test_every_error_and_every_note_is_said_by_the_catalogues():
         if text not in LITERAL
     ]
     assert left == []
+
+
+# Messages that were reworded since
+
+
+def names_in(message):
+    return {name for _text, name, _spec, _conversion in string.Formatter().parse(message) if name is not None}
+
+
+def test_reworded_messages_are_those_of_the_code_with_the_same_values():
+    known = set(marked_anywhere())
+    for old, new in legacy.renamed().items():
+        assert new in known, new
+        assert old not in known, old
+        assert names_in(old) == names_in(new), old
+
+
+def test_records_with_the_old_words_are_said_as_those_with_the_new_ones():
+    old = "the same photo is in the {part} part ({path}), where it stays"
+    new = KOREAN[legacy.renamed()[old]]
+    values = {"part": Code("val"), "path": "a/b.jpg"}
+    with used("ko"):
+        by_code = translate(Coded(old.format(part="val", path="a/b.jpg"), Code(old, values)))
+        by_words = translate(Coded(old.format(part="val", path="a/b.jpg")))
+    assert by_code == by_words == new.format(part=KOREAN["val"], path="a/b.jpg")

@@ -522,7 +522,7 @@ def test_a_kept_timing_is_read_as_it_was_written(measured, tmp_path):
         (("profile",), "found no model"),
         (("profile", "no_flower"), "no_flower"),
         (("profile", "plain_flower", "--room", "lots"), "--room: found 'lots'"),
-        (("profile", "plain_flower", "--input", "32x32x1"), "3, as photos have"),
+        (("profile", "plain_flower", "--input", "32x32x1"), "found images with 1 channels, accepted: 3"),
         (("profile", "LA", "--study", "no-study"), "no-study"),
         (("profile", "plain_flower", "--set", "lrr=1"), "lrr"),
         (("profile", "--measured", "nowhere.json"), "nowhere.json: cannot be read as a timing"),

@@ -107,7 +107,7 @@ def test_any_value_in_a_record_is_read_or_refused(data, value):
         ('["\\u001b[31m"]\nx = 1', "keys without control characters"),
         ('[arms.b]\narch = "plain_flowr"', "study: arms.b: unknown architecture 'plain_flowr'"),
         ("x = " + "[" * 50_000, "nested too deeply"),
-        ("x = 1979-99-99", "line 1: more text behind the value"),
+        ("x = 1979-99-99", "line 1: more text after the value"),
     ],
 )
 def test_what_was_found_by_fuzzing_study_files(text, message):

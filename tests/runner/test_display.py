@@ -76,7 +76,7 @@ def test_plain_lines(run):
     assert re.fullmatch(
         "plain, seed 0: epoch 1/2, loss 1\\.500, accuracy 0\\.100/0\\.200, 789 images/s; .* left", lines[2]
     )
-    assert "goes on behind epoch 1" in lines[4]
+    assert "resumed after epoch 1" in lines[4]
     assert lines[-1] == "residual, seed 0: stopped. Repeat the command to resume from the last checkpoint"
 
 
@@ -91,7 +91,7 @@ def test_the_classic_log_comes_line_by_line_where_one_run_goes_on_at_a_time(run,
         if number == 4:
             assert len(log) == (3 if n_workers == 1 else 0)
     display.show(RunDone(PLAIN, run))
-    assert lines == [f"1 run to make, {n_workers} at a time"]
+    assert lines == [f"1 run, {n_workers} at a time"]
     assert log[0] == "Model plain train started:"
     assert log[1] == "    Epoch 2: cost=0.750, accuracy=0.200/0.200 (10/10 secs)"
     assert [line.split()[1] for line in log[1:7]] == ["2:", "4:", "6:", "8:", "10:", "11:"]

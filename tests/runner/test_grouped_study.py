@@ -100,7 +100,7 @@ def test_a_divided_group_is_reported(tmp_path):
     )
     found = terms.terms(store.study(), store.manifest(), store.splits(), store.runs())
     (said,) = found.warnings
-    assert said.startswith("1 group is in two or more parts (plant 3: train, val, test): 10 of 100 test photos, 5 of 5")
+    assert said.startswith("1 group is in two or more sets (plant 3: train, val, test): 10 of 100 test photos, 5 of 5")
     assert "The photos belong to 5 groups, 1 of them in more than one part." in dict(found.equal)["Split"]
     files.write(store)
     assert "plant 3: train, val, test" in (store.root / "report.html").read_text(encoding="utf-8")

@@ -161,7 +161,7 @@ def test_only_a_change_of_the_network_is_a_change(here):
     (here / "other" / "second.json").write_text(json.dumps(NET), encoding="utf-8")
     (here / "nets" / "net.json").write_text(json.dumps(NET | {"model": [1] * 9}), encoding="utf-8")
     lines = studies.conflicts(stored, studies.parse(text))
-    assert (len(lines), lines[-1]) == (6, "arms.mine, nets/net.json: 4 more places")
+    assert (len(lines), lines[-1]) == (6, "arms.mine, nets/net.json: and 4 more")
     (here / "nets" / "net.json").write_text(json.dumps(NET), encoding="utf-8")
     renamed = studies.parse(text.replace("nets/net.json", "other/second.json"))
     assert studies.conflicts(stored, renamed) == ["arms.mine.arch: 'net.json' in the folder, 'second.json' requested"]
@@ -189,7 +189,7 @@ def test_files_become_arms_by_name(here):
     (here / "nets" / "my net (2).json").write_text(json.dumps(NET), encoding="utf-8")
     assert list(studies.of_architectures("photos", ["nets/my net (2).json"]).arms) == ["my-net-2"]
     shutil.copytree(here / "nets", here / "other")
-    with pytest.raises(StudyError, match="would be a second arm 'net'"):
+    with pytest.raises(StudyError, match="found 'net' twice"):
         studies.of_architectures("photos", ["nets/net.json", "other/net.json"])
 
 
@@ -212,9 +212,15 @@ def test_describe_reads_a_file(commongarden, here):
     [
         (["describe", "nets/ent.json"], "did you mean 'nets/net.json'?"),
         (["describe", "nets/net.json", "--order", "LA"], "nets/net.json: unknown option 'order'"),
-        (["describe", "nets/net.json", "--input", "1x1x3"], "net / conv 3x3: nothing is left of 1x1x3"),
+        (
+            ["describe", "nets/net.json", "--input", "1x1x3"],
+            "net / conv 3x3: the output would be empty for input 1x1x3",
+        ),
         (["run", "--data", "photos", "--arms", "net.json"], "arms.net: net.json: no such file"),
-        (["run", "study.toml", "--arms", "mine", "--resolution", "4"], "net / avg pool 4x4: nothing is left of 2x2x6"),
+        (
+            ["run", "study.toml", "--arms", "mine", "--resolution", "4"],
+            "net / avg pool 4x4: the output would be empty for input 2x2x6",
+        ),
     ],
 )
 def test_mistakes_end_with_two_and_one_message(commongarden, here, arguments, message):

@@ -128,7 +128,7 @@ def test_a_torn_memo_is_told_and_not_believed(tmp_path, harm):
     other = (tmp_path / f"{two}.memo").read_bytes()
     file.write_bytes({"cut": data[:-40], "flipped": data, "empty": b"", "another's": other}[harm])
     assert result_cache.recall(tmp_path, one, told.append) is None
-    assert told == [f"{file}: not what was written there; it is made anew"]
+    assert told == [f"{file}: corrupt cache entry; it is recomputed"]
     result_cache.keep(tmp_path, one, b"again")
     assert result_cache.recall(tmp_path, one) == b"again"
 
@@ -292,7 +292,7 @@ def test_an_arm_is_known_by_what_it_is_and_not_by_its_name(study, ground):
     assert found == [Audited("plain", AUDIT), PILOTED]
     assert left == [AuditTask("residual"), Pilot("residual")]
     assert len(told) == 1
-    assert told[0].startswith("1 arm was timed on this machine for another study (2")
+    assert told[0].startswith("the timing of 1 model is reused from another study on this machine (2")
     renamed = dataclasses.replace(study, arms={"mine": study.arms["plain"]})
     found, _ = dataclasses.replace(memos, study=renamed).recalled([AuditTask("mine"), Pilot("mine")])
     assert found == [Audited("mine", AUDIT), dataclasses.replace(PILOTED, arm="mine")]
@@ -378,7 +378,7 @@ def test_a_second_study_makes_nothing_again_and_comes_to_the_same_bits(study_fil
     assert said.startswith("Layout: each folder is a class\nloading PyTorch and the statistics libraries\n")
     for what in ("fitting baselines", "inspecting photos", "decoding at"):
         assert what not in said
-    assert "2 arms were timed on this machine for other studies" in said
+    assert "the timings of 2 models are reused from other studies" in said
     one, two = stores.open_store(finished), stores.open_store(tmp_path / "two")
     assert one.audits() == two.audits()
     assert set(one.audits()) == {"plain", "residual"}

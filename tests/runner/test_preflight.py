@@ -307,10 +307,10 @@ def test_the_memory_layout_falls_back_with_a_note(nets):
     ("name", "message"),
     [
         ("CrashesAlways", "crashed in the forward pass: the worker was killed by signal 6 (SIGABRT)"),
-        ("Forgets", "once stored and loaded, it gives other outputs"),
-        ("Frozen", "nothing of it learns: no parameter has a gradient"),
-        ("Late2", "it makes layers in its forward pass"),
-        ("Modes", "it cannot be checked: TypeError: Modes.train() takes 1 positional argument"),
+        ("Forgets", "its outputs change when it is saved and loaded"),
+        ("Frozen", "no parameter has a gradient"),
+        ("Late2", "it creates layers in forward()"),
+        ("Modes", "cannot be checked: TypeError: Modes.train() takes 1 positional argument"),
         ("Handle", "get_extra_state() gives dict, which cannot be stored safely"),
     ],
 )
@@ -330,9 +330,10 @@ def test_what_cannot_be_repeated_is_noted(nets):
         assert checked(name).repeats, name
         assert checked(name).notes == (), name
     assert "parameter by parameter" in checked("Complex").notes[0]
-    assert "evaluation changes what it keeps" in checked("Drifts").notes[0]
+    assert "evaluation changes its state" in checked("Drifts").notes[0]
     assert (
-        "first weights stay as its code sets them (init = own): conv is not drawn" in checked("Makers.loaded").notes[0]
+        "weights keep the initialization of its own code (init = own): conv is not random"
+        in checked("Makers.loaded").notes[0]
     )
 
 
@@ -437,7 +438,7 @@ def test_a_network_that_needs_too_much_memory_says_how_much(nets, monkeypatch):
     from commongarden.runner import limits
 
     monkeypatch.setattr(limits, "memory", lambda: 50_000)
-    with pytest.raises(ArchError, match=r"needs at least 0\.0 GiB of memory, and there are 0\.0 GiB"):
+    with pytest.raises(ArchError, match=r"needs at least 0\.0 GiB of memory, but only 0\.0 GiB"):
         checked("Small")
 
 

@@ -176,7 +176,7 @@ def test_other_budgets_are_refused(text):
 
 def test_a_race_needs_one_test_part_and_a_contrast(photos):
     study = cg.Study("s", str(photos), {"a": cg.Arm("plain_flower"), "b": cg.Arm("residual_flower")}, vary=("split",))
-    with pytest.raises(StudyError, match="one test part for all seeds"):
+    with pytest.raises(StudyError, match="the same test set for all seeds"):
         budget.with_seeds(study, 5)
     with pytest.raises(StudyError, match="plans no contrast"):
         budget.with_seeds(cg.Study("s", str(photos), {"a": cg.Arm("plain_flower")}), 5)
@@ -197,8 +197,8 @@ def test_the_plan_is_told_kept_and_compared_with_what_it_took(undisturbed):
     assert kept["n_runs"] == 18
     assert kept["took"] > 0
     assert 200e6 < kept["memory_bytes"] < 4e9
-    assert "forecast at most " in result.stderr
-    (one,) = [line for line in result.stderr.splitlines() if line.startswith("forecast at most")]
+    assert "estimated at most " in result.stderr
+    (one,) = [line for line in result.stderr.splitlines() if line.startswith("estimated at most")]
     assert "took" in one
 
 

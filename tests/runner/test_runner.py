@@ -71,7 +71,7 @@ def test_a_killed_study_goes_on_to_the_same_numbers(longer, cache_folder, tmp_pa
     wait_for(lambda: not any(map(alive, children)), 30)
     done = {path: path.stat().st_mtime_ns for path in out.rglob("run.json")}
     again = commongarden("run", longer, "--out", out, check=0)
-    assert "goes on behind epoch" in again.stderr
+    assert "resumed after epoch" in again.stderr
     assert numbers(out) == undisturbed
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in done.items()), "a finished run was made again"
 
@@ -159,11 +159,11 @@ def test_a_run_that_diverges_is_recorded_and_the_study_goes_on(study_file, tmp_p
     assert (run.failure.epoch, run.failure.step > 0) == (1, True)
     assert store.run("residual", 0).status == "finished"
     again = commongarden("run", tmp_path / "diverges.toml", "--out", tmp_path / "out", "--seeds", 1, check=1)
-    assert "runs to make" not in again.stderr
+    assert "at a time" not in again.stderr
     retried = commongarden(
         "run", tmp_path / "diverges.toml", "--out", tmp_path / "out", "--seeds", 1, "--retry", check=1
     )
-    assert "1 run to make" in retried.stderr
+    assert "1 run, " in retried.stderr
 
 
 def alive(process):
@@ -272,7 +272,7 @@ def test_a_classic_log_beside_json_leaves_the_output_to_json(study_file, finishe
 def test_two_processes_on_one_study_are_kept_apart(finished, study_file, commongarden):
     with stores.lock(finished):
         refused = commongarden("run", study_file, "--out", finished, check=2)
-    assert "another commongarden process works on this study" in refused.stderr
+    assert "in use by another commongarden process" in refused.stderr
 
 
 def test_event_files_hold_the_history(finished, study_file, tmp_path, commongarden):

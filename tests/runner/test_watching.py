@@ -68,7 +68,7 @@ def test_a_worker_that_dies_and_one_that_is_stuck_cost_their_own_runs_and_no_oth
     assert re.fullmatch(
         "2 times: the worker hung: no response for \\d+ s \\(longest before: \\d+ s\\)", reasons["hangs"]
     )
-    retries = [text for text in told if "another one goes on from the last checkpoint" in text]
+    retries = [text for text in told if "resuming from the last checkpoint in another worker" in text]
     assert [text.partition(",")[0] for text in retries] == ["dies", "hangs"]
     assert stores.verify(conducted.store).wrong == ()
 
@@ -138,11 +138,11 @@ def test_a_study_that_its_disk_has_no_room_for_is_not_begun(tmp_path, monkeypatc
     store, usage = stores.Store(tmp_path), shutil.disk_usage(tmp_path)
     plan = Forecast(10, 2, 5, 2, 60.0, None, 100_000_000)
     monkeypatch.setattr(forecast.shutil, "disk_usage", lambda path: usage._replace(free=259_000_000))
-    with pytest.raises(StoreError, match=r"260 MB are needed for 10 runs and their checkpoints, 259 MB are free"):
+    with pytest.raises(StoreError, match=r"10 runs and their checkpoints need 260 MB, 259 MB are free"):
         forecast.check_space(store, plan)
     monkeypatch.setattr(forecast.shutil, "disk_usage", lambda path: usage._replace(free=260_000_000))
     forecast.check_space(store, plan)
     race = dataclasses.replace(plan, at_most=True)  # three seeds of two arms are sure to be made
     monkeypatch.setattr(forecast.shutil, "disk_usage", lambda path: usage._replace(free=219_000_000))
-    with pytest.raises(StoreError, match=r"220 MB are needed for 6 runs"):
+    with pytest.raises(StoreError, match=r"6 runs and their checkpoints need 220 MB"):
         forecast.check_space(store, race)

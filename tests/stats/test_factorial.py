@@ -78,7 +78,7 @@ def test_factors_span_arms():
         ("lr = 0.002", "lr = -1", "lr: found -1"),
         ('arch = ["plain_flower", "residual_flower"]\n', "", "factors: found no arch"),
         ("[factors.base]", '[arms.plain_flower-LAB]\narch = "resnet18"\n[factors.base]',
-         "the factors make this arm of arch = plain_flower, order = LAB, and it is declared otherwise: "),
+         "differs from the combination arch = plain_flower, order = LAB of the factors: "),
     ],
 )  # fmt: skip
 def test_factors_that_do_not_hold_together(old, new, message):

@@ -70,7 +70,7 @@ def test_each_file_that_is_not_what_was_written_is_named(copy, name, damage):
     path.write_bytes(damage(path.read_bytes()))
     result = said("verify", copy.root)
     assert result.exit_code == 1
-    assert f"torn: {name}: " in result.output
+    assert f"corrupt: {name}: " in result.output
     assert result.output.endswith("problems found\n")
     table = json.loads(said("verify", copy.root, "--json").output)
     assert not table["is_whole"]
@@ -95,7 +95,7 @@ def test_nothing_is_read_of_a_file_that_is_not_what_was_written(copy, name):
     READERS[name](copy)
     path = copy.root / name
     path.write_bytes(turned(path.read_bytes()))
-    with pytest.raises(StoreError, match="is not what commongarden wrote"):
+    with pytest.raises(StoreError, match="corrupt: its SHA-256 differs"):
         READERS[name](copy)
 
 
@@ -142,7 +142,7 @@ def test_the_same_command_sets_aside_what_is_torn_and_makes_it_again(copy, study
     before = {path: path.stat().st_mtime_ns for path in copy.root.glob("runs/*/*/*") if "plain/0" not in str(path)}
     told = commongarden("run", study_file, "--out", copy.root, check=0)
     assert "warning: runs/plain/0: model.safetensors is corrupt; it is moved to 0.set-aside-1" in told.stderr
-    assert "1 run to make" in told.stderr
+    assert "1 run, " in told.stderr
     assert (copy.root / "runs/plain/0.set-aside-1/model.safetensors").read_bytes() == torn.pop(
         "runs/plain/0/model.safetensors"
     )
@@ -161,7 +161,7 @@ def test_a_study_that_was_changed_by_hand_is_refused_and_its_line_can_be_taken_o
     for command in (["compare", copy.root], ["report", copy.root], ["status", copy.root]):
         result = said(*command)
         assert result.exit_code == 2
-        assert "study.toml: is not what commongarden wrote" in result.output
+        assert "study.toml: corrupt" in result.output
     (copy.root / "checksums.sha256").unlink()
     assert said("status", copy.root).exit_code == 0
 
@@ -201,7 +201,7 @@ def test_a_replay_of_other_photos_is_refused(copy, photos, tmp_path):
     forged(path, path.read_text().replace(photos.as_posix(), (tmp_path / "photos").as_posix()))
     result = said("replay", copy.directory("plain", 0))
     assert result.exit_code == 2
-    assert "other photos than the run was made from" in result.output
+    assert "the photos have changed since the run" in result.output
 
 
 def test_every_record_says_what_it_was_made_with(finished):

@@ -103,7 +103,7 @@ def test_declared_parts_cannot_vary():
     declared = Manifest("photos", tuple(dataclasses.replace(photo, part="train") for photo in MANY.photos))
     for changes in ({"vary": ("split",)}, {"folds": 3}):
         study = dataclasses.replace(Study("s", "photos", ARMS), **changes)
-        with pytest.raises(DataError, match=r"photos: declares parts \(daisy/000.png is in train\)"):
+        with pytest.raises(DataError, match=r"photos: the split is fixed by the data \(daisy/000.png is in train\)"):
             of_run_seed(declared, study.data_plan, 1)
 
 
@@ -113,7 +113,7 @@ def test_declared_parts_cannot_vary():
         ({"vary": ("splits",)}, "study.vary: unknown source 'splits'; did you mean 'split'?"),
         ({"vary": ()}, "study.vary: found nothing"),
         ({"vary": ("init", "init")}, "each source once"),
-        ({"vary": ("split",), "folds": 3}, "found 'split' beside folds"),
+        ({"vary": ("split",), "folds": 3}, "found 'split' with folds"),
         ({"folds": 1}, "study.folds: found 1, accepted: an integer from 2"),
         ({"folds": 5, "seeds": (0, 7)}, r"found seeds \(\[0, 7\]\) and folds \(5\)"),
     ],
@@ -226,14 +226,14 @@ def test_splits_of_a_study_that_never_began_are_made_anew(varied, cache_folder, 
 
 
 def test_a_split_of_a_seed_is_never_replaced(varied):
-    with pytest.raises(StoreError, match="a split is never replaced"):
+    with pytest.raises(StoreError, match="the split already exists"):
         stores.write_own_split(varied, 0, varied.split(1))
 
 
 def test_what_varies_cannot_change_in_place(varied, study_file):
     for arguments in ((), ("--vary", "init,order,split")):
         told = refused(study_file, "--epochs", 1, "--out", varied.root, *arguments)
-        assert "study.vary: ['split'] here" in told
+        assert "study.vary: ['split'] in the folder" in told
 
 
 def test_a_source_that_does_not_vary_is_that_of_the_first_seed(small, cache_folder, tmp_path):
@@ -297,7 +297,7 @@ def test_parts_that_the_folders_declare_cannot_be_folds(photos, tmp_path):
     for part in ("train", "test"):
         shutil.copytree(photos, tmp_path / "data" / part)
     told = refused("--data", tmp_path / "data", "--arms", "plain_flower", "--folds", 3, "--out", tmp_path / "out")
-    assert "declares parts (" in told
+    assert "the split is fixed by the data (" in told
     assert not (tmp_path / "out").exists()
 
 

@@ -104,16 +104,16 @@ def test_the_file_of_a_dry_run_is_edited_and_run(commongarden, photos, tmp_path)
 
 
 WRONG = [
-    ('contrasts = []\n[study]\nname = "a"\n[[contrasts]]\n', "line 4: contrasts was already written in line 1"),
-    ('[study]\nname = "a"\n[study]\nseeds = 3\n', "line 3: study was already written in line 1"),
+    ('contrasts = []\n[study]\nname = "a"\n[[contrasts]]\n', "line 4: duplicate contrasts, first in line 1"),
+    ('[study]\nname = "a"\n[study]\nseeds = 3\n', "line 3: duplicate study, first in line 1"),
     ("[study]\nname = a b\n", "line 2: not a value; accepted: text in quotes"),
     ("[study]\nname = \n", "line 2: not a value"),
     ('[study]\nname = "a\nseeds = 3\n', "line 2: a line break or control character within the text"),
     ('[study\nname = "a"\n', 'line 1: no "]" at the end of the section'),
-    ("seeds 5\n", 'line 1: no "=" behind the key'),
+    ("seeds 5\n", 'line 1: no "=" after the key'),
     ("x = [1,\n2", 'at the end of the file: no "]" at the end of the list'),
     ('data = "C:\\Photos"\n', "line 1: a single backslash"),
-    ("seeds = 1 2\n", "line 1: more text behind the value"),
+    ("seeds = 1 2\n", "line 1: more text after the value"),
     ("x = " + "[" * 5000, "nested too deeply"),
 ]  # fmt: skip
 

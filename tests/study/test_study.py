@@ -158,7 +158,7 @@ def test_a_study_file_that_is_no_text(tmp_path):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"schedule": "one-cycle", "warmup_epochs": 1}, "warms up by itself"),
+        ({"schedule": "one-cycle", "warmup_epochs": 1}, "has its own warm-up"),
         ({"warmup_epochs": 11}, "0 to epochs"),
         ({"nesterov": True, "momentum": 0.0}, "false if momentum is 0"),
         ({"augment": ["flip", "flip"]}, "each augmentation once"),
@@ -173,7 +173,7 @@ def test_recipes_that_do_not_hold_together(values, message):
 
 @pytest.mark.parametrize("plan", [(0.0, 0.1), (0.9, 0.1), (0.5, 0.6)])
 def test_shares_must_leave_a_test_part(plan):
-    with pytest.raises(StudyError, match="test part"):
+    with pytest.raises(StudyError, match="test set"):
         SplitPlan(*plan)
 
 
@@ -272,7 +272,7 @@ def test_seeds_may_be_counted_or_listed(seeds):
 
 @pytest.mark.parametrize("seeds", [0, -1, True, "3", (), (0, 0), (-1,), (1.5,), None])
 def test_seeds_that_are_none(seeds):
-    with pytest.raises(StudyError, match="accepted: how many"):
+    with pytest.raises(StudyError, match="accepted: the number of seeds"):
         Study("s", "photos", {"a": Arm("plain_flower")}, seeds=seeds)
 
 

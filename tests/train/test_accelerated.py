@@ -222,7 +222,7 @@ def test_a_precision_that_the_device_does_not_have_is_refused_before_any_photo_i
                "--device", "cpu", "--out", str(tmp_path / "study"))  # fmt: skip
     assert done.returncode == 2
     assert "plain_flower: recipe.precision: found 'tf32'" in done.stderr
-    assert "accepted there: 'float32', 'bfloat16'" in done.stderr
+    assert "accepted: 'float32', 'bfloat16'" in done.stderr
     assert not (tmp_path / "study").exists()
     done = commongarden("run", "--data", "builtin:flowers/40", "--arms", "plain_flower", "--set", "precision=half",
                         "--dry-run")  # fmt: skip

@@ -363,4 +363,4 @@ def test_a_file_in_list_form_is_audited(tmp_path):
 def test_mistakes_are_told():
     assert "did you mean 'epochs'" in command("plain_flower", "--set", "epoch=3", code=2)
     assert "did you mean 'plain_flower'" in command("plain_flowr", code=2)
-    assert "nothing is left of" in command("plain_flower", "--input", "4x4", code=2)
+    assert "the output would be empty" in command("plain_flower", "--input", "4x4", code=2)

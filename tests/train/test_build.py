@@ -277,7 +277,7 @@ def test_names_that_torch_keeps_for_itself_can_still_be_given():
 
 
 def test_parts_that_would_be_one_module_are_refused():
-    with pytest.raises(ArchError, match="two parts would both be the module 'a_b'"):
+    with pytest.raises(ArchError, match="found two modules named 'a_b'"):
         build(serial(named("a b", conv(2, 1)), named("a-b", conv(2, 1))), (4, 4, 3))
 
 

@@ -250,9 +250,9 @@ def test_an_arm_says_what_it_is(here):
     assert list(studies.of_architectures("photos", ["nets/mine.py:small", "timm:resnet10t"]).arms) == [
         "mine-small", "timm-resnet10t",
     ]  # fmt: skip
-    with pytest.raises(ArchError, match="not measured yet, asked for 3; a network by others is measured when"):
+    with pytest.raises(ArchError, match="not measured yet, requested: 3; an external network is measured when"):
         own.network(3)
-    with pytest.raises(ArchError, match="measured for 3 classes, asked for 4"):
+    with pytest.raises(ArchError, match="measured for 3 classes, requested: 4"):
         measured("nets/mine.py:small").network(4)
     with pytest.raises(ArchError, match="small / network: measured at 16x16x3, found 32x32x3"):
         arch.trace(measured("nets/mine.py:small").network(3), (32, 32, 3))
@@ -292,7 +292,7 @@ def test_given_weights_want_their_own_pixels_and_that_is_a_difference(here):
         ("timm:convnext_ato", {}, "unknown model 'convnext_ato'; did you mean timm:convnext_atto"),
         ("torchvison:resnet18", {}, "unknown library 'torchvison'; did you mean 'torchvision'?"),
         ("nets/mine.py", {}, "found no factory, accepted: nets/mine.py:FACTORY"),
-        ("torchvision:", {}, "found no name behind the colon"),
+        ("torchvision:", {}, "found no name after the colon"),
         ("torchvision:resnet18", {"pretrained": "yes"}, "pretrained: found 'yes', accepted: true or false"),
         ("torchvision:resnet18", {"epocs": 3}, "unexpected keyword argument 'epocs'"),
         ("torchvision:resnet18", {"epocs": 3}, "did you mean the recipe's 'epochs'?"),
