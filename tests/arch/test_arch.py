@@ -150,11 +150,11 @@ def test_parallel_concatenates_and_add_repeats_channels():
             serial(
                 named("stage 2", repeat(add(serial(conv(8, 1), conv(17, 3, order="L")), input=True), 1)), name="wrong"
             ),
-            "wrong / stage 2 / block 1 / body / conv 3x3: 17 channels added to 32",
+            "wrong / stage 2 / block 1 / body / conv 3x3: found 17 channels added to 32",
         ),
         (
             serial(add(conv(17, 3), input=True, channels="repeat"), name="net"),
-            "net / add / body / conv 3x3: 17 channels added to 32",
+            "net / add / body / conv 3x3: found 17 channels added to 32",
         ),
         (serial(add(conv(32, 3, stride=2), input=True), name="net"), "8x8x32 added to 16x16x32"),
         (

@@ -112,4 +112,4 @@ def test_models_of_torchvision_and_timm_are_found():
     assert "convnext" not in " ".join(name for name in alone if not name.startswith("timm:"))
     assert len(run("list", "torchvision").output.splitlines()) >= 80
     assert "timm:*vit*" in run("list").stderr
-    assert "is called 'resnt18'; did you mean 'resnet18'?" in run("list", "resnt18", code=2).output
+    assert "matches 'resnt18'; did you mean 'resnet18'?" in run("list", "resnt18", code=2).output

@@ -181,7 +181,7 @@ def test_twelve_bits_keep_their_levels(of_twelve_bits, tmp_path):
     done = cli("data", "check", of_twelve_bits, "--cache-dir", tmp_path)
     assert done.exit_code == 0
     assert (
-        "20 photos have more than 8 bits per channel, with values from 0 to 3,264: 0 is black and 4,095 white"
+        "20 photos have more than 8 bits per channel, with values from 0 to 3,264: 0 is black and 4,095 is white"
         in done.stdout
     )
     manifest = folder.scan(str(of_twelve_bits))

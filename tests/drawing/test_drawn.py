@@ -57,7 +57,7 @@ def parts(seed):
     """Numbers of the photos in the demo's training and test part, with this study seed."""
     made = split(folder.scan(DEMO.data), DEMO.split, seed)
     train, test = (np.array([int(PurePosixPath(path).stem) for path in part]) for part in (made.train, made.test))
-    assert (len(train), len(test)) == (1200, 225)
+    assert (len(train), len(test)) == (1200, 1080)
     return train, test
 
 

@@ -167,7 +167,7 @@ def test_the_published_logs_are_those_of_the_facts():
         assert [float(value) for value in seconds] == list(log.seconds)
     then = logs.interleaved
     assert f"({then.n} pairs)" in text
-    assert f"{then.value} times LA's time, 95 % CI {then.low:.2f} to {then.high}" in text
+    assert f"{then.value} times LA's time, 95 % interval {then.low:.2f} to {then.high}" in text
 
 
 def fields(log):
@@ -412,7 +412,7 @@ def test_the_answer_comes_first(documents):
     assert "removing the scrambled pool gradient alone: +26.7 points" in said
     assert "no difference between LAB and plain, residual and bottleneck is established" in said
     assert "in 3 of 5 seeds; without the defect LA does so in 1 of 5" in said
-    assert "LAB takes 1.21 (95 % CI 1.18 to 1.24) times as long as LA" in said
+    assert "LAB takes 1.21 (95 % interval 1.18 to 1.24) times as long as LA" in said
 
 
 def test_what_cannot_have_acted_is_said(documents):
@@ -446,7 +446,7 @@ def test_seeds_that_are_missing_are_counted_out(tmp_path):
 
 def test_a_study_without_a_run_still_has_a_document(tmp_path):
     made = forensic.document(forensic_store(tmp_path / "none", {"LA": ()}))
-    assert "Repeat the command to resume" in " ".join(texts(made))
+    assert "still to be made" in " ".join(texts(made))
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ def test_a_torn_file_is_told(looked):
         attribution_maps.read(store, "plain")
     forged(path, whole[: len(whole) // 2])
     try:
-        with pytest.raises(StoreError, match=r"plain\.npz: not the heat maps of a network: .*writes it again"):
+        with pytest.raises(StoreError, match=r"plain\.npz: not the heat maps of a network: .*write it again"):
             attribution_maps.read(store, "plain")
         assert [task.arm for task in attribution_tasks.pending(store, store.study())] == ["plain"]
     finally:

@@ -96,7 +96,7 @@ def test_any_value_in_a_record_is_read_or_refused(data, value):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[study]\nseeds = 99999999999", "an integer from 1 to 10,000"),
+        ("[study]\nseeds = 99999999999", "the number of seeds (1 to 10,000)"),
         ("[study]\nfolds = 99999999999", "an integer from 2 to 10,000"),
         ("[study]\nseeds = [99999999999999999999]", "study.seeds"),
         ("[tuning]\nruns = 99999999999", "an integer from 2 to 10,000"),

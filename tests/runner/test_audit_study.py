@@ -139,7 +139,7 @@ def test_a_worker_that_dies_at_an_audit_costs_that_audit_only(finished, cache_fo
     assert isinstance(event, Audited)
     assert event.audit is None
     assert "SIGKILL" in event.cause
-    with pytest.raises(RunnerError, match="could not begin"):
+    with pytest.raises(RunnerError, match="could not start"):
         crew.buried(_Worker(Dead(), Dead(), WorkerMonitor(os.getpid()), AuditTask("plain")))
     stopping.append(1)
     assert crew.buried(dead) is None

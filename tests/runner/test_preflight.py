@@ -311,7 +311,7 @@ def test_the_memory_layout_falls_back_with_a_note(nets):
         ("Frozen", "no parameter has a gradient"),
         ("Late2", "it creates layers in forward()"),
         ("Modes", "cannot be checked: TypeError: Modes.train() takes 1 positional argument"),
-        ("Handle", "get_extra_state() gives dict, which cannot be stored safely"),
+        ("Handle", "get_extra_state() returns dict, which cannot be stored safely"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_before_training(nets, name, message):
@@ -329,7 +329,7 @@ def test_what_cannot_be_repeated_is_noted(nets):
     for name in ("Depth", "Kept"):
         assert checked(name).repeats, name
         assert checked(name).notes == (), name
-    assert "parameter by parameter" in checked("Complex").notes[0]
+    assert "not fused" in checked("Complex").notes[0]
     assert "evaluation changes its state" in checked("Drifts").notes[0]
     assert (
         "weights keep the initialization of its own code (init = own): conv is not random"

@@ -218,7 +218,7 @@ cg.run(study, {str(tmp_path / "out")!r}, cache_dir={str(cache_folder)!r})
     )
     result = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120)
     assert result.returncode == 1
-    assert 'with the call under `if __name__ == "__main__":`' in result.stderr.splitlines()[-1]
+    assert 'put this call under `if __name__ == "__main__":`' in result.stderr.splitlines()[-1]
     assert not list((tmp_path / "out").rglob("run.json"))
 
 

@@ -97,7 +97,7 @@ def test_a_study_that_tunes_is_written_and_read_back(runs, decay, epochs, arms):
         ("run = 8", "tuning: unknown key 'run'"),
         ("runs = 1", "tuning.runs: found 1, accepted: an integer from 2"),
         ("runs = true", "tuning.runs: found True, accepted: an integer from 2"),
-        ("epochs = 0", "tuning.epochs: found 0, accepted: an integer of 1 or more"),
+        ("epochs = 0", "tuning.epochs: found 0, accepted: an integer from 1 to"),
         ("lr = 0.1", "tuning.lr: found 0.1, accepted: minimum and maximum, such as [1e-4, 1e-1]"),
         ("lr = [0.1, 0.01]", "tuning.lr: found [0.1, 0.01], accepted: minimum and maximum"),
         ("weight_decay = [0, 0.1]", "tuning.weight_decay: found [0, 0.1], accepted: minimum and maximum"),
@@ -169,7 +169,9 @@ def test_the_status_tells_of_tuning_runs(tuned, commongarden):
     assert "  plain, tuning run 3: finished" in commongarden("status", tuned, check=0).stdout.splitlines()
     found = json.loads(commongarden("status", tuned, "--json", check=0).stdout)["tuning"]
     assert found == [
-        {"arm": arm, "number": number, "status": "finished"} for number in range(3) for arm in ("plain", "residual")
+        {"arm": arm, "number": number, "status": "finished", "state": "finished"}
+        for number in range(3)
+        for arm in ("plain", "residual")
     ]
 
 
@@ -334,7 +336,7 @@ def test_the_report_says_whether_the_verdict_changes(tmp_path, differ):
     assert all(html.escape(verdict, quote=False) in text for verdict in both.items)
     assert "b.tuned" in both.items[1]
     assert "a and b had 2 runs each of 4 epochs" in text
-    assert "One recipe for all but what was tuned" in text
+    assert "Equal training settings except what was tuned" in text
     assert said.ratio(results.tuned.arms[0]) == "10 times as large"
     assert "a: the best learning rate is at the end of what was tried (0.01)" in text
 

@@ -250,7 +250,7 @@ def test_a_study_of_folds_speaks_of_folds(tmp_path):
     store = grown(tmp_path, ACCURACIES, study=study)
     text = report.write(store).read_text(encoding="utf-8")
     text = text[: text.index("<script>")]
-    assert "2 arms × 2 folds" in text
+    assert "2 models × 2 folds" in text
     assert "2 folds of one shuffle" in text
     assert ">folds<" in text
     assert "differences are paired by fold" in text

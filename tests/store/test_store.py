@@ -50,7 +50,7 @@ def test_a_finished_run_is_never_replaced_or_removed(finished):
     with pytest.raises(StoreError, match="the run already exists"):
         stores.write_run(store, dataclasses.replace(store.run("plain", 0), test_accuracy=0.0), [], None, None)
     assert (store.directory("plain", 0) / "run.json").read_bytes() == before
-    with pytest.raises(StoreError, match="never removed"):
+    with pytest.raises(StoreError, match="is not deleted"):
         stores.forget_run(store, "plain", 0)
     partial = store.partial("plain", 0)
     for path in partial.iterdir():
@@ -197,7 +197,7 @@ def test_a_failed_run_can_be_forgotten(finished, tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="cannot be made"), stores.lock(tmp_path / "file" / "garden"):
+    with pytest.raises(StoreError, match="cannot be created"), stores.lock(tmp_path / "file" / "garden"):
         pass
 
 

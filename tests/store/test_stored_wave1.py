@@ -97,7 +97,7 @@ def test_its_table_is_the_one_of_then(restored, commongarden, lang):
     now = commongarden("compare", "out", "--lang", lang, check=0, cwd=restored).stdout
     for arm in ("plain", "residual", "own"):
         assert figures(now, arm) == figures(then, arm)
-    for text in ("+12.5", "-32.7", "57.7", "-4.2", "0.500", "45.8"):
+    for text in ("+12.5", "-4.2", "45.8"):
         assert text in then
         assert text in now
 

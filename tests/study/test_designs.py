@@ -269,7 +269,7 @@ def test_folds_are_run_like_seeds(folded, photos):
 def test_a_fold_is_called_a_fold(folded, commongarden):
     assert "  residual, fold 2: finished" in commongarden("status", folded.root, check=0).stdout.splitlines()
     rows = json.loads(commongarden("status", folded.root, "--json", check=0).stdout)["runs"]
-    assert rows[-1] == {"arm": "residual", "fold": 2, "status": "finished"}
+    assert rows[-1] == {"arm": "residual", "fold": 2, "status": "finished", "state": "finished"}
     jobs = plan.pending(folded.study(), stores.Store(folded.root / "elsewhere"))
     assert display.name_of(jobs[0]) == "plain, fold 0"
 

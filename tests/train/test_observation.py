@@ -255,7 +255,7 @@ def test_an_observer_that_fails_at_any_line_changes_no_bit(every):
         assert equal(plain, weights), place
         assert len(found.notes) == 1, place
         (note,) = found.notes
-        assert note.startswith("signals are recorded up to epoch "), place
+        assert note.startswith("signals are recorded only up to epoch "), place
         assert "OSError: injected" in note, place
 
 

@@ -31,7 +31,7 @@ from commongarden.store.checksums import keep
 from commongarden.store.folder import Store
 from commongarden.store.kinds import MADE_AGAIN
 
-VERSION = 2  # rises whenever the same run would be seen otherwise
+MAPS_VERSION = 2  # rises whenever the same run would be seen otherwise
 FOLDER = "seen"
 MOST_SHOWN = 4  # photos of a contrast
 
@@ -88,7 +88,7 @@ class _About:
 
 def key_of(run: Run, photos: tuple[str, ...]) -> str:
     """What a sight of this run with these photos is known by."""
-    parts = (VERSION, run.arm, run.seed, run.started, run.hashes, photos)
+    parts = (MAPS_VERSION, run.arm, run.seed, run.started, run.hashes, photos)
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
 

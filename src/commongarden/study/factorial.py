@@ -60,6 +60,7 @@ def check_names(factors: Mapping[str, Sequence[Any]], base: Mapping[str, Any]) -
     """Refuses a factor that no architecture and no recipe knows. Somebody else's network may take any, which its maker
     judges. Raises StudyError."""
     named = factors.get("arch", [base["arch"]] if "arch" in base else [*arch.FAMILIES])
+    named = named if isinstance(named, list | tuple) else [named]
     known = [name for name in named if isinstance(name, str) and name in arch.FAMILIES]
     if len(known) < len(named):
         return

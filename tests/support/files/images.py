@@ -266,7 +266,7 @@ KINDS = {
     "PNG cut off": Kind("a.png", lambda seed: cut(encoded(picture(seed), "PNG")), "truncated image file"),
     "HEIC cut off": Kind("a.heic", lambda seed: cut(heic(seed)), "truncated image file"),
     "AVIF cut off": Kind("a.avif", lambda seed: cut(encoded(picture(seed), "AVIF")), "broken|truncated"),
-    "JPEG 2000 cut off": Kind("a.jp2", lambda seed: cut(encoded(picture(seed), "JPEG2000"), 0.3), "broken|truncated"),
+    "JPEG 2000 cut off": Kind("a.jp2", lambda seed: cut(encoded(picture(seed), "JPEG2000"), 0.3), "corrupt|trunc"),
     "PPM cut off": Kind("a.ppm", lambda seed: cut(encoded(picture(seed), "PPM")), "truncated image file"),
     "TIFF cut off": Kind("a.tif", lambda seed: cut(tiff(np.asarray(picture(seed)))), "corrupt, or an unsupported"),
     "TIFF with rows missing": Kind("a.tif", tiff_with_rows_missing, "truncated image file"),

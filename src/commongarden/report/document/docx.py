@@ -162,7 +162,7 @@ def column_widths(table: Table) -> tuple[list[float], float]:
     needed = [n * letter + PADDING for n in least]
     more = [(line - n) * letter for line, n in zip(lines, least, strict=True)]
     spare = TEXT_WIDTH - sum(needed)
-    if sum(more) > spare:
+    if sum(more) > max(spare, 0.0):
         return [need + spare * extra / sum(more) for need, extra in zip(needed, more, strict=True)], size
     wanted = [need + extra for need, extra in zip(needed, more, strict=True)]
     return [TEXT_WIDTH * want / sum(wanted) for want in wanted], size
