@@ -286,7 +286,7 @@ def test_bytes_gone_wrong_never_raise_anything_else(format):
         (b"BMW drives by, which is no bitmap at all", "not an image file"),
         (b"\xff\xd8\xff", "corrupt, or an unsupported kind of JPEG file"),
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "corrupt, or an unsupported kind of HEIC file"),
-        (png(30000, 30000, 1, 0, []), "900,000,000 pixels, more than the 178,956,970"),
+        (png(30000, 30000, 1, 0, []), "900,000,000 pixels, more than the limit of 178,956,970"),
         (png(12000, 12000, 1, 0, []), "truncated"),  # Pillow only warns of this many
     ],
 )

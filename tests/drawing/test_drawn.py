@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from commongarden import study as studies
-from commongarden.data import canvas, drawn, folder, image
+from commongarden.data import canvas, drawn, folder
 from commongarden.data.split import split
 from commongarden.errors import DataError
 
@@ -46,8 +46,8 @@ DEMO = studies.read("demo")
 
 @pytest.fixture(scope="module")
 def photos():
-    """The demo's photos, uint8 (1500, 64, 64, 3), and labels."""
-    n = image.BUILTIN_PHOTOS
+    """The demo's photos, uint8 (2400, 64, 64, 3), and labels."""
+    n = 2400
     pixels = np.stack([drawn.draw(0, index, 64, 64) for index in range(n)])
     return pixels, np.array([drawn.label(index) for index in range(n)])
 

@@ -121,6 +121,7 @@ UNSAID = {
     "inference/export.py": "names of inputs and outputs",
     "report/topics/discussion.py": "kinds of layers, by which a comparison is told",
     "report/document/docx.py": "styles",
+    "report/charts/photographs.py": "markup",
     "report/charts/costs.py": "sides of a point, for code",
     "report/charts/figures.py": "fonts",
     "report/topics/methods.py": "keys of sources",

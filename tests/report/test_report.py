@@ -164,7 +164,7 @@ def test_a_study_says_what_its_intervals_carry(tmp_path):
     own = dataclasses.replace(stats.summarize(store), design="resampled")
     assert "Each seed has its own test images" in words.intervals(own)
     three = grown(tmp_path / "three", {"a": (0.5, 0.52), "b": (0.6, 0.62), "c": (0.6, 0.63)})
-    assert "adjusted for all 3 contrasts (Holm)" in words.intervals(stats.summarize(three))
+    assert "adjusted for all 3 comparisons (Holm)" in words.intervals(stats.summarize(three))
 
 
 @pytest.mark.parametrize("metric", ["balanced_accuracy", "log_loss", "calibration_error"])

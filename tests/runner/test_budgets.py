@@ -83,9 +83,7 @@ def test_a_verdict_can_hang_on_the_budget():
     assert said.verdict(views, found["seconds"]).startswith(
         "At equal time (3.00 s) slow is behind fast by 28.5 points (95 % CI "
     )
-    assert said.verdict(views, found["epochs"]).startswith(
-        "At equal epochs (3 epochs) slow is better than fast by 11.5"
-    )
+    assert said.verdict(views, found["epochs"]).startswith("At equal epochs (3 epochs) slow is ahead of fast by 11.5")
 
 
 def test_an_arm_that_had_not_ended_an_epoch_is_not_compared():

@@ -178,7 +178,7 @@ def test_a_race_needs_one_test_part_and_a_contrast(photos):
     study = cg.Study("s", str(photos), {"a": cg.Arm("plain_flower"), "b": cg.Arm("residual_flower")}, vary=("split",))
     with pytest.raises(StudyError, match="the same test set for all seeds"):
         budget.with_seeds(study, 5)
-    with pytest.raises(StudyError, match="plans no contrast"):
+    with pytest.raises(StudyError, match="racing needs contrasts, but this study has none"):
         budget.with_seeds(cg.Study("s", str(photos), {"a": cg.Arm("plain_flower")}), 5)
     with pytest.raises(StudyError, match="accepted: 'resolved'"):
         budget.spending("bored", None, 5)

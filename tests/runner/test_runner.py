@@ -142,7 +142,7 @@ def test_other_photos_are_refused_and_moved_ones_are_not(finished, study_file, p
     (moved / "rose" / "00.png").unlink()
     shutil.copy(photos / "tulip" / "03.png", moved / "tulip" / "new.png")
     refused = commongarden("run", study_file, "--data", moved, "--out", finished, check=2)
-    assert "1 gone (rose/00.png); 1 new (tulip/new.png)" in refused.stderr
+    assert "1 removed (rose/00.png); 1 new (tulip/new.png)" in refused.stderr
 
 
 def test_a_run_that_diverges_is_recorded_and_the_study_goes_on(study_file, tmp_path, commongarden):

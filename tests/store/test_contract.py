@@ -167,7 +167,7 @@ def changed_hash(name):
 @pytest.mark.parametrize(
     ("change", "messages"),
     [
-        (changed_recipe, ["recipe.lr: 0.5 in the run, 0.003 declared", "recipe.threads: 2 in the run, 1 declared"]),
+        (changed_recipe, ["recipe.lr: 0.5 in the run, 0.003 in the", "recipe.threads: 2 in the run, 1 in the study"]),
         (changed_hash("data"), ["data: ffffffffffff in the run"]),
         (changed_hash("split"), ["split: ffffffffffff in the run"]),
         (lambda store: {"pixel_mean": (1.0, 2.0, 3.0)}, ["pixel statistics (plain, seed 0): 1.0+2.0+3.0"]),

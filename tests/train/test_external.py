@@ -230,7 +230,7 @@ def test_a_study_is_extended_and_a_changed_file_refused(grown, commongarden, tmp
     monkeypatch.chdir(here)
     with pytest.raises(StudyError, match=r"out/study\.toml: arms\.own: nets.mine\.py has changed: SHA-256 "):
         studies.read("out/study.toml")
-    with pytest.raises(ArchError, match=r"nets.mine\.py has changed since the study was declared"):
+    with pytest.raises(ArchError, match=r"nets.mine\.py has changed since the study was created"):
         cg.load("out/runs/own/0")
     shutil.rmtree(here / "nets")
     assert stats.summarize(store).arms[2].n_finished == 2
@@ -281,7 +281,7 @@ def test_given_weights_want_their_own_pixels_and_that_is_a_difference(here):
     (node,) = given.network(3).layers
     assert node.mean == pytest.approx((123.675, 116.28, 103.53))
     for text in ("plain_flower", "nets/mine.py:small"):
-        with pytest.raises(StudyError, match=r"arms\.a\.pixels: found 'own', but .* names no normalization"):
+        with pytest.raises(StudyError, match=r"arms\.a\.pixels: found 'own', but .* has no normalization of its own"):
             Study("s", "photos", {"a": Arm(text)}, Recipe(pixels="own"))
 
 
@@ -338,7 +338,7 @@ def test_mistakes_are_told(here, monkeypatch, text, options, message):
         (
             "mine.py:small",
             "ends.py:small",
-            "nets/ends.py:small: the process of its preflight check crashed in measuring its cost",
+            "nets/ends.py:small: the preflight check crashed in measuring its cost",
         ),
         ("lr = 3e-3", "origin = 3", "arms.own.origin: found 3, accepted: the table as written by commongarden"),
         ("lr = 3e-3", "width = 2020-01-01", "arms.own: nets/mine.py:small: Object of type date is not JSON"),
@@ -374,7 +374,7 @@ def test_without_network_the_wanted_file_is_named(monkeypatch, tmp_path):
     ):
         with pytest.raises(ArchError) as error:
             measured(text, size=32, pretrained=True)
-        assert f"its published weights {wanted} cannot be fetched (URLError" in str(error.value)
+        assert f"the pretrained weights {wanted} cannot be downloaded (URLError" in str(error.value)
         assert 'accepted: a copy of that file, weights = "FILE.safetensors" (or .pth, .pt)' in str(error.value)
 
 
@@ -449,7 +449,7 @@ def test_a_network_that_came_out_otherwise_is_refused(here, monkeypatch):
     arm = measured("nets/uses.py:net")
     made(arm)
     (here / "nets" / "size.py").write_text("WIDTH = 5  # changed")  # of another length: Python compares that
-    with pytest.raises(ArchError, match="found 545 parameters, but it had 443 when it was measured"):
+    with pytest.raises(ArchError, match="found 545 parameters, but 443 when it was first measured"):
         made(arm)
 
 
@@ -460,7 +460,7 @@ def test_weights_that_change_are_refused(here):
     study = Study("s", "photos", {"own": arm})
     given[0].weight.data.zero_()
     torch.save(given.state_dict(), "w.pth")
-    with pytest.raises(ArchError, match=r"w\.pth has changed since the study was declared"):
+    with pytest.raises(ArchError, match=r"w\.pth has changed since the study was created"):
         weights.load(made(arm), arm, arm.origin.weights)
     wanted = Study("s", "photos", {"own": Arm("nets/mine.py:small", {"weights": "w.pth"})})
     (line,) = studies.conflicts(study, wanted)

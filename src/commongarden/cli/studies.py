@@ -60,7 +60,7 @@ STATES = {
         "--stop-hopeless",
         "stop_at_futility",
         is_flag=True,
-        help="Stop a run at half its epochs if it never beat the majority-class baseline.",
+        help="Stop a run at half its epochs if it never beat the majority class.",
     ),
     options.running_options,
     option("--retry", is_flag=True, help="Repeat failed runs."),
