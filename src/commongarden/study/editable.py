@@ -28,7 +28,7 @@ STUDY = {
     "seeds": N_("training runs of each model"),
     "folds": N_("in place of seeds"),
     "metric": N_("accuracy, balanced_accuracy, log_loss or calibration_error"),
-    "margin": N_("differences within so many points count as none"),
+    "margin": N_("equivalence margin, in points"),
 }
 RECIPE = {
     "resolution": N_("image size in pixels"),
