@@ -53,6 +53,7 @@ from commongarden.arch.nodes import Rescale as Rescale
 from commongarden.arch.nodes import Serial as Serial
 from commongarden.arch.nodes import children as children
 from commongarden.arch.nodes import label as label
+from commongarden.arch.nodes import leaves as leaves
 from commongarden.arch.part import Part as Part
 from commongarden.arch.reach import depth as depth
 from commongarden.arch.reach import receptive_fields as receptive_fields

@@ -5,6 +5,7 @@ written but follow from the input. Sizes are (height, width); a channel count is
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -303,6 +304,15 @@ def children(node: Node) -> list[tuple[str, Node]]:
         seen[text] = seen.get(text, 0) + 1
         unique.append((text if seen[text] == 1 else f"{text} ({seen[text]})", part))
     return unique
+
+
+def leaves(node: Node) -> Iterator[Node]:
+    """The layers of a network, in their order."""
+    parts = children(node)
+    if not parts:
+        yield node
+    for _name, child in parts:
+        yield from leaves(child)
 
 
 def _parts(node: Node) -> list[tuple[str, Node]]:

@@ -19,6 +19,7 @@ from commongarden.arch.nodes import (
     Parallel,
     Serial,
     children,
+    leaves,
 )
 from commongarden.arch.part import Part, Path
 
@@ -116,15 +117,7 @@ def _to_pool(node: Node, path: Path) -> Node | None:
     stride = _halves(node) if isinstance(node, Parallel) else None
     if stride is None:
         return node
-    pool = next((leaf for leaf in _leaves(node) if isinstance(leaf, MaxPool | AvgPool) and leaf.stride == stride), None)
+    pool = next((leaf for leaf in leaves(node) if isinstance(leaf, MaxPool | AvgPool) and leaf.stride == stride), None)
     if pool is not None:
         return MaxPool(pool.kernel, pool.stride, pool.padding, pool.ceil_mode)
     return MaxPool((stride[0] + 1, stride[1] + 1), stride)
-
-
-def _leaves(node: Node) -> Iterator[Node]:
-    below = children(node)
-    if not below:
-        yield node
-    for _name, child in below:
-        yield from _leaves(child)

@@ -10,12 +10,12 @@ import dataclasses
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from commongarden import arch
-from commongarden.arch import Node, Shape, children, label, output_shape
+from commongarden.arch import Node, Shape, children, label, leaves, output_shape
 
 Style = Literal["conv", "pool", "dense", "small", "group", "end"]
 Named = tuple[str, Node]
@@ -235,15 +235,6 @@ def _bare(branch: Node) -> Node:
 def _contents(node: Node) -> str:
     counts = Counter(COUNTED[type(leaf)] for leaf in leaves(node) if type(leaf) in COUNTED)
     return ", ".join(f"{n} {kind}{'s' if n > 1 and kind != 'dense' else ''}" for kind, n in counts.items())
-
-
-def leaves(node: Node) -> Iterator[Node]:
-    """The layers of a network, in their order."""
-    parts = children(node)
-    if not parts:
-        yield node
-    for _, child in parts:
-        yield from leaves(child)
 
 
 def _leaf_box(unit: list[Named], shape: Shape) -> Box | None:

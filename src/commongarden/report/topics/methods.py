@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from commongarden.arch import FAMILIES, Dropout
-from commongarden.drawing.parts import leaves
+from commongarden.arch import FAMILIES, Dropout, leaves
 from commongarden.i18n.language import _, ngettext
 from commongarden.records import Run, inspection
 from commongarden.report.document import Block, Bullets, Heading, Only, Paragraph, Section

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from commongarden import arch
-from commongarden.arch import Add, BatchNorm, Conv, Node, Parallel, Shape
-from commongarden.drawing.parts import leaves
+from commongarden.arch import Add, BatchNorm, Conv, Node, Parallel, Shape, leaves
 
 Kind = Literal["bottleneck", "residual", "module"]
 
