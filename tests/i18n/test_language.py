@@ -305,7 +305,7 @@ def test_all_that_a_command_prints_was_looked_up(brackets, arguments):
         ("conflicting labels: rose in line 3, tulip in line 7", "서로 다른 레이블: 3행에서는 rose, 7행에서는 tulip"),
         (
             "the same photo is in the val part (a/b (1).jpg), where it stays",
-            "검증 세트에 있는 사진의 중복(a/b (1).jpg), 그 사진만 사용",
+            "검증 세트에 있는 사진(a/b (1).jpg)의 중복이라 뺍니다",
         ),
         ("the training loss became nan", "학습 손실이 nan이 되었다"),
         ("2 times: the worker ended with exit code 3", "2번: 작업 프로세스가 종료 코드 3으로 끝남"),

@@ -196,7 +196,7 @@ def _language_of(args: Sequence[str]) -> str | None:
 @contextmanager
 def _spoken(chosen: str | None) -> Iterator[None]:
     """Speaks the chosen language, in click's own messages (from the same catalogue) and in worker processes as well."""
-    with language.used(chosen):
+    with language.used(chosen), language.spoken():
         wanted = dict.fromkeys((language.VARIABLE, "LANGUAGE"), language.current())
         before = {name: os.environ.get(name) for name in wanted}
         domain = gettext.textdomain()

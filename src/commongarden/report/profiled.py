@@ -12,7 +12,7 @@ from commongarden.explain.memory import need
 from commongarden.explain.profile import Profile, ProfileRow
 from commongarden.explain.roofline import Roofs
 from commongarden.i18n import language
-from commongarden.i18n.language import _
+from commongarden.i18n.language import _, spoken
 from commongarden.records.timings import Timing
 from commongarden.report.charts import INK, SOFT, Chart, colour, finished, inline
 from commongarden.report.charts.curves import faded
@@ -21,6 +21,7 @@ from commongarden.report.document import Block, Document, Legend, Paragraph, Plo
 GAP = 1.6  # a block's place from the picture's edge, as a factor
 
 
+@spoken(False)
 def render(timing: Timing, depth: int = 1, free: int | None = None) -> str:
     """The page as HTML text. depth: levels of blocks; free: bytes to reckon the largest batch with."""
     found, roof = profile.profiles(timing, depth), roofline.roofs(timing)
