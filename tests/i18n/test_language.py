@@ -213,7 +213,7 @@ def test_the_language_may_stand_anywhere_on_the_line(arguments):
     [
         (["rnu"], "없는 명령입니다: 'rnu'"),
         (["list", "--jsn"], "없는 옵션입니다: '--jsn'"),
-        (["describe"], "빠진 인자"),
+        (["describe"], "필요한 인자가 없습니다: "),
         (["twins", "--stem", "x"], "형식의 값이 아닙니다"),
         (["list", "--lang", "fr"], "'fr': 쓸 수 없는 값입니다. 쓸 수 있는 값: 'en', 'ko'"),
     ],
