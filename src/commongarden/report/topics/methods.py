@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from commongarden.arch import FAMILIES, Dropout, leaves
-from commongarden.i18n.language import _, ngettext
+from commongarden.i18n.language import _, ngettext, pgettext
 from commongarden.records import Run, inspection
 from commongarden.report.document import Block, Bullets, Heading, Only, Paragraph, Section
 from commongarden.report.topics import network_blocks, page_data
@@ -118,6 +118,15 @@ def _source(architecture: str) -> str | None:
     return next((key for start, key in SOURCES.items() if source.startswith(start)), None)
 
 
+def _augmentations(recipe: Recipe) -> str:
+    said = {
+        "flip": pgettext("augmentation", "flip"),
+        "crop": pgettext("augmentation", "crop"),
+        "colour": pgettext("augmentation", "colour"),
+    }
+    return ", ".join(said.get(kind, kind) for kind in recipe.augment)
+
+
 def _training(study: Study, cite: Citations) -> Iterator[str]:
     recipe = study.recipe
     yield _(
@@ -134,7 +143,7 @@ def _training(study: Study, cite: Citations) -> Iterator[str]:
             share=f"{recipe.label_smoothing:g}", works=cite("szegedy_2015")
         )
     if recipe.augment:
-        yield _("Photos were augmented: {kinds}.").format(kinds=", ".join(recipe.augment))
+        yield _("Photos were augmented: {kinds}.").format(kinds=_augmentations(recipe))
     if recipe.select == "best-val":
         yield _("The weights of the epoch with the best validation accuracy were tested.")
     else:
