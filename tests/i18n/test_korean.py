@@ -8,7 +8,7 @@ from commongarden.cli import main
 from commongarden.i18n.language import _, spoken, used
 from commongarden.i18n.particles import FORMS
 from commongarden.i18n.register import polite
-from pages import blocks, prose
+from pages import anchors, blocks, links, prose
 from paths import ROOT
 from prose import catalogues
 
@@ -87,6 +87,20 @@ def test_pages_are_polite(page):
     assert re.findall(r"[^\n]*[가-힣%](?<![니보마])다(?=[.(\[]| ?\(|\n)[^\n]*", text) == []
     printed = [one.text for one in blocks(page.read_text(encoding="utf-8")) if one.kind in ("text", "toml")]
     assert [one for one in printed if PLAIN_END.search(one)] == []
+
+
+def test_pages_without_korean_lead_to_anchors_that_korean_pages_have():
+    """The Korean site shows them in English, with links to the Korean ones."""
+    gone = []
+    for page in sorted((ROOT / "docs").rglob("*.md")):
+        if page.name.endswith(".ko.md") or page.with_suffix(".ko.md").exists():
+            continue
+        for target in links(page.read_text(encoding="utf-8")):
+            name, _hash, anchor = target.partition("#")
+            korean = (page.parent / name).with_suffix(".ko.md")
+            if anchor and korean.exists() and anchor not in anchors(korean):
+                gone += [target] if f'id="{anchor}"' not in korean.read_text(encoding="utf-8") else []
+    assert gone == []
 
 
 def test_each_term_has_one_word():
