@@ -37,8 +37,8 @@ def predict(
 ) -> None:
     """Predict the classes of PHOTOS (files or folders).
 
-    With STUDY, the folder of a study, its best model predicts, with all its runs together. With RUN
-    (STUDY/runs/MODEL/SEED), one finished run predicts.
+    STUDY is the folder of a study: its best model is used, with all its runs together. RUN (STUDY/runs/MODEL/SEED) is
+    one finished run.
     """
     import csv
 
