@@ -1,4 +1,4 @@
-"""Words that mean something to us and nothing to a reader are in no message, page of docs or page beside README.
+"""Words that mean something to us and nothing to a reader are in no message, page or comment in a study file.
 
 NEVER and RARE are those of the guide to all texts. Code, file names, links, placeholders and quotations do not count.
 LEFT says how often a word is still in a text: the number may fall, and the line goes when it is 0.
@@ -30,7 +30,7 @@ LEFT: dict[tuple[str, str], int] = {}
 
 
 def pages():
-    """Each text by its name: our messages, README and the pages beside it, and docs."""
+    """Each text by its name: our messages, README and the pages beside it, docs, comments in study files."""
     found = {"messages": [], "report and reasons": []}
     for message in catalogues.template():
         places = [place for place, _line in message.locations if not place.startswith("click/")]
@@ -41,6 +41,12 @@ def pages():
     texts = {name: "\n".join(parts) for name, parts in found.items()}
     for path in (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))):
         texts[path.relative_to(ROOT).as_posix()] = prose(path.read_text(encoding="utf-8"))
+    for path in (
+        *sorted((ROOT / "examples").rglob("*.toml")),
+        *sorted((ROOT / "src/commongarden/studies").glob("*.toml")),
+    ):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        texts[path.relative_to(ROOT).as_posix()] = "\n".join(line.partition("#")[2] for line in lines)
     return texts
 
 
