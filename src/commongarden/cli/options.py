@@ -224,7 +224,7 @@ log = option(
     type=click.Choice(["auto", "live", "plain", "classic"]),
     default="auto",
     show_default=True,
-    help="Progress output: auto, live, plain, or classic (the log form of the original experiment).",
+    help="Progress output.",
 )
 dry_run = chain(
     option("--dry-run", is_flag=True, help="Print the study file and stop. Edit it, then run it."),
