@@ -188,8 +188,9 @@ def _train_and_eval_apart(found: Finding) -> str:
 
 def _lagging_statistics(found: Finding) -> str:
     return _(
-        "running statistics lag: with momentum {momentum:g} their half-life is {epochs} epochs ({steps} "
-        "steps), and after the last epoch {residue} of the initial values remains ({layers} in all)."
+        "batch norm's running statistics lag, so evaluation is less accurate than training: at momentum {momentum:g} "
+        "their half-life is {epochs} epochs ({steps} steps), and {residue} of the initial values remains after the "
+        "last epoch, in {layers}. More epochs or a higher momentum help."
     ).format(
         momentum=found.more["momentum"],
         epochs=scientific(found.value),
