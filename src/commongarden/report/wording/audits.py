@@ -188,9 +188,9 @@ def _train_and_eval_apart(found: Finding) -> str:
 
 def _lagging_statistics(found: Finding) -> str:
     return _(
-        "batch norm's running statistics lag, so evaluation is less accurate than training: at momentum {momentum:g} "
-        "their half-life is {epochs} epochs ({steps} steps), and {residue} of the initial values remains after the "
-        "last epoch, in {layers}. More epochs or a higher momentum help."
+        "the running statistics of batch norm lag, so evaluation is less accurate than training: at momentum "
+        "{momentum:g} their half-life is {epochs} epochs ({steps} steps), and {residue} of the initial values remains "
+        "after the last epoch, in {layers}. More epochs or a higher momentum help."
     ).format(
         momentum=found.more["momentum"],
         epochs=scientific(found.value),
