@@ -238,7 +238,7 @@ def _version(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> No
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
 def main() -> None:
-    """Compare image classifiers on your photos: equal conditions, several seeds, conclusions with their uncertainty.
+    """Compare image classifiers on your photos: equal conditions, several seeds, confidence intervals.
 
     \b
     commongarden run demo                                     built-in data, about 2 minutes
