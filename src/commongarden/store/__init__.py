@@ -32,8 +32,9 @@ renaming. A run is visible exactly when its directory has its final name.
 
 What is durable when. A file, when the function that writes it returns: it outlives a kill and a power cut. An epoch,
 with the run's next checkpoint; a run, with the last renaming; a study, with study.toml, which is written last of its
-files: a folder without it holds no study yet. Checkpoints are written behind epochs, and take at most a hundredth of
-a run's time: what a kill loses is the epoch under way, or a hundred times the seconds that a checkpoint takes.
+files: a folder without it holds no study yet. Checkpoints are written after epochs, and take at most a hundredth of
+a run's time: what a kill loses is the epoch in progress, or a hundred times the seconds that a checkpoint takes. A
+stop (Ctrl-C, SIGTERM) loses the epoch in progress at most.
 
 What is final. A run never changes once it is there, is never replaced, and is removed only where it failed and --retry
 asks for it. A run seed's own split is never replaced.
