@@ -111,7 +111,7 @@ class Stepped:
 
 @dataclass(frozen=True)
 class EpochDone:
-    """An epoch is trained and validated, and no stop loses it. images_per_second: of training, without the validation."""
+    """An epoch is trained and validated; no stop loses it. images_per_second: of training, without the validation."""
 
     job: Job
     epoch: Epoch
