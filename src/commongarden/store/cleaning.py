@@ -1,7 +1,7 @@
 """What a study can do without once it is read: weights and checkpoints, which are nearly all of its size.
 
-The list of a run's checksums keeps that of deleted weights, marked as one that may be absent. So `verify` does not report
-them, `replay` still compares weights, and a copy that is put back is checked.
+The list of a run's checksums keeps that of deleted weights, marked as one that may be absent. So `verify` does not
+report them, `replay` still compares weights, and a copy that is put back is checked.
 """
 
 from __future__ import annotations
