@@ -10,6 +10,7 @@ import pytest
 
 from command import environment
 from commongarden.data import cache, result_cache
+from paths import ROOT
 from running import numbers
 
 IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -36,7 +37,7 @@ def lab(cache_folder, finished, study_file, tmp_path):
             line = " ".join(f"'{word}'" for word in command)
             command = ["unshare", "-m", "sh", "-c", MOUNTS.format(shared, line)]
         given = environment(cache_folder) | {name: str(value) for name, value in variables.items()}
-        return subprocess.run(command, capture_output=True, text=True, env=given, cwd=tmp_path, timeout=240)
+        return subprocess.run(command, capture_output=True, text=True, env=given, cwd=ROOT, timeout=240)
 
     yield run, shared
     shared.chmod(0o755)
@@ -57,6 +58,7 @@ def test_a_shared_cache_is_read_and_ones_own_is_written(lab, tmp_path, finished)
     assert numbers(tmp_path / "studies" / "small") == numbers(finished)
     assert not list((tmp_path / "own").rglob("*.npy"))
     assert "decoding" not in found.stderr
+    assert f"commongarden predict {tmp_path / 'studies' / 'small'} IMAGE" in found.stdout  # elsewhere: the whole path
     assert not prefix or "4 runs, 1 at a time" in found.stderr
 
 
