@@ -30,6 +30,7 @@ install = $(PIP) uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --co
 
 demo: $(VENV)/.user
 	$(BIN)/commongarden run demo
+	@echo "To use the command in this shell: . $(BIN)/activate"
 
 help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile

@@ -184,7 +184,7 @@ def test_data_check_tells_it(garden, commongarden, tmp_path):
     sheet = tmp_path / "sheet.png"
     process = commongarden("data", "check", garden, "--sheet", sheet, check=1)  # a file is left out
     assert " = ".join(TOGETHER) in process.stdout
-    assert "2 groups of duplicates (7 photos)" in process.stdout
+    assert "2 groups of near duplicates (7 photos), each kept in one set" in process.stdout
     assert "with two or more labels: 1" in process.stdout
     assert "daisy/100.jpg: its content is PNG, unlike its extension" in process.stdout
     assert "dandelion/broken.png" in process.stdout

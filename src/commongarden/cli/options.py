@@ -170,8 +170,12 @@ name = option("--name", help="Name of the study, and of its folder in garden/ [t
 
 SETTING = "KEY=VALUE"
 DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?|mps")
-seeds = option("--seeds", type=click.IntRange(min=1), help="Number of seeds, that is training runs of each model.")
-lr = option("--lr", type=float, help="Learning rate.")
+seeds = option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    help="Number of seeds, that is training runs of each model [the study file's, else 5].",
+)
+lr = option("--lr", type=float, help="Learning rate [the study file's, else 0.001].")
 settings = option(
     "--set",
     "settings",
@@ -181,17 +185,19 @@ settings = option(
 )
 
 
-def epochs(help: str = N_("Number of epochs."), *, least: int | None = None) -> Decorator:
+def epochs(help: str = N_("Number of epochs [the study file's, else 10]."), *, least: int | None = None) -> Decorator:
     """How long a run is trained. least: the smallest number; without it, the recipe decides."""
     return option("--epochs", type=_whole(least), help=help)
 
 
-def resolution(help: str = N_("Image size in pixels."), *, least: int | None = None) -> Decorator:
+def resolution(
+    help: str = N_("Image size in pixels [the study file's, else 64]."), *, least: int | None = None
+) -> Decorator:
     """The image size. least: as for `epochs`."""
     return option("--image-size", "resolution", also=("--imgsz", "--resolution"), type=_whole(least), help=help)
 
 
-def batch_size(help: str = N_("Batch size."), *, least: int | None = None) -> Decorator:
+def batch_size(help: str = N_("Batch size [the study file's, else 32]."), *, least: int | None = None) -> Decorator:
     """Photos per step. least: as for `epochs`."""
     return option("--batch-size", also=("--batch",), type=_whole(least), help=help)
 

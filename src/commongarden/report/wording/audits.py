@@ -186,8 +186,9 @@ def _train_and_eval_apart(found: Finding) -> str:
 
 def _lagging_statistics(found: Finding) -> str:
     return _(
-        "running statistics lag: at momentum {momentum:g} they come half way in {epochs} epochs ({steps} steps), and "
-        "{residue} of their first values is left after the last epoch; so with {layers}."
+        "batch norm's running statistics lag, so evaluation is less accurate than training: at momentum {momentum:g} "
+        "they need {epochs} epochs ({steps} steps) to come half way, and {residue} of their initial values is left "
+        "after the last epoch, in {layers}. More epochs or a higher momentum help."
     ).format(
         momentum=found.more["momentum"],
         epochs=scientific(found.value),
