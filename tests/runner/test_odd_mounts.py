@@ -46,6 +46,7 @@ def mount(tmp_path, study_file, cache_folder):
     return started
 
 
+@pytest.mark.soak
 def test_a_machine_that_dies_there_leaves_a_study_that_goes_on(mount, tmp_path, finished):
     """Every process of it is killed at once; the next one takes the lock that it left."""
     out = tmp_path / "out"
