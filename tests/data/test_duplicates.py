@@ -328,7 +328,7 @@ def test_the_report_shows_a_contact_sheet(tmp_path):
     assert "near duplicates is split across two sets" in text
     assert f'alt="{one}"' in text
     assert f"<strong>{labels[two]}</strong> test" in text
-    assert "correlation of the details from 0.93; mirrored ones among them" in text
+    assert "detail correlation of 0.93 or more, mirrored images included" in text
     assert "only 20x20 pixels" in text
 
 

@@ -205,7 +205,7 @@ def _language_of(args: Sequence[str]) -> str | None:
 @contextmanager
 def _spoken(chosen: str | None) -> Iterator[None]:
     """Speaks the chosen language, in click's own messages (from the same catalogue) and in worker processes as well."""
-    with language.used(chosen):
+    with language.used(chosen), language.spoken():
         wanted = dict.fromkeys((language.VARIABLE, "LANGUAGE"), language.current())
         before = {name: os.environ.get(name) for name in wanted}
         domain = gettext.textdomain()
@@ -238,7 +238,7 @@ def _version(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> No
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
 def main() -> None:
-    """Compare image classifiers on your photos: equal conditions, several seeds, conclusions with their uncertainty.
+    """Compare image classifiers on your photos: equal conditions, several seeds, confidence intervals.
 
     \b
     commongarden run demo                                     built-in data, about 2 minutes

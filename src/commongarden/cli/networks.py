@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     help="Set an option of the architecture; may be repeated.",
 )
 @options.svg
-@option("--depth", type=click.IntRange(min=1), help="Levels of blocks to draw; draw deeper ones as one box [all].")
-@option("--rewritten", is_flag=True, help="Show the network as it is built for training, and what was rewritten.")
+@option("--depth", type=click.IntRange(min=1), help="Levels of blocks to draw; deeper blocks become one box [all].")
+@option("--rewritten", is_flag=True, help="Show the network as built for training, with its rewrites.")
 @no_code
 @as_json
 def describe(
@@ -53,8 +53,8 @@ def describe(
     """Show a network layer by layer: output shape, parameters, MACs, receptive field.
 
     ARM is an architecture, with or without its order (inception_flower:LA), a file in list form (FILE.json), or a
-    network of a library or your own: torchvision:NAME, timm:NAME, FILE.py:FACTORY, package.module:FACTORY. To
-    measure these runs their code.
+    network of a library or your own: torchvision:NAME, timm:NAME, FILE.py:FACTORY, package.module:FACTORY.
+    Measuring one of these runs its code.
     """
     from commongarden.cli import describe as describing
 
@@ -115,8 +115,8 @@ def diff(one: str, two: str, size: str, classes: int, order: str | None, as_json
 def twins(size: str, classes: int, equal: str, widths: str, blocks: str, stem: int, order: str, as_json: bool) -> None:
     """Generate plain, residual, bottleneck and Inception variants of one network at nearly equal cost.
 
-    Stem, stages, blocks and head are equal. --widths are those of plain and residual; those of the other two are
-    searched for. Prints the remaining differences in per cent, and the four networks as arms of a study file.
+    Stem, stages, blocks and head are equal. --widths sets the widths of plain and residual; those of the other two
+    are searched. Prints the remaining differences in per cent, and the four networks as arms of a study file.
     """
     from commongarden.arch import twins as find
     from commongarden.cli import describe as describing
@@ -133,7 +133,7 @@ def twins(size: str, classes: int, equal: str, widths: str, blocks: str, stem: i
 @main.command()
 @click.argument("what", metavar="ARM|RUN")
 @options.network_options
-@option("--format", "kind", type=click.Choice(["onnx"]), default="onnx", show_default=True)
+@option("--format", "kind", type=click.Choice(["onnx"]), default="onnx", show_default=True, help="File format.")
 @option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write [NAME.onnx].")
 @no_code
 @as_json
@@ -202,8 +202,8 @@ def audit(
 def list_models(pattern: str | None, as_json: bool) -> None:
     """List models by name, with parameters and source.
 
-    PATTERN is a part of the name, or has * and ? in it: resnet, vgg*_bn, timm:*vit*. With a PATTERN, models of
-    torchvision and timm are listed as well. Counts are at the published input and number of classes.
+    PATTERN is a part of the name, or contains * and ?: resnet, vgg*_bn, timm:*vit*. With a PATTERN, models of
+    torchvision and timm are listed too. Parameters are counted at the published input size and number of classes.
     """
     from commongarden import arch
     from commongarden.errors import nearest

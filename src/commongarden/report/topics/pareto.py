@@ -44,12 +44,12 @@ def sentences(found: Front) -> list[str]:
 
 def _behind(cost: Cost, found: Dominated) -> str:
     return {
-        "seconds": _("{arm} is less accurate than {by} and takes longer to train; the intervals overlap in neither."),
-        "inference_ms": _("{arm} is less accurate than {by} and slower; the intervals overlap in neither."),
+        "seconds": _("{arm} is less accurate than {by} and takes longer to train; neither pair of intervals overlaps."),
+        "inference_ms": _("{arm} is less accurate than {by} and slower; neither pair of intervals overlaps."),
         "n_params": _("{arm} is less accurate than {by} and has more parameters; the intervals do not overlap."),
         "macs": _("{arm} is less accurate than {by} and needs more MACs; the intervals do not overlap."),
         "peak_memory_mb": _(
-            "{arm} is less accurate and needs more memory than {by}; the intervals overlap in neither."
+            "{arm} is less accurate than {by} and needs more memory; neither pair of intervals overlaps."
         ),
     }[cost].format(arm=found.arm, by=found.by)
 
