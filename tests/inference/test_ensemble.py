@@ -100,8 +100,8 @@ def test_the_commands(commongarden, store, tested, photos):
     assert found["model"] == best_of(store)
     said = commongarden("best", store.root, check=0).stdout
     assert found["model"] in said.splitlines()[0]
-    assert f"commongarden predict {store.root.name} IMAGE..." in said
-    assert f"--out {store.root.name} --seeds 5" in said  # two seeds are too few to plan with
+    assert f"commongarden predict {store.root} IMAGE..." in said
+    assert f"--out {store.root} --seeds 5" in said  # two seeds are too few to plan with
     rows = commongarden("predict", store.root, photos / "rose", "--top", 1, check=0).stdout.splitlines()
     assert len(rows) == 21
     told = commongarden("evaluate", store.root, tested, "--model", "plain", check=0)

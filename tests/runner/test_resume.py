@@ -67,8 +67,12 @@ def test_every_augmentation(photos, cache_folder, tmp_path, kinds):
     check(photos, cache_folder, tmp_path, {"a": Arm("plain_flower")}, augment=kinds, select="best-val")
 
 
-def test_epochs_behind_the_last_checkpoint_are_trained_again(photos, cache_folder, tmp_path, monkeypatch):
+@pytest.mark.parametrize("copies", [0, 99])
+def test_a_stop_saves_epochs_that_are_not_in_the_last_checkpoint(photos, cache_folder, tmp_path, monkeypatch, copies):
+    """From a copy of the last one; without one, the run goes on to the end of its epoch."""
     monkeypatch.setattr(checkpoint_schedule, "SHARE", 0.0)  # only the first one is saved
+    monkeypatch.setattr(checkpoint_schedule, "TRIALS", copies)
+    monkeypatch.setattr(checkpoint_schedule.limits, "free_memory", lambda: copies * 10**12)
     check(photos, cache_folder, tmp_path, {"a": Arm("plain_flower")}, augment=("flip",), select="best-val")
 
 

@@ -24,7 +24,8 @@ def clock(monkeypatch):
         checkpoint_schedule, "time", SimpleNamespace(monotonic=lambda: made.now)
     )  # others need the real one
     monkeypatch.setattr(checkpoint_schedule.store_files, "write_atomically", made.write)
-    monkeypatch.setattr(checkpoint_schedule.checkpoint, "to_bytes", lambda train_state: b"")
+    fake = SimpleNamespace(contents=lambda _: {}, copied_contents=lambda _: {}, serialized=lambda _: b"")
+    monkeypatch.setattr(checkpoint_schedule, "checkpoint", fake)
     return made
 
 

@@ -50,6 +50,7 @@ def _run(arguments, cwd, environment, out, err):
 
     gc.freeze()  # all that was loaded, whose memory is the server's as long as nobody touches it
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(cwd)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from commongarden.cli import (  # each adds its commands to the group
     ablation,
     bench,
+    cleaning,
     getting,
     models,
     networks,
@@ -20,4 +21,16 @@ from commongarden.cli import (  # each adds its commands to the group
 )
 from commongarden.cli.group import main
 
-__all__ = ["ablation", "bench", "getting", "main", "models", "networks", "photos", "reasons", "studies", "trust"]
+__all__ = [
+    "ablation",
+    "bench",
+    "cleaning",
+    "getting",
+    "main",
+    "models",
+    "networks",
+    "photos",
+    "reasons",
+    "studies",
+    "trust",
+]

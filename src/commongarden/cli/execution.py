@@ -30,11 +30,11 @@ def run_options(given: dict[str, Any], *, most_seeds: int | None) -> RunOptions:
 
 
 def carry_out(wanted: Study, out: Path | None, how: RunOptions, *, log: str, as_json: bool, yes: bool) -> None:
-    """Makes the study's missing runs in `out` [garden/NAME], prints what was found, and ends with the exit code that
-    tells how it went."""
-    from commongarden.study import folder_name
+    """Makes the study's missing runs in `out` [NAME in the folder of studies], prints what was found, and ends with the
+    exit code that tells how it went."""
+    from commongarden.study import folder_name, studies_folder
 
-    out = out or Path("garden") / folder_name(wanted)
+    out = out or studies_folder() / folder_name(wanted)
     reading, listed = of_study(wanted.data_plan, out, how.keep_going)
     wanted = dataclasses.replace(wanted, reading=reading)
     _begin(out)

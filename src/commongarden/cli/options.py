@@ -218,7 +218,11 @@ racing_options = chain(
     ),
 )
 yes = option("--yes", is_flag=True, help="Do not ask for confirmation before a study of more than 10 minutes.")
-out = option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of the study [garden/NAME].")
+out = option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the study [NAME in the folder COMMONGARDEN_STUDIES, or in garden].",
+)
 workers = option(
     "--workers",
     "n_workers",

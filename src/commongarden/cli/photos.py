@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from commongarden.io import terminal
 from commongarden.study import DataOptions
 
 if TYPE_CHECKING:
+    from commongarden.data.cache import Entry
     from commongarden.runner.display import Display
 
 
@@ -164,6 +165,7 @@ def cache(clear: bool, cache_dir: Path | None, as_json: bool) -> None:
     import json
 
     from commongarden.data import cache as caches
+    from commongarden.data import result_cache
 
     folder = cache_dir or caches.default_folder()
     if clear:
@@ -174,11 +176,21 @@ def cache(clear: bool, cache_dir: Path | None, as_json: bool) -> None:
             else _("freed {size:,.1f} MB").format(size=freed / 1e6)
         )
         return
-    entries = caches.entries(folder)
+    own, *shared = ((place, caches.entries(place)) for place in result_cache.places(folder))
     if as_json:
-        rows = [dataclasses.asdict(entry) for entry in entries]
-        terminal.verbatim(json.dumps({"folder": str(folder), "entries": rows}, indent=1, default=str))
+        tables = [
+            {"folder": str(place), "entries": [dataclasses.asdict(entry) for entry in entries]}
+            for place, entries in (own, *shared)
+        ]
+        found = tables[0] | ({"shared": tables[1]} if shared else {})
+        terminal.verbatim(json.dumps(found, indent=1, default=str))
         return
+    for place, entries in (own, *shared):
+        _print_cached(place, entries)
+
+
+def _print_cached(folder: Path, entries: Sequence[Entry]) -> None:
+    """One folder of decoded images, on the terminal."""
     size = sum(entry.bytes for entry in entries) / 1e6
     text = ngettext(
         "{folder}: {n} set of images, {size:,.1f} MB", "{folder}: {n} sets of images, {size:,.1f} MB", len(entries)

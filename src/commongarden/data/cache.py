@@ -4,7 +4,8 @@
     KEY.json   where the photos came from, for whoever looks at the cache, and the SHA-256 of KEY.npy
     KEY.lock   held by the process that builds; an empty file, which stays: another process may wait for it
 
-and beside them KEY.memo, small results of another kind (memo.py), which are cleared with them.
+and beside them KEY.memo, small results of another kind (result_cache.py), which are cleared with them. A second folder
+($COMMONGARDEN_SHARED_CACHE), such as that of a class, is only read.
 
 KEY is a hash of the photos' contents, the size, and the range of grey values where there is one, so a file never goes
 stale: other photos have another key. It is written under a temporary name and renamed when it is whole; one that is not
@@ -77,9 +78,10 @@ def images(
     """
     key = _key(manifest, height, width)
     path, shape = folder / f"{key}.npy", (len(manifest.photos), height, width, 3)
-    found = _open(path, shape, check)
-    if found is not None:
-        return found
+    for place in result_cache.places(folder):
+        found = _open(place / path.name, shape, check)
+        if found is not None:
+            return found
     try:
         disk.make_folder(folder)
         with _locked(folder / f"{key}.lock"):
@@ -106,9 +108,10 @@ def room(manifest: Manifest, height: int, width: int, folder: Path, budget: int 
     budget: bytes that all images in the folder may take together.
     """
     shape = (len(manifest.photos), height, width, 3)
-    with contextlib.suppress(OSError, ValueError):
-        if _shape(folder / f"{_key(manifest, height, width)}.npy") == shape:
-            return None
+    for place in result_cache.places(folder):
+        with contextlib.suppress(OSError, ValueError):
+            if _shape(place / f"{_key(manifest, height, width)}.npy") == shape:
+                return None
     there = next((above for above in (folder, *folder.parents) if above.is_dir()), Path())
     may_take = shutil.disk_usage(there).free
     if budget is not None:
@@ -181,9 +184,9 @@ def _locked(path: Path) -> filelock.BaseFileLock:
     lock = filelock.FileLock(path)
     try:
         lock.acquire()
-    except PermissionError:
-        raise
-    except (OSError, NotImplementedError):
+    except (OSError, NotImplementedError) as error:
+        if isinstance(error, PermissionError) and error.errno != errno.EPERM:
+            raise  # the folder cannot be written to
         return filelock.SoftFileLock(path.with_suffix(".soft.lock"))
     lock.release()
     return lock

@@ -10,6 +10,7 @@ made again, and that is told. A study keeps its own copy of what it uses; no mem
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -24,6 +25,7 @@ from commongarden.i18n.language import _
 from commongarden.io import disk
 
 SUFFIX = ".memo"
+SHARED = "COMMONGARDEN_SHARED_CACHE"  # a further cache folder, of which is only read
 CODE = Path(__file__).parent.parent  # the package
 
 Tell = Callable[[str], None]
@@ -39,16 +41,22 @@ def key(kind: str, made_from: Sequence[str], libraries: Sequence[str], *, machin
 
 def recall(folder: Path, key: str, tell: Tell | None = None) -> bytes | None:
     """What is kept under the key; None where nothing is, or where it is not what was written, which is told."""
-    path = folder / f"{key}{SUFFIX}"
-    try:
-        mark, _line, data = path.read_bytes().partition(b"\n")
-    except OSError:
-        return None
-    if mark == _mark(key, data):
-        return data
-    if tell is not None:
-        tell(_("{path}: corrupt cache entry; it is recomputed").format(path=path))
+    for path in (place / f"{key}{SUFFIX}" for place in places(folder)):
+        try:
+            mark, _line, data = path.read_bytes().partition(b"\n")
+        except OSError:
+            continue
+        if mark == _mark(key, data):
+            return data
+        if tell is not None:
+            tell(_("{path}: corrupt cache entry; it is recomputed").format(path=path))
     return None
+
+
+def places(folder: Path) -> tuple[Path, ...]:
+    """Where a cached file may lie: in a user's own cache folder, and in one that all users of a computer read."""
+    shared = os.environ.get(SHARED)
+    return (folder, Path(shared)) if shared else (folder,)
 
 
 def keep(folder: Path, key: str, data: bytes) -> None:

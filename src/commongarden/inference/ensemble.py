@@ -94,4 +94,11 @@ def _runs(store: Store, model: str | None, seed: int | None) -> list[Run]:
         text = _("{folder}: {arm} has no finished run with this seed; finished: {seeds}")
         seeds = ", ".join(str(run.seed) for run in finished) or _("none")
         raise StoreError(text.format(folder=store.root, arm=arm, seeds=seeds))
+    if not all(map(store.has_weights, chosen)):
+        usable = [f"{run.arm}/{run.seed}" for run in store.runs() if store.has_weights(run)]
+        text = _(
+            "{folder}: weights of {arm} were deleted (`commongarden clean`); accepted: --model and --seed of a run "
+            "that has its weights: {runs}"
+        )
+        raise StoreError(text.format(folder=store.root, arm=arm, runs=", ".join(usable) or _("none")))
     return sorted(chosen, key=lambda run: run.seed)

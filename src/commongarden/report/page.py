@@ -36,7 +36,7 @@ from commongarden.report.wording import words
 from commongarden.report.wording.labels import TEXT
 from commongarden.stats import Results
 from commongarden.store import Store
-from commongarden.study import folder_name
+from commongarden.study import folder_name, studies_folder
 from commongarden.study.built_in import text_of
 
 
@@ -63,7 +63,7 @@ def _folder(store: Store) -> str:
     words = store.command()
     given = [after for word, after in itertools.pairwise(words) if word == "--out"]
     given += [word.partition("=")[2] for word in words if word.startswith("--out=")]
-    folder = Path(given[0]) if given else Path("garden") / folder_name(store.study())
+    folder = Path(given[0]) if given else studies_folder() / folder_name(store.study())
     return folder.name if folder.is_absolute() else folder.as_posix()
 
 

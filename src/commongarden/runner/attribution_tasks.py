@@ -44,6 +44,8 @@ def pending(store: Store, study: Study) -> list[AttributionTask]:
     kept = attribution_maps.keys(store)
     waiting = []
     for arm, seed in seeds.items():
+        if not store.has_weights(store.run(arm, seed)):
+            continue
         mine = [item.photos for item in found if arm in (item.contrast.arm, item.contrast.against)]
         photos = tuple(dict.fromkeys(photo for row in mine for photo in row))
         if kept.get(arm) != attribution_maps.key_of(store.run(arm, seed), photos):

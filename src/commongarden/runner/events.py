@@ -111,7 +111,7 @@ class Stepped:
 
 @dataclass(frozen=True)
 class EpochDone:
-    """An epoch is trained, validated and saved. images_per_second: of training, without the validation."""
+    """An epoch is trained and validated; no stop loses it. images_per_second: of training, without the validation."""
 
     job: Job
     epoch: Epoch
@@ -128,7 +128,7 @@ class RunDone:
 
 @dataclass(frozen=True)
 class RunStopped:
-    """A run was asked to stop; its last checkpoint is kept."""
+    """A run was asked to stop; its finished epochs are in its checkpoint."""
 
     job: Job
 

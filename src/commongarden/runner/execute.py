@@ -20,6 +20,8 @@ from commongarden.runner.prepared_data import PreparedData
 from commongarden.runner.record import StudyRecorder
 from commongarden.store import Store
 
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+
 
 @dataclass(frozen=True)
 class Execution:
@@ -52,21 +54,23 @@ class Execution:
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C was pressed; the second one is Python's own KeyboardInterrupt."""
+    """Whether Ctrl-C was pressed or SIGTERM received. A further Ctrl-C is Python's own KeyboardInterrupt; a further
+    SIGTERM changes nothing, since some programs send two (timeout of the GNU coreutils, to a process and its group)."""
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop.is_set
         return
-    before = signal.getsignal(signal.SIGINT)
 
-    def on_interrupt(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if not stop.is_set():
+            stop.set()
+            print(_("stopping; finished epochs are saved (press Ctrl-C again to stop at once)"), file=sys.stderr)
+        elif number == signal.SIGINT:
             raise KeyboardInterrupt
-        stop.set()
-        print(_("stopping at the next step; checkpoints are kept (Ctrl-C again to stop at once)"), file=sys.stderr)
 
-    signal.signal(signal.SIGINT, on_interrupt)
+    before = {number: signal.signal(number, on_signal) for number in STOPPING}
     try:
         yield stop.is_set
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

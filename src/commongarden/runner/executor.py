@@ -63,7 +63,8 @@ class Executor(Protocol):
                 is made by a user's own file shares no process with another arm, nor at one time with another run: that
                 code may change what holds for a whole process.
             stop: Asked several times a second, also while all workers are deep in a step; once it is true it stays so.
-                No task is begun then, and runs under way end at their next step with their last checkpoint kept.
+                No task is begun then. Runs under way end at their next step if the epochs that had an EpochDone are in
+                their checkpoints by then, or else with the epoch in progress (checkpoint_schedule.py).
             more: Asked for further tasks, in the thread that reads the events, each time that every task so far has had
                 its final event, and never after `stop()` was true. Empty means that there are no further ones: it is
                 not asked again. Workers are kept meanwhile. It may take as long as a person takes to answer, and it may

@@ -74,7 +74,8 @@ def _pilot(store: Store, prepared: PreparedData, plan: RunPlan) -> Piloted:
     seconds += LATENCY_PHOTOS * _timed(lambda: evaluate(train_state.classifier, first(1, 1), device))
 
     path = store.root / f".pilot-{plan.job.arm}.tmp"  # swept away where this process is killed
-    checkpoint.to_bytes(train_state)  # warm-up
+    copy = checkpoint.copied_contents(train_state)  # as a run holds it beside its state (checkpoint_schedule.py)
+    checkpoint.serialized(copy)  # warm-up
     a_checkpoint = _timed(lambda: store_files.write_atomically(path, checkpoint.to_bytes(train_state)))
     seconds += seconds_of_saving(recipe.epochs, seconds, a_checkpoint)
     path.unlink()

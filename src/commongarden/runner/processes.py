@@ -7,6 +7,7 @@ else: a thread pool that had worked before a fork would hang behind it. Elsewher
 
 from __future__ import annotations
 
+import atexit
 import gc
 import multiprocessing
 import multiprocessing.forkserver
@@ -14,6 +15,7 @@ import os
 import signal
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
@@ -33,6 +35,16 @@ PRELOADED = (
 HAS_SERVER = sys.platform == "linux"
 SAFE_PATH = {"PYTHONSAFEPATH": "1"}  # or a file of the current folder, such as queue.py, would be run for Python's own
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+OF_PARENT = (signal.SIGINT, signal.SIGTERM)  # signals that it alone reacts to
+STARTED: weakref.WeakSet[BaseProcess] = weakref.WeakSet()
+
+
+@atexit.register
+def _end() -> None:
+    """Ends what is left: multiprocessing would send it SIGTERM, and wait."""
+    for process in STARTED:
+        with suppress(AssertionError, ValueError):  # it is the child of another process, or closed
+            process.kill()
 
 
 def context() -> BaseContext:
@@ -55,24 +67,25 @@ def prepare() -> None:
 
 @contextmanager
 def quiet_start() -> Iterator[None]:
-    """One thread a process from its first import on; and Ctrl-C, which the terminal sends to all, is the parent's.
+    """One thread a process from its first import on; and signals that a terminal (Ctrl-C) or a batch system (SIGTERM)
+    sends to all processes are the parent's.
 
     Raises RunnerError where a process cannot be started.
     """
     changed = {**ONE_THREAD, **SAFE_PATH}
     before = {name: os.environ.get(name) for name in changed}
     in_main_thread = threading.current_thread() is threading.main_thread()  # elsewhere Python sets no handlers
-    handler = signal.getsignal(signal.SIGINT)
+    handlers = {number: signal.getsignal(number) for number in OF_PARENT} if in_main_thread else {}
     try:
         os.environ.update(changed)
-        if in_main_thread:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in handlers:
+            signal.signal(number, signal.SIG_IGN)
         yield
     except (OSError, EOFError) as error:
         raise RunnerError(_("a worker process cannot be started: {reason}").format(reason=error)) from error
     finally:
-        if in_main_thread:
-            signal.signal(signal.SIGINT, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
@@ -92,13 +105,15 @@ def start(target: Callable[..., None], *arguments: object) -> tuple[BaseProcess,
     process = found.Process(target=target, args=(there, *arguments, (dict(os.environ), current())), daemon=True)
     with quiet_start():
         process.start()
+    STARTED.add(process)
     there.close()
     return process, here
 
 
 def begin(environment: Mapping[str, str], language: str) -> None:
     """What a process does first: the fork server may be older than what its parent's environment holds by now."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in OF_PARENT:
+        signal.signal(number, signal.SIG_IGN)
     gc.freeze()  # what was imported stays: Python need not look at it again, which would copy the server's memory
     changed = {**environment, **ONE_THREAD}
     for name in os.environ.keys() - changed.keys():

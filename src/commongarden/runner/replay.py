@@ -21,7 +21,7 @@ from commongarden.runner import plan, sources
 from commongarden.runner.events import EpochDone, Job, Trial
 from commongarden.runner.prepared_data import reopen
 from commongarden.runner.workers import LocalWorkers
-from commongarden.store import Store
+from commongarden.store import Store, cleaning
 from commongarden.study import TUNING_SEED, Study
 
 RESULTS = ("status", "selected_epoch", "test_accuracy", "test_loss", "failure", "pixel_mean", "pixel_std")
@@ -125,13 +125,13 @@ def _compared(before: Path, after: Path) -> Replayed:
         same = [mine == theirs for mine, theirs in zip(one, two, strict=False)]
         first = (same.index(False) if False in same else len(same)) + 1
         found.append(Difference(N_("history"), NOTHING, N_("differs from epoch {n} on").format(n=first)))
-    for name, what in (("model.safetensors", N_("weights")), ("predictions.npz", N_("probabilities"))):
-        if (before / name).is_file() != (after / name).is_file():
-            found.append(Difference(what, _there(before / name), _there(after / name)))
-    if (before / "model.safetensors").is_file() and (after / "model.safetensors").is_file():
-        sums = [store_files.file_digest(path / "model.safetensors")[:12] for path in (before, after)]
-        if sums[0] != sums[1]:
-            found.append(Difference(N_("weights"), *(verbatim(f"SHA-256 {one}...") for one in sums)))
+    weights = [cleaning.weights_digest(path) for path in (before, after)]
+    if weights[0] != weights[1]:
+        shown = (verbatim(f"SHA-256 {one[:12]}...") if one else N_("not kept") for one in weights)
+        found.append(Difference(N_("weights"), *shown))
+    name = "predictions.npz"
+    if (before / name).is_file() != (after / name).is_file():
+        found.append(Difference(N_("probabilities"), _there(before / name), _there(after / name)))
     largest = None
     if (before / "predictions.npz").is_file() and (after / "predictions.npz").is_file():
         here, there = (store_files.read_predictions(path).probabilities for path in (before, after))

@@ -51,8 +51,8 @@ def run_study(
 ) -> StudyOutcome:
     """Makes every run of the study that `root` lacks, and goes on with those that were stopped.
 
-    Every arm is audited before the first of its runs, and a few steps of it are timed. Ctrl-C once stops at the next
-    step with every checkpoint kept; twice stops at once.
+    Every arm is audited before the first of its runs, and a few steps of it are timed. Ctrl-C or
+    SIGTERM stops it with every finished epoch saved; a second Ctrl-C stops it at once.
 
     Args:
         study: As declared.

@@ -43,8 +43,8 @@ def train_run(
 
     stop_at_futility: a run that is not worth finishing (futility.py) is tested with what it has reached at its half.
 
-    Ends early, with the last checkpoint kept, once `stop()` is true. A run that diverges or breaks is stored as failed,
-    with the traceback of the code that broke. A tuning run is not tested.
+    Ends early once `stop()` is true, with every finished epoch in its checkpoint (checkpoint_schedule.py). A run that
+    diverges or breaks is stored as failed, with the traceback of the code that broke. A tuning run is not tested.
     """
     job = plan.job
     store, _ = plans.kept_in(store, job)
@@ -138,10 +138,14 @@ def _trained(
             memory.look()
             checkpoints.epoch_done()
             yield EpochDone(plan.job, news, len(prepared.train) / news.seconds_train)
-        elif time.monotonic() - shown > SECONDS_BETWEEN_STEP_EVENTS:
+            if stop():
+                checkpoints.save()
+                return True
+            continue
+        if time.monotonic() - shown > SECONDS_BETWEEN_STEP_EVENTS:
             shown = time.monotonic()
             yield Stepped(plan.job, news.epoch, news.step, steps, news.loss, news.accuracy, news.images_per_second)
-        if stop():
+        if stop() and checkpoints.can_stop():
             return True
     return False
 

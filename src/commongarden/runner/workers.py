@@ -137,7 +137,7 @@ class _Crew:
     def dismiss(self) -> None:
         """Ends every worker."""
         for worker in self.workers:
-            worker.process.terminate()
+            worker.process.kill()
             worker.process.join()
 
     def _ask_for_more(self) -> None:

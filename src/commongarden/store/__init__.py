@@ -22,7 +22,7 @@
 
     checksums.sha256      what each of the study's own files was when it was written; a run's folder has one as well
     .lock, .holder        held while a process works on the study, and who that is
-    NAME.set-aside-N      what was found torn or foreign; nothing is read of it, and nobody removes it
+    NAME.set-aside-N      what was found torn or foreign; nothing is read of it, and only `clean` removes it
 
 The contract. tests/store/test_store.py, test_verify.py and test_crashes.py hold each sentence of it.
 
@@ -32,11 +32,12 @@ renaming. A run is visible exactly when its directory has its final name.
 
 What is durable when. A file, when the function that writes it returns: it outlives a kill and a power cut. An epoch,
 with the run's next checkpoint; a run, with the last renaming; a study, with study.toml, which is written last of its
-files: a folder without it holds no study yet. Checkpoints are written behind epochs, and take at most a hundredth of
-a run's time: what a kill loses is the epoch under way, or a hundred times the seconds that a checkpoint takes.
+files: a folder without it holds no study yet. Checkpoints are written after epochs, and take at most a hundredth of
+a run's time: what a kill loses is the epoch in progress, or a hundred times the seconds that a checkpoint takes. A
+stop (Ctrl-C, SIGTERM) loses the epoch in progress at most.
 
 What is final. A run never changes once it is there, is never replaced, and is removed only where it failed and --retry
-asks for it. A run seed's own split is never replaced.
+asks for it. A run seed's own split is never replaced. Only weights may go (`clean`); their checksum stays.
 
 What is trusted. Whatever is read is held against its checksum (a study's own files, runs, checkpoints; decoded images
 once for a study). What is not as it was written raises StoreError with its path; `verify` names it; the next process
@@ -48,6 +49,7 @@ done (`recover`); its workers write the folders of their own runs and nothing el
 written by whoever makes them, each file whole; they hold nothing that cannot be made again, and have no checksum.
 """
 
+from commongarden.store import cleaning as cleaning
 from commongarden.store.checksums import file_digest as file_digest
 from commongarden.store.checksums import keep as keep
 from commongarden.store.files import changing as changing

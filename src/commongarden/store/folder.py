@@ -32,7 +32,7 @@ from commongarden.study import Study
 
 Read = TypeVar("Read")
 Other = TypeVar("Other")
-UNDERSTOOD = "layout.json"
+UNDERSTOOD, WEIGHTS = "layout.json", "model.safetensors"
 SHORTEST_LINE = 8  # bytes of a photo in manifest.csv: four cells and what is between them
 BASELINES_VERSION = 1  # rises whenever the same photos would give other baselines
 
@@ -100,6 +100,10 @@ class Store:
         if self.has(arm, seed):
             return self.run(arm, seed).status
         return "under way" if (self.partial(arm, seed) / "checkpoint.pt").is_file() else "missing"
+
+    def has_weights(self, run: Run) -> bool:
+        """Whether the run's weights are there: it finished, and they were not deleted."""
+        return (self.directory(run.arm, run.seed) / WEIGHTS).is_file()
 
     def run(self, arm: str, seed: int) -> Run:
         """One run's record."""
@@ -264,8 +268,14 @@ def read_signals(directory: Path, run: Run) -> Signals:
 
 def read_weights(directory: Path, run: Run) -> bytes:
     """The weights of the run in this directory, as safetensors. Raises StoreError."""
+    if run.status == "finished" and not (directory / WEIGHTS).is_file():
+        text = _(
+            "{directory}: the weights of this run were deleted (`commongarden clean`); accepted: a run that has them. "
+            "To train this run again, delete its folder and repeat the command of the study"
+        )
+        raise StoreError(text.format(directory=directory))
     within = None if run.model_bytes is None else limits.of_weights(run.model_bytes)
-    return reader.read(directory / "model.safetensors", kinds.WEIGHTS, within=within, root=directory)
+    return reader.read(directory / WEIGHTS, kinds.WEIGHTS, within=within, root=directory)
 
 
 def baselines_key(data: str, split: str) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import os
 import socket
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -89,12 +91,15 @@ def _taken(root: Path) -> filelock.BaseFileLock:
     for kind in (filelock.FileLock, filelock.SoftFileLock):
         lock = kind(root / (LOCK if kind is filelock.FileLock else f"{LOCK}.soft"))
         try:
-            lock.acquire(timeout=0)
+            with warnings.catch_warnings(action="ignore"):  # where there is no flock, filelock warns of its own marker
+                lock.acquire(timeout=0)
         except filelock.Timeout:
             raise StoreError(_in_use(root)) from None
         except FileNotFoundError:
             raise
         except PermissionError as error:
+            if error.errno == errno.EPERM and kind is filelock.FileLock:
+                continue  # said of a lock; a folder that cannot be written to gives EACCES
             text = _("{root}: not writable: {reason}; accepted: --out with a writable folder")
             raise StoreError(text.format(root=root, reason=error.strerror or error)) from None
         except (OSError, NotImplementedError) as error:
@@ -125,10 +130,27 @@ def _in_use(root: Path) -> str:
     if who is None:
         text = _("{root}: in use by another commongarden process; wait for it, or choose another folder with --out")
         return text.format(root=root)
-    return _(
+    text = _(
         "{root}: in use by another commongarden process: process {pid} on {host}, since {since}; "
         "wait for it, or choose another folder with --out"
-    ).format(root=root, pid=who.pid, host=who.host, since=who.since)
+    )
+    if who.host != socket.gethostname() and (marker := _marker(root)) is not None:
+        text = _(
+            "{root}: in use by another commongarden process: process {pid} on {host}, since {since}. If that process "
+            "no longer runs, delete {marker} and repeat the command; this file system has no locks that end with a "
+            "process."
+        )
+        return text.format(root=root, pid=who.pid, host=who.host, since=who.since, marker=marker)
+    return text.format(root=root, pid=who.pid, host=who.host, since=who.since)
+
+
+def _marker(root: Path) -> Path | None:
+    """The file that stands for the system's lock, if there is one: the system's own lock is an empty file."""
+    with suppress(OSError):
+        for path in (root / f"{LOCK}.soft", root / LOCK):
+            if path.is_file() and path.stat().st_size:
+                return path
+    return None
 
 
 def recover(store: Store) -> list[str]:

@@ -18,7 +18,7 @@ from commongarden.records import signals as signal_file
 from commongarden.records.signals import Signals
 from commongarden.store import checksums
 from commongarden.store.files import changing, make_folder, sweep, write_atomically
-from commongarden.store.folder import Store
+from commongarden.store.folder import WEIGHTS, Store
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -45,7 +45,7 @@ def write_run(
     if signals is not None:
         files["signals.npz"] = signal_file.to_bytes(signals)
     if weights is not None:
-        files["model.safetensors"] = weights
+        files[WEIGHTS] = weights
     files["run.json"] = msgspec.json.format(msgspec.json.encode(run), indent=1)
     for name, data in files.items():
         write_atomically(partial / name, data)

@@ -9,6 +9,7 @@ from commongarden.study.choice import CLASSROOM as CLASSROOM
 from commongarden.study.choice import choose_arms as choose_arms
 from commongarden.study.choice import folder_name as folder_name
 from commongarden.study.choice import of_architectures as of_architectures
+from commongarden.study.choice import studies_folder as studies_folder
 from commongarden.study.declared import Contrast as Contrast
 from commongarden.study.declared import DataPlan as DataPlan
 from commongarden.study.declared import Published as Published

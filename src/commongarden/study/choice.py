@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -61,6 +62,11 @@ def _chosen_tuning(tuning: Tuning, names: list[str]) -> Tuning | None:
     arms = tuple(name for name in tuning.arms if name in names)
     best = {arm: tuned for arm, tuned in tuning.best.items() if arm in names and tuned in names}
     return None if tuning.arms and not arms else dataclasses.replace(tuning, arms=arms, best=best)
+
+
+def studies_folder() -> Path:
+    """Where studies are put if nobody says where: $COMMONGARDEN_STUDIES, or `garden` in the current folder."""
+    return Path(os.environ.get("COMMONGARDEN_STUDIES") or "garden")
 
 
 def folder_name(study: Study) -> str:

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import io
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -26,35 +27,51 @@ class Unreadable(Exception):
         self.reason = reason
 
 
-def to_bytes(train_state: TrainState) -> bytes:
-    """Weights, optimizer state, history, signals and the best weights so far. Random streams are derived, not saved."""
+def contents(train_state: TrainState) -> dict[str, Any]:
+    """Weights, optimizer state, history, signals and the best weights so far. Random streams are derived, not saved.
+    The tensors are those in training: the next step changes them."""
+    return {
+        "weights": state_of(train_state.classifier),
+        "hidden": copied(hidden(train_state.classifier)),
+        "optimizer": train_state.optimizer.state_dict(),
+        "history": [dataclasses.asdict(epoch) for epoch in train_state.history],
+        "best_epoch": train_state.best_epoch,
+        "best_weights": train_state.best_weights,
+        "best_hidden": train_state.best_hidden,
+        "signals": None if train_state.recorder is None else train_state.recorder.state(),
+    }
+
+
+def copied_contents(train_state: TrainState) -> dict[str, Any]:
+    """The same, in main memory and unchanged by later steps of training."""
+    found = contents(train_state)
+    changing = copied({name: found[name] for name in ("weights", "optimizer")}, "cpu")
+    signals = found["signals"] and {**found["signals"], "rows": list(found["signals"]["rows"])}  # a row is final
+    return {**found, **changing, "signals": signals}
+
+
+def serialized(contents: dict[str, Any]) -> bytes:
+    """The contents as a checkpoint file has them."""
     buffer = io.BytesIO()
-    torch.save(
-        {
-            "weights": state_of(train_state.classifier),
-            "hidden": copied(hidden(train_state.classifier)),
-            "optimizer": train_state.optimizer.state_dict(),
-            "history": [dataclasses.asdict(epoch) for epoch in train_state.history],
-            "best_epoch": train_state.best_epoch,
-            "best_weights": train_state.best_weights,
-            "best_hidden": train_state.best_hidden,
-            "signals": None if train_state.recorder is None else train_state.recorder.state(),
-        },
-        buffer,
-    )
-    packed = buffer.getvalue()
-    return b"%s %s\n" % (HEADER, hashlib.sha256(packed).hexdigest().encode()) + packed
+    torch.save(contents, buffer)
+    data = buffer.getvalue()
+    return b"%s %s\n" % (HEADER, hashlib.sha256(data).hexdigest().encode()) + data
+
+
+def to_bytes(train_state: TrainState) -> bytes:
+    """The training state as a checkpoint file has it."""
+    return serialized(contents(train_state))
 
 
 def restore(train_state: TrainState, path: Path) -> None:
     """Brings the state to where the checkpoint was made. Raises FileNotFoundError, and Unreadable for a file that is
     torn or of another network; the state must then be built again."""
     try:
-        header, _newline, packed = path.read_bytes().partition(b"\n")
-        if header != b"%s %s" % (HEADER, hashlib.sha256(packed).hexdigest().encode()):
+        header, _newline, data = path.read_bytes().partition(b"\n")
+        if header != b"%s %s" % (HEADER, hashlib.sha256(data).hexdigest().encode()):
             kind = N_("it is corrupt")
             raise Unreadable(N_("{name} cannot be read ({kind})").format(name=path.name, kind=kind))
-        state = torch.load(io.BytesIO(packed), map_location=train_state.device, weights_only=True)
+        state = torch.load(io.BytesIO(data), map_location=train_state.device, weights_only=True)
         history = [Epoch(**epoch) for epoch in state["history"]]
         put(train_state.classifier, state["weights"])
         put_hidden(train_state.classifier, state.get("hidden", {}))

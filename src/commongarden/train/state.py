@@ -43,15 +43,21 @@ def _joined(prefix: str, name: str) -> str:
     return f"{prefix}.{name}" if prefix else name
 
 
-def copied(state: Mapping[str, Any]) -> State:
-    """A copy that later steps of training do not change."""
+def copied(state: Mapping[str, Any], device: str | None = None) -> State:
+    """A copy that later steps of training do not change. device: of its tensors [their own]."""
     memo: dict[int, Tensor] = {}  # tied tensors stay tied
-    return {name: _copied(value, memo) for name, value in state.items()}
+    return {name: _copied(value, memo, device) for name, value in state.items()}
 
 
-def _copied(value: Any, memo: dict[int, Tensor]) -> Any:
+def _copied(value: Any, memo: dict[int, Tensor], device: str | None = None) -> Any:
     if isinstance(value, Tensor):
-        return memo.setdefault(id(value), value.detach().clone())
+        if id(value) not in memo:
+            memo[id(value)] = value.detach().to(device or value.device, copy=True)
+        return memo[id(value)]
+    if type(value) is dict:
+        return {key: _copied(each, memo, device) for key, each in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_copied(each, memo, device) for each in value)
     return value if isinstance(value, PLAIN) else unpacked(packed(value))
 
 

@@ -174,7 +174,7 @@ def _chance(share: float) -> str:
 
 
 def typed(folder: Path) -> str:
-    """The folder as it is typed in the current one; its name alone where it lies elsewhere."""
+    """The folder as it is typed in the current one: by its whole path if it lies elsewhere."""
     where = folder.resolve()
     here = Path.cwd().resolve()
-    return where.relative_to(here).as_posix() if where.is_relative_to(here) else where.name
+    return where.relative_to(here).as_posix() if where.is_relative_to(here) else str(where)
