@@ -24,21 +24,40 @@ def shuffled(
     order: torch.Generator,
     augmentation: torch.Generator,
     kinds: Sequence[str],
+    sampling: str = "shuffled",
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """One pass over the photos at `indices` in the order that the generator `order` gives.
 
+    sampling: "shuffled" for every photo once, "balanced" for as many drawn with replacement, each class equally likely,
+    as torch's WeightedRandomSampler draws them.
     images: (n, height, width, 3) uint8, as a tensor where a device holds them (data/resident.py), labels: (n,) int64,
     indices: (m,) places in both. Yields pixels, uint8 (b, 3, height, width), channels last in memory, and labels,
     int64 (b,), on the device that holds the images. The last batch may be smaller; where a
     single photo would be left for it, that one is left out, because batch norm cannot normalize one photo.
     """
-    permutation = torch.randperm(len(indices), generator=order).numpy()
+    if sampling == "balanced":
+        of_each = torch.as_tensor(_balanced_weights(labels[indices]), dtype=torch.double)
+        permutation = torch.multinomial(of_each, len(indices), True, generator=order).numpy()
+    else:
+        permutation = torch.randperm(len(indices), generator=order).numpy()
     batches = [
         indices[permutation[batch * batch_size : (batch + 1) * batch_size]]
         for batch in range(n_batches(len(indices), batch_size))
     ]
     for pixels, targets in _gathered(images, labels, batches):
         yield augment(pixels, kinds, augmentation), targets
+
+
+def class_weights(labels: np.ndarray, n_classes: int) -> list[float]:
+    """n_images / (n_classes * n_images_of_class) of each class, as scikit-learn's "balanced"; 0 of a class without
+    images, whose loss is never computed."""
+    counts = np.bincount(labels, minlength=n_classes)
+    return [float(len(labels) / ((counts > 0).sum() * count)) if count else 0.0 for count in counts]
+
+
+def _balanced_weights(labels: np.ndarray) -> np.ndarray:
+    each: np.ndarray = 1.0 / np.bincount(labels)[labels]
+    return each
 
 
 def in_order(

@@ -19,6 +19,7 @@ from commongarden.runner.plan import RunPlan
 from commongarden.runner.prepared_data import PreparedData
 from commongarden.study.recipe import Recipe
 from commongarden.train import loop, measure, streams
+from commongarden.train.accumulation import n_updates
 from commongarden.train.classifier import Classifier
 
 EVALUATION_BATCH = 32  # of 10 to 256 photos the quickest on a processor, whose caches larger ones overflow
@@ -44,6 +45,11 @@ class RunSetup:
         """How many steps an epoch of training has."""
         return batches.n_batches(len(self.prepared.train), self.record.recipe.batch_size)
 
+    @property
+    def updates_per_epoch(self) -> int:
+        """How many steps the optimizer makes in an epoch."""
+        return n_updates(self.record.recipe, self.steps_per_epoch)
+
     def classifier(self, recipe: Recipe | None = None) -> Classifier:
         """The network at its first weights. recipe: [the run's]. Raises ArchError."""
         record, plan = self.record, self.plan
@@ -61,7 +67,12 @@ class RunSetup:
     def train_state(self, device: torch.device, recipe: Recipe | None = None) -> loop.TrainState:
         """The network at its first weights on a device, with its optimizer. recipe: [the run's]. Raises ArchError."""
         recipe = recipe or self.record.recipe
-        return loop.new_train_state(self.classifier(recipe), recipe, device)
+        weights = None
+        if recipe.class_weight == "balanced":
+            weights = batches.class_weights(
+                self.prepared.labels[self.prepared.train], len(self.prepared.manifest.classes)
+            )
+        return loop.new_train_state(self.classifier(recipe), recipe, device, weights)
 
     def batches(self, device: torch.device) -> RunBatches:
         """The run's batches. The photos are held by the device, if it has room for them."""
@@ -92,6 +103,7 @@ class RunBatches:
             order,
             augmentation,
             recipe.augment,
+            recipe.sampling,
         )
 
     def part(self, indices: np.ndarray, batch_size: int = EVALUATION_BATCH) -> Iterable[loop.Batch]:

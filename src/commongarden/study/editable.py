@@ -34,7 +34,7 @@ RECIPE = {
     "resolution": N_("image size in pixels"),
     "epochs": "",
     "batch_size": "",
-    "optimizer": N_("adam, adamw or sgd"),
+    "optimizer": N_("adam, adamw, sgd, or one of timm's: lamb, lion, muon and others"),
     "lr": N_("learning rate"),
     "schedule": N_("constant, cosine or one-cycle"),
     "augment": N_('some of "flip", "crop", "colour"'),

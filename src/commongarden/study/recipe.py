@@ -14,6 +14,23 @@ from commongarden.io.fields import convert
 
 Augmentation = Literal["flip", "crop", "colour"]
 RewriteName = Literal["pool-behind"]
+OptimizerName = Literal[
+    "adam",
+    "adamw",
+    "sgd",
+    "adafactor",
+    "adan",
+    "adopt",
+    "lamb",
+    "lars",
+    "lion",
+    "madgrad",
+    "muon",
+    "nadamw",
+    "radam",
+    "rmsprop",
+]
+OF_TORCH = ("adam", "adamw", "sgd")  # the other optimizers are timm's
 
 
 @dataclass(frozen=True)
@@ -21,7 +38,19 @@ class Recipe:
     """How every arm is trained. An arm may override a field; the difference is then declared and reported.
 
     resolution: photos are resized to resolution x resolution pixels without keeping their aspect ratio.
+    optimizer: "adam", "adamw" and "sgd" are torch's, the others timm's by the same name, with timm's defaults.
     schedule: of the learning rate over the steps.
+    decay_bias_and_norm: whether weight decay takes biases and normalizations too, as in torch; timm leaves them out.
+    layer_decay: the learning rate of each layer group, as a share of the next one's towards the head (Clark et al.
+        2020); 1 for one learning rate. Groups are those of timm's networks; else of 12 parameters each.
+    clip_grad_norm: gradients are scaled down to this norm where theirs is larger; 0 for no clipping.
+    grad_accum_steps: batches whose gradients are averaged for one optimizer step.
+    ema_decay: decay of an exponential moving average of the weights, which is validated beside them; 0 for none.
+        It warms up as in timm: min(ema_decay, 1 - (1 + step) ** (-2 / 3)).
+    class_weight: "balanced" weights the training loss of each class by n_images / (n_classes * n_images_of_class), as
+        scikit-learn does.
+    sampling: "shuffled" shows every training image once an epoch; "balanced" draws as many, with replacement, each
+        class equally often.
     warmup_epochs: epochs of linear warm-up before the schedule.
     init: "fan-in" draws weights from N(0, sqrt(2 / fan-in)) (He et al. 2015), "fixed" from N(0, init_std);
         biases start at 0; "own" keeps the initialization of the network's own code (PyTorch's for built-in ones).
@@ -30,7 +59,8 @@ class Recipe:
     pixels: "standardized" subtracts the training set's mean per channel and divides by its standard
         deviation; "raw" keeps 0..255; "own" applies the normalization of the network's library, and is
         the default of an arm that starts from given weights.
-    select: which epoch's weights are tested: the last one, or the one with the best validation accuracy.
+    select: which weights are tested: those of the last epoch, those of the epoch with the best validation accuracy,
+        or "ema", the average at the end.
     threads, layout: CPU threads and memory layout; they change the last bits of results and so belong to the recipe.
     rewrites: rewrites of the network that compute the same function with less work, with other last bits
         (`arch.rewrites`); empty for none.
@@ -40,7 +70,7 @@ class Recipe:
     resolution: int = 64
     epochs: int = 10
     batch_size: int = 32
-    optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
+    optimizer: OptimizerName = "adamw"
     lr: float = 1e-3
     momentum: float = 0.9
     nesterov: bool = False
@@ -54,11 +84,18 @@ class Recipe:
     init_std: float = 0.03
     pixels: Literal["standardized", "raw", "own"] = "standardized"
     augment: tuple[Augmentation, ...] = ()
-    select: Literal["last", "best-val"] = "last"
+    select: Literal["last", "best-val", "ema"] = "last"
     threads: int = 1
     layout: Literal["channels-last", "channels-first"] = "channels-last"
     rewrites: tuple[RewriteName, ...] = ("pool-behind",)
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    decay_bias_and_norm: bool = True
+    layer_decay: float = 1.0
+    clip_grad_norm: float = 0.0
+    grad_accum_steps: int = 1
+    ema_decay: float = 0.0
+    class_weight: Literal["none", "balanced"] = "none"
+    sampling: Literal["shuffled", "balanced"] = "shuffled"
 
     def __post_init__(self) -> None:
         for name, ok, accepted in _bounds(self):
@@ -86,6 +123,12 @@ def _bounds(recipe: Recipe) -> Iterator[tuple[str, bool, str]]:
     yield "warmup_epochs", warms_up_once, _("0 with one-cycle, which has its own warm-up")
     yield "head_epochs", 0 <= recipe.head_epochs <= recipe.epochs, some_epochs
     yield "body_lr", 0 < recipe.body_lr <= 1, _("above 0, up to 1")
+    yield "layer_decay", 0 < recipe.layer_decay <= 1, _("above 0, up to 1")
+    not_negative = math.isfinite(recipe.clip_grad_norm) and recipe.clip_grad_norm >= 0
+    yield "clip_grad_norm", not_negative, _("0 or more")
+    yield "grad_accum_steps", recipe.grad_accum_steps >= 1, _("an integer of 1 or more")
+    yield "ema_decay", 0 <= recipe.ema_decay < 1, _("0 or more and less than 1")
+    yield "select", recipe.select != "ema" or recipe.ema_decay > 0, _("last or best-val if ema_decay is 0")
     yield "label_smoothing", 0 <= recipe.label_smoothing < 1, _("0 or more and less than 1")
     yield "init_std", positive(recipe.init_std), _("a positive number")
     yield "augment", len(set(recipe.augment)) == len(recipe.augment), _("each augmentation once")
@@ -96,7 +139,17 @@ def _bounds(recipe: Recipe) -> Iterator[tuple[str, bool, str]]:
 FIELDS = tuple(field.name for field in dataclasses.fields(Recipe))
 # What runs were made by before there was such a field. Records and effective study files name every field, so that one
 # without it is of an earlier version; a recipe with this value is hashed as it was then.
-LEGACY_DEFAULTS: dict[str, Any] = {"rewrites": (), "precision": "float32"}
+LEGACY_DEFAULTS: dict[str, Any] = {
+    "rewrites": (),
+    "precision": "float32",
+    "decay_bias_and_norm": True,
+    "layer_decay": 1.0,
+    "clip_grad_norm": 0.0,
+    "grad_accum_steps": 1,
+    "ema_decay": 0.0,
+    "class_weight": "none",
+    "sampling": "shuffled",
+}
 
 
 def with_legacy_defaults(recipe: Recipe, named: Collection[str]) -> Recipe:

@@ -27,7 +27,10 @@ class Unreadable(Exception):
 
 
 def to_bytes(train_state: TrainState) -> bytes:
-    """Weights, optimizer state, history, signals and the best weights so far. Random streams are derived, not saved."""
+    """Weights, their average, optimizer state, history, signals and the best weights so far.
+
+    Random streams are derived, not saved.
+    """
     buffer = io.BytesIO()
     torch.save(
         {
@@ -38,6 +41,7 @@ def to_bytes(train_state: TrainState) -> bytes:
             "best_epoch": train_state.best_epoch,
             "best_weights": train_state.best_weights,
             "best_hidden": train_state.best_hidden,
+            "ema": None if train_state.ema is None else state_of(train_state.ema.module),
             "signals": None if train_state.recorder is None else train_state.recorder.state(),
         },
         buffer,
@@ -61,6 +65,8 @@ def restore(train_state: TrainState, path: Path) -> None:
         train_state.optimizer.load_state_dict(state["optimizer"])
         train_state.best_epoch, train_state.best_weights = state["best_epoch"], state["best_weights"]
         train_state.best_hidden = state.get("best_hidden", {})
+        if train_state.ema is not None:
+            put(train_state.ema.module, state["ema"])
         if train_state.recorder is not None and state.get("signals") is not None:
             train_state.recorder.load(state["signals"])
     except (FileNotFoundError, Unreadable):

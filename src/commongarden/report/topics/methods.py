@@ -128,6 +128,7 @@ def _training(study: Study, cite: Citations) -> Iterator[str]:
     yield _pixels(recipe)
     yield _optimizer(recipe, cite)
     yield from _schedule(recipe, cite)
+    yield from _steps(recipe, cite)
     yield _first_weights(recipe, cite)
     if recipe.label_smoothing:
         yield _("Labels were smoothed by {share} ({works}).").format(
@@ -137,6 +138,8 @@ def _training(study: Study, cite: Citations) -> Iterator[str]:
         yield _("Photos were augmented: {kinds}.").format(kinds=", ".join(recipe.augment))
     if recipe.select == "best-val":
         yield _("The weights of the epoch with the best validation accuracy were tested.")
+    elif recipe.select == "ema":
+        yield _("The moving average of the weights was tested.")
     else:
         yield _("The weights of the last epoch were tested.")
     own = [
@@ -167,7 +170,8 @@ def _optimizer(recipe: Recipe, cite: Citations) -> str:
         else:
             said = _("The optimizer was SGD with momentum {momentum}, learning rate {rate} and weight decay {decay}.")
         return said.format(momentum=momentum, rate=rate, decay=decay)
-    name, key = ("Adam", "kingma") if recipe.optimizer == "adam" else ("AdamW", "loshchilov")
+    named = {"adam": ("Adam", "kingma"), "adamw": ("AdamW", "loshchilov")}
+    name, key = named.get(recipe.optimizer, (recipe.optimizer, "wightman"))
     said = _("The optimizer was {name} ({works}) with learning rate {rate} and weight decay {decay}.")
     return said.format(name=name, works=cite(key), rate=rate, decay=decay)
 
@@ -181,6 +185,28 @@ def _schedule(recipe: Recipe, cite: Citations) -> Iterator[str]:
         yield _("The learning rate was constant.")
     if recipe.warmup_epochs:
         yield _("It rose from 0 over the first {epochs} epochs.").format(epochs=f"{recipe.warmup_epochs:g}")
+
+
+def _steps(recipe: Recipe, cite: Citations) -> Iterator[str]:
+    """What the optimizer's steps have beside the optimizer."""
+    if not recipe.decay_bias_and_norm:
+        yield _("Biases and normalization layers had no weight decay.")
+    if recipe.layer_decay < 1:
+        said = _("The learning rate of each group of layers was {share} times that of the next one ({works}).")
+        yield said.format(share=f"{recipe.layer_decay:g}", works=cite("clark"))
+    if recipe.clip_grad_norm:
+        said = _("Gradients were clipped to a norm of {norm} ({works}).")
+        yield said.format(norm=f"{recipe.clip_grad_norm:g}", works=cite("pascanu"))
+    if recipe.grad_accum_steps > 1:
+        said = _("The gradients of {n} batches were averaged for each optimizer step.")
+        yield said.format(n=recipe.grad_accum_steps)
+    if recipe.ema_decay:
+        said = _("An exponential moving average of the weights was kept, with decay {decay} after warm-up ({works}).")
+        yield said.format(decay=f"{recipe.ema_decay:g}", works=cite("polyak"))
+    if recipe.class_weight == "balanced":
+        yield _("The training loss weighted each class inversely to its number of images.")
+    if recipe.sampling == "balanced":
+        yield _("Training images were drawn with replacement, each class equally often.")
 
 
 def _first_weights(recipe: Recipe, cite: Citations) -> str:
