@@ -67,6 +67,18 @@ def test_every_augmentation(photos, cache_folder, tmp_path, kinds):
     check(photos, cache_folder, tmp_path, {"a": Arm("plain_flower")}, augment=kinds, select="best-val")
 
 
+FIELD = [
+    {"augment": ("flip", "random-resized-crop", "rand-augment"), "random_erasing": 0.5, "crop_scale": 0.5},
+    {"augment": ("trivial-augment",), "mixup": 0.2, "cutmix": 1.0, "resize": "crop", "interpolation": "bicubic",
+     "crop_share": 0.8, "sampling": "balanced", "class_weight": "balanced"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("values", FIELD, ids=["crops", "mixed"])
+def test_augmentation_of_the_libraries(photos, cache_folder, tmp_path, values):
+    check(photos, cache_folder, tmp_path, {"a": Arm("plain_flower")}, ema_decay=0.9, select="ema", **values)
+
+
 def test_epochs_behind_the_last_checkpoint_are_trained_again(photos, cache_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint_schedule, "SHARE", 0.0)  # only the first one is saved
     check(photos, cache_folder, tmp_path, {"a": Arm("plain_flower")}, augment=("flip",), select="best-val")

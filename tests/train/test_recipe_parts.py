@@ -178,7 +178,7 @@ def test_balanced_sampling_is_torchs_sampler():
     images = np.arange(100, dtype=np.uint8).repeat(12).reshape(100, 2, 2, 3)
     indices = np.arange(5, 100)
     shown = image_batches.shuffled(
-        images, labels, indices, 19, streams.generator(0, 0, "order"), torch.Generator(), (), "balanced"
+        images, labels, indices, 19, streams.generator(0, 0, "order"), torch.Generator(), sampling="balanced"
     )
     found = torch.cat([pixels[:, 0, 0, 0] for pixels, _labels in shown]).tolist()
     count = np.bincount(labels[indices])

@@ -12,7 +12,8 @@ import torch
 from commongarden.arch import Node, read
 from commongarden.data import batches
 from commongarden.data.device_images import Held, resident
-from commongarden.data.on_the_fly import Images
+from commongarden.data.on_the_fly import Images, Originals
+from commongarden.data.random_transforms import Augmenter
 from commongarden.records import Run
 from commongarden.runner.initial_network import first_weights, own_pixels
 from commongarden.runner.plan import RunPlan
@@ -95,14 +96,19 @@ class RunBatches:
             streams.generator(plan.study_seed, plan.order_seed, "order", epoch),
             streams.generator(plan.study_seed, plan.order_seed, "augmentation", epoch),
         )
+        record, n_classes = self.plan.record, len(self.prepared.manifest.classes)
+        images: Held | Originals = self.images
+        if "random-resized-crop" in recipe.augment:
+            n_threads = self.prepared.n_decoding
+            images = Originals(self.prepared.manifest, recipe.resolution, recipe.interpolation, n_threads)
         return batches.shuffled(
-            self.images,
+            images,
             self.prepared.labels,
             self.prepared.train,
             recipe.batch_size,
             order,
             augmentation,
-            recipe.augment,
+            Augmenter(recipe.augmentation, n_classes, record.pixel_mean),
             recipe.sampling,
         )
 
@@ -116,7 +122,7 @@ def set_up(prepared: PreparedData, plan: RunPlan) -> RunSetup:
     record = plan.record
     recipe, network, prepared = record.recipe, read(record.arch), prepared.of(plan.job.seed)
     measure.settle(recipe.threads, recipe.precision)
-    images = prepared.images(recipe.resolution)
+    images = prepared.images(recipe.resolution, recipe.framing)
     if recipe.pixels == "standardized":
         mean, std = batches.channel_statistics(images, prepared.train)
         record = replace(record, pixel_mean=mean, pixel_std=std)

@@ -11,8 +11,9 @@ from typing import Any, Literal
 from commongarden.errors import StudyError
 from commongarden.i18n.language import _
 from commongarden.io.fields import convert
+from commongarden.study.augmentation import Augment, Augmentation
+from commongarden.study.framing import Framing, Interpolation, Resize
 
-Augmentation = Literal["flip", "crop", "colour"]
 RewriteName = Literal["pool-behind"]
 OptimizerName = Literal[
     "adam",
@@ -37,7 +38,10 @@ OF_TORCH = ("adam", "adamw", "sgd")  # the other optimizers are timm's
 class Recipe:
     """How every arm is trained. An arm may override a field; the difference is then declared and reported.
 
-    resolution: photos are resized to resolution x resolution pixels without keeping their aspect ratio.
+    resolution: images are resized to resolution x resolution pixels.
+    resize: "squash" changes the aspect ratio, "crop" resizes the shorter side and cuts out the centre, "pad" resizes
+        the longer side and pads with grey. interpolation: of the resizing. crop_share: the side of the centre that is
+        cut out, as a share of the resized image (timm's crop_pct).
     optimizer: "adam", "adamw" and "sgd" are torch's, the others timm's by the same name, with timm's defaults.
     schedule: of the learning rate over the steps.
     decay_bias_and_norm: whether weight decay takes biases and normalizations too, as in torch; timm leaves them out.
@@ -59,6 +63,13 @@ class Recipe:
     pixels: "standardized" subtracts the training set's mean per channel and divides by its standard
         deviation; "raw" keeps 0..255; "own" applies the normalization of the network's library, and is
         the default of an arm that starts from given weights.
+    augment: random changes of the training images, in this order: "flip" (left to right), "crop" (a window of the
+        same size, moved by up to an eighth), "colour" (brightness, contrast, saturation, by up to colour_strength), and
+        torchvision's "trivial-augment" and "rand-augment" (of rand_augment_magnitude). "random-resized-crop" shows, in
+        place of the resized image, torchvision's random crop of the photo itself, of at least crop_scale of its area.
+    random_erasing: probability of torchvision's RandomErasing, which fills with the mean colour.
+    mixup, cutmix: alpha of torchvision's MixUp and CutMix, which mix pairs of a batch and their labels; with both, one
+        of them by chance; 0 for none.
     select: which weights are tested: those of the last epoch, those of the epoch with the best validation accuracy,
         or "ema", the average at the end.
     threads, layout: CPU threads and memory layout; they change the last bits of results and so belong to the recipe.
@@ -96,6 +107,33 @@ class Recipe:
     ema_decay: float = 0.0
     class_weight: Literal["none", "balanced"] = "none"
     sampling: Literal["shuffled", "balanced"] = "shuffled"
+    resize: Resize = "squash"
+    interpolation: Interpolation = "bilinear"
+    crop_share: float = 1.0
+    crop_scale: float = 0.08
+    colour_strength: float = 0.2
+    rand_augment_magnitude: int = 9
+    random_erasing: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+
+    @property
+    def framing(self) -> Framing:
+        """How images are resized."""
+        return Framing(self.resize, self.interpolation, self.crop_share)
+
+    @property
+    def augmentation(self) -> Augment:
+        """What is changed in the training images at random."""
+        return Augment(
+            self.augment,
+            self.crop_scale,
+            self.colour_strength,
+            self.rand_augment_magnitude,
+            self.random_erasing,
+            self.mixup,
+            self.cutmix,
+        )
 
     def __post_init__(self) -> None:
         for name, ok, accepted in _bounds(self):
@@ -131,6 +169,15 @@ def _bounds(recipe: Recipe) -> Iterator[tuple[str, bool, str]]:
     yield "select", recipe.select != "ema" or recipe.ema_decay > 0, _("last or best-val if ema_decay is 0")
     yield "label_smoothing", 0 <= recipe.label_smoothing < 1, _("0 or more and less than 1")
     yield "init_std", positive(recipe.init_std), _("a positive number")
+    yield "crop_share", 0 < recipe.crop_share <= 1, _("above 0, up to 1")
+    yield "crop_scale", 0 < recipe.crop_scale <= 1, _("above 0, up to 1")
+    yield "colour_strength", 0 <= recipe.colour_strength <= 1, _("0 to 1")
+    yield "rand_augment_magnitude", 0 <= recipe.rand_augment_magnitude <= 30, _("an integer from 0 to 30")
+    yield "random_erasing", 0 <= recipe.random_erasing <= 1, _("0 to 1")
+    for name in ("mixup", "cutmix"):
+        yield name, math.isfinite(getattr(recipe, name)) and getattr(recipe, name) >= 0, _("0 or more")
+    whole = "random-resized-crop" not in recipe.augment or "crop" not in recipe.augment
+    yield "augment", whole, _("crop or random-resized-crop")
     yield "augment", len(set(recipe.augment)) == len(recipe.augment), _("each augmentation once")
     yield "threads", recipe.threads >= 1, _("an integer of 1 or more")
     yield "rewrites", len(set(recipe.rewrites)) == len(recipe.rewrites), _("each rewrite once")
@@ -149,6 +196,15 @@ LEGACY_DEFAULTS: dict[str, Any] = {
     "ema_decay": 0.0,
     "class_weight": "none",
     "sampling": "shuffled",
+    "resize": "squash",
+    "interpolation": "bilinear",
+    "crop_share": 1.0,
+    "crop_scale": 0.08,
+    "colour_strength": 0.2,
+    "rand_augment_magnitude": 9,
+    "random_erasing": 0.0,
+    "mixup": 0.0,
+    "cutmix": 0.0,
 }
 
 

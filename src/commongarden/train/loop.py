@@ -137,7 +137,8 @@ def _epoch(
             raise Diverged(epoch, step, whole)
         if recorder is not None:
             recorder.learned()
-        right += int((learned.logits.detach().argmax(1) == labels).sum())
+        classes = labels if labels.dim() == 1 else labels.argmax(1)  # of a mixed image, the larger share
+        right += int((learned.logits.detach().argmax(1) == classes).sum())
         clock.mark("forward_backward")
 
         rate = learning_rate(recipe, update, updates)

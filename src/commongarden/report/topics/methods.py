@@ -123,6 +123,7 @@ def _training(study: Study, cite: Citations) -> Iterator[str]:
     yield _(
         "Photos were resized to {size} x {size} pixels and shown in batches of {batch} for {epochs} epochs."
     ).format(size=recipe.resolution, batch=recipe.batch_size, epochs=recipe.epochs)
+    yield from _resizing(recipe)
     if study.range is not None:
         yield inspection.scaled(study.range)
     yield _pixels(recipe)
@@ -134,8 +135,8 @@ def _training(study: Study, cite: Citations) -> Iterator[str]:
         yield _("Labels were smoothed by {share} ({works}).").format(
             share=f"{recipe.label_smoothing:g}", works=cite("szegedy_2015")
         )
-    if recipe.augment:
-        yield _("Photos were augmented: {kinds}.").format(kinds=", ".join(recipe.augment))
+    if recipe.augment or recipe.random_erasing or recipe.mixup or recipe.cutmix:
+        yield _("Photos were augmented: {kinds}.").format(kinds=", ".join(_augmentation(recipe)))
     if recipe.select == "best-val":
         yield _("The weights of the epoch with the best validation accuracy were tested.")
     elif recipe.select == "ema":
@@ -149,6 +150,33 @@ def _training(study: Study, cite: Citations) -> Iterator[str]:
     ]
     if own:
         yield _("By declaration, these have values of their own: {arms}.").format(arms=", ".join(own))
+
+
+def _resizing(recipe: Recipe) -> Iterator[str]:
+    if recipe.resize == "crop":
+        yield _("The shorter side was resized and the centre cut out.")
+    elif recipe.resize == "pad":
+        yield _("The longer side was resized and the rest padded with grey.")
+    if recipe.crop_share < 1:
+        yield _("The centre that was cut out is {share} of the resized side.").format(share=percent(recipe.crop_share))
+    if recipe.interpolation != "bilinear":
+        yield _("Resizing was {kind}.").format(kind=recipe.interpolation)
+
+
+def _augmentation(recipe: Recipe) -> Iterator[str]:
+    """Each kind with its strength, in the words of the study file."""
+    strength = {
+        "random-resized-crop": f"crop_scale {recipe.crop_scale:g}",
+        **({} if recipe.colour_strength == 0.2 else {"colour": f"strength {recipe.colour_strength:g}"}),
+        "rand-augment": f"magnitude {recipe.rand_augment_magnitude}",
+    }
+    for kind in recipe.augment:
+        yield f"{kind} ({strength[kind]})" if kind in strength else kind
+    if recipe.random_erasing:
+        yield f"random erasing (probability {recipe.random_erasing:g})"
+    for name in ("mixup", "cutmix"):
+        if alpha := getattr(recipe, name):
+            yield f"{name} (alpha {alpha:g})"
 
 
 def _pixels(recipe: Recipe) -> str:
