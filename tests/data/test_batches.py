@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from commongarden.data.augment import KINDS, augment
 from commongarden.data.batches import channel_statistics, in_order, n_batches, shuffled
+from commongarden.data.random_transforms import Augmenter
 from commongarden.errors import DataError
+from commongarden.study.augmentation import Augment
 
 
 def generator(seed=0):
@@ -33,7 +35,7 @@ def photos(seed=0, n=64, height=16, width=24):
 def test_every_photo_once_with_its_label(soil):
     images, labels, indices = soil
     seen = []
-    for pixels, targets in shuffled(images, labels, indices, 8, generator(1), generator(2), ()):
+    for pixels, targets in shuffled(images, labels, indices, 8, generator(1), generator(2)):
         assert (pixels.dtype, targets.dtype) == (torch.uint8, torch.int64)
         assert pixels.shape[1:] == (3, 16, 24)
         assert pixels.is_contiguous(memory_format=torch.channels_last)
@@ -47,7 +49,7 @@ def test_every_photo_once_with_its_label(soil):
 
 
 def order(soil, seed, kinds=()):
-    return [pixels for pixels, _ in shuffled(*soil, 8, generator(seed), generator(9), kinds)]
+    return [pixels for pixels, _ in shuffled(*soil, 8, generator(seed), generator(9), Augmenter(Augment(kinds)))]
 
 
 def test_the_order_is_the_generators(soil):
@@ -56,8 +58,10 @@ def test_the_order_is_the_generators(soil):
 
 
 def test_augmentation_does_not_change_the_order(soil):
-    labels = [targets.tolist() for _, targets in shuffled(*soil, 8, generator(1), generator(9), KINDS)]
-    assert labels == [targets.tolist() for _, targets in shuffled(*soil, 8, generator(1), generator(5), ())]
+    labels = [
+        targets.tolist() for _, targets in shuffled(*soil, 8, generator(1), generator(9), Augmenter(Augment(KINDS)))
+    ]
+    assert labels == [targets.tolist() for _, targets in shuffled(*soil, 8, generator(1), generator(5))]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +70,7 @@ def test_augmentation_does_not_change_the_order(soil):
 )
 def test_a_single_last_photo_is_left_out(soil, n, batch_size, sizes):
     images, labels, indices = soil
-    found = shuffled(images, labels, indices[:n], batch_size, generator(), generator(), ())
+    found = shuffled(images, labels, indices[:n], batch_size, generator(), generator())
     assert [len(targets) for _, targets in found] == sizes
     assert n_batches(n, batch_size) == len(sizes)
 

@@ -11,11 +11,13 @@ from commongarden import store as stores
 from commongarden import study as studies
 from commongarden.data import batches, cache, folder, on_the_fly
 from commongarden.data.on_the_fly import OnTheFlyImages
+from commongarden.data.random_transforms import Augmenter
 from commongarden.errors import DataError
 from commongarden.runner import decoding, limits, plan
 from commongarden.runner.events import Job
 from commongarden.runner.prepared_data import prepare_data, reopen
 from commongarden.runner.training import train_run
+from commongarden.study.augmentation import Augment
 from running import numbers
 
 
@@ -42,7 +44,12 @@ def test_pixels_are_those_of_the_cache(manifest, tmp_path, n_threads):
 def epoch_of(images):
     order, augmentation = torch.Generator().manual_seed(1), torch.Generator().manual_seed(2)
     labels = np.arange(60)
-    return [x for x, _ in batches.shuffled(images, labels, labels, 8, order, augmentation, ("flip", "crop"))]
+    return [
+        x
+        for x, _ in batches.shuffled(
+            images, labels, labels, 8, order, augmentation, Augmenter(Augment(("flip", "crop")))
+        )
+    ]
 
 
 def test_a_photo_that_has_changed_is_an_error(photos, tmp_path):
@@ -116,7 +123,7 @@ def test_the_cost_is_photos_times_passes_times_what_one_takes(study_file, tmp_pa
     recipes = {job: plan.recipe_of(study, job) for job in jobs}
     n = len(prepared.train) + 3 * (len(prepared.train) + len(prepared.val)) + len(prepared.test)
     assert decoding.n_read(prepared, recipes[jobs[0]], jobs[0]) == n
-    monkeypatch.setattr(decoding, "seconds_per_photo", lambda manifest, resolution: 0.5)
+    monkeypatch.setattr(decoding, "seconds_per_photo", lambda manifest, resolution, framing: 0.5)
     (said,) = decoding.costs(prepared, recipes, 2)
     assert f"500.00 ms each: {3 * n * 0.5 / 2 / 60:.0f} min in total for the runs at this size, 2 at" in said
     assert decoding.costs(dataclasses.replace(prepared, direct={}), recipes, 2) == []

@@ -528,6 +528,18 @@ def test_no_work_is_kept_that_nothing_cites():
         ({"init": "fixed"}, "standard deviation 0.03"),
         ({"pixels": "raw"}, "Pixel values were kept at 0 to 255."),
         ({"augment": ("flip", "crop")}, "Data augmentation: flip, crop."),
+        (
+            {"augment": ("random-resized-crop", "rand-augment"), "mixup": 0.2, "random_erasing": 0.25},
+            "Data augmentation: random-resized-crop (at least 8 % of the area), rand-augment (magnitude 9), random erasing "
+            "(probability 0.25), mixup (alpha 0.2).",
+        ),
+        ({"resize": "crop", "crop_share": 0.875}, "The shorter side was resized and the centre cut out."),
+        ({"crop_share": 0.875}, "The centre that was cut out is 87.5 % of the resized side."),
+        ({"resize": "pad"}, "The longer side was resized and the rest padded with grey."),
+        ({"clip_grad_norm": 1.0}, "Gradients were clipped to a norm of 1 (Pascanu et al. 2013)."),
+        ({"ema_decay": 0.99, "select": "ema"}, "The moving average of the weights was tested."),
+        ({"grad_accum_steps": 4}, "The gradients of 4 batches were averaged for each optimizer step."),
+        ({"optimizer": "lamb"}, "The optimizer was lamb (Wightman 2019) with learning rate"),
         ({"label_smoothing": 0.1}, "Label smoothing was 0.1 (Szegedy et al. 2015)."),
         ({"select": "best-val"}, "best validation accuracy were tested"),
     ],

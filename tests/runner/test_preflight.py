@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import timm
+import torch
 
 import commongarden as cg
 from commongarden import store as stores
 from commongarden.errors import ArchError
+from commongarden.runner.initial_network import first_weights
+from commongarden.runner.measuring import preflight
 from commongarden.runner.replay import replay
-from commongarden.study import Arm
-from commongarden.train import build, convolutions
+from commongarden.study import Arm, Study
+from commongarden.study.recipe import Recipe
+from commongarden.train import build, convolutions, streams
 
 NETS = '''
 import os
@@ -502,3 +507,17 @@ def test_folders_on_pythons_path_stay_there(nets, monkeypatch):
         assert module.PATH[0] == str(nets / folder)
     assert str(nets / "one") in sys.path
     assert sys.path[-1] == str(nets / "two")
+
+
+@pytest.mark.parametrize(("own", "expected"), [({}, "own"), ({"init": "fan-in"}, ""), ({"init": "fixed"}, "")])
+def test_networks_of_others_start_as_their_authors_meant(own, expected):
+    """Unless the arm asks for something else, the weights are those that the library's own code draws."""
+    arm = preflight(Arm("timm:vit_tiny_patch16_224", {"img_size": 32}, own), 3, (32, 32, 3), Recipe(resolution=32))
+    assert arm.origin.init == expected
+    study = Study("one", "builtin:flowers/60", {"a": arm}, Recipe(resolution=32))
+    recipe = study.recipe_of("a")
+    found = first_weights(arm, arm.network(3), (32, 32, 3), recipe, (127.5,) * 3, (64.0,) * 3, 0, 0)
+    streams.seed_all(streams.seed(0, 0, "initialization"))
+    theirs = timm.create_model("vit_tiny_patch16_224", num_classes=3, img_size=32)
+    mine = found.body.network.inner.blocks[0].attn.qkv.weight
+    assert torch.equal(mine, theirs.blocks[0].attn.qkv.weight) == (expected == "own")

@@ -67,9 +67,19 @@ def test_every_augmentation(photos, cache_folder, tmp_path, kinds):
     check(photos, cache_folder, tmp_path, {"a": Arm("plain_flower")}, augment=kinds, select="best-val")
 
 
-@pytest.mark.parametrize("copies", [0, 99])
-def test_a_stop_saves_epochs_that_are_not_in_the_last_checkpoint(photos, cache_folder, tmp_path, monkeypatch, copies):
-    """From a copy of the last one; without one, the run goes on to the end of its epoch."""
+FIELD = [
+    {"augment": ("flip", "random-resized-crop", "rand-augment"), "random_erasing": 0.5, "crop_scale": 0.5},
+    {"augment": ("trivial-augment",), "mixup": 0.2, "cutmix": 1.0, "resize": "crop", "interpolation": "bicubic",
+     "crop_share": 0.8, "sampling": "balanced", "class_weight": "balanced"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("values", FIELD, ids=["crops", "mixed"])
+def test_augmentation_of_the_libraries(photos, cache_folder, tmp_path, values):
+    check(photos, cache_folder, tmp_path, {"a": Arm("plain_flower")}, ema_decay=0.9, select="ema", **values)
+
+
+def test_epochs_behind_the_last_checkpoint_are_trained_again(photos, cache_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint_schedule, "SHARE", 0.0)  # only the first one is saved
     monkeypatch.setattr(checkpoint_schedule, "TRIALS", copies)
     monkeypatch.setattr(checkpoint_schedule.limits, "free_memory", lambda: copies * 10**12)

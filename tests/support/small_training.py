@@ -78,5 +78,7 @@ RECIPES = [
         {"select": "best-val", "label_smoothing": 0.1, "layout": "channels-first", "init": "fixed"},
         {"head_epochs": 2, "body_lr": 0.1, "schedule": "cosine", "lr": 1e-2},
         {"head_epochs": 1, "optimizer": "sgd", "lr": 0.05, "init": "own"},
+        {"optimizer": "lamb", "ema_decay": 0.9, "select": "ema", "clip_grad_norm": 0.5, "grad_accum_steps": 4},
+        {"optimizer": "muon", "layer_decay": 0.7, "decay_bias_and_norm": False, "weight_decay": 0.05, "body_lr": 0.5},
     )
 ]

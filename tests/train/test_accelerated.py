@@ -13,9 +13,11 @@ from commongarden import arch
 from commongarden.data import batches as feeding
 from commongarden.data import device_images
 from commongarden.data.on_the_fly import OnTheFlyImages
+from commongarden.data.random_transforms import Augmenter
 from commongarden.errors import RunnerError
 from commongarden.runner import plan
 from commongarden.study import Arm, Study
+from commongarden.study.augmentation import Augment
 from commongarden.study.recipe import Recipe
 from commongarden.train import loop, measure, state
 from commongarden.train.build import build
@@ -160,10 +162,11 @@ def test_photos_that_a_device_holds_come_as_those_from_the_cache(n, size, seed, 
     images = dice.integers(0, 256, (50, 9, 12, 3), dtype=np.uint8)
     labels, places = dice.integers(0, 4, 50), dice.permutation(50)[:n]
     held = device_images.on_device(images, CPU)
+    augmenter = Augmenter(Augment(tuple(sorted(kinds))))
     for way in (
         lambda photos: feeding.in_order(photos, labels, places, size),
         lambda photos: feeding.shuffled(
-            photos, labels, places, size, *(torch.Generator().manual_seed(seed + i) for i in (1, 2)), sorted(kinds)
+            photos, labels, places, size, *(torch.Generator().manual_seed(seed + i) for i in (1, 2)), augmenter
         ),
     ):
         pairs = list(zip(way(images), way(held), strict=True))
@@ -257,7 +260,7 @@ def test_a_run_on_cuda_with_its_photos_there_equals_one_whose_batches_are_moved(
 
         def pass_over(epoch, photos=photos):
             dice = [torch.Generator().manual_seed(10 * epoch + i) for i in (1, 2)]
-            return feeding.shuffled(photos, labels, np.arange(36), 6, *dice, ("flip", "crop"))
+            return feeding.shuffled(photos, labels, np.arange(36), 6, *dice, Augmenter(Augment(("flip", "crop"))))
 
         for _ in loop.train(train_state, pass_over, lambda: batches(18, seed=9), 6, 0, 0):
             pass

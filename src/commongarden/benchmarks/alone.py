@@ -60,7 +60,7 @@ def _train(text: str, resolution: int, batch_size: int, device: object) -> None:
     images = dice.integers(0, 256, (N_PHOTOS, *shape), dtype=np.uint8)
     labels, places = dice.integers(0, N_CLASSES, N_PHOTOS), np.arange(N_PHOTOS)
     order, augmentation = torch.Generator(), torch.Generator()
-    shown = batches.shuffled(images, labels, places, batch_size, order, augmentation, recipe.augment)
+    shown = batches.shuffled(images, labels, places, batch_size, order, augmentation)
     steps = loop.train(train_state, lambda _: shown, lambda: (), N_PHOTOS // batch_size, 0, 0)
     for _ in range(STEPS):
         next(steps)

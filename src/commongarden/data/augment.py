@@ -16,22 +16,23 @@ KINDS = ("flip", "crop", "colour")
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601: how bright red, green and blue look
 
 
-def augment(batch: Tensor, kinds: Sequence[str], generator: torch.Generator) -> Tensor:
+def augment(batch: Tensor, kinds: Sequence[str], generator: torch.Generator, colour_strength: float = 0.2) -> Tensor:
     """Photos changed at random, each in its own way; batch: uint8 (n, 3, height, width), and so is the result.
 
     flip: left to right, every second photo on average. crop: the photo is padded by an eighth of its height and
     width with its own mirror image, and a window of the old size is cut out. colour: brightness, contrast and
-    saturation, each times a factor from 0.8 to 1.2. They are applied in this order, whatever the order of `kinds`.
+    saturation, each times a factor from 1 - colour_strength to 1 + colour_strength. They are applied in this order,
+    whatever the order of `kinds`.
 
     Raises DataError for another kind.
     """
     for kind in kinds:
         if kind not in KINDS:
             raise DataError(unknown("augmentation", kind, KINDS))
-    for kind, change in (("flip", _flip), ("crop", _crop), ("colour", _colour)):
+    for kind, change in (("flip", _flip), ("crop", _crop)):
         if kind in kinds:
             batch = change(batch, generator)
-    return batch
+    return _colour(batch, generator, colour_strength) if "colour" in kinds else batch
 
 
 def _flip(batch: Tensor, generator: torch.Generator) -> Tensor:
@@ -56,8 +57,8 @@ def _window(n: int, size: int, generator: torch.Generator) -> Tensor:
     return (size - 1) - ((size - 1) - places).abs()
 
 
-def _colour(batch: Tensor, generator: torch.Generator) -> Tensor:
-    factors = 0.8 + 0.4 * torch.rand(3, len(batch), 1, 1, 1, generator=generator)
+def _colour(batch: Tensor, generator: torch.Generator, strength: float) -> Tensor:
+    factors = (1 - strength) + 2 * strength * torch.rand(3, len(batch), 1, 1, 1, generator=generator)
     brightness, contrast, saturation = factors.to(batch.device)
     pixels = (batch.float() * brightness).clamp_(0, 255)
     mean = _grey(pixels).mean((1, 2, 3), keepdim=True)

@@ -10,35 +10,61 @@ import torch
 from torch import Tensor
 
 from commongarden.data import device_images
-from commongarden.data.augment import augment
-from commongarden.data.on_the_fly import Images, groups_of
+from commongarden.data.on_the_fly import Images, Originals, groups_of
+from commongarden.data.random_transforms import Augmenter, random_crops
+from commongarden.study.augmentation import Augment
 
 CHUNK = 64  # photos looked at together for the statistics
+NOTHING = Augmenter(Augment())
 
 
 def shuffled(
-    images: device_images.Held,
+    images: device_images.Held | Originals,
     labels: np.ndarray,
     indices: np.ndarray,
     batch_size: int,
     order: torch.Generator,
     augmentation: torch.Generator,
-    kinds: Sequence[str],
+    augmenter: Augmenter = NOTHING,
+    sampling: str = "shuffled",
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """One pass over the photos at `indices` in the order that the generator `order` gives.
 
-    images: (n, height, width, 3) uint8, as a tensor where a device holds them (data/resident.py), labels: (n,) int64,
-    indices: (m,) places in both. Yields pixels, uint8 (b, 3, height, width), channels last in memory, and labels,
-    int64 (b,), on the device that holds the images. The last batch may be smaller; where a
+    sampling: "shuffled" for every photo once, "balanced" for as many drawn with replacement, each class equally likely,
+    as torch's WeightedRandomSampler draws them.
+    images: (n, height, width, 3) uint8, as a tensor where a device holds them (data/device_images.py), or the photos
+    themselves, of which random crops are shown; labels: (n,) int64, indices: (m,) places in both. Yields pixels, uint8
+    (b, 3, height, width), channels last in memory, and labels, int64 (b,), on the device that holds the images; mixed
+    ones as `Augmenter` gives them. The last batch may be smaller; where a
     single photo would be left for it, that one is left out, because batch norm cannot normalize one photo.
     """
-    permutation = torch.randperm(len(indices), generator=order).numpy()
+    if sampling == "balanced":
+        of_each = torch.as_tensor(_balanced_weights(labels[indices]), dtype=torch.double)
+        permutation = torch.multinomial(of_each, len(indices), True, generator=order).numpy()
+    else:
+        permutation = torch.randperm(len(indices), generator=order).numpy()
     batches = [
         indices[permutation[batch * batch_size : (batch + 1) * batch_size]]
         for batch in range(n_batches(len(indices), batch_size))
     ]
-    for pixels, targets in _gathered(images, labels, batches):
-        yield augment(pixels, kinds, augmentation), targets
+    if isinstance(images, Originals):
+        gathered = _cropped(images, labels, batches, augmenter.plan, augmentation)
+    else:
+        gathered = _gathered(images, labels, batches)
+    for pixels, targets in gathered:
+        yield augmenter(pixels, targets, augmentation)
+
+
+def class_weights(labels: np.ndarray, n_classes: int) -> list[float]:
+    """n_images / (n_classes * n_images_of_class) of each class, as scikit-learn's "balanced"; 0 of a class without
+    images, whose loss is never computed."""
+    counts = np.bincount(labels, minlength=n_classes)
+    return [float(len(labels) / ((counts > 0).sum() * count)) if count else 0.0 for count in counts]
+
+
+def _balanced_weights(labels: np.ndarray) -> np.ndarray:
+    each: np.ndarray = 1.0 / np.bincount(labels)[labels]
+    return each
 
 
 def in_order(
@@ -78,6 +104,18 @@ def _mean_and_std(counts: list[int]) -> tuple[float, float]:
     total = sum(value * count for value, count in enumerate(counts))
     squares = sum(value * value * count for value, count in enumerate(counts))
     return total / n, math.sqrt((n * squares - total * total) / (n * n)) or 1.0
+
+
+def _cropped(
+    originals: Originals,
+    labels: np.ndarray,
+    batches: Sequence[np.ndarray],
+    plan: Augment,
+    augmentation: torch.Generator,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    for chosen, pictures in zip(batches, originals.ahead(batches), strict=True):
+        pixels = random_crops(pictures, originals.size, plan, originals.interpolation, augmentation)
+        yield torch.from_numpy(pixels).permute(0, 3, 1, 2), torch.from_numpy(np.asarray(labels[chosen]))
 
 
 def _gathered(

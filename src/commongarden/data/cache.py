@@ -31,12 +31,15 @@ from pathlib import Path
 import filelock
 import numpy as np
 import platformdirs
+from PIL import Image
 
 from commongarden.data import image, result_cache
+from commongarden.data.framing import framed
 from commongarden.errors import DataError
 from commongarden.i18n.language import N_, _, translate
 from commongarden.io import disk
 from commongarden.records import Manifest, Photo, Range
+from commongarden.study.framing import SQUASHED, Framing
 
 FORMAT = 1  # rises whenever the same photo would give other pixels
 
@@ -67,16 +70,18 @@ def images(
     folder: Path,
     on_progress: image.OnProgress | None = None,
     *,
+    framing: Framing = SQUASHED,
     check: bool = False,
 ) -> np.ndarray:
     """All photos in the manifest's order: (n, height, width, 3) uint8, read-only, mapped from a file in `folder`.
 
-    Builds the file where it is missing or torn; another process that wants the same one waits for it. check: reads all
+    Builds the file where it is missing or torn; another process that wants the same one waits for it. framing: how
+    photos of another shape are resized. check: reads all
     of a file that is there and holds it against its checksum, once for a study.
     on_progress(done, total) is called after each photo that is decoded. Raises DataError where a photo has changed or
     gone since the manifest was made, and where the disk is full or not to be written.
     """
-    key = _key(manifest, height, width)
+    key = _key(manifest, height, width, framing)
     path, shape = folder / f"{key}.npy", (len(manifest.photos), height, width, 3)
     for place in result_cache.places(folder):
         found = _open(place / path.name, shape, check)
@@ -89,7 +94,7 @@ def images(
             if found is None:
                 if path.exists():
                     disk.quarantine(path)
-                _build(manifest, path, shape, on_progress)
+                _build(manifest, path, shape, framing, on_progress)
                 found = _open(path, shape)
     except OSError as error:
         raise DataError(_cannot_write(folder, shape, error)) from error
@@ -102,7 +107,9 @@ def images(
     return found
 
 
-def room(manifest: Manifest, height: int, width: int, folder: Path, budget: int | None = None) -> int | None:
+def room(
+    manifest: Manifest, height: int, width: int, folder: Path, budget: int | None = None, framing: Framing = SQUASHED
+) -> int | None:
     """None where the images are in the cache or fit there; else the bytes that they may take, which are too few.
 
     budget: bytes that all images in the folder may take together.
@@ -110,7 +117,7 @@ def room(manifest: Manifest, height: int, width: int, folder: Path, budget: int 
     shape = (len(manifest.photos), height, width, 3)
     for place in result_cache.places(folder):
         with contextlib.suppress(OSError, ValueError):
-            if _shape(place / f"{_key(manifest, height, width)}.npy") == shape:
+            if _shape(place / f"{_key(manifest, height, width, framing)}.npy") == shape:
                 return None
     there = next((above for above in (folder, *folder.parents) if above.is_dir()), Path())
     may_take = shutil.disk_usage(there).free
@@ -124,16 +131,23 @@ def needed(shape: tuple[int, ...]) -> int:
     return int(np.prod(shape, dtype=np.int64))
 
 
-def pixels(root: str, photo: Photo, height: int, width: int, range: Range | None) -> np.ndarray:
+def pixels(
+    root: str, photo: Photo, height: int, width: int, range: Range | None, framing: Framing = SQUASHED
+) -> np.ndarray:
     """As image.pixels, but of this photo and no other: its contents are in the cache's key."""
     if root.startswith(image.BUILTIN):
-        return image.pixels(root, photo.path, height, width)
+        return image.pixels(root, photo.path, height, width, framing=framing)
+    return framed(picture(root, photo, range), height, width, framing)
+
+
+def picture(root: str, photo: Photo, range: Range | None) -> Image.Image:
+    """As image.read, but of this photo and no other. Raises DataError."""
     path = Path(root, photo.path)
     try:
         data = image.read_bytes(path)
         if hashlib.sha256(data).hexdigest() != photo.sha256:
             raise DataError(N_("has changed since it was first read; start again"))
-        return image.resized(image.decode(data, range=range), height, width)
+        return image.decode(data, range=range)
     except DataError as error:
         raise DataError(f"{path}: {translate(error.reason)}") from None
 
@@ -170,8 +184,10 @@ def clear(folder: Path, keys: Iterable[str] | None = None) -> int:
     return freed
 
 
-def _key(manifest: Manifest, height: int, width: int) -> str:
+def _key(manifest: Manifest, height: int, width: int, framing: Framing) -> str:
     digest = hashlib.sha256(f"commongarden images {FORMAT} {height} {width}\n".encode())
+    if framing != SQUASHED:
+        digest.update(f"{framing.resize} {framing.interpolation} {framing.crop_share:.17g}\n".encode())
     if manifest.range is not None:
         digest.update("range {:.17g} {:.17g}\n".format(*manifest.range).encode())
     for photo in manifest.photos:
@@ -224,7 +240,13 @@ def _is_as_written(path: Path) -> bool:
         return wanted is None or hashlib.file_digest(file, "sha256").hexdigest() == wanted
 
 
-def _build(manifest: Manifest, path: Path, shape: tuple[int, ...], on_progress: image.OnProgress | None) -> None:
+def _build(
+    manifest: Manifest,
+    path: Path,
+    shape: tuple[int, ...],
+    framing: Framing,
+    on_progress: image.OnProgress | None,
+) -> None:
     folder, key = path.parent, path.stem
     for torn in _torn(folder, key):  # left by a process that was killed; the lock says that no other one is alive
         torn.unlink(missing_ok=True)
@@ -232,7 +254,7 @@ def _build(manifest: Manifest, path: Path, shape: tuple[int, ...], on_progress: 
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     root = manifest.root if manifest.root.startswith(image.BUILTIN) else str(Path(manifest.root).resolve())
     about = {"root": root, "n": shape[0], "size": list(shape[1:3]), "created": datetime.now(UTC).isoformat()}
-    decode = partial(pixels, manifest.root, height=shape[1], width=shape[2], range=manifest.range)
+    decode = partial(pixels, manifest.root, height=shape[1], width=shape[2], range=manifest.range, framing=framing)
     digest = hashlib.sha256()
     with disk.replacing(path) as file:
         # written, not mapped: on a full disk a write fails, whereas a map kills the process

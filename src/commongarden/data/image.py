@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import re
 from collections import deque
@@ -15,10 +16,12 @@ import numpy as np
 from PIL import Image
 
 from commongarden.data import colours, greys, kinds, opening, regular
+from commongarden.data.framing import framed
 from commongarden.data.greys import Span
 from commongarden.errors import DataError, unknown
 from commongarden.i18n.language import N_, _, translate
 from commongarden.records import Range
+from commongarden.study.framing import SQUASHED, Framing
 
 BUILTIN = "builtin:"
 BUILTIN_PHOTOS = 1500
@@ -40,17 +43,20 @@ def read(path: Path, range: Range | None = None) -> Image.Image:
         raise DataError(f"{path}: {translate(error.reason)}") from None
 
 
-def pixels(root: str, path: str, height: int, width: int, range: Range | None = None) -> np.ndarray:
-    """The photo `path` of the data in `root`, resized without keeping its aspect ratio: (height, width, 3) uint8.
+def pixels(
+    root: str, path: str, height: int, width: int, range: Range | None = None, framing: Framing = SQUASHED
+) -> np.ndarray:
+    """The photo `path` of the data in `root` at a size: (height, width, 3) uint8.
 
     root: a folder, or the name of a built-in data set, whose photos are drawn at this size (resized
         where it is smaller or larger than they can be drawn).
+    framing: how a photo of another shape is resized.
 
     Raises DataError.
     """
     if root.startswith(BUILTIN):
-        return _draw(root, path, height, width)
-    return resized(read(Path(root, path), range), height, width)
+        return _draw(root, path, height, width, framing)
+    return framed(read(Path(root, path), range), height, width, framing)
 
 
 def jpeg(root: str, path: str, size: int, range: Range | None = None) -> bytes:
@@ -148,11 +154,6 @@ def span(data: bytes) -> Span | None:
     return opening.look(data, seen)
 
 
-def resized(picture: Image.Image, height: int, width: int) -> np.ndarray:
-    """(height, width, 3) uint8: bilinear over all the pixels that a new one covers, so that nothing aliases."""
-    return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR))
-
-
 def builtin_photos(root: str) -> int:
     """How many photos the built-in data set `root` has ("builtin:flowers", "builtin:flowers/N"). Raises DataError."""
     name, slash, number = root.removeprefix(BUILTIN).partition("/")
@@ -191,12 +192,15 @@ def in_threads(
         pool.shutdown(cancel_futures=True)  # after an error or Ctrl-C: what waits in the queue is not begun
 
 
-def _draw(root: str, path: str, height: int, width: int) -> np.ndarray:
+def _draw(root: str, path: str, height: int, width: int, framing: Framing = SQUASHED) -> np.ndarray:
     from commongarden.data import drawn
 
     number = PurePosixPath(path).stem
     if not number.isdecimal() or int(number) >= builtin_photos(root):
         raise DataError(_("{root}: found no photo {path!r}").format(root=root, path=path))
-    rows, columns = (min(max(size, drawn.SMALLEST), drawn.LARGEST) for size in (height, width))
+    wanted = (math.floor(size / framing.crop_share) for size in (height, width))
+    rows, columns = (min(max(size, drawn.SMALLEST), drawn.LARGEST) for size in wanted)
     picture = drawn.draw(0, int(number), rows, columns)
-    return picture if picture.shape == (height, width, 3) else resized(Image.fromarray(picture), height, width)
+    if picture.shape == (height, width, 3):
+        return picture
+    return framed(Image.fromarray(picture), height, width, framing)

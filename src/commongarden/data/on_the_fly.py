@@ -10,9 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
 from commongarden.data import cache, image
 from commongarden.records import Manifest
+from commongarden.study.framing import SQUASHED, Framing, Interpolation
 
 TIMED = 24  # photos, evenly over the manifest
 
@@ -29,6 +31,7 @@ class OnTheFlyImages:
     height: int
     width: int
     n_threads: int = 1
+    framing: Framing = SQUASHED
 
     def __getitem__(self, places: int | np.integer | np.ndarray) -> np.ndarray:
         """The photo at a place, (height, width, 3), or those at several, (m, height, width, 3). Raises DataError where
@@ -51,7 +54,35 @@ class OnTheFlyImages:
 
     def _decoded(self, place: int) -> np.ndarray:
         photo = self.manifest.photos[place]
-        return cache.pixels(self.manifest.root, photo, self.height, self.width, self.manifest.range)
+        return cache.pixels(self.manifest.root, photo, self.height, self.width, self.manifest.range, self.framing)
+
+
+@dataclass(frozen=True, eq=False)
+class Originals:
+    """All photos of a manifest as they are, for random crops of any part of them. size: of the crops in pixels.
+
+    A photo of a built-in data set is drawn at twice that size.
+    """
+
+    manifest: Manifest
+    size: int
+    interpolation: Interpolation = "bilinear"
+    n_threads: int = 1
+
+    def ahead(self, groups: Sequence[np.ndarray]) -> Iterator[list[Image.Image]]:
+        """The photos of each group of places, in their order. Raises DataError."""
+        places = [int(place) for group in groups for place in group]
+        decoded: Iterator[Image.Image] = map(self._decoded, places)
+        if self.n_threads > 1:
+            decoded = image.in_threads(self._decoded, places, n_threads=self.n_threads)
+        for group in groups:
+            yield [next(decoded) for _ in group]
+
+    def _decoded(self, place: int) -> Image.Image:
+        photo, root = self.manifest.photos[place], self.manifest.root
+        if root.startswith(image.BUILTIN):
+            return Image.fromarray(image.pixels(root, photo.path, 2 * self.size, 2 * self.size))
+        return cache.picture(root, photo, self.manifest.range)
 
 
 Images = np.ndarray | OnTheFlyImages
@@ -66,9 +97,9 @@ def groups_of(images: Images, groups: Sequence[np.ndarray]) -> Iterator[np.ndarr
             yield np.asarray(images[group])
 
 
-def seconds_per_photo(manifest: Manifest, resolution: int) -> float:
+def seconds_per_photo(manifest: Manifest, resolution: int, framing: Framing = SQUASHED) -> float:
     """What reading and decoding one photo takes on one core, measured."""
-    photos = OnTheFlyImages(manifest, resolution, resolution)
+    photos = OnTheFlyImages(manifest, resolution, resolution, framing=framing)
     places = np.unique(np.linspace(0, len(manifest.photos) - 1, TIMED).astype(np.int64))
     start = time.perf_counter()
     photos[places]

@@ -123,7 +123,8 @@ def _probabilities(members: Sequence[Predictor], manifest: Manifest, on_progress
     paths = [photo.path for photo in manifest.photos]
     for start in range(0, len(paths), BATCH):
         some = paths[start : start + BATCH]
-        arrays = [image.pixels(manifest.root, path, *first.input[:2], first.run.range) for path in some]
+        framing = first.run.recipe.framing
+        arrays = [image.pixels(manifest.root, path, *first.input[:2], first.run.range, framing) for path in some]
         pixels = torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2)
         with torch.inference_mode():
             found.append([member(pixels).softmax(1).numpy() for member in members])

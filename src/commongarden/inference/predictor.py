@@ -49,7 +49,8 @@ class Predictor(nn.Module):
             DataError: the file cannot be read.
         """
         path = Path(photo)
-        array = image.pixels(str(path.parent), path.name, self.input[0], self.input[1], self.run.range)
+        framing = self.run.recipe.framing
+        array = image.pixels(str(path.parent), path.name, self.input[0], self.input[1], self.run.range, framing)
         return torch.from_numpy(array.copy()).permute(2, 0, 1).unsqueeze(0)
 
 

@@ -147,6 +147,7 @@ def _batches(one: Candidate, n_classes: int) -> Iterator[Any]:
     import torch
 
     from commongarden.data import batches, drawn
+    from commongarden.data.random_transforms import Augmenter
 
     height, width, _channels = one.input
     batch = one.recipe.batch_size
@@ -157,4 +158,5 @@ def _batches(one: Candidate, n_classes: int) -> Iterator[Any]:
     places = np.arange(len(images))
     for epoch in itertools.count():
         order, augmentation = (torch.Generator().manual_seed(2 * epoch + stream) for stream in (0, 1))
-        yield from batches.shuffled(images, labels, places, batch, order, augmentation, one.recipe.augment)
+        augmenter = Augmenter(one.recipe.augmentation, n_classes)
+        yield from batches.shuffled(images, labels, places, batch, order, augmentation, augmenter)

@@ -21,6 +21,7 @@ class Epoch:
     """One pass over the training part. Accuracies are shares (0..1), losses mean cross-entropies in nats.
 
     The training figures are gathered while the weights still move; the validation ones at the epoch's end.
+    ema_val_loss, ema_val_accuracy: of the moving average of the weights, where the recipe has one.
     """
 
     epoch: int
@@ -33,6 +34,8 @@ class Epoch:
     seconds_forward_backward: float
     seconds_optimizer: float
     seconds_val: float
+    ema_val_loss: float | None = None
+    ema_val_accuracy: float | None = None
 
     @property
     def seconds(self) -> float:

@@ -80,7 +80,7 @@ def _sight(store: Store, prepared: PreparedData, task: AttributionTask, device_n
     classifier = Classifier(read(run.arch), run.input, run.recipe, run.pixel_mean, run.pixel_std)
     from_bytes(classifier, read_weights(store.directory(task.arm, task.seed), run))
     classifier.to(device).eval()
-    images = prepared.images(run.recipe.resolution)
+    images = prepared.images(run.recipe.resolution, run.recipe.framing)
     parts = attribution.anatomy(classifier, _pixels(images, prepared.test[:1], device))
     evidence = _evidence(classifier, parts, prepared, images, task.photos, device)
 

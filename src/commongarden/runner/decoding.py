@@ -28,7 +28,7 @@ def costs(prepared: PreparedData, recipes: Mapping[Job, Recipe], n_workers: int)
         among = {job: recipe for job, recipe in recipes.items() if recipe.resolution == resolution}
         if not among:
             continue
-        one = seconds_per_photo(prepared.manifest, resolution)
+        one = seconds_per_photo(prepared.manifest, resolution, next(iter(among.values())).framing)
         all_of_them = one * sum(n_read(prepared, recipe, job) for job, recipe in among.items())
         text = _(
             "the image cache at {resolution} pixels does not fit: it needs {needed:,.1f} MB in "

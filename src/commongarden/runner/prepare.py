@@ -65,8 +65,8 @@ def prepare_study(
         display.note(note)
     command = {"argv": list(options.argv), "version": plan.machine().packages.get("commongarden", "")}
     store_files.keep(store.root, "command.json", json.dumps(command, ensure_ascii=False).encode())
-    resolution = min(study.recipe_of(arm).resolution for arm in study.arms)
-    baselines.keep(store, prepared, study.seeds, resolution, display.prepare, display.note)
+    smallest = min(map(study.recipe_of, study.arms), key=lambda recipe: recipe.resolution)
+    baselines.keep(store, prepared, study.seeds, smallest, display.prepare, display.note)
     if options.retry:
         for run in store.runs():
             if run.status == "failed":

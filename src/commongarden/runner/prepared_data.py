@@ -25,6 +25,7 @@ from commongarden.runner import sources
 from commongarden.runner.measuring import measured
 from commongarden.store import Store, contract
 from commongarden.study import Study
+from commongarden.study.framing import SQUASHED, Framing
 
 OnProgress = Callable[[str, int, int], None]  # what is being done, how many done, how many in all
 
@@ -55,11 +56,11 @@ class PreparedData:
         other = _soil(self.manifest, parts, self.cache_folder, self.own)
         return replace(other, direct=self.direct, n_decoding=self.n_decoding)
 
-    def images(self, resolution: int) -> Images:
+    def images(self, resolution: int, framing: Framing = SQUASHED) -> Images:
         """All photos decoded: (n, resolution, resolution, 3) uint8, from the cache or when asked for."""
         if resolution in self.direct:
-            return OnTheFlyImages(self.manifest, resolution, resolution, self.n_decoding)
-        return cache.images(self.manifest, resolution, resolution, self.cache_folder)
+            return OnTheFlyImages(self.manifest, resolution, resolution, self.n_decoding, framing)
+        return cache.images(self.manifest, resolution, resolution, self.cache_folder, framing=framing)
 
 
 def prepare_data(
@@ -119,8 +120,9 @@ def prepare_data(
     if is_begun:
         contract.check(store, store.study(), manifest, own, store.runs())
     _write(store, study, manifest, own, listed, found)
-    sizes = {study.recipe_of(arm).resolution for arm in study.arms}
-    direct = _decoded(manifest, sorted(sizes), cache_folder, cache_budget, told)
+    recipes = [study.recipe_of(arm) for arm in study.arms]
+    sizes = {(recipe.resolution, recipe.framing): None for recipe in sorted(recipes, key=lambda one: one.resolution)}
+    direct = _decoded(manifest, list(sizes), cache_folder, cache_budget, told)
     return store, replace(_soil(manifest, own[study.seeds[0]], cache_folder, own), direct=direct)
 
 
@@ -143,18 +145,19 @@ def _write(
 
 def _decoded(
     manifest: Manifest,
-    sizes: Sequence[int],
+    sizes: Sequence[tuple[int, Framing]],
     cache_folder: Path,
     cache_budget: int | None,
     told: Callable[[str], Callable[[int, int], None] | None],
 ) -> dict[int, int]:
     """Decodes the photos at each size at which they fit. Returns the bytes that are left for each of the others."""
     direct = {}
-    for size in sizes:
-        if (room := cache.room(manifest, size, size, cache_folder, cache_budget)) is not None:
+    for size, framing in sizes:
+        if (room := cache.room(manifest, size, size, cache_folder, cache_budget, framing)) is not None:
             direct[size] = room
             continue
-        cache.images(manifest, size, size, cache_folder, told(_("decoding at {n} pixels").format(n=size)), check=True)
+        progress = told(_("decoding at {n} pixels").format(n=size))
+        cache.images(manifest, size, size, cache_folder, progress, framing=framing, check=True)
     return direct
 
 

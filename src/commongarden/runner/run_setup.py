@@ -12,13 +12,15 @@ import torch
 from commongarden.arch import Node, read
 from commongarden.data import batches
 from commongarden.data.device_images import Held, resident
-from commongarden.data.on_the_fly import Images
+from commongarden.data.on_the_fly import Images, Originals
+from commongarden.data.random_transforms import Augmenter
 from commongarden.records import Run
 from commongarden.runner.initial_network import first_weights, own_pixels
 from commongarden.runner.plan import RunPlan
 from commongarden.runner.prepared_data import PreparedData
 from commongarden.study.recipe import Recipe
 from commongarden.train import loop, measure, streams
+from commongarden.train.accumulation import n_updates
 from commongarden.train.classifier import Classifier
 
 EVALUATION_BATCH = 32  # of 10 to 256 photos the quickest on a processor, whose caches larger ones overflow
@@ -44,6 +46,11 @@ class RunSetup:
         """How many steps an epoch of training has."""
         return batches.n_batches(len(self.prepared.train), self.record.recipe.batch_size)
 
+    @property
+    def updates_per_epoch(self) -> int:
+        """How many steps the optimizer makes in an epoch."""
+        return n_updates(self.record.recipe, self.steps_per_epoch)
+
     def classifier(self, recipe: Recipe | None = None) -> Classifier:
         """The network at its first weights. recipe: [the run's]. Raises ArchError."""
         record, plan = self.record, self.plan
@@ -61,7 +68,12 @@ class RunSetup:
     def train_state(self, device: torch.device, recipe: Recipe | None = None) -> loop.TrainState:
         """The network at its first weights on a device, with its optimizer. recipe: [the run's]. Raises ArchError."""
         recipe = recipe or self.record.recipe
-        return loop.new_train_state(self.classifier(recipe), recipe, device)
+        weights = None
+        if recipe.class_weight == "balanced":
+            weights = batches.class_weights(
+                self.prepared.labels[self.prepared.train], len(self.prepared.manifest.classes)
+            )
+        return loop.new_train_state(self.classifier(recipe), recipe, device, weights)
 
     def batches(self, device: torch.device) -> RunBatches:
         """The run's batches. The photos are held by the device, if it has room for them."""
@@ -84,14 +96,20 @@ class RunBatches:
             streams.generator(plan.study_seed, plan.order_seed, "order", epoch),
             streams.generator(plan.study_seed, plan.order_seed, "augmentation", epoch),
         )
+        record, n_classes = self.plan.record, len(self.prepared.manifest.classes)
+        images: Held | Originals = self.images
+        if "random-resized-crop" in recipe.augment:
+            n_threads = self.prepared.n_decoding
+            images = Originals(self.prepared.manifest, recipe.resolution, recipe.interpolation, n_threads)
         return batches.shuffled(
-            self.images,
+            images,
             self.prepared.labels,
             self.prepared.train,
             recipe.batch_size,
             order,
             augmentation,
-            recipe.augment,
+            Augmenter(recipe.augmentation, n_classes, record.pixel_mean),
+            recipe.sampling,
         )
 
     def part(self, indices: np.ndarray, batch_size: int = EVALUATION_BATCH) -> Iterable[loop.Batch]:
@@ -104,7 +122,7 @@ def set_up(prepared: PreparedData, plan: RunPlan) -> RunSetup:
     record = plan.record
     recipe, network, prepared = record.recipe, read(record.arch), prepared.of(plan.job.seed)
     measure.settle(recipe.threads, recipe.precision)
-    images = prepared.images(recipe.resolution)
+    images = prepared.images(recipe.resolution, recipe.framing)
     if recipe.pixels == "standardized":
         mean, std = batches.channel_statistics(images, prepared.train)
         record = replace(record, pixel_mean=mean, pixel_std=std)

@@ -56,6 +56,9 @@ class EventFiles:
             ("train/accuracy", epoch.train_accuracy),
             ("val/loss", epoch.val_loss),
             ("val/accuracy", epoch.val_accuracy),
+            ("val/ema_loss", epoch.ema_val_loss),
+            ("val/ema_accuracy", epoch.ema_val_accuracy),
             ("lr", epoch.lr),
         ):
-            self.writers[job].add_scalar(name, value, epoch.epoch)
+            if value is not None:
+                self.writers[job].add_scalar(name, value, epoch.epoch)

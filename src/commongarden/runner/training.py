@@ -113,7 +113,7 @@ def _train_state(setup: RunSetup, device: torch.device) -> loop.TrainState:
     state = setup.train_state(device)
     if not setup.plan.is_trial:
         body = state.classifier.body
-        state.recorder = Recorder(body, tree_paths(setup.network), setup.steps_per_epoch)
+        state.recorder = Recorder(body, tree_paths(setup.network), setup.updates_per_epoch)
     return state
 
 

@@ -31,6 +31,9 @@ def study(path: Path, data: bytes, _limit: Limit) -> Study:
     return study_file.parse_effective(_text(path, data), where=str(path))
 
 
+EPOCH_OPTIONAL = tuple(field.name for field in dataclasses.fields(Epoch) if field.default is None)
+
+
 def photos(path: Path, data: bytes, _limit: Limit) -> tuple[Photo, ...]:
     """manifest.csv."""
     columns = [field.name for field in dataclasses.fields(Photo)]
@@ -50,10 +53,10 @@ def run(_path: Path, data: bytes, _limit: Limit) -> Run:
 
 def history(path: Path, data: bytes, _limit: Limit) -> tuple[Epoch, ...]:
     """history.csv."""
-    epochs = []
-    for line, row in enumerate(_rows(path, data, [field.name for field in dataclasses.fields(Epoch)]), 2):
+    epochs, columns = [], [field.name for field in dataclasses.fields(Epoch)]
+    for line, row in enumerate(_rows(path, data, columns, optional=EPOCH_OPTIONAL), 2):
         try:
-            epochs.append(msgspec.convert(row, Epoch, strict=False))
+            epochs.append(msgspec.convert({key: cell for key, cell in row.items() if cell}, Epoch, strict=False))
         except msgspec.ValidationError as error:
             text = _("{path}: line {line}: {reason}; accepted: numbers as written by commongarden")
             raise StoreError(text.format(path=path, line=line, reason=error)) from None

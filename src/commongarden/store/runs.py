@@ -37,8 +37,10 @@ def write_run(
     make_folder(partial)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([field.name for field in dataclasses.fields(Epoch)])
-    writer.writerows(dataclasses.astuple(epoch) for epoch in history)
+    names = [field.name for field in dataclasses.fields(Epoch)]
+    columns = [name for name in names if any(getattr(epoch, name) is not None for epoch in history) or not history]
+    writer.writerow(columns)
+    writer.writerows([getattr(epoch, name) for name in columns] for epoch in history)
     files = {"history.csv": text.getvalue().encode()}
     if predictions is not None:
         files["predictions.npz"] = npz.packed(**vars(predictions))

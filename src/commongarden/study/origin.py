@@ -45,8 +45,8 @@ class Origin:
 
     preflight: version of the preflight check that it passed; 0 in studies of earlier versions. layout: the memory
     layout that it is trained in where the recipe's does not work with it, else "". repeats: whether two identical steps
-    gave the same bits. init: "own" where its code sets weights that the recipe would draw, else "". notes: what the
-    check found, as English sentences. note_codes, unknown_code: of these texts; () and None in studies of earlier
+    gave the same bits. init: "own" where it keeps the first weights that its code draws or sets, else "". notes: what
+    the check found, as English sentences. note_codes, unknown_code: of these texts; () and None in studies of earlier
     versions.
     """
 

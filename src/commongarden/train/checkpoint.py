@@ -28,7 +28,7 @@ class Unreadable(Exception):
 
 
 def contents(train_state: TrainState) -> dict[str, Any]:
-    """Weights, optimizer state, history, signals and the best weights so far. Random streams are derived, not saved.
+    """Weights, their average, optimizer state, history, signals and the best weights so far. Random streams are derived, not saved.
     The tensors are those in training: the next step changes them."""
     return {
         "weights": state_of(train_state.classifier),
@@ -38,6 +38,7 @@ def contents(train_state: TrainState) -> dict[str, Any]:
         "best_epoch": train_state.best_epoch,
         "best_weights": train_state.best_weights,
         "best_hidden": train_state.best_hidden,
+        "ema": None if train_state.ema is None else state_of(train_state.ema.module),
         "signals": None if train_state.recorder is None else train_state.recorder.state(),
     }
 
@@ -45,7 +46,7 @@ def contents(train_state: TrainState) -> dict[str, Any]:
 def copied_contents(train_state: TrainState) -> dict[str, Any]:
     """The same, in main memory and unchanged by later steps of training."""
     found = contents(train_state)
-    changing = copied({name: found[name] for name in ("weights", "optimizer")}, "cpu")
+    changing = copied({name: found[name] for name in ("weights", "optimizer", "ema")}, "cpu")
     signals = found["signals"] and {**found["signals"], "rows": list(found["signals"]["rows"])}  # a row is final
     return {**found, **changing, "signals": signals}
 
@@ -78,6 +79,8 @@ def restore(train_state: TrainState, path: Path) -> None:
         train_state.optimizer.load_state_dict(state["optimizer"])
         train_state.best_epoch, train_state.best_weights = state["best_epoch"], state["best_weights"]
         train_state.best_hidden = state.get("best_hidden", {})
+        if train_state.ema is not None:
+            put(train_state.ema.module, state["ema"])
         if train_state.recorder is not None and state.get("signals") is not None:
             train_state.recorder.load(state["signals"])
     except (FileNotFoundError, Unreadable):

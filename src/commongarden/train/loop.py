@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -16,6 +16,8 @@ from commongarden.i18n.language import N_
 from commongarden.records import Epoch
 from commongarden.study.recipe import Recipe
 from commongarden.train import state, streams
+from commongarden.train.accumulation import Accumulated, n_updates
+from commongarden.train.averaging import MovingAverage, moving_average
 from commongarden.train.classifier import Classifier
 from commongarden.train.evaluate import evaluate
 from commongarden.train.recording import Recorder
@@ -57,7 +59,7 @@ class Diverged(Exception):
 class TrainState:
     """A network in training: all that changes, and all that a checkpoint holds.
 
-    forward_backward, optimizer_step: the two halves of a step.
+    forward_backward, optimizer_step: the two halves of a step. ema: the moving average of the weights, if any.
     trainable: parameters that the network's own code does not freeze. recorder: of its signals, if any."""
 
     classifier: Classifier
@@ -67,6 +69,7 @@ class TrainState:
     forward_backward: ForwardBackward
     optimizer_step: OptimizerStep
     trainable: tuple[nn.Parameter, ...]
+    ema: MovingAverage | None = None
     history: list[Epoch] = field(default_factory=list)
     best_epoch: int = 0
     best_weights: state.State | None = None
@@ -74,13 +77,18 @@ class TrainState:
     recorder: Recorder | None = None
 
 
-def new_train_state(classifier: Classifier, recipe: Recipe, device: torch.device) -> TrainState:
-    """A network at its first weights, on its device, with its optimizer."""
+def new_train_state(
+    classifier: Classifier, recipe: Recipe, device: torch.device, class_weights: Sequence[float] | None = None
+) -> TrainState:
+    """A network at its first weights, on its device, with its optimizer. class_weights: of the training loss. Raises
+    CommonGardenError."""
     classifier.to(device)
     optimizer = make_optimizer(classifier, recipe)
-    passes, step = forward_backward_of(classifier, optimizer, recipe, device), optimizer_step_of(optimizer, device)
+    passes = forward_backward_of(classifier, optimizer, recipe, device, class_weights)
     trainable = tuple(parameter for parameter in classifier.parameters() if parameter.requires_grad)
-    return TrainState(classifier, recipe, device, optimizer, passes, step, trainable)
+    ema = moving_average(classifier, recipe)
+    step = optimizer_step_of(optimizer, device)
+    return TrainState(classifier, recipe, device, optimizer, passes, step, trainable, ema)
 
 
 def train(
@@ -109,26 +117,33 @@ def train(
 def _epoch(
     train_state: TrainState, epoch: int, batches: Iterable[Batch], val_batches: Pass, steps_per_epoch: int
 ) -> Generator[Step, None, Epoch]:
-    classifier, recipe, recorder = train_state.classifier, train_state.recipe, train_state.recorder
+    classifier, recipe = train_state.classifier, train_state.recipe
     clock = Clock(train_state.device)
     seen, right, loss_sum, rate = 0, 0, 0.0, 0.0
     begin_epoch(classifier, recipe, epoch, train_state.trainable)
+    steps = Accumulated(train_state.forward_backward, train_state.trainable, recipe.grad_accum_steps, steps_per_epoch)
+    updates = n_updates(recipe, steps_per_epoch)
     for step, (pixels, labels) in enumerate(batches, 1):
         pixels, labels = pixels.to(train_state.device), labels.to(train_state.device)
         clock.mark("data")
 
-        watched = recorder is not None and recorder.begin(step)
-        learned = train_state.forward_backward(pixels, labels, watched=watched)
+        is_update = steps.is_last(step)
+        update = (epoch - 1) * updates + steps.update_of(step)
+        recorder = train_state.recorder if is_update else None
+        watched = recorder is not None and recorder.begin(steps.update_of(step) + 1)
+        learned = steps(step, pixels, labels, watched=watched)
         value, whole = learned.loss.item(), learned.whole.item()
         if not math.isfinite(whole):
             raise Diverged(epoch, step, whole)
         if recorder is not None:
             recorder.learned()
-        right += int((learned.logits.detach().argmax(1) == labels).sum())
+        classes = labels if labels.dim() == 1 else labels.argmax(1)  # of a mixed image, the larger share
+        right += int((learned.logits.detach().argmax(1) == classes).sum())
         clock.mark("forward_backward")
 
-        rate = learning_rate(recipe, (epoch - 1) * steps_per_epoch + step - 1, steps_per_epoch)
-        train_state.optimizer_step(rate)
+        rate = learning_rate(recipe, update, updates)
+        if is_update:
+            _update(train_state, rate, update)
         if recorder is not None:
             recorder.moved()
         clock.mark("optimizer")
@@ -137,9 +152,10 @@ def _epoch(
         loss_sum += value * len(labels)
         yield Step(epoch, step, loss_sum / seen, right / seen, seen / clock.total())
         clock.skip()  # what the reader of this generator did meanwhile is not the run's time
-    if recorder is not None:
-        recorder.end_epoch(epoch)
+    if train_state.recorder is not None:
+        train_state.recorder.end_epoch(epoch)
     val = evaluate(classifier, val_batches(), train_state.device)
+    ema = None if train_state.ema is None else evaluate(train_state.ema.module, val_batches(), train_state.device)
     clock.mark("val")
     if not math.isfinite(val.loss):
         raise Diverged(epoch, steps_per_epoch, val.loss, "validation")
@@ -154,7 +170,18 @@ def _epoch(
         seconds_forward_backward=clock.seconds["forward_backward"],
         seconds_optimizer=clock.seconds["optimizer"],
         seconds_val=clock.seconds["val"],
+        ema_val_loss=None if ema is None else ema.loss,
+        ema_val_accuracy=None if ema is None else ema.accuracy,
     )
+
+
+def _update(train_state: TrainState, rate: float, update: int) -> None:
+    """Moves the weights, and their average. update: so many were done before."""
+    if train_state.recipe.clip_grad_norm:
+        nn.utils.clip_grad_norm_(train_state.trainable, train_state.recipe.clip_grad_norm)
+    train_state.optimizer_step(rate)
+    if train_state.ema is not None:
+        train_state.ema.update(train_state.classifier, step=update + 1)
 
 
 def _is_best(train_state: TrainState) -> bool:
@@ -168,6 +195,8 @@ def selected(train_state: TrainState) -> int:
         state.put(train_state.classifier, train_state.best_weights)
         state.put_hidden(train_state.classifier, train_state.best_hidden)
         return train_state.best_epoch
+    if train_state.recipe.select == "ema" and train_state.ema is not None:
+        state.put(train_state.classifier, state.copied(state.state_of(train_state.ema.module)))
     return len(train_state.history)
 
 

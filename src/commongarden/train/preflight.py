@@ -148,7 +148,8 @@ def _tried(arm: Arm, kept: Origin, recipe: Recipe, device: torch.device, now: Sa
         notes.append(DRIFTS)
     if differs:
         notes.append(NOT_REPEATED.format(what=differs))
-    return dataclasses.replace(kept, repeats=not differs, init="own" if own else "", notes=tuple(notes))
+    init = "own" if recipe.init == "own" and "init" not in arm.overrides else ""
+    return dataclasses.replace(kept, repeats=not differs, init=init, notes=tuple(notes))
 
 
 def _built(arm: Arm, kept: Origin, recipe: Recipe, made: Callable[[], Classifier]) -> tuple[Classifier, str, Recipe]:
@@ -157,7 +158,7 @@ def _built(arm: Arm, kept: Origin, recipe: Recipe, made: Callable[[], Classifier
     streams.seed_all(0)
     classifier = made()
     own = "" if origin.is_of_library(arm.arch) or arm.wants_weights else _set_by_its_code(classifier, made, recipe)
-    if own:
+    if own or _starts_as_its_author_meant(arm, recipe):
         recipe = override(recipe, {"init": "own"})
     initialize(classifier, recipe, streams.generator(0, 0, "initialization"))
     if arm.wants_weights:
@@ -205,6 +206,11 @@ def _batch(n_classes: int, input: tuple[int, int, int], recipe: Recipe) -> tuple
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (n, height, width, channels), dtype=torch.uint8, generator=generator)
     return pixels.permute(0, 3, 1, 2), torch.arange(n) % n_classes
+
+
+def _starts_as_its_author_meant(arm: Arm, recipe: Recipe) -> bool:
+    """Whether nobody asked for another initialization than that of the network's own code."""
+    return recipe.init == Recipe().init and "init" not in arm.overrides and not arm.wants_weights
 
 
 def _set_by_its_code(classifier: Classifier, made: Callable[[], Classifier], recipe: Recipe) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -9,51 +10,36 @@ from typing import Any
 import torch
 from torch import nn
 
-from commongarden.errors import StudyError
-from commongarden.i18n.language import _
-from commongarden.study.recipe import Recipe
-from commongarden.train.head import last_layer
+from commongarden.study.recipe import OF_TORCH, Recipe
+from commongarden.train.parameter_groups import needed_head, parameter_groups
 from commongarden.train.uncompiled import uncompiled
 
 
 def make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimizer, with torch's betas (0.9, 0.999) and epsilon 1e-8: in torch's fused form, but parameter by
-    parameter where the network has complex parameters or sparse gradients, for which there is none.
+    """The recipe's optimizer.
 
-    Weight decay takes every parameter, as torch's own default does. Each group's share of the learning rate is its
-    "share": 1, or where the body learns later or slower, the body's in a first group. Raises StudyError.
+    Adam, AdamW and SGD are torch's, with its betas (0.9, 0.999) and epsilon 1e-8: in torch's fused form, but parameter
+    by parameter where the network has complex parameters or sparse gradients, for which there is none. The others are
+    timm's, with its defaults. Raises StudyError.
     """
-    parameters, fused = _groups(module, recipe), can_be_fused(module)
+    groups, fused = parameter_groups(module, recipe), can_be_fused(module)
+    if recipe.optimizer not in OF_TORCH:
+        optim: Any = importlib.import_module("timm.optim")
+        found: torch.optim.Optimizer = optim.create_optimizer_v2(
+            groups, recipe.optimizer, recipe.lr, recipe.weight_decay, recipe.momentum
+        )
+        return found
     common: dict[str, Any] = {"fused": fused, "foreach": None if fused else False, "weight_decay": recipe.weight_decay}
     if recipe.optimizer == "sgd":
-        return uncompiled(torch.optim.SGD)(parameters, recipe.lr, recipe.momentum, nesterov=recipe.nesterov, **common)
+        return uncompiled(torch.optim.SGD)(groups, recipe.lr, recipe.momentum, nesterov=recipe.nesterov, **common)
     kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
-    return uncompiled(kind)(parameters, recipe.lr, **common)
+    return uncompiled(kind)(groups, recipe.lr, **common)
 
 
 def can_be_fused(module: nn.Module) -> bool:
     """Whether torch's fused optimizers take the module's parameters."""
     sparse = any(getattr(part, "sparse", False) is True for part in module.modules())
     return not sparse and all(parameter.is_floating_point() for parameter in module.parameters())
-
-
-def _groups(module: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
-    if recipe.body_lr == 1 and not recipe.head_epochs:
-        return [{"params": list(module.parameters()), "share": 1.0}]
-    head = list(_head(module).parameters())
-    body = [parameter for parameter in module.parameters() if all(parameter is not other for other in head)]
-    return [{"params": body, "share": recipe.body_lr}, {"params": head, "share": 1.0}]
-
-
-def _head(module: nn.Module) -> nn.Module:
-    head = last_layer(module)
-    if head is None:
-        message = _(
-            "recipe: head_epochs and body_lr need a final dense layer or convolution with one output "
-            "per class, and the network has none; accepted: head_epochs 0, body_lr 1"
-        )
-        raise StudyError(message)
-    return head
 
 
 def begin_epoch(module: nn.Module, recipe: Recipe, epoch: int, trainable: Sequence[nn.Parameter]) -> None:
@@ -66,7 +52,7 @@ def begin_epoch(module: nn.Module, recipe: Recipe, epoch: int, trainable: Sequen
     if not recipe.head_epochs:
         return
     alone = epoch <= recipe.head_epochs
-    head = set(_head(module).parameters())
+    head = set(needed_head(module).parameters())
     for parameter in trainable:
         parameter.requires_grad_(not alone or parameter in head)
     if alone:

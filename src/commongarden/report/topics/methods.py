@@ -118,34 +118,29 @@ def _source(architecture: str) -> str | None:
     return next((key for start, key in SOURCES.items() if source.startswith(start)), None)
 
 
-def _augmentations(recipe: Recipe) -> str:
-    said = {
-        "flip": pgettext("augmentation", "flip"),
-        "crop": pgettext("augmentation", "crop"),
-        "colour": pgettext("augmentation", "colour"),
-    }
-    return ", ".join(said.get(kind, kind) for kind in recipe.augment)
-
-
 def _training(study: Study, cite: Citations) -> Iterator[str]:
     recipe = study.recipe
     yield _(
         "Images were resized to {size} x {size} pixels. Training ran for {epochs} epochs with a batch size of {batch}."
     ).format(size=recipe.resolution, batch=recipe.batch_size, epochs=recipe.epochs)
+    yield from _resizing(recipe)
     if study.range is not None:
         yield inspection.scaled(study.range)
     yield _pixels(recipe)
     yield _optimizer(recipe, cite)
     yield from _schedule(recipe, cite)
+    yield from _steps(recipe, cite)
     yield _first_weights(recipe, cite)
     if recipe.label_smoothing:
         yield _("Label smoothing was {share} ({works}).").format(
             share=f"{recipe.label_smoothing:g}", works=cite("szegedy_2015")
         )
-    if recipe.augment:
-        yield _("Data augmentation: {kinds}.").format(kinds=_augmentations(recipe))
+    if kinds := list(_augmentation(recipe)):
+        yield _("Data augmentation: {kinds}.").format(kinds=", ".join(kinds))
     if recipe.select == "best-val":
         yield _("The weights of the epoch with the best validation accuracy were tested.")
+    elif recipe.select == "ema":
+        yield _("The moving average of the weights was tested.")
     else:
         yield _("The weights of the last epoch were tested.")
     own = [
@@ -155,6 +150,40 @@ def _training(study: Study, cite: Citations) -> Iterator[str]:
     ]
     if own:
         yield _("Settings declared for one model only: {arms}.").format(arms=", ".join(own))
+
+
+def _resizing(recipe: Recipe) -> Iterator[str]:
+    if recipe.resize == "crop":
+        yield _("The shorter side was resized and the centre cut out.")
+    elif recipe.resize == "pad":
+        yield _("The longer side was resized and the rest padded with grey.")
+    if recipe.crop_share < 1:
+        yield _("The centre that was cut out is {share} of the resized side.").format(share=percent(recipe.crop_share))
+    if recipe.interpolation != "bilinear":
+        yield _("Resizing was {kind}.").format(kind=recipe.interpolation)
+
+
+def _augmentation(recipe: Recipe) -> Iterator[str]:
+    """Each kind of augmentation, with its strength where it has one."""
+    names = {
+        "flip": pgettext("augmentation", "flip"),
+        "crop": pgettext("augmentation", "crop"),
+        "colour": pgettext("augmentation", "colour"),
+    }
+    strengths = {
+        "random-resized-crop": _("at least {share} of the area").format(share=percent(recipe.crop_scale, 0)),
+        "rand-augment": _("magnitude {n}").format(n=recipe.rand_augment_magnitude),
+        "colour": _("up to {share}").format(share=percent(recipe.colour_strength, 0)),
+    }
+    for kind in recipe.augment:
+        is_usual = kind == "colour" and recipe.colour_strength == Recipe().colour_strength
+        name = names.get(kind, kind)
+        yield name if kind not in strengths or is_usual else f"{name} ({strengths[kind]})"
+    if recipe.random_erasing:
+        yield _("random erasing (probability {p})").format(p=f"{recipe.random_erasing:g}")
+    for name, alpha in (("mixup", recipe.mixup), ("cutmix", recipe.cutmix)):
+        if alpha:
+            yield f"{name} (alpha {alpha:g})"
 
 
 def _pixels(recipe: Recipe) -> str:
@@ -176,7 +205,8 @@ def _optimizer(recipe: Recipe, cite: Citations) -> str:
         else:
             said = _("The optimizer was SGD with momentum {momentum}, learning rate {rate} and weight decay {decay}.")
         return said.format(momentum=momentum, rate=rate, decay=decay)
-    name, key = ("Adam", "kingma") if recipe.optimizer == "adam" else ("AdamW", "loshchilov")
+    named = {"adam": ("Adam", "kingma"), "adamw": ("AdamW", "loshchilov")}
+    name, key = named.get(recipe.optimizer, (recipe.optimizer, "wightman"))
     said = _("The optimizer was {name} ({works}) with learning rate {rate} and weight decay {decay}.")
     return said.format(name=name, works=cite(key), rate=rate, decay=decay)
 
@@ -190,6 +220,28 @@ def _schedule(recipe: Recipe, cite: Citations) -> Iterator[str]:
         yield _("The learning rate was constant.")
     if recipe.warmup_epochs:
         yield _("It was warmed up from 0 over the first {epochs} epochs.").format(epochs=f"{recipe.warmup_epochs:g}")
+
+
+def _steps(recipe: Recipe, cite: Citations) -> Iterator[str]:
+    """What the optimizer's steps have beside the optimizer."""
+    if not recipe.decay_bias_and_norm:
+        yield _("Biases and normalization layers had no weight decay.")
+    if recipe.layer_decay < 1:
+        said = _("The learning rate of each group of layers was {share} times that of the next one ({works}).")
+        yield said.format(share=f"{recipe.layer_decay:g}", works=cite("clark"))
+    if recipe.clip_grad_norm:
+        said = _("Gradients were clipped to a norm of {norm} ({works}).")
+        yield said.format(norm=f"{recipe.clip_grad_norm:g}", works=cite("pascanu"))
+    if recipe.grad_accum_steps > 1:
+        said = _("The gradients of {n} batches were averaged for each optimizer step.")
+        yield said.format(n=recipe.grad_accum_steps)
+    if recipe.ema_decay:
+        said = _("An exponential moving average of the weights was kept, with decay {decay} after warm-up ({works}).")
+        yield said.format(decay=f"{recipe.ema_decay:g}", works=cite("polyak"))
+    if recipe.class_weight == "balanced":
+        yield _("The training loss weighted each class inversely to its number of images.")
+    if recipe.sampling == "balanced":
+        yield _("Training images were drawn with replacement, each class equally often.")
 
 
 def _first_weights(recipe: Recipe, cite: Citations) -> str:

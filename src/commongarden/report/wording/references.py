@@ -26,6 +26,11 @@ WORKS: dict[str, tuple[str, str]] = {
         "Cameron, A. C., & Miller, D. L. (2015). A practitioner's guide to cluster-robust inference. Journal of Human "
         "Resources, 50(2), 317-372.",
     ),
+    "clark": (
+        "Clark et al. 2020",
+        "Clark, K., Luong, M.-T., Le, Q. V., & Manning, C. D. (2020). ELECTRA: pre-training text encoders as "
+        "discriminators rather than generators. ICLR. arXiv:2003.10555.",
+    ),
     "fisher": ("Fisher 1935", "Fisher, R. A. (1935). The design of experiments. Oliver & Boyd."),
     "guo": (
         "Guo et al. 2017",
@@ -76,6 +81,11 @@ WORKS: dict[str, tuple[str, str]] = {
         "Nadeau & Bengio 2003",
         "Nadeau, C., & Bengio, Y. (2003). Inference for the generalization error. Machine Learning, 52, 239-281.",
     ),
+    "pascanu": (
+        "Pascanu et al. 2013",
+        "Pascanu, R., Mikolov, T., & Bengio, Y. (2013). On the difficulty of training recurrent neural networks. ICML. "
+        "arXiv:1211.5063.",
+    ),
     "paszke": (
         "Paszke et al. 2019",
         "Paszke, A., et al. (2019). PyTorch: an imperative style, high-performance deep learning library. NeurIPS 32. "
@@ -85,6 +95,11 @@ WORKS: dict[str, tuple[str, str]] = {
         "Pedregosa et al. 2011",
         "Pedregosa, F., et al. (2011). Scikit-learn: machine learning in Python. Journal of Machine Learning Research, "
         "12, 2825-2830.",
+    ),
+    "polyak": (
+        "Polyak & Juditsky 1992",
+        "Polyak, B. T., & Juditsky, A. B. (1992). Acceleration of stochastic approximation by averaging. SIAM Journal "
+        "on Control and Optimization, 30(4), 838-855.",
     ),
     "satterthwaite": (
         "Satterthwaite 1946",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple, Protocol
 
@@ -38,10 +38,15 @@ class ForwardBackward(Protocol):
 
 
 def forward_backward_of(
-    classifier: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recipe, device: torch.device
+    classifier: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    recipe: Recipe,
+    device: torch.device,
+    class_weights: Sequence[float] | None = None,
 ) -> ForwardBackward:
-    """How a step of this network learns on this device."""
-    learn = eager(classifier, optimizer, recipe)
+    """How a step of this network learns on this device. class_weights: of the loss, one a class."""
+    weights = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32, device=device)
+    learn = eager(classifier, optimizer, recipe, weights)
     if not capturable(classifier, recipe):
         return learn
     if device.type == "cuda" and os.environ.get(GRAPHS) == "1":
@@ -55,16 +60,21 @@ def capturable(classifier: nn.Module, recipe: Recipe) -> bool:
     return not recipe.head_epochs and not by_others
 
 
-def eager(classifier: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recipe) -> ForwardBackward:
+def eager(
+    classifier: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recipe, class_weights: Tensor | None = None
+) -> ForwardBackward:
     """Operation by operation."""
+
+    def loss_of(logits: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(logits, labels, class_weights, label_smoothing=recipe.label_smoothing)
 
     def learn(pixels: Tensor, labels: Tensor, *, watched: bool = False) -> StepResult:
         logits = classifier(pixels)
-        loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+        loss = loss_of(logits, labels)
         optimizer.zero_grad(set_to_none=True)
         whole = loss
         for weight, head in auxiliary_logits(classifier):
-            whole = whole + weight * F.cross_entropy(head.float(), labels, label_smoothing=recipe.label_smoothing)
+            whole = whole + weight * loss_of(head.float(), labels)
         whole.backward()  # type: ignore[no-untyped-call]
         return StepResult(logits, loss, whole)
 
