@@ -530,8 +530,8 @@ def test_no_work_is_kept_that_nothing_cites():
         ({"augment": ("flip", "crop")}, "Data augmentation: flip, crop."),
         (
             {"augment": ("random-resized-crop", "rand-augment"), "mixup": 0.2, "random_erasing": 0.25},
-            "Data augmentation: random-resized-crop (at least 8 % of the area), rand-augment (magnitude 9), random erasing "
-            "(probability 0.25), mixup (alpha 0.2).",
+            "Data augmentation: random-resized-crop (at least 8 % of the area), rand-augment (magnitude 9), random "
+            "erasing (probability 0.25), mixup (alpha 0.2).",
         ),
         ({"resize": "crop", "crop_share": 0.875}, "The shorter side was resized and the centre cut out."),
         ({"crop_share": 0.875}, "The centre that was cut out is 87.5 % of the resized side."),

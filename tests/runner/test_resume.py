@@ -79,7 +79,9 @@ def test_augmentation_of_the_libraries(photos, cache_folder, tmp_path, values):
     check(photos, cache_folder, tmp_path, {"a": Arm("plain_flower")}, ema_decay=0.9, select="ema", **values)
 
 
-def test_epochs_behind_the_last_checkpoint_are_trained_again(photos, cache_folder, tmp_path, monkeypatch):
+@pytest.mark.parametrize("copies", [0, 99])
+def test_a_stop_saves_epochs_that_are_not_in_the_last_checkpoint(photos, cache_folder, tmp_path, monkeypatch, copies):
+    """From a copy of the last one; without one, the run goes on to the end of its epoch."""
     monkeypatch.setattr(checkpoint_schedule, "SHARE", 0.0)  # only the first one is saved
     monkeypatch.setattr(checkpoint_schedule, "TRIALS", copies)
     monkeypatch.setattr(checkpoint_schedule.limits, "free_memory", lambda: copies * 10**12)

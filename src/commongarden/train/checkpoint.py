@@ -28,8 +28,8 @@ class Unreadable(Exception):
 
 
 def contents(train_state: TrainState) -> dict[str, Any]:
-    """Weights, their average, optimizer state, history, signals and the best weights so far. Random streams are derived, not saved.
-    The tensors are those in training: the next step changes them."""
+    """Weights, their average, optimizer state, history, signals and the best weights so far. Random streams are
+    derived, not saved. The tensors are those in training: the next step changes them."""
     return {
         "weights": state_of(train_state.classifier),
         "hidden": copied(hidden(train_state.classifier)),
