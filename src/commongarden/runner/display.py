@@ -200,7 +200,7 @@ class LiveDisplay:
                     figures = f"{epoch.train_loss:.3f}", f"{epoch.train_accuracy:.1%}", f"{speed:.0f}"
                     table.add_row(name, f"{epoch.epoch}/{of}", *figures)
         done = _("{n} of {total} runs done").format(n=self.n_done, total=len(self.left.sizes))
-        return Group(table, Text(f"{done}; {left(self.left.seconds())}", "bold"))
+        return Group(fitted.Fitted(table), Text(f"{done}; {left(self.left.seconds())}", "bold"))
 
 
 class PlainDisplay:
