@@ -1,5 +1,10 @@
 """The report on paper, A4 and letter: nothing is cut off at the right, what is folded on the screen is open."""
 
+import re
+import shutil
+import subprocess
+from collections import Counter
+
 import pytest
 
 from chromium import DESKTOP, Visit
@@ -17,6 +22,9 @@ CUT = """width => [...document.querySelectorAll('main table, main th, main td, m
 UNREAD = """() => [...document.querySelectorAll('table, .chart svg')]
     .filter(one => !one.checkVisibility({contentVisibilityAuto: true}) || one.getBoundingClientRect().height < 10)
     .map(one => one.textContent.slice(0, 60))"""
+CELLS = "[...document.querySelectorAll('main table th, main table td')].map(cell => cell.innerText)"
+OPEN = "open => document.querySelectorAll('details').forEach(one => { one.open = open })"
+NUMBER = re.compile(r"\d(?:[\d.,]*\d)?")
 
 
 @pytest.fixture(scope="module")
@@ -44,3 +52,19 @@ def test_every_table_and_chart_is_whole_on_paper_in_light_colours(browser, path)
         assert visit.page.pdf(format="A4").startswith(b"%PDF")
         assert visit.complaints == []
         assert visit.page.locator("details[open]").count() == 0, "folds are closed again after printing"
+
+
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="reads the PDF with pdftotext (poppler)")
+@pytest.mark.parametrize("kind", ["many", "trained"])
+def test_every_number_of_the_tables_is_in_the_printed_pdf(browser, path, finished, kind, tmp_path):
+    with Visit(browser, path if kind == "many" else finished / "report.html") as visit:
+        visit.page.evaluate(OPEN, True)
+        shown = Counter(NUMBER.findall("\n".join(visit.page.evaluate(CELLS))))
+        visit.page.evaluate(OPEN, False)
+        assert shown.total() > 100
+        for paper in ("A4", "Letter"):
+            printed = tmp_path / f"{paper}.pdf"
+            visit.page.pdf(path=printed, format=paper)
+            text = subprocess.run(["pdftotext", "-layout", printed, "-"], capture_output=True, check=True).stdout
+            lost = shown - Counter(NUMBER.findall(text.decode()))
+            assert not lost, paper
