@@ -3,6 +3,8 @@
 import pytest
 
 from commongarden.i18n.language import used
+from commongarden.report import written_report
+from commongarden.report.document import Paragraph
 from commongarden.report.wording import answers
 from commongarden.stats import answer, summarize
 from commongarden.study import Contrast
@@ -70,3 +72,12 @@ def test_in_korean(tmp_path):
         )
     assert "b" in text.headline
     assert not any(word in " ".join(answers.lines(text)) for word in ("Best", "Significant", "better"))
+
+
+def test_the_lab_report_concludes_with_the_same_answer(tmp_path):
+    """One truth: the page, `best` and the lab report."""
+    store = grown(tmp_path / "s", {"a": (0.5, 0.52, 0.51), "b": (0.9, 0.91, 0.9), "c": (0.5, 0.5, 0.51)})
+    results = summarize(store)
+    headline = answers.said(results, None).headline
+    (conclusion,) = (one for one in written_report.lab_report(store, results).sections if one.title == "Conclusion")
+    assert next(block.text for block in conclusion.blocks if isinstance(block, Paragraph)) == headline

@@ -130,6 +130,11 @@ def twins(size: str, classes: int, equal: str, widths: str, blocks: str, stem: i
         describing.print_twins(table)
 
 
+def _is_path(what: str) -> bool:
+    """Whether it is typed as a run's folder, which may not be there; architectures of other people have slashes too."""
+    return re.search(r"(^|[/\\\\])runs[/\\\\]", what) is not None
+
+
 @main.command()
 @click.argument("what", metavar="ARM|RUN")
 @options.network_options
@@ -149,7 +154,7 @@ def export(what: str, size: str, classes: int, order: str | None, kind: str, out
     from commongarden import arch
     from commongarden.inference import export as exporting
 
-    if Path(what).is_dir() and what not in arch.FAMILIES:
+    if (Path(what).is_dir() or _is_path(what)) and what not in arch.FAMILIES:
         exported = exporting.export_run(what, out)
     else:
         shape = shape_of(size)

@@ -289,11 +289,19 @@ keep = option("--keep", type=_file, help="Write the measurements to this file (J
 
 
 def setting(text: str) -> tuple[str, Any]:
-    """A recipe value as --set takes it."""
+    """A recipe value as --set takes it; a list may be typed with commas alone (augment=flip,crop)."""
+    import typing
+
+    from commongarden.study.recipe import Recipe
+
     found = key_and_value(text)
     if found is None:
         raise StudyError(_("--set: found {text!r}, accepted: KEY=VALUE, such as --set optimizer=sgd").format(text=text))
-    return found
+    key, value = found
+    is_list = typing.get_origin(typing.get_type_hints(Recipe).get(key)) is tuple
+    if is_list and isinstance(value, str):
+        return key, [one.strip() for one in value.split(",") if one.strip()]
+    return key, value
 
 
 def key_and_value(text: str) -> tuple[str, Any] | None:

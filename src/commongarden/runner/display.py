@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from commongarden.i18n.coded import Coded
+from commongarden.i18n.durations import duration
 from commongarden.i18n.language import _, ngettext, translate
 from commongarden.io import fitted
 from commongarden.records import Epoch, Run
@@ -83,16 +84,6 @@ class TimeLeft:
         if gained <= 0:
             return None
         return (sum(self.sizes.values()) - done) / gained * (time.monotonic() - self.start)
-
-
-def duration(seconds: float) -> str:
-    """As people say it: "45 s", "3 min 20 s", "2 h 05 min"."""
-    whole = round(seconds)
-    if whole < 60:
-        return _("{seconds} s").format(seconds=whole)
-    if whole < 3600:
-        return _("{minutes} min {seconds:02d} s").format(minutes=whole // 60, seconds=whole % 60)
-    return _("{hours} h {minutes:02d} min").format(hours=whole // 3600, minutes=whole % 3600 // 60)
 
 
 def left(seconds: float | None) -> str:

@@ -66,6 +66,8 @@ from commongarden.store.locking import holder as holder
 from commongarden.store.locking import is_held as is_held
 from commongarden.store.locking import lock as lock
 from commongarden.store.locking import recover as recover
+from commongarden.store.places import check_run as check_run
+from commongarden.store.places import check_study_or_run as check_study_or_run
 from commongarden.store.runs import forget_run as forget_run
 from commongarden.store.runs import write_run as write_run
 from commongarden.store.study import forget_splits as forget_splits

@@ -17,8 +17,8 @@ def comparison(results: Results) -> tuple[Table, Table]:
     names = [name for name in tables.columns(results) if name not in COST]
     reached = _("Results: means over the finished runs, below them 95 % intervals where there are two runs or more.")
     costs = _(
-        "Cost: milliseconds for one photo at a time, peak memory of the training process, size of the stored "
-        "weights, parameters, and multiply-adds (MACs) for one photo; FLOPs = 2 x MACs."
+        "Cost: milliseconds for one image at a time, peak memory of the training process, size of the stored "
+        "weights, parameters, and multiply-adds (MACs) for one image; FLOPs = 2 x MACs."
     )
     return tables.table(results, names, reached), tables.table(results, COST, costs, ("arm",))
 
@@ -44,7 +44,7 @@ def contrasts(results: Results) -> Table | None:
 
 def _contrasts_caption(results: Results) -> str:
     said = {
-        "accuracy": _("Planned differences in test accuracy, in points (hundredths of the photos)."),
+        "accuracy": _("Planned differences in test accuracy, in points (hundredths of the images)."),
         "balanced_accuracy": _("Planned differences in balanced test accuracy, in points (hundredths)."),
         "log_loss": _("Planned differences in log loss on the test part, in nats."),
         "calibration_error": _("Planned differences in calibration error on the test part, in points (hundredths)."),

@@ -9,10 +9,11 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from commongarden.i18n.durations import duration
 from commongarden.i18n.language import _, ngettext
 from commongarden.records import Estimate
 from commongarden.report.wording import numbers, sizes
-from commongarden.report.wording.verdicts import counted_seeds, duration, rounded
+from commongarden.report.wording.verdicts import counted_seeds, rounded
 from commongarden.stats import METRICS, Answer, ContrastResult, Results, Unsettled, answer
 from commongarden.stats.answers import FEWEST_SEEDS
 
@@ -138,7 +139,9 @@ def _next(found: Answer, folder: str) -> tuple[str, str]:
         return "", ""
     command = f"commongarden run {folder}/study.toml --out {folder} --seeds {found.seeds}"
     runs = ngettext("{n} more run", "{n} more runs", found.runs).format(n=numbers.whole(found.runs))
-    effort = runs if found.minutes is None else _("{runs} ({time})").format(runs=runs, time=duration(found.minutes))
+    effort = (
+        runs if found.minutes is None else _("{runs} ({time})").format(runs=runs, time=duration(60 * found.minutes))
+    )
     first = all(one.needs == "first seeds" for one in found.unsettled if one.needs in ("seeds", "first seeds"))
     if first:
         return _("Next: train each model with {n} seeds, {effort}:").format(n=found.seeds, effort=effort), command

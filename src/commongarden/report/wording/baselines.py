@@ -35,7 +35,8 @@ def beside(found: BesideBaseline) -> str | None:
     line |= {"size": hundredths(size), "low": hundredths(low), "high": hundredths(high)}
     if found.beside == "below":
         said = _(
-            "{arm} is significantly worse than {baseline} ({accuracy}), by {size} points (95 % CI {low} to {high})."
+            "{arm} is below {baseline} ({accuracy}) by {size} points (95 % CI {low} to {high}, exploratory: not "
+            "adjusted for multiple comparisons)."
         )
         blind = _("That baseline sees colours only, no shapes.") if found.baseline.kind == "colours" else ""
         return f"{said.format(**line)} {blind}".strip()
