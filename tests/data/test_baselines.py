@@ -144,9 +144,7 @@ def test_an_arm_is_held_against_the_better_baseline_on_the_same_photos(tmp_path)
     assert said.beside(b).startswith(
         "b is not significantly better than logistic regression on colours (60.0 %): the difference is -0.7 points"
     )
-    assert said.beside(c).startswith(
-        "c is below logistic regression on colours (60.0 %) by 25.3 points (95 %"
-    )
+    assert said.beside(c).startswith("c is below logistic regression on colours (60.0 %) by 25.3 points (95 %")
     assert said.beside(c).endswith("That baseline sees colours only, no shapes.")
     text = report.write(store).read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
     for sentence in (said.beside(b), said.beside(c), "5 nearest neighbours", said.caption(results.baselines, 200)):

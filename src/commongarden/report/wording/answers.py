@@ -117,7 +117,12 @@ def unsettled(one: Unsettled, results: Results) -> str:
             if results.n_test_groups
             else ngettext("about {n} test image", "about {n} test images", one.photos)
         )
-        needed = _("More seeds alone will not settle it; {photos} would be needed to resolve {size}.")
+        if contrast.remedy is not None and one.photos == contrast.remedy.instead:
+            needed = _(
+                "{photos} in all would likely settle it, if the true difference is {size}; more seeds help less."
+            )
+        else:
+            needed = _("More seeds alone will not settle it; {photos} would be needed to resolve {size}.")
         said.append(needed.format(photos=words.format(n=numbers.whole(rounded(one.photos))), size=size))
     elif one.needs == "out of reach":
         said.append(_("To settle it is out of reach on this data."))
