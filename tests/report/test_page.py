@@ -135,7 +135,7 @@ LETTERS = {"k": 1e3, "M": 1e6, "G": 1e9}
 
 def number(text):
     """A number as the table writes it, and by how much it may be rounded."""
-    figures, _, letter = text.replace(",", "").partition(" ")
+    figures, _, letter = text.replace(",", "").partition("\N{NO-BREAK SPACE}")
     decimals = len(figures.partition(".")[2])
     factor = LETTERS[letter] if letter else 1
     return float(figures) * factor, 0.5001 * 10**-decimals * factor

@@ -19,6 +19,14 @@ CUT = """width => [...document.querySelectorAll('main table, main th, main td, m
     .filter(one => one.getBoundingClientRect().right > width + 1 || one.getBoundingClientRect().left < -1
         || (one.matches('th, td') && one.scrollWidth > one.clientWidth + 1))
     .map(one => `${one.tagName} ${one.textContent.slice(0, 60)}`)"""
+BROKEN = """() => [...document.querySelectorAll('main tbody th')]
+    .filter(cell => cell.checkVisibility() && cell.childElementCount === 0 && cell.textContent.trim())
+    .filter(cell => {
+        const words = cell.textContent.trim().split(/\\s+/), range = document.createRange();
+        range.selectNodeContents(cell);
+        const lines = new Set([...range.getClientRects()].map(box => Math.round(box.top))).size;
+        return words.every(word => word.length <= 20) && lines > words.length;
+    }).map(cell => cell.textContent)"""
 UNREAD = """() => [...document.querySelectorAll('table, .chart svg')]
     .filter(one => !one.checkVisibility({contentVisibilityAuto: true}) || one.getBoundingClientRect().height < 10)
     .map(one => one.textContent.slice(0, 60))"""
@@ -46,6 +54,7 @@ def test_every_table_and_chart_is_whole_on_paper_in_light_colours(browser, path)
             page.set_viewport_size({"width": int(width), "height": 1000})
             assert page.evaluate(CUT, int(width)) == [], paper
             assert page.evaluate(UNREAD) == [], paper
+            assert page.evaluate(BROKEN) == [], paper
             assert page.evaluate("document.documentElement.scrollWidth") <= width, paper
         style = "getComputedStyle(document.documentElement).getPropertyValue('--ink').trim()"
         assert visit.page.evaluate(style) == "#1b1e23"
