@@ -159,6 +159,16 @@ def test_one_run_is_compared_without_an_interval(tmp_path):
     assert said.beside(b) is None
 
 
+def test_an_interval_of_a_hundred_points_is_not_printed(tmp_path):
+    results = stats.summarize(with_baselines(tmp_path, {"a": (0.2, 0.7), "b": (0.3, 0.8)}, (0.6, 0.4)))
+    a, _b = results.beside_baselines
+    assert a.difference.high - a.difference.low > 0.5
+    assert said.beside(a) == (
+        "a is not significantly better than logistic regression on colours (60.0 %); there is too little data to say "
+        "how far apart they are."
+    )
+
+
 def test_a_study_made_before_there_were_baselines_is_reported_as_before(tmp_path):
     store = grown(tmp_path, {"a": (0.5, 0.6)})
     results = stats.summarize(store)
@@ -174,9 +184,7 @@ def test_where_colour_alone_tells_the_classes_an_untrained_network_is_called_wor
     table = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))
     colours, _ = table["baselines"]
     assert (colours["kind"], colours["test_accuracy"]) == ("colours", 1.0)
-    assert any(
-        note.startswith("plain is worse than logistic regression on colours (100.0 %)") for note in table["notes"]
-    )
+    assert any(note.startswith("plain is below logistic regression on colours (100.0 %)") for note in table["notes"])
 
     (kept,) = (tmp_path / "out" / "baselines").iterdir()
     before = kept.read_bytes(), kept.stat().st_mtime_ns

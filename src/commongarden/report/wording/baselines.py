@@ -9,6 +9,8 @@ from commongarden.records import Baseline
 from commongarden.report.wording.numbers import hundredths, percent, whole
 from commongarden.stats import BesideBaseline
 
+WIDEST = 0.5  # of an interval of a difference of shares; a wider one says only that nothing is known
+
 
 def name(baseline: Baseline) -> str:
     """What a baseline is called in tables and charts."""
@@ -40,6 +42,11 @@ def beside(found: BesideBaseline) -> str | None:
         )
         blind = _("That baseline sees colours only, no shapes.") if found.baseline.kind == "colours" else ""
         return f"{said.format(**line)} {blind}".strip()
+    if found.beside == "not shown" and high - low >= WIDEST:
+        return _(
+            "{arm} is not significantly better than {baseline} ({accuracy}); there is too little data to say how "
+            "far apart they are."
+        ).format(**line)
     if found.beside == "not shown":
         return _(
             "{arm} is not significantly better than {baseline} ({accuracy}): the difference is {size} points "
