@@ -164,8 +164,8 @@ def test_an_interval_of_a_hundred_points_is_not_printed(tmp_path):
     a, _b = results.beside_baselines
     assert a.difference.high - a.difference.low > 0.5
     assert said.beside(a) == (
-        "a is not significantly better than logistic regression on colours (60.0 %); there is too little data to say "
-        "how far apart they are."
+        "a is not significantly better than logistic regression on colours (60.0 %): the difference is -15.0 "
+        "points, with too little data for a useful interval."
     )
 
 

@@ -44,8 +44,8 @@ def beside(found: BesideBaseline) -> str | None:
         return f"{said.format(**line)} {blind}".strip()
     if found.beside == "not shown" and high - low >= WIDEST:
         return _(
-            "{arm} is not significantly better than {baseline} ({accuracy}); there is too little data to say how "
-            "far apart they are."
+            "{arm} is not significantly better than {baseline} ({accuracy}): the difference is {size} points, with "
+            "too little data for a useful interval."
         ).format(**line)
     if found.beside == "not shown":
         return _(
