@@ -30,13 +30,14 @@ install = $(PIP) uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --co
 
 demo: $(VENV)/.user
 	$(BIN)/commongarden run demo
+	@echo "To use the command in this shell: . $(BIN)/activate"
 
 help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
 
 test: $(VENV)/.developer
 	@$(BIN)/python scripts/browser.py >/dev/null || true
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist worksteal
 
 browser: $(VENV)/.developer
 	$(BIN)/python scripts/browser.py --install

@@ -129,7 +129,7 @@ def attempts(rows: list[Attempt]) -> str:
     """What was tried, with what it gave; the best first."""
     ordered = sorted(rows, key=lambda row: -row.ratio.value)
     cells = [[row.name, row.case, speed.times(row.ratio), "yes" if row.kept else "no", row.reason] for row in ordered]
-    return "\n".join(markdown(["attempt", "trained", "images a second", "kept", "why"], cells))
+    return "\n".join(markdown(["attempt", "trained", "images per second", "kept", "why"], cells))
 
 
 def markdown(header: list[str], rows: list[list[str]]) -> list[str]:
@@ -144,9 +144,9 @@ def busy(bench: Bench) -> str:
 
 
 TITLES = {
-    "table": "Images a second",
+    "table": "Images per second",
     "busy": "Beside other work",
-    "curves": "How it grows",
+    "curves": "Scaling",
     "memory": "Memory",
     "start": "Start and end",
     "attempts": "What was tried",

@@ -32,7 +32,7 @@ def at_others(n_studies: int) -> str:
         f"{row.family_error:.1%} with {most} seeds ({row.fixed_family_error:.1%} for the fixed design)"
         for most, row in zip(OTHERS, wrong, strict=True)
     ]
-    return f"Wrong claims where no arm differs, with other maxima: {', '.join(told)}."
+    return f"Studies of equal models with a false claim, for other maxima: {', '.join(told)}."
 
 
 def main() -> None:

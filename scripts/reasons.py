@@ -40,7 +40,8 @@ def measure(repeats: int, rounds: int) -> Timing:
 def pairs(timing: Timing) -> tuple[str, float]:
     """The table of all pairs as Markdown, and the largest share of a step that a split leaves."""
     lines = [
-        "| pair | ratio (95 %) | difference, ms a step | the parts come to | left | of slower step | first reason |",
+        "| pair | ratio (95 %) | difference, ms per step | sum of parts | unattributed | of slower step "
+        "| first reason |",
         "|---|---|---|---|---|---|---|",
     ]
     worst = 0.0
@@ -56,7 +57,7 @@ def pairs(timing: Timing) -> tuple[str, float]:
         )
     conditions = [f"{timing.processor}, {timing.made[:10]}.", *noise.told(timing)]
     conditions.append(time_sentences.limits(roofline.roofs(timing), timing.limits.matmul_side))
-    said = f"The most that a split leaves is {100 * worst:.1f} % of the slower arm's step."
+    said = f"At most {100 * worst:.1f} % of the slower step is unattributed."
     return "\n".join([*lines, "", said, "", " ".join(conditions)]), worst
 
 

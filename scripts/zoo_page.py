@@ -31,7 +31,7 @@ def write(rows: list[dict], n_lacking: int = 0) -> None:
 def table(rows: list[dict]) -> str:
     """Counts by library, then every network by name: those that pass, those refused, those that fail."""
     parts = [counts(rows), *passing(rows)]
-    for outcome, title in (("refused", "Refused, in the words of the trial"), ("fails", "Fails")):
+    for outcome, title in (("refused", "Rejected, with the message of the check"), ("fails", "Fails")):
         found = [row for row in rows if row["outcome"] == outcome]
         lines = [[f"`{row['model']}`", str(row["size"]), *reason(row, outcome)] for row in found]
         header = ["model", "image size", "step", "reason"]
@@ -47,7 +47,7 @@ def counts(rows: list[dict]) -> str:
         n = Counter(row["outcome"] for row in of)
         seconds = statistics.median(row["seconds"] for row in of) if of else 0.0
         lines.append([library, *map(str, (len(of), n["passes"], n["refused"], n["fails"], f"{seconds:.0f}"))])
-    return markdown(["library", "models", "pass", "refused", "fail", "median seconds"], lines)
+    return markdown(["library", "models", "pass", "rejected", "fail", "median seconds"], lines)
 
 
 def passing(rows: list[dict]) -> list[str]:
@@ -61,7 +61,7 @@ def passing(rows: list[dict]) -> list[str]:
         found += [f"Pass, {library} (image size): {', '.join(names)}."] if names else []
     large = [f"{row['model']} ({row['size']}, {row['n_params'] / 1e6:.0f} M parameters)" for row in rows
              if row["outcome"] == "passes" and row["large"]]  # fmt: skip
-    found += [f"Pass, by one step of training: {', '.join(large)}."] if large else []
+    found += [f"Pass, with one step of training: {', '.join(large)}."] if large else []
     lines = [[f"`{row['model']}`", cell(step["note"].removeprefix(NO_ONNX))] for row in whole
              for step in row["steps"] if step["note"].startswith(NO_ONNX)]  # fmt: skip
     return found + (

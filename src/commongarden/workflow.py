@@ -9,6 +9,7 @@ from typing import Any, TypedDict, Unpack
 
 from commongarden import report, stats
 from commongarden.data.finding import Listed
+from commongarden.i18n.language import _
 from commongarden.report.topics import race
 from commongarden.report.wording import audits
 from commongarden.runner import main_guard
@@ -82,6 +83,7 @@ def run(
     options = dataclasses.replace(options or RunOptions(), **values)
     callbacks = Callbacks(display, confirm, audits.warning, race.look_told)
     outcome = run_study(study, Path(out), options, callbacks, listed)
+    display.note(_("writing the report"))
     store = ReadOnce(outcome.store.root)
     results = stats.summarize(store)
     report.write(store, results)

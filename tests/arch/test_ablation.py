@@ -236,7 +236,7 @@ def test_with_one_seed_no_worth_is_claimed(tmp_path):
     (part,) = results.worth.parts
     assert part.outcome == "one seed"
     assert "one seed gives no interval" in part_contributions.sentence(part, results)
-    assert "for want of runs: max pool rather than average pool" in ablation.unsettled(results.worth)
+    assert "Too few runs so far: max pool rather than average pool" in ablation.unsettled(results.worth)
 
 
 def test_an_ablated_arm_trains_stores_is_looked_at_and_goes_on(tmp_path, maps_on):

@@ -172,7 +172,7 @@ def test_the_sentence_in_two_languages(one, two, n_edits, english, korean):
 def test_the_costs_at_the_sentence_s_end():
     found = arch.difference(flower("inception_flower", "LA"), flower("inception_flower"), (96, 96, 3))
     assert sentences.difference(found).endswith(": +0 parameters, +0 MACs, +32.3 % activation bytes")
-    assert sentences.difference(found, "ko").endswith(": 파라미터 +0개, MAC +0회, 활성값 메모리 +32.3%")
+    assert sentences.difference(found, "ko").endswith(": 파라미터 +0개, MAC +0회, 활성값 메모리 +32.3 %")
     deeper = arch.difference(flower("plain_flower"), flower("bottleneck_flower"), (64, 64, 3))
     assert sentences.difference(deeper).endswith("depth 14 to 20")
     assert sentences.difference(deeper, "ko").endswith("깊이 14 → 20")

@@ -70,16 +70,16 @@ def test_a_round_holds_what_was_trained(measured):
     assert dict(found["scripts"]) == dict(map(reference_script.digest, ("plain", "memory")))
     assert len(found["matmul"]) == 1
     assert found["matmul"][0] > 0
-    assert "round 1 of 1, plain_flower at 16 pixels, generated photos, plain script" in process.stderr
+    assert "round 1 of 1, plain_flower at 16 pixels, generated images, plain script" in process.stderr
 
 
 def test_a_kept_file_is_told_and_drawn_again(measured, commongarden, tmp_path):
     process, folder = measured
     again = commongarden("bench", "--measured", folder / "bench.json", "--svg", tmp_path / "x.svg", check=0).stdout
     bench = benchmark.read(folder / "bench.json")
-    assert "plain_flower at 16 pixels, batch 8, generated (100 photos" in again
+    assert "plain_flower at 16 pixels, batch 8, generated (100 images" in again
     assert f"{speed.ratio(bench, 0, 'plain').value:.2f}x" in again
-    assert "Too few rounds for intervals; accepted for these: --rounds 6 or more." in again
+    assert "Too few rounds for intervals; use --rounds 6 or more." in again
     assert again.splitlines()[-1] == f"The scripts: {reference_script.folder()}"
     assert (tmp_path / "x.svg").read_bytes() == (folder / "bench.svg").read_bytes()
     ET.fromstring((tmp_path / "x.svg").read_text())
@@ -178,7 +178,7 @@ def test_a_sample_has_every_class_by_its_share(drawn, tmp_path):
 
 
 def test_too_small_a_folder_is_refused(photos_of_few, tmp_path):
-    with pytest.raises(DataError, match="found 10 photos, accepted: 40 or more"):
+    with pytest.raises(DataError, match="found 10 images, accepted: 40 or more"):
         photos.sample(photos_of_few, tmp_path / "some", 500)
 
 
@@ -286,16 +286,16 @@ def test_shares_of_validation_and_beside_a_busy_process():
     assert speed.validation_share(found, 0, "ours") == pytest.approx(0.5 / 10.5)
     assert speed.startup(found, 0, "plain") == (6.0, 9.0)
     text = "\n".join(told.sentences(found))
-    assert "Beside a busy process, plain_flower at 16 pixels" in text
-    assert "photos of 37.0 KB), keep of their images a second: plain script 5 %; commongarden 45 %." in text
+    assert "Throughput kept beside a busy process, plain_flower at 16 pixels" in text
+    assert "images of 37.0 KB): plain script 5 %; commongarden 45 %." in text
 
 
 def test_memory_and_noise_are_told():
     found = bench(SIX, held=[Held(0, 300_000_000, 540_000_000, 900_000_000, 2)], load=3.0)
     text = "\n".join(told.sentences(found))
-    assert "300 MB behind the import of torch, 540 MB at the most while a run trains alone, 240 MB more." in text
+    assert "300 MB after importing torch, 540 MB at the peak of a run trained alone, 240 MB more." in text
     assert "All processes of a study with 2 runs at a time: 900 MB." in text
-    assert "The machine was not quiet: load average 3.0 before it began; the matrix product varied by 25 %." in text
+    assert "The machine was not quiet: load average 3.0 before the start; the matrix product varied by 25 %." in text
     assert "not quiet" not in "\n".join(told.sentences(dataclasses.replace(bench(SIX), matmul=(4.0, 4.1))))
 
 
@@ -308,7 +308,7 @@ def test_curves_hold_what_was_measured():
     found = dataclasses.replace(found, trained=(*found.trained, one_run))
     made = {chart.name: chart for chart in told.curves(found)}
     assert list(made) == ["runs", "pixels", "photos"]
-    assert made["runs"].description == "Images a second by runs: plain script 1: 100; commongarden 1: 160; " \
+    assert made["runs"].description == "Images per second by runs: plain script 1: 100; commongarden 1: 160; " \
         "plain script 2: 100; commongarden 2: 300."  # fmt: skip
     assert "commongarden 16: 300; plain script 32: 50; commongarden 32: 150" in made["pixels"].description
     assert "commongarden 60: 300; plain script 200: 33; commongarden 200: 100" in made["photos"].description

@@ -94,8 +94,8 @@ def test_a_fit_that_was_stopped_is_told_and_warns_nobody(soil, monkeypatch):
     monkeypatch.setattr(baselines, "MAX_ITER", 1)
     (colours, _), (neighbours, _) = baselines.fit(*soil, 4)
     assert (colours.converged, neighbours.converged) == (False, True)
-    assert "had not converged" in said.caption([colours, neighbours], 140)
-    assert "had not converged" not in said.caption([neighbours], 140)
+    assert "did not converge" in said.caption([colours, neighbours], 140)
+    assert "did not converge" not in said.caption([neighbours], 140)
     assert said.caption([], 140) == ""
 
 
@@ -113,7 +113,7 @@ def test_a_large_study_says_how_many_photos_they_learned_from(soil, monkeypatch)
     monkeypatch.setattr(baselines, "MOST_TRAIN", 80)
     found = [item for item, _ in baselines.fit(*soil, 4)]
     assert {item.n_train for item in found} == {80}
-    assert "They learned from 80 photos of the training part." in said.caption(found, 140)
+    assert "They were fitted on 80 images of the training set." in said.caption(found, 140)
 
 
 def with_baselines(root, accuracies, rights):
@@ -145,7 +145,7 @@ def test_an_arm_is_held_against_the_better_baseline_on_the_same_photos(tmp_path)
         "b is not significantly better than logistic regression on colours (60.0 %): the difference is -0.7 points"
     )
     assert said.beside(c).startswith("c is below logistic regression on colours (60.0 %) by 25.3 points (95 %")
-    assert said.beside(c).endswith("That baseline sees colours only, no shapes.")
+    assert said.beside(c).endswith("That baseline uses colours only, no shapes.")
     text = report.write(store).read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
     for sentence in (said.beside(b), said.beside(c), "5 nearest neighbours", said.caption(results.baselines, 200)):
         assert sentence in text

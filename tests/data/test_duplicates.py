@@ -184,7 +184,7 @@ def test_data_check_tells_it(garden, commongarden, tmp_path):
     sheet = tmp_path / "sheet.png"
     process = commongarden("data", "check", garden, "--sheet", sheet, check=1)  # a file is left out
     assert " = ".join(TOGETHER) in process.stdout
-    assert "2 groups of duplicates (7 photos)" in process.stdout
+    assert "2 groups of near duplicates (7 photos), each kept in one set" in process.stdout
     assert "with two or more labels: 1" in process.stdout
     assert "daisy/100.jpg: its content is PNG, unlike its extension" in process.stdout
     assert "dandelion/broken.png" in process.stdout
@@ -328,7 +328,7 @@ def test_the_report_shows_a_contact_sheet(tmp_path):
     assert "near duplicates is split across two sets" in text
     assert f'alt="{one}"' in text
     assert f"<strong>{labels[two]}</strong> test" in text
-    assert "correlation of the details from 0.93; mirrored ones among them" in text
+    assert "detail correlation of 0.93 or more, mirrored images included" in text
     assert "only 20x20 pixels" in text
 
 

@@ -155,12 +155,17 @@ def scaled(counts):
 
 def test_colours_do_not_tell_the_kinds_apart(photos):
     pixels, labels = photos
-    places = (pixels >> 5).astype(int) @ (64, 8, 1)
-    joint = np.stack([np.bincount(photo.ravel(), minlength=512) for photo in places])
     bins = (pixels >> 4) + np.array([0, 16, 32])
     marginal = np.stack([np.bincount(photo.ravel(), minlength=48) for photo in bins])
-    assert linear_accuracy(scaled(joint), labels, (1e-3, 1e-2)) < 0.70
     assert linear_accuracy(scaled(marginal), labels, (1e-3, 1e-2)) < 0.70
+
+
+@pytest.mark.soak
+def test_triples_of_colours_do_not_tell_the_kinds_apart(photos):
+    pixels, labels = photos
+    places = (pixels >> 5).astype(int) @ (64, 8, 1)
+    joint = np.stack([np.bincount(photo.ravel(), minlength=512) for photo in places])
+    assert linear_accuracy(scaled(joint), labels, (1e-3, 1e-2)) < 0.70
 
 
 def in_training_span(pixels, seed):

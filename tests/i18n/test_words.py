@@ -1,4 +1,4 @@
-"""Words that mean something to us and nothing to a reader are in no message, and in README and docs only where listed.
+"""Words that mean something to us and nothing to a reader are in no message, page or comment in a study file.
 
 NEVER and RARE are those of the guide to all texts. Code, file names, links, placeholders and quotations do not count.
 LEFT says how often a word is still in a text: the number may fall, and the line goes when it is 0.
@@ -26,35 +26,11 @@ PLAIN = (
     "train",
 )  # fmt: skip
 # as `excess` finds them: what stands here may only fall
-LEFT = {
-    ("docs/audit.md", "growing"): 3,
-    ("docs/data.md", "looks"): 2,
-    ("docs/design.md", "known"): 6,
-    ("docs/design.md", "look"): 6,
-    ("docs/design.md", "looks"): 7,
-    ("docs/forensics.md", "anew"): 1,
-    ("docs/forensics.md", "in turn"): 6,
-    ("docs/forensics.md", "known"): 2,
-    ("docs/howto/gpu.md", "known"): 2,
-    ("docs/performance.md", "held against"): 3,
-    ("docs/performance.md", "in turn"): 3,
-    ("docs/reading-the-report.md", "look"): 2,
-    ("docs/reasons.md", "in turn"): 3,
-    ("docs/reliability.md", "look"): 3,
-    ("docs/results.md", "look"): 3,
-    ("docs/results.md", "no number of"): 7,
-    ("docs/results.md", "seen"): 5,
-    ("docs/translating.md", "look"): 2,
-    ("report and reasons", "anew"): 2,
-    ("report and reasons", "held against"): 2,
-    ("report and reasons", "in turn"): 15,
-    ("report and reasons", "look"): 9,
-    ("report and reasons", "told"): 3,
-}
+LEFT: dict[tuple[str, str], int] = {}
 
 
 def pages():
-    """Each text by its name: our messages, README and docs."""
+    """Each text by its name: our messages, README and the pages beside it, docs, comments in study files."""
     found = {"messages": [], "report and reasons": []}
     for message in catalogues.template():
         places = [place for place, _line in message.locations if not place.startswith("click/")]
@@ -63,8 +39,14 @@ def pages():
             ids = message.id if isinstance(message.id, tuple) else (message.id,)
             found["messages" if plain else "report and reasons"] += [literal(text) for text in ids]
     texts = {name: "\n".join(parts) for name, parts in found.items()}
-    for path in (*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").rglob("*.md"))):
+    for path in (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))):
         texts[path.relative_to(ROOT).as_posix()] = prose(path.read_text(encoding="utf-8"))
+    for path in (
+        *sorted((ROOT / "examples").rglob("*.toml")),
+        *sorted((ROOT / "src/commongarden/studies").glob("*.toml")),
+    ):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        texts[path.relative_to(ROOT).as_posix()] = "\n".join(line.partition("#")[2] for line in lines)
     return texts
 
 

@@ -79,7 +79,9 @@ def test_a_file_that_says_something_else_ends_with_one(here, monkeypatch, tmp_pa
 
 def test_what_is_missing_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(export, "PACKAGES", ("onnx", "onnx_not_there"))
-    with pytest.raises(cg.CommonGardenError, match="onnx_not_there, which is not installed; accepted: pip install"):
+    with pytest.raises(
+        cg.CommonGardenError, match="onnx_not_there; install them in commongarden's folder: pip install"
+    ):
         export.export_arm("plain_flower", cg.arch.network("plain_flower", 5), 5, (64, 64, 3), out=tmp_path / "x.onnx")
     assert not list(tmp_path.iterdir())
 

@@ -40,7 +40,7 @@ def test_a_run_diverged_where_its_record_says_so(tmp_path, failure, legacy, dive
     assert [one.kind for one in observations(store, "a")].count("diverged") == diverged
     result = CliRunner().invoke(main, ["explain", str(store.root)])
     assert result.exit_code == 0, result.output
-    assert ("infinite or no number" in result.stdout) == diverged
+    assert ("infinite or NaN" in result.stdout) == diverged
 
 
 def test_a_study_of_a_version_without_near_duplicates_ignores_them(tmp_path):

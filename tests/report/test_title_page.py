@@ -89,7 +89,7 @@ def test_columns_have_room_for_their_longest_word():
     row = (
         "bottleneck_flower",
         "residual_flower",
-        "not resolved",
+        "not significant",
         "−6.0",
         "−11.1 to −0.8",
         "−9.9 to −2.0",

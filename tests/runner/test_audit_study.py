@@ -72,7 +72,7 @@ def test_a_study_that_goes_on_repeats_no_audit(two_arms, commongarden, tmp_path)
     before = (out / "audit.json").read_bytes(), (out / "audit.json").stat().st_mtime_ns
     (folder / "more.toml").write_text((folder / "two.toml").read_text().replace("seeds = 1", "seeds = 2"))
     again = commongarden("run", folder / "more.toml", "--out", out, "--workers", 1, check=0)
-    assert "first weights" not in again.stderr
+    assert "at initialization" not in again.stderr
     assert before == ((out / "audit.json").read_bytes(), (out / "audit.json").stat().st_mtime_ns)
 
 
@@ -154,7 +154,7 @@ def test_hostile_paths_and_an_endless_number_are_text(tmp_path):
     stores.write_audit(store, "b", Audit(AUDIT_SCHEMA, "", 4, many, ()))
     text = page.render(store, summarize(store))
     assert path not in text
-    assert "logits are not finite before any training (loss without bound; guessing has 1.60)" in text
+    assert "logits are not finite before training (loss infinite; guessing: 1.60)" in text
     assert text.count("net / conv (") == 9
     warning = audits.warning("b", store.audits()["b"])
     assert warning.splitlines()[-1] == "  and 4 more"

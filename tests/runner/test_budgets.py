@@ -91,7 +91,7 @@ def test_an_arm_that_had_not_ended_an_epoch_is_not_compared():
     assert (found.outcome, found.at, found.difference) == ("too short", 2.0, None)
     views = stats.BudgetViews("a", "b", (found,))
     assert said.verdict(views, found) == (
-        "At equal time (2.00 s) a and b cannot be compared: a run of one had not ended an epoch."
+        "At equal time (2.00 s) a and b cannot be compared: one of their runs had not finished an epoch."
     )
 
 
@@ -133,6 +133,6 @@ def test_where_the_budgets_agree_one_sentence_says_so(tmp_path):
     results = stats.summarize(grown(tmp_path, {"a": (0.3, 0.3, 0.3), "b": (0.9, 0.9, 0.9)}))
     agreeing = tuple(dataclasses.replace(item, views=item.views[:1] * 3) for item in results.budgets)
     assert said.summary(dataclasses.replace(results, budgets=agreeing)) == [
-        "The direction of every difference is the same at all three budgets."
+        "All comparisons have the same result at all three budgets."
     ]
     assert tuple(said.SHAPES) == budgets.BUDGETS

@@ -74,10 +74,12 @@ def test_plain_lines(run):
             display.show(event)
     assert lines[:2] == ["reading photos: 10 of 10", "2 runs, 2 at a time"]
     assert re.fullmatch(
-        "plain, seed 0: epoch 1/2, loss 1\\.500, accuracy 0\\.100/0\\.200, 789 images/s; .* left", lines[2]
+        "plain, seed 0: epoch 1/2, loss 1\\.500, accuracy 0\\.100, validation 0\\.200, 789 images/s; .* left", lines[2]
     )
     assert "resumed after epoch 1" in lines[4]
     assert lines[-1] == "residual, seed 0: stopped. Repeat the command to resume from the last checkpoint"
+    display.show(RunStopped(Job("residual", 7)))  # was not begun: nothing to say
+    assert "seed 7" not in lines[-1]
 
 
 @pytest.mark.parametrize("n_workers", [1, 2])
@@ -105,7 +107,9 @@ def test_time_left_is_reckoned_from_work_done(monkeypatch):
     monkeypatch.setattr(time, "monotonic", lambda: now)
     small, large = Job("small", 0), Job("large", 0)
     left = TimeLeft({small: 1.0, large: 3.0}, {small: 2, large: 2})
-    assert left.seconds() is None
+    left.update(Started(small, ()))
+    left.update(Stepped(small, 1, 1, 100, 1.0, 0.5, 10.0))
+    assert left.seconds() is None  # of 0.1 % of the work nobody can tell how long it takes
     now = 110.0
     left.update(Stepped(small, 2, 5, 10, 1.0, 0.5, 10.0))  # three quarters of a quarter of all work, in 10 s
     assert left.seconds() == pytest.approx(10 * (4 - 0.75) / 0.75)

@@ -53,16 +53,16 @@ def test_reports_say_what_the_unit_is(stores):
     store = stores["grouped"]
     results = stats.summarize(store)
     said = words.intervals(results)
-    assert "intervals treat the 12 groups of the test set as the unit, not its 100 photos" in said
+    assert "the unit is the 12 groups of the test set, not its 100 images" in said
     files.write(store, results)
     page = " ".join(html.unescape((store.root / "report.html").read_text(encoding="utf-8")).split())
     for text in (
-        "treat the 12 groups of the test set as the unit",
-        "The photos belong to 11 groups, each in one part.",
-        "seeds are crossed with groups, not with photos",
+        "the unit is the 12 groups of the test set",
+        "The images belong to 11 groups, each in one set.",
+        "Seeds are therefore crossed with groups",
         "Bell & McCaffrey 2002",
         "between groups",
-        "100 test photos of 12 groups: ",
+        "100 test images of 12 groups: ",
     ):
         assert text in page
     assert "between photos" not in page
@@ -80,8 +80,8 @@ def test_advice_is_in_groups(stores):
     found = dataclasses.replace(contrast.remedy, settle=None, groups=1181, photos=9842, photos_seeds=6)
     said = words.remedy(dataclasses.replace(contrast, remedy=found))
     assert said.startswith(
-        "With 100 test photos of 12 groups, more seeds alone cannot resolve a difference of 1 point; about 1,200 "
-        "groups of that size would, with 6 seeds."
+        "With 100 test images of 12 groups, more seeds alone cannot resolve a difference of 1 point; about 1,200 "
+        "groups of this size with 6 seeds would."
     )
     unknown = dataclasses.replace(found, groups=None, photos=None, photos_seeds=None)
     for other in (unknown, dataclasses.replace(found, groups=560_000)):
@@ -101,7 +101,7 @@ def test_a_divided_group_is_reported(tmp_path):
     found = terms.terms(store.study(), store.manifest(), store.splits(), store.runs())
     (said,) = found.warnings
     assert said.startswith("1 group is in two or more sets (plant 3: train, val, test): 10 of 100 test photos, 5 of 5")
-    assert "The photos belong to 5 groups, 1 of them in more than one part." in dict(found.equal)["Split"]
+    assert "The images belong to 5 groups, 1 of them in more than one set." in dict(found.equal)["Split"]
     files.write(store)
     assert "plant 3: train, val, test" in (store.root / "report.html").read_text(encoding="utf-8")
 

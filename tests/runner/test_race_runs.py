@@ -112,7 +112,7 @@ def test_a_budget_of_runs_is_kept_and_what_is_left_is_told(three, commongarden, 
     result = commongarden("run", three, "--out", out, "--budget", "10runs", check=0)
     assert len(list(out.rglob("run.json"))) == 9  # three seeds for three arms; the next look needs more than one run
     assert race_of(out).end == "budget"
-    assert "Of the budget of 10runs, 9 runs are used and 1 are left; the next look needs" in result.stderr
+    assert "Of the budget of 10runs, 9 runs are used and 1 are left; the next analysis needs" in result.stderr
     more = commongarden("run", three, "--out", out, "--budget", "9runs", check=0)
     assert "to make" not in more.stderr
 
@@ -271,7 +271,7 @@ def test_hopeless_runs_end_at_half_their_epochs_where_that_is_asked_for(study_fi
     assert not other.stopped_as_hopeless
     assert run.test_accuracy == pytest.approx(1 / 3)
     page = (out / "report.html").read_text()
-    assert "1 run was ended at half its epochs, as was asked for" in page
+    assert "1 run was stopped at half its epochs" in page
     assert "(plain 0)" in page
 
 

@@ -329,31 +329,31 @@ def test_the_report_says_whether_the_verdict_changes(tmp_path, differ):
     assert contrast.outcome == outcomes["b", "a"]
     assert contrast.tuned_outcome == outcomes["b.tuned", "a.tuned"]
     assert contrast.changed == (outcomes["b", "a"] != outcomes["b.tuned", "a.tuned"])
-    changes = "The verdict changes: it hangs on the recipe."
+    changes = "The conclusion changes: it depends on the training settings."
     text = report.write(store).read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
     assert (changes in text) == contrast.changed
     (both,) = (block for block in said.section(results).blocks if isinstance(block, Bullets))
     assert all(html.escape(verdict, quote=False) in text for verdict in both.items)
     assert "b.tuned" in both.items[1]
-    assert "a and b had 2 runs each of 4 epochs" in text
+    assert "a and b had 2 trials each of 4 epochs" in text
     assert "Equal training settings except what was tuned" in text
     assert said.ratio(results.tuned.arms[0]) == "10 times as large"
-    assert "a: the best learning rate is at the end of what was tried (0.01)" in text
+    assert "a: the best learning rate is at the end of the range (0.01)" in text
 
 
 def test_an_unfinished_search_and_one_that_found_nothing_are_told(tmp_path):
     store = searched(tmp_path / "a", [(0.5, 1.0), None], runs=3)
     results = stats.summarize(store)
     remarks = " ".join(said.remarks(results.tuned))
-    assert "The search is not complete: of 3 runs for each arm there are a 2, b 2." in remarks
-    assert "1 tuning run of a failed" in remarks
+    assert "The search is not complete: of 3 trials per model there are a 2, b 2." in remarks
+    assert "1 trial of a failed" in remarks
     report.write(store)
     store = searched(tmp_path / "b", [(0.5, 1.0), (0.4, 1.0)])
     stores.write_study(store.root, runner.settled(store.study(), store))
     results = stats.summarize(store)
-    assert said.kept(results) == "No arm did better than with its recipe as declared, so no verdict changes."
+    assert said.kept(results) == "No model did better than with its declared settings, so no conclusion changes."
     assert [said.ratio(arm) for arm in results.tuned.arms] == ["the same", "the same"]
-    assert "no verdict changes" in report.write(store).read_text(encoding="utf-8")
+    assert "no conclusion changes" in report.write(store).read_text(encoding="utf-8")
 
 
 def test_the_contract_names_the_arms_that_tuning_added(tuned):

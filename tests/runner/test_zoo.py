@@ -100,7 +100,7 @@ def test_the_page_tells_of_every_network(monkeypatch):
     ])  # fmt: skip
     for line in (
         "| torchvision | 1 | 0 | 0 | 1 | 4 |", "| timm | 3 | 2 | 1 | 0 | 4 |", "Pass, timm (image size): a (32).",
-        "Pass, by one step of training: timm:b (32, 200 M parameters).", "| `timm:a` | Unsupported: a \\| b |",
+        "Pass, with one step of training: timm:b (32, 200 M parameters).", "| `timm:a` | Unsupported: a \\| b |",
         "| `timm:c` | 32 | trial | needs 12 GB |", "| `torchvision:d` | 32 | predict | differs |",
         "`make zoo`, 2026-11-30; a CPU; torch 2.14.",
     ):  # fmt: skip

@@ -265,7 +265,7 @@ def test_effects_in_words_and_in_the_files(tmp_path):
     assert "arch residual_flower against plain_flower: +" in table["factorial"]["effects"][0]["sentence"]
     assert "Interaction of arch (residual_flower against plain_flower) and order (LBA against LAB)" in text
     assert table["factorial"]["effects"][2]["sentence"].endswith("Not significant.")
-    assert "The arms are all combinations of arch (plain_flower, residual_flower) and order (LAB, LBA)." in text
+    assert "The models are all combinations of arch (plain_flower, residual_flower) and order (LAB, LBA)." in text
     assert "reached a test accuracy of" not in text  # what is said of a study with one arm
 
 

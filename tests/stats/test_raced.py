@@ -90,16 +90,16 @@ def test_how_a_race_ended_is_told(tmp_path):
     n = dict(kept.race.stopped)["b"]
     assert race.told(kept) == [
         f"b against a was settled after {n} seeds: b is better.",
-        f"a got no more runs after {n} seeds, since nothing about it was open any more.",
-        f"b got no more runs after {n} seeds, since nothing about it was open any more.",
+        f"a has no more runs after {n} seeds, because all its comparisons were settled.",
+        f"b has no more runs after {n} seeds, because all its comparisons were settled.",
         "34 of 40 runs were saved.",
     ]
     assert race.look_told(kept, len(kept.race.looks) - 1) == race.told(kept)[0]
     assert race.look_told(kept, 0) in ("after 3 seeds 1 difference is open", race.told(kept)[0])
     limited = dataclasses.replace(kept, budget="30m", used=1700.0, left=100.0, end="budget")
     assert race.told(limited)[-1] == (
-        "Of the budget of 30m, 1,700 s are used and 100 s are left, too few for the 0 runs that the next look needs."
+        "Of the budget of 30m, 1,700 s are used and 100 s are left, too few for the 0 runs of the next analysis."
     )
     assert limited.n_saved == 0
     under_way = dataclasses.replace(kept, end="under way")
-    assert "The race is not over" in race.told(under_way)[-1]
+    assert "Not finished: the next analysis needs" in race.told(under_way)[-1]

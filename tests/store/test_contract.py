@@ -115,9 +115,9 @@ def test_the_verdict_and_the_page_name_what_was_declared(tmp_path):
     text = report.write(store).read_text(encoding="utf-8")
     text = text[: text.index("<script>")]
     assert "What is equal, what differs" in text
-    assert "Declared to differ: lr 0.01 against 0.001." in text
-    assert "Every training choice but lr." in text
-    assert "2 seeds an arm, 10 epochs each." in text
+    assert "Declared differences: lr 0.01 against 0.001." in text
+    assert "The same for all models except lr." in text
+    assert "2 seeds per model, 10 epochs each." in text
     kept = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     assert kept["contract"][:12] in text
     assert kept["contract"] == contract.of(PAIR, store.manifest(), store.splits()).hash
@@ -220,8 +220,8 @@ def test_other_versions_and_machines_are_told(tmp_path):
     newer = dataclasses.replace(MACHINE, processor="Another", packages={**MACHINE.packages, "torch": "2.14.0"})
     altered(store, "one", 1, machine=newer)
     text = report.write(store).read_text(encoding="utf-8")
-    assert "The runs were made with torch 2.13.0 and 2.14.0: the last bits of their numbers may differ." in text
-    assert "The runs come from 2 machines or devices: seconds and memory cannot be compared across them." in text
+    assert "The runs used torch 2.13.0 and 2.14.0: results may differ in the last bits." in text
+    assert "The runs come from 2 machines or devices: times and memory cannot be compared across them." in text
 
 
 # Words
@@ -230,12 +230,12 @@ def test_other_versions_and_machines_are_told(tmp_path):
 @pytest.mark.parametrize(
     ("vary", "folds", "said"),
     [
-        (("init", "order"), 0, ["What differs from seed to seed: initial weights and the order of the photos with",
-                                "The same in all runs of an arm: which photos are in which part.", "are told apart"]),
-        (("init", "order", "split"), 0, ["which photos are in which part.", "the two cannot be told apart"]),
-        (("init",), 0, ["seed: initial weights.", "arm: the order of the photos with augmentation and dropout and"]),
-        (("order",), 5, ["divided into 5 folds", "Folds differ also in the order of the photos",
-                         "The same in all runs of an arm: initial weights.", "cannot be told apart"]),
+        (("init", "order"), 0, ["What differs from seed to seed: initial weights and image order with",
+                                "The same in all runs of a model: the split.", "are estimated separately"]),
+        (("init", "order", "split"), 0, ["augmentation and dropout and the split.", "cannot be separated"]),
+        (("init",), 0, ["seed: initial weights.", "model: image order with augmentation and dropout and"]),
+        (("order",), 5, ["divided into 5 folds", "Folds also differ in image order",
+                         "The same in all runs of a model: initial weights.", "cannot be separated"]),
         ((), 5, ["divided into 5 folds"]),
     ],
 )  # fmt: skip
@@ -255,4 +255,4 @@ def test_a_study_of_folds_speaks_of_folds(tmp_path):
     assert ">folds<" in text
     assert "differences are paired by fold" in text
     assert ", 2 folds)" in words.verdict(stats.summarize(store).contrasts[0])
-    assert "The numbers are those of the first fold" in text
+    assert "The counts are those of the first fold" in text

@@ -100,7 +100,7 @@ def test_the_file_of_a_dry_run_is_edited_and_run(commongarden, photos, tmp_path)
     full = commongarden(*asked, "--full", check=0).stdout
     assert "precision = " in full
     assert studies.parse(full) == studies.parse(text)
-    assert "개" in commongarden(*asked, "--lang", "ko", check=0).stdout
+    assert "모델마다" in commongarden(*asked, "--lang", "ko", check=0).stdout
 
 
 WRONG = [

@@ -128,7 +128,9 @@ def table(n: int, source: Path | None) -> str:
         start = time.perf_counter()
         hits, counts = measured(manifest, planted)
         seconds = time.perf_counter() - start
-    photos = "drawn flowers of 96x96 pixels" if source is None else f"photos of `{source.name}`, 128x128 pixels"
+    photos = (
+        "synthetic flower images of 96x96 pixels" if source is None else f"photos of `{source.name}`, 128x128 pixels"
+    )
     rows = [
         f"| {kind} | {hits[kind][1]:,} | {hits[kind][0]:,} | {hits[kind][0] / hits[kind][1]:.1%} |"
         for kind in KINDS
@@ -137,7 +139,7 @@ def table(n: int, source: Path | None) -> str:
     total = counts.total()
     return "\n".join(
         [
-            f"{n:,} different {photos}, each with one planted copy ({seconds:.0f} s to look at and compare "
+            f"{n:,} different {photos}, each with one planted copy ({seconds:.0f} s to read and compare "
             f"{len(manifest.photos):,} files here):",
             "",
             "| copy | planted | found | share |",
@@ -145,7 +147,7 @@ def table(n: int, source: Path | None) -> str:
             *rows,
             "",
             f"Reported: {total:,} pairs. {counts['planted']:,} are planted; {counts['between originals']:,} are "
-            f"between originals, and {counts['follow']:,} between copies of those; {counts['false']:,} join photos "
-            "whose originals are no pair.",
+            f"between originals, and {counts['follow']:,} between copies of those; {counts['false']:,} link photos "
+            "whose originals are not a pair.",
         ]
     )

@@ -195,12 +195,11 @@ def keep_to_one_core(free: multiprocessing.Queue[int]) -> None:
 def table(found: list[Pair], seed: int) -> str:
     """As Markdown."""
     lines = [
-        "Pairs of networks of which one has a planted difference, each timed in turn and probed; the first reason must",
-        f"have the right kind, arm and place. They are drawn from the seed {seed}; {DEVELOPED_WITH} was the one that",
-        "`explain` was made with.",
+        "In each pair, one network has a planted difference. The first reason must have the right kind, model and",
+        f"place. The pairs come from seed {seed}; `explain` was developed with seed {DEVELOPED_WITH}.",
         "",
     ]
-    lines += ["| planted | pairs | first reason right | others |", "|---|---|---|---|"]
+    lines += ["| planted | pairs | first reason correct | others |", "|---|---|---|---|"]
     for kind in KINDS:
         mine = [one for one in found if one.kind == kind]
         wrong = Counter(one.reasons[0].kind if one.reasons else "none" for one in mine if not one.is_right)
@@ -211,7 +210,7 @@ def table(found: list[Pair], seed: int) -> str:
     lines += [
         f"| together | {len(both)} | {sum(one.is_right for one in both)} | |",
         "",
-        f"Of {len(null)} pairs of equal networks, a reason was claimed in {sum(bool(one.reasons) for one in null)}.",
+        f"Of {len(null)} pairs of equal networks, a reason was given for {sum(bool(one.reasons) for one in null)}.",
         "",
         f"`python tests/support/pairs.py {seed} {len(both)} {len(null)}`",
     ]

@@ -128,8 +128,8 @@ def cumulative(tables: np.ndarray) -> dict[int, list[MeanSquares]]:
 def table(rows, n_studies) -> str:
     """As Markdown."""
     lines = [
-        f"| gap, in planned gaps of {100 * PLANNED:.1f} points | wrong claims in a study, raced | fixed "
-        "| power of a contrast, raced | fixed | runs, of the fixed design's |",
+        f"| gap, in planned gaps of {100 * PLANNED:.1f} points | studies with a false claim, raced | fixed "
+        "| power of a comparison, raced | fixed | runs, relative to the fixed design |",
         "|---|---|---|---|---|---|",
     ]
     for row in rows:
@@ -139,5 +139,8 @@ def table(rows, n_studies) -> str:
             f"| {row.runs:.0%} |"
         )
     error = np.sqrt(0.05 * 0.95 / n_studies)
-    lines += ["", f"{n_studies:,} studies a row; a rate of 5 % is known to within {100 * 1.96 * error:.1f} points."]
+    lines += [
+        "",
+        f"{n_studies:,} studies per row; the margin of error of a rate of 5 % is {100 * 1.96 * error:.1f} points.",
+    ]
     return "\n".join(lines)

@@ -139,8 +139,8 @@ def test_the_flower_arm_without_normalization_loses_its_signal(commongarden):
     settings = ["--set", "init=fixed", "--set", "init_std=0.030", "--set", "pixels=raw", "--set", "batch_size=10"]
     arm = ["audit", "inception_flower", "--input", "96x96x3", "--order", "LA", "--photos", 3450, *settings]
     said = commongarden(*arm, check=1).stdout
-    assert "inception_flower / dense: the signal shrinks by a factor of 0.59" in said
-    assert "per layer over a depth of 18 layers" in said
+    assert "inception_flower / dense: vanishing signal: it is multiplied by 0.59" in said
+    assert "per layer over 18 layers" in said
 
 
 def test_the_other_flower_arms_keep_theirs():
@@ -160,7 +160,7 @@ def test_running_statistics_at_a_thousandth_a_step_lag():
     assert lag.value == pytest.approx(2.01, abs=0.01)  # ln 0.5 / ln 0.999 = 693 steps of 345 an epoch
     assert lag.more["layers"] == 2
     assert lag.more["residue"] == pytest.approx(0.999**3450)
-    assert "half way in 2.01 epochs (693 steps)" in audits.says(lag)
+    assert "half-life is 2.01 epochs (693 steps)" in audits.says(lag)
 
 
 @pytest.mark.parametrize(("std", "kind"), [(3.0, "growing signal"), (0.02, "shrinking signal")])
@@ -213,7 +213,7 @@ def test_only_wrong_gradients_are_told():
     )
     (found,) = look(network).findings
     assert (found.kind, found.path) == ("wrong gradient", "3")
-    assert "cosine 1.00 with the numerical one, relative error 0.500" in audits.says(found)
+    assert "cosine 1.00 with the numerical gradient, relative error 0.500" in audits.says(found)
 
 
 # Networks that somebody else wrote
@@ -340,11 +340,11 @@ def command(*arguments, code):
 
 
 def test_the_command_says_where_and_how_much():
-    sound = "residual_flower: nothing found at the first weights, with 16 photos.\n"
+    sound = "residual_flower: OK, no problems found at initialization (16 images).\n"
     assert command("residual_flower", "--order", "LBA", code=0) == sound
     small = ["residual_flower", "--input", "16x16", "--set", "batch_size=2"]
     line = command(*small, code=1).splitlines()[1]
-    assert line.startswith("residual_flower / stage 3 / block 1 / body / batch norm: 2 numbers a channel")
+    assert line.startswith("residual_flower / stage 3 / block 1 / body / batch norm: only 2 values per channel")
     table = json.loads(command(*small, "--json", code=1))
     assert table["arch"] == "residual_flower"
     assert table["network"] == arch.hash(arch.network("residual_flower", 5))
@@ -357,7 +357,7 @@ def test_a_file_in_list_form_is_audited(tmp_path):
     net = {"model": [["conv", {"ksize": 3, "chn": 8}], ["dropout", {"keep_prob": 0.05}], ["avg", {"stride": 8}]]}
     (tmp_path / "net.json").write_text(json.dumps(net))
     said = command(str(tmp_path / "net.json"), "--input", "32x32x3", code=1)
-    assert "dropout: training and evaluation are far apart: what training adds at random is 4." in said
+    assert "dropout: training and evaluation differ: the random noise added in training is 4." in said
 
 
 def test_mistakes_are_told():

@@ -44,7 +44,16 @@ def test_parameters_are_equal_to_the_unit(name):
     assert counted == arch.cost(arch.network(name, 1000), arch.FAMILIES[name].input).n_params
 
 
-LARGE = ("vgg11_bn", "vgg16", "vgg16_bn", "vgg19", "resnet101", "resnet152")  # more of what smaller ones show
+LARGE = (
+    "vgg11",
+    "vgg11_bn",
+    "inception_v3",
+    "vgg16",
+    "vgg16_bn",
+    "vgg19",
+    "resnet101",
+    "resnet152",
+)  # more of what smaller ones show
 
 
 @pytest.mark.parametrize(
@@ -64,6 +73,7 @@ def test_googlenet_with_auxiliary_heads(transform_input):
     pair("googlenet", aux=True, transform_input=transform_input).compare()
 
 
+@pytest.mark.soak
 def test_inception_v3_with_its_input_transformed():
     pair("inception_v3", transform_input=True).compare()
 

@@ -89,7 +89,7 @@ def alone(arm: str, resolution: int, batch_size: int) -> tuple[int, int]:
         return found["torch"], found["run"]
     except (msgspec.DecodeError, KeyError):
         raise RunnerError(
-            _("{arm}: the process whose memory was to be measured ended; it printed:\n{last}").format(
+            _("{arm}: the process ended before its memory was measured; it printed:\n{last}").format(
                 arm=arm, last="\n".join(done.stderr.strip().splitlines()[-12:])
             )
         ) from None

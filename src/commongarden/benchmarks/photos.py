@@ -62,7 +62,7 @@ def sample(source: Path, root: Path, n: int, seed: int = 0) -> Folder:
         )
     if len(manifest.photos) < FEWEST:
         raise DataError(
-            _("{source}: found {n} photos, accepted: {fewest} or more, so that each part has some").format(
+            _("{source}: found {n} images, accepted: {fewest} or more, so that no set is empty").format(
                 source=source, n=len(manifest.photos), fewest=FEWEST
             )
         )

@@ -30,7 +30,7 @@ def named(case: Case) -> str:
 
 def _folder(case: Case) -> str:
     folder = case.folder
-    return _("{name} ({n:,} photos of {kb} KB)").format(
+    return _("{name} ({n:,} images of {kb} KB)").format(
         name=folder.told, n=folder.n_photos, kb=numbers.number(folder.n_bytes / 1000)
     )
 
@@ -79,27 +79,27 @@ def sentences(bench: Bench) -> Iterator[str]:
     """How it was measured, and what else was found."""
     n = max((one.number for one in bench.trained), default=0)
     yield ngettext(
-        "Timed in turn in {n} round; medians.",
-        "Timed in turn in {n} rounds; medians, each ratio of two trainings of one round.",
+        "Timed in alternation in {n} round; medians.",
+        "Timed in alternation in {n} rounds; medians, each ratio from two trainings of one round.",
         n,
     ).format(n=n)
     if n < rates.FEWEST_ROUNDS:
-        said = _("Too few rounds for intervals; accepted for these: --rounds {n} or more.")
+        said = _("Too few rounds for intervals; use --rounds {n} or more.")
         yield said.format(n=rates.FEWEST_ROUNDS)
     yield _(
-        "Images a second are those of the whole machine while it trains, with the reading of photos and without "
-        "start-up, validation and test. The limit is this machine's float32 matrix product, {rate} billion "
-        "multiply-adds a second, held against three forward passes a photo."
+        "Images per second: the whole machine during training, including data loading, excluding start-up, "
+        "validation and test. Limit: this machine's float32 matrix product, {rate} billion multiply-adds per "
+        "second, divided by three forward passes per image."
     ).format(rate=numbers.number(statistics.median(bench.matmul)))
     yield _(
-        "Start: seconds to the end of the first step, in the first round and again in later ones. Val: share of a "
-        "run's training and validation."
+        "Start: seconds to the end of the first step, in the first round and again in later rounds. Val: "
+        "validation as a share of a run's training and validation time."
     )
     idle = rates.idle(bench)
     if idle is not None:
         yield _(
-            "Those of ours are while all workers train: in studies as short as these, {share} of the workers' time "
-            "goes into storing runs and waiting for the last one."
+            "Our rates are measured while all workers train. In studies this short, workers spend {share} of "
+            "their time storing runs and waiting for the last one."
         ).format(share=numbers.percent(idle, 0))
     yield from _noise(bench)
     for case in range(len(bench.cases)):
@@ -111,7 +111,7 @@ def sentences(bench: Bench) -> Iterator[str]:
 def _noise(bench: Bench) -> Iterator[str]:
     causes = []
     if bench.load > noise.LOAD:
-        causes.append(_("load average {load:.1f} before it began").format(load=bench.load))
+        causes.append(_("load average {load:.1f} before the start").format(load=bench.load))
     spread = max(bench.matmul) / min(bench.matmul) - 1
     if spread > noise.SPREAD:
         causes.append(_("the matrix product varied by {spread} %").format(spread=f"{100 * spread:.0f}"))
@@ -126,7 +126,7 @@ def when_busy(bench: Bench, case: int) -> Iterator[str]:
         _("{way} {share}").format(way=_(WAYS[way]), share=_share(found)) for way, found in kept if found is not None
     ]
     if told:
-        said = _("Beside a busy process, {case}, keep of their images a second: {shares}.")
+        said = _("Throughput kept beside a busy process, {case}: {shares}.")
         yield said.format(case=named(bench.cases[case]), shares="; ".join(told))
 
 
@@ -142,7 +142,7 @@ def _share(found: Estimate) -> str:
 def held(bench: Bench, one: Held) -> str:
     """What was held in memory."""
     said = _(
-        "Memory of {case}: {torch} MB behind the import of torch, {run} MB at the most while a run trains alone, "
+        "Memory of {case}: {torch} MB after importing torch, {run} MB at the peak of a run trained alone, "
         "{added} MB more."
     ).format(case=named(bench.cases[one.case]), torch=_mb(one.torch), run=_mb(one.run), added=_mb(one.added))
     if not one.workers:
@@ -178,7 +178,7 @@ def ratios(bench: Bench) -> Chart:
                 }
             )  # fmt: skip
     description = "; ".join(row["verdict"] for row in rows_)
-    return charts.beside_zero("ratios", rows_, _("times as many images a second as"), description, zero_at=1.0)
+    return charts.beside_zero("ratios", rows_, _("times the images per second of"), description, zero_at=1.0)
 
 
 def curves(bench: Bench) -> list[Chart]:
@@ -244,4 +244,4 @@ def _curve(name: str, title: str, bench: Bench, found: Sequence[Point]) -> Chart
     layers = [base.mark_line(strokeWidth=2.2), dots]
     spoken = "; ".join(f"{row['way']} {row['x']:,}: {row['value']:.0f}" for row in rows_)
     chart = alt.layer(*([bars] if spans else []), *layers)
-    return finished(name, chart, _("Images a second by {axis}: {points}.").format(axis=title, points=spoken), 230)
+    return finished(name, chart, _("Images per second by {axis}: {points}.").format(axis=title, points=spoken), 230)

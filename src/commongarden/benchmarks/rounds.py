@@ -190,7 +190,7 @@ def _rounds(tasks: Sequence[_Task], how: How, root: Path, load: float, tell: Cal
 def _with(bench: Bench, found: Trained, rounds: int, tell: Callable[[str], None]) -> Bench:
     case = bench.cases[found.case]
     said = _(
-        "round {number} of {rounds}, {arm} at {pixels} pixels, {folder} photos, {way}: {rate:.0f} images/s"
+        "round {number} of {rounds}, {arm} at {pixels} pixels, {folder} images, {way}: {rate:.0f} images/s"
     ).format(
         number=found.number,
         rounds=rounds,
@@ -218,7 +218,7 @@ def _case(one: Wanted, folder: Folder) -> Case:
 
 
 def _generated(root: Path, n: int, show: OnProgress) -> Folder:
-    what = _("drawing photos")
+    what = _("generating images")
     return photos.generate(root, n, on_progress=lambda done, total: show(what, done, total))
 
 

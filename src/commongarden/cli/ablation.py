@@ -10,7 +10,8 @@ import click
 from commongarden.cli import options
 from commongarden.cli.execution import carry_out, run_options
 from commongarden.cli.group import main, option
-from commongarden.cli.options import as_json, chain, print_json, setting
+from commongarden.cli.options import as_json, chain, print_json
+from commongarden.cli.settings import setting
 from commongarden.i18n.language import _, current
 from commongarden.io import terminal
 
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
     options.reading_options,
     option(
         "--factors",
-        help="What to change, one at a time: some of "
-        "order,init,shortcut,branches,reductions,normalization,pool,dropout,auxiliary [all that the "
-        "network has].",
+        help="Factors to change, one at a time: some of "
+        "order,init,shortcut,branches,reductions,normalization,pool,dropout,auxiliary [all that the network "
+        "has].",
     ),
     options.seeds,
     options.epochs(),
@@ -61,11 +62,11 @@ def ablate(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Run an ablation study: train a network beside a variant for each single change, and report what each part
-    contributes.
+    """Run an ablation study: train a network and a variant for each single change, and report what each
+    part contributes.
 
-    ARM is an architecture, with or without its order (inception_flower:LA), or a file in list form (FILE.json).
-    Each variant lacks one part or has one thing replaced. Repeat the command to resume.
+    ARM is an architecture, with or without its order (inception_flower:LA), or a file in list form (FILE.json). In
+    each variant one part is removed or replaced. Repeat the command to resume.
     """
     import dataclasses
 

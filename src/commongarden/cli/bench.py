@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 @chain(
     option("--data", type=click.Path(path_type=Path), help="Time training on a sample of this folder as well."),
     option("--photos", default=500, show_default=True, type=click.IntRange(min=40), help="Images in each folder."),
-    option("--rounds", default=6, show_default=True, type=click.IntRange(min=1), help="Trainings with each program."),
-    options.epochs(help="Number of epochs [as many as take seconds].", least=1),
+    option("--rounds", default=6, show_default=True, type=click.IntRange(min=1), help="Training runs of each program."),
+    options.epochs(help="Number of epochs [enough for a few seconds].", least=1),
     options.resolution(help="Image size in pixels [the model's, else 64].", least=1),
     options.batch_size(help="Batch size [the model's, else 32].", least=2),
     options.workers,
     option("--threads", type=click.IntRange(min=1), help="Number of threads of the scripts [PyTorch's default]."),
     option("--loaders", default=0, show_default=True, type=click.IntRange(min=0), help="Data loaders of the scripts."),
-    option("--timm", is_flag=True, help="Time timm's data loader and model as well, where timm has the model."),
-    option("--busy", is_flag=True, help="Repeat beside a process that occupies one core."),
+    option("--timm", is_flag=True, help="Also time timm's data loader and model, if timm has the model."),
+    option("--busy", is_flag=True, help="Repeat while another process occupies one core."),
     option(
         "--curve", "axes", multiple=True, metavar="AXIS[=N,N...]",
         help="Time one model over the number of runs, pixels or images; may be repeated.",
@@ -64,11 +64,11 @@ def bench(
     as_json: bool,
     **recipe: Any,
 ) -> None:
-    """Benchmark training on this machine: a study beside ordinary PyTorch scripts.
+    """Benchmark training on this machine: compare a study with ordinary PyTorch scripts.
 
     ARM is an architecture, with or without its order, or a file in list form [three networks]. The images are
-    synthetic JPEGs of 320x240 to 500x333 pixels, and with --data a sample of your folder. The last line printed is
-    the folder of the scripts, which are short enough to read.
+    synthetic JPEGs of 320x240 to 500x333 pixels, and with --data also a sample of your folder. The last line
+    printed is the folder of the scripts.
     """
     from commongarden.benchmarks import reference_script, report
     from commongarden.benchmarks import rounds as benching

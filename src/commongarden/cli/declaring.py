@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from commongarden.cli.options import setting
-from commongarden.errors import ArchError, StudyError
+from commongarden import arch
+from commongarden.cli.settings import setting
+from commongarden.errors import ArchError, StudyError, nearest
 from commongarden.i18n.language import _
 from commongarden.study import (
     Arm,
@@ -58,6 +60,8 @@ def declared(asked: Asked) -> Study:
         raise StudyError(message.format(one="--preset", two="--models" if asked.models else "STUDY"))
     named = [name.strip() for text in asked.models for name in text.split(",") if name.strip()]
     names = named if asked.models else None
+    if asked.study is None:
+        _check_names(names or ())
     wanted = of_architectures(asked.data or "", names) if asked.study is None else read(asked.study)
     if asked.study is not None and names is not None:
         wanted = choose_arms(wanted, names)
@@ -72,6 +76,19 @@ def declared(asked: Asked) -> Study:
         if arm.origin is None:
             _check_network(name, arm)
     return wanted
+
+
+def _check_names(names: Sequence[str]) -> None:
+    """Refuses a name that is only torchvision's or timm's with that of the model there. Raises StudyError."""
+    for name in names:
+        if name in arch.FAMILIES or not re.fullmatch(r"[a-z]\w*", name) or nearest(name, list(arch.FAMILIES)):
+            continue
+        from commongarden.train.libraries import library_models  # loads PyTorch
+
+        found = [model.name for model in library_models(name) if model.name.partition(":")[2] == name]
+        if found:
+            text = _("--models: {name} is a model of a library; accepted: {names}")
+            raise StudyError(text.format(name=name, names=_(" or ").join(found)))
 
 
 def _changes(asked: Asked, wanted: Study) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import click
 from commongarden import arch, sentences
 from commongarden.arch import Difference, Edit, Serial, Shape, Twin
 from commongarden.arch.listfile import is_list_file
-from commongarden.i18n.language import N_, _, current, pgettext
+from commongarden.i18n.language import N_, _, current, in_register, pgettext
 from commongarden.io import terminal
 from commongarden.io.terminal import DASH
 from commongarden.records.timings import PATH
@@ -182,7 +182,7 @@ def print_difference(names: tuple[str, str], found: Difference) -> None:
         console.print()
         console.print(Fitted(edits), highlight=False)
     console.print()
-    click.echo(sentences.difference(found, current()))
+    click.echo(in_register(sentences.difference(found, current())))
 
 
 def twins_table(found: Sequence[Twin], equal: str, blocks: str, stem: int, order: str) -> dict[str, Any]:

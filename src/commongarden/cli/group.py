@@ -23,6 +23,7 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 KEPT = "\b\n"  # click wraps no paragraph that begins so
 FILLER = "\N{WORD JOINER}"
 ALIASES = {"train": "run"}  # of commands, which the help does not list
+ELSEWHERE = {"val": "evaluate", "validate": "evaluate", "test": "evaluate", "eval": "evaluate", "fit": "run"}
 
 
 class Formatter(click.HelpFormatter):
@@ -115,6 +116,13 @@ class _Spoken(click.Command):
         except click.NoSuchOption as error:
             names = [name for one in self.params if isinstance(one, click.Option) for name in one.opts]
             raise click.UsageError(_with_nearest(error.message, error.option_name, [*names, *now]), ctx) from None
+        except click.UsageError as error:
+            pairs = [arg for arg in args[:end] if re.match(r"[a-z_]+=", arg)]
+            if not pairs or isinstance(error, click.BadParameter):
+                raise
+            said = _("{message} Options begin with --, such as --{name} {value}.")
+            name, _equals, value = pairs[0].partition("=")
+            raise click.UsageError(said.format(message=error.message, name=name, value=value), ctx) from None
 
     @property
     def help(self) -> str | None:
@@ -154,7 +162,8 @@ class Commands(_Spoken, click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.exceptions.NoSuchCommand as error:
-            said = _with_nearest(error.message, error.command_name, [*self.commands, *ALIASES])
+            wanted = ELSEWHERE.get(error.command_name, error.command_name)
+            said = _with_nearest(error.message, wanted, [*self.commands, *ALIASES])
             raise click.UsageError(said, ctx) from None
 
     def main(self, args: Sequence[str] | None = None, *more: Any, **extra: Any) -> Any:
@@ -196,7 +205,7 @@ def _language_of(args: Sequence[str]) -> str | None:
 @contextmanager
 def _spoken(chosen: str | None) -> Iterator[None]:
     """Speaks the chosen language, in click's own messages (from the same catalogue) and in worker processes as well."""
-    with language.used(chosen):
+    with language.used(chosen), language.spoken():
         wanted = dict.fromkeys((language.VARIABLE, "LANGUAGE"), language.current())
         before = {name: os.environ.get(name) for name in wanted}
         domain = gettext.textdomain()
@@ -229,7 +238,7 @@ def _version(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> No
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
 def main() -> None:
-    """Compare image classifiers on your photos: equal conditions, several seeds, conclusions with their uncertainty.
+    """Compare image classifiers on your photos: equal conditions, several seeds, confidence intervals.
 
     \b
     commongarden run demo                                     built-in data, about 2 minutes

@@ -69,8 +69,8 @@ def evaluate(
 ) -> None:
     """Measure a trained model on new labelled images.
 
-    STUDY is the folder of a study, DATA a folder of class folders or a CSV of path,label. The best model is taken, all
-    its runs together, unless --model or --seed choose another.
+    STUDY is the folder of a study, DATA a folder of class folders or a CSV of path,label. By default the best model
+    is used, with all its runs together; --model and --seed choose another.
     """
     from commongarden.cli.photos import progress
     from commongarden.inference.evaluation import evaluate as measure

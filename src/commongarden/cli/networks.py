@@ -12,7 +12,8 @@ import click
 
 from commongarden.cli import options
 from commongarden.cli.group import main, option
-from commongarden.cli.options import as_json, chain, no_code, print_json, setting, shape_of, write
+from commongarden.cli.options import as_json, chain, no_code, print_json, shape_of, write
+from commongarden.cli.settings import key_and_value, setting
 from commongarden.errors import ArchError, StudyError
 from commongarden.i18n.language import _, translate
 from commongarden.io import terminal
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
     help="Set an option of the architecture; may be repeated.",
 )
 @options.svg
-@option("--depth", type=click.IntRange(min=1), help="Levels of blocks to draw; draw deeper ones as one box [all].")
-@option("--rewritten", is_flag=True, help="Show the network as it is built for training, and what was rewritten.")
+@option("--depth", type=click.IntRange(min=1), help="Levels of blocks to draw; deeper blocks become one box [all].")
+@option("--rewritten", is_flag=True, help="Show the network as built for training, with its rewrites.")
 @no_code
 @as_json
 def describe(
@@ -53,8 +54,8 @@ def describe(
     """Show a network layer by layer: output shape, parameters, MACs, receptive field.
 
     ARM is an architecture, with or without its order (inception_flower:LA), a file in list form (FILE.json), or a
-    network of a library or your own: torchvision:NAME, timm:NAME, FILE.py:FACTORY, package.module:FACTORY. To
-    measure these runs their code.
+    network of a library or your own: torchvision:NAME, timm:NAME, FILE.py:FACTORY, package.module:FACTORY.
+    Measuring one of these runs its code.
     """
     from commongarden.cli import describe as describing
 
@@ -115,8 +116,8 @@ def diff(one: str, two: str, size: str, classes: int, order: str | None, as_json
 def twins(size: str, classes: int, equal: str, widths: str, blocks: str, stem: int, order: str, as_json: bool) -> None:
     """Generate plain, residual, bottleneck and Inception variants of one network at nearly equal cost.
 
-    Stem, stages, blocks and head are equal. --widths are those of plain and residual; those of the other two are
-    searched for. Prints the remaining differences in per cent, and the four networks as arms of a study file.
+    Stem, stages, blocks and head are equal. --widths sets the widths of plain and residual; those of the other two
+    are searched. Prints the remaining differences in per cent, and the four networks as arms of a study file.
     """
     from commongarden.arch import twins as find
     from commongarden.cli import describe as describing
@@ -138,7 +139,7 @@ def _is_path(what: str) -> bool:
 @main.command()
 @click.argument("what", metavar="ARM|RUN")
 @options.network_options
-@option("--format", "kind", type=click.Choice(["onnx"]), default="onnx", show_default=True)
+@option("--format", "kind", type=click.Choice(["onnx"]), default="onnx", show_default=True, help="File format.")
 @option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write [NAME.onnx].")
 @no_code
 @as_json
@@ -207,8 +208,8 @@ def audit(
 def list_models(pattern: str | None, as_json: bool) -> None:
     """List models by name, with parameters and source.
 
-    PATTERN is a part of the name, or has * and ? in it: resnet, vgg*_bn, timm:*vit*. With a PATTERN, models of
-    torchvision and timm are listed as well. Counts are at the published input and number of classes.
+    PATTERN is a part of the name, or contains * and ?: resnet, vgg*_bn, timm:*vit*. With a PATTERN, models of
+    torchvision and timm are listed too. Parameters are counted at the published input size and number of classes.
     """
     from commongarden import arch
     from commongarden.errors import nearest
@@ -269,7 +270,7 @@ def _of_libraries(pattern: str) -> list[dict[str, Any]]:
 
 def _option(text: str) -> tuple[str, Any]:
     """An option of an architecture as --option takes it."""
-    found = options.key_and_value(text)
+    found = key_and_value(text)
     if found is None:
         message = _("--option: found {text!r}, accepted: KEY=VALUE, such as --option order=LBA")
         raise StudyError(message.format(text=text))

@@ -102,7 +102,7 @@ grey_range = option(
     "grey_range",
     metavar="LOW-HIGH",
     callback=_range,
-    help="Values of black and white in images of more than 8 bits, such as 0-4095 [from all images].",
+    help="Pixel values of black and white for images with more than 8 bits, such as 0-4095 [from all images].",
 )
 no_maps = option(
     "--no-maps",
@@ -117,14 +117,15 @@ no_maps = option(
 layout = option(
     "--layout",
     metavar="LAYOUT",
-    help="Folder layout: classes (each folder is a class), parts (training, validation and test sets), "
-    "inner (the classes are one level further down), only:FOLDER (use only this one of several alike) "
+    help="Folder layout: classes (each folder is a class), parts (training, validation and test sets), inner (the "
+    "classes are one level further down), only:FOLDER (use only this folder of several similar ones) "
     "[detected].",
 )
 group_by = option(
     "--group-by",
     metavar="REGEX",
-    help="Keep images together in the split whose path matches REGEX with the same text (a patient, a plant, a video).",
+    help="Keep the images of a group (a patient, a plant, a video) in one set: images in whose path REGEX matches "
+    "the same text.",
 )
 merge_classes = option(
     "--merge-classes", is_flag=True, help="Merge classes whose names differ only in case, spaces or hyphens."
@@ -153,25 +154,29 @@ models = option(
     multiple=True,
     also=("--arms", "--model"),
     metavar="NAME,...",
-    help="Models to compare, such as resnet18,timm:convnext_atto (commongarden list names them), or with a study some "
-    "of its arms; may be repeated.",
+    help="Models to compare, such as resnet18,timm:convnext_atto (see commongarden list), or some arms of STUDY; "
+    "may be repeated.",
 )
 preset = option(
     "--preset",
     type=click.Choice([CLASSROOM]),
-    help="A set of models in place of --models: classroom, four small networks [classroom].",
+    help="A set of models instead of --models: classroom, four small networks [classroom].",
 )
 pretrained = option(
     "--pretrained", is_flag=True, help="Start models of torchvision and timm from their published weights."
 )
-name = option("--name", help="Name of the study, and of its folder in garden/ [that of the data].")
+name = option("--name", help="Name of the study, and of its folder in garden/ [name of the data folder].")
 
 # Values of the recipe
 
 SETTING = "KEY=VALUE"
 DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?|mps")
-seeds = option("--seeds", type=click.IntRange(min=1), help="Number of seeds, that is training runs of each model.")
-lr = option("--lr", type=float, help="Learning rate.")
+seeds = option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    help="Number of seeds: training runs of each model [the study file's, else 5].",
+)
+lr = option("--lr", type=float, help="Learning rate [the study file's, else 0.001].")
 settings = option(
     "--set",
     "settings",
@@ -181,17 +186,19 @@ settings = option(
 )
 
 
-def epochs(help: str = N_("Number of epochs."), *, least: int | None = None) -> Decorator:
+def epochs(help: str = N_("Number of epochs [the study file's, else 10]."), *, least: int | None = None) -> Decorator:
     """How long a run is trained. least: the smallest number; without it, the recipe decides."""
     return option("--epochs", type=_whole(least), help=help)
 
 
-def resolution(help: str = N_("Image size in pixels."), *, least: int | None = None) -> Decorator:
+def resolution(
+    help: str = N_("Image size in pixels [the study file's, else 64]."), *, least: int | None = None
+) -> Decorator:
     """The image size. least: as for `epochs`."""
     return option("--image-size", "resolution", also=("--imgsz", "--resolution"), type=_whole(least), help=help)
 
 
-def batch_size(help: str = N_("Batch size."), *, least: int | None = None) -> Decorator:
+def batch_size(help: str = N_("Batch size [the study file's, else 32]."), *, least: int | None = None) -> Decorator:
     """Photos per step. least: as for `epochs`."""
     return option("--batch-size", also=("--batch",), type=_whole(least), help=help)
 
@@ -218,9 +225,15 @@ workers = option(
     type=click.IntRange(min=1),
     help="Number of runs in parallel [physical cores, as memory allows].",
 )
-log = option("--log", type=click.Choice(["auto", "live", "plain", "classic"]), default="auto", show_default=True)
+log = option(
+    "--log",
+    type=click.Choice(["auto", "live", "plain", "classic"]),
+    default="auto",
+    show_default=True,
+    help="Progress output.",
+)
 dry_run = chain(
-    option("--dry-run", is_flag=True, help="Print the study file, to edit and run, and stop."),
+    option("--dry-run", is_flag=True, help="Print the study file and stop. Edit it, then run it."),
     option("--full", is_flag=True, help="With --dry-run: print every setting."),
 )
 
@@ -276,45 +289,16 @@ n_photos = option(
 
 model = option("--model", metavar="NAME", help="Model of the study to use [the best one].")
 study_seed = option(
-    "--seed", type=click.IntRange(min=0), help="Seed of the study, from which split, weights and order derive."
+    "--seed", type=click.IntRange(min=0), help="Seed of the study: determines split, initial weights and image order."
 )
 one_seed = option("--seed", type=int, help="Use one run of the model only [all its runs together].")
 
 # Files
 
 _file = click.Path(path_type=Path, dir_okay=False)
-svg = option("--svg", type=_file, help="Draw it to this file (SVG).")
+svg = option("--svg", type=_file, help="Write a drawing to this file (SVG).")
 measured = option("--measured", type=_file, help="Read a file written by --keep instead of measuring.")
 keep = option("--keep", type=_file, help="Write the measurements to this file (JSON).")
-
-
-def setting(text: str) -> tuple[str, Any]:
-    """A recipe value as --set takes it; a list may be typed with commas alone (augment=flip,crop)."""
-    import typing
-
-    from commongarden.study.recipe import Recipe
-
-    found = key_and_value(text)
-    if found is None:
-        raise StudyError(_("--set: found {text!r}, accepted: KEY=VALUE, such as --set optimizer=sgd").format(text=text))
-    key, value = found
-    is_list = typing.get_origin(typing.get_type_hints(Recipe).get(key)) is tuple
-    if is_list and isinstance(value, str):
-        return key, [one.strip() for one in value.split(",") if one.strip()]
-    return key, value
-
-
-def key_and_value(text: str) -> tuple[str, Any] | None:
-    """KEY=VALUE with the value as TOML has it, or as text; None for what has no equals sign."""
-    import tomllib
-
-    key, equals, value = text.partition("=")
-    if not equals:
-        return None
-    try:
-        return key.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return key.strip(), value.strip()  # a bare word is text
 
 
 def shape_of(text: str) -> tuple[int, int, int]:

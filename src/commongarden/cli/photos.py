@@ -37,8 +37,8 @@ def predict(
 ) -> None:
     """Predict the classes of PHOTOS (files or folders).
 
-    By the best model of the study in the folder STUDY, all its runs together, or by one finished RUN
-    (STUDY/runs/MODEL/SEED).
+    STUDY is the folder of a study: its best model is used, with all its runs together. RUN (STUDY/runs/MODEL/SEED) is
+    one finished run.
     """
     import csv
 
@@ -107,7 +107,7 @@ def check(
     """Inspect the images of SOURCE: layout, classes, corrupt files, duplicates (re-encoded, resized, slightly cropped,
     mirrored, brighter), images under two labels, unusual files.
 
-    Nothing is changed. The exit code is 1 if files are left out, or if `run` would refuse the data without
+    Nothing is changed. The exit code is 1 if files are excluded, or if `run` would reject the data without
     --keep-going.
     """
     from commongarden.data import cache as caches

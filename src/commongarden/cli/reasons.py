@@ -9,7 +9,8 @@ import click
 
 from commongarden.cli import explained, options
 from commongarden.cli.group import main, option
-from commongarden.cli.options import as_json, chain, print_json, setting, shape_of, write
+from commongarden.cli.options import as_json, chain, print_json, shape_of, write
+from commongarden.cli.settings import setting
 from commongarden.errors import StudyError
 from commongarden.i18n.language import _, pgettext
 from commongarden.io import terminal
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 MOST_ROWS = 12
 
 timing_options = chain(
-    option("--study", help="Study file or folder: take models by their names in it, and its training settings."),
+    option("--study", help="Study file or folder: use its models by name, and its training settings."),
     options.input_size(None, help="Input shape: height x width x channels [the study's image size, else 64x64x3]."),
     options.batch_size(help="Batch size [the study's].", least=2),
     options.classes(least=2, default=None, help="Number of classes [the study's, else 5]."),
@@ -34,14 +35,14 @@ timing_options = chain(
         default=5,
         show_default=True,
         type=click.IntRange(min=1),
-        help="Number of times to build the networks again.",
+        help="Number of repeats, each with newly built networks.",
     ),
     option(
         "--rounds",
         default=20,
         show_default=True,
         type=click.IntRange(min=2),
-        help="Number of steps of each network in a repeat.",
+        help="Number of steps of each network per repeat.",
     ),
     options.device("cpu"),
     options.measured,
@@ -70,7 +71,7 @@ def profile(
 ) -> None:
     """Profile a training step: time by phase, block, kind of layer and PyTorch operator.
 
-    ARM is written as for describe, or is an arm of --study. Several are timed step by step in alternation, and
+    ARM is a model, named as for describe or as in --study. Several models are timed step by step in alternation and
     compared with the limits of this machine, measured in the same run. The images are random pixels.
     """
     free = None if room is None else _bytes(room)
@@ -97,12 +98,12 @@ def explain(
 ) -> None:
     """Explain why one model is slower or less accurate than another.
 
-    ARM ARM, written as for describe or named in --study, are timed step by step in alternation, then layer by
-    layer, to split the difference into the edits between them. A few training steps of both show what may hold one
-    of them back.
+    ARM ARM: two models, named as for describe or as in --study. They are timed step by step in alternation, then
+    layer by layer, and the difference is attributed to the edits between them. A few training steps of both show
+    possible causes of lower accuracy.
 
-    DIR is the folder of a study: its stored records show how the runs trained, and why its models, all or the two
-    named, differ in accuracy. Nothing is measured.
+    DIR: the folder of a study. Its records show how the runs trained and why its models (all, or the two named)
+    differ in accuracy. Nothing is measured.
     """
     if (Path(what[0]) / "study.toml").is_file() or len(what) in (1, 3):
         explained.study(Path(what[0]), what[1:], as_json)

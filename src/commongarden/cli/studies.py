@@ -40,7 +40,7 @@ STATES = {
     option(
         "--folds",
         type=click.IntRange(min=2),
-        help="Use cross-validation with this many folds in place of seeds, for few images.",
+        help="Use cross-validation with this many folds instead of seeds, for few images.",
     ),
     option("--vary", help="What varies between seeds: some of init,order,split [init,order]."),
     options.study_seed,
@@ -124,7 +124,7 @@ def compare(directory: Path, as_json: bool) -> None:
 @option("--title", default="", help="Title of the lab report [the study's name].")
 @option("--author", default="", help="Name on its title page.")
 @option("--number", default="", help="Student number on its title page.")
-@option("--date", default="", help="Date on its title page, as you write it.")
+@option("--date", default="", help="Date on its title page, in any format.")
 @no_code
 @option("--open", "open_it", is_flag=True, help="Open the report.")
 def report(directory: Path, formats: tuple[str, ...], open_it: bool, **cover: str) -> None:

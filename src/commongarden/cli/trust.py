@@ -31,7 +31,7 @@ def verify(directory: Path, as_json: bool) -> None:
     """Verify the checksums of a study, and that its files agree with each other.
 
     Nothing is changed. The exit code is 1 if a file is corrupt, missing or contradicts another one; `run` then
-    moves that run away and repeats it. Unknown files are listed and not read.
+    moves that run aside and repeats it. Unknown files are listed and not read.
     """
     import dataclasses
 
@@ -66,8 +66,8 @@ def verify(directory: Path, as_json: bool) -> None:
 def replay(run: Path, device: str | None, cache_dir: Path | None, as_json: bool) -> None:
     """Re-run a stored RUN (DIR/runs/ARM/SEED) and check that it reproduces bit for bit.
 
-    Nothing is written to the study. The exit code is 1 if the results differ; the differences are listed, and what
-    has changed since: versions, machine, threads.
+    Nothing is written to the study. If the results differ, the exit code is 1, and the differences are listed with
+    what has changed since: versions, machine, threads.
     """
     import dataclasses
 

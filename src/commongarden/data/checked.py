@@ -76,7 +76,7 @@ def describe(found: dict[str, Any], inspected: Inspection | None) -> str:
     n_labels, n_parts = (sum(len(set(group[key])) > 1 for group in groups) for key in ("labels", "parts"))
     weighed = sorted(groups, key=lambda group: (-len(set(group["labels"])), -len(set(group["parts"])), group["paths"]))
     lines += _shortened([f"  {' = '.join(group['paths'])}" for group in weighed])
-    lines.append(_("  with two or more labels: {n}").format(n=n_labels))
+    lines.append(_("  of these with two or more labels: {n}").format(n=n_labels))
     if found["parts"]:
         lines.append(_("  in two or more sets: {n}").format(n=n_parts))
     chains = inspection.in_chains(inspected)

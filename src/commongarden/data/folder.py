@@ -149,9 +149,9 @@ def describe(found: dict[str, Any]) -> str:
         ratio = largest["n_photos"] / smallest["n_photos"]
         balance = _("largest class: {largest}, {ratio:.1f} times the smallest, {smallest}")
         lines.append(balance.format(largest=largest["label"], ratio=ratio, smallest=smallest["label"]))
-    lines.append(_("exact duplicates: {n} groups").format(n=len(found["duplicates"])))
+    lines.append(_("identical files: {n} groups").format(n=len(found["duplicates"])))
     lines += [f"  {' = '.join(paths)}" for paths in found["duplicates"]]
-    lines.append(_("duplicates with different labels: {n}").format(n=len(found["conflicts"])))
+    lines.append(_("identical files with different labels: {n}").format(n=len(found["conflicts"])))
     lines += [f"  {' = '.join(conflict['paths'])}" for conflict in found["conflicts"]]
     lines.append(_("left out: {n}").format(n=len(found["left_out"])))
     lines += _left_out(found["left_out"])

@@ -46,45 +46,50 @@ NAMED = {
     "wrong gradient": N_("wrong gradient"),
     "growing sum": N_("growing sum"),
     "unused parameter": N_("unused parameter"),
-    "train and eval apart": N_("training and evaluation apart"),
+    "train and eval apart": N_("training and evaluation differ"),
     "dropped positions": N_("dropped positions"),
     "small batch": N_("small batch for batch norm"),
-    "shrinking signal": N_("shrinking signal"),
-    "growing signal": N_("growing signal"),
-    "shrinking gradients": N_("shrinking gradients"),
-    "growing gradients": N_("growing gradients"),
+    "shrinking signal": N_("vanishing signal"),
+    "growing signal": N_("exploding signal"),
+    "shrinking gradients": N_("vanishing gradients"),
+    "growing gradients": N_("exploding gradients"),
 }
 SENTENCES = {
-    "dead_layer": N_("In {arm} nothing passes {path}: behind it all photos are alike, or before it nothing learns."),
-    "dead_branch": N_("In {arm} the branch {path} is dead: it passes on nothing of the photos, or learns nothing."),
+    "dead_layer": N_(
+        "{arm}: no signal or no gradient passes {path}. After it all images look the same, or before it nothing "
+        "is trained."
+    ),
+    "dead_branch": N_("{arm}: the branch {path} is dead. It passes no signal, or is not trained."),
     "wrong_initialization": N_(
-        "In {arm} the first weights of {path} are of another size: {scale} (root mean square times the root of the "
-        "fan-in), {other} in {against}; weights drawn by their fan-in have 1.41."
+        "{arm}: the initial weights of {path} have another scale: {scale} (root mean square times the square "
+        "root of the fan-in), {other} in {against}; fan-in initialization gives 1.41."
     ),
     "all_weights": N_(
-        "In {arm} the first weights of {n} of {of} layers are of another size: {scale} in the middle (root mean square "
-        "times the root of the fan-in), {other} in {against}; weights drawn by their fan-in have 1.41."
+        "{arm}: the initial weights of {n} of {of} layers have another scale: a median of {scale} (root mean "
+        "square times the square root of the fan-in), {other} in {against}; fan-in initialization gives 1.41."
     ),
     "gain": N_(
-        "In {arm} the first weights of {path} are of another size: the signal behind them is {scale} times the one "
-        "before them, {other} times in {against}; weights drawn by their fan-in give about 1.4."
+        "{arm}: the initial weights of {path} have another scale. They multiply the signal by {scale}, in "
+        "{against} by {other}; fan-in initialization gives about 1.4."
     ),
     "all_gains": N_(
-        "In {arm} the first weights of {n} of {of} layers are of another size: in the middle the signal behind them is "
-        "{scale} times the one before them, {other} times in {against}; weights drawn by their fan-in give about 1.4."
+        "{arm}: the initial weights of {n} of {of} layers have another scale. They multiply the signal by "
+        "{scale} (median), in {against} by {other}; fan-in initialization gives about 1.4."
     ),
-    "weights": N_("In {arm} the first weights at {path} are too small or too large ({scale}); not so in {against}."),
+    "weights": N_(
+        "{arm}: the initial weights at {path} are too small or too large ({scale}); those of {against} are not."
+    ),
     "lagging_norm": N_(
-        "In {arm} the running statistics of {path} lag: they come half way in {steps} steps, {epochs} epochs; so of "
-        "{n} of {of} batch norms."
+        "{arm}: the running statistics of {path} lag. Their half-life is {steps} steps ({epochs} epochs). "
+        "{n} of {of} batch norms lag."
     ),
     "fits_less": N_(
-        "{arm} has learned its own training photos less: {one} % right in the last epoch, {two} % in {against}, so "
-        "that the difference is there before any photo is new."
+        "{arm} fits its training images less well: training accuracy in the last epoch is {one} %, in "
+        "{against} {two} %. The difference is not one of generalization alone."
     ),
-    "audit": N_("In {arm}, at {path}, the audit found this: {what} ({value}); not so in {against}."),
-    "observation": N_("Shown by the runs of {arm}: {said}"),
-    "observation_at": N_("Shown by the runs of {arm}, at {path}: {said}"),
+    "audit": N_("{arm}: the audit found a problem at {path}: {what} ({value}); not in {against}."),
+    "observation": N_("{arm}: {said}"),
+    "observation_at": N_("{arm}, at {path}: {said}"),
 }
 
 

@@ -9,10 +9,10 @@ KINDS = {
     "convolution": N_("convolution"), "dense layer": N_("dense layer"), "batch norm": N_("batch norm"),
     "activation": N_("activation"), "pool": N_("pool"), "dropout": N_("dropout"), "noise": N_("noise layer"),
     "normalization": N_("normalization"), "attention": N_("attention"), "concatenation": N_("concatenation"),
-    "sum": N_("sum"), "block": N_("passing from layer to layer"), "Parallel": N_("module of branches"),
-    "Add": N_("sum around layers"), "branch": N_("branch"), "shortcut": N_("shortcut"),
-    "data": N_("reading of the batch"), "loss": N_("loss"), "optimizer": N_("optimizer"),
-    "other": N_("bookkeeping of the loop"),
+    "sum": N_("sum"), "block": N_("overhead between layers"), "Parallel": N_("module with branches"),
+    "Add": N_("shortcut sum"), "branch": N_("branch"), "shortcut": N_("shortcut"),
+    "data": N_("data loading"), "loss": N_("loss"), "optimizer": N_("optimizer"),
+    "other": N_("loop overhead"),
 }  # fmt: skip
 BATCH_NORM = "batch norm"
 INSIDE = ("convolution", "dense layer", "pool", BATCH_NORM)

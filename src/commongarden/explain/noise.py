@@ -60,13 +60,13 @@ def noise(timing: Timing) -> MachineNoise:
 
 def _timed(timing: Timing) -> Iterator[str]:
     pinned = (
-        _("held to core {cores}").format(cores=", ".join(map(str, timing.pinned)))
+        _("pinned to core {cores}").format(cores=", ".join(map(str, timing.pinned)))
         if timing.pinned
-        else _("not held to a core, which this system cannot")
+        else _("not pinned to a core (this system does not support it)")
     )
     yield _(
-        "Timed in turn, step by step: {n} steps of each arm in {repeats}, {threads}, {pinned}. "
-        "Every figure is a median with its 95 % interval."
+        "Timed step by step in alternation: {n} steps of each model in {repeats}, {threads}, {pinned}. "
+        "Figures are medians with 95 % intervals."
     ).format(
         n=timing.repeats * timing.rounds,
         repeats=ngettext("{n} repeat", "{n} repeats", timing.repeats).format(n=timing.repeats),
@@ -74,7 +74,7 @@ def _timed(timing: Timing) -> Iterator[str]:
         pinned=pinned,
     )
     if timing.processor_time:
-        yield _("Times are processor time of the thread that works, which leaves out the turns of other programs.")
+        yield _("Times are CPU time of the training thread; other programs are not included.")
 
 
 def told(timing: Timing) -> list[str]:
@@ -82,28 +82,28 @@ def told(timing: Timing) -> list[str]:
     found = noise(timing)
     if found.is_noisy:
         return [*_timed(timing), _disturbed(found)]
-    said = _("The machine was quiet: the same piece of work varied by {spread} % between its outer tenths.")
+    said = _("The machine was quiet: repeated identical work varied by {spread} % (10th to 90th percentile).")
     return [*_timed(timing), said.format(spread=_percent(found.spread))]
 
 
 def _causes(found: MachineNoise) -> Iterator[str]:
     if found.load is not None and found.load > LOAD:
-        yield _("load average {load:.1f} before it began").format(load=found.load)
+        yield _("load average {load:.1f} before the start").format(load=found.load)
     if found.taken is not None and found.taken > TAKEN:
-        yield _("other programs had the core for {share} % of the time").format(share=_percent(found.taken))
+        yield _("other programs used the core for {share} % of the time").format(share=_percent(found.taken))
     if found.spread > SPREAD:
-        said = _("the same piece of work varied by {spread} % between its outer tenths")
+        said = _("repeated identical work varied by {spread} % (10th to 90th percentile)")
         yield said.format(spread=_percent(found.spread))
     if abs(found.drift) > DRIFT:
-        yield _("it took {ratio:.2f} times as long at the end as at the start").format(ratio=1 + found.drift)
+        yield _("the same work took {ratio:.2f} times as long at the end as at the start").format(ratio=1 + found.drift)
     if found.clock is not None and found.clock > CLOCK:
         yield _("the processor's clock changed by {share} %").format(share=_percent(found.clock))
 
 
 def _disturbed(found: MachineNoise) -> str:
     return _(
-        "The machine was not quiet: {causes}. Ratios between arms suffer less from it than "
-        "milliseconds, since all arms were timed in turn."
+        "The machine was not quiet: {causes}. This affects ratios between models less than milliseconds, "
+        "because the models were timed in alternation."
     ).format(causes="; ".join(_causes(found)))
 
 

@@ -67,28 +67,28 @@ def _runs(found: Observation) -> str:
 
 def _commonest(found: Observation) -> str:
     return _(
-        "{runs} never left the line of always guessing the commonest class: the training loss ended at {loss}, where "
-        "guessing by the classes' shares has {guessing}."
+        "{runs} never rose above the majority-class baseline: the training loss ended at {loss}; guessing by "
+        "class frequency gives {guessing}."
     ).format(runs=_runs(found), loss=f"{found.more['loss']:.3f}", guessing=f"{found.more['guessing']:.3f}")
 
 
 def _diverged(found: Observation) -> str:
-    return _("The loss of {runs} became infinite or no number, at epoch {epoch} on average.").format(
+    return _("Diverged: the loss of {runs} became infinite or NaN, at epoch {epoch} on average.").format(
         runs=_runs(found), epoch=f"{found.more['epoch']:.0f}"
     )
 
 
 def _dead_branch(found: Observation) -> str:
     return _(
-        "The branch is dead: in the last epoch its layers got no gradient in any run, while the others did; its "
-        "weights stand still."
+        "The branch is dead: in the last epoch its layers received no gradient in any run, while other "
+        "layers did. Its weights do not change."
     )
 
 
 def _dead_units(found: Observation) -> str:
     return _(
-        "Dead units: {share} of the channels were 0 for every photo looked at in the last epoch. At least 70 % are "
-        "dead behind {layers} of {of} rectifiers."
+        "Dead units: {share} of the channels were 0 for all recorded images in the last epoch. After "
+        "{layers} of {of} ReLUs at least 70 % are dead."
     ).format(share=percent(found.value), layers=int(found.more["layers"]), of=int(found.more["of"]))
 
 
@@ -105,30 +105,35 @@ def _by_depth(found: Observation) -> dict[str, str]:
 
 
 def _shrinking_signal(found: Observation) -> str:
-    return _("The signal shrinks by a factor of {factor} per layer, {whole} over the depth.").format(**_by_depth(found))
+    return _("Vanishing signal: it shrinks by a factor of {factor} per layer, {whole} over the depth.").format(
+        **_by_depth(found)
+    )
 
 
 def _growing_signal(found: Observation) -> str:
-    return _("The signal grows by a factor of {factor} per layer, {whole} over the depth.").format(**_by_depth(found))
+    return _("Exploding signal: it grows by a factor of {factor} per layer, {whole} over the depth.").format(
+        **_by_depth(found)
+    )
 
 
 def _shrinking_gradients(found: Observation) -> str:
-    return _("Gradients shrink by a factor of {factor} per layer on their way back, {whole} over the depth.").format(
-        **_by_depth(found)
-    )
+    return _(
+        "Vanishing gradients: they shrink by a factor of {factor} per layer in the backward pass, {whole} over "
+        "the depth."
+    ).format(**_by_depth(found))
 
 
 def _growing_gradients(found: Observation) -> str:
-    return _("Gradients grow by a factor of {factor} per layer on their way back, {whole} over the depth.").format(
-        **_by_depth(found)
-    )
+    return _(
+        "Exploding gradients: they grow by a factor of {factor} per layer in the backward pass, {whole} over the depth."
+    ).format(**_by_depth(found))
 
 
 def _lagging(found: Observation) -> str:
     return _(
-        "Validation lags because of the running statistics of batch norm: taken anew from {photos} training photos, "
-        "they raise validation accuracy from {before} % to {after} %, by {gain}. Here they are {distance} standard "
-        "deviations from those of the batches."
+        "Validation lags because of the running statistics of batch norm: recomputing them from {photos} "
+        "training images raises validation accuracy from {before} % to {after} %, by {gain}. They are "
+        "{distance} standard deviations from the batch statistics."
     ).format(
         photos=int(found.more["photos"]),
         before=hundredths(found.more["before"]),
@@ -140,22 +145,22 @@ def _lagging(found: Observation) -> str:
 
 def _noisy(found: Observation) -> str:
     return _(
-        "Gradient noise dominates: of a batch's squared gradient the next batch shares {share} in the first half of "
-        "training, and the loss did not come down. The batch holds {batch} photos."
+        "Gradient noise dominates: in the first half of training, successive batches of {batch} images share "
+        "{share} of the squared gradient, and the loss fell by less than half."
     ).format(share=percent(found.value), batch=int(found.more["batch_size"]))
 
 
 def _unstable(found: Observation) -> str:
     return _(
-        "Unstable: from one epoch to the next validation accuracy jumps by {jump} more than the number of photos "
-        "explains, in the second half of training (first run: between {least} and {most} %)."
+        "Unstable: in the second half of training, validation accuracy jumps between epochs by {jump} more "
+        "than the number of images explains (first run: between {least} and {most} %)."
     ).format(jump=points(found.value), least=hundredths(found.more["least"]), most=hundredths(found.more["most"]))
 
 
 def _overfits(found: Observation) -> str:
     return _(
-        "Overfits: training accuracy ends {gap} above validation, {train} against {val} %, and the validation loss is "
-        "{rise} % above its lowest, at epoch {lowest}."
+        "Overfitting: training accuracy ends {gap} above validation accuracy ({train} against {val} %), and "
+        "the validation loss ends {rise} % above its minimum at epoch {lowest}."
     ).format(
         gap=points(found.value),
         train=hundredths(found.more["train"]),
@@ -167,8 +172,8 @@ def _overfits(found: Observation) -> str:
 
 def _improving(found: Observation) -> str:
     return _(
-        "Still improving at the last epoch: in it the training loss fell by {fall}, from {before} to {last}, and "
-        "validation was falling too; more epochs may give more."
+        "Still improving: in the last epoch the training loss fell by {fall}, from {before} to {last}, and "
+        "the validation loss was falling too. More epochs may help."
     ).format(fall=percent(found.value), before=f"{found.more['before']:.3f}", last=f"{found.more['last']:.3f}")
 
 

@@ -19,16 +19,16 @@ from commongarden.records.reason import Reason
 
 PHASE_NAMES = {
     "data": N_("data"), "forward": N_("forward"), "loss": N_("loss"), "backward": N_("backward"),
-    "optimizer": N_("optimizer"), "other": N_("bookkeeping"),
+    "optimizer": N_("optimizer"), "other": N_("overhead"),
 }  # fmt: skip
 OTHERS = {
-    "images": N_("images of another size in the layers that both have"),
-    "same": N_("layers that both have, with the same work"),
-    "passing": N_("passing from layer to layer"),
-    "data": N_("reading of the batch"),
+    "images": N_("shared layers, other image size"),
+    "same": N_("shared layers, same work"),
+    "passing": N_("overhead between layers"),
+    "data": N_("data loading"),
     "loss": N_("loss"),
     "optimizer": N_("optimizer"),
-    "other": N_("bookkeeping of the loop"),
+    "other": N_("loop overhead"),
 }
 
 
@@ -44,8 +44,8 @@ def part_name(part: TimePart) -> str:
     if part.source in ("layer", "only"):
         what = kind_name(next(iter(part.kinds)))
         if part.source == "layer":
-            return _("{what} that works otherwise").format(what=what)
-        return _("{n} × {what} that only {arm} has").format(n=part.n_layers, what=what, arm=part.arm)
+            return _("{what} computed differently").format(what=what)
+        return _("{n} × {what} only in {arm}").format(n=part.n_layers, what=what, arm=part.arm)
     return _(OTHERS[part.source])
 
 
@@ -83,11 +83,11 @@ def sentence(split: TimeSplit) -> str:
         "ms_two": _ms(split.after.value),
     }
     said = _(
-        "A step of {two} takes {ratio} times as long as one of {one} (95 % CI {low} to {high}; {ms_two} against "
-        "{ms_one} ms)"
+        "A step of {two} takes {ratio} times as long as a step of {one} (95 % CI {low} to {high}; {ms_two} "
+        "against {ms_one} ms)"
     ).format(**compared)
     if not split.reasons:
-        return _("{said}; no part of it is a reason beyond what chance can do.").format(said=said)
+        return _("{said}; no reason was identified.").format(said=said)
     return _("{said}; the largest part: {reason}.").format(said=said, reason=_effect(split, split.reasons[0]))
 
 
@@ -102,7 +102,7 @@ def part_sentence(split: TimeSplit, part: TimePart) -> str:
 def rest_sentence(split: TimeSplit) -> str:
     """What the parts leave."""
     return _(
-        "The parts come to {parts} of {difference} ms; {rest} ms are in none of them, {share} % of the slower step."
+        "The parts sum to {parts} of {difference} ms; {rest} ms are unattributed, {share} % of the slower step."
     ).format(
         parts=_signed(split.difference.value - split.rest),
         difference=_signed(split.difference.value),
@@ -129,10 +129,10 @@ def _effect(split: TimeSplit, part: TimePart) -> str:
         "share": f"{abs(share):.0%}".replace("%", " %"),
     }
     if share < 0:
-        return _("{what}, {effect} ms a step ({low} to {high}), against the difference").format(**given)
+        return _("{what}, {effect} ms per step ({low} to {high}), in the opposite direction").format(**given)
     if abs(share) >= 0.995:
-        return _("{what}, {effect} ms a step ({low} to {high})").format(**given)
-    return _("{what}, {effect} ms a step ({low} to {high}), {share} of the difference").format(**given)
+        return _("{what}, {effect} ms per step ({low} to {high})").format(**given)
+    return _("{what}, {effect} ms per step ({low} to {high}), {share} of the difference").format(**given)
 
 
 def _ms(value: float) -> str:
@@ -159,7 +159,7 @@ def by_kind(split: TimeSplit) -> str:
         for name, value in split.kinds.items()
         if abs(value.value) >= LEAST_SHARE * split.slower
     ]
-    return _("By kind of layer, in ms a step: {kinds}.").format(kinds="; ".join(found) or "0")
+    return _("By kind of layer, in ms per step: {kinds}.").format(kinds="; ".join(found) or "0")
 
 
 def step(found: Profile) -> str:
@@ -171,7 +171,7 @@ def step(found: Profile) -> str:
         for phase, value in found.phases.items()
     )
     return _(
-        "{arm}: {ms} ms a step ({low} to {high}) of {batch} photos, {rate:,.0f} photos a second; in ms: {phases}."
+        "{arm}: {ms} ms per step ({low} to {high}) of {batch} images, {rate:,.0f} images/s; in ms: {phases}."
     ).format(
         arm=found.arm,
         ms=_ms(found.step.value),
@@ -192,7 +192,7 @@ def columns(first: str) -> list[str]:
 
 def cells(row: ProfileRow, is_block: bool) -> tuple[str, ...]:
     """A row of a profile as text, by block or by kind."""
-    name = (row.name or _("no layer: passing on, pixels")) if is_block else kind_name(row.name)
+    name = (row.name or _("outside layers: overhead, pixels")) if is_block else kind_name(row.name)
     return (
         name,
         _cell(row.forward),
@@ -210,11 +210,13 @@ def more(found: Profile, memory: Need | None, energy: Coded) -> Iterator[str]:
     """What torch's profiler saw, memory, energy."""
     if found.operators:
         rows = [f"{name.removeprefix('aten::')} {100 * share.value:.1f} %" for name, share in found.operators.items()]
-        yield _("By operator of torch, of the profiled time: {operators}.").format(operators=", ".join(rows[:8]))
+        yield _("By PyTorch operator, as a share of the profiled time: {operators}.").format(
+            operators=", ".join(rows[:8])
+        )
     if memory is not None:
         yield need(memory)
     if found.joules is not None:
-        said = _("{joules:.2f} J a step ({low} to {high}): {source}.")
+        said = _("{joules:.2f} J per step ({low} to {high}): {source}.")
         yield said.format(joules=found.joules.value, **_ends(found.joules, _ms), source=translate(energy))
     else:
         yield _("{reason}.").format(reason=translate(energy))
@@ -229,20 +231,21 @@ def need(memory: Need) -> str:
         "misfit": f"{100 * memory.misfit:.0f}",
     }
     if memory.largest is None:
-        return _("Training adds {fixed} MB at its peak, whatever the batch size that was tried.").format(**given)
+        return _("At its peak, training adds {fixed} MB at every batch size tried.").format(**given)
     return _(
-        "Training adds {fixed} MB and {each} MB for each photo of a batch at its peak (within {misfit} % at three "
-        "batch sizes, each in a process of its own): the largest batch that fits into {free} GB is {largest}."
+        "At its peak, training adds {fixed} MB plus {each} MB per image of a batch (within {misfit} % at "
+        "three batch sizes, each in a separate process). The largest batch that fits into {free} GB is "
+        "{largest}."
     ).format(largest=f"{memory.largest:,}", **given)
 
 
 def limits(roof: Roofs, side: int) -> str:
     """What the machine can do, measured in the same run."""
     return _(
-        "This machine's limits, measured in the same run: {macs:.1f} billion multiply-adds a second (float32 matrices "
-        "of {side}x{side}), {memory:.1f} GB a second copied in memory, {cache:.1f} GB a second in a cache. The limit "
-        "of a block is what its multiply-adds or its bytes take at least (for bytes at the rate of a copy of that "
-        "size), layer by layer; m: the bytes set it."
+        "Limits of this machine, measured in the same run: {macs:.1f} billion multiply-adds per second "
+        "(float32 matrices of {side}x{side}), {memory:.1f} GB/s copied in memory, {cache:.1f} GB/s in a "
+        "cache. Limit of a block: the minimum time for its multiply-adds or its bytes, summed over its "
+        "layers (bytes at the rate of a copy of that size); m: the bytes set it."
     ).format(macs=roof.matmul, side=side, memory=roof.memory, cache=roof.cache)
 
 

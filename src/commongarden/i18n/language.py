@@ -24,6 +24,7 @@ from pathlib import Path
 from commongarden.i18n import legacy
 from commongarden.i18n.coded import Code, Coded
 from commongarden.i18n.filling import filled
+from commongarden.i18n.register import polite
 
 DOMAIN = "commongarden"
 CATALOGUES = Path(__file__).parent / "locale"  # LANGUAGE/LC_MESSAGES/commongarden.po and, compiled, .mo
@@ -31,6 +32,7 @@ VARIABLE = "COMMONGARDEN_LANG"
 
 _chosen: str | None = None
 _is_recording = False
+_is_spoken = False
 
 
 def languages() -> tuple[str, ...]:
@@ -57,6 +59,23 @@ def used(language: str | None) -> Iterator[None]:
         yield
     finally:
         use(before)
+
+
+@contextmanager
+def spoken(is_spoken: bool = True) -> Iterator[None]:
+    """Says everything for a while as a terminal does, or as a document: Korean has a register for each."""
+    global _is_spoken
+    before = _is_spoken
+    _is_spoken = is_spoken
+    try:
+        yield
+    finally:
+        _is_spoken = before
+
+
+def in_register(text: str) -> str:
+    """A text of the language in use in the register of `spoken`; a text with places before they are filled in."""
+    return polite(text) if _is_spoken and current() == "ko" else text
 
 
 @contextmanager
@@ -112,6 +131,7 @@ def with_commas(texts: Iterable[str]) -> str:
 
 
 def _fillable(text: str) -> str:
+    text = in_register(text)
     return Message(text) if "{" in text else str(text)  # what is shown is plain text, as JSON and others want it
 
 
@@ -133,7 +153,7 @@ def translate(text: Coded) -> str:
 
 def _said(code: Code, texts: Mapping[str, str]) -> str:
     values = {name: _said(value, texts) if isinstance(value, Code) else value for name, value in code.values.items()}
-    template = texts[code.message]
+    template = in_register(texts[code.message])
     return filled(template, (), values) if "{" in template else template
 
 

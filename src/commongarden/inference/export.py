@@ -219,5 +219,5 @@ def _rounding(module: nn.Module, images: Tensor) -> float:
 def _check_packages() -> None:
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
-        message = _("export: ONNX needs {missing}, which is not installed; accepted: pip install 'commongarden[onnx]'")
+        message = _("export: ONNX needs {missing}; install them in commongarden's folder: pip install '.[onnx]'")
         raise StudyError(message.format(missing=", ".join(missing)))

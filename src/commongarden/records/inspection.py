@@ -188,10 +188,12 @@ def _listed(paths: Sequence[str], n: int) -> str:
 
 def count(found: Inspection) -> str:
     """How many groups there are, in a sentence."""
+    if not found.groups:
+        return _("no near duplicates")
     n_photos = sum(map(len, found.groups))
     return ngettext(
-        "{n} group of duplicates ({photos} photos)",
-        "{n} groups of duplicates ({photos} photos)",
+        "{n} group of near duplicates ({photos} photos), kept in one set",
+        "{n} groups of near duplicates ({photos} photos), each kept in one set",
         len(found.groups),
     ).format(n=f"{len(found.groups):,}", photos=f"{n_photos:,}")
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from commongarden.errors import StudyError, unknown
-from commongarden.i18n.language import _
+from commongarden.i18n.language import _, spoken
 from commongarden.report import results_csv
 from commongarden.report.document import Cover, Document
 from commongarden.report.wording import effects, words
@@ -21,6 +21,7 @@ FORMATS = ("html", "docx", "md", "latex")
 FIGURES = "report_files"  # the folder of report.md's figures
 
 
+@spoken(False)
 def write(store: Store, results: Results | None = None) -> Path:
     """Writes results.csv, results.json and report.html into the folder of a study, however many runs are finished.
 
@@ -38,6 +39,7 @@ def write(store: Store, results: Results | None = None) -> Path:
     return _page(store, results or summarize(store))
 
 
+@spoken(False)
 def write_as(store: Store, formats: Sequence[str], cover: Cover | None = None) -> list[Path]:
     """Writes the report in these of FORMATS; returns the path of each. Raises StudyError for another format.
 

@@ -12,7 +12,7 @@ from commongarden.explain.memory import need
 from commongarden.explain.profile import Profile, ProfileRow
 from commongarden.explain.roofline import Roofs
 from commongarden.i18n import language
-from commongarden.i18n.language import _
+from commongarden.i18n.language import _, spoken
 from commongarden.records.timings import Timing
 from commongarden.report.charts import INK, SOFT, Chart, colour, finished, inline
 from commongarden.report.charts.curves import faded
@@ -21,13 +21,14 @@ from commongarden.report.document import Block, Document, Legend, Paragraph, Plo
 GAP = 1.6  # a block's place from the picture's edge, as a factor
 
 
+@spoken(False)
 def render(timing: Timing, depth: int = 1, free: int | None = None) -> str:
     """The page as HTML text. depth: levels of blocks; free: bytes to reckon the largest batch with."""
     found, roof = profile.profiles(timing, depth), roofline.roofs(timing)
     caption = _(
-        "Each point is a block, forward and backward together; the size tells its time. The lines are what "
-        "this machine can do: below the slope the bytes to be moved set the limit, below the flat line the "
-        "multiply-adds. Blocks without multiply-adds have no place here and stand in the tables."
+        "Each point is a block, forward and backward together; its size shows the time. The lines are the "
+        "limits of this machine: the slope is memory bandwidth, the flat line is arithmetic. Blocks without "
+        "multiply-adds are in the tables only."
     )
     picture = Plot(caption, (roofline_chart(found, roof),))
     limits = Paragraph(time_sentences.limits(roof, timing.limits.matmul_side), role="soft")
@@ -76,11 +77,11 @@ def roofline_chart(found: tuple[Profile, ...], roof: Roofs) -> Chart:
     scale = alt.Scale(domain=arms, range=[colour(i) for i in range(len(arms))])
     axis = alt.Axis(tickCount=5, format="~r", grid=False)
     x = alt.X(
-        "intensity:Q", title=_("multiply-adds for each byte moved"), axis=axis,
+        "intensity:Q", title=_("multiply-adds per byte moved"), axis=axis,
         scale=alt.Scale(type="log", domain=[least, most], nice=False),
     )  # fmt: skip
     y = alt.Y(
-        "rate:Q", title=_("billion multiply-adds a second"), axis=axis,
+        "rate:Q", title=_("billion multiply-adds per second"), axis=axis,
         scale=alt.Scale(type="log", domain=[low, roof.matmul * GAP], nice=False),
     )  # fmt: skip
     data = alt.Chart(inline(lines))

@@ -89,8 +89,8 @@ def _overview(store: Store, study: Study, results: Results, how: methods.Methods
         blocks.append(Paragraph(said))
     if (understood := store.understood()) is not None:
         blocks.append(Paragraph(f"{translate(understood.text)}."))
-    blocks.append(setup.counts(store.manifest(), store.split(), _("Photos of each class in the three parts.")))
-    blocks.append(setup.arms(study, _("The networks that were compared.")))
+    blocks.append(setup.counts(store.manifest(), store.split(), _("Images per class in the three sets.")))
+    blocks.append(setup.arms(study, _("The models compared.")))
     return Section(_("Overview"), tuple(blocks), (terms.section(store, study), methods.section(how)))
 
 
@@ -213,7 +213,7 @@ def _conclusion(study: Study, results: Results) -> Section:
     blocks += [Paragraph(note) for note in words.notes(results)]
     if (figures_before := written_tables.published(results)) is not None:
         if study.published_source:
-            said = _("The published figures come from: {source}.").format(source=text_of(study.published_source))
+            said = _("Source of the published figures: {source}.").format(source=text_of(study.published_source))
             blocks.append(Paragraph(said))
         blocks.append(figures_before)
     limits = words.limits(results, {study.recipe_of(arm).select for arm in study.arms})

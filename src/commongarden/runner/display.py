@@ -55,19 +55,23 @@ class Display(Protocol):
     def show(self, event: Event) -> None: ...
 
 
+SHARE_TO_ESTIMATE, SECONDS_TO_ESTIMATE = 0.03, 20.0  # of the work, and of time; what is reached first
+
+
 class TimeLeft:
-    """Seconds left for the whole study, from the work done so far and the time it took."""
+    """Seconds left for the whole study, from the work done since the first run began and the time it took."""
 
     def __init__(self, sizes: Mapping[Job, float], epochs: Mapping[Job, int]) -> None:
         self.sizes, self.epochs = sizes, epochs
         self.share = dict.fromkeys(sizes, 0.0)
         self.at_start = 0.0
-        self.start = time.monotonic()
+        self.start: float | None = None
 
     def update(self, event: Event) -> None:
         """Takes in what an event says of its run's progress."""
         match event:
             case Started(job, before):
+                self.start = time.monotonic() if self.start is None else self.start
                 self.share[job] = len(before) / self.epochs[job]
                 self.at_start += self.sizes[job] * self.share[job]
             case Stepped(job, epoch, step, steps):
@@ -78,12 +82,13 @@ class TimeLeft:
                 self.share[job] = 1.0
 
     def seconds(self) -> float | None:
-        """None while there is nothing to reckon from."""
+        """None while there is too little to estimate it from."""
         done = sum(self.sizes[job] * share for job, share in self.share.items())
         gained = done - self.at_start
-        if gained <= 0:
+        whole, elapsed = sum(self.sizes.values()), time.monotonic() - (self.start or 0.0)
+        if gained <= 0 or (gained < SHARE_TO_ESTIMATE * whole and elapsed < SECONDS_TO_ESTIMATE):
             return None
-        return (sum(self.sizes.values()) - done) / gained * (time.monotonic() - self.start)
+        return (whole - done) / gained * elapsed
 
 
 def left(seconds: float | None) -> str:
@@ -201,6 +206,7 @@ class PlainDisplay:
         self.line = line
         self.left: TimeLeft | None = None
         self.told: dict[str, float] = {}
+        self.begun: set[object] = set()  # jobs, of which a stop is worth a line
 
     def __enter__(self) -> Self:
         return self
@@ -225,6 +231,8 @@ class PlainDisplay:
         assert self.left is not None
         self.left.update(event)
         name = name_of(event.job)
+        if isinstance(event, Started):
+            self.begun.add(event.job)
         match event:
             case Started(note=note) if note:
                 self.line(f"{name}: {translate(note)}")
@@ -233,7 +241,7 @@ class PlainDisplay:
             case EpochDone(job, epoch, speed):
                 seconds = self.left.seconds()
                 said = _(
-                    "{run}: epoch {epoch}/{epochs}, loss {cost:.3f}, accuracy {train:.3f}/{val:.3f}, "
+                    "{run}: epoch {epoch}/{epochs}, loss {cost:.3f}, accuracy {train:.3f}, validation {val:.3f}, "
                     "{speed:.0f} images/s"
                 ).format(
                     run=name,
@@ -249,7 +257,7 @@ class PlainDisplay:
                 self.line(died(job, cause))
             case RunDone(run=run):
                 self.line(f"{name}: {outcome(run)}")
-            case RunStopped():
+            case RunStopped(job) if job in self.begun:
                 self.line(_("{run}: stopped. Repeat the command to resume from the last checkpoint").format(run=name))
 
 

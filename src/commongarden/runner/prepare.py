@@ -57,6 +57,9 @@ def prepare_study(
         device=device,
         listed=listed,
     )
+    if not options.until and not options.budget and len(store.study().seeds) > len(study.seeds):
+        text = _("note: the study keeps its {n} seeds; --name starts another study, with fewer")
+        display.note(text.format(n=len(store.study().seeds)))
     study = store.study()
     for note in _notes(study, store, prepared, listed):
         display.note(note)

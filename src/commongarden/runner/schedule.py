@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from commongarden.i18n.language import _
 from commongarden.runner import attribution_tasks, decoding, forecast, gradients, plan
 from commongarden.runner.budget import Spending
 from commongarden.runner.callbacks import Callbacks
@@ -54,7 +55,10 @@ class Schedule:
             return [*jobs]
         if self.maps:
             self.maps = False  # once: what could not be made now could not be a moment later
-            return [*attribution_tasks.pending(self.store, self.study)]
+            maps = [*attribution_tasks.pending(self.store, self.study)]
+            if maps:
+                self.callbacks.display.note(_("drawing Grad-CAM heat maps (--no-maps skips them)"))
+            return [*maps]
         return []
 
     def _note_interim(self, found: Raced, number: int) -> None:

@@ -23,7 +23,7 @@ class EventFiles:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
-            text = _("--tensorboard: {name} is not installed; accepted: pip install 'commongarden[tensorboard]'")
+            text = _("--tensorboard needs {name}; install it in commongarden's folder: pip install '.[tensorboard]'")
             raise RunnerError(text.format(name=error.name or "tensorboard")) from None
         self.open = SummaryWriter
         self.folder = folder

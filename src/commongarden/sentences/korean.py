@@ -38,7 +38,7 @@ def sentence(found: Difference) -> str:
     if UNKNOWN not in (before.macs, after.macs):
         costs.append(f"MAC {after.macs - before.macs:+,}회")
     if before.activation_bytes > 0 and after.activation_bytes != UNKNOWN:
-        costs.append(f"활성값 메모리 {growth(before.activation_bytes, after.activation_bytes)}%")
+        costs.append(f"활성값 메모리 {growth(before.activation_bytes, after.activation_bytes)} %")
     if after.depth != before.depth:
         costs.append(f"깊이 {before.depth} → {after.depth}")
     return f"{_joined(parts) or '달라지는 것이 없다'}: {', '.join(costs)}"

@@ -20,6 +20,7 @@ CLASSROOM = "classroom"  # the preset of small networks, which a laptop trains i
 RECIPE = Recipe(schedule="one-cycle", augment=("flip",))
 SPLIT = SplitPlan(val=0.10)
 N_SEEDS = 5
+ORDER = "LBA"  # of the small networks, with all their names: batch norm before the activation
 
 
 def of_architectures(data: str, names: Sequence[str] | None) -> Study:
@@ -27,9 +28,11 @@ def of_architectures(data: str, names: Sequence[str] | None) -> Study:
     with settings that suit most photos; a study file may choose others."""
     chosen: dict[str, Arm] = {}
     if names is None:
-        chosen = {name: Arm(name, {"order": "LBA"}) for name in arch.families.FLOWER_ARMS}
+        chosen = {name: Arm(name, {"order": ORDER}) for name in arch.families.FLOWER_ARMS}
     for text in names or ():
         name, arm = arms.from_text(text)
+        if text in arch.families.FLOWER_ARMS:
+            arm = Arm(text, {"order": ORDER})
         if name in chosen:
             message = _("models: found {name!r} twice ({text!r}); accepted: different names, in a study file")
             raise StudyError(message.format(text=text, name=name))

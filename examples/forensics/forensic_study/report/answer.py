@@ -37,18 +37,17 @@ def _came_back(of: Gathered) -> Iterator[str]:
     outside = [_beside(one) for one in found if not one.inside]
     if not outside:
         yield _(
-            "With the defects switched on, the published behaviour comes back: each published figure lies inside the "
-            "range of its network's seeds ({inside})."
+            "With the defects switched on, the published results are reproduced: each published figure is "
+            "within the range of its network's seeds ({inside})."
         ).format(inside="; ".join(inside))
     elif inside:
         yield _(
-            "With the defects switched on, the published figure lies inside the range of the seeds for {n} of {total} "
-            "networks ({inside}), outside of it for the others ({outside})."
+            "With the defects switched on, the published figure is within the range of the seeds for {n} of "
+            "{total} networks ({inside}), and outside it for the others ({outside})."
         ).format(n=len(inside), total=len(found), inside="; ".join(inside), outside="; ".join(outside))
     else:
         yield _(
-            "With the defects switched on, no published figure lies inside the range of its network's seeds "
-            "({outside})."
+            "With the defects switched on, no published figure is within the range of its network's seeds ({outside})."
         ).format(outside="; ".join(outside))
 
 
@@ -56,15 +55,15 @@ def _trained(of: Gathered) -> Iterator[str]:
     away = [one for one in of.found.endings if len(one.accuracies) >= LEAST_SEEDS and not one.inside]
     if away:
         yield _(
-            "Not all of it: the training accuracy of {networks} is another than was published, so that the known "
-            "defects do not account for everything that differed there."
+            "Not everything is explained: the training accuracy of {networks} differs from the published "
+            "one, so the identified defects do not account for all differences."
         ).format(networks=listed([one.network for one in away]))
 
 
 def _beside(one: Comeback) -> str:
     said = _("{network} {published}, found {low} to {high}")
     if one.on_line:
-        said = _("{network} {published}, found {low} to {high}, on the line of the commonest class as published")
+        said = _("{network} {published}, found {low} to {high}, at the majority-class baseline as published")
     return said.format(
         network=one.network,
         published=percent(one.published),
@@ -104,10 +103,10 @@ def explained(of: Gathered, one: Defective) -> str | None:
     values = {"defect": wording.defect(most.defect), "points": wording.points(most.estimate)}
     if wording.interval_holds_zero(most.mean):
         rest = _(
-            "No single one of them is shown to explain it: the most, {points}, is gained by removing the {defect}."
+            "No single defect is shown to explain it: the largest gain, {points}, comes from removing the {defect}."
         )
     else:
-        rest = _("The most is gained by removing the {defect} alone: {points}.")
+        rest = _("The largest gain comes from removing the {defect} alone: {points}.")
     return f"{whole} {rest.format(**values)}"
 
 
@@ -126,15 +125,15 @@ def _ranking(of: Gathered) -> Iterator[str]:
             "below": listed(below) if below else "",
         }
         if above and below:
-            said = _("Without the defects, {above} lie above {inception} and {below} below it.")
+            said = _("Without the defects, {above} are above {inception} and {below} below it.")
         elif above:
-            said = _("Without the defects, {above} still lie above {inception}.")
+            said = _("Without the defects, {above} are still above {inception}.")
         elif below:
-            said = _("Without the defects the ranking turns: {below} lie below {inception}.")
+            said = _("Without the defects the ranking is reversed: {below} are below {inception}.")
         else:
             said = _(
-                "Without the defects the ranking is gone: no difference between {inception} and {others} is "
-                "established."
+                "Without the defects the ranking disappears: no difference between {inception} and {others} "
+                "is significant."
             )
         each = [
             _("{network} {points}").format(network=gap.network, points=wording.short(gap.right.estimate))
@@ -159,10 +158,10 @@ def _plateau(of: Gathered) -> Iterator[str]:
             continue
         stay = [sum(not row.epoch for row in some) for some in (rows, right)]
         yield ngettext(
-            "{arm} stays on the line of always guessing {label}, as the published run did, for all epochs in {stay} "
-            "of {n} seed; without the defect {network} does so in {stay_right} of {n_right}.",
-            "{arm} stays on the line of always guessing {label}, as the published run did, for all epochs in {stay} "
-            "of {n} seeds; without the defect {network} does so in {stay_right} of {n_right}.",
+            "{arm} stays at the majority-class baseline ({label}) for all epochs in {stay} of {n} seed, as "
+            "the published run did; without the defect {network} does so in {stay_right} of {n_right}.",
+            "{arm} stays at the majority-class baseline ({label}) for all epochs in {stay} of {n} seeds, as "
+            "the published run did; without the defect {network} does so in {stay_right} of {n_right}.",
             len(rows),
         ).format(
             arm=one.published,

@@ -37,8 +37,9 @@ def section(of: Gathered) -> Section:
         if of.runs
         else "",
         _(
-            "Intervals are 95 %. They carry the chance of seeds (first weights, order of the photos and dropout) and "
-            "of these {photos}, crossed with each other; differences are paired by seed and photo."
+            "Intervals are 95 % confidence intervals. They account for the variation of seeds (initial "
+            "weights, order of the photos and dropout) and of these {photos}, crossed with each other; "
+            "differences are paired by seed and photo."
         ).format(photos=counted_photos(of.results.n_test)),
     ]
     return titled(
@@ -46,10 +47,10 @@ def section(of: Gathered) -> Section:
         Paragraph(said),
         Paragraph(
             _(
-                "Each switch stands beside the right layer in tests/examples/test_forensics.py: the values that it "
-                "passes on are the same to rounding (but where dropped positions are normalized), its gradient is "
-                "that of an example computed by hand, and a scrambled pool's has nothing of the true one for random "
-                "gradients."
+                "tests/examples/test_forensics.py compares each switch with the correct layer: the outputs "
+                "are equal to rounding (except where dropped positions are normalized), the gradient equals "
+                "that of an example computed by hand, and the gradient of the scrambled pool has nothing in "
+                "common with the true one for random gradients."
             )
         ),
         audited,
@@ -64,18 +65,18 @@ def _soil(of: Gathered) -> Iterator[str]:
     planned = len(of.results.arms) * len(of.results.seeds)
     failed = sum(arm.n_failed for arm in of.results.arms)
     if len(hashes) == 1:
-        yield _("{n} of {planned} planned runs are finished, all on the same photos in the same three parts.").format(
+        yield _("{n} of {planned} planned runs are finished, all on the same photos with the same split.").format(
             n=whole(n), planned=whole(planned)
         )
     if failed:
-        yield ngettext("{n} run failed and is in no figure.", "{n} runs failed and are in no figure.", failed).format(
+        yield ngettext("{n} run failed and is not included.", "{n} runs failed and are not included.", failed).format(
             n=whole(failed)
         )
     counts = {len(reached) for reached in of.reached.values()}
     if counts and min(counts) < len(of.results.seeds):
         yield _(
-            "An arm has {least} to {most} seeds so far; every comparison takes the seeds that its arms share, and says "
-            "how many."
+            "Networks have {least} to {most} seeds so far. Each comparison uses the seeds that its networks "
+            "share and states their number."
         ).format(least=min(counts), most=max(counts))
 
 
@@ -101,11 +102,13 @@ def _audited(of: Gathered) -> Table | None:
                 )
             )
     return Table(
-        _(
-            "What the audit of the first weights, before any training, flags in arms with each defect and in "
-            "those with none."
+        _("Findings of the audit at initialization, for networks with each defect and for networks without defects."),
+        (
+            _("defect"),
+            _("finding"),
+            _("flagged, of the networks with it"),
+            _("flagged, of the networks without defects"),
         ),
-        (_("defect"), _("finding"), _("flagged, of the arms with it"), _("flagged, of the arms with no defect")),
         tuple(rows),
         n_left=2,
     )

@@ -18,7 +18,7 @@ def section(of: Gathered) -> Section:
     """Each published figure beside the seeds of the same network with its defects."""
     found = of.found.comebacks
     if not found:
-        return titled(_("Do the published figures come back?"))
+        return titled(_("Are the published figures reproduced?"))
     networks = of.found.networks
     seeds = sorted({seed for one in networks for arm in (one.right, one.published) for seed in of.reached[arm]})
     rows = tuple(
@@ -42,7 +42,7 @@ def section(of: Gathered) -> Section:
             _("published"),
             _("mean"),
             *(_("seed {seed}").format(seed=seed) for seed in seeds),
-            _("published inside the range"),
+            _("published value within the range"),
             _("mean minus published"),
         ),
         rows,
@@ -62,7 +62,7 @@ def section(of: Gathered) -> Section:
         right,
     )
     return titled(
-        _("Do the published figures come back?"),
+        _("Are the published figures reproduced?"),
         Paragraph(" ".join(_bars(of))),
         table,
         *(Paragraph(text) for text in (" ".join(_line(of)), " ".join(_differs(of))) if text),
@@ -78,13 +78,13 @@ def _bars(of: Gathered) -> Iterator[str]:
     )
     bar = f"{100 * BAR:.0f}"
     if near and not far:
-        yield _("Each mean lies within {bar} points of the published figure.").format(bar=bar)
+        yield _("Each mean is within {bar} points of the published figure.").format(bar=bar)
     elif near:
         yield _("Means within {bar} points of the published figure: {near}. Farther away: {far}.").format(
             bar=bar, near=listed(near), far=listed(far)
         )
     else:
-        yield _("No mean lies within {bar} points of the published figure.").format(bar=bar)
+        yield _("No mean is within {bar} points of the published figure.").format(bar=bar)
 
 
 def _differs(of: Gathered) -> Iterator[str]:
@@ -100,9 +100,9 @@ def _differs(of: Gathered) -> Iterator[str]:
             "range": wording.span(min(values), max(values)),
         }
         if one.published > max(values):
-            said = _("{arm} does not come back: all {n} seeds lie below the published {published} ({range}).")
+            said = _("{arm} is not reproduced: all {n} seeds are below the published {published} ({range}).")
         else:
-            said = _("{arm} does not come back: all {n} seeds lie above the published {published} ({range}).")
+            said = _("{arm} is not reproduced: all {n} seeds are above the published {published} ({range}).")
         yield said.format(**names)
     yield from _trained(of)
 
@@ -110,7 +110,7 @@ def _differs(of: Gathered) -> Iterator[str]:
 def _inside(one: Comeback) -> str:
     if not one.told:
         return "–"
-    return _("on the line") if one.on_line else wording.yes_or_no(one.inside)
+    return _("at the baseline") if one.on_line else wording.yes_or_no(one.inside)
 
 
 def _trained(of: Gathered) -> Iterator[str]:
@@ -131,17 +131,17 @@ def _trained(of: Gathered) -> Iterator[str]:
     inside = [one.network for one in enough if one.inside]
     if not each:
         yield _(
-            "Training goes as it did there: every published training accuracy at the last epoch lies inside the range "
-            "of the seeds. It is gathered without running statistics, so that these cannot blur it."
+            "Training is reproduced: every published training accuracy at the last epoch is within the range "
+            "of the seeds. It does not use running statistics."
         )
         return
     if inside:
-        said = _("The published training accuracy at the last epoch lies inside the range of the seeds for {inside}.")
+        said = _("The published training accuracy at the last epoch is within the range of the seeds for {inside}.")
         yield said.format(inside=listed(inside))
     yield _(
-        "Training accuracy at the last epoch lies outside of that range for {outside}. It is gathered without running "
-        "statistics; where it differs, training itself goes otherwise than it did there, and the defects that are "
-        "known do not account for all of it."
+        "Training accuracy at the last epoch is outside that range for {outside}. It does not use running "
+        "statistics, so where it differs, training itself differed, and the identified defects do not "
+        "account for everything."
     ).format(outside="; ".join(each))
 
 
@@ -150,8 +150,8 @@ def _endings(of: Gathered) -> Table | None:
         return None
     return Table(
         _(
-            "Training with the defects at the last published epoch: published, and means over seeds with their range "
-            "in brackets. Training uses no running statistic."
+            "Training with the defects at the last published epoch: published, and means over seeds with "
+            "their range in brackets. Training uses no running statistics."
         ),
         (
             _("network"),
@@ -180,8 +180,9 @@ def _line(of: Gathered) -> Iterator[str]:
         figure = next((some for some in of.found.comebacks if some.network == one.right), None)
         if rows and figure is not None:
             yield _(
-                "A run that stays at always guessing {label} scores that class's share of the test part: {here} on "
-                "this split; the published {published} is the same answer on another split."
+                "A run that stays at the majority class ({label}) has the accuracy of that class's share of "
+                "the test set: {here} on this split; the published {published} is the same prediction on "
+                "another split."
             ).format(
                 label=of.results.commonest.label,
                 here=percent(of.results.commonest.accuracy),

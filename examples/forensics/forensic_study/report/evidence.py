@@ -28,7 +28,7 @@ def defects(of: Gathered) -> Section:
     source = of.store.study().published_source
     table = Table(
         _("The defects, and the networks that have them (●)."),
-        (_("defect"), _("what it does"), *(one.right for one in networks)),
+        (_("defect"), _("effect"), *(one.right for one in networks)),
         rows,
         n_left=2 + len(networks),
     )
@@ -38,37 +38,38 @@ def defects(of: Gathered) -> Section:
     if without and not any("overwritten_sum" in one.defects for one in networks):
         said.append(
             _(
-                "The sum formed in place is in none of them: in {networks} no rectifier stands right before a sum. "
-                "Where there is a sum, a batch norm stands between the two, and its gradient does not read what the "
-                "sum overwrites; so this defect cannot have acted on the published figures."
+                "The in-place sum affects none of them: in {networks} no ReLU directly precedes a sum. "
+                "Before each sum there is a batch norm, whose gradient does not read what the sum "
+                "overwrites, so this defect cannot have affected the published figures."
             ).format(networks=listed(without))
         )
     if inside:
         said.append(
-            _("In {networks} a rectifier stands right before a sum, so that a sum formed in place would act.").format(
+            _("In {networks} a ReLU directly precedes a sum, so an in-place sum would have an effect.").format(
                 networks=listed(inside)
             )
         )
     first = _(
-        "The published figures come from a teaching framework with hand-written gradients (source: {source}). Compared "
-        "with automatic differentiation, it has {n} defects. Each is a switch of the layer that had it "
-        "(commongarden.forensics), so that a network can be trained with all of its defects, without one of them, or "
-        "with one alone, on the same photos, in the same order, from the same first weights."
+        "The published figures come from a teaching framework with hand-written gradients (source: "
+        "{source}). Compared with automatic differentiation, it has {n} defects. Each defect is a switch of "
+        "its layer (examples/forensics/defective_networks.py). A network can be trained with all defects, "
+        "without one of them, or with one alone, on the same photos, in the same order, from the same "
+        "initial weights."
     ).format(source=text_of(source), n=len(DEFECTS))
-    return titled(_("What was wrong"), Paragraph(first), table, *map(Paragraph, said))
+    return titled(_("The defects"), Paragraph(first), table, *map(Paragraph, said))
 
 
 def explained(of: Gathered) -> Section:
     """Points for each defect: removed from among the others, and alone."""
     effects = of.found.effects
     if not effects:
-        return titled(_("How much each defect explains"))
+        return titled(_("Effect of each defect"))
     table = Table(
         _(
-            "What is gained in test accuracy, in points with 95 % intervals, paired by seed and photo. Established: 0 "
-            "lies outside the interval adjusted for all of these comparisons together (Holm)."
+            "Gain in test accuracy, in points with 95 % intervals, paired by seed and photo. Significant: "
+            "the interval adjusted for all of these comparisons (Holm) excludes 0."
         ),
-        (_("network"), _("comparison"), _("arms"), _("gained (points)"), _("seeds"), _("established")),
+        (_("network"), _("comparison"), _("arms"), _("gain (points)"), _("seeds"), _("significant")),
         tuple(
             (
                 effect.network,
@@ -83,13 +84,13 @@ def explained(of: Gathered) -> Section:
         n_left=3,
     )
     how = _(
-        "Two questions are asked of each defect: what is gained when it alone is removed and the others stay, and what "
-        "is gained when it is the only one there and is removed. Where the defects hide or strengthen each other the "
-        "two answers differ, and neither is its share of the whole."
+        "Two effects are measured for each defect: the gain from removing it while the others remain, and "
+        "the gain from removing it as the only defect. If defects mask or amplify each other, the two "
+        "differ, and neither is its share of the whole."
     )
     said = [text for one in of.found.networks if one.right in IN_QUESTION and (text := _in_full(of, one))]
     return titled(
-        _("How much each defect explains"),
+        _("Effect of each defect"),
         Paragraph(how),
         *map(Paragraph, said),
         pictures.effects(of.found, IN_QUESTION),
@@ -122,13 +123,13 @@ def _in_full(of: Gathered, one: Defective) -> str:
             ]
         )
         if kind == "removed":
-            said.append(_("Removed while the others stay: {each}.").format(each=each))
+            said.append(_("Removed while the others remain: {each}.").format(each=each))
         else:
-            said.append(_("Removed where it is the only one: {each}.").format(each=each))
+            said.append(_("Removed as the only defect: {each}.").format(each=each))
     others = of.found.effect(one.right, "others", POOL)
     if others is not None:
         said.append(
-            _("With the pool gradient right, the batch-norm defects together cost {points}.").format(
+            _("With the correct pool gradient, the batch-norm defects together cost {points}.").format(
                 points=wording.points(others.estimate, signed=False)
             )
         )
@@ -137,18 +138,18 @@ def _in_full(of: Gathered, one: Defective) -> str:
         # right - pool alone - others alone + all: above 0 where they overlap, since the second then adds less
         if wording.interval_holds_zero(together):
             rest = _(
-                "Whether the scrambled pool and the batch-norm defects strengthen or hide each other is not "
-                "established: {points} beyond their sum."
+                "The interaction of the scrambled pool gradient and the batch-norm defects is not "
+                "significant: {points} beyond their sum."
             )
         elif together.value > 0:
             rest = _(
-                "The scrambled pool and the batch-norm defects hide each other: together they cost less than their "
-                "sum, {points}."
+                "The scrambled pool gradient and the batch-norm defects mask each other: together they cost "
+                "less than their sum, {points}."
             )
         else:
             rest = _(
-                "The scrambled pool and the batch-norm defects strengthen each other: together they cost more than "
-                "their sum, {points}."
+                "The scrambled pool gradient and the batch-norm defects amplify each other: together they "
+                "cost more than their sum, {points}."
             )
         said.append(rest.format(points=wording.points(together.interval())))
     return " ".join(said)
@@ -161,17 +162,17 @@ def ranking(of: Gathered) -> Section:
         return titled(_("Inception against ResNet, without the defects"))
     table = Table(
         _(
-            "How far each network lies above Inception, in points of test accuracy with 95 % intervals. Established: "
-            "without the defects, among all of these comparisons together (Holm)."
+            "Difference of each network from Inception in test accuracy, in points with 95 % intervals. "
+            "Significant: without the defects, adjusted for all of these comparisons (Holm)."
         ),
         (
             _("comparison"),
             _("published"),
             _("with the defects"),
             _("without the defects"),
-            _("widened by the defects"),
+            _("increase by the defects"),
             _("seeds"),
-            _("established"),
+            _("significant"),
         ),
         tuple(
             (
@@ -214,9 +215,11 @@ def _caveat(of: Gathered) -> str:
     sizes = sorted({(one.family == "inception_flower", one.resolution) for one in of.found.networks}, reverse=True)
     n = len(of.found.gaps)
     return ngettext(
-        "As in the original, Inception sees {large} x {large} pixels and the others {small} x {small}, and has fewer "
-        "parameters: this is {n} comparison of networks as they were trained, not of principles.",
-        "As in the original, Inception sees {large} x {large} pixels and the others {small} x {small}, and has fewer "
-        "parameters: these are {n} comparisons of networks as they were trained, not of principles.",
+        "As in the original, Inception has images of {large} x {large} pixels and the others {small} x "
+        "{small}, and it has fewer parameters: this {n} comparison is of the networks as trained, not of the "
+        "architectures in general.",
+        "As in the original, Inception has images of {large} x {large} pixels and the others {small} x "
+        "{small}, and it has fewer parameters: these {n} comparisons are of the networks as trained, not of "
+        "the architectures in general.",
         n,
     ).format(large=sizes[0][1], small=sizes[-1][1], n=n)

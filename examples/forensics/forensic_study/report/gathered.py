@@ -35,4 +35,4 @@ class Gathered:
 def titled(title: str, *blocks: Block | None) -> Section:
     """A section of what there is; said where there is nothing yet."""
     kept = tuple(block for block in blocks if block is not None)
-    return Section(title, kept or (Paragraph(_("The runs for this are still to be made.")),))
+    return Section(title, kept or (Paragraph(_("The runs for this are not finished.")),))

@@ -19,15 +19,15 @@ COST_BAR = 0.03  # nats within which the cost of the first two epochs is held to
 
 def validation(of: Gathered) -> Section:
     """Whether validation lags behind training and jumps, as it did in the published logs."""
-    title = _("Validation that lags and jumps")
+    title = _("Lag and jumps of validation accuracy")
     found = of.found.behaviours
     if not found:
         return titled(title)
     table = Table(
         _(
-            "Lag: training minus validation accuracy, the mean over the published epochs. Jump: by how much validation "
-            "accuracy changes from one of these epochs to the next, on average. In points; means over seeds, in "
-            "brackets their range."
+            "Lag: training minus validation accuracy, mean over the published epochs. Jump: mean absolute "
+            "change of validation accuracy between successive published epochs. In points; means over seeds, "
+            "with their range in brackets."
         ),
         (
             _("network"),
@@ -35,7 +35,7 @@ def validation(of: Gathered) -> Section:
             _("published"),
             _("with the defects"),
             _("without slow running statistics"),
-            _("without any defect"),
+            _("without defects"),
         ),
         tuple(row for one in found for row in (_row(one, "lag", _("lag")), _row(one, "jump", _("jump")))),
         n_left=2,
@@ -78,21 +78,23 @@ def _lags(found: Sequence[Behaviour]) -> Iterator[str]:
         )
         if name == "lag":
             if len(shown) == len(found):
-                said = _("Validation lags as published: the defects widen the lag in every network ({each} points).")
+                said = _(
+                    "The lag of validation is reproduced: the defects increase it in every network ({each} points)."
+                )
             elif shown:
-                said = _("The defects are shown to widen the lag in {shown} ({each} points).")
+                said = _("The defects increase the lag in {shown} ({each} points).")
             else:
-                said = _("That the defects widen the lag is not shown ({each} points).")
+                said = _("No increase of the lag by the defects is shown ({each} points).")
         elif len(shown) == len(found):
-            said = _("It jumps as published, too: the defects make the jumps larger in every network ({each} points).")
+            said = _("Jumps are reproduced as well: the defects make them larger in every network ({each} points).")
         elif shown:
-            said = _("They are shown to make the jumps larger in {shown} ({each} points).")
+            said = _("They increase the jumps in {shown} ({each} points).")
         else:
-            said = _("That they make the jumps larger is not shown ({each} points).")
+            said = _("No increase of the jumps is shown ({each} points).")
         yield said.format(each=each, shown=listed(shown) if shown else "")
     for name, said in (
-        ("lag", _("The published lag lies inside the range of the seeds in {networks}.")),
-        ("jump", _("The published jump lies inside the range of the seeds in {networks}.")),
+        ("lag", _("The published lag is within the range of the seeds in {networks}.")),
+        ("jump", _("The published jump is within the range of the seeds in {networks}.")),
     ):
         inside = [one.network for one in found if _inside(one, name)]
         if inside:
@@ -114,8 +116,8 @@ def _chance(of: Gathered) -> Iterator[str]:
         # the mean size of the difference of two shares of n photos each, drawn anew (normal approximation)
         jump = math.sqrt(2 / math.pi) * math.sqrt(2 * mean * (1 - mean) / n)
         yield _(
-            "Part of the published jumps is chance: two accuracies of {n} photos drawn anew differ by {jump} points on "
-            "average where nothing has changed."
+            "Part of the published jumps is chance: two accuracies measured on different samples of {n} "
+            "photos differ by {jump} points on average."
         ).format(n=n, jump=hundredths(jump))
 
 
@@ -142,10 +144,10 @@ def plateau(of: Gathered) -> Section:
         blocks.append(
             Table(
                 _(
-                    "Each seed with the defect and without: the first epoch whose training accuracy lies three "
-                    "standard errors above always guessing the commonest class, mean training loss of the first two "
-                    "epochs, test accuracy, and the standard deviation between test photos of the probabilities that "
-                    "it ends with (the largest among classes)."
+                    "Each seed with and without the defect: the first epoch with a training accuracy three "
+                    "standard errors above the majority-class baseline, mean training loss of the first two "
+                    "epochs, test accuracy, and the standard deviation of the final probabilities between "
+                    "test photos (largest among classes)."
                 ),
                 (
                     _("seed"),
@@ -182,10 +184,10 @@ def _cost(arm: str, published: float, rows: Sequence[Departure]) -> str:
     mean = math.fsum(values) / len(values)
     inside = sum(abs(value - published) <= COST_BAR for value in values)
     said = ngettext(
-        "The published cost of the first two epochs is {published}; {arm} has {mean} on average over {n} seed "
-        "({each}). {inside} of {n} within the bar of {bar}.",
-        "The published cost of the first two epochs is {published}; {arm} has {mean} on average over {n} seeds "
-        "({each}). {inside} of {n} within the bar of {bar}.",
+        "The published cost of the first two epochs is {published}; {arm} has {mean} on average over {n} "
+        "seed ({each}). {inside} of {n} is within the tolerance of {bar}.",
+        "The published cost of the first two epochs is {published}; {arm} has {mean} on average over {n} "
+        "seeds ({each}). {inside} of {n} are within the tolerance of {bar}.",
         len(values),
     )
     return said.format(
@@ -206,13 +208,13 @@ def _tells(network: str, bad: Sequence[Departure], right: Sequence[Departure]) -
     if stay and leave:
         if max(row.first_loss for row in leave) < min(row.first_loss for row in stay):
             yield _(
-                "The loss of the first two epochs tells them apart: every seed that leaves is below {below}, every one "
-                "that stays at or above it."
+                "The loss of the first two epochs separates them: it is below {below} for every seed that "
+                "leaves, and at or above it for every seed that stays."
             ).format(below=f"{min(row.first_loss for row in stay):.3f}")
         else:
             yield _(
-                "The loss of the first two epochs does not tell them apart: {low} to {high} in those that leave, "
-                "{low_stay} to {high_stay} in those that stay."
+                "The loss of the first two epochs does not separate them: {low} to {high} for seeds that "
+                "leave, {low_stay} to {high_stay} for those that stay."
             ).format(
                 low=f"{min(row.first_loss for row in leave):.3f}",
                 high=f"{max(row.first_loss for row in leave):.3f}",
@@ -220,34 +222,35 @@ def _tells(network: str, bad: Sequence[Departure], right: Sequence[Departure]) -
                 high_stay=f"{max(row.first_loss for row in stay):.3f}",
             )
     elif stay:
-        yield _("No seed leaves it, so nothing can tell those that do.")
+        yield _("No seed leaves it.")
     else:
-        yield _("No seed stays on it as the published run did.")
+        yield _("No seed stays at it, as the published run did.")
     both = [(row, other[row.seed]) for row in bad if row.seed in other]
     later = [(row, same) for row, same in both if same.epoch and (not row.epoch or row.epoch > same.epoch)]
     gone = [(row, same) for row, same in both if same.epoch]
     if gone:
         yield ngettext(
-            "Of the {n} seed that leaves it without the defect, {later} with the same first weights and the same "
-            "order of photos leaves later with it, or never ({never}).",
-            "Of the {n} seeds that leave it without the defect, {later} with the same first weights and the same "
-            "order of photos leave later with it, or never ({never}).",
+            "Of the {n} seed that leaves it without the defect, {later} leaves later with it, or never "
+            "({never}), with the same initial weights and order of photos.",
+            "Of the {n} seeds that leave it without the defect, {later} leave later with it, or never "
+            "({never}), with the same initial weights and order of photos.",
             len(gone),
         ).format(n=len(gone), later=len(later), never=sum(not row.epoch for row, _same in gone))
     never = [row for row, same in both if not same.epoch]
     if never:
         yield ngettext(
-            "{n} seed stays on it without the defect, and with it {stay}: there the first weights are enough.",
-            "{n} seeds stay on it without the defect, and with it {stay} of them: there the first weights are enough.",
+            "{n} seed stays at it without the defect, and {stay} with it: there, initialization alone is enough.",
+            "{n} seeds stay at it without the defect, and {stay} of them with it: there, initialization "
+            "alone is enough.",
             len(never),
         ).format(n=len(never), stay=sum(not row.epoch for row in never))
     if stay:
         yield _(
-            "A network that stays says the same of every photo: its probabilities differ between test photos by "
-            "{spread} at most (standard deviation)."
+            "A network that stays at the baseline predicts the same for every photo: its probabilities "
+            "differ between test photos by at most {spread} (standard deviation)."
         ).format(spread=f"{max(row.spread for row in stay):.2g}")
     if leave:
-        yield _("Those that leave end at {reached}, where {network} reaches {right} with the same seeds.").format(
+        yield _("Seeds that leave end at {reached}; {network} reaches {right} with the same seeds.").format(
             reached=listed([percent(row.test_accuracy) for row in leave]),
             network=network,
             right=listed([percent(other[row.seed].test_accuracy) for row in leave if row.seed in other] or ["–"]),

@@ -80,8 +80,8 @@ def accuracies(found: Forensics, results: Results, reached: Mapping[str, Mapping
     description = "; ".join(spoken)
     chart = finished("forensic_accuracies", alt.layer(*layers), description, 64 * len(found.networks))
     caption = _(
-        "Test accuracy with the defects and without. Small points are seeds, large ones their means with 95 % "
-        "intervals, diamonds the published figures; the dashed line is always guessing {label}."
+        "Test accuracy with and without the defects. Small points: seeds; large points: means with 95 % "
+        "intervals; diamonds: published figures; dashed line: majority-class baseline ({label})."
     ).format(label=results.commonest.label)
     return Figure(caption, figures.chart(chart), description)
 
@@ -110,8 +110,8 @@ def effects(found: Forensics, networks: Sequence[str]) -> Figure | None:
     description = "; ".join(f"{row['label']}: {row['said']}" for row in rows)
     chart = charts.beside_zero("forensic_effects", rows, _("points of test accuracy gained"), description)
     caption = _(
-        "What is gained when defects are taken away, in points of test accuracy with 95 % intervals. Filled points: "
-        "the gain or loss is established among all {n} of these comparisons together (Holm)."
+        "Gain from removing defects, in points of test accuracy with 95 % intervals. Filled points: "
+        "significant, adjusted for all {n} comparisons (Holm)."
     ).format(n=sum(effect.level is not None for effect in found.effects))
     return Figure(caption, figures.chart(chart), description)
 
@@ -143,9 +143,9 @@ def learning(found: Forensics, histories: Histories) -> Figure | None:
     if not panels:
         return None
     caption = _(
-        "Accuracy by epoch, published and found. Thin lines are the seeds' validation accuracies with the defects, "
-        "heavy ones are means over seeds. Published validation accuracies are of {n} photos, those found of the whole "
-        "part."
+        "Accuracy by epoch, published and found. Thin lines: validation accuracy of each seed with the "
+        "defects; heavy lines: means over seeds. Published validation accuracies are on {n} photos, those "
+        "found on the whole validation set."
     ).format(n=found.logs.validation_photos)
     description = _("Accuracy by epoch for {networks}.").format(
         networks=numbers.listed([one.right for one in found.networks])
@@ -224,8 +224,8 @@ def plateau(found: Forensics, histories: Histories, commonest: MajorityClass) ->
     domain = charts.domain_of([*values, commonest.loss], 0, 10)
     made = [_losses(arm, rows, hues, domain, commonest.loss) for arm, rows, hues in panels]
     caption = _(
-        "Training loss by epoch, each seed a line. The dashed line is the loss of always guessing by the classes' "
-        "shares, {loss} nats."
+        "Training loss by epoch, one line per seed. The dashed line is the loss of guessing by class "
+        "frequency, {loss} nats."
     ).format(loss=f"{commonest.loss:.3f}")
     description = "; ".join(wording.departures(arm, rows) for arm, rows in found.departures.items())
     return Figure(caption, figures.panels(made), description)
@@ -269,17 +269,23 @@ def times(found: Forensics, ratio: Estimate | None) -> Figure:
         label = _("single runs here, {arm} / {against}").format(arm=one.arm, against=one.against)
         row(label, SOFT, one.mean.value, one.least, one.most, f"{one.mean.value:.2f} ({span})")
     span = _("{low} to {high}").format(low=f"{then.low:.2f}", high=f"{then.high:.2f}")
-    row(_("in turn, original framework"), colour(2), then.value, then.low, then.high, f"{then.value:.2f} ({span})")
+    row(
+        _("in alternation, original framework"),
+        colour(2),
+        then.value,
+        then.low,
+        then.high,
+        f"{then.value:.2f} ({span})",
+    )
     if ratio is not None and ratio.low is not None and ratio.high is not None:
         span = _("{low} to {high}").format(low=f"{ratio.low:.2f}", high=f"{ratio.high:.2f}")
-        row(_("in turn, here"), colour(0), ratio.value, ratio.low, ratio.high, f"{ratio.value:.2f} ({span})")
+        row(_("in alternation, here"), colour(0), ratio.value, ratio.low, ratio.high, f"{ratio.value:.2f} ({span})")
     description = "; ".join(f"{item['label']}: {item['said']}" for item in rows)
     chart = charts.beside_zero(
         "forensic_times", rows, _("time with batch norm / time without"), description, zero_at=1.0
     )
     caption = _(
-        "How many times as long {arm} takes as {against}. Bars of single runs reach from the least to the greatest "
-        "ratio of any two runs; the others are 95 % intervals. Left of 1 the network with batch norm would be the "
-        "faster one."
+        "Time of {arm} divided by time of {against}. Bars of single runs show the range of the ratios of any "
+        "two runs; other bars are 95 % intervals. Left of 1 the network with batch norm is faster."
     ).format(arm=then.arm, against=then.against)
     return Figure(caption, figures.chart(chart), description)

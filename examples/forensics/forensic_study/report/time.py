@@ -78,8 +78,8 @@ def answer(of: Gathered) -> Iterator[str]:
     then = of.found.logs.interleaved
     if of.timing is None:
         yield _(
-            "Time: the published ratio of {published} between {arm} and {against} comes from one run each. Timed in "
-            "turn in the original framework, {arm} takes {then} times as long as {against}."
+            "Time: the published ratio of {published} between {arm} and {against} comes from one run each. "
+            "Timed in alternation in the original framework, {arm} takes {then} times as long as {against}."
         ).format(published=f"{of.found.logs.ratio:.2f}", arm=then.arm, against=then.against, then=_then(of))
         return
     ratio = of.timing.ratio
@@ -95,7 +95,7 @@ def answer(of: Gathered) -> Iterator[str]:
             **values
         )
     else:
-        yield _("Time: no difference is shown. {arm} takes {ratio} times as long as {against}.").format(**values)
+        yield _("Time: no significant difference. {arm} takes {ratio} times as long as {against}.").format(**values)
 
 
 def section(of: Gathered) -> Section:
@@ -105,8 +105,8 @@ def section(of: Gathered) -> Section:
     if of.timing is None:
         said.append(
             _(
-                "A measurement of {arm} and {against} step by step in turn was not given to this document, so that the "
-                "ratio on this machine and the share of batch norm in a step are left out."
+                "This document has no step-by-step measurement of {arm} and {against}, so the ratio on this "
+                "machine and the share of batch norm in a step are missing."
             ).format(arm=then.arm, against=then.against)
         )
     else:
@@ -115,7 +115,7 @@ def section(of: Gathered) -> Section:
     table = None
     if singles:
         table = Table(
-            _("Seconds of whole runs, timed as they came, and their ratio, seed by seed."),
+            _("Seconds of whole runs, not in alternation, and their ratio, by seed."),
             (_("runs"), _("seed"), _("seconds"), _("seconds"), _("ratio")),
             tuple(
                 (
@@ -148,9 +148,10 @@ def _then(of: Gathered) -> str:
 def _asked(of: Gathered) -> str:
     then = of.found.logs.interleaved
     return _(
-        "The report could not say why {arm} took {published} times the time of {against}, one run each. Timed step by "
-        "step in turn in the original framework ({n} pairs on one quiet machine), {arm} takes {ratio} times as long as "
-        "{against}: batch norm makes a step slower, and the published ratio has another cause."
+        "The original report could not explain why {arm} took {published} times as long as {against}, with "
+        "one run each. Timed step by step in alternation in the original framework ({n} pairs on one quiet "
+        "machine), {arm} takes {ratio} times as long as {against}: batch norm makes a step slower, and the "
+        "published ratio has another cause."
     ).format(
         arm=then.arm,
         against=then.against,
@@ -162,7 +163,7 @@ def _asked(of: Gathered) -> str:
 
 def _measured(of: Gathered, timing: Timing) -> Iterator[str]:
     then = of.found.logs.interleaved
-    yield _("Here, {arm} and {against} timed in turn: {ratio} over {n} pairs of steps.").format(
+    yield _("Here, with {arm} and {against} timed in alternation: {ratio} over {n} pairs of steps.").format(
         arm=then.arm, against=then.against, ratio=wording.ratio(timing.ratio), n=whole(timing.ratio.n)
     )
     if timing.share_of_batch_norm is not None:
@@ -186,26 +187,26 @@ def _single(of: Gathered, one: Seconds) -> Iterator[str]:
         "ratio": wording.ratio(one.mean),
     }
     yield _(
-        "Whole runs of this study, not interleaved, {arm} over {against}: {ratio} over {n} seeds. Somebody with one "
-        "run of each would have found anything from {least} to {most}."
+        "Whole runs of this study, not in alternation, {arm} over {against}: {ratio} over {n} seeds. One run "
+        "of each would have given a ratio from {least} to {most}."
     ).format(**values)
     if one.least > 1:
-        yield _("So here a single pair has the right sign, but is off by up to {off} in size.").format(
+        yield _("Here a single pair has the right sign, but its size is off by up to {off}.").format(
             off=percent(max(one.most / one.mean.value - 1, 1 - one.least / one.mean.value), 0)
         )
     elif one.most < 1:
-        yield _("So here every single pair says that batch norm makes a run faster.")
+        yield _("Here every single pair shows that batch norm makes a run faster.")
     else:
-        yield _("So here a single pair may have either sign.")
+        yield _("Here a single pair can have either sign.")
     measured = None if of.timing is None else of.timing.ratio
     if measured is not None and measured.low is not None and measured.high is not None:
         if not measured.low <= one.mean.value <= measured.high:
             yield _(
-                "Their mean lies outside the interval of {interval} that steps timed in turn give: seeds average out "
-                "chance, but not what differed between the times at which the two arms were trained."
+                "Their mean is outside the interval of {interval} of the steps timed in alternation: seeds "
+                "average out chance, but not what differed while the two networks were trained."
             ).format(interval=_("{low} to {high}").format(low=f"{measured.low:.2f}", high=f"{measured.high:.2f}"))
         else:
-            yield _("Their mean lies inside the interval that steps timed in turn give.")
+            yield _("Their mean is within the interval of the steps timed in alternation.")
 
 
 def _drift(of: Gathered) -> Iterator[str]:
@@ -213,14 +214,14 @@ def _drift(of: Gathered) -> Iterator[str]:
     published = of.found.logs.ratio
     if of.found.seconds and not any(one.least <= published <= one.most for one in of.found.seconds):
         yield _(
-            "No two runs here have the published ratio of {published}: it has another cause, most likely other work on "
-            "that machine."
+            "No two runs here have the published ratio of {published}: it has another cause, most likely "
+            "other load on that machine."
         ).format(published=f"{published:.2f}")
     log = of.found.logs.logs.get(of.found.logs.interleaved.against)
     if log is not None:
         yield _(
-            "Within the published run of {against} the time for two epochs went from {first} to {last} seconds "
-            "({change}), with the same work in each."
+            "Within the published run of {against}, the time of two epochs changed from {first} to {last} "
+            "seconds ({change}), for the same work."
         ).format(
             against=of.found.logs.interleaved.against,
             first=whole(round(log.seconds[0])),
@@ -235,13 +236,13 @@ def _drift(of: Gathered) -> Iterator[str]:
     ]
     if spreads:
         yield _(
-            "In the runs of this study the seconds of an epoch vary within a run by {median} (median standard "
-            "deviation of {n} runs; {worst} in the worst)."
+            "In the runs of this study, the time of an epoch varies within a run by {median} (median "
+            "standard deviation of {n} runs; at most {worst})."
         ).format(median=percent(float(np.median(spreads))), n=len(spreads), worst=percent(max(spreads)))
     yield _(
-        "What a single run can show: that a network takes minutes and not hours. What it cannot: a difference of some "
-        "per cent, since whatever else the machine does falls on one of the two alone; timing in turn lets it fall on "
-        "both."
+        "A single run can show that a network takes minutes rather than hours. It cannot show a difference "
+        "of some per cent, because other load of the machine affects only one of the two runs; when timed in "
+        "alternation, it affects both."
     )
 
 

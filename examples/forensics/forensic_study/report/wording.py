@@ -14,29 +14,29 @@ from forensic_study.published import Departure
 
 NAMES = {
     "scrambled_pool": N_("scrambled pool gradient"),
-    "constant_statistics": N_("statistics taken for constants"),
+    "constant_statistics": N_("statistics treated as constants"),
     "slow_statistics": N_("slow running statistics"),
-    "all_positions": N_("normalizing of dropped positions"),
-    "overwritten_sum": N_("sum formed in place"),
+    "all_positions": N_("normalization of dropped positions"),
+    "overwritten_sum": N_("in-place sum"),
 }
 WHAT = {
     "scrambled_pool": N_(
-        "The gradient of an average pool whose windows overlap is scattered over images and positions; the values that "
-        "the pool passes on are right."
+        "The gradient of an average pool with overlapping windows is scattered over images and positions; "
+        "its output is correct."
     ),
     "constant_statistics": N_(
-        "The gradient of batch norm takes the batch's mean and deviation for constants, which they are not."
+        "The gradient of batch norm treats the batch's mean and standard deviation as constants, which they are not."
     ),
     "slow_statistics": N_(
-        "Running mean and variance, which validation and test use, move 0.1 % of the way a step: after two epochs they "
-        "have come half way."
+        "The running mean and variance, used in validation and test, are updated by 0.1 % per step: their "
+        "half-life is two epochs."
     ),
     "all_positions": N_(
-        "A strided layer with batch norm normalizes over every position and then drops all but one in its stride."
+        "A strided layer with batch norm normalizes over all positions and then drops all but one per stride."
     ),
     "overwritten_sum": N_(
-        "A sum is formed in place over the output of the layer before it; a rectifier there takes its gradient from "
-        "what now stands in its place."
+        "A sum is computed in place over the output of the previous layer; a ReLU there computes its "
+        "gradient from the overwritten values."
     ),
 }
 
@@ -121,10 +121,10 @@ def effect_name(effect: Effect) -> str:
     if effect.kind == "all":
         return _("all defects removed")
     if effect.kind == "others":
-        return _("batch-norm defects removed, pool gradient right")
+        return _("batch-norm defects removed, correct pool gradient")
     if effect.kind == "alone":
-        return _("{defect} removed, no other there").format(defect=defect(effect.defect))
-    return _("{defect} removed, all others there").format(defect=defect(effect.defect))
+        return _("{defect} removed, no other present").format(defect=defect(effect.defect))
+    return _("{defect} removed, all others present").format(defect=defect(effect.defect))
 
 
 def by_seed(values: Sequence[float]) -> str:
@@ -136,8 +136,8 @@ def departures(arm: str, rows: Sequence[Departure]) -> str:
     """How many seeds of an arm stay on the line, and when the others leave it."""
     left = sorted((row.epoch, row.seed) for row in rows if row.epoch)
     said = ngettext(
-        "{arm} stays on the line of the commonest class for all epochs in {stay} of {n} seed",
-        "{arm} stays on the line of the commonest class for all epochs in {stay} of {n} seeds",
+        "{arm} stays at the majority-class baseline for all epochs in {stay} of {n} seed",
+        "{arm} stays at the majority-class baseline for all epochs in {stay} of {n} seeds",
         len(rows),
     ).format(arm=arm, stay=len(rows) - len(left), n=len(rows))
     if not left:

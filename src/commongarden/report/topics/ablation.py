@@ -36,9 +36,9 @@ def unsettled(found: PartContributions) -> str:
     """The parts that are not resolved, and those without runs enough; "" where there are none."""
     rest = [name(part) for part in found.parts if part.outcome == "not resolved"]
     waiting = [name(part) for part in found.parts if part.outcome in ("one seed", "one photo", "one group", "no pairs")]
-    said = [_("Not resolved: {parts}.").format(parts=numbers.listed(rest))] if rest else []
+    said = [_("Not significant: {parts}.").format(parts=numbers.listed(rest))] if rest else []
     if waiting:
-        said.append(_("Not judged yet, for want of runs: {parts}.").format(parts=numbers.listed(waiting)))
+        said.append(_("Too few runs so far: {parts}.").format(parts=numbers.listed(waiting)))
     return " ".join(said)
 
 

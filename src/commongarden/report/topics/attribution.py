@@ -95,7 +95,7 @@ def _side(arm: str, found: Evidence, classes: Sequence[str]) -> Bitmap:
     """What one arm says of a photo, with the evidence for that."""
     called = classes[found.called]
     said = _("{label} ({probability})").format(label=called, probability=numbers.percent(found.probability, 0))
-    alternative = _("What in {path} speaks for {label} to {arm}").format(path=found.path, label=called, arm=arm)
+    alternative = _("Evidence for {label} in {path}, according to {arm}").format(path=found.path, label=called, arm=arm)
     if found.called == found.label:
         judged: tuple[Styled, ...] = (Styled(said, "strong"),)
     else:
@@ -114,9 +114,9 @@ def _first_kernels(arm: str, found: Attribution) -> tuple[Block, ...]:
 def _spread(sight: Attribution) -> str:
     wrong = int((sight.labels != sight.called).sum())
     share = numbers.percent(sum(sight.explained), 0)
-    counted = ngettext("{n} of {all} photos wrong", "{n} of {all} photos wrong", wrong)
+    counted = ngettext("{n} of {all} images misclassified", "{n} of {all} images misclassified", wrong)
     parts = {"counted": counted.format(n=wrong, all=len(sight.labels)), "share": share, "n": sight.n_features}
-    return _("{counted}. The two axes hold {share} of the spread of {n} features.").format(**parts)
+    return _("{counted}. The two axes explain {share} of the variance of {n} features.").format(**parts)
 
 
 def _map(name: str, sight: Attribution, classes: Sequence[str]) -> Chart:

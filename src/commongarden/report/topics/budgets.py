@@ -67,7 +67,7 @@ def _cell(item: BudgetViews, view: BudgetView) -> Cell:
     if view.outcome == "not counted":
         return Cell(numbers.DASH)
     if found is None:
-        return Cell(_("no epoch had ended"), where)
+        return Cell(_("no epoch finished"), where)
     below = "" if found.low is None or found.high is None else span(found.low, found.high)
     return Cell(signed_points(found.value), (below, where))
 
@@ -84,7 +84,8 @@ def verdict(item: BudgetViews, view: BudgetView) -> str:
         return _("The multiply-adds of {arm} or {against} could not be counted.").format(**names)
     if found is None:
         return _(
-            "At {budget} ({amount}) {arm} and {against} cannot be compared: a run of one had not ended an epoch."
+            "At {budget} ({amount}) {arm} and {against} cannot be compared: one of their runs had not "
+            "finished an epoch."
         ).format(**names)
     names |= {"value": signed_points(found.value), "size": hundredths(abs(found.value))}
     if found.low is None or found.high is None:
@@ -110,11 +111,11 @@ def summary(results: Results) -> list[str]:
     said = [exploratory(" ".join(verdict(item, view) for view in item.views)) for item in differing]
     rest = len(compared) - len(differing)
     if rest and not differing:
-        return [_("The direction of every difference is the same at all three budgets.")]
+        return [_("All comparisons have the same result at all three budgets.")]
     if rest:
         others = ngettext(
-            "For the other comparison the three budgets agree.",
-            "For the other {n} comparisons the three budgets agree.",
+            "The other comparison has the same result at all three budgets.",
+            "The other {n} comparisons have the same result at all three budgets.",
             rest,
         )
         said.append(others.format(n=rest))

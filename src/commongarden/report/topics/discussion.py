@@ -117,32 +117,31 @@ def _section(
     if topic == "bottleneck":
         title = _("Bottleneck modules")
         text = _(
-            "A bottleneck narrows its input with a 1x1 convolution, works on it with a larger kernel, and widens it "
-            "again with a 1x1 convolution; the sum with the input closes it ({works})."
+            "A bottleneck block reduces the channels of its input with a 1x1 convolution, applies a larger "
+            "kernel, and expands the channels again with a 1x1 convolution; the result is added to the input "
+            "({works})."
         ).format(works=cite("he"))
         parts.append(Paragraph(" ".join([text, *_bottlenecks(sides.values())])))
         parts += _drawn(sides.values(), ("bottleneck", "residual"), 1, drawn)
     elif topic == "inception":
         title = _("Inception and ResNet")
         text = _(
-            "An Inception module looks at its input through branches side by side and concatenates what they give "
-            "({inception}); a residual block adds what its layers give to its input ({residual})."
+            "An Inception module applies parallel branches to its input and concatenates their outputs "
+            "({inception}); a residual block adds the output of its layers to its input ({residual})."
         ).format(inception=cite("szegedy_2014"), residual=cite("he"))
         parts.append(Paragraph(" ".join([text, *_modules(sides.values())])))
         parts += _drawn(sides.values(), ("module", "bottleneck", "residual"), N_DRAWN, drawn)
     elif topic == "batch norm":
         title = _("Batch normalization")
         text = _(
-            "In training, batch norm brings each channel to mean 0 and variance 1 over the batch; in evaluation it "
-            "uses running statistics ({works})."
+            "In training, batch norm normalizes each channel to mean 0 and variance 1 over the batch; in "
+            "evaluation it uses running statistics ({works})."
         ).format(works=cite("ioffe"))
         parts.append(Paragraph(" ".join([text, *_norms(sides.values())])))
         parts += _looked(sides.values(), kept)
     elif topic == "shortcut":
         title = _("Shortcuts")
-        text = _(
-            "A shortcut leads the input of a block around its layers and adds it to their output ({works})."
-        ).format(works=cite("he"))
+        text = _("A shortcut adds the input of a block to the output of its layers ({works}).").format(works=cite("he"))
         parts.append(Paragraph(" ".join([text, *_sums(sides.values())])))
         parts += _drawn(sides.values(), ("bottleneck", "residual"), 1, drawn)
     else:
@@ -158,12 +157,12 @@ def _evidence(pair: ComparedArms, epochs: Histories, *, ends: bool) -> Iterator[
     and validation end, which batch norm can part by its two ways of working."""
     one, two, cost = pair.one, pair.two, pair.difference
     if pair.difference.n_edits and phrases(pair.difference)[1] == 0:
-        said = _("Computed from the two definitions, {arm} made of {against}: {edits}.")
+        said = _("Changes from {against} to {arm}, computed from the definitions: {edits}.")
         yield said.format(arm=one.name, against=two.name, edits=sentences.difference(pair.difference, current()))
     else:
         yield _(
-            "{arm} has {params} parameters and {macs} MACs for one photo, {against} has {params_two} parameters and "
-            "{macs_two} MACs."
+            "{arm} has {params} parameters and {macs} MACs per image, {against} has {params_two} parameters "
+            "and {macs_two} MACs."
         ).format(
             arm=one.name,
             params=numbers.whole(cost.after.n_params),
@@ -206,10 +205,9 @@ def _ends(epochs: Histories, arm: str) -> str | None:
     train = math.fsum(epoch.train_accuracy for epoch in last) / len(last)
     val = math.fsum(epoch.val_accuracy for epoch in last) / len(last)
     return ngettext(
-        "In its last epoch {arm} was right on {train} of the training photos, and after it on {val} of the validation "
-        "photos (one run).",
-        "In its last epoch {arm} was right on {train} of the training photos, and after it on {val} of the validation "
-        "photos (means over {n} runs).",
+        "In the last epoch the training accuracy of {arm} was {train} and its validation accuracy {val} (one run).",
+        "In the last epoch the training accuracy of {arm} was {train} and its validation accuracy {val} "
+        "(means over {n} runs).",
         len(last),
     ).format(arm=arm, train=numbers.percent(train), val=numbers.percent(val), n=len(last))
 
@@ -220,8 +218,9 @@ def _bottlenecks(sides: Iterable[DiscussedArm]) -> Iterator[str]:
             first = found[0]
             channels = numbers.listed(map(str, network_blocks.widths(first)))
             yield ngettext(
-                "{arm} has {n} of them: {before} channels come in, {channels} leave its convolutions.",
-                "{arm} has {n} of them; into the first come {before} channels, and {channels} leave its convolutions.",
+                "{arm} has {n} bottleneck, with {before} input channels and convolutions of {channels} channels.",
+                "{arm} has {n} bottlenecks; the first has {before} input channels and convolutions of "
+                "{channels} channels.",
                 len(found),
             ).format(arm=side.name, n=len(found), before=first.input[-1], channels=channels)
         elif side.has("residual"):
@@ -261,7 +260,7 @@ def _looked(sides: Iterable[DiscussedArm], kept: dict[str, Audit]) -> Iterator[P
     """What was found at the first weights, where batch norm does the most."""
     lines = [line for side in sides if side.name in kept for line in _some(side.name, kept[side.name])]
     if lines:
-        yield Paragraph(_("Before training, at the first weights:"), leads=True)
+        yield Paragraph(_("At initialization, before training:"), leads=True)
         yield Bullets(tuple(lines))
 
 
@@ -286,7 +285,7 @@ def _drawn(
 
 def _figure(side: DiscussedArm, block: Block) -> Figure:
     cost = arch.cost(block.node, block.input)
-    caption = _("{arm}, {block}: {params} parameters, {macs} MACs for one photo.").format(
+    caption = _("{arm}, {block}: {params} parameters, {macs} MACs per image.").format(
         arm=side.name, block=block.name, params=numbers.whole(cost.n_params), macs=numbers.short(cost.macs)
     )
     svg = figures.block(network_blocks.bare(block), block.input, f"{side.name}, {block.name}")

@@ -40,23 +40,24 @@ def section(store: Store, study: Study, manifest: Manifest, split: Split) -> Sec
 
 def _sentences(found: Inspection, study: Study) -> Iterator[str]:
     if not found.groups:
-        yield _("No two photos show the same picture, as far as can be seen ({how}).").format(how=_how())
+        yield _("No duplicates found ({how}).").format(how=_how())
         return
     if study.split.near_duplicates == "together":
-        said = _("{found}. The photos of a group are in one part of the split.")
+        said = _("{found}. All images of a group are in the same set.")
     else:
-        said = _("{found}. The split does not regard those that differ in a byte (near_duplicates = ignore).")
+        said = _("{found}. The split ignores near duplicates (near_duplicates = ignore).")
     yield said.format(found=inspection.count(found))
     if chains := inspection.in_chains(found):
         yield ngettext(
-            "{n} pair more joins two groups whose other photos are not the same picture; it may come apart.",
-            "{n} pairs more join two groups each whose other photos are not the same picture; they may come apart.",
+            "{n} more pair links two groups whose other images are not duplicates; the pair may be split between sets.",
+            "{n} more pairs link two groups each whose other images are not duplicates; the pairs may be "
+            "split between sets.",
             len(chains),
         ).format(n=whole(len(chains)))
 
 
 def _how() -> str:
-    return _("re-encoded, resized, cropped a little, mirrored, brighter")
+    return _("re-encoded, resized, slightly cropped, mirrored, brighter")
 
 
 def _groups(found: Inspection, manifest: Manifest, split: Split) -> list[tuple[tuple[Bitmap, ...], str, bool]]:
@@ -87,16 +88,16 @@ def _told(paths: Sequence[str], n_files: int, pairs: dict[tuple[str, str], Pair]
     inside = [pair for (one, two), pair in pairs.items() if one in paths and two in paths]
     likeness = min((pair.likeness for pair in inside), default=1.0)
     if any(pair.mirrored for pair in inside):
-        text = _("correlation of the details from {likeness}; mirrored ones among them")
+        text = _("detail correlation of {likeness} or more, mirrored images included")
     else:
-        text = _("correlation of the details from {likeness}")
+        text = _("detail correlation of {likeness} or more")
     return text.format(likeness=f"{likeness:.2f}")
 
 
 def _more(n: int) -> str:
     return ngettext(
-        "{n} group more is not shown; inspection.json names its photos.",
-        "{n} groups more are not shown; inspection.json names their photos.",
+        "{n} more group is not shown; inspection.json lists its images.",
+        "{n} more groups are not shown; inspection.json lists their images.",
         n,
     ).format(n=whole(n))
 
@@ -114,16 +115,18 @@ def _unusual(items: Sequence[Unusual]) -> Iterator[Fold]:
 
 def _headed(kind: Kind, n: int) -> str:
     texts: dict[Kind, str] = {
-        "wrong extension": ngettext("{n} photo with a wrong extension", "{n} photos with a wrong extension", n),
+        "wrong extension": ngettext("{n} image with a wrong extension", "{n} images with a wrong extension", n),
         "several frames": ngettext("{n} file with several frames", "{n} files with several frames", n),
         "broken frames": ngettext(
-            "{n} file that is broken behind its first frame", "{n} files that are broken behind their first frame", n
+            "{n} file with corrupt frames after the first", "{n} files with corrupt frames after the first", n
         ),
-        "nearly one colour": ngettext("{n} photo of nearly one colour", "{n} photos of nearly one colour", n),
-        "small": ngettext("{n} very small photo", "{n} very small photos", n),
-        "long and narrow": ngettext("{n} long and narrow photo", "{n} long and narrow photos", n),
-        "huge": ngettext("{n} very large photo", "{n} very large photos", n),
-        "rare mode": ngettext("{n} photo of a rare colour mode", "{n} photos of a rare colour mode", n),
+        "nearly one colour": ngettext("{n} image of nearly one colour", "{n} images of nearly one colour", n),
+        "small": ngettext("{n} very small image", "{n} very small images", n),
+        "long and narrow": ngettext(
+            "{n} image with an extreme aspect ratio", "{n} images with an extreme aspect ratio", n
+        ),
+        "huge": ngettext("{n} very large image", "{n} very large images", n),
+        "rare mode": ngettext("{n} image with a rare colour mode", "{n} images with a rare colour mode", n),
     }
     return texts[kind].format(n=whole(n))
 

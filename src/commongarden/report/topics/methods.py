@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from commongarden.arch import FAMILIES, Dropout, leaves
-from commongarden.i18n.language import _, ngettext
+from commongarden.i18n.language import _, ngettext, pgettext
 from commongarden.records import Run, inspection
 from commongarden.report.document import Block, Bullets, Heading, Only, Paragraph, Section
 from commongarden.report.topics import network_blocks, page_data
@@ -64,10 +64,10 @@ def section(made: Methods) -> Section:
 def _design(study: Study, results: Results, cite: Citations) -> Iterator[str]:
     data = page_data.data_name(study)
     yield ngettext(
-        "{n} network was trained on {data} ({classes} classes): {train} photos to train on, {val} to validate and "
-        "{test} to test.",
-        "{n} networks were trained on {data} ({classes} classes): {train} photos to train on, {val} to validate and "
-        "{test} to test.",
+        "{n} network was trained on {data} ({classes} classes): {train} training, {val} validation and "
+            "{test} test images.",
+        "{n} networks were trained on {data} ({classes} classes): {train} training, {val} validation and "
+            "{test} test images.",
         len(results.arms),
     ).format(
         n=len(results.arms), data=data, classes=len(results.classes), train=whole(results.n_train),
@@ -78,21 +78,21 @@ def _design(study: Study, results: Results, cite: Citations) -> Iterator[str]:
     n = len(results.seeds)
     if study.folds:
         yield _(
-            "Each was trained once in each of {n} folds. Runs of different networks in the same fold have the same "
-            "photos in the same order, so differences are paired by fold ({works})."
+            "Each was trained once in each of {n} folds. In one fold, all networks see the same images in "
+            "the same order, so differences are paired by fold ({works})."
         ).format(n=n, works=cite("bouthillier"))
     elif n == 1:
         yield _("Each was trained once, with one seed.")
     else:
         yield _(
-            "Each was trained with {n} seeds. Runs of different networks with the same seed have the same photos in "
-            "the same order, so differences are paired by seed ({works})."
+            "Each was trained with {n} seeds. With one seed, all networks see the same images in the same "
+            "order, so differences are paired by seed ({works})."
         ).format(n=n, works=cite("bouthillier"))
     if n > 1:
         if study.splits_vary:
             cite("nadeau")  # which the sentences name
         yield from designs.between(study.vary, study.folds)
-    yield _("Every network was tested once per run, at the end, on photos that took no part in any choice.")
+    yield _("Each run was tested once, at its end, on images that were not used for any selection.")
 
 
 def _networks(study: Study, results: Results, cite: Citations) -> Iterator[str]:
@@ -106,9 +106,9 @@ def _networks(study: Study, results: Results, cite: Citations) -> Iterator[str]:
         yield _("Architectures follow their publications: {arms}.").format(arms="; ".join(said))
     networks = [arm.network(len(results.classes)) for arm in study.arms.values()]
     if any(network_blocks.batch_norms(network) for network in networks):
-        yield _("Batch norm is that of {works}.").format(works=cite("ioffe"))
+        yield _("Batch norm follows {works}.").format(works=cite("ioffe"))
     if any(isinstance(layer, Dropout) for network in networks for layer in leaves(network)):
-        yield _("Dropout is that of {works}.").format(works=cite("srivastava"))
+        yield _("Dropout follows {works}.").format(works=cite("srivastava"))
 
 
 def _source(architecture: str) -> str | None:
@@ -118,10 +118,19 @@ def _source(architecture: str) -> str | None:
     return next((key for start, key in SOURCES.items() if source.startswith(start)), None)
 
 
+def _augmentations(recipe: Recipe) -> str:
+    said = {
+        "flip": pgettext("augmentation", "flip"),
+        "crop": pgettext("augmentation", "crop"),
+        "colour": pgettext("augmentation", "colour"),
+    }
+    return ", ".join(said.get(kind, kind) for kind in recipe.augment)
+
+
 def _training(study: Study, cite: Citations) -> Iterator[str]:
     recipe = study.recipe
     yield _(
-        "Photos were resized to {size} x {size} pixels and shown in batches of {batch} for {epochs} epochs."
+        "Images were resized to {size} x {size} pixels. Training ran for {epochs} epochs with a batch size of {batch}."
     ).format(size=recipe.resolution, batch=recipe.batch_size, epochs=recipe.epochs)
     if study.range is not None:
         yield inspection.scaled(study.range)
@@ -130,11 +139,11 @@ def _training(study: Study, cite: Citations) -> Iterator[str]:
     yield from _schedule(recipe, cite)
     yield _first_weights(recipe, cite)
     if recipe.label_smoothing:
-        yield _("Labels were smoothed by {share} ({works}).").format(
+        yield _("Label smoothing was {share} ({works}).").format(
             share=f"{recipe.label_smoothing:g}", works=cite("szegedy_2015")
         )
     if recipe.augment:
-        yield _("Photos were augmented: {kinds}.").format(kinds=", ".join(recipe.augment))
+        yield _("Data augmentation: {kinds}.").format(kinds=_augmentations(recipe))
     if recipe.select == "best-val":
         yield _("The weights of the epoch with the best validation accuracy were tested.")
     else:
@@ -145,15 +154,15 @@ def _training(study: Study, cite: Citations) -> Iterator[str]:
         if arm.overrides
     ]
     if own:
-        yield _("By declaration, these have values of their own: {arms}.").format(arms=", ".join(own))
+        yield _("Settings declared for one model only: {arms}.").format(arms=", ".join(own))
 
 
 def _pixels(recipe: Recipe) -> str:
     if recipe.pixels == "raw":
-        return _("Pixel values were left at 0 to 255.")
+        return _("Pixel values were kept at 0 to 255.")
     if recipe.pixels == "own":
-        return _("Pixels were normalized as each network names it.")
-    return _("Pixels were standardized per channel by the mean and standard deviation of the training part.")
+        return _("Pixels were normalized as each network specifies.")
+    return _("Pixels were standardized per channel by the mean and standard deviation of the training set.")
 
 
 def _optimizer(recipe: Recipe, cite: Citations) -> str:
@@ -174,64 +183,64 @@ def _optimizer(recipe: Recipe, cite: Citations) -> str:
 
 def _schedule(recipe: Recipe, cite: Citations) -> Iterator[str]:
     if recipe.schedule == "cosine":
-        yield _("The learning rate fell along a cosine ({works}).").format(works=cite("loshchilov_cosine"))
+        yield _("The learning rate followed a cosine schedule ({works}).").format(works=cite("loshchilov_cosine"))
     elif recipe.schedule == "one-cycle":
-        yield _("The learning rate rose and fell in one cycle ({works}).").format(works=cite("smith"))
+        yield _("The learning rate followed a one-cycle schedule ({works}).").format(works=cite("smith"))
     else:
         yield _("The learning rate was constant.")
     if recipe.warmup_epochs:
-        yield _("It rose from 0 over the first {epochs} epochs.").format(epochs=f"{recipe.warmup_epochs:g}")
+        yield _("It was warmed up from 0 over the first {epochs} epochs.").format(epochs=f"{recipe.warmup_epochs:g}")
 
 
 def _first_weights(recipe: Recipe, cite: Citations) -> str:
     if recipe.init == "fan-in":
-        return _("First weights were drawn by their fan-in ({works}), biases are 0.").format(works=cite("he_init"))
+        return _("Weights were initialized by fan-in ({works}), biases with 0.").format(works=cite("he_init"))
     if recipe.init == "own":
-        return _("First weights are those that each network's own code draws.")
-    return _("First weights were drawn from a normal distribution with standard deviation {std}, biases are 0.").format(
-        std=f"{recipe.init_std:g}"
-    )
+        return _("Each network is initialized by its own code.")
+    return _(
+        "Weights were initialized from a normal distribution with standard deviation {std}, biases with 0."
+    ).format(std=f"{recipe.init_std:g}")
 
 
 def _statistics(results: Results, cite: Citations, *, raced: bool) -> Iterator[str]:
     estimates = [arm.test_accuracy for arm in results.arms] + [contrast.difference for contrast in results.contrasts]
     kinds = [estimate.method for estimate in estimates if estimate is not None and estimate.low is not None]
     if not kinds:
-        yield _("With one seed no interval can be given, and none is.")
+        yield _("With one seed there is no confidence interval.")
         return
     yield _("Results are means with 95 % intervals ({works}).").format(works=cite("agarwal"))
     if any("groups of test photos" in kind for kind in kinds):
         yield _(
-            "The test photos belong to {n} groups, and photos of one group are not independent. So seeds are crossed "
-            "with groups, not with photos: the intervals come from two-way variance components, cluster-robust for "
-            "groups of unequal size ({robust}), with Satterthwaite's degrees of freedom ({works}). Accuracy itself is "
-            "the mean over photos."
+            "The test images belong to {n} groups, and images of one group are not independent. Seeds are "
+            "therefore crossed with groups: the intervals are computed from two-way variance components, "
+            "cluster-robust for groups of unequal size ({robust}), with Satterthwaite's degrees of freedom "
+            "({works}). Accuracy itself is the mean over images."
         ).format(n=whole(results.n_test_groups), robust=cite("bell", "cameron"), works=cite("satterthwaite"))
     elif any("Satterthwaite" in kind for kind in kinds):
         yield _(
-            "All seeds are tested on the same photos, so seeds and photos are crossed: the intervals come from two-way "
-            "variance components with Satterthwaite's degrees of freedom ({works}) and carry the noise of both."
+            "All seeds are tested on the same images, so seeds and images are crossed: the intervals are "
+            "computed from two-way variance components with Satterthwaite's degrees of freedom ({works}) and "
+            "account for both."
         ).format(works=cite("satterthwaite"))
     if any("Nadeau" in kind for kind in kinds):
-        yield _("Splits that share photos are not independent; their intervals are widened for that ({works}).").format(
-            works=cite("nadeau")
-        )
+        yield _(
+            "Splits that share images are not independent; the intervals are widened accordingly ({works})."
+        ).format(works=cite("nadeau"))
     if any(kind.startswith("Student") for kind in kinds):
         yield _(
-            "The intervals are Student's over seeds ({works}); they carry the noise between seeds, not that of the "
-            "test photos."
+            "The intervals are Student's t intervals over seeds ({works}); they account for seed variation only."
         ).format(works=cite("student"))
     yield from _tests(results, cite, raced=raced)
     if any(arm.calibration_error is not None for arm in results.arms):
-        yield _("Calibration error is the expected one over bins of stated probability ({works}).").format(
-            works=cite("guo")
-        )
+        yield _(
+            "Calibration error is the expected calibration error, binned by predicted probability ({works})."
+        ).format(works=cite("guo"))
     if results.baselines:
-        yield _("Baselines were fitted on the same training photos with scikit-learn ({works}).").format(
+        yield _("Baselines were fitted on the same training images with scikit-learn ({works}).").format(
             works=cite("pedregosa")
         )
     line = results.commonest
-    yield _("Always guessing the commonest class, {label}, would be right on {share} of the test photos.").format(
+    yield _("The majority-class baseline ({label}) has a test accuracy of {share}.").format(
         label=line.label, share=percent(line.accuracy)
     )
 
@@ -242,22 +251,22 @@ def _tests(results: Results, cite: Citations, *, raced: bool) -> Iterator[str]:
         return
     if raced:
         yield _(
-            "Seeds were added in looks, and each contrast is judged at the look that settled it, at a level from alpha "
-            "spending ({spending}) and Holm's rule over the contrasts ({holm}): an arm is better or worse where the "
-            "interval at that level excludes 0."
+            "Seeds were added between interim analyses. Each comparison is decided at the analysis that "
+            "settled it, at a level from alpha spending ({spending}) and Holm's procedure over the "
+            "comparisons ({holm}): a difference is significant if the interval at that level excludes 0."
         ).format(spending=cite("lan"), holm=cite("holm"))
     elif len(tested) > 1:
         yield _(
-            "Verdicts come from intervals adjusted for all {n} contrasts with Holm's levels ({works}): an arm is "
-            "better or worse where the adjusted interval excludes 0."
+            "Conclusions use intervals adjusted for all {n} comparisons with Holm's levels ({works}): a "
+            "difference is significant if the adjusted interval excludes 0."
         ).format(n=len(tested), works=cite("holm"))
     else:
-        yield _("The verdict comes from the interval: an arm is better or worse where it excludes 0.")
+        yield _("A difference is significant if its interval excludes 0.")
     yield _(
-        "Two arms are equivalent where the 90 % interval lies within {margin}, two one-sided tests ({works})."
+        "Two models are equivalent if the 90 % interval lies within {margin}: two one-sided tests ({works})."
     ).format(margin=sizes.margin(results.metric, results.margin), works=cite("schuirmann"))
     if any(contrast.p_signflip is not None for contrast in tested):
-        yield _("Beside each verdict stands an exact sign-flip test over the seeds ({works}).").format(
+        yield _("An exact sign-flip test over the seeds accompanies each conclusion ({works}).").format(
             works=cite("fisher")
         )
 

@@ -29,7 +29,7 @@ COLUMNS = ("worth_accuracy", "seconds", "n_params", "macs")
 
 def question(found: PartContributions) -> str:
     """What was held against what."""
-    return _("{arm} beside the same network with one thing changed at a time.").format(arm=found.arm)
+    return _("{arm} compared with variants of one change each.").format(arm=found.arm)
 
 
 def name(part: PartContribution) -> str:
@@ -55,7 +55,7 @@ def _worth(part: PartContribution, results: Results) -> str:
     metric, what = results.metric, name(part)
     found = part.adjusted or part.difference
     if part.difference is None or found is None:
-        return _("{part}: no seed has finished with and without it.").format(part=what)
+        return _("{part}: no seed has finished both with and without it.").format(part=what)
     value = signed(metric, part.difference.value)
     if found.low is None or found.high is None:
         return _("{part}: {value} in one run of each; one seed gives no interval.").format(part=what, value=value)
@@ -64,7 +64,7 @@ def _worth(part: PartContribution, results: Results) -> str:
     elif part.outcome == "worse":
         said = _("{part}: the network is better without it, by {size} (95 % CI {interval}, {n}).")
     elif part.outcome == "equivalent":
-        said = _("{part}: contributes less than {margin} either way: {value} (90 % CI {interval}, {n}).")
+        said = _("{part}: contributes less than {margin} in either direction: {value} (90 % CI {interval}, {n}).")
         found = part.equivalence or found
     else:
         said = _("{part}: not significant: {value} (95 % CI {interval}, {n}).")
@@ -81,11 +81,11 @@ def _worth(part: PartContribution, results: Results) -> str:
 def _cost(part: PartContribution) -> str:
     sized = {"n_params": f"{part.n_params:+,}" if part.n_params else "0", "macs": _short(part.macs)}
     if part.seconds is None:
-        return _("It takes {n_params} parameters and {macs} MACs.").format(**sized)
+        return _("Cost: {n_params} parameters and {macs} MACs.").format(**sized)
     sized["time"] = _signed(part.seconds.value)
     if part.seconds.low is None or part.seconds.high is None:
-        return _("It takes {n_params} parameters, {macs} MACs and {time} s of a run.").format(**sized)
-    said = _("It takes {n_params} parameters, {macs} MACs and {time} s of a run ({low} to {high}).")
+        return _("Cost: {n_params} parameters, {macs} MACs and {time} s per run.").format(**sized)
+    said = _("Cost: {n_params} parameters, {macs} MACs and {time} s per run ({low} to {high}).")
     return said.format(**sized, **_ends(part.seconds))
 
 

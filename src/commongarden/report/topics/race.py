@@ -32,8 +32,8 @@ def settlement(row: InterimResult, n_seeds: int) -> str:
         "better": _("{arm} against {against} was settled after {n} seeds: {arm} is better."),
         "worse": _("{arm} against {against} was settled after {n} seeds: {arm} is worse."),
         "equivalent": _("{arm} against {against} was settled after {n} seeds: they are equivalent within the margin."),
-        "photos": _("{arm} against {against} was given up after {n} seeds: only more test photos could settle it."),
-        "open": _("{arm} against {against} was not settled by {n} seeds."),
+        "photos": _("{arm} against {against} was stopped after {n} seeds: only more test images could settle it."),
+        "open": _("{arm} against {against} was not settled with {n} seeds."),
     }
     return texts[row.decision].format(arm=row.arm, against=row.against, n=n_seeds)
 
@@ -46,8 +46,8 @@ def told(found: Raced) -> list[str]:
 def _ended(found: Raced) -> Iterator[str]:
     for arm, n in found.race.stopped:
         yield ngettext(
-            "{arm} got no more runs after {n} seed, since nothing about it was open any more.",
-            "{arm} got no more runs after {n} seeds, since nothing about it was open any more.",
+            "{arm} has no more runs after {n} seed, because all its comparisons were settled.",
+            "{arm} has no more runs after {n} seeds, because all its comparisons were settled.",
             n,
         ).format(arm=arm, n=n)
     if n := found.n_saved:
@@ -56,8 +56,8 @@ def _ended(found: Raced) -> Iterator[str]:
     if found.end == "under way":
         n = len(found.race.needed)
         yield ngettext(
-            "The race is not over: the next look waits for {n} run.",
-            "The race is not over: the next look waits for {n} runs.",
+            "Not finished: the next analysis needs {n} more run.",
+            "Not finished: the next analysis needs {n} more runs.",
             n,
         ).format(n=n)
     if found.budget:
@@ -69,11 +69,13 @@ def _budget(found: Raced) -> str:
     left, n = max(found.left or 0.0, 0.0), len(found.race.needed)
     figures = {"budget": found.budget, "used": f"{found.used:,.0f}", "left": f"{left:,.0f}", "n": n}
     if found.end == "budget" and in_runs:
-        text = _("Of the budget of {budget}, {used} runs are used and {left} are left; the next look needs {n} more.")
+        text = _(
+            "Of the budget of {budget}, {used} runs are used and {left} are left; the next analysis needs {n} more."
+        )
     elif found.end == "budget":
         text = _(
-            "Of the budget of {budget}, {used} s are used and {left} s are left, too few for the {n} runs that the "
-            "next look needs."
+            "Of the budget of {budget}, {used} s are used and {left} s are left, too few for the {n} runs of "
+            "the next analysis."
         )
     elif in_runs:
         text = _("Of the budget of {budget}, {used} runs are used and {left} are left.")
@@ -92,10 +94,10 @@ def section(store: Store) -> Section | None:
         for row, n in found.race.last_looks.values()
     )
     caption = _(
-        "Seeds were spent where they decide something: the contrasts that were open were tested after {looks} seeds, "
-        "and a settled one got no more. The looks share an error rate of {alpha} (alpha spending, Lan & DeMets "
-        "1983), over the contrasts by Holm's rule; each verdict rests on the interval of its last look, at that look's "
-        "level."
+        "Seeds were added only where a comparison was still open. Open comparisons were tested after {looks} "
+        "seeds. All analyses together have an error rate of {alpha} (alpha spending, Lan & DeMets 1983; "
+        "Holm's procedure over the comparisons). Each conclusion uses the interval of its last analysis, at "
+        "the level of that analysis."
     ).format(
         looks=", ".join(str(look.n_seeds) for look in found.race.looks) or "-",
         alpha=f"{hundredths(found.race.plan.alpha, 0)} %",
@@ -122,10 +124,10 @@ def hopeless(runs: Sequence[Run]) -> Paragraph | None:
     if not names:
         return None
     said = ngettext(
-        "{n} run was ended at half its epochs, as was asked for, because it had never come above the commonest class "
-        "on the validation part; it counts with what it reached ({names}).",
-        "{n} runs were ended at half their epochs, as was asked for, because they had never come above the commonest "
-        "class on the validation part; they count with what they reached ({names}).",
+        "{n} run was stopped at half its epochs (--stop-hopeless) because its validation accuracy never "
+        "exceeded the majority-class baseline. It counts with the accuracy it had reached ({names}).",
+        "{n} runs were stopped at half their epochs (--stop-hopeless) because their validation accuracy "
+        "never exceeded the majority-class baseline. They count with the accuracy they had reached ({names}).",
         len(names),
     ).format(n=len(names), names=", ".join(names))
     return Paragraph(said, role="notice")

@@ -61,7 +61,7 @@ def terms(study: Study, manifest: Manifest, splits: Mapping[int, Split], runs: S
 def section(store: Store, study: Study) -> Section:
     """The contract: what is equal for all arms, and what differs."""
     found = terms(study, store.manifest(), store.splits(), store.runs())
-    header = (pgettext("of the contract", "term"), _("for all arms"))
+    header = (pgettext("of the contract", "term"), _("for all models"))
     equal = Table(f"{TEXT['terms_equal']}.", header, found.equal, n_left=2, kind="terms")
     blocks: list[Block] = []
     if found.differs:
@@ -84,54 +84,56 @@ def section(store: Store, study: Study) -> Section:
 def _equal(study: Study, manifest: Manifest, splits: Mapping[int, Split]) -> list[tuple[str, str]]:
     first = splits[study.seeds[0]]
     sizes = {"train": whole(len(first.train)), "val": whole(len(first.val)), "test": whole(len(first.test))}
-    data = _("{n} photos of {k} classes, the same files for all.").format(
+    data = _("{n} images of {k} classes, the same files for all models.").format(
         n=whole(len(manifest.photos)), k=len(manifest.classes)
     )
     if study.range is not None:
         data = f"{data} {inspection.scaled(study.range)}"
     if study.folds:
         split = _(
-            "{folds} folds, the same for all arms: each with about {train} photos to train on, {val} to validate, "
-            "{test} to test."
+            "{folds} folds, the same for all models, each with about {train} training, {val} validation and "
+            "{test} test images."
         )
     elif study.splits_vary:
-        split = _(
-            "One for each seed, the same for all arms: {train} photos to train on, {val} to validate, {test} to test."
-        )
+        split = _("One per seed, the same for all models: {train} training, {val} validation and {test} test images.")
     else:
-        split = _("One for all arms and seeds: {train} photos to train on, {val} to validate, {test} to test.")
+        split = _("One for all models and seeds: {train} training, {val} validation and {test} test images.")
     split = split.format(folds=study.folds, **sizes)
     if n_groups := len(inspection.groups(manifest)):
         n_divided = len(inspection.divided(manifest, inspection.part_of(first)))
         split += " " + (
-            _("The photos belong to {n} groups, {divided} of them in more than one part.")
+            _("The images belong to {n} groups, {divided} of them in more than one set.")
             if n_divided
-            else _("The photos belong to {n} groups, each in one part.")
+            else _("The images belong to {n} groups, each in one set.")
         ).format(n=whole(n_groups), divided=whole(n_divided))
     own = [field for field in FIELDS if any(field in arm.overrides for arm in study.arms.values())]
-    recipe = _("Every training choice but {fields}.").format(fields=listed(own)) if own else _("Every training choice.")
+    recipe = (
+        _("The same for all models except {fields}.").format(fields=listed(own))
+        if own
+        else _("The same for all models.")
+    )
     return [
         (_("Data"), data),
         (_("Split"), split),
-        (_("Chance"), " ".join([_chance(study), *designs.between(study.vary, study.folds)])),
-        (_("Recipe"), recipe),
+        (_("Randomness"), " ".join([_chance(study), *designs.between(study.vary, study.folds)])),
+        (_("Training settings"), recipe),
         (_("Budget"), _budget(study)),
     ]
 
 
 def _chance(study: Study) -> str:
     if study.folds:
-        return _("Arms in the same fold draw their weights and the order of photos from the same random streams.")
-    return _("Arms with the same seed draw their weights and the order of photos from the same random streams.")
+        return _("In the same fold, all models draw initial weights and image order from the same random streams.")
+    return _("With the same seed, all models draw initial weights and image order from the same random streams.")
 
 
 def _budget(study: Study) -> str:
     runs = designs.repeats(len(study.seeds), study.folds)
     recipes = [study.recipe_of(arm) for arm in study.arms]
     if len({recipe.epochs for recipe in recipes}) > 1:
-        return _("{runs} an arm; the number of epochs is an arm's own.").format(runs=runs)
+        return _("{runs} per model; the number of epochs differs between models.").format(runs=runs)
     n = recipes[0].epochs
-    return ngettext("{runs} an arm, {n} epoch each.", "{runs} an arm, {n} epochs each.", n).format(runs=runs, n=n)
+    return ngettext("{runs} per model, {n} epoch each.", "{runs} per model, {n} epochs each.", n).format(runs=runs, n=n)
 
 
 def _factors(study: Study) -> list[str]:
@@ -141,7 +143,7 @@ def _factors(study: Study) -> list[str]:
         _("{factor} ({levels})").format(factor=name, levels=", ".join(map(shown, levels)))
         for name, levels in study.factors.items()
     ]
-    return [_("The arms are all combinations of {factors}.").format(factors=listed(said))]
+    return [_("The models are all combinations of {factors}.").format(factors=listed(said))]
 
 
 def differs(study: Study, contrast: Contrast, n_classes: int) -> str:
@@ -163,7 +165,7 @@ def differs(study: Study, contrast: Contrast, n_classes: int) -> str:
         said = _("{arm}, compared with {against}, {difference}.").format(**names, difference=difference)
     if not rows:
         return said
-    return said + " " + _("Declared to differ: {values}.").format(values=listed(map(designs.value, rows)))
+    return said + " " + _("Declared differences: {values}.").format(values=listed(map(designs.value, rows)))
 
 
 def _own(study: Study) -> list[str]:
@@ -187,12 +189,12 @@ def _warnings(manifest: Manifest, split: Split, runs: Sequence[Run]) -> Iterator
         yield f"{said}."
     machines = {(run.machine.processor, run.machine.system, run.device) for run in runs}
     if len(machines) > 1:
-        said = _("The runs come from {n} machines or devices: seconds and memory cannot be compared across them.")
+        said = _("The runs come from {n} machines or devices: times and memory cannot be compared across them.")
         yield said.format(n=len(machines))
     for package in ("torch", "commongarden"):
         versions = sorted({run.machine.packages.get(package, "") for run in runs} - {""})
         if len(versions) > 1:
-            said = _("The runs were made with {package} {versions}: the last bits of their numbers may differ.")
+            said = _("The runs used {package} {versions}: results may differ in the last bits.")
             yield said.format(package=package, versions=listed(versions))
     for arm, note in dict.fromkeys((run.arm, note) for run in runs for note in run.texts):
         yield _("{arm}: {what}.").format(arm=arm, what=translate(note))

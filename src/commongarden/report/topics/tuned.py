@@ -74,14 +74,15 @@ def introduction(tuned: Tuned) -> str:
     epochs = sorted({run.epochs for arm in tuned.arms for run in arm.runs})
     names = listed(arm.arm for arm in tuned.arms)
     said = ngettext(
-        "Before the seeds were spent, {arms} had {n} run each of {epochs} epochs with learning rates of one range.",
-        "Before the seeds were spent, {arms} had {n} runs each of {epochs} epochs with learning rates of one range.",
+        "First, {arms} had {n} trial each of {epochs} epochs, with learning rates from one range.",
+        "First, {arms} had {n} trials each of {epochs} epochs, with learning rates from one range.",
         tuned.budget,
     ).format(arms=names, n=tuned.budget, epochs=", ".join(map(str, epochs)))
     how = _(
-        "The first run has the arm's recipe as declared; the other values are the same for every arm. Best is the "
-        "highest accuracy on the {photos} validation photos, in one run each; the test part was not touched. An arm "
-        "that did best with other values was then trained with them and the study's own seeds, as an arm of its own."
+        "The first trial uses the declared settings of the model; the other values are the same for all "
+        "models. Best: highest validation accuracy ({photos} images), one run each; the test set was not "
+        "used. A model that did best with other values was then also trained with those values and the seeds "
+        "of the study."
     ).format(photos=whole(tuned.n_val))
     return f"{said} {how}"
 
@@ -89,26 +90,25 @@ def introduction(tuned: Tuned) -> str:
 def remarks(tuned: Tuned) -> Iterator[str]:
     """What must be said beside the search."""
     if not tuned.equal:
-        said = _("The search is not complete: of {n} runs for each arm there are {counts}.")
+        said = _("The search is not complete: of {n} trials per model there are {counts}.")
         yield said.format(n=tuned.budget, counts=", ".join(f"{arm.arm} {len(arm.runs)}" for arm in tuned.arms))
     for arm in tuned.arms:
         if arm.at_edge:
             said = _(
-                "{arm}: the best learning rate is at the end of what was tried ({lr:g}), so a better one may lie "
-                "beyond."
+                "{arm}: the best learning rate is at the end of the range ({lr:g}); a better one may lie outside it."
             )
             yield said.format(arm=arm.arm, lr=next(run.lr for run in arm.runs if run.number == arm.best))
     for arm in tuned.arms:
         if failed := sum(run.val_accuracy is None for run in arm.runs):
             yield ngettext(
-                "{n} tuning run of {arm} failed, which counts as the worst.",
-                "{n} tuning runs of {arm} failed, which counts as the worst.",
+                "{n} trial of {arm} failed and counts as the worst.",
+                "{n} trials of {arm} failed and count as the worst.",
                 failed,
             ).format(n=failed, arm=arm.arm)
     noise = 1.96 * math.sqrt(2 * 0.25 / max(tuned.n_val, 1))
     yield _(
-        "On {photos} photos two accuracies can differ by up to about {points} points by the choice of photos alone, "
-        "so the best value is a good one rather than the only one."
+        "With {photos} images, two accuracies can differ by up to about {points} points by the choice of "
+        "images alone: other values may be equally good."
     ).format(photos=whole(tuned.n_val), points=hundredths(noise))
 
 
@@ -125,10 +125,10 @@ def _contrasts(results: Results) -> Iterator[Bullets]:
 def changed(row: TunedContrast) -> str:
     """Whether tuning changes the verdict."""
     if {row.outcome, row.tuned_outcome} & {"one seed", "one photo", "one group", "no pairs"}:
-        return _("Whether the verdict changes cannot be said yet.")
+        return _("It is not known yet whether the conclusion changes.")
     if row.changed:
-        return _("The verdict changes: it hangs on the recipe.")
-    return _("The verdict stays.")
+        return _("The conclusion changes: it depends on the training settings.")
+    return _("The conclusion does not change.")
 
 
 def kept(results: Results) -> str:
@@ -136,7 +136,7 @@ def kept(results: Results) -> str:
     tuned = results.tuned
     if tuned is None or not tuned.arms or any(arm.tuned != arm.arm for arm in tuned.arms):
         return ""
-    return _("No arm did better than with its recipe as declared, so no verdict changes.")
+    return _("No model did better than with its declared settings, so no conclusion changes.")
 
 
 def chart(results: Results) -> tuple[Chart, ...]:
@@ -183,7 +183,7 @@ def chart(results: Results) -> tuple[Chart, ...]:
             tooltip=[alt.Tooltip("arm:N", title=" "), alt.Tooltip("said:N", title=_("learning rate"))],
         ),
     ]
-    title = _("validation accuracy of the tuning runs, %")
+    title = _("validation accuracy of the trials, %")
     bests = [(arm.arm, _arm_row(arm)[2]) for arm in tuned.arms if arm.runs]
     spoken = "; ".join(f"{arm}: {best.text} {best.below}" for arm, best in bests)
     return (finished("tuned", alt.layer(*layers).properties(title=title), f"{title}: {spoken}.", 230),)
@@ -191,4 +191,4 @@ def chart(results: Results) -> tuple[Chart, ...]:
 
 def key() -> str:
     """What the points stand for."""
-    return _("Every point is one tuning run. Hollow: the recipe as declared. Large: the best.")
+    return _("Each point is one trial. Hollow: the declared settings. Large: the best.")

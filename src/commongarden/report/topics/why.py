@@ -54,7 +54,7 @@ def section(store: Store, results: Results) -> Section | None:
         blocks.append(Paragraph(_quiet(quiet)))
     signals = {arm: _signals(store, arm) for arm in arms[:MOST_ARMS]}
     if maps := [block for signal in MAPS for block in _heat(signal, signals)]:
-        left_out = _("Maps are shown of the first {n} arms.").format(n=MOST_ARMS) if len(arms) > MOST_ARMS else ""
+        left_out = _("Only the first {n} models are shown.").format(n=MOST_ARMS) if len(arms) > MOST_ARMS else ""
         folded = (*maps, Paragraph(f"{TEXT['maps_caption']} {left_out}".strip(), role="soft"))
         blocks.append(Fold(TEXT["why_maps"], folded))
     if time := tuple(_time(store, [run for run in store.runs() if run.status == "finished"], arms)):
@@ -75,10 +75,7 @@ def _reasons(store: Store, results: Results, contrast: ContrastResult) -> tuple[
 
 def without_reason(worse: str, better: str) -> str:
     """Said where an established difference has no reason."""
-    return _(
-        "The records show no problem in {worse} that {better} does not have. The differences between the "
-        "two networks are listed below."
-    ).format(worse=worse, better=better)
+    return _("The records show no problem in {worse} that {better} does not have.").format(worse=worse, better=better)
 
 
 def lines(
@@ -109,10 +106,7 @@ def lines(
 def probed(arms: tuple[str, str], found: Sequence[Reason]) -> list[str]:
     """What a terminal is told of two networks that were looked at for a few steps."""
     if not found:
-        said = _(
-            "{one} and {two}: nothing found that would keep one behind the other, at their first weights and over a "
-            "few steps."
-        )
+        said = _("{one} and {two}: no problem found at initialization or in a few training steps.")
         return [said.format(one=arms[0], two=arms[1])]
     return [f"{i}. {translate(reason.text)}" for i, reason in enumerate(found, 1)]
 
@@ -128,28 +122,28 @@ def _is_established(value: Estimate) -> bool:
 def _level(pair: tuple[str, str], together: Collection[tuple[str, str]], unplanned: Collection[tuple[str, str]]) -> str:
     """What the interval of this pair is."""
     if pair in together:
-        return _("interval {span}, 95 % for all contrasts of the study together")
+        return _("95 % CI {span}, adjusted for all comparisons of the study")
     if pair in unplanned:
-        return _("95 % interval {span}, exploratory: not adjusted for multiple comparisons")
-    return _("95 % interval {span}")
+        return _("95 % CI {span}, exploratory: not adjusted for multiple comparisons")
+    return _("95 % CI {span}")
 
 
 def _pair(one: str, two: str, value: Estimate | None, level: str) -> str:
     names = {"one": one, "two": two}
     if value is None:
-        return _("{one} and {two}: no seed has finished with both.").format(**names)
+        return _("{one} and {two}: no finished seed in common.").format(**names)
     if value.low is None or value.high is None:
         return _(
-            "{one} and {two}: {difference} points of test accuracy between one run of each; no reason is claimed."
+            "{one} minus {two}: {difference} points of test accuracy between one run of each; no reasons are given."
         ).format(difference=numbers.signed_points(value.value), **names)
     interval = level.format(span=numbers.span(value.low, value.high))
     filled = {"difference": numbers.signed_points(value.value), "interval": interval, **names}
     if not _is_established(value):
         return _(
-            "{one} and {two}: {difference} points of test accuracy ({interval}) are no established difference; no "
-            "reason is claimed."
+            "{one} minus {two}: {difference} points of test accuracy ({interval}), not significant; no "
+            "reasons are given."
         ).format(**filled)
-    return _("{one} and {two}: {difference} points of test accuracy ({interval}).").format(**filled)
+    return _("{one} minus {two}: {difference} points of test accuracy ({interval}).").format(**filled)
 
 
 def _signals(store: Store, arm: str) -> list[Signals]:
@@ -187,10 +181,10 @@ def _heat(signal: Signal, signals: Mapping[str, Sequence[Signals]]) -> list[Bloc
     if signal in ON_LOGARITHMS:
         high = float(every.max())
         low = max(float(every[every > 0].min()), high * 10**-DECADES)
-        caption = _("Faint is {low} and less, strong {high}, on a logarithmic scale, the same for all arms.")
+        caption = _("Faint: {low} or less; strong: {high}; logarithmic scale, the same for all models.")
     else:
         low, high = 0.0, float(every.max())
-        caption = _("Faint is {low}, strong {high}, the same for all arms.")
+        caption = _("Faint: {low}; strong: {high}; the same for all models.")
     caption = caption.format(low=numbers.two_figures(low), high=numbers.two_figures(high))
     maps = tuple(
         (Paragraph(arm, arm=arm), Plot("", (_chart(f"map_{signal}_{i}", arm, signal, table, (low, high)),)))
@@ -229,7 +223,7 @@ def _chart(
     cells = alt.Chart(inline(rows)).mark_rect(fill="var(--heat)")
     cells = cells.encode(x=x, y=y, fillOpacity=strength, tooltip=told_of)
     first, last = (numbers.two_figures(float(values[-1, layer])) for layer in (0, -1))
-    said = _("{what} of {arm}: {first} in the first layer and {last} in the last one, at the last epoch.")
+    said = _("{what} of {arm} in the last epoch: {first} in the first layer, {last} in the last.")
     return finished(name, alt.layer(cells), said.format(what=what, arm=arm, first=first, last=last), HEIGHT)
 
 
@@ -291,18 +285,18 @@ def _time(store: Store, runs: Sequence[Run], arms: Sequence[str]) -> Iterator[st
         took = numbers.number(value.value)
         if value.low is not None and value.high is not None:
             low, high = numbers.number(value.low), numbers.number(value.high)
-            said = _("{arm}: {seconds} s an epoch of training ({low} to {high}).")
+            said = _("{arm}: {seconds} s per training epoch ({low} to {high}).")
             yield said.format(arm=arm, seconds=took, low=low, high=high)
         else:
-            yield _("{arm}: {seconds} s an epoch of training.").format(arm=arm, seconds=took)
+            yield _("{arm}: {seconds} s per training epoch.").format(arm=arm, seconds=took)
     widest = max(apart)
     yield _(
-        "These seconds were not taken in turn: runs stood side by side or one after the other, and whatever else the "
-        "machine did is in them. Within one run the slowest epoch took up to {apart} % longer than the quickest one."
+        "The runs were not timed in alternation, so these times include other load on the machine. Within "
+        "one run the slowest epoch took up to {apart} % longer than the fastest one."
     ).format(apart=numbers.hundredths(widest, 0))
     pairs = [sorted((one.value, two.value)) for one, two in itertools.combinations(known.values(), 2)]
     if close := sum(more / less - 1 <= widest for less, more in pairs):
         yield _(
-            "Two arms that differ by less than that cannot be told apart in time by this study; that goes for {n} of "
-            "{of} pairs. Steps timed in turn can tell them apart."
+            "Differences in time smaller than this are not reliable: they concern {n} of {of} pairs of "
+            "models. To time two models in alternation: commongarden explain ARM ARM."
         ).format(n=close, of=len(pairs))

@@ -15,10 +15,10 @@ COST = ("inference_ms", "peak_memory_mb", "model_mb", "n_params", "macs")  # wha
 def comparison(results: Results) -> tuple[Table, Table]:
     """What each arm reached, with the line to beat, and what it costs: on paper there is no room for one table."""
     names = [name for name in tables.columns(results) if name not in COST]
-    reached = _("Results: means over the finished runs, below them 95 % intervals where there are two runs or more.")
+    reached = _("Results: means over the finished runs, with 95 % intervals below them from two runs on.")
     costs = _(
-        "Cost: milliseconds for one image at a time, peak memory of the training process, size of the stored "
-        "weights, parameters, and multiply-adds (MACs) for one image; FLOPs = 2 x MACs."
+        "Cost: inference time for one image at a time, peak memory of the training process, size of the "
+        "stored weights, parameters, and multiply-adds (MACs) per image; FLOPs = 2 x MACs."
     )
     return tables.table(results, names, reached), tables.table(results, COST, costs, ("arm",))
 
@@ -44,16 +44,17 @@ def contrasts(results: Results) -> Table | None:
 
 def _contrasts_caption(results: Results) -> str:
     said = {
-        "accuracy": _("Planned differences in test accuracy, in points (hundredths of the images)."),
-        "balanced_accuracy": _("Planned differences in balanced test accuracy, in points (hundredths)."),
-        "log_loss": _("Planned differences in log loss on the test part, in nats."),
-        "calibration_error": _("Planned differences in calibration error on the test part, in points (hundredths)."),
+        "accuracy": _("Planned comparisons of test accuracy, in percentage points."),
+        "balanced_accuracy": _("Planned comparisons of balanced test accuracy, in percentage points."),
+        "log_loss": _("Planned comparisons of log loss on the test set, in nats."),
+        "calibration_error": _("Planned comparisons of calibration error on the test set, in percentage points."),
     }[results.metric]
     if not any(found.adjusted is not None and found.adjusted.low is not None for found in results.contrasts):
         return said
     meaning = _(
-        "95 %, 90 %: intervals by themselves; adjusted: for all contrasts, where there are several. Better or worse: "
-        "the adjusted interval excludes 0. Equivalent: the 90 % interval lies within {margin}."
+        "95 %, 90 %: the intervals of one comparison; adjusted: for all comparisons, if there are several. "
+        "Better or worse: the adjusted interval excludes 0. Equivalent: the 90 % interval lies within "
+        "{margin}."
     ).format(margin=sizes.margin(results.metric, results.margin))
     return f"{said} {meaning}"
 
@@ -69,9 +70,9 @@ def outcome(contrast: ContrastResult) -> str:
         "better": _("better"),
         "worse": _("worse"),
         "equivalent": _("equivalent"),
-        "not resolved": _("not resolved"),
+        "not resolved": _("not significant"),
         "one seed": _("one seed"),
-        "one photo": _("one photo"),
+        "one photo": _("one image"),
         "one group": _("one group"),
         "no pairs": _("no pairs"),
     }[contrast.outcome]
@@ -99,4 +100,4 @@ def published(results: Results) -> Table | None:
         _("published training\n(s)"),
         _("training in this study\n(s)"),
     )
-    return Table(_("Published figures beside those of this study."), header, rows)
+    return Table(_("Published figures and those of this study."), header, rows)

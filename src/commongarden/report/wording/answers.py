@@ -69,7 +69,7 @@ def headline(found: Answer, results: Results) -> str:
         )
     chance = found.best.probability_best
     if chance is None:
-        return _("Best in one run each: {arm}, {figure}. With one seed nobody can say whether that is chance.").format(
+        return _("Best in one run each: {arm}, {figure}. With one seed this may be chance.").format(
             arm=arm, figure=best
         )
     return _("Best on average: {arm}, {figure}, {chance} likely to be the best of the {n} models.").format(
@@ -125,7 +125,7 @@ def unsettled(one: Unsettled, results: Results) -> str:
             needed = _("More seeds alone will not settle it; {photos} would be needed to resolve {size}.")
         said.append(needed.format(photos=words.format(n=numbers.whole(rounded(one.photos))), size=size))
     elif one.needs == "out of reach":
-        said.append(_("To settle it is out of reach on this data."))
+        said.append(_("Settling it is out of reach on this data."))
     return " ".join(said)
 
 

@@ -29,10 +29,10 @@ def summary(arm: str, audit: Audit) -> str:
     """How an arm's audit ended, in one line."""
     n, photos = len(audit.findings), _photos(audit.n_photos)
     if not n:
-        return _("{arm}: nothing found at the first weights, with {photos}.").format(arm=arm, photos=photos)
+        return _("{arm}: OK, no problems found at initialization ({photos}).").format(arm=arm, photos=photos)
     return ngettext(
-        "{arm}: {n} finding at the first weights, with {photos}.",
-        "{arm}: {n} findings at the first weights, with {photos}.",
+        "{arm}: {n} problem found at initialization ({photos}).",
+        "{arm}: {n} problems found at initialization ({photos}).",
         n,
     ).format(arm=arm, n=n, photos=photos)
 
@@ -58,7 +58,7 @@ def to_json(arm: str, audit: Audit) -> str:
 
 
 def _photos(n: int) -> str:
-    return ngettext("{n} photo", "{n} photos", n).format(n=whole(n))
+    return ngettext("{n} image", "{n} images", n).format(n=whole(n))
 
 
 def _layers(found: Finding) -> str:
@@ -73,15 +73,15 @@ def _batch_norms(found: Finding) -> str:
 
 def _small_weights(found: Finding) -> str:
     return _(
-        "the weights are too small: the signal behind them is {factor} times the one before them (root mean square "
-        "{output}; weights drawn by their fan-in give about 1.4)."
+        "the initial weights are too small: they multiply the signal by {factor} (root mean square {output}; "
+        "fan-in initialization gives about 1.4)."
     ).format(factor=scientific(found.value), output=scientific(found.more["output"]))
 
 
 def _large_weights(found: Finding) -> str:
     return _(
-        "the weights are too large: the signal behind them is {factor} times the one before them (root mean square "
-        "{output}; weights drawn by their fan-in give about 1.4)."
+        "the initial weights are too large: they multiply the signal by {factor} (root mean square {output}; "
+        "fan-in initialization gives about 1.4)."
     ).format(factor=scientific(found.value), output=scientific(found.more["output"]))
 
 
@@ -96,98 +96,101 @@ def _by_depth(found: Finding) -> dict[str, str]:
 
 def _shrinking_signal(found: Finding) -> str:
     return _(
-        "the signal shrinks by a factor of {factor} per layer over a depth of {layers} up to here: root mean square "
-        "{first} behind the first layer, {last} behind the last."
+        "vanishing signal: it is multiplied by {factor} per layer over {layers} up to this layer: root mean "
+        "square {first} after the first layer, {last} after the last."
     ).format(**_by_depth(found))
 
 
 def _growing_signal(found: Finding) -> str:
     return _(
-        "the signal grows by a factor of {factor} per layer over a depth of {layers} up to here: root mean square "
-        "{first} behind the first layer, {last} behind the last."
+        "exploding signal: it is multiplied by {factor} per layer over {layers} up to this layer: root mean "
+        "square {first} after the first layer, {last} after the last."
     ).format(**_by_depth(found))
 
 
 def _shrinking_gradients(found: Finding) -> str:
     return _(
-        "gradients shrink by a factor of {factor} per layer on their way back through a depth of {layers} to here: "
-        "norm {first} at the last layer, {last} at the first, for one photo."
+        "vanishing gradients: they are multiplied by {factor} per layer over {layers} in the backward pass "
+        "to this layer: norm {first} at the last layer, {last} at the first, for one image."
     ).format(**_by_depth(found))
 
 
 def _growing_gradients(found: Finding) -> str:
     return _(
-        "gradients grow by a factor of {factor} per layer on their way back through a depth of {layers} to here: "
-        "norm {first} at the last layer, {last} at the first, for one photo."
+        "exploding gradients: they are multiplied by {factor} per layer over {layers} in the backward pass "
+        "to this layer: norm {first} at the last layer, {last} at the first, for one image."
     ).format(**_by_depth(found))
 
 
 def _growing_sum(found: Finding) -> str:
     return _(
-        "the output is {factor} times as large as what comes in (root mean square {output} after {input}): with many "
-        "such blocks the sum grows with the depth."
+        "the output is {factor} times as large as the input (root mean square {output} after {input}): with "
+        "many such blocks the sum grows with depth."
     ).format(
         factor=scientific(found.value), output=scientific(found.more["output"]), input=scientific(found.more["input"])
     )
 
 
 def _dead_units(found: Finding) -> str:
-    return _("{share} of its {units} units are 0 for every photo: they pass on no signal and no gradient.").format(
+    return _("{share} of its {units} units are 0 for every image: they pass no signal and no gradient.").format(
         share=percent(found.value), units=whole(int(found.more["units"]))
     )
 
 
 def _constant_output(found: Finding) -> str:
     return _(
-        "the output is the same for every photo, though photos that differ come in (greatest departure from the mean "
-        "{most}): nothing behind it can tell them apart."
+        "the output is the same for every image, although the inputs differ (largest deviation from the "
+        "mean: {most}): later layers cannot distinguish the images."
     ).format(most=scientific(found.value))
 
 
 def _faint_output(found: Finding) -> str:
-    return _("logits of different photos differ by {most} at most: every photo starts as the same.").format(
-        most=scientific(found.value)
-    )
+    return _(
+        "logits of different images differ by at most {most}: the network starts with the same output for every image."
+    ).format(most=scientific(found.value))
 
 
 def _cut_gradient(found: Finding) -> str:
     if not found.value:
-        return _("the gradient is cut off here: what lies before it learns by other ways only (0 parameters get none).")
+        return _(
+            "the gradient is cut off here: earlier layers are trained through other paths only (0 parameters "
+            "receive none)."
+        )
     return _(
-        "the gradient is cut off here: {n} parameters in {layers} get none and stay at their first values."
+        "the gradient is cut off here: {n} parameters in {layers} receive none and keep their initial values."
     ).format(n=whole(int(found.value)), layers=_layers(found))
 
 
 def _zero_gradient(found: Finding) -> str:
     return _(
-        "every unit gets a gradient of exactly 0, and {layers} in all: what follows passes none back, such as a "
-        "rectifier that is off for every photo."
+        "every unit receives a gradient of exactly 0 ({layers} in all): a later layer blocks it, such as a "
+        "ReLU that is 0 for every image."
     ).format(layers=_layers(found))
 
 
 def _unused_parameter(found: Finding) -> str:
-    return _("the parameter {name} takes no part: {n} numbers that are never trained.").format(
+    return _("the parameter {name} is unused: {n} values are never trained.").format(
         name=found.what, n=whole(int(found.value))
     )
 
 
 def _wrong_gradient(found: Finding) -> str:
     return _(
-        "the hand-written gradient is not that of the function: cosine {cosine:.2f} with the numerical one, relative "
-        "error {error}."
+        "the hand-written gradient is wrong: cosine {cosine:.2f} with the numerical gradient, relative error {error}."
     ).format(cosine=found.value, error=scientific(found.more["error"]))
 
 
 def _train_and_eval_apart(found: Finding) -> str:
     return _(
-        "training and evaluation are far apart: what training adds at random is {factor} times as large as the signal."
+        "training and evaluation differ: the random noise added in training is {factor} times as large as the signal."
     ).format(factor=scientific(found.value))
 
 
 def _lagging_statistics(found: Finding) -> str:
     return _(
-        "running statistics lag: at momentum {momentum:g} they come half way in {epochs} epochs ({steps} steps), and "
-        "{residue} of their first values is left after the last epoch; so with {layers}."
+        "the running statistics of batch norm lag, so evaluation is less accurate than training: at momentum "
+        "{momentum:g} their half-life is {epochs} epochs ({steps} steps), and {residue} of the initial values remains "
+        "after the last epoch, in {layers}. More epochs or a higher momentum help."
     ).format(
         momentum=found.more["momentum"],
         epochs=scientific(found.value),
@@ -199,18 +202,18 @@ def _lagging_statistics(found: Finding) -> str:
 
 def _dropped_positions(found: Finding) -> str:
     return _(
-        "{share} of the positions that come in are dropped: they were worked out in vain, and a batch norm before this "
-        "took its statistics from them too."
+        "{share} of the input positions are dropped: computing them is wasted, and an earlier batch norm "
+        "includes them in its statistics."
     ).format(share=percent(found.value))
 
 
 def _small_batch(found: Finding) -> str:
     n = int(found.value)
     return ngettext(
-        "{n} number a channel to normalize by, at a batch of {batch}: its mean and deviation are mostly chance; so "
-        "with {layers}.",
-        "{n} numbers a channel to normalize by, at a batch of {batch}: its mean and deviation are mostly chance; so "
-        "with {layers}.",
+        "only {n} value per channel at a batch size of {batch}: the batch statistics are mostly noise "
+        "({layers} in all).",
+        "only {n} values per channel at a batch size of {batch}: the batch statistics are mostly noise "
+        "({layers} in all).",
         n,
     ).format(n=whole(n), batch=whole(int(found.more["batch_size"])), layers=_batch_norms(found))
 
@@ -218,12 +221,12 @@ def _small_batch(found: Finding) -> str:
 def _saturated_logits(found: Finding) -> str:
     loss, guessing = scientific(found.more["loss"]), scientific(found.more["guessing"])
     if found.value > 1:
-        return _("logits are not finite before any training (loss {loss}; guessing has {guessing}).").format(
+        return _("logits are not finite before training (loss {loss}; guessing: {guessing}).").format(
             loss=loss, guessing=guessing
         )
     return _(
-        "logits are saturated before any training: the greatest probability is {share} on average, the loss {loss} "
-        "where guessing has {guessing}."
+        "logits are saturated before training: the maximum probability is {share} on average, and the loss "
+        "is {loss} (guessing: {guessing})."
     ).format(share=percent(found.value), loss=loss, guessing=guessing)
 
 

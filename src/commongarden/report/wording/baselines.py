@@ -40,7 +40,7 @@ def beside(found: BesideBaseline) -> str | None:
             "{arm} is below {baseline} ({accuracy}) by {size} points (95 % CI {low} to {high}, exploratory: not "
             "adjusted for multiple comparisons)."
         )
-        blind = _("That baseline sees colours only, no shapes.") if found.baseline.kind == "colours" else ""
+        blind = _("That baseline uses colours only, no shapes.") if found.baseline.kind == "colours" else ""
         return f"{said.format(**line)} {blind}".strip()
     if found.beside == "not shown" and high - low >= WIDEST:
         return _(
@@ -68,6 +68,6 @@ def _caption(found: Sequence[Baseline], n_train: int) -> Iterator[str]:
     )
     fewest = min(item.n_train for item in found)
     if fewest < n_train:
-        yield _("They learned from {n} photos of the training part.").format(n=whole(fewest))
+        yield _("They were fitted on {n} images of the training set.").format(n=whole(fewest))
     if not all(item.converged for item in found):
-        yield _("The logistic regression had not converged when it was stopped, so it might do better.")
+        yield _("The logistic regression did not converge within its limit, so it might do better.")

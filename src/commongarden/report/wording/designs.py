@@ -23,8 +23,8 @@ def repeats(n: int, folds: int) -> str:
 def _source(name: str) -> str:
     return {
         "init": _("initial weights"),
-        "order": _("the order of the photos with augmentation and dropout"),
-        "split": _("which photos are in which part"),
+        "order": _("image order with augmentation and dropout"),
+        "split": _("the split"),
     }[name]
 
 
@@ -32,22 +32,23 @@ def between(vary: Sequence[str], folds: int) -> Iterator[str]:
     """What the spread between runs of one arm comprises, and whether it can be told from that between test photos."""
     fixed = [_source(name) for name in SOURCES if name not in vary and not (folds and name == "split")]
     if folds:
-        yield _("The photos are divided into {n} folds; each is the test part of one run of every arm.").format(n=folds)
+        yield _("The images are divided into {n} folds; each fold is the test set of one run of every model.").format(
+            n=folds
+        )
         if vary:
-            yield _("Folds differ also in {sources}.").format(sources=varied(vary))
+            yield _("Folds also differ in {sources}.").format(sources=varied(vary))
     else:
         yield _("What differs from seed to seed: {sources}.").format(sources=varied(vary))
     if fixed:
-        yield _("The same in all runs of an arm: {sources}.").format(sources=listed(fixed))
+        yield _("The same in all runs of a model: {sources}.").format(sources=listed(fixed))
     if folds or "split" in vary:
         yield _(
-            "Each run is tested on photos of its own, so the spread between runs holds that between test photos; the "
-            "two cannot be told apart. Training parts overlap, for which intervals are widened (Nadeau & Bengio 2003)."
+            "Each run has its own test images, so seed variation and test-set variation cannot be separated. "
+            "Training sets overlap, and the intervals are widened accordingly (Nadeau & Bengio 2003)."
         )
     else:
         yield _(
-            "All runs are tested on the same photos, so the spread between seeds and that between test photos are told "
-            "apart."
+            "All runs are tested on the same images, so seed variation and test-set variation are estimated separately."
         )
 
 
@@ -59,7 +60,8 @@ def varied(vary: Sequence[str]) -> str:
 def folds(n: int, seed: int) -> str:
     """The folds in words, where the seeds would stand."""
     return _(
-        "{n} folds of one shuffle, study seed {seed}. Arms in the same fold saw the same photos in the same order."
+        "{n} folds of one shuffle, study seed {seed}. In the same fold, all models see the same images in "
+        "the same order."
     ).format(n=n, seed=seed)
 
 
@@ -98,5 +100,5 @@ def labels(text: Mapping[str, str], folds: int) -> dict[str, str]:
 def counts_of_first(folds: int) -> str:
     """Said beside numbers of photos that are those of one split among several."""
     if folds:
-        return _("The numbers are those of the first fold; each fold is the test part of one run of every arm.")
-    return _("The numbers are those of the first seed; each seed has a split of its own, which all arms share.")
+        return _("The counts are those of the first fold; each fold is the test set of one run of every model.")
+    return _("The counts are those of the first seed; each seed has its own split, shared by all models.")

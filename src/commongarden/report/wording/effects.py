@@ -16,7 +16,7 @@ def sentence(effect: Effect, among: Factorial) -> str:
     """One effect with its evidence, the interval being the one that Holm's correction leaves."""
     what, found = _what(effect), effect.adjusted
     if found is None:
-        return _("{effect}: cannot be estimated, because an arm that it needs has no finished run.").format(effect=what)
+        return _("{effect}: not estimated, because a model that it needs has no finished run.").format(effect=what)
     value, n = signed(among.metric, found.value), designs.repeats(found.n, among.folds)
     if found.low is None or found.high is None:
         return _("{effect}: {value} ({n}, no interval).").format(effect=what, value=value, n=n)
@@ -50,22 +50,22 @@ def _what(effect: Effect) -> str:
 def notes(found: Factorial) -> Iterator[str]:
     """How the effects were estimated, and what that means for reading them."""
     if not found.n_seeds:
-        yield _("No run of the grid has finished yet.")
+        yield _("No run has finished yet.")
         return
     if found.kind == "paired" and found.folds:
-        yield _("Each effect is computed within every fold, from runs of all arms.")
+        yield _("Each effect is computed within every fold, from runs of all models.")
     elif found.kind == "paired":
-        yield _("Each effect is computed within every seed, from runs of all arms.")
+        yield _("Each effect is computed within every seed, from runs of all models.")
     elif found.kind == "mixed model":
         yield _("Some runs are missing, so the effects come from a mixed model with a random intercept for each seed.")
     else:
         yield _(
-            "Some runs are missing, and the mixed model that takes the place of pairing did not converge: no "
-            "interval can be given. The missing runs would allow one."
+            "Some runs are missing, and the mixed model used instead of pairing did not converge, so there "
+            "are no intervals. Finish the missing runs to get them."
         )
     if any(effect.p_holm is not None for effect in found.effects):
         yield _("Intervals are widened by Holm's correction over the {n} effects.").format(n=len(found.effects))
     if any(len(levels) > 2 for _name, levels in found.factors):
-        yield _("Every level is held against the first one of its factor.")
+        yield _("Each level is compared with the first level of its factor.")
     if any(len(effect.steps) > 1 for effect in found.effects):
-        yield _("An interaction says by how much one difference is larger where the other factor has its later level.")
+        yield _("An interaction is the increase of one difference when the other factor changes to its later level.")

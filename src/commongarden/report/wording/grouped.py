@@ -14,7 +14,7 @@ def counted(n_photos: int, n_groups: int) -> str:
     """Test photos, with the groups that they belong to where those are the unit."""
     if not n_groups:
         return ngettext("{n} test image", "{n} test images", n_photos).format(n=whole(n_photos))
-    return ngettext("{photos} test photos of {n} group", "{photos} test photos of {n} groups", n_groups).format(
+    return ngettext("{photos} test images of {n} group", "{photos} test images of {n} groups", n_groups).format(
         photos=whole(n_photos), n=whole(n_groups)
     )
 
@@ -22,15 +22,15 @@ def counted(n_photos: int, n_groups: int) -> str:
 def intervals(results: Results) -> str:
     """What the intervals cover where all seeds are tested on the same groups."""
     return _(
-        "Intervals are 95 %. They account for seeds ({sources}) and for the choice of test photos. Photos of one group "
-        "are not independent, so intervals treat the {groups} groups of the test set as the unit, not its {photos} "
-        "photos. Differences are paired by seed and photo."
+        "95 % confidence intervals. They account for seed variation ({sources}) and test-set variation. "
+        "Images of one group are not independent, so the unit is the {groups} groups of the test set, not "
+        "its {photos} images. Differences are paired by seed and image."
     ).format(sources=designs.varied(results.vary), groups=whole(results.n_test_groups), photos=whole(results.n_test))
 
 
 def splits() -> str:
     """Said where each seed or fold has test photos of its own."""
-    return _("The photos of a group are always in one part, so no model is tested on a group that it was trained on.")
+    return _("All images of a group are in the same set, so no model is tested on a group that it was trained on.")
 
 
 def more_groups(found: Remedy, margin: str, n_needed: int, seeds: str) -> str:
@@ -42,6 +42,6 @@ def more_groups(found: Remedy, margin: str, n_needed: int, seeds: str) -> str:
             photos=photos, margin=margin
         )
     return _(
-        "With {photos}, more seeds alone cannot resolve a difference of {margin}; about {groups} groups of that size "
-        "would, with {seeds}."
+        "With {photos}, more seeds alone cannot resolve a difference of {margin}; about {groups} groups of "
+        "this size with {seeds} would."
     ).format(photos=photos, margin=margin, groups=whole(n_needed), seeds=seeds)

@@ -21,7 +21,7 @@ ENGLISH: dict[str, str] = {
     "interval adjusted for all comparisons, which decides.",
     "differences_right": "Right of 0 the first model is better.",
     "differences_left": "Lower is better: left of 0 the first model is better.",
-    "differences_band": "Shaded: the margin of {margin}, within which a difference counts as none.",
+    "differences_band": "Shaded: the equivalence margin of {margin}.",
     "differences_colours": "Filled in the colour of the better model: significant. Hollow: not significant.",
     "differences_caption_one": "Difference between one run of each; right of 0 the first model is better. With one "
     "seed there is no "
@@ -145,7 +145,7 @@ ENGLISH: dict[str, str] = {
     "val_loss": "validation loss, nats",
     "epoch": "epoch",
     "seed": "seed",
-    "legend": "Models; press one to highlight it",
+    "legend": "Models; select one to highlight it",
     "lr_curve": "learning rate",
     "over_time": "Validation accuracy over time, %",
     "cost": "Accuracy and cost",
@@ -177,7 +177,7 @@ ENGLISH: dict[str, str] = {
     "n_photos": "images",
     "reliability": "Reliability diagram",
     "reliability_caption": "Test images in ten bins by the predicted probability of the predicted class, pooled over "
-    "the runs of a model. On the dashed line a model is correct as often as it predicts; below it, it is "
+    "the runs of a model. On the dashed line, accuracy equals the predicted probability; below it, the model is "
     "overconfident.",
     "reliability_x": "predicted probability, %",
     "reliability_y": "accuracy, %",
@@ -231,8 +231,8 @@ ENGLISH: dict[str, str] = {
     "val": "validation",
     "test": "test",
     "all": "all",
-    "left_out": "Left out",
-    "left_out_nothing": "Every image that was found is used.",
+    "left_out": "Excluded",
+    "left_out_nothing": "All images found are used.",
     "none": "none",
     "arms": "Models",
     "architecture": "architecture",
@@ -266,7 +266,7 @@ ENGLISH: dict[str, str] = {
     "references": "References",
     "against": "against",
     "outcome": "outcome",
-    "no_script": "The charts need JavaScript, which is in this file; the table below has the numbers.",
+    "no_script": "The charts need JavaScript (included in this file); the table below has the numbers.",
     "nothing_yet": "No run has finished yet.",
     "finished": "finished",
     "failed": "failed",
@@ -295,13 +295,12 @@ ENGLISH: dict[str, str] = {
     "the finished folds.",
     "why": "Why models differ",
     "why_caption": "From measurements recorded during training. A reason is something that the records show in the "
-    "worse "
-    "model and not in the better one. It is given for significant differences only and is no proof; training a"
-    " variant without it would be.",
+    "worse model and not in the better one. Reasons are given for significant differences only. They are not "
+    "proof: to test one, train a variant without it.",
     "why_no_difference": "No difference between models is significant, so no reasons are given.",
     "why_runs": "Observations",
     "why_maps": "Heat maps: activations, gradients and updates by layer and epoch",
-    "why_time": "How reliable are the timings",
+    "why_time": "How reliable are the timings?",
     "map_layers": "layers, first on top",
     "map_activation": "Activations",
     "map_activation_caption": "Root mean square of the output of each convolution or dense layer.",

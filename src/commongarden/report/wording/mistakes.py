@@ -18,9 +18,9 @@ def mistaken(classes: Sequence[str], shares: Sequence[Sequence[float]]) -> str:
         if true != called and share > 0
     ]
     if not wrong:
-        return _("No test photo was mistaken.")
+        return _("No test image was misclassified.")
     share, true, called = max(wrong)
-    return _("Most often mistaken: {share} of {label} called {called}.").format(
+    return _("Most frequent confusion: {share} of {label} predicted as {called}.").format(
         share=percent(share, 0), label=classes[true], called=classes[called]
     )
 
@@ -36,26 +36,26 @@ def called(counts: Mapping[str, int], most: int = 2) -> str:
     rest = sum(n for _label, n in ordered[most:])
     if rest:
         answers.append(_("other {n}").format(n=rest))
-    return _("called {answers}").format(answers=", ".join(answers))
+    return _("predicted: {answers}").format(answers=", ".join(answers))
 
 
 def missed(n: int) -> str:
     """What the counts below the photos are out of."""
     return _(
-        "Worst first, of {runs}: the true class in bold, then what the runs that missed it said, and how many. A photo "
-        "that every run misses is worth a look: its label may be wrong."
+        "Most errors first, of {runs}: the true class in bold, then the predicted classes with the number of "
+        "runs. Check images that every run misclassifies: the label may be wrong."
     ).format(runs=n_runs(n))
 
 
 def kept_classes(n: int, n_all: int) -> str:
     """Said where a confusion matrix cannot hold every class."""
-    return _("Only the {n} classes with most mistakes of {total} are shown.").format(n=n, total=n_all)
+    return _("Only the {n} of {total} classes with the most errors are shown.").format(n=n, total=n_all)
 
 
 def missed_in_own_parts(n: int) -> str:
     """What the counts below the photos are out of, where each run is tested on photos of its own."""
     return _(
-        "Worst first, from {n} runs, each of which saw its own part of these photos: the true class in bold, then what "
-        "the runs that missed it said, and how many. A photo that every run misses is worth a look: its label may be "
-        "wrong."
+        "Most errors first, from {n} runs with their own test images: the true class in bold, then the "
+        "predicted classes with the number of runs. Check images that every run misclassifies: the label may "
+        "be wrong."
     ).format(n=n)

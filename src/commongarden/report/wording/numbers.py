@@ -58,7 +58,7 @@ def scientific(value: float) -> str:
     ('0.590', '4.45e-04', '1,563', '3.10e-09', '2.50e+07')
     """
     if abs(value) > INFINITE:
-        return _("without bound")
+        return _("infinite")
     if value == 0 or (1e-3 <= abs(value) < 1e6):
         return number(value)
     return f"{value:.2e}"
