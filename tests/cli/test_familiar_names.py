@@ -113,3 +113,16 @@ def test_models_of_torchvision_and_timm_are_found():
     assert len(run("list", "torchvision").output.splitlines()) >= 80
     assert "timm:*vit*" in run("list").stderr
     assert "matches 'resnt18'; did you mean 'resnet18'?" in run("list", "resnt18", code=2).output
+
+
+@pytest.mark.parametrize("typed", ["augment=flip,crop", 'augment=["flip","crop"]', "augment=flip, crop"])
+def test_a_list_is_set_with_commas_or_as_toml(typed):
+    result = CliRunner().invoke(main, ["run", "demo", "--set", typed, "--dry-run"])
+    assert result.exit_code == 0, result.stderr
+    assert 'augment = ["flip", "crop"]' in result.stdout
+
+
+def test_a_list_may_be_set_empty():
+    result = CliRunner().invoke(main, ["run", "demo", "--set", "augment=", "--dry-run"])
+    assert result.exit_code == 0, result.stderr
+    assert "augment = []" in result.stdout

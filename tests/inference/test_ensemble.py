@@ -75,6 +75,18 @@ def test_a_new_folder_is_measured_as_scikit_learn_does(store, tested):
     assert found.known == 0
 
 
+def test_a_class_without_images_has_no_figures(commongarden, store, photos, tmp_path):
+    """A share of nothing is not 0 %."""
+    for name in ("daisy", "rose"):
+        shutil.copytree(photos / name, tmp_path / "two" / name)
+    found = cg.evaluate(store.root, str(tmp_path / "two"), model="plain")
+    tulip = next(one for one in found.classes if one.label == "tulip")
+    assert (tulip.n, tulip.precision, tulip.recall, tulip.f1) == (0, None, None, None)
+    shown = commongarden("evaluate", store.root, tmp_path / "two", "--model", "plain", check=0).stdout
+    (row,) = (line for line in shown.splitlines() if line.startswith("tulip"))
+    assert row.split() == ["tulip", "no", "images", "\N{EN DASH}", "\N{EN DASH}", "\N{EN DASH}"]
+
+
 def test_images_that_it_was_trained_on_are_counted(store, photos):
     found = cg.evaluate(store.root, str(photos), model="plain", seed=0)
     split = store.split()
@@ -91,7 +103,7 @@ def test_what_cannot_be_measured_is_refused(store, photos, tmp_path):
         cg.load(store.root, model="residal")
     with pytest.raises(StoreError, match="plain has no finished run with this seed; finished: 0, 1"):
         cg.load(store.root, model="plain", seed=7)
-    with pytest.raises(StoreError, match=r"found no run\.json; accepted: the folder of a study or of a finished run"):
+    with pytest.raises(StoreError, match=r"no study\.toml and no run\.json; accepted: the folder of a study, or of"):
         cg.load(photos)
 
 

@@ -99,6 +99,27 @@ def test_a_page_is_whole_offline_and_accessible(browser, pages, kind, viewport, 
         assert serious == []
 
 
+NOWHERE = """() => [...document.querySelectorAll('a[href^="#"]')].map(link => link.getAttribute('href').slice(1))
+    .filter(anchor => !document.getElementById(decodeURIComponent(anchor)))"""
+
+
+@pytest.mark.parametrize("kind", ["trained", "korean", "nothing yet"])
+def test_every_entry_of_the_contents_leads_to_its_section(browser, pages, kind):
+    with Visit(browser, pages[kind]) as visit:
+        assert visit.page.locator("nav a[href^='#']").count() >= (1 if kind == "nothing yet" else 8)
+        assert visit.page.evaluate(NOWHERE) == []
+        link = visit.page.locator("nav a[href^='#']").last
+        link.click()
+        target = visit.page.locator(f"[id='{link.get_attribute('href')[1:]}']")
+        assert target.evaluate("one => Math.abs(one.getBoundingClientRect().top) < window.innerHeight")
+
+
+def test_a_page_of_a_few_models_is_short_while_it_is_folded(browser, pages):
+    """The demo's page has three models and five classes, and 9,000 pixels at most."""
+    with Visit(browser, pages["trained"], DESKTOP) as visit:
+        assert visit.page.evaluate("document.documentElement.scrollHeight") <= 9000
+
+
 COLUMNS = {  # header and unit as the page has them -> the key in results.json, and what one of its units is there
     "test accuracy%": ("test_accuracy", 100),
     "trainings": ("seconds", 1),
@@ -114,7 +135,7 @@ LETTERS = {"k": 1e3, "M": 1e6, "G": 1e9}
 
 def number(text):
     """A number as the table writes it, and by how much it may be rounded."""
-    figures, _, letter = text.replace(",", "").partition(" ")
+    figures, _, letter = text.replace(",", "").partition("\N{NO-BREAK SPACE}")
     decimals = len(figures.partition(".")[2])
     factor = LETTERS[letter] if letter else 1
     return float(figures) * factor, 0.5001 * 10**-decimals * factor

@@ -196,25 +196,6 @@ def test_unequal_classes_are_told_with_the_metric_to_read(tmp_path):
     assert any("weighs all classes equally" in note for note in words.notes(balanced))
 
 
-def test_a_headline_counts_what_is_settled(tmp_path):
-    results = stats.summarize(grown(tmp_path, {"a": (0.5, 0.6), "b": (0.6, 0.62), "c": (0.6, 0.63)}))
-
-    def of(*outcomes):
-        contrasts = [
-            dataclasses.replace(found, outcome=o) for found, o in zip(results.contrasts, outcomes, strict=True)
-        ]
-        return words.headline(dataclasses.replace(results, contrasts=tuple(contrasts)))
-
-    assert of("better", "worse", "better") == "Significant differences in all 3 comparisons."
-    assert of("better", "worse", "not resolved") == "Significant differences in 2 of 3 comparisons."
-    assert of("better", "not resolved", "not resolved") == "A significant difference in 1 of 3 comparisons."
-    assert of(*["not resolved"] * 3) == "No significant difference in any of the 3 comparisons."
-    assert of("better", "equivalent", "not resolved") == (
-        "Of 3 comparisons: 1 significant, 1 equivalent within 1 point, 1 not settled."
-    )
-    assert of(*["one seed"] * 3) is None
-
-
 def test_what_differs_is_said_and_one_cause_is_not_claimed_where_there_are_two():
     one = contrast("better", 0.1, 0.05, 0.15, differs=[("order", "LBA", "LA"), ("parameters", "10", "12")])
     two = contrast("better", 0.1, 0.05, 0.15, differs=[("order", "LBA", "LA"), ("resolution", "96", "64")])

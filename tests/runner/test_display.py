@@ -122,7 +122,12 @@ def test_time_left_is_reckoned_from_work_done(monkeypatch):
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(None, "estimating the remaining time"), (3.4, "3 s left"), (200, "3 min 20 s left"), (7500, "2 h 05 min left")],
+    [
+        (None, "estimating the remaining time"),
+        (3.4, "about 3 seconds left"),
+        (200, "about 3 minutes left"),
+        (7500, "about 2 hours left"),
+    ],
 )
 def test_durations_as_people_say_them(seconds, text):
     assert left(seconds) == text

@@ -1,10 +1,15 @@
 """The answer of a study: the best arm, what is settled, and advice that is within reach."""
 
+import dataclasses
+import re
+
 import pytest
 
 from commongarden.i18n.language import used
+from commongarden.report import written_report
+from commongarden.report.document import Paragraph
 from commongarden.report.wording import answers
-from commongarden.stats import answer, summarize
+from commongarden.stats import Effort, Remedy, answer, summarize
 from commongarden.study import Contrast
 from grown import grown
 
@@ -70,3 +75,41 @@ def test_in_korean(tmp_path):
         )
     assert "b" in text.headline
     assert not any(word in " ".join(answers.lines(text)) for word in ("Best", "Significant", "better"))
+
+
+def test_the_lab_report_concludes_with_the_same_answer(tmp_path):
+    """One truth: the page, `best` and the lab report."""
+    store = grown(tmp_path / "s", {"a": (0.5, 0.52, 0.51), "b": (0.9, 0.91, 0.9), "c": (0.5, 0.5, 0.51)})
+    results = summarize(store)
+    headline = answers.said(results, None).headline
+    (conclusion,) = (one for one in written_report.lab_report(store, results).sections if one.title == "Conclusion")
+    assert next(block.text for block in conclusion.blocks if isinstance(block, Paragraph)) == headline
+
+
+@pytest.mark.parametrize(
+    ("instead", "needs", "sentence"),
+    [
+        (400, "photos", "about 400 test images in all would likely settle it"),  # 4 times today's, against 18 times
+        (1900, "seeds", "72 seeds in all would likely settle it"),
+        (None, "seeds", "72 seeds in all would likely settle it"),
+    ],
+)
+def test_the_cheaper_of_seeds_and_images_is_advised(tmp_path, instead, needs, sentence):
+    results = summarize(grown(tmp_path / "s", {"a": (0.80, 0.84, 0.82, 0.83), "b": (0.83, 0.84, 0.82, 0.86)}))
+    remedy = Remedy(0.01, 100, Effort(72, 136, 300.0), None, None, 0.005, None, instead=instead)
+    open_one = dataclasses.replace(results.contrasts[0], outcome="not resolved", remedy=remedy)
+    results = dataclasses.replace(results, contrasts=(open_one,))
+    (found,) = answer(results).unsettled
+    assert found.needs == needs
+    text = answers.said(results, "garden/s")
+    assert sentence in text.open[0]
+    assert ("--seeds 72" in text.next[1]) == (needs == "seeds")
+    if needs == "seeds":
+        assert re.search(r"136 more runs \(about \d+ \w+\)", text.next[0]), "the time is beside the number"
+
+
+def test_how_many_images_would_do_instead_is_computed(tmp_path):
+    """With few test images and many seeds the images are the noise."""
+    found, _text = said(tmp_path / "s", {"a": (0.80, 0.81, 0.80, 0.81), "b": (0.83, 0.82, 0.83, 0.82)})
+    (one,) = found.unsettled
+    assert one.contrast.remedy.instead > 100

@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import shutil
+from types import SimpleNamespace
 
 import msgspec
 import numpy as np
@@ -14,6 +15,7 @@ from scipy import stats as scipy_stats
 
 from commongarden import stats
 from commongarden import store as stores
+from commongarden.explain import training
 from commongarden.stats import geometric_mean_interval
 from commongarden.stats.medians import median_interval
 
@@ -116,3 +118,21 @@ def test_no_figure_of_a_study_has_a_negative_end(uneven, commongarden):
             assert arm[name]["low"] > 0
     compared = commongarden("compare", uneven, "--json", check=0)
     assert msgspec.json.decode(compared.stdout)["arms"][0]["inference_ms"]["low"] > 0
+
+
+@given(st.lists(st.floats(-1, 2), min_size=2, max_size=9))
+def test_a_share_and_its_interval_are_possible_ones(values):
+    """One estimate of a share may lie outside of 0 to 1 (a dot product over a square does), their mean may not."""
+    found = stats.mean_interval(values, bounds=(0.0, 1.0))
+    assert 0 <= found.low <= found.value <= found.high <= 1
+
+
+def test_the_noise_of_gradients_is_a_share():
+    """Of what batches share of their gradient, estimates of single epochs are often negative."""
+    epochs = 8
+    signals = SimpleNamespace(square=np.ones(epochs), product=np.array([0.03, -0.03, 0.02, -0.04] * 2))
+    history = [SimpleNamespace(train_loss=1.6)] * 2 * epochs
+    run = SimpleNamespace(recipe=SimpleNamespace(batch_size=32))
+    (found,) = training._noisy("a", [SimpleNamespace(run=run, history=history, signals=signals)])
+    assert (found.value.value, found.value.low) == (0.0, 0.0)
+    assert 0 < found.value.high < 0.1

@@ -10,7 +10,8 @@ import click
 from commongarden.cli import options
 from commongarden.cli.execution import carry_out, run_options
 from commongarden.cli.group import main, option
-from commongarden.cli.options import as_json, chain, print_json, setting
+from commongarden.cli.options import as_json, chain, print_json
+from commongarden.cli.settings import setting
 from commongarden.i18n.language import _, current
 from commongarden.io import terminal
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from commongarden import arch
-from commongarden.cli.options import setting
+from commongarden.cli.settings import setting
 from commongarden.errors import ArchError, StudyError, nearest
 from commongarden.i18n.language import _
 from commongarden.study import (

@@ -43,6 +43,7 @@ def study(folder: Path, wanted: tuple[str, ...], as_json: bool) -> None:
         for pair in pairs
         if (found := explaining.planned_contrast(contrasts, *pair)) is not None and found.family > 1
     }
+    unplanned = {pair for pair in pairs if explaining.planned_contrast(contrasts, *pair) is None}
     if as_json:
         import msgspec
 
@@ -69,7 +70,7 @@ def study(folder: Path, wanted: tuple[str, ...], as_json: bool) -> None:
         return
     from commongarden.report.topics import why
 
-    for text in why.lines(shown, differences, reasons, together):
+    for text in why.lines(shown, differences, reasons, together, unplanned):
         click.echo(text)
     for arm, reasons_to_stop in notes.items():
         for note in reasons_to_stop:

@@ -104,6 +104,7 @@ def _print(found: Evaluation) -> None:
 
     from commongarden.io.fitted import Fitted
     from commongarden.report.wording import numbers
+    from commongarden.report.wording.numbers import DASH
 
     click.echo(_accuracy(found))
     if found.single is not None and found.single.low is not None and found.single.high is not None:
@@ -116,9 +117,11 @@ def _print(found: Evaluation) -> None:
         table.add_column(name, justify="left" if i in (0, 5) else "right")
     for i, score in enumerate(found.classes):
         shares = (
-            "" if share is None else numbers.percent(share) for share in (score.precision, score.recall, score.f1)
+            DASH if share is None else numbers.percent(share) for share in (score.precision, score.recall, score.f1)
         )
-        table.add_row(score.label, numbers.whole(score.n), *shares, _mistaken(found, i, score))
+        table.add_row(
+            score.label, numbers.whole(score.n) if score.n else _("no images"), *shares, _mistaken(found, i, score)
+        )
     terminal.console().print(Fitted(table))
     if found.known:
         text = ngettext(

@@ -12,7 +12,8 @@ import click
 
 from commongarden.cli import options
 from commongarden.cli.group import main, option
-from commongarden.cli.options import as_json, chain, no_code, print_json, setting, shape_of, write
+from commongarden.cli.options import as_json, chain, no_code, print_json, shape_of, write
+from commongarden.cli.settings import key_and_value, setting
 from commongarden.errors import ArchError, StudyError
 from commongarden.i18n.language import _, translate
 from commongarden.io import terminal
@@ -130,6 +131,11 @@ def twins(size: str, classes: int, equal: str, widths: str, blocks: str, stem: i
         describing.print_twins(table)
 
 
+def _is_path(what: str) -> bool:
+    """Whether it is typed as a run's folder, which may not be there; architectures of other people have slashes too."""
+    return re.search(r"(^|[/\\\\])runs[/\\\\]", what) is not None
+
+
 @main.command()
 @click.argument("what", metavar="ARM|RUN")
 @options.network_options
@@ -149,7 +155,7 @@ def export(what: str, size: str, classes: int, order: str | None, kind: str, out
     from commongarden import arch
     from commongarden.inference import export as exporting
 
-    if Path(what).is_dir() and what not in arch.FAMILIES:
+    if (Path(what).is_dir() or _is_path(what)) and what not in arch.FAMILIES:
         exported = exporting.export_run(what, out)
     else:
         shape = shape_of(size)
@@ -264,7 +270,7 @@ def _of_libraries(pattern: str) -> list[dict[str, Any]]:
 
 def _option(text: str) -> tuple[str, Any]:
     """An option of an architecture as --option takes it."""
-    found = options.key_and_value(text)
+    found = key_and_value(text)
     if found is None:
         message = _("--option: found {text!r}, accepted: KEY=VALUE, such as --option order=LBA")
         raise StudyError(message.format(text=text))

@@ -305,27 +305,6 @@ measured = option("--measured", type=_file, help="Read a file written by --keep 
 keep = option("--keep", type=_file, help="Write the measurements to this file (JSON).")
 
 
-def setting(text: str) -> tuple[str, Any]:
-    """A recipe value as --set takes it."""
-    found = key_and_value(text)
-    if found is None:
-        raise StudyError(_("--set: found {text!r}, accepted: KEY=VALUE, such as --set optimizer=sgd").format(text=text))
-    return found
-
-
-def key_and_value(text: str) -> tuple[str, Any] | None:
-    """KEY=VALUE with the value as TOML has it, or as text; None for what has no equals sign."""
-    import tomllib
-
-    key, equals, value = text.partition("=")
-    if not equals:
-        return None
-    try:
-        return key.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return key.strip(), value.strip()  # a bare word is text
-
-
 def shape_of(text: str) -> tuple[int, int, int]:
     parts = text.lower().split("x")
     if len(parts) not in (2, 3) or not all(part.isdecimal() and int(part) > 0 for part in parts):

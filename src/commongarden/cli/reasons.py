@@ -9,7 +9,8 @@ import click
 
 from commongarden.cli import explained, options
 from commongarden.cli.group import main, option
-from commongarden.cli.options import as_json, chain, print_json, setting, shape_of, write
+from commongarden.cli.options import as_json, chain, print_json, shape_of, write
+from commongarden.cli.settings import setting
 from commongarden.errors import StudyError
 from commongarden.i18n.language import _, pgettext
 from commongarden.io import terminal

@@ -14,6 +14,7 @@ from commongarden.records.signals import Signals
 from commongarden.stats import mean_interval, rounding_spread
 
 GAP, RISE = 0.10, 0.05  # training accuracy over validation; validation loss over its lowest
+POINTS, FALLS = (-1.0, 1.0), (-math.inf, 1.0)  # what a difference of shares, and the fall of a loss, can be
 JUMP = 0.08  # of validation accuracy from one epoch to the next, beyond what so few photos jump by chance
 FALL = 0.03  # of the training loss in the last epoch
 LR_LEFT = 0.1  # of the highest learning rate; below it the schedule has ended the training
@@ -56,7 +57,7 @@ def _unstable(arm: str, done: Sequence[Trained]) -> Iterator[Observation]:
         by_chance = math.sqrt(4 / math.pi * share * (1 - share) / max(run.run.n_val, 1))  # of two unlike draws
         return jumps - by_chance
 
-    value = mean_interval(list(map(jump, done)))
+    value = mean_interval(list(map(jump, done)), bounds=POINTS)
     if surely_above(value, JUMP):
         tail = [epoch.val_accuracy for epoch in done[0].history[len(done[0].history) // 2 - 1 :]]
         yield Observation(
@@ -77,7 +78,7 @@ def _overfits(arm: str, done: Sequence[Trained]) -> Iterator[Observation]:
         anew = run.signals.reestimated.loss_anew if run.signals and run.signals.reestimated else math.inf
         return min(losses[-1], anew) / max(min(losses), 1e-12) - 1
 
-    value = mean_interval(list(map(gap, done)), least_spread=rounding_spread(done[0].run.n_val))
+    value = mean_interval(list(map(gap, done)), least_spread=rounding_spread(done[0].run.n_val), bounds=POINTS)
     risen = mean_interval(list(map(rise, done)))
     if surely_above(value, GAP) and surely_above(risen, RISE):
         lowest = [1 + min(range(len(run.history)), key=lambda i: run.history[i].val_loss) for run in done]
@@ -105,7 +106,7 @@ def _improving(arm: str, done: Sequence[Trained]) -> Iterator[Observation]:
         losses = [epoch.val_loss for epoch in run.history]
         return 1 - statistics.fmean(losses[-third:]) / statistics.fmean(losses[-2 * third : -third])
 
-    value, val = (mean_interval(list(map(figure, done))) for figure in (fall, val_fall))
+    value, val = (mean_interval(list(map(figure, done)), bounds=FALLS) for figure in (fall, val_fall))
     if surely_above(value, FALL) and surely_above(val, 0.0):
         more = {
             "before": statistics.fmean(run.history[-2].train_loss for run in done),

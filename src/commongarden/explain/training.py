@@ -17,12 +17,19 @@ from commongarden.records import Run
 from commongarden.records.findings import DEAD_SHARE, FACTOR, WHOLE_FACTOR
 from commongarden.records.observation import Observation, ObservationKind
 from commongarden.records.signals import Signal, Signals
-from commongarden.stats import at_commonest, commonest_class, mean_interval, rounding_spread
+from commongarden.stats import (
+    at_commonest,
+    commonest_class,
+    geometric_mean_interval,
+    mean_interval,
+    rounding_spread,
+)
 from commongarden.store import Store
 
 FEWEST_DEPTHS = 5
 SHARED, MOST_SHARED = 0.05, 0.10  # of the squared gradient: the mean, and the end of its interval
 LAG = 0.05  # of the validation photos, that come right by statistics taken anew
+SHARE, POINTS = (0.0, 1.0), (-1.0, 1.0)  # what a share, and a difference of shares, can be
 SURE = 0.01  # p of the sign test over photos
 
 
@@ -56,7 +63,7 @@ def _diverged(arm: str, runs: Sequence[Run]) -> Iterator[Observation]:
     gone = [run for run in runs if run.failure is not None and run.failure.cause == "diverged"]
     if gone:
         epoch = statistics.fmean(run.failure.epoch for run in gone if run.failure)
-        share = mean_interval([float(run in gone) for run in runs], bounds=(0.0, 1.0))
+        share = mean_interval([float(run in gone) for run in runs], bounds=SHARE)
         yield Observation("diverged", arm, "", share, len(runs), {"runs": float(len(gone)), "epoch": epoch})
 
 
@@ -70,7 +77,7 @@ def _commonest(store: Store, arm: str, done: Sequence[Trained]) -> Iterator[Obse
         stuck.append(at_commonest(store, grown.run, line.accuracy))
     if any(stuck):
         losses = [grown.history[-1].train_loss for grown, is_stuck in zip(done, stuck, strict=True) if is_stuck]
-        share = mean_interval([float(one) for one in stuck], bounds=(0.0, 1.0))
+        share = mean_interval([float(one) for one in stuck], bounds=SHARE)
         more = {"runs": float(sum(stuck)), "loss": statistics.fmean(losses), "guessing": line.loss}
         yield Observation("commonest class", arm, "", share, len(done), more)
 
@@ -119,7 +126,7 @@ def _dead_branches(arm: str, network: Node, signals: Sequence[Signals]) -> Itera
         shares = [_gradient_within(one, branch) for one in signals]
         if shares and all(share is not None and share <= 1e-9 for share in shares):
             told.append(branch)
-            value = mean_interval([share or 0.0 for share in shares])
+            value = mean_interval([share or 0.0 for share in shares], bounds=(0.0, math.inf))
             yield Observation("dead branch", arm, branch, value, len(signals))
 
 
@@ -138,7 +145,7 @@ def _dead_units(arm: str, signals: Sequence[Signals], told: Sequence[str]) -> It
     last = [_last(one, "dead") for one in signals]
     by_path = {path: [one[path] for one in last] for path in last[0] if all(path in one for one in last)}
     dead = {
-        path: mean_interval(values, bounds=(0.0, 1.0))
+        path: mean_interval(values, bounds=SHARE)
         for path, values in by_path.items()
         if statistics.fmean(values) >= DEAD_SHARE and not any(is_within(path, one) for one in told)
     }
@@ -174,7 +181,7 @@ def _trends(arm: str, signals: Sequence[Signals]) -> Iterator[Observation]:
         path = (linear[-1] if what == "signal" else linear[0]).path
         more = {"layers": span + 1, "whole": math.exp(abs(mean) * span)}
         kind = growing if mean > 0 else shrinking
-        yield Observation(kind, arm, path, mean_interval(factors), len(signals), more)
+        yield Observation(kind, arm, path, geometric_mean_interval(factors), len(signals), more)
 
 
 def _slope(signals: Signals, what: str) -> tuple[float, float] | None:
@@ -201,7 +208,7 @@ def _lagging(arm: str, signals: Sequence[Signals]) -> Iterator[Observation]:
         return
     gained, lost = sum(one.gained for one in anew), sum(one.lost for one in anew)
     least_spread = rounding_spread(statistics.fmean(one.n_val for one in anew))
-    value = mean_interval([one.accuracy_anew - one.accuracy for one in anew], least_spread=least_spread)
+    value = mean_interval([one.accuracy_anew - one.accuracy for one in anew], least_spread=least_spread, bounds=POINTS)
     if not surely_above(value, LAG) or distributions.binomtest(gained, gained + lost).pvalue > SURE:
         return
     distances = _last(signals[0], "distance")
@@ -232,7 +239,7 @@ def _noisy(arm: str, recorded: Sequence[Trained]) -> Iterator[Observation]:
         shares += shared_gradient(grown.signals, slice(0, half))
     if len(shares) < FEWEST_EPOCHS:
         return
-    value = mean_interval(shares)
+    value = mean_interval(shares, bounds=SHARE)
     if value.value < SHARED and value.high is not None and value.high < MOST_SHARED:
         batch = float(recorded[0].run.recipe.batch_size)
         more = {"batch_size": batch, "epochs": float(len(shares))}

@@ -152,7 +152,7 @@ def _score(label: str, i: int, confusion: np.ndarray) -> ClassScore:
     return ClassScore(
         label,
         n,
-        right / called if called else None,
+        right / called if n and called else None,
         right / n if n else None,
         2 * right / (n + called) if n else None,
     )

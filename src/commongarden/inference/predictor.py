@@ -12,7 +12,7 @@ from commongarden.data import image
 from commongarden.errors import StoreError
 from commongarden.i18n.language import _, translate
 from commongarden.records import Run
-from commongarden.store import read_run, read_weights
+from commongarden.store import check_run, check_study_or_run, read_run, read_weights
 from commongarden.train import state
 from commongarden.train.blame import describe_user_error
 from commongarden.train.classifier import Classifier
@@ -57,9 +57,8 @@ class Predictor(nn.Module):
 def load_run(run: str | Path) -> Predictor:
     """The network of the finished run in this folder, in evaluation mode on the CPU. Raises StoreError, ArchError."""
     directory = Path(run)
-    if not (directory / "run.json").is_file():
-        text = _("{directory}: found no run.json; accepted: the folder of a study or of a finished run (runs/ARM/SEED)")
-        raise StoreError(text.format(directory=directory))
+    check_study_or_run(directory)
+    check_run(directory)
     record = read_run(directory)
     if record.failure is not None:
         message = _("{directory}: this run failed ({reason}) and has no weights")

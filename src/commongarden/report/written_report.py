@@ -45,7 +45,7 @@ from commongarden.report.topics import (
     tuned,
     written_tables,
 )
-from commongarden.report.wording import audits, designs, numbers, words
+from commongarden.report.wording import answers, audits, designs, numbers, words
 from commongarden.report.wording.labels import TEXT
 from commongarden.report.wording.references import Citations
 from commongarden.stats import ArmResult, Results
@@ -206,8 +206,9 @@ def _beside(cell: Cell) -> str:
 
 def _conclusion(study: Study, results: Results) -> Section:
     blocks: list[Block] = []
-    if headline := words.headline(results):
-        blocks.append(Paragraph(headline))
+    found = answers.said(results, None)
+    if found is not None and len(results.arms) > 1:  # of one model the line below says the same
+        blocks.append(Paragraph(found.headline))
     blocks += answer.said(results)
     blocks += [Paragraph(note) for note in words.notes(results)]
     if (figures_before := written_tables.published(results)) is not None:

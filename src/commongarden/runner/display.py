@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from commongarden.i18n.coded import Coded
+from commongarden.i18n.durations import duration
 from commongarden.i18n.language import _, ngettext, translate
 from commongarden.io import fitted
 from commongarden.records import Epoch, Run
@@ -88,16 +89,6 @@ class TimeLeft:
         if gained <= 0 or (gained < SHARE_TO_ESTIMATE * whole and elapsed < SECONDS_TO_ESTIMATE):
             return None
         return (whole - done) / gained * elapsed
-
-
-def duration(seconds: float) -> str:
-    """As people say it: "45 s", "3 min 20 s", "2 h 05 min"."""
-    whole = round(seconds)
-    if whole < 60:
-        return _("{seconds} s").format(seconds=whole)
-    if whole < 3600:
-        return _("{minutes} min {seconds:02d} s").format(minutes=whole // 60, seconds=whole % 60)
-    return _("{hours} h {minutes:02d} min").format(hours=whole // 3600, minutes=whole % 3600 // 60)
 
 
 def left(seconds: float | None) -> str:
@@ -205,7 +196,7 @@ class LiveDisplay:
                     figures = f"{epoch.train_loss:.3f}", f"{epoch.train_accuracy:.1%}", f"{speed:.0f}"
                     table.add_row(name, f"{epoch.epoch}/{of}", *figures)
         done = _("{n} of {total} runs done").format(n=self.n_done, total=len(self.left.sizes))
-        return Group(table, Text(f"{done}; {left(self.left.seconds())}", "bold"))
+        return Group(fitted.Fitted(table), Text(f"{done}; {left(self.left.seconds())}", "bold"))
 
 
 class PlainDisplay:

@@ -11,6 +11,7 @@ from commongarden import store as store_files
 from commongarden.data import image
 from commongarden.errors import DataError
 from commongarden.i18n.language import _, translate
+from commongarden.runner import augmented
 from commongarden.runner.callbacks import Callbacks
 from commongarden.runner.events import Attributed, Audited, Event, Piloted, Seen
 from commongarden.runner.prepared_data import PreparedData
@@ -81,9 +82,12 @@ def trim_seeds(store: Store) -> None:
 
 
 def keep_thumbnails(store: Store, prepared: PreparedData) -> None:
-    """Stores small copies of the photos that most runs get wrong, which the report shows."""
+    """Stores small copies of the photos that most runs get wrong, and of a few as augmentation changes them, which the
+    report shows."""
     jpegs = {}
     for photo, _share in stats.most_missed(store):
         with suppress(DataError):  # taken away since it was decoded: the report shows the others
             jpegs[photo] = image.jpeg(prepared.manifest.root, photo, THUMBNAIL_PIXELS, prepared.manifest.range)
+    study = store.study()
+    jpegs |= augmented.samples(study, prepared.manifest, store.split(study.seeds[0]))
     store_files.write_thumbnails(store, jpegs)

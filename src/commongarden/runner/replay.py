@@ -60,6 +60,7 @@ def replay(
 
     Raises StoreError where the study around it does not have the run, or its photos are others now.
     """
+    store_files.check_run(directory)
     directory = directory.absolute()
     stored, store, job = _found(directory)
     study = store.study()

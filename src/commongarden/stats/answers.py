@@ -24,6 +24,7 @@ class Unsettled:
 
     needs: "seeds", with seeds (in all) and difference, the true difference that would then be found with 80 % power, in
     the metric's own unit; "photos", with photos (test photos in all, or groups of them where those are the unit);
+    the cheaper of the two, as a multiple of today's;
     "first seeds" where there are too few runs or photos to plan with; "out of reach" where it would take more than
     WITHIN_REACH times the seeds and the photos of today.
     """
@@ -91,10 +92,16 @@ def _unsettled(contrast: ContrastResult, results: Results) -> Unsettled:
     remedy = contrast.remedy
     if n < FEWEST_SEEDS or remedy is None or 0 < remedy.n_photos < FEWEST_PHOTOS:
         return Unsettled(contrast, "first seeds" if n < USUAL_SEEDS else "out of reach", USUAL_SEEDS)
-    for effort, difference in _efforts(remedy):
+    efforts = _efforts(remedy)
+    have = remedy.n_groups or remedy.n_photos
+    if efforts and remedy.instead is not None:
+        times = remedy.instead / have
+        if times <= WITHIN_REACH and times < efforts[0][0].seeds / n:
+            return Unsettled(contrast, "photos", n, remedy.instead, efforts[0][1])
+    for effort, difference in efforts:
         if effort.seeds <= WITHIN_REACH * n:
             return Unsettled(contrast, "seeds", effort.seeds, difference=difference)
-    have, photos = (remedy.n_groups, remedy.groups) if remedy.n_groups else (remedy.n_photos, remedy.photos)
+    photos = remedy.groups if remedy.n_groups else remedy.photos
     if photos is not None and photos <= WITHIN_REACH * have and (remedy.photos_seeds or 0) <= WITHIN_REACH * n:
         return Unsettled(contrast, "photos", remedy.photos_seeds or n, photos, remedy.margin)
     return Unsettled(contrast, "out of reach")

@@ -22,10 +22,11 @@ def mean_interval(
 
     least_spread: the standard deviation is taken to be at least this. Accuracies are shares of a counted number of
         photos, so a few of them can be equal by rounding alone, which must not read as certainty.
-    bounds: what is possible; the interval is cut there.
+    bounds: what is possible; the mean and its interval are cut there. (Estimates of a share may lie outside of 0 to 1
+        one by one.)
     """
     n = len(values)
-    mean = float(np.mean(values))
+    mean = min(max(float(np.mean(values)), bounds[0]), bounds[1])
     if n == 1:
         return Estimate(mean, None, None, 1, "one run: no interval")
     spread = max(float(np.std(values, ddof=1)), least_spread)

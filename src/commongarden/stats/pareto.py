@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from commongarden.records import Estimate
-from commongarden.stats.results import ArmResult
+from commongarden.stats.results import ArmResult, ContrastResult
 
 Cost = Literal["seconds", "inference_ms", "n_params", "macs", "peak_memory_mb"]  # fields of ArmResult
 COSTS: tuple[Cost, ...] = ("seconds", "inference_ms", "n_params", "macs", "peak_memory_mb")
@@ -18,7 +18,8 @@ EXACT: tuple[Cost, ...] = ("n_params", "macs")  # counted, not measured
 class Dominated:
     """An arm than which another is at least as accurate and at most as costly.
 
-    surely: the 95 % intervals of the two arms overlap neither in accuracy nor in cost.
+    surely: it is significantly less accurate by the study's verdict, and the 95 % intervals of the costs do not
+    overlap.
     """
 
     arm: str
@@ -35,8 +36,10 @@ class Front:
     dominated: tuple[Dominated, ...]
 
 
-def front(arms: Sequence[ArmResult], cost: Cost) -> Front | None:
+def front(arms: Sequence[ArmResult], cost: Cost, decided: Collection[tuple[str, str]] = ()) -> Front | None:
     """The front of test accuracy against a cost, over the arms for which both are known.
+
+    decided: (arm, a significantly more accurate one), by the verdicts that are adjusted for all comparisons.
 
     None with fewer than two, and for a count that is the same for all.
     """
@@ -51,13 +54,22 @@ def front(arms: Sequence[ArmResult], cost: Cost) -> Front | None:
     names = {name for name, _, _ in best}
     behind = [
         max(
-            (Dominated(item[0], other[0], _surely(other, item)) for other in best if _dominates(other, item)),
+            (Dominated(item[0], other[0], _surely(other, item, decided)) for other in best if _dominates(other, item)),
             key=lambda found: found.surely,
         )
         for item in known
         if item[0] not in names
     ]
     return Front(cost, tuple(name for name, _, _ in best), tuple(behind))
+
+
+def decided(contrasts: Sequence[ContrastResult]) -> set[tuple[str, str]]:
+    """The pairs of which the verdict says that the first arm is significantly less accurate than the second."""
+    return {
+        (one.arm, one.against) if one.outcome == "worse" else (one.against, one.arm)
+        for one in contrasts
+        if one.metric == "accuracy" and one.outcome in ("better", "worse")
+    }
 
 
 def cost_of(arm: ArmResult, cost: Cost) -> Estimate | None:
@@ -78,10 +90,6 @@ def _dominates(one: _Known, two: _Known) -> bool:
     return better >= 0 and cheaper >= 0 and (better > 0 or cheaper > 0)
 
 
-def _surely(one: _Known, two: _Known) -> bool:
-    (_, better, cheaper), (_, worse, dearer) = one, two
-    bounds = (better.low, worse.high, cheaper.high, dearer.low)
-    if any(bound is None for bound in bounds):
-        return False
-    low, high, most, least = (float(bound) for bound in bounds if bound is not None)
-    return low > high and most < least
+def _surely(one: _Known, two: _Known, decided: Collection[tuple[str, str]]) -> bool:
+    most, least = one[2].high, two[2].low
+    return (two[0], one[0]) in decided and most is not None and least is not None and most < least

@@ -38,6 +38,9 @@ class Remedy:
     with photos_seeds seeds (None: the design cannot tell). show: the seeds with which a difference as large as the one
     seen, `seen`, would be found, where that is larger than the margin and cheaper.
 
+    instead: about how many test photos would do with today's seeds, for the difference of `show` where there is one,
+    else of the margin; in groups where those are the unit. None where no number does or the design cannot tell.
+
     Where groups of photos are the unit (a patient, a plant, a video), n_groups is how many there are and groups how
     many would do; the photos are then those of so many groups of the same size. n_groups is 0 elsewhere.
     """
@@ -51,6 +54,7 @@ class Remedy:
     show: Effort | None
     n_groups: int = 0
     groups: int | None = None
+    instead: int | None = None
 
 
 def power(difference: float, error: float, df: float, alpha: float) -> float:
@@ -134,10 +138,13 @@ def remedy(
             photos_seeds = None
     seen = abs(mean.value)
     show = spent(seeds_for(seen)) if seen > margin and (settle is None or settle.runs) else None
+    wanted, instead = margin if show is None else seen, None
+    if parts.photo is not None:
+        instead = least(lambda n: found(wanted, mean.n, n), n_units, MOST_PHOTOS)
     if units is None:
-        return Remedy(margin, n_photos, settle, photos, photos_seeds, seen, show)
+        return Remedy(margin, n_photos, settle, photos, photos_seeds, seen, show, instead=instead)
     more = None if photos is None else round(photos * n_photos / units.n)
-    return Remedy(margin, n_photos, settle, more, photos_seeds, seen, show, units.n, photos)
+    return Remedy(margin, n_photos, settle, more, photos_seeds, seen, show, units.n, photos, instead)
 
 
 def least(enough: Callable[[int], bool], start: int, most: int) -> int | None:

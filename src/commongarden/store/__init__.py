@@ -14,7 +14,7 @@
     baselines/KEY.npz     what simple methods reached, and their predictions; KEY is a hash of photos and split
     tuning/runs/ARM/N/    the tuning run number N of an arm, as a run without test; best values go into study.toml
     seen/ARM.npz          what an arm's network looks at (seen.py); made again where it is missing
-    thumbnails.npz        JPEG bytes of the test photos that the report shows
+    thumbnails.npz        JPEG bytes of the test photos that the report shows, and of a few as augmentation changes them
     command.json          the command that the study was last made with
     results.csv, results.json, report.html
     report.docx, report.md with report_files/, table.tex   written reports, where they were asked for
@@ -68,6 +68,8 @@ from commongarden.store.locking import holder as holder
 from commongarden.store.locking import is_held as is_held
 from commongarden.store.locking import lock as lock
 from commongarden.store.locking import recover as recover
+from commongarden.store.places import check_run as check_run
+from commongarden.store.places import check_study_or_run as check_study_or_run
 from commongarden.store.runs import forget_run as forget_run
 from commongarden.store.runs import write_run as write_run
 from commongarden.store.study import forget_splits as forget_splits

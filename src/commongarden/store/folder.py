@@ -28,6 +28,7 @@ from commongarden.records.findings import Audit
 from commongarden.records.inspection import Inspection
 from commongarden.records.signals import Signals
 from commongarden.store import kinds
+from commongarden.store.places import check_study
 from commongarden.study import Study
 
 Read = TypeVar("Read")
@@ -226,10 +227,7 @@ def open_store(root: str | Path) -> Store:
         StoreError: the folder holds no study, or one of a later version.
     """
     path = Path(root)
-    if not (path / "study.toml").is_file():
-        found = _("no such folder") if not path.exists() else _("no study.toml")
-        text = _("{path}: {found}; accepted: the folder of a study, made by `commongarden run`")
-        raise StoreError(text.format(path=path, found=found))
+    check_study(path)
     return Store(path)
 
 

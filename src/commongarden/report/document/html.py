@@ -72,8 +72,8 @@ def environment() -> jinja2.Environment:
 
 
 def _unbroken(value: object) -> object:
-    """Text in which no line ends between a number and its sign of percent."""
-    return re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", value) if type(value) is str else value
+    """Text in which no line ends between a number and its sign of percent, or its letter (2.22 M)."""
+    return re.sub(r"(?<=\d) (?=%|[kMGT]\b)", "\N{NO-BREAK SPACE}", value) if type(value) is str else value
 
 
 def _data_uri(picture: bytes) -> str:

@@ -108,7 +108,7 @@ def summary(results: Results) -> list[str]:
     """Where the verdict hangs on the budget, and in a sentence that it does nowhere else."""
     compared = [item for item in results.budgets if any(view.outcome != "one seed" for view in item.views)]
     differing = [item for item in compared if not item.agree]
-    said = [" ".join(verdict(item, view) for view in item.views) for item in differing]
+    said = [exploratory(" ".join(verdict(item, view) for view in item.views)) for item in differing]
     rest = len(compared) - len(differing)
     if rest and not differing:
         return [_("All comparisons have the same result at all three budgets.")]
@@ -120,6 +120,11 @@ def summary(results: Results) -> list[str]:
         )
         said.append(others.format(n=rest))
     return said
+
+
+def exploratory(said: str) -> str:
+    """What intervals that nobody adjusted say, marked as such."""
+    return _("Exploratory, not adjusted for multiple comparisons: {said}").format(said=said)
 
 
 def caption(results: Results) -> str:
@@ -170,7 +175,7 @@ def chart(results: Results) -> tuple[Chart, ...]:
             align="left", dy=-22, fontSize=13, fill=INK, limit=alt.expr("width"), **edge
         )
         layers.append(name.encode(x=at(0), y=y, text=alt.Text("label:N")))
-    description = " ".join(verdict(item, view) for item in results.budgets for view in item.views)
+    description = exploratory(" ".join(verdict(item, view) for item in results.budgets for view in item.views))
     return (finished("budgets", alt.layer(*layers), description, ROW * len(labels)),)
 
 

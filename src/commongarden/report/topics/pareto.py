@@ -10,7 +10,7 @@ from commongarden.report.document import Legend, Paragraph, Plot, Section, SideB
 from commongarden.report.wording import numbers, words
 from commongarden.report.wording.labels import TEXT
 from commongarden.stats import ArmResult, Results
-from commongarden.stats.pareto import COSTS, EXACT, Cost, Dominated, Front, cost_of, front
+from commongarden.stats.pareto import COSTS, EXACT, Cost, Dominated, Front, cost_of, decided, front
 
 
 def section(results: Results) -> Section | None:
@@ -25,31 +25,39 @@ def section(results: Results) -> Section | None:
 
 def fronts(results: Results) -> list[tuple[Chart, list[str]]]:
     """For each cost that is known of two arms or more: the picture, and what it shows in sentences."""
-    found = [front(results.arms, cost) for cost in COSTS]
+    worse = decided(results.contrasts)
+    found = [front(results.arms, cost, worse) for cost in COSTS]
     return [(_chart(results, item), sentences(item)) for item in found if item is not None]
 
 
 def sentences(found: Front) -> list[str]:
-    """Which arms are worth their cost, and which are surely not."""
+    """Which arms are on the front by their means, and which are significantly less accurate and cost more."""
     listed = numbers.listed(found.arms)
     said = {
-        "seconds": _("Most accurate for its training time: {arms}."),
-        "inference_ms": _("Most accurate for its inference time: {arms}."),
-        "n_params": _("Most accurate for its number of parameters: {arms}."),
-        "macs": _("Most accurate for its MACs: {arms}."),
-        "peak_memory_mb": _("Most accurate for its memory: {arms}."),
+        "seconds": _("By the means, most accurate for its training time: {arms}."),
+        "inference_ms": _("By the means, most accurate for its inference time: {arms}."),
+        "n_params": _("By the means, most accurate for its number of parameters: {arms}."),
+        "macs": _("By the means, most accurate for its MACs: {arms}."),
+        "peak_memory_mb": _("By the means, most accurate for its memory: {arms}."),
     }[found.cost].format(arms=listed)
     return [said, *(_behind(found.cost, arm) for arm in found.dominated if arm.surely)]
 
 
 def _behind(cost: Cost, found: Dominated) -> str:
     return {
-        "seconds": _("{arm} is less accurate than {by} and takes longer to train; neither pair of intervals overlaps."),
-        "inference_ms": _("{arm} is less accurate than {by} and slower; neither pair of intervals overlaps."),
-        "n_params": _("{arm} is less accurate than {by} and has more parameters; the intervals do not overlap."),
-        "macs": _("{arm} is less accurate than {by} and needs more MACs; the intervals do not overlap."),
+        "seconds": _(
+            "{arm} is significantly less accurate than {by} and takes longer to train (exploratory: the 95 % "
+            "intervals of the times do not overlap)."
+        ),
+        "inference_ms": _(
+            "{arm} is significantly less accurate than {by} and slower at inference (exploratory: the 95 % "
+            "intervals of the times do not overlap)."
+        ),
+        "n_params": _("{arm} is significantly less accurate than {by} and has more parameters."),
+        "macs": _("{arm} is significantly less accurate than {by} and needs more MACs."),
         "peak_memory_mb": _(
-            "{arm} is less accurate than {by} and needs more memory; neither pair of intervals overlaps."
+            "{arm} is significantly less accurate than {by} and needs more memory (exploratory: the 95 % "
+            "intervals do not overlap)."
         ),
     }[cost].format(arm=found.arm, by=found.by)
 

@@ -10,10 +10,12 @@ from commongarden.i18n.language import translate
 from commongarden.records import LeftOut, Manifest, Run, Split
 from commongarden.report.charts import classes as charts
 from commongarden.report.document import (
+    Bitmap,
     Block,
     Bullets,
     Cell,
     Fold,
+    Gallery,
     Heading,
     Log,
     Paragraph,
@@ -27,7 +29,7 @@ from commongarden.report.document import (
 from commongarden.report.topics import page_data
 from commongarden.report.wording import designs, numbers, words
 from commongarden.report.wording.labels import TEXT
-from commongarden.store import Store
+from commongarden.store import Store, augmented
 from commongarden.study import Arm, Study
 from commongarden.study.recipe import FIELDS
 
@@ -50,6 +52,7 @@ def section(store: Store, study: Study, manifest: Manifest, split: Split) -> Sec
         counts(manifest, split, f"{TEXT['data']}."),
         *([Plot("", (bars,))] if bars else []),
         Paragraph(said, role="soft"),
+        *_augmented(store, study, manifest),
         *_left_out(manifest, split),
     ]
     data += [Heading(TEXT["arms"]), arms(study, f"{TEXT['arms']}.")]
@@ -64,6 +67,26 @@ def section(store: Store, study: Study, manifest: Manifest, split: Split) -> Sec
         Paragraph(seeds),
     )
     return Section(TEXT["soil"], (SideBySide((tuple(data), recipe)),), anchor="soil")
+
+
+def _augmented(store: Store, study: Study, manifest: Manifest) -> Iterator[Block]:
+    """Training photos beside what augmentation makes of them; nothing where there are none."""
+    label = {photo.path: photo.label for photo in manifest.photos}
+    found = {path: shown for path, shown in augmented.versions(store.thumbnails()).items() if path in label}
+    if not found or not study.recipe.augment:
+        return
+    groups = tuple(
+        (tuple(_version(path, label[path], i, jpeg) for i, jpeg in enumerate(shown)), "", False)
+        for path, shown in found.items()
+    )
+    said = Paragraph(TEXT["augmented_caption"].format(kinds=", ".join(study.recipe.augment)), role="soft")
+    yield Fold(TEXT["augmented"], (said, Gallery(groups, "augmented")))
+
+
+def _version(path: str, label: str, i: int, jpeg: bytes) -> Bitmap:
+    if i == augmented.ORIGINAL:
+        return Bitmap(jpeg, path, (Styled(label, "strong"),))
+    return Bitmap(jpeg, TEXT["augmented_one"].format(path=path, n=i))
 
 
 def counts(manifest: Manifest, split: Split, caption: str) -> Table:

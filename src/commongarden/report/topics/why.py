@@ -83,8 +83,10 @@ def lines(
     differences: Mapping[tuple[str, str], Estimate | None],
     reasons: Mapping[tuple[str, str], Sequence[Reason]],
     together: Collection[tuple[str, str]] = (),
+    unplanned: Collection[tuple[str, str]] = (),
 ) -> list[str]:
-    """What a terminal is told of a study. together: the pairs whose intervals are at the level of several contrasts."""
+    """What a terminal is told of a study. together: the pairs whose intervals are at the level of several contrasts.
+    unplanned: those that no contrast of the study compares."""
     out = []
     for arm, found in shown.items():
         out += [f"{arm}: {one.path}: {said(one)}" if one.path else f"{arm}: {said(one)}" for one in found]
@@ -93,7 +95,7 @@ def lines(
         out.append(_quiet(quiet))
     for (one, two), found_reasons in reasons.items():
         value = differences[one, two]
-        out += ["", _pair(one, two, value, (one, two) in together)]
+        out += ["", _pair(one, two, value, _level((one, two), together, unplanned))]
         if value is not None and _is_established(value):
             worse, better = (one, two) if value.value < 0 else (two, one)
             told = [f"  {i}. {translate(reason.text)}" for i, reason in enumerate(found_reasons, 1)]
@@ -117,7 +119,16 @@ def _is_established(value: Estimate) -> bool:
     return value.low is not None and value.high is not None and not value.low <= 0 <= value.high
 
 
-def _pair(one: str, two: str, value: Estimate | None, is_together: bool) -> str:
+def _level(pair: tuple[str, str], together: Collection[tuple[str, str]], unplanned: Collection[tuple[str, str]]) -> str:
+    """What the interval of this pair is."""
+    if pair in together:
+        return _("95 % CI {span}, adjusted for all comparisons of the study")
+    if pair in unplanned:
+        return _("95 % CI {span}, exploratory: not adjusted for multiple comparisons")
+    return _("95 % CI {span}")
+
+
+def _pair(one: str, two: str, value: Estimate | None, level: str) -> str:
     names = {"one": one, "two": two}
     if value is None:
         return _("{one} and {two}: no finished seed in common.").format(**names)
@@ -125,9 +136,7 @@ def _pair(one: str, two: str, value: Estimate | None, is_together: bool) -> str:
         return _(
             "{one} minus {two}: {difference} points of test accuracy between one run of each; no reasons are given."
         ).format(difference=numbers.signed_points(value.value), **names)
-    interval = (
-        _("95 % CI {span}, adjusted for all comparisons of the study") if is_together else _("95 % CI {span}")
-    ).format(span=numbers.span(value.low, value.high))
+    interval = level.format(span=numbers.span(value.low, value.high))
     filled = {"difference": numbers.signed_points(value.value), "interval": interval, **names}
     if not _is_established(value):
         return _(

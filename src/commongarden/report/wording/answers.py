@@ -9,10 +9,11 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from commongarden.i18n.durations import duration
 from commongarden.i18n.language import _, ngettext
 from commongarden.records import Estimate
 from commongarden.report.wording import numbers, sizes
-from commongarden.report.wording.verdicts import counted_seeds, duration, rounded
+from commongarden.report.wording.verdicts import counted_seeds, rounded
 from commongarden.stats import METRICS, Answer, ContrastResult, Results, Unsettled, answer
 from commongarden.stats.answers import FEWEST_SEEDS
 
@@ -116,7 +117,12 @@ def unsettled(one: Unsettled, results: Results) -> str:
             if results.n_test_groups
             else ngettext("about {n} test image", "about {n} test images", one.photos)
         )
-        needed = _("More seeds alone will not settle it; {photos} would be needed to resolve {size}.")
+        if contrast.remedy is not None and one.photos == contrast.remedy.instead:
+            needed = _(
+                "{photos} in all would likely settle it, if the true difference is {size}; more seeds help less."
+            )
+        else:
+            needed = _("More seeds alone will not settle it; {photos} would be needed to resolve {size}.")
         said.append(needed.format(photos=words.format(n=numbers.whole(rounded(one.photos))), size=size))
     elif one.needs == "out of reach":
         said.append(_("Settling it is out of reach on this data."))
@@ -138,7 +144,9 @@ def _next(found: Answer, folder: str) -> tuple[str, str]:
         return "", ""
     command = f"commongarden run {folder}/study.toml --out {folder} --seeds {found.seeds}"
     runs = ngettext("{n} more run", "{n} more runs", found.runs).format(n=numbers.whole(found.runs))
-    effort = runs if found.minutes is None else _("{runs} ({time})").format(runs=runs, time=duration(found.minutes))
+    effort = (
+        runs if found.minutes is None else _("{runs} ({time})").format(runs=runs, time=duration(60 * found.minutes))
+    )
     first = all(one.needs == "first seeds" for one in found.unsettled if one.needs in ("seeds", "first seeds"))
     if first:
         return _("Next: train each model with {n} seeds, {effort}:").format(n=found.seeds, effort=effort), command

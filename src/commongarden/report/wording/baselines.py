@@ -9,6 +9,8 @@ from commongarden.records import Baseline
 from commongarden.report.wording.numbers import hundredths, percent, whole
 from commongarden.stats import BesideBaseline
 
+WIDEST = 0.5  # of an interval of a difference of shares; a wider one says only that nothing is known
+
 
 def name(baseline: Baseline) -> str:
     """What a baseline is called in tables and charts."""
@@ -35,10 +37,16 @@ def beside(found: BesideBaseline) -> str | None:
     line |= {"size": hundredths(size), "low": hundredths(low), "high": hundredths(high)}
     if found.beside == "below":
         said = _(
-            "{arm} is significantly worse than {baseline} ({accuracy}), by {size} points (95 % CI {low} to {high})."
+            "{arm} is below {baseline} ({accuracy}) by {size} points (95 % CI {low} to {high}, exploratory: not "
+            "adjusted for multiple comparisons)."
         )
         blind = _("That baseline uses colours only, no shapes.") if found.baseline.kind == "colours" else ""
         return f"{said.format(**line)} {blind}".strip()
+    if found.beside == "not shown" and high - low >= WIDEST:
+        return _(
+            "{arm} is not significantly better than {baseline} ({accuracy}): the difference is {size} points, with "
+            "too little data for a useful interval."
+        ).format(**line)
     if found.beside == "not shown":
         return _(
             "{arm} is not significantly better than {baseline} ({accuracy}): the difference is {size} points "

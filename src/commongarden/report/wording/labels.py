@@ -222,6 +222,10 @@ ENGLISH: dict[str, str] = {
     "unusual": "Unusual images",
     "soil": "Experimental setup",
     "data": "Data",
+    "augmented": "Data augmentation: what the networks see",
+    "augmented_caption": "Training images at the size of training, each beside three versions made by this study's "
+    "augmentation ({kinds}). Every epoch makes new ones.",
+    "augmented_one": "{path}, augmented, version {n}",
     "class": "class",
     "train": "train",
     "val": "validation",

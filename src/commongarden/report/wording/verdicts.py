@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from commongarden.i18n.durations import duration
 from commongarden.i18n.language import _, ngettext
 from commongarden.records import Estimate
 from commongarden.report.wording import designs, grouped, sizes
@@ -136,21 +137,8 @@ def _cost(effort: Effort) -> dict[str, str]:
     return {
         "seeds": counted_seeds(effort.seeds),
         "runs": ngettext("{n} run", "{n} runs", effort.runs).format(n=whole(effort.runs)),
-        "time": duration(effort.minutes or 0.0),
+        "time": duration(60 * (effort.minutes or 0.0)),
     }
-
-
-def duration(minutes: float) -> str:
-    """How long something will take, roughly.
-
-    >>> duration(0.3), duration(11.6), duration(300)
-    ('about 1 minute', 'about 12 minutes', 'about 5 hours')
-    """
-    if minutes < 90:
-        n = max(1, round(minutes))
-        return ngettext("about {n} minute", "about {n} minutes", n).format(n=n)
-    n = round(minutes / 60)
-    return ngettext("about {n} hour", "about {n} hours", n).format(n=whole(n))
 
 
 def rounded(n: int) -> int:
@@ -193,31 +181,6 @@ def probability(p: float) -> str:
     if p < 0.0001:
         return "< 0.0001"
     return f"{p:.4f}" if p < 0.1 else f"{p:.3f}"
-
-
-def headline(results: Results) -> str | None:
-    """How many of several contrasts are settled, and how: the answer in one sentence."""
-    n = len(results.contrasts)
-    outcomes = [contrast.outcome for contrast in results.contrasts]
-    if n < 2 or all(outcome in ("one seed", "one photo", "one group", "no pairs") for outcome in outcomes):
-        return None
-    established, equivalent = sum(outcome in ESTABLISHED for outcome in outcomes), outcomes.count("equivalent")
-    counts = {"n": n, "established": established}
-    if equivalent:
-        margin, rest = sizes.margin(results.metric, results.margin), n - established - equivalent
-        return _(
-            "Of {n} comparisons: {established} significant, {equivalent} equivalent within {margin}, {rest} "
-            "not settled."
-        ).format(**counts, equivalent=equivalent, margin=margin, rest=rest)
-    if not established:
-        return _("No significant difference in any of the {n} comparisons.").format(**counts)
-    if established == n:
-        return _("Significant differences in all {n} comparisons.").format(**counts)
-    return ngettext(
-        "A significant difference in {established} of {n} comparisons.",
-        "Significant differences in {established} of {n} comparisons.",
-        established,
-    ).format(**counts)
 
 
 def verdicts(results: Results) -> list[ContrastResult]:

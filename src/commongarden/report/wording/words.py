@@ -14,7 +14,6 @@ from commongarden.records import Estimate, Machine, Run
 from commongarden.report.wording import baselines, designs, grouped, sizes
 from commongarden.report.wording.labels import TEXT
 from commongarden.report.wording.numbers import hundredths, listed, percent, whole
-from commongarden.report.wording.verdicts import headline as headline
 from commongarden.report.wording.verdicts import imbalance as imbalance
 from commongarden.report.wording.verdicts import in_full as in_full
 from commongarden.report.wording.verdicts import intervals as intervals
