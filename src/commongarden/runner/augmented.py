@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 
 from commongarden.data import image
-from commongarden.data.augment import augment
+from commongarden.data.random_transforms import Augmenter, random_crops
 from commongarden.errors import DataError
 from commongarden.records import Manifest, Split
 from commongarden.store import augmented as names
 from commongarden.study import Study
+from commongarden.study.augmentation import Augment
+from commongarden.study.recipe import Recipe
 
 PHOTOS, VERSIONS = 4, 3
 PIXELS = 96  # of the longer side, at most
@@ -24,18 +28,36 @@ def samples(study: Study, manifest: Manifest, split: Split) -> dict[str, bytes]:
     """JPEG bytes by `store.augmented.name`; the same ones every time. Empty where nothing is augmented.
 
     The photos are the first of the training part, of different classes as far as there are."""
-    kinds, size = study.recipe.augment, study.recipe.resolution
+    recipe = study.recipe
+    plan = replace(recipe.augmentation, mixup=0.0, cutmix=0.0)  # a mixed image is of two photos
     found: dict[str, bytes] = {}
-    for place, photo in enumerate(_chosen(manifest, split) if kinds else ()):
+    for place, photo in enumerate(_chosen(manifest, split) if plan != Augment() else ()):
+        generator, size = torch.Generator().manual_seed(place), recipe.resolution
         try:
-            pixels = image.pixels(manifest.root, photo, size, size, manifest.range)
+            pixels = image.pixels(manifest.root, photo, size, size, manifest.range, recipe.framing)
+            shown = _shown(recipe, manifest, photo, pixels, generator)
         except DataError:  # taken away since it was decoded
             continue
-        batch = torch.from_numpy(np.stack([pixels] * VERSIONS)).permute(0, 3, 1, 2)
-        made = augment(batch, kinds, torch.Generator().manual_seed(place)).permute(0, 2, 3, 1).numpy()
+        batch = torch.from_numpy(shown).permute(0, 3, 1, 2)
+        changed, _labels = Augmenter(plan)(batch, torch.zeros(VERSIONS, dtype=torch.int64), generator)
+        made = changed.permute(0, 2, 3, 1).numpy()
         for version, one in enumerate((pixels, *made), names.ORIGINAL):
             found[names.name(photo, version)] = _jpeg(one)
     return found
+
+
+def _shown(
+    recipe: Recipe, manifest: Manifest, photo: str, pixels: np.ndarray, generator: torch.Generator
+) -> np.ndarray:
+    """The photo as training begins with it, once for each version: (VERSIONS, height, width, 3) uint8."""
+    if "random-resized-crop" not in recipe.augment:
+        return np.stack([pixels] * VERSIONS)
+    size = recipe.resolution
+    if manifest.root.startswith(image.BUILTIN):
+        picture = Image.fromarray(image.pixels(manifest.root, photo, 2 * size, 2 * size))
+    else:
+        picture = image.read(Path(manifest.root, photo), manifest.range)
+    return random_crops([picture] * VERSIONS, size, recipe.augmentation, recipe.interpolation, generator)
 
 
 def _chosen(manifest: Manifest, split: Split) -> Sequence[str]:

@@ -120,9 +120,7 @@ def prepare_data(
     if is_begun:
         contract.check(store, store.study(), manifest, own, store.runs())
     _write(store, study, manifest, own, listed, found)
-    recipes = [study.recipe_of(arm) for arm in study.arms]
-    sizes = {(recipe.resolution, recipe.framing): None for recipe in sorted(recipes, key=lambda one: one.resolution)}
-    direct = _decoded(manifest, list(sizes), cache_folder, cache_budget, told)
+    direct = _decoded(manifest, _sizes(study), cache_folder, cache_budget, told)
     return store, replace(_soil(manifest, own[study.seeds[0]], cache_folder, own), direct=direct)
 
 
@@ -141,6 +139,12 @@ def _write(
     sources.keep(store, listed, manifest)
     contract.write(store, contract.of(study, manifest, own))
     store_files.write_study(store.root, study)
+
+
+def _sizes(study: Study) -> list[tuple[int, Framing]]:
+    """Each size of the study's images once, the smallest first."""
+    recipes = sorted(map(study.recipe_of, study.arms), key=lambda recipe: recipe.resolution)
+    return list(dict.fromkeys((recipe.resolution, recipe.framing) for recipe in recipes))
 
 
 def _decoded(

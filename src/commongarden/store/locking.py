@@ -135,12 +135,12 @@ def _in_use(root: Path) -> str:
         "wait for it, or choose another folder with --out"
     )
     if who.host != socket.gethostname() and (marker := _marker(root)) is not None:
-        text = _(
+        left = _(
             "{root}: in use by another commongarden process: process {pid} on {host}, since {since}. If that process "
             "no longer runs, delete {marker} and repeat the command; this file system has no locks that end with a "
             "process."
         )
-        return text.format(root=root, pid=who.pid, host=who.host, since=who.since, marker=marker)
+        return left.format(root=root, pid=who.pid, host=who.host, since=who.since, marker=marker)
     return text.format(root=root, pid=who.pid, host=who.host, since=who.since)
 
 

@@ -34,10 +34,10 @@ RECIPE = {
     "resolution": N_("image size in pixels"),
     "epochs": "",
     "batch_size": "",
-    "optimizer": N_("adam, adamw, sgd, or one of timm's: lamb, lion, muon and others"),
+    "optimizer": N_("adam, adamw, sgd, lamb, lion, muon and others"),
     "lr": N_("learning rate"),
     "schedule": N_("constant, cosine or one-cycle"),
-    "augment": N_('some of "flip", "crop", "random-resized-crop", "colour", "trivial-augment", "rand-augment"'),
+    "augment": N_('"flip", "crop", "colour", "rand-augment" and others'),
 }
 SPLIT = {"train": "", "val": N_("the rest is the test set")}
 HEAD = N_("Edit this file, then run: commongarden run FILE (--dry-run --full prints every setting)")
