@@ -38,6 +38,7 @@ CALLS = {
     "bench": "bench --measured bench.json",
     "best": "best small",
     "cache": "cache --cache-dir empty",
+    "clean": "clean small --dry-run",
     "compare": "compare small",
     "data check": "data check photos",
     "data get": "data get flowers --from flowers.tgz --out fetched",

@@ -176,7 +176,7 @@ def put(store, arm, make_signals=None, histories=None):
         found = make_signals(layers, run.seed) if make_signals else sound(layers)
         forged(folder / "signals.npz", signals.to_bytes(found))
         rows = histories(run.seed) if histories else history()
-        fields = [field.name for field in dataclasses.fields(Epoch)]
+        fields = [field.name for field in dataclasses.fields(Epoch) if field.default is dataclasses.MISSING]
         text = [",".join(fields)] + [",".join(str(getattr(row, name)) for name in fields) for row in rows]
         forged(folder / "history.csv", "\n".join(text) + "\n")
 

@@ -90,7 +90,7 @@ def test_what_is_missing_is_named(monkeypatch, tmp_path):
     ("arguments", "message"),
     [
         (["plane_flower"], "did you mean 'plain_flower'?"),
-        (["."], "accepted: the folder of a study or of a finished run (runs/ARM/SEED)"),
+        (["."], "accepted: the folder of a study, or of a finished run (STUDY/runs/MODEL/SEED)"),
         (["plain_flower", "--format", "onyx"], "'onyx' is not 'onnx'"),
         (["plain_flower", "--out", "no/such/folder/x.onnx"], "no/such/folder/x.onnx: no such folder"),
     ],

@@ -229,7 +229,7 @@ def fitted(monkeypatch):
 
 
 def keep_baselines(store, study, prepared, **options):
-    baselines.keep(store, prepared, study.seeds, study.recipe.resolution, **options)
+    baselines.keep(store, prepared, study.seeds, study.recipe, **options)
 
 
 def kept_baselines(store):

@@ -173,6 +173,7 @@ def test_a_copy_is_what_training_leaves_alone():
         best_epoch=0,
         best_weights=None,
         best_hidden={},
+        ema=None,
         recorder=SimpleNamespace(state=lambda: {"layers": [], "rows": rows}),
     )
 

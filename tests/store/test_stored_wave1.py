@@ -12,6 +12,7 @@ import struct
 
 import pytest
 
+from commongarden.study.recipe import LEGACY_DEFAULTS
 from paths import TESTS
 
 STORED = TESTS / "stored" / "wave1"
@@ -147,7 +148,9 @@ def test_it_is_extended_by_a_seed(extended):
     for arm in ARMS:
         old, new = record(folder, arm, 0), record(folder, arm, 2)
         assert new["hashes"] == old["hashes"]
-        assert new["recipe"] == old["recipe"]
+        later = {name: value for name, value in new["recipe"].items() if name not in old["recipe"]}
+        assert {**old["recipe"], **later} == new["recipe"]
+        assert later.items() <= LEGACY_DEFAULTS.items()  # what was so before there was the field
         assert new["arch"] == old["arch"]
         assert new["status"] == ("failed" if arm == "raising" else "finished")
     assert "twelve steps are enough" in record(folder, "raising", 2)["failure"]["reason"]

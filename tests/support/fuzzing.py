@@ -22,6 +22,7 @@ from PIL import Image
 from commongarden import arch, study
 from commongarden.arch import listfile, listform
 from commongarden.data import archive, downloads, greys, image, listing
+from commongarden.data.framing import framed
 from commongarden.errors import CommonGardenError
 from commongarden.records import Baseline, Predictions, benchmark, signals, timings
 from commongarden.stats import raced
@@ -99,7 +100,7 @@ def read_image(path: Path) -> None:
     picture = image.read(path)
     if picture.mode != "RGB":
         raise Finding(f"a picture of mode {picture.mode}")
-    image.resized(picture, 8, 8)
+    framed(picture, 8, 8)
     data = path.read_bytes()
     try:  # what is read once is read in every other way too
         image.header(data)

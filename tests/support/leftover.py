@@ -22,7 +22,7 @@ TERMS = {
     "MAC", "MACs", "ONNX", "FLOPs", "Holm", "McNemar", "Nadeau", "Bengio", "JavaScript", "CSV", "JSON", "torch",
     "commongarden",
     "MB", "GiB", "ms", "ReLU", "Lan", "DeMets", "AdamW", "SGD", "PyTorch", "SIGKILL", "nan", "scikit", "learn",
-    "weight", "Grad", "CAM", "CPU", "GPU", "CUDA", "F", "Selvaraju", "et", "al",
+    "weight", "ECE", "Satterthwaite", "Grad", "CAM", "CPU", "GPU", "CUDA", "F", "Selvaraju", "et", "al",
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from commongarden.cli import options
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, print_json
 from commongarden.cli.reading import is_terminal
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 @click.argument("study", type=click.Path(path_type=Path))
 @option("--keep-best", is_flag=True, help="Keep the weights of the best model, which `predict STUDY` uses.")
 @option("--dry-run", is_flag=True, help="Show what would be deleted, and delete nothing.")
-@option("--yes", is_flag=True, help="Delete without asking.")
+@options.yes
 @as_json
 def clean(study: Path, keep_best: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Delete the weights and checkpoints of a study, and corrupt files that were moved aside.

@@ -217,7 +217,7 @@ racing_options = chain(
         "comparisons are open; --seeds is then the maximum [20].",
     ),
 )
-yes = option("--yes", is_flag=True, help="Do not ask for confirmation before a study of more than 10 minutes.")
+yes = option("--yes", is_flag=True, help="Do not ask for confirmation.")
 out = option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -102,7 +101,9 @@ def random_crops(
 
 def _torchvision() -> Any:
     """torchvision's transforms, which take a second to import."""
-    return importlib.import_module("torchvision.transforms.v2")
+    from torchvision.transforms import v2  # type: ignore[import-untyped]
+
+    return v2
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -29,7 +28,9 @@ def moving_average(classifier: Classifier, recipe: Recipe) -> MovingAverage | No
     """
     if not recipe.ema_decay:
         return None
-    utils: Any = importlib.import_module("timm.utils")
+    import timm.utils
+
+    utils: Any = timm.utils
     try:
         average: MovingAverage = utils.ModelEmaV3(classifier, decay=recipe.ema_decay, use_warmup=True)
         return average

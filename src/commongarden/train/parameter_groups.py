@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -43,7 +42,9 @@ def _some(group: dict[str, Any], share: float, parameters: list[nn.Parameter]) -
 def _by_layer(module: nn.Module, recipe: Recipe) -> Iterator[dict[str, Any]]:
     external = next((part for part in module.modules() if isinstance(part, ExternalNetwork)), None)
     network: Any = module if external is None else external.inner
-    optim: Any = importlib.import_module("timm.optim")  # a second, which others need not wait for
+    import timm.optim  # takes a second, which other networks need not wait for
+
+    optim: Any = timm.optim
     spared = network.no_weight_decay() if hasattr(network, "no_weight_decay") else ()
     if recipe.layer_decay == 1:
         found = optim.param_groups_weight_decay(network, recipe.weight_decay, no_weight_decay_list=spared)

@@ -209,7 +209,10 @@ def _batch(n_classes: int, input: tuple[int, int, int], recipe: Recipe) -> tuple
 
 
 def _starts_as_its_author_meant(arm: Arm, recipe: Recipe) -> bool:
-    """Whether nobody asked for another initialization than that of the network's own code."""
+    """Whether the network keeps the initialization of its own code: where nobody asked for another one. A network that
+    an earlier version measured, and may have trained, stays as it was."""
+    if arm.origin is not None and arm.origin.classes:
+        return arm.origin.init == "own"
     return recipe.init == Recipe().init and "init" not in arm.overrides and not arm.wants_weights
 
 

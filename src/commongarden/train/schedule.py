@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -24,7 +23,9 @@ def make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """
     groups, fused = parameter_groups(module, recipe), can_be_fused(module)
     if recipe.optimizer not in OF_TORCH:
-        optim: Any = importlib.import_module("timm.optim")
+        import timm.optim
+
+        optim: Any = timm.optim
         found: torch.optim.Optimizer = optim.create_optimizer_v2(
             groups, recipe.optimizer, recipe.lr, recipe.weight_decay, recipe.momentum
         )

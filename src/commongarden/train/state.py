@@ -54,9 +54,9 @@ def _copied(value: Any, memo: dict[int, Tensor], device: str | None = None) -> A
         if id(value) not in memo:
             memo[id(value)] = value.detach().to(device or value.device, copy=True)
         return memo[id(value)]
-    if type(value) is dict:
+    if device is not None and type(value) is dict:
         return {key: _copied(each, memo, device) for key, each in value.items()}
-    if type(value) in (list, tuple):
+    if device is not None and type(value) in (list, tuple):
         return type(value)(_copied(each, memo, device) for each in value)
     return value if isinstance(value, PLAIN) else unpacked(packed(value))
 

@@ -29,7 +29,7 @@ def called(counts: Mapping[str, int], most: int = 2) -> str:
     """What the runs said of a photo that they missed.
 
     >>> called({"rose": 5, "daisy": 3, "tulip": 1})
-    'called rose 5, daisy 3, other 1'
+    'predicted: rose 5, daisy 3, other 1'
     """
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     answers = [f"{label} {n}" for label, n in ordered[:most]]
