@@ -375,7 +375,7 @@ def test_without_network_the_wanted_file_is_named(monkeypatch, tmp_path):
         with pytest.raises(ArchError) as error:
             measured(text, size=32, pretrained=True)
         assert f"the pretrained weights {wanted} cannot be downloaded (URLError" in str(error.value)
-        assert 'accepted: a copy of the file, weights = "FILE.safetensors" (or .pth, .pt)' in str(error.value)
+        assert 'a copy of the weights: weights = "FILE.safetensors" (or .pth, .pt)' in str(error.value)
 
 
 def test_published_weights_that_are_there_already_are_taken(monkeypatch, tmp_path):

@@ -15,7 +15,7 @@ WITHIN_REACH = 20  # times the seeds or test photos of today; advice beyond that
 FEWEST_SEEDS = 3  # below, and with fewer test photos than these, too little is known to plan with
 FEWEST_PHOTOS = 50
 USUAL_SEEDS = 5
-Needs = Literal["seeds", "photos", "first seeds", "out of reach"]
+Needs = Literal["seeds", "photos", "first seeds", "more images", "out of reach"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ class Unsettled:
     needs: "seeds", with seeds (in all) and difference, the true difference that would then be found with 80 % power, in
     the metric's own unit; "photos", with photos (test photos in all, or groups of them where those are the unit);
     the cheaper of the two, as a multiple of today's;
-    "first seeds" where there are too few runs or photos to plan with; "out of reach" where it would take more than
+    "first seeds" where there are too few runs to plan with, "more images" where there are too few test photos; "out of
+    reach" where it would take more than
     WITHIN_REACH times the seeds and the photos of today.
     """
 
@@ -90,7 +91,10 @@ def figure(arm: ArmResult, metric: str) -> Estimate | None:
 def _unsettled(contrast: ContrastResult, results: Results) -> Unsettled:
     n = 0 if contrast.difference is None else contrast.difference.n
     remedy = contrast.remedy
-    if n < FEWEST_SEEDS or remedy is None or 0 < remedy.n_photos < FEWEST_PHOTOS:
+    few = remedy is not None and 0 < remedy.n_photos < FEWEST_PHOTOS
+    if few and n >= USUAL_SEEDS:
+        return Unsettled(contrast, "more images")
+    if n < FEWEST_SEEDS or remedy is None or few:
         return Unsettled(contrast, "first seeds" if n < USUAL_SEEDS else "out of reach", USUAL_SEEDS)
     efforts = _efforts(remedy)
     have = remedy.n_groups or remedy.n_photos

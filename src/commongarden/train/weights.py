@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import pickle
 import socket
 import struct
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,7 @@ from commongarden.train.head import last_layer
 from commongarden.train.loading import library
 
 SECONDS_TO_ANSWER = 20
+SECONDS_TO_REACH = 3
 WRAPPERS = ("state_dict", "model_state_dict", "model", "state")  # under which training scripts store weights
 SHOWN = 5
 
@@ -156,25 +160,49 @@ def _published(inner: nn.Module, source: str) -> Path:
     socket.setdefaulttimeout(SECONDS_TO_ANSWER)
     try:
         if hub:
-            from huggingface_hub import hf_hub_download
-
-            return Path(hf_hub_download(hub, "model.safetensors"))
+            return _from_hub(hub)
         file = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(url).path).name
         if not file.is_file():
+            _check_reachable(url)
             file.parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(url, str(file), _prefix_in(file.name), progress=False)
         return file
     except Exception as error:  # no network, no such file, a torn one: every library raises its own
         reason = str(error).strip().partition("\n")[0]
         message = _(
-            "{source}: the pretrained weights {wanted} cannot be downloaded ({kind}: {reason}); "
-            'accepted: a copy of the file, weights = "FILE.safetensors" (or .pth, .pt), or '
-            "pretrained = false"
+            "{source}: the pretrained weights {wanted} cannot be downloaded ({kind}: {reason}); accepted: no "
+            "--pretrained, or in a study file pretrained = false, or a copy of the weights: weights = "
+            '"FILE.safetensors" (or .pth, .pt)'
         )
         kind = type(error).__name__
         raise ArchError(message.format(source=source, wanted=wanted, kind=kind, reason=reason)) from None
     finally:
         socket.setdefaulttimeout(before)
+
+
+def _from_hub(repository: str) -> Path:
+    """The weights of a repository of the Hugging Face hub, from its cache or fetched into it. Raises any error."""
+    from huggingface_hub import constants, hf_hub_download, hf_hub_url, try_to_load_from_cache
+    from huggingface_hub.utils import logging as hub_logging
+
+    name = "model.safetensors"
+    if not isinstance(try_to_load_from_cache(repository, name), str) and not constants.HF_HUB_OFFLINE:
+        _check_reachable(hf_hub_url(repository, name))
+    before = hub_logging.get_verbosity()
+    hub_logging.set_verbosity(logging.ERROR)  # it tries again with a line each time; what remains is the error
+    try:
+        return Path(hf_hub_download(repository, name))
+    finally:
+        hub_logging.set_verbosity(before)
+
+
+def _check_reachable(url: str) -> None:
+    """Raises OSError where nothing answers there within some seconds; the libraries would try for minutes."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=SECONDS_TO_REACH):
+            pass
+    except urllib.error.HTTPError:  # an answer, of which the download will make more
+        pass
 
 
 def _prefix_in(name: str) -> str | None:

@@ -6,13 +6,14 @@ There are no p values in it: they are in the report's evidence.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from commongarden.i18n.durations import duration
 from commongarden.i18n.language import _, ngettext
 from commongarden.records import Estimate
-from commongarden.report.wording import numbers, sizes
+from commongarden.report.wording import baselines, numbers, sizes
 from commongarden.report.wording.verdicts import counted_seeds, rounded
 from commongarden.stats import METRICS, Answer, ContrastResult, Results, Unsettled, answer
 from commongarden.stats.answers import FEWEST_SEEDS
@@ -20,7 +21,8 @@ from commongarden.stats.answers import FEWEST_SEEDS
 
 @dataclass(frozen=True)
 class Said:
-    """headline: the best model. settled, open: a sentence on each comparison. next: what would settle those that are
+    """headline: the best model. settled, open: a sentence on each comparison; before the open ones, that the best model
+    is no better than a simple baseline, where it is not. next: what would settle those that are
     within reach, with the command to type; "" where nothing would. use: (what it does, command)."""
 
     headline: str
@@ -39,7 +41,7 @@ def said(results: Results, folder: str | None) -> Said | None:
     return Said(
         headline(found, results),
         tuple(map(settled, found.settled)),
-        tuple(unsettled(one, results) for one in found.unsettled),
+        (*_caution(found, results), *(unsettled(one, results) for one in found.unsettled)),
         ("", "") if folder is None else _next(found, folder),
         () if folder is None else _use(found, results, folder),
     )
@@ -75,6 +77,15 @@ def headline(found: Answer, results: Results) -> str:
     return _("Best on average: {arm}, {figure}, {chance} likely to be the best of the {n} models.").format(
         arm=arm, figure=best, chance=_chance(chance), n=found.n_arms
     )
+
+
+def _caution(found: Answer, results: Results) -> Iterator[str]:
+    beside = next((one for one in results.beside_baselines if one.arm == found.best.arm), None)
+    if beside is not None and (said := baselines.beside(beside)):
+        advice = _(
+            "Train longer (--epochs), on larger images (--image-size), or from published weights (--pretrained)."
+        )
+        yield f"{said} {advice}"
 
 
 def settled(contrast: ContrastResult) -> str:
@@ -124,6 +135,13 @@ def unsettled(one: Unsettled, results: Results) -> str:
         else:
             needed = _("More seeds alone will not settle it; {photos} would be needed to resolve {size}.")
         said.append(needed.format(photos=words.format(n=numbers.whole(rounded(one.photos))), size=size))
+    elif one.needs == "more images":
+        few = ngettext(
+            "One test image is too few to plan with; add images.",
+            "{n} test images are too few to plan with; add images.",
+            results.n_test,
+        )
+        said.append(few.format(n=results.n_test))
     elif one.needs == "out of reach":
         said.append(_("Settling it is out of reach on this data."))
     return " ".join(said)

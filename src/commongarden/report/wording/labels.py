@@ -195,10 +195,9 @@ ENGLISH: dict[str, str] = {
     "seen": "Grad-CAM and features",
     "seen_evidence": "Images on which two models disagree",
     "seen_evidence_caption": "The image as the networks get it, then for each model the evidence for the class "
-    "that it predicted, as heat on the grey image: purple is weak, orange strong, yellow strongest; maps of "
-    "earlier versions show it in the image's own colours (Grad-CAM, Selvaraju et al. "
-    "2017, from the last feature maps; each scaled by its own maximum). These are the images on which the runs"
-    " disagree most. A map shows where a network finds evidence, not whether that is right.",
+    "that it predicted, as heat on the grey image: purple is weak, orange strong, yellow strongest (Grad-CAM, "
+    "Selvaraju et al. 2017, from the last feature maps; each scaled by its own maximum). These are the images on "
+    "which the runs disagree most. A map shows where a network finds evidence, not whether that is right.",
     "seen_wrong": "wrong",
     "seen_no_map": "no map",
     "seen_map": "Test images in feature space",
