@@ -34,7 +34,7 @@ def crashed(tmp_path, photos, cache_folder, *, seed, kills=0, faults=0):
 
 
 def test_a_study_that_is_killed_or_refused_its_disk_goes_on(tmp_path, photos, cache_folder):
-    crashed(tmp_path, photos, cache_folder, seed=2, kills=4, faults=2)
+    crashed(tmp_path, photos, cache_folder, seed=2, kills=3, faults=1)
 
 
 @pytest.mark.soak

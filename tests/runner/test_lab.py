@@ -44,6 +44,7 @@ def lab(cache_folder, finished, study_file, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in shared.rglob("*")} == kept
 
 
+@pytest.mark.soak
 def test_a_shared_cache_is_read_and_ones_own_is_written(lab, tmp_path, finished):
     run, shared = lab
     prefix = ("taskset", "-c", "0") if shutil.which("taskset") else ()

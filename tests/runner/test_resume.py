@@ -68,18 +68,18 @@ def test_every_augmentation(photos, cache_folder, tmp_path, kinds):
 
 
 FIELD = [
-    {"augment": ("flip", "random-resized-crop", "rand-augment"), "random_erasing": 0.5, "crop_scale": 0.5},
-    {"augment": ("trivial-augment",), "mixup": 0.2, "cutmix": 1.0, "resize": "crop", "interpolation": "bicubic",
-     "crop_share": 0.8, "sampling": "balanced", "class_weight": "balanced"},
+    {"augment": ("flip", "random-resized-crop", "trivial-augment", "rand-augment"), "random_erasing": 0.5,
+     "crop_scale": 0.5, "mixup": 0.2, "cutmix": 1.0, "sampling": "balanced", "class_weight": "balanced"},
+    {"augment": ("colour",), "resize": "crop", "interpolation": "bicubic", "crop_share": 0.8},
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("values", FIELD, ids=["crops", "mixed"])
+@pytest.mark.parametrize("values", [FIELD[0], pytest.param(FIELD[1], marks=pytest.mark.soak)], ids=["all", "crop"])
 def test_augmentation_of_the_libraries(photos, cache_folder, tmp_path, values):
     check(photos, cache_folder, tmp_path, {"a": Arm("plain_flower")}, ema_decay=0.9, select="ema", **values)
 
 
-@pytest.mark.parametrize("copies", [0, 99])
+@pytest.mark.parametrize("copies", [99, pytest.param(0, marks=pytest.mark.soak)])
 def test_a_stop_saves_epochs_that_are_not_in_the_last_checkpoint(photos, cache_folder, tmp_path, monkeypatch, copies):
     """From a copy of the last one; without one, the run goes on to the end of its epoch."""
     monkeypatch.setattr(checkpoint_schedule, "SHARE", 0.0)  # only the first one is saved
