@@ -37,7 +37,7 @@ help:
 
 test: $(VENV)/.developer
 	@$(BIN)/python scripts/browser.py >/dev/null || true
-	$(BIN)/pytest -n 3 --dist worksteal
+	$(BIN)/pytest -n auto --dist worksteal
 
 browser: $(VENV)/.developer
 	$(BIN)/python scripts/browser.py --install

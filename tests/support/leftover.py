@@ -78,6 +78,7 @@ def left_over(page, names):
     for text in Spoken(page).texts:
         for work in CITED:
             text = text.replace(work, " ")
+        text = re.sub(r"--[a-z][a-z-]+", " ", text)  # options of the command line
         text = re.sub(r"\S*[/=\\]\S*|\b[0-9a-f]{7,}\b|[\w.]+\.(json|html|csv|png|jpg|py)(?![a-z])", " ", outside(text))
         words |= {word for word in re.findall(r"[A-Za-z][A-Za-z_]+", text) if not set(word) <= set("LAB")}
     return sorted(words - names)
