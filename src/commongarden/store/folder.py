@@ -49,9 +49,19 @@ class Store:
         return self._own("study.toml", kinds.STUDY)
 
     def manifest(self) -> Manifest:
-        """The photos that take part, with what was left out of them (kept in split.json)."""
+        """The photos that take part, with what was left out of them (kept in split.json). Raises StoreError where a
+        photo of the split is none of them."""
         photos = self._own("manifest.csv", kinds.MANIFEST)
         file = self._own("split.json", kinds.SPLIT)
+        known = {photo.path for photo in photos}
+        lacking = [
+            path for part in (file.split.train, file.split.val, file.split.test) for path in part if path not in known
+        ]
+        if lacking:
+            text = _(
+                "{path}: lacks {n} images that split.json names, such as {one}; accepted: the file as it was written"
+            )
+            raise StoreError(text.format(path=self.root / "manifest.csv", n=f"{len(lacking):,}", one=lacking[0]))
         range = self.study().range if (self.root / "study.toml").is_file() else None
         return Manifest(file.root, photos, file.unreadable, range)
 
