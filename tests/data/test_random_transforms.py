@@ -132,7 +132,7 @@ def test_crops_come_from_the_photos_of_the_study(photos):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"augment": ("crop", "random-resized-crop")}, "crop or random-resized-crop"),
+        ({"augment": ("crop", "random-resized-crop")}, "one of .crop. and .random-resized-crop."),
         ({"crop_share": 0.0}, "crop_share: found 0.0, accepted: above 0, up to 1"),
         ({"random_erasing": 2.0}, "random_erasing: found 2.0, accepted: 0 to 1"),
         ({"mixup": -1.0}, "mixup: found -1.0, accepted: 0 or more"),

@@ -106,6 +106,7 @@ class _Spoken(click.Command):
         earlier = {one.formerly: one.opts[0] for one in own if one.formerly}
         now = {name: one.opts[0] for one in own for name in one.also} | earlier
         end = args.index("--") if "--" in args else len(args)
+        pairs = [arg for arg in args[:end] if re.match(r"[a-z_]+=", arg)]
         for i, (name, equals, value) in enumerate(arg.partition("=") for arg in args[:end]):
             if name in earlier:
                 click.echo(_("note: {old} is deprecated; use {new}").format(old=name, new=now[name]), err=True)
@@ -117,7 +118,6 @@ class _Spoken(click.Command):
             names = [name for one in self.params if isinstance(one, click.Option) for name in one.opts]
             raise click.UsageError(_with_nearest(error.message, error.option_name, [*names, *now]), ctx) from None
         except click.UsageError as error:
-            pairs = [arg for arg in args[:end] if re.match(r"[a-z_]+=", arg)]
             if not pairs or isinstance(error, click.BadParameter):
                 raise
             said = _("{message} Options begin with --, such as --{name} {value}.")

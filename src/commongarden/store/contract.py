@@ -155,7 +155,7 @@ def undeclared(study: Study, manifest: Manifest, splits: Mapping[int, Split], ru
             ("classes", run.classes, manifest.classes),
         ]
         if run.status == "finished" and recipe.pixels == "standardized":
-            first = pixels.setdefault((run.hashes.split, recipe.resolution), run)
+            first = pixels.setdefault((run.hashes.split, recipe.resolution, recipe.framing), run)
             mine, theirs = ([round(value, 6) for value in (*item.pixel_mean, *item.pixel_std)] for item in (run, first))
             text = _("pixel statistics ({arm}, seed {seed})")
             pairs.append((text.format(arm=first.arm, seed=first.seed), mine, theirs))

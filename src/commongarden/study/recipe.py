@@ -177,7 +177,7 @@ def _bounds(recipe: Recipe) -> Iterator[tuple[str, bool, str]]:
     for name in ("mixup", "cutmix"):
         yield name, math.isfinite(getattr(recipe, name)) and getattr(recipe, name) >= 0, _("0 or more")
     whole = "random-resized-crop" not in recipe.augment or "crop" not in recipe.augment
-    yield "augment", whole, _("crop or random-resized-crop")
+    yield "augment", whole, _('one of "crop" and "random-resized-crop"')
     yield "augment", len(set(recipe.augment)) == len(recipe.augment), _("each augmentation once")
     yield "threads", recipe.threads >= 1, _("an integer of 1 or more")
     yield "rewrites", len(set(recipe.rewrites)) == len(recipe.rewrites), _("each rewrite once")
@@ -225,4 +225,14 @@ def override(recipe: Recipe, values: Mapping[str, Any], *, where: str = "recipe"
 
     Raises StudyError naming the key, what was found and what would be accepted.
     """
+    try:
+        return _converted(recipe, values, where)
+    except StudyError as error:
+        text = str(error)
+        if where == "recipe" or not text.startswith("recipe."):
+            raise
+        raise StudyError(f"{where}.{text.removeprefix('recipe.')}") from None
+
+
+def _converted(recipe: Recipe, values: Mapping[str, Any], where: str) -> Recipe:
     return convert(Recipe, {**dataclasses.asdict(recipe), **values}, where=where)

@@ -16,7 +16,8 @@ from commongarden.report.wording.numbers import listed, percent, whole
 from commongarden.report.wording.references import Citations
 from commongarden.stats import Results
 from commongarden.study import Study
-from commongarden.study.recipe import Recipe
+from commongarden.study.factorial import shown
+from commongarden.study.recipe import FIELDS, Recipe
 
 # the works that an architecture's published source in arch.FAMILIES stands for, by how it begins
 SOURCES = {
@@ -143,13 +144,16 @@ def _training(study: Study, cite: Citations) -> Iterator[str]:
         yield _("The moving average of the weights was tested.")
     else:
         yield _("The weights of the last epoch were tested.")
-    own = [
-        f"{name} ({', '.join(f'{key} = {value}' for key, value in arm.overrides.items())})"
-        for name, arm in study.arms.items()
-        if arm.overrides
-    ]
-    if own:
+    if own := [f"{name} ({', '.join(said)})" for name in study.arms if (said := list(_own(study, name)))]:
         yield _("Settings declared for one model only: {arms}.").format(arms=", ".join(own))
+
+
+def _own(study: Study, arm: str) -> Iterator[str]:
+    """Each setting in which the arm differs from the study's recipe."""
+    recipe = study.recipe_of(arm)
+    for field in FIELDS:
+        if (value := getattr(recipe, field)) != getattr(study.recipe, field):
+            yield f"{field} = {shown(value)}"
 
 
 def _resizing(recipe: Recipe) -> Iterator[str]:

@@ -106,7 +106,8 @@ def _equal(study: Study, manifest: Manifest, splits: Mapping[int, Split]) -> lis
             if n_divided
             else _("The images belong to {n} groups, each in one set.")
         ).format(n=whole(n_groups), divided=whole(n_divided))
-    own = [field for field in FIELDS if any(field in arm.overrides for arm in study.arms.values())]
+    recipes = [study.recipe_of(arm) for arm in study.arms]
+    own = [field for field in FIELDS if any(getattr(one, field) != getattr(study.recipe, field) for one in recipes)]
     recipe = (
         _("The same for all models except {fields}.").format(fields=listed(own))
         if own

@@ -229,8 +229,12 @@ def machines(n: int) -> str | None:
 def limits(results: Results, select: Iterable[str]) -> list[str]:
     """How far the results reach."""
     runs = designs.repeats(len(results.seeds), results.folds)
-    weights = {"last": _("the last epoch"), "best-val": _("the epoch with the best validation accuracy")}
-    chosen = listed(weights[name] for name in sorted(set(select), reverse=True))
+    weights = {
+        "last": _("the last epoch"),
+        "best-val": _("the epoch with the best validation accuracy"),
+        "ema": _("the moving average"),
+    }
+    chosen = listed(said for name, said in weights.items() if name in set(select))
     said = [
         _("One data set: on another one the ranking may differ."),
         _("{runs} per model: more would narrow the intervals.").format(runs=runs),
