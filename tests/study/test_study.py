@@ -134,7 +134,7 @@ def test_what_is_written_is_read_back(recipe, name, seeds, seed):
         ("[arms.LA]", "[arms.lab]", "differing only in upper and lower case"),
         ('name = "batch norm on flowers"', "name = 3", "study.name: found 3, accepted: text"),
         ("[recipe]", "[recipe", 'line 7: no "]" at the end of the section'),
-        ("lr = 0.01", "lr = 0", "recipe.lr: found 0.0"),
+        ("lr = 0.01", "lr = 0", "arms.LAB.lr: found 0.0"),
     ],
 )
 def test_mistakes_in_a_study_file_are_told_with_their_place(old, new, message):
