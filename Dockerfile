@@ -1,12 +1,12 @@
 # commongarden in a container. The CPU build of PyTorch by default:
 #
 #     docker build -t commongarden .
-#     docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:/work" commongarden run --data photos --yes
+#     docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:/workspace" commongarden run --data photos --yes
 #
 # For NVIDIA GPUs, PyTorch's CUDA build (about 6 GB):
 #
 #     docker build -t commongarden:cuda --build-arg TORCH=cuda .
-#     docker run --rm --gpus all --user "$(id -u):$(id -g)" -v "$PWD:/work" commongarden:cuda run --data photos --yes
+#     docker run --rm --gpus all --user "$(id -u):$(id -g)" -v "$PWD:/workspace" commongarden:cuda run --data photos --yes
 #
 # docs/howto/docker.md says more.
 ARG PYTHON=3.12
@@ -29,11 +29,11 @@ COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
 RUN pip install --constraint constraints.txt .
 
-# studies are written below /work, the folder that is mounted; the cache too, so that it outlives the container
-WORKDIR /work
-ENV COMMONGARDEN_CACHE=/work/.commongarden-cache/images \
-    HF_HOME=/work/.commongarden-cache/huggingface \
-    TORCH_HOME=/work/.commongarden-cache/torch \
+# studies are written below /workspace, the folder that is mounted; the cache too, so that it outlives the container
+WORKDIR /workspace
+ENV COMMONGARDEN_CACHE=/workspace/.commongarden-cache/images \
+    HF_HOME=/workspace/.commongarden-cache/huggingface \
+    TORCH_HOME=/workspace/.commongarden-cache/torch \
     MPLCONFIGDIR=/tmp/matplotlib
 ENTRYPOINT ["commongarden"]
 CMD ["--help"]

@@ -10,9 +10,7 @@ from torchvision.transforms import v2
 from commongarden.data import batches
 from commongarden.data.on_the_fly import Originals
 from commongarden.data.random_transforms import Augmenter, drawing_from, random_crops
-from commongarden.errors import StudyError
 from commongarden.study.augmentation import Augment
-from commongarden.study.recipe import Recipe
 
 
 def generator(seed=0):
@@ -127,18 +125,3 @@ def test_crops_come_from_the_photos_of_the_study(photos):
     assert sorted(label for _, batch in one for label in batch.tolist()) == sorted(labels.tolist())
     permutation = torch.randperm(len(places), generator=generator(1)).tolist()
     assert targets.tolist() == labels[permutation[:8]].tolist()
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"augment": ("crop", "random-resized-crop")}, "one of .crop. and .random-resized-crop."),
-        ({"crop_share": 0.0}, "crop_share: found 0.0, accepted: above 0, up to 1"),
-        ({"random_erasing": 2.0}, "random_erasing: found 2.0, accepted: 0 to 1"),
-        ({"mixup": -1.0}, "mixup: found -1.0, accepted: 0 or more"),
-        ({"rand_augment_magnitude": 31}, "an integer from 0 to 30"),
-    ],
-)
-def test_values_out_of_bounds_are_refused(values, message):
-    with pytest.raises(StudyError, match=message):
-        Recipe(**values)

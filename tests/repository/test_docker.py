@@ -47,6 +47,6 @@ def test_the_image_is_built_and_trains(tmp_path):
     if shutil.which("docker") is None or subprocess.run(["docker", "info"], capture_output=True).returncode:
         pytest.skip("there is no Docker here, or its daemon does not run")
     subprocess.run(["docker", "build", "--tag", "commongarden-test", ROOT], check=True)
-    command = ["docker", "run", "--rm", "--volume", f"{tmp_path}:/work", "commongarden-test"]
+    command = ["docker", "run", "--rm", "--volume", f"{tmp_path}:/workspace", "commongarden-test"]
     subprocess.run([*command, "run", "demo", "--epochs", "1", "--seeds", "1", "--yes"], check=True)
     assert list(tmp_path.glob("garden/*/report.html"))

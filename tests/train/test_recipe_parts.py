@@ -197,6 +197,11 @@ def test_balanced_sampling_is_torchs_sampler():
         ({"grad_accum_steps": 0}, "grad_accum_steps: found 0, accepted: an integer of 1 or more"),
         ({"clip_grad_norm": -1.0}, "clip_grad_norm: found -1.0, accepted: 0 or more"),
         ({"ema_decay": 1.0}, "ema_decay: found 1.0, accepted: 0 or more and less than 1"),
+        ({"augment": ("crop", "random-resized-crop")}, "one of .crop. and .random-resized-crop."),
+        ({"crop_share": 0.0}, "crop_share: found 0.0, accepted: above 0, up to 1"),
+        ({"random_erasing": 2.0}, "random_erasing: found 2.0, accepted: 0 to 1"),
+        ({"mixup": -1.0}, "mixup: found -1.0, accepted: 0 or more"),
+        ({"rand_augment_magnitude": 31}, "an integer from 0 to 30"),
     ],
 )
 def test_values_out_of_bounds_are_refused(values, message):

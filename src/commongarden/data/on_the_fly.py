@@ -72,13 +72,14 @@ class Originals:
     def ahead(self, groups: Sequence[np.ndarray]) -> Iterator[list[Image.Image]]:
         """The photos of each group of places, in their order. Raises DataError."""
         places = [int(place) for group in groups for place in group]
-        decoded: Iterator[Image.Image] = map(self._decoded, places)
+        decoded: Iterator[Image.Image] = map(self.picture, places)
         if self.n_threads > 1:
-            decoded = image.in_threads(self._decoded, places, n_threads=self.n_threads)
+            decoded = image.in_threads(self.picture, places, n_threads=self.n_threads)
         for group in groups:
             yield [next(decoded) for _ in group]
 
-    def _decoded(self, place: int) -> Image.Image:
+    def picture(self, place: int) -> Image.Image:
+        """The photo at a place. Raises DataError."""
         photo, root = self.manifest.photos[place], self.manifest.root
         if root.startswith(image.BUILTIN):
             return Image.fromarray(image.pixels(root, photo.path, 2 * self.size, 2 * self.size))

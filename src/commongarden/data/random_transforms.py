@@ -13,7 +13,6 @@ from PIL import Image
 from torch import Tensor
 
 from commongarden.data.augment import augment
-from commongarden.data.framing import KINDS
 from commongarden.study.augmentation import Augment
 from commongarden.study.framing import Interpolation
 
@@ -93,7 +92,7 @@ def random_crops(
 ) -> np.ndarray:
     """torchvision's RandomResizedCrop of each picture, whatever its size: (n, size, size, 3) uint8."""
     v2 = _torchvision()
-    kind = {name: v2.InterpolationMode[name.upper()] for name in KINDS}[interpolation]
+    kind = v2.InterpolationMode[interpolation.upper()]
     crop = v2.RandomResizedCrop(size, scale=(plan.crop_scale, 1.0), interpolation=kind)
     with drawing_from(generator):
         return np.stack([np.asarray(crop(picture)) for picture in pictures])

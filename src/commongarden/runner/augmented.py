@@ -5,20 +5,19 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 
 from commongarden.data import image
+from commongarden.data.on_the_fly import Originals
 from commongarden.data.random_transforms import Augmenter, random_crops
 from commongarden.errors import DataError
 from commongarden.records import Manifest, Split
 from commongarden.store import augmented as names
 from commongarden.study import Study
 from commongarden.study.augmentation import Augment
-from commongarden.study.recipe import Recipe
 
 PHOTOS, VERSIONS = 4, 3
 PIXELS = 96  # of the longer side, at most
@@ -30,12 +29,17 @@ def samples(study: Study, manifest: Manifest, split: Split) -> dict[str, bytes]:
     The photos are the first of the training part, of different classes as far as there are."""
     recipe = study.recipe
     plan = replace(recipe.augmentation, mixup=0.0, cutmix=0.0)  # a mixed image is of two photos
+    originals = Originals(manifest, recipe.resolution, recipe.interpolation)
+    places = {photo.path: place for place, photo in enumerate(manifest.photos)}
     found: dict[str, bytes] = {}
-    for place, photo in enumerate(_chosen(manifest, split) if plan != Augment() else ()):
-        generator, size = torch.Generator().manual_seed(place), recipe.resolution
+    for number, photo in enumerate(_chosen(manifest, split) if plan != Augment() else ()):
+        generator, size = torch.Generator().manual_seed(number), recipe.resolution
         try:
             pixels = image.pixels(manifest.root, photo, size, size, manifest.range, recipe.framing)
-            shown = _shown(recipe, manifest, photo, pixels, generator)
+            shown = np.stack([pixels] * VERSIONS)  # as training begins with it
+            if "random-resized-crop" in plan.kinds:
+                pictures = [originals.picture(places[photo])] * VERSIONS
+                shown = random_crops(pictures, size, plan, originals.interpolation, generator)
         except DataError:  # taken away since it was decoded
             continue
         batch = torch.from_numpy(shown).permute(0, 3, 1, 2)
@@ -44,20 +48,6 @@ def samples(study: Study, manifest: Manifest, split: Split) -> dict[str, bytes]:
         for version, one in enumerate((pixels, *made), names.ORIGINAL):
             found[names.name(photo, version)] = _jpeg(one)
     return found
-
-
-def _shown(
-    recipe: Recipe, manifest: Manifest, photo: str, pixels: np.ndarray, generator: torch.Generator
-) -> np.ndarray:
-    """The photo as training begins with it, once for each version: (VERSIONS, height, width, 3) uint8."""
-    if "random-resized-crop" not in recipe.augment:
-        return np.stack([pixels] * VERSIONS)
-    size = recipe.resolution
-    if manifest.root.startswith(image.BUILTIN):
-        picture = Image.fromarray(image.pixels(manifest.root, photo, 2 * size, 2 * size))
-    else:
-        picture = image.read(Path(manifest.root, photo), manifest.range)
-    return random_crops([picture] * VERSIONS, size, recipe.augmentation, recipe.interpolation, generator)
 
 
 def _chosen(manifest: Manifest, split: Split) -> Sequence[str]:

@@ -107,15 +107,15 @@ class Recipe:
     ema_decay: float = 0.0
     class_weight: Literal["none", "balanced"] = "none"
     sampling: Literal["shuffled", "balanced"] = "shuffled"
-    resize: Resize = "squash"
-    interpolation: Interpolation = "bilinear"
-    crop_share: float = 1.0
-    crop_scale: float = 0.08
-    colour_strength: float = 0.2
-    rand_augment_magnitude: int = 9
-    random_erasing: float = 0.0
-    mixup: float = 0.0
-    cutmix: float = 0.0
+    resize: Resize = Framing.resize
+    interpolation: Interpolation = Framing.interpolation
+    crop_share: float = Framing.crop_share
+    crop_scale: float = Augment.crop_scale
+    colour_strength: float = Augment.colour_strength
+    rand_augment_magnitude: int = Augment.rand_augment_magnitude
+    random_erasing: float = Augment.random_erasing
+    mixup: float = Augment.mixup
+    cutmix: float = Augment.cutmix
 
     @property
     def framing(self) -> Framing:
@@ -125,15 +125,8 @@ class Recipe:
     @property
     def augmentation(self) -> Augment:
         """What is changed in the training images at random."""
-        return Augment(
-            self.augment,
-            self.crop_scale,
-            self.colour_strength,
-            self.rand_augment_magnitude,
-            self.random_erasing,
-            self.mixup,
-            self.cutmix,
-        )
+        _kinds, *strengths = dataclasses.fields(Augment)
+        return Augment(self.augment, *(getattr(self, field.name) for field in strengths))
 
     def __post_init__(self) -> None:
         for name, ok, accepted in _bounds(self):
