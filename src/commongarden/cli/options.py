@@ -163,7 +163,9 @@ preset = option(
     help="A set of models instead of --models: classroom, four small networks [classroom].",
 )
 pretrained = option(
-    "--pretrained", is_flag=True, help="Start models of torchvision and timm from their published weights."
+    "--pretrained",
+    is_flag=True,
+    help="Start models of torchvision, timm and the Hugging Face hub from their published weights.",
 )
 name = option("--name", help="Name of the study, and of its folder in garden/ [name of the data folder].")
 

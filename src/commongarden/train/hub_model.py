@@ -36,7 +36,16 @@ def pinned(arm: Arm) -> Arm:
 
 def settings(arch: str) -> dict[str, Any]:
     """timm's settings of the weights of a model of the hub, as its repository has them now. Raises ArchError."""
-    found: dict[str, Any] = json.loads(_config(arch).config)["pretrained_cfg"]
+    return settings_of(_config(arch).config)
+
+
+def settings_of(config: str) -> dict[str, Any]:
+    """timm's settings of the weights in the settings of a network."""
+    table = json.loads(config)
+    found: dict[str, Any] = table["pretrained_cfg"]
+    size = table["model_args"].get("img_size")
+    if size is not None and found.get("fixed_input_size"):  # as timm reads them
+        found["input_size"] = [3, *(size if isinstance(size, list) else (size, size))]
     return found
 
 
@@ -47,8 +56,8 @@ def _config(arch: str) -> Origin:
         fetched = hub.fetch(repository, (CONFIG,), revision)
     except HubError as error:
         message = _(
-            "{source}: its settings ({wanted}) cannot be downloaded ({reason}); accepted: a study that has read "
-            "them before, or the model of timm by its name, such as {example}"
+            "{source}: {wanted} cannot be downloaded ({reason}); accepted: a study that stores it, or timm's own name "
+            "of the model, such as {example}"
         )
         wanted, name = f"{repository}/{CONFIG}", f"timm:{repository.rpartition('/')[2]}"
         raise ArchError(message.format(source=arch, wanted=wanted, reason=error, example=name)) from None
@@ -57,25 +66,23 @@ def _config(arch: str) -> Origin:
 
 def _understood(arch: str, file: Path) -> str:
     """What of a config.json defines the network, as JSON in one spelling. Raises ArchError."""
-    accepted = _("the {config} of a model of timm").format(config=CONFIG)
-    where = _("{source}: {config} of its repository").format(source=arch, config=CONFIG)
 
     def refused(found: object) -> ArchError:
-        message = _("{where}: found {found}, accepted: {accepted}")
-        return ArchError(message.format(where=where, found=found, accepted=accepted))
+        message = _("{source}: config.json: found {found}, accepted: the config.json of a timm model")
+        return ArchError(message.format(source=arch, found=found))
 
     if file.stat().st_size > LARGEST:
         raise refused(_("{n:,} bytes").format(n=file.stat().st_size))
     try:
         table = json.loads(file.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise refused(_("no JSON ({reason})").format(reason=str(error).partition("\n")[0])) from None
+        raise refused(_("invalid JSON ({reason})").format(reason=str(error).partition("\n")[0])) from None
     if not isinstance(table, Mapping) or not isinstance(table.get("architecture"), str):
         keys = ", ".join(list(table)[:5]) if isinstance(table, Mapping) else ""
-        raise refused(_("no architecture, but {keys}").format(keys=keys) if keys else _("no architecture"))
+        raise refused(_("no architecture (keys: {keys})").format(keys=keys) if keys else _("no architecture"))
     settings, options = table.get("pretrained_cfg", table), table.get("model_args") or {}
     if not isinstance(settings, Mapping) or not isinstance(options, Mapping):
-        raise refused(_("a pretrained_cfg or model_args that is no table"))
+        raise refused(_("pretrained_cfg or model_args that are not objects"))
     libraries.check(f"timm:{table['architecture'].partition('.')[0]}")
     settings = {key: value for key, value in settings.items() if key not in ("architecture", *LABELS)}
     kept = {"architecture": table["architecture"], "model_args": dict(options), "pretrained_cfg": settings}
