@@ -11,13 +11,12 @@ from typing import Any
 from commongarden.errors import ArchError
 from commongarden.i18n.language import _
 from commongarden.study import origin
-from commongarden.study.arm import Arm
+from commongarden.study.arm import HUB_CONFIG, Arm
 from commongarden.study.origin import Origin
 from commongarden.train import hub, libraries
 from commongarden.train.hub import HubError
 
 LARGEST = 10_000_000  # bytes; those of timm have up to 1.5 MB, for the names of 21,000 classes
-CONFIG = "config.json"
 LABELS = ("label_names", "label_descriptions", "labels")
 
 
@@ -53,13 +52,13 @@ def _config(arch: str) -> Origin:
     """The settings of a network of the hub and their commit. Raises ArchError."""
     repository, revision = origin.repository(arch)
     try:
-        fetched = hub.fetch(repository, (CONFIG,), revision)
+        fetched = hub.fetch(repository, (HUB_CONFIG,), revision)
     except HubError as error:
         message = _(
             "{source}: {wanted} cannot be downloaded ({reason}); accepted: a study that stores it, or timm's own name "
             "of the model, such as {example}"
         )
-        wanted, name = f"{repository}/{CONFIG}", f"timm:{repository.rpartition('/')[2]}"
+        wanted, name = f"{repository}/{HUB_CONFIG}", f"timm:{repository.rpartition('/')[2]}"
         raise ArchError(message.format(source=arch, wanted=wanted, reason=error, example=name)) from None
     return Origin(revision=fetched.commit, config=_understood(arch, fetched.file))
 
