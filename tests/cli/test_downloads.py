@@ -80,11 +80,14 @@ def test_a_study_fetches_once_and_goes_on_without_the_hub(tmp_path):
     (tmp_path / "s.toml").write_text(STUDY)
     environment = {**os.environ, "HF_HOME": str(tmp_path / "hf"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
 
-    def run(url, *more):
+    def command(url, *arguments):
         return subprocess.run(
-            [sys.executable, "-m", "commongarden.cli", "run", "s.toml", "--out", "out", "--device", "cpu", *more],
+            [sys.executable, "-m", "commongarden.cli", *arguments],
             cwd=tmp_path, env={**environment, "HF_ENDPOINT": url}, capture_output=True, text=True, timeout=300,
         )  # fmt: skip
+
+    def run(url, *more):
+        return command(url, "run", "s.toml", "--out", "out", "--device", "cpu", *more)
 
     with served() as hub:
         for name, network in made.items():
@@ -99,6 +102,9 @@ def test_a_study_fetches_once_and_goes_on_without_the_hub(tmp_path):
         assert len(bodies) == 2
     again = run("http://127.0.0.1:9", "--seeds", "2")
     assert again.returncode == 0, again.stderr
+    for arm in ("hub", "tagged"):
+        replayed = command("http://127.0.0.1:9", "replay", f"out/runs/{arm}/0")
+        assert "reproduced bit for bit" in replayed.stdout, replayed.stdout + replayed.stderr
     arms = stores.open_store(tmp_path / "out").study().arms
     assert {arms["tagged"].origin.revision, arms["hub"].origin.revision} == {COMMIT}
     assert arms["hub"].origin.config

@@ -106,6 +106,7 @@ def test_a_model_of_the_hub_is_pinned_and_needs_no_hub_again(served_hub, monkeyp
     drawn = dataclasses.replace(arm, options={"pretrained": False, "weights": ""})
     again = external.make(drawn.network(4).layers[0])
     assert [tuple(each.shape) for each in again.parameters()] == [tuple(each.shape) for each in by_timm.parameters()]
+    assert again.inner.pretrained_cfg == made(arm, 4).pretrained_cfg == {**by_timm.pretrained_cfg}
     monkeypatch.setenv("HF_ENDPOINT", served_hub.url)
     assert measured(f"hf-hub:{OTHER}@{COMMIT}", 4).origin.config == arm.origin.config
     with pytest.raises(ArchError, match=r"someone/small-vit has no revision 'nope'"):
