@@ -92,4 +92,5 @@ def extend(stored: Study, wanted: Study) -> Study:
         ablation=wanted.ablation or stored.ablation,
         reading=stored.reading,
         range=stored.range,
+        preset=stored.preset,
     )
