@@ -26,7 +26,7 @@ def check_run(path: Path) -> None:
 
 
 def check_study_or_run(path: Path, then: Sequence[Path] = ()) -> None:
-    """Raises StoreError where there is neither. then: the paths typed behind it, one of which may be the folder meant."""
+    """Raises StoreError where there is neither. then: the paths typed behind it, one of which may have been meant."""
     if _is_study_or_run(path):
         return
     accepted = _("the folder of a study, or of a finished run (STUDY/runs/MODEL/SEED)")
