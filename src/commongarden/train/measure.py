@@ -17,6 +17,7 @@ from torch import nn
 from commongarden.arch import External
 from commongarden.errors import ArchError, RunnerError
 from commongarden.i18n.language import _
+from commongarden.study import origin
 from commongarden.study.arm import Arm
 from commongarden.study.origin import Origin
 from commongarden.train import counting, external, weights
@@ -90,6 +91,18 @@ def network_by_others(arm: Arm, n_classes: int, input: tuple[int, int, int]) -> 
         raise ArchError(message.format(source=arm.arch))
     cost = n_params, macs, activation_bytes
     return Origin(arm.origin.code, digest, n_classes, input, *cost, mean, std, unknown=unknown)
+
+
+def n_params(arm: Arm, n_classes: int) -> int:
+    """The parameters of somebody else's network, which is made without weights: a library's without memory for them.
+    Raises ArchError."""
+    assert arm.origin is not None, "the others are counted by arch.cost"
+    options = json.dumps(arm.maker_options, sort_keys=True)
+    node = External(arm.arch, options, n_classes, (224, 224, 3), 0, 0, 0, arm.origin.code)
+    if origin.is_of_library(arm.arch):
+        with suppress(Exception), torch.device("meta"):
+            return sum(parameter.numel() for parameter in external.make(node).parameters())
+    return sum(parameter.numel() for parameter in external.make(node).parameters())
 
 
 class PeakMemory:
