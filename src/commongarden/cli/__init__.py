@@ -16,6 +16,7 @@ from commongarden.cli import (  # each adds its commands to the group
     networks,
     photos,
     reasons,
+    screening,
     studies,
     trust,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "networks",
     "photos",
     "reasons",
+    "screening",
     "studies",
     "trust",
 ]

@@ -155,7 +155,7 @@ models = option(
     also=("--arms", "--model"),
     metavar="NAME,...",
     help="Models to compare, such as resnet18,timm:convnext_atto (see commongarden list), or some arms of STUDY; "
-    "may be repeated.",
+    "patterns such as 'timm:*tiny*' and files of names (models.txt) are accepted; may be repeated.",
 )
 preset = option(
     "--preset",
