@@ -13,6 +13,7 @@ from commongarden.cli.settings import setting
 from commongarden.errors import ArchError, StudyError, nearest
 from commongarden.i18n.language import _
 from commongarden.study import (
+    PRESETS,
     Arm,
     Study,
     Tuning,
@@ -56,14 +57,14 @@ def declared(asked: Asked) -> Study:
     if asked.study is None and asked.data is None:
         message = _("run: found neither STUDY nor --data; accepted: run demo, run STUDY.toml, run --data PHOTOS")
         raise StudyError(message)
-    if asked.preset and (asked.models or asked.study):
+    if asked.preset and asked.study:
         message = _("{one} and {two}: found both, accepted: one of them")
-        raise StudyError(message.format(one="--preset", two="--models" if asked.models else "STUDY"))
+        raise StudyError(message.format(one="--preset", two="STUDY"))
     named = [name.strip() for text in asked.models for name in text.split(",") if name.strip()]
     names = named if asked.models else None
     if asked.study is None:
         _check_names(names or ())
-    wanted = of_architectures(asked.data or "", names) if asked.study is None else read(asked.study)
+    wanted = of_architectures(asked.data or "", names, _preset(asked)) if asked.study is None else read(asked.study)
     if asked.study is not None and names is not None:
         wanted = choose_arms(wanted, names)
     wanted = dataclasses.replace(wanted, **_changes(asked, wanted))
@@ -110,18 +111,24 @@ def _changes(asked: Asked, wanted: Study) -> dict[str, Any]:
         changes["vary"] = tuple(name.strip() for name in asked.vary.split(",") if name.strip())
     if asked.tune is not None:
         changes["tuning"] = dataclasses.replace(wanted.tuning or Tuning(), runs=asked.tune)
-    if asked.pretrained:
-        changes["arms"] = {name: _pretrained(name, arm) for name, arm in wanted.arms.items()}
+    if asked.pretrained or (asked.preset and PRESETS[asked.preset].pretrained):
+        option = f"--preset {asked.preset}" if asked.preset else "--pretrained"
+        changes["arms"] = {name: _pretrained(name, arm, option) for name, arm in wanted.arms.items()}
     return changes
 
 
-def _pretrained(name: str, arm: Arm) -> Arm:
+def _preset(asked: Asked) -> str:
+    """The preset of a study without a study file."""
+    return asked.preset or ("finetune" if asked.pretrained else "classroom")
+
+
+def _pretrained(name: str, arm: Arm, option: str) -> Arm:
     """The arm with the published weights of its library. Raises StudyError where it has none."""
     if arm.origin is None or not origins.is_of_library(arm.arch) or arm.options["weights"]:
         text = _(
-            "--pretrained: {name} has no published weights; accepted: models of torchvision or timm, such as {example}"
+            "{option}: {name} has no published weights; accepted: models of torchvision or timm, such as {example}"
         )
-        raise StudyError(text.format(name=name, example="torchvision:resnet18"))
+        raise StudyError(text.format(option=option, name=name, example="torchvision:resnet18"))
     return Arm(arm.arch, {**arm.options, "pretrained": True}, arm.overrides)
 
 

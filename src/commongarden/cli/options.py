@@ -18,7 +18,7 @@ from commongarden.cli.group import option
 from commongarden.errors import StudyError
 from commongarden.i18n.language import N_, _
 from commongarden.io import terminal
-from commongarden.study import CLASSROOM, origin
+from commongarden.study import PRESETS, origin
 
 Decorator = Callable[[Any], Any]
 
@@ -159,8 +159,9 @@ models = option(
 )
 preset = option(
     "--preset",
-    type=click.Choice([CLASSROOM]),
-    help="A set of models instead of --models: classroom, four small networks [classroom].",
+    type=click.Choice(list(PRESETS)),
+    help="Recipe, with default models: finetune (all layers of published networks), linear-probe (their last layer), "
+    "scratch (from random weights), classroom (small networks in minutes) [chosen by weights, device and time].",
 )
 pretrained = option(
     "--pretrained", is_flag=True, help="Start models of torchvision and timm from their published weights."

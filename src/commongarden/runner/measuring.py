@@ -108,7 +108,10 @@ def measured(
     with closing(Calls()) as made:
         for done, (name, check) in enumerate(checks.items()):
             on_progress(done, len(checks))
-            found[name] = check.carried_out(made)
+            try:
+                found[name] = check.carried_out(made)
+            except ArchError as error:
+                raise ArchError(f"arms.{name}: {error}") from None
             if not origin.is_of_library(check.arm.arch):
                 made.close()  # what the user's code changed for the whole process is not the next network's
     on_progress(len(checks), len(checks))

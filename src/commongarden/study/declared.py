@@ -114,6 +114,7 @@ class Study:
     ablation: in an ablation study, the arm that is the whole network; otherwise empty.
     reading: how `data` is read, if there is more than one way.
     range: the grey values that become black and white in photos of more than 8 bits; None determines them.
+    preset: the preset that recipe and models were taken from (study/presets.py); "" for none.
     reference: the arm that all others are compared with, by Dunnett's procedure; empty for planned contrasts as above,
         by Holm's.
     """
@@ -139,10 +140,11 @@ class Study:
     ablation: str = ""
     reading: DataOptions = field(default_factory=DataOptions)
     range: Range | None = None
+    preset: str = ""
     reference: str = ""
 
     def __post_init__(self) -> None:
-        for key in ("name", "data", "description", "published_source"):
+        for key in ("name", "data", "description", "published_source", "preset"):
             plain_text(getattr(self, key), f"study.{key}")
         for key in ("layout", "group_by"):
             plain_text(getattr(self.reading, key), f"study.{key}")

@@ -100,5 +100,6 @@ def extend(stored: Study, wanted: Study) -> Study:
         ablation=wanted.ablation or stored.ablation,
         reading=stored.reading,
         range=stored.range,
+        preset=stored.preset,
         reference=reference,
     )

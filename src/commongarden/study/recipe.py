@@ -62,6 +62,8 @@ class Recipe:
         biases start at 0; "own" keeps the initialization of the network's own code (PyTorch's for built-in ones).
     head_epochs: number of first epochs in which only the last layer learns and batch norm keeps its statistics.
     body_lr: the learning rate of all other layers, as a share of the last one's.
+    freeze_backbone: whether only the last layer learns and the others stay in evaluation mode: a linear probe. Without
+        augmentation, their features are computed once for all epochs.
     pixels: "standardized" subtracts the training set's mean per channel and divides by its standard
         deviation; "raw" keeps 0..255; "own" applies the normalization of the network's library, and is
         the default of an arm that starts from given weights.
@@ -118,6 +120,7 @@ class Recipe:
     random_erasing: float = Augment.random_erasing
     mixup: float = Augment.mixup
     cutmix: float = Augment.cutmix
+    freeze_backbone: bool = False
 
     @property
     def framing(self) -> Framing:
@@ -155,6 +158,7 @@ def _bounds(recipe: Recipe) -> Iterator[tuple[str, bool, str]]:
     warms_up_once = recipe.schedule != "one-cycle" or recipe.warmup_epochs == 0
     yield "warmup_epochs", warms_up_once, _("0 with one-cycle, which has its own warm-up")
     yield "head_epochs", 0 <= recipe.head_epochs <= recipe.epochs, some_epochs
+    yield "head_epochs", not (recipe.freeze_backbone and recipe.head_epochs), _("0 with freeze_backbone")
     yield "body_lr", 0 < recipe.body_lr <= 1, _("above 0, up to 1")
     yield "layer_decay", 0 < recipe.layer_decay <= 1, _("above 0, up to 1")
     not_negative = math.isfinite(recipe.clip_grad_norm) and recipe.clip_grad_norm >= 0
@@ -200,6 +204,7 @@ LEGACY_DEFAULTS: dict[str, Any] = {
     "random_erasing": 0.0,
     "mixup": 0.0,
     "cutmix": 0.0,
+    "freeze_backbone": False,
 }
 
 

@@ -10,10 +10,12 @@ from torch import Tensor, nn
 from commongarden.arch import Node, Shape, rewritten
 from commongarden.study.recipe import Recipe
 from commongarden.train.build import build
+from commongarden.train.head import last_layer
 
 
 class Classifier(nn.Module):
-    """uint8 photos (n, 3, height, width) in, logits (n, classes) out.
+    """uint8 photos (n, 3, height, width) in, logits (n, classes) out; or their features (n, d) in, of which only the
+    last layer is computed (train/features.py).
 
     mean, std: per channel in 0..255; what the pixels are shifted and divided by ((0, 0, 0), (1, 1, 1) for raw ones).
     """
@@ -34,12 +36,16 @@ class Classifier(nn.Module):
         self.to(memory_format=self.memory_format)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        values = self.preprocessed(pixels)
+        body, values = self.body, pixels
+        if pixels.dim() == 4:
+            values = self.preprocessed(pixels)
+        elif (head := last_layer(self.body)) is not None:
+            body = head
         if self.precision != "bfloat16":
-            logits: Tensor = self.body(values)
+            logits: Tensor = body(values)
             return logits
         with torch.autocast(values.device.type, torch.bfloat16):
-            logits = self.body(values)
+            logits = body(values)
         return logits.float()
 
     def preprocessed(self, pixels: Tensor) -> Tensor:

@@ -57,7 +57,7 @@ def forward_backward_of(
 def capturable(classifier: nn.Module, recipe: Recipe) -> bool:
     """Whether every step does the same: what learns does not change, and no code by others runs."""
     by_others = any(isinstance(part, ExternalNetwork) for part in classifier.modules())
-    return not recipe.head_epochs and not by_others
+    return not recipe.head_epochs and not recipe.freeze_backbone and not by_others
 
 
 def eager(
