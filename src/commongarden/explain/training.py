@@ -75,7 +75,7 @@ def _commonest(store: Store, arm: str, done: Sequence[Trained]) -> Iterator[Obse
     for grown in done:
         split = store.split(grown.run.seed)
         line = commonest_class([labels[path] for path in split.train], [labels[path] for path in split.test])
-        stuck.append(at_commonest(store, grown.run, line.accuracy))
+        stuck.append(at_commonest(grown.run, store.predictions(grown.run.arm, grown.run.seed), line.accuracy))
     if any(stuck):
         losses = [grown.history[-1].train_loss for grown, is_stuck in zip(done, stuck, strict=True) if is_stuck]
         share = mean_interval([float(one) for one in stuck], bounds=SHARE)

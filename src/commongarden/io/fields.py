@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from functools import cache
 from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -23,6 +24,11 @@ ACCEPTED = {
 }
 
 
+@cache
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    return get_type_hints(kind)  # which is slow, and asked for as often as a study has arms
+
+
 def _not_a_choice(found: object, choices: tuple[str, ...], where: str) -> str:
     if isinstance(found, str):
         return unknown("value", found, choices, where=where)
@@ -37,7 +43,7 @@ def convert(kind: type[T], values: Mapping[str, Any], *, where: str) -> T:
     """
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     check_known("key", values, names, StudyError, where=where)
-    hints = get_type_hints(kind)
+    hints = _hints(kind)  # type: ignore[arg-type]
     for key, value in values.items():
         listed = get_origin(hints[key]) is tuple
         literal = get_args(hints[key])[0] if listed else hints[key]

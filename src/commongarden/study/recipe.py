@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from commongarden.errors import StudyError
@@ -233,4 +235,13 @@ def override(recipe: Recipe, values: Mapping[str, Any], *, where: str = "recipe"
 
 
 def _converted(recipe: Recipe, values: Mapping[str, Any], where: str) -> Recipe:
+    if all(isinstance(value, Hashable) for value in values.values()):
+        with suppress(StudyError):  # told below, with its place
+            return _kept(recipe, tuple(values.items()), repr(values))
     return convert(Recipe, {**dataclasses.asdict(recipe), **values}, where=where)
+
+
+@lru_cache(maxsize=4096)
+def _kept(recipe: Recipe, values: tuple[tuple[str, Any], ...], spelled: str) -> Recipe:
+    """A study asks for its arms' recipes at every turn. spelled: tells apart what Python calls equal, 1 and true."""
+    return convert(Recipe, {**dataclasses.asdict(recipe), **dict(values)}, where="recipe")
