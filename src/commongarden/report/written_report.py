@@ -33,6 +33,7 @@ from commongarden.report.topics import (
     discussion,
     evidence,
     factors,
+    limits,
     methods,
     mistakes,
     page_data,
@@ -216,5 +217,5 @@ def _conclusion(study: Study, results: Results) -> Section:
             said = _("Source of the published figures: {source}.").format(source=text_of(study.published_source))
             blocks.append(Paragraph(said))
         blocks.append(figures_before)
-    limits = words.limits(results, {study.recipe_of(arm).select for arm in study.arms})
-    return Section(_("Conclusion"), tuple(blocks), (Section(TEXT["limits"], (Bullets(tuple(limits)),)),))
+    reach = Section(TEXT["limits"], (Bullets(limits.lines(study, results)),))
+    return Section(_("Conclusion"), tuple(blocks), (reach,))

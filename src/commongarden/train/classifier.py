@@ -11,6 +11,8 @@ from commongarden.arch import Node, Shape, rewritten
 from commongarden.study.recipe import Recipe
 from commongarden.train.build import build
 
+AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}  # precisions of a recipe that torch casts to
+
 
 class Classifier(nn.Module):
     """uint8 photos (n, 3, height, width) in, logits (n, classes) out.
@@ -34,11 +36,14 @@ class Classifier(nn.Module):
         self.to(memory_format=self.memory_format)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        values = self.preprocessed(pixels)
-        if self.precision != "bfloat16":
+        return self.logits(self.preprocessed(pixels))
+
+    def logits(self, values: Tensor) -> Tensor:
+        """Of what the network is given (`preprocessed`), multiplied in the recipe's precision."""
+        if self.precision not in AUTOCAST:
             logits: Tensor = self.body(values)
             return logits
-        with torch.autocast(values.device.type, torch.bfloat16):
+        with torch.autocast(values.device.type, AUTOCAST[self.precision]):
             logits = self.body(values)
         return logits.float()
 
