@@ -33,6 +33,7 @@ from commongarden.report.topics import (
     discussion,
     evidence,
     factors,
+    limits,
     methods,
     mistakes,
     page_data,
@@ -217,6 +218,5 @@ def _conclusion(store: Store, study: Study, results: Results) -> Section:
             said = _("Source of the published figures: {source}.").format(source=text_of(study.published_source))
             blocks.append(Paragraph(said))
         blocks.append(figures_before)
-    limits = words.limits(results, {study.recipe_of(arm).select for arm in study.arms})
-    limits = [*selection.lines(store), *limits]
-    return Section(_("Conclusion"), tuple(blocks), (Section(TEXT["limits"], (Bullets(tuple(limits)),)),))
+    reach = Section(TEXT["limits"], (Bullets((*selection.lines(store), *limits.lines(study, results))),))
+    return Section(_("Conclusion"), tuple(blocks), (reach,))

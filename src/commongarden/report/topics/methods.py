@@ -9,7 +9,7 @@ from commongarden.arch import FAMILIES, Dropout, leaves
 from commongarden.i18n.language import _, ngettext, pgettext
 from commongarden.records import Run, inspection
 from commongarden.report.document import Block, Bullets, Heading, Only, Paragraph, Section
-from commongarden.report.topics import network_blocks, page_data
+from commongarden.report.topics import limits, network_blocks, page_data
 from commongarden.report.wording import designs, sizes
 from commongarden.report.wording.labels import TEXT
 from commongarden.report.wording.numbers import listed, percent, whole
@@ -132,6 +132,10 @@ def _training(study: Study, cite: Citations) -> Iterator[str]:
     yield from _schedule(recipe, cite)
     yield from _steps(recipe, cite)
     yield _first_weights(recipe, cite)
+    if given := limits.given_weights(study):
+        yield _("{arms} started from given weights, which may have been trained on some of the test images.").format(
+            arms=listed(given)
+        )
     if recipe.label_smoothing:
         yield _("Label smoothing was {share} ({works}).").format(
             share=f"{recipe.label_smoothing:g}", works=cite("szegedy_2015")
