@@ -18,7 +18,7 @@ from commongarden.train.build import auxiliary_logits
 from commongarden.train.external import ExternalNetwork
 from commongarden.train.replay import recorded_step
 
-GRAPHS = "COMMONGARDEN_CUDA_GRAPHS"  # set to 1, steps on CUDA are captured; no such device has run it yet
+GRAPHS = "COMMONGARDEN_CUDA_GRAPHS"  # set to 1, steps on CUDA are captured
 WARM_UP = 3  # steps before a capture, in which libraries choose their kernels and make their workspaces
 
 
