@@ -83,7 +83,7 @@ def test_the_estimate_is_of_what_was_asked_for(survey, own_photos):
     survey("cpu", "", [9.0] * 4)
     for options, preset in (((), "linear-probe"), (("--epochs", "1", "--seeds", "1"), "finetune")):
         study, _said = declared(own_photos, *options)
-            # 40 photos x 80 % x 10 epochs x 5 seeds x 4 models x 9 s are 16 hours; an epoch of a seed is 19 minutes
+        # 40 photos x 80 % x 10 epochs x 5 seeds x 4 models x 9 s are 16 hours; an epoch of a seed is 19 minutes
         assert study["study"]["preset"] == preset, options
 
 
