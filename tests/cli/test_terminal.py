@@ -53,6 +53,7 @@ CALLS = {
     "replay": "replay small/runs/plain/1",
     "report": "report small --format md",
     "run": "run small.toml --out small",
+    "screen": "screen small.toml --folds 2 --repeats 1 --out screened",
     "status": "status small",
     "twins": "twins --widths 16,32 --blocks 1,1",
     "verify": "verify small",
@@ -68,10 +69,11 @@ MORE = {
 }
 CODES = {"audit": 1, "export": 2, "a mistake": 2, "a wrong option": 2, "no such study": 2}
 DATA = {"ablate", "a dry run", "predict"}  # what they print is TOML or CSV, of which no line is broken
-SLOW = {"profile", "replay", "report", "run"}
+SLOW = {"profile", "replay", "report", "run", "screen"}
 MOVING = {
     "replay",
     "run",
+    "screen",
     "data check",
     "data get",
     "evaluate",

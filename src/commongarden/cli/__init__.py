@@ -17,6 +17,7 @@ from commongarden.cli import (  # each adds its commands to the group
     networks,
     photos,
     reasons,
+    screening,
     studies,
     trust,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "networks",
     "photos",
     "reasons",
+    "screening",
     "studies",
     "trust",
 ]

@@ -14,10 +14,13 @@ from commongarden.i18n.language import _, ngettext
 from commongarden.io import terminal
 
 if TYPE_CHECKING:
+    from commongarden.data.finding import Listed
     from commongarden.runner.display import Display
     from commongarden.runner.options import RunOptions
     from commongarden.runner.run_study import StudyOutcome
-    from commongarden.study import Study
+    from commongarden.study import DataOptions, Study
+
+ASKED_FROM = 100_000_000  # bytes of weights
 
 
 def run_options(given: dict[str, Any], *, most_seeds: int | None) -> RunOptions:
@@ -29,15 +32,25 @@ def run_options(given: dict[str, Any], *, most_seeds: int | None) -> RunOptions:
     return RunOptions(**taken, maps=not given.pop("no_maps"), most_seeds=most_seeds, argv=command)
 
 
-def carry_out(wanted: Study, out: Path | None, how: RunOptions, *, log: str, as_json: bool, yes: bool) -> None:
+def carry_out(
+    wanted: Study,
+    out: Path | None,
+    how: RunOptions,
+    *,
+    log: str,
+    as_json: bool,
+    yes: bool,
+    listed: tuple[DataOptions, Listed] | None = None,
+) -> None:
     """Makes the study's missing runs in `out` [NAME in the folder of studies], prints what was found, and ends with the
-    exit code that tells how it went."""
+    exit code that tells how it went. listed: how the data are read, and their files, where that is known."""
     from commongarden.study import folder_name, studies_folder
 
     out = out or studies_folder() / folder_name(wanted)
-    reading, listed = of_study(wanted.data_plan, out, how.keep_going)
+    reading, files = listed or of_study(wanted.data_plan, out, how.keep_going)
     wanted = dataclasses.replace(wanted, reading=reading)
     _begin(out)
+    _confirm_downloads(wanted, out, yes=yes)
     from commongarden import workflow
 
     display = _display(log, len(wanted.seeds), as_json)
@@ -46,13 +59,35 @@ def carry_out(wanted: Study, out: Path | None, how: RunOptions, *, log: str, as_
         out,
         how,
         display=display,
-        listed=listed,
+        listed=files,
         confirm=None if yes or not sys.stdin.isatty() else lambda _: _asked(display),
     )
     print_results(results, out, as_json)
     if not as_json:
         terminal.verbatim(str(out / "report.html"))
     _end(outcome)
+
+
+def _confirm_downloads(wanted: Study, out: Path, *, yes: bool) -> None:
+    """Asks before many bytes of weights are downloaded. Raises StudyError where nobody can be asked."""
+    from commongarden.errors import StudyError
+    from commongarden.runner import downloading
+
+    arms = [] if yes else downloading.unknown_weights(wanted, out)
+    missing = [each for each in downloading.downloads(arms) if not each.cached]
+    n_bytes = sum(each.bytes or 0 for each in missing)
+    if n_bytes <= ASKED_FROM:
+        return
+    size, n = f"{n_bytes / 1e6:,.0f} MB", len(missing)
+    if not sys.stdin.isatty():
+        text = ngettext(
+            "run: {size} of weights would be downloaded for {n} model; accepted: --yes, or fewer models",
+            "run: {size} of weights would be downloaded for {n} models; accepted: --yes, or fewer models",
+            n,
+        )
+        raise StudyError(text.format(size=size, n=n))
+    text = ngettext("Download {size} of weights for {n} model?", "Download {size} of weights for {n} models?", n)
+    click.confirm(text.format(size=size, n=n), default=True, abort=True, err=True)
 
 
 def _end(outcome: StudyOutcome) -> None:

@@ -26,6 +26,7 @@ from commongarden.report.topics import (
     page_data,
     pareto,
     race,
+    selection,
     setup,
     tables,
     terms,
@@ -72,6 +73,8 @@ def _about(store: Store, results: Results) -> list[str]:
     """The data and the set-up in three lines."""
     understood = store.understood()
     lines = [words.compared(results), words.trained(store.study())]
+    if chosen := selection.lines(store):
+        lines.append(" ".join(chosen))
     return [*([f"{language.translate(understood.text)}."] if understood is not None else []), *lines]
 
 

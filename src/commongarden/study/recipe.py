@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from commongarden.errors import StudyError
@@ -60,6 +62,8 @@ class Recipe:
         biases start at 0; "own" keeps the initialization of the network's own code (PyTorch's for built-in ones).
     head_epochs: number of first epochs in which only the last layer learns and batch norm keeps its statistics.
     body_lr: the learning rate of all other layers, as a share of the last one's.
+    freeze_backbone: whether only the last layer learns and the others stay in evaluation mode: a linear probe. Without
+        augmentation, their features are computed once for all epochs.
     pixels: "standardized" subtracts the training set's mean per channel and divides by its standard
         deviation; "raw" keeps 0..255; "own" applies the normalization of the network's library, and is
         the default of an arm that starts from given weights.
@@ -119,6 +123,7 @@ class Recipe:
     random_erasing: float = Augment.random_erasing
     mixup: float = Augment.mixup
     cutmix: float = Augment.cutmix
+    freeze_backbone: bool = False
     early_stopping: int = 0
 
     @property
@@ -157,6 +162,7 @@ def _bounds(recipe: Recipe) -> Iterator[tuple[str, bool, str]]:
     warms_up_once = recipe.schedule != "one-cycle" or recipe.warmup_epochs == 0
     yield "warmup_epochs", warms_up_once, _("0 with one-cycle, which has its own warm-up")
     yield "head_epochs", 0 <= recipe.head_epochs <= recipe.epochs, some_epochs
+    yield "head_epochs", not (recipe.freeze_backbone and recipe.head_epochs), _("0 with freeze_backbone")
     yield "body_lr", 0 < recipe.body_lr <= 1, _("above 0, up to 1")
     yield "layer_decay", 0 < recipe.layer_decay <= 1, _("above 0, up to 1")
     not_negative = math.isfinite(recipe.clip_grad_norm) and recipe.clip_grad_norm >= 0
@@ -203,6 +209,7 @@ LEGACY_DEFAULTS: dict[str, Any] = {
     "random_erasing": 0.0,
     "mixup": 0.0,
     "cutmix": 0.0,
+    "freeze_backbone": False,
     "early_stopping": 0,
 }
 
@@ -234,4 +241,13 @@ def override(recipe: Recipe, values: Mapping[str, Any], *, where: str = "recipe"
 
 
 def _converted(recipe: Recipe, values: Mapping[str, Any], where: str) -> Recipe:
+    if all(isinstance(value, Hashable) for value in values.values()):
+        with suppress(StudyError):  # told below, with its place
+            return _kept(recipe, tuple(values.items()), repr(values))
     return convert(Recipe, {**dataclasses.asdict(recipe), **values}, where=where)
+
+
+@lru_cache(maxsize=4096)
+def _kept(recipe: Recipe, values: tuple[tuple[str, Any], ...], spelled: str) -> Recipe:
+    """A study asks for its arms' recipes at every turn. spelled: tells apart what Python calls equal, 1 and true."""
+    return convert(Recipe, {**dataclasses.asdict(recipe), **dict(values)}, where="recipe")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
+import json
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
@@ -19,18 +20,11 @@ from commongarden.arch import External
 from commongarden.errors import ArchError, nearest, unknown
 from commongarden.i18n.language import _, translate
 from commongarden.study import origin
+from commongarden.study.arm import HUB_CONFIG
 from commongarden.study.recipe import FIELDS
 from commongarden.train import usercode
 from commongarden.train.blame import describe_user_error
-
-
-def library(name: str) -> ModuleType:
-    """torchvision or timm. Raises ArchError where it is not installed."""
-    try:
-        return importlib.import_module({"torchvision": "torchvision.models", "timm": "timm"}[name])
-    except ImportError as error:
-        message = _("{name} cannot be loaded ({reason}); accepted: pip install {name}")
-        raise ArchError(message.format(name=name, reason=error)) from None
+from commongarden.train.libraries import check, library
 
 
 def user_file(source: str) -> Path:
@@ -43,21 +37,29 @@ def user_file(source: str) -> Path:
 
 def of_library(node: External, place: str, name: str, options: dict[str, Any]) -> nn.Module:
     models = library(place)
+    if place == origin.HUB:
+        return _of_hub(node, models, options)
+    check(node.source)
     if place == "torchvision":
-        names, make = models.list_models(module=models), partial(models.get_model, name, weights=None)
+        name = name.partition(".")[0]
+        make = partial(models.get_model, name, weights=None)
         if name in ("googlenet", "inception_v3"):
             options.setdefault("init_weights", True)
             options.setdefault("transform_input", bool(node.weights))  # as with torchvision's own weights
     else:
-        names, make = models.list_models(), partial(models.create_model, name, pretrained=False)
-    if name.split(".")[0] not in names:
-        near = nearest(name, names, 3)
-        hint = _("; did you mean {near}?").format(near=", ".join(f"{place}:{each}" for each in near)) if near else "."
-        message = _("{source}: unknown model {name!r}{hint} Accepted: the {n:,} models of {place}")
-        raise ArchError(message.format(source=node.source, name=name, hint=hint, n=len(names), place=place))
+        make = partial(models.create_model, name, pretrained=False)
     made = _made(node, partial(make, num_classes=node.classes, **options), None, options, make)
     _check_read(node, made, options)
     return made
+
+
+def _of_hub(node: External, timm: ModuleType, options: dict[str, Any]) -> nn.Module:
+    """A network from the settings of its repository, which timm reads from a folder."""
+    config = options.pop(HUB_CONFIG)
+    with tempfile.TemporaryDirectory(prefix="commongarden-hub-") as folder:
+        Path(folder, HUB_CONFIG).write_text(json.dumps(config), encoding="utf-8")
+        make = partial(timm.create_model, f"local-dir:{folder}", pretrained=False, num_classes=node.classes, **options)
+        return _made(node, make, None, options)
 
 
 def of_user(node: External, place: str, name: str, options: dict[str, Any]) -> nn.Module:

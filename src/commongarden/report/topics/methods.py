@@ -15,7 +15,7 @@ from commongarden.report.wording.labels import TEXT
 from commongarden.report.wording.numbers import listed, percent, whole
 from commongarden.report.wording.references import Citations
 from commongarden.stats import Results
-from commongarden.study import Study
+from commongarden.study import Study, origin
 from commongarden.study.factorial import shown
 from commongarden.study.recipe import FIELDS, Recipe
 
@@ -120,7 +120,7 @@ def _networks(study: Study, results: Results, cite: Citations) -> Iterator[str]:
 
 
 def _source(architecture: str) -> str | None:
-    if architecture.startswith("timm:"):
+    if architecture.startswith(("timm:", f"{origin.HUB}:")):
         return "wightman"
     source = FAMILIES[architecture].source if architecture in FAMILIES else ""
     return next((key for start, key in SOURCES.items() if source.startswith(start)), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from commongarden.i18n.language import _
+from commongarden.i18n.language import _, ngettext
 from commongarden.report.wording.references import Citations
 from commongarden.study.recipe import Recipe
 
@@ -46,6 +46,18 @@ def _schedule(recipe: Recipe, cite: Citations) -> Iterator[str]:
 
 def _steps(recipe: Recipe, cite: Citations) -> Iterator[str]:
     """What the optimizer's steps have beside the optimizer."""
+    if recipe.freeze_backbone:
+        yield _("Only the last layer was trained; the other layers kept their first weights, in evaluation mode.")
+    if recipe.head_epochs:
+        yield ngettext(
+            "In the first epoch, only the last layer was trained.",
+            "In the first {n} epochs, only the last layer was trained.",
+            recipe.head_epochs,
+        ).format(n=recipe.head_epochs)
+    if recipe.body_lr < 1:
+        yield _("The learning rate of all other layers was {share} times that of the last one.").format(
+            share=f"{recipe.body_lr:g}"
+        )
     if not recipe.decay_bias_and_norm:
         yield _("Biases and normalization layers had no weight decay.")
     if recipe.layer_decay < 1:

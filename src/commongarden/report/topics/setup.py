@@ -56,7 +56,8 @@ def section(store: Store, study: Study, manifest: Manifest, split: Split) -> Sec
         *_left_out(manifest, split),
     ]
     data += [Heading(TEXT["arms"]), arms(study, f"{TEXT['arms']}.")]
-    fields = [(field, [arm for arm in study.arms if field in study.arms[arm].overrides]) for field in FIELDS]
+    values = {arm: study.own_values(arm) for arm in study.arms}
+    fields = [(field, [arm for arm, own in values.items() if field in own]) for field in FIELDS]
     rows = tuple((field, _shown(getattr(study.recipe, field)), _own(study, field, own)) for field, own in fields)
     kinds = tuple("declared" if own else "" for _field, own in fields)
     header = (TEXT["field"], TEXT["value"], TEXT["own"])

@@ -178,11 +178,11 @@ def _own(study: Study) -> list[str]:
         _("{arm}: {values}").format(
             arm=name,
             values=", ".join(
-                _("{field} {value}").format(field=field, value=shown(value)) for field, value in arm.overrides.items()
+                _("{field} {value}").format(field=field, value=shown(value)) for field, value in own.items()
             ),
         )
-        for name, arm in study.arms.items()
-        if arm.overrides
+        for name in study.arms
+        if (own := study.own_values(name))
     ]
 
 

@@ -19,7 +19,7 @@ from commongarden.train.external import ExternalNetwork
 from commongarden.train.replay import recorded_step
 from commongarden.train.scaling import Scaler
 
-GRAPHS = "COMMONGARDEN_CUDA_GRAPHS"  # set to 1, steps on CUDA are captured; no such device has run it yet
+GRAPHS = "COMMONGARDEN_CUDA_GRAPHS"  # set to 1, steps on CUDA are captured
 WARM_UP = 3  # steps before a capture, in which libraries choose their kernels and make their workspaces
 
 
@@ -60,7 +60,7 @@ def forward_backward_of(
 def capturable(classifier: nn.Module, recipe: Recipe) -> bool:
     """Whether every step does the same: what learns does not change, and no code by others runs."""
     by_others = any(isinstance(part, ExternalNetwork) for part in classifier.modules())
-    return not recipe.head_epochs and not by_others
+    return not recipe.head_epochs and not recipe.freeze_backbone and not by_others
 
 
 def eager(
