@@ -111,6 +111,13 @@ def test_timm_loads_the_weights_with_their_preprocessing(exported, study, photos
     assert table["max_difference"] < 1e-6
 
 
+def test_drop_path_reaches_the_network_of_the_run_and_its_report(study):
+    network = cg.load(study / "runs" / "theirs" / "0")
+    rates = [part.drop_prob for part in network.modules() if isinstance(part, timm.layers.DropPath)]
+    assert max(rates) == pytest.approx(0.1)
+    assert "drop_path_rate = 0.1" in (study / "report.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("arm", ["theirs", "published", "mine", "plain"])
 def test_the_program_of_the_model_card_runs_and_agrees(exported, study, photos, tmp_path, monkeypatch, arm):
     _table, folder = exported(arm)

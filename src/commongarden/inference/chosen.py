@@ -9,6 +9,7 @@ from commongarden.i18n.language import _
 from commongarden.inference.ensemble import runs_of
 from commongarden.records import Run
 from commongarden.store import Store, open_store
+from commongarden.train.early_stopping import validated
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,4 @@ def chosen_run(study: Path, model: str | None = None, seed: int | None = None) -
 
 def validation(store: Store, run: Run) -> float:
     """The validation accuracy of the weights that were tested."""
-    epoch = store.history(run.arm, run.seed)[run.selected_epoch - 1]
-    if run.recipe.select == "ema" and epoch.ema_val_accuracy is not None:
-        return epoch.ema_val_accuracy
-    return epoch.val_accuracy
+    return validated(run.recipe, store.history(run.arm, run.seed)[run.selected_epoch - 1])

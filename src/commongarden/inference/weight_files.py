@@ -24,6 +24,7 @@ from commongarden.inference.predictor import Predictor, load_run
 from commongarden.inference.use import Use, arguments, data_config, statistics
 from commongarden.records import Run, inspection
 from commongarden.study import origin
+from commongarden.study.arm import HUB_CONFIG
 from commongarden.train import external
 from commongarden.train.classifier import AUTOCAST
 from commongarden.train.external import ExternalNetwork
@@ -94,10 +95,14 @@ def _written(predictor: Predictor, run: Path, folder: Path) -> tuple[Use, Compar
     _save(network.inner, folder / WEIGHTS)
     place, name = origin.parts(network.node.source)
     options: dict[str, Any] = json.loads(network.node.options)
-    if place == "timm":
+    if place == origin.HUB:
+        config = options.pop(HUB_CONFIG)
+        made = {key: value for key, value in config.get("model_args", {}).items() if key != "num_classes"}
+        name, options = config["architecture"], {**made, **options}
+    if place in ("timm", origin.HUB):
         use, loaded = _of_timm(predictor, name, options, folder)
     elif place == "torchvision":
-        use, loaded = _of_torchvision(network, name, options, folder)
+        use, loaded = _of_torchvision(network, name.partition(".")[0], options, folder)
     else:
         use, loaded = _of_user(network.node, options, folder)
     return use, _compared(predictor, loaded.eval(), use.library)

@@ -77,7 +77,9 @@ def _evaluated(store: Store, run: Run, results: Results) -> list[EvalResult]:
 
 def _document(store: Store, results: Results, weights: Weights) -> Document:
     study, run, cite = store.study(), weights.run, Citations()
-    made = methods.methods(study, results, store.runs(), cite, raced=race.section(store) is not None)
+    runs, raced = store.runs(), race.section(store) is not None
+    epochs = page_data.histories(store, [arm.arm for arm in results.arms], runs)
+    made = methods.methods(study, results, runs, cite, raced=raced, epochs=epochs)
     versions = tuple(f"{name} {found}" for name, found in page_data.versions([run]))
     parts: tuple[tuple[str, tuple[Block, ...]], ...] = (
         (_("How to use it"), tuple(_use(weights))),

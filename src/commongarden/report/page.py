@@ -107,7 +107,7 @@ def _sections(store: Store, results: Results) -> Iterator[Section | None]:
         duplicates.section(store, study, manifest, split),
         setup.section(store, study, manifest, split),
         setup.made(store, study, runs, histories),
-        methods.section(methods.methods(study, results, runs, raced=raced is not None)),
+        methods.section(methods.methods(study, results, runs, raced=raced is not None, epochs=histories)),
         Section(TEXT["limits"], (Bullets(limits.lines(study, results), ""),), anchor="limits"),
     ):
         yield None if section is None else replace(section, folded=True)

@@ -65,7 +65,7 @@ def lab_report(store: Store, results: Results, cover: Cover | None = None) -> Do
     epochs = page_data.histories(store, arms, runs)
     cite = Citations()
     raced = race.section(store)
-    how = methods.methods(study, results, runs, cite, raced=raced is not None)
+    how = methods.methods(study, results, runs, cite, raced=raced is not None, epochs=epochs)
     discussed = discussion.discussion(study, results, epochs, store.audits(), cite)
     parts = [_overview(store, study, results, how), _results(store, study, results, raced, epochs)]
     if discussed:
