@@ -78,7 +78,7 @@ def ordinary(weights: str, photos: str, epochs: int) -> None:
 
 
 def of_study(weights: str, photos: str, epochs: int, folder: Path) -> float:
-    """The seconds of training and validation of one run of a study; its start, which decodes the photos, is left out."""
+    """The seconds of training and validation of one run of a study, without its start, which decodes the photos."""
     text = EXAMPLE.read_text().replace("efficientnet-lite0-57934424.pth", weights)
     (folder / "lite0.toml").write_text(text)
     out = folder / "out"
