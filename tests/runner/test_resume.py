@@ -95,6 +95,10 @@ def test_every_other_choice_of_a_recipe(photos, cache_folder, tmp_path, values):
     check(photos, cache_folder, tmp_path, {"a": Arm("plain_flower")}, **values)
 
 
+def test_a_frozen_backbone(photos, cache_folder, tmp_path):
+    check(photos, cache_folder, tmp_path, {"a": Arm("plain_flower")}, freeze_backbone=True)
+
+
 @pytest.mark.parametrize(
     ("name", "options"),
     [FAMILIES[3], *(pytest.param(*one, marks=pytest.mark.soak) for one in (*FAMILIES[:3], FAMILIES[4]))],

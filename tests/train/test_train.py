@@ -98,7 +98,8 @@ def test_a_network_without_a_last_layer_has_no_head():
     network = serial(arch.batch_norm(), global_avg_pool())
     for values in ({"body_lr": 0.5}, {"head_epochs": 1}):
         with pytest.raises(
-            StudyError, match="head_epochs, body_lr and layer_decay need a final dense layer or convolution"
+            StudyError,
+            match="head_epochs, body_lr, layer_decay and freeze_backbone need a final dense layer or convolution",
         ):
             new(Recipe(resolution=SIZE, **values), network=network)
 

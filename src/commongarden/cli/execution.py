@@ -14,10 +14,11 @@ from commongarden.i18n.language import _, ngettext
 from commongarden.io import terminal
 
 if TYPE_CHECKING:
+    from commongarden.data.finding import Listed
     from commongarden.runner.display import Display
     from commongarden.runner.options import RunOptions
     from commongarden.runner.run_study import StudyOutcome
-    from commongarden.study import Study
+    from commongarden.study import DataOptions, Study
 
 ASKED_FROM = 100_000_000  # bytes of weights
 
@@ -31,13 +32,22 @@ def run_options(given: dict[str, Any], *, most_seeds: int | None) -> RunOptions:
     return RunOptions(**taken, maps=not given.pop("no_maps"), most_seeds=most_seeds, argv=command)
 
 
-def carry_out(wanted: Study, out: Path | None, how: RunOptions, *, log: str, as_json: bool, yes: bool) -> None:
+def carry_out(
+    wanted: Study,
+    out: Path | None,
+    how: RunOptions,
+    *,
+    log: str,
+    as_json: bool,
+    yes: bool,
+    listed: tuple[DataOptions, Listed] | None = None,
+) -> None:
     """Makes the study's missing runs in `out` [NAME in the folder of studies], prints what was found, and ends with the
-    exit code that tells how it went."""
+    exit code that tells how it went. listed: how the data are read, and their files, where that is known."""
     from commongarden.study import folder_name, studies_folder
 
     out = out or studies_folder() / folder_name(wanted)
-    reading, listed = of_study(wanted.data_plan, out, how.keep_going)
+    reading, files = listed or of_study(wanted.data_plan, out, how.keep_going)
     wanted = dataclasses.replace(wanted, reading=reading)
     _begin(out)
     _confirm_downloads(wanted, out, yes=yes)
@@ -49,7 +59,7 @@ def carry_out(wanted: Study, out: Path | None, how: RunOptions, *, log: str, as_
         out,
         how,
         display=display,
-        listed=listed,
+        listed=files,
         confirm=None if yes or not sys.stdin.isatty() else lambda _: _asked(display),
     )
     print_results(results, out, as_json)

@@ -18,7 +18,7 @@ from commongarden.cli.group import option
 from commongarden.errors import StudyError
 from commongarden.i18n.language import N_, _
 from commongarden.io import terminal
-from commongarden.study import CLASSROOM, origin
+from commongarden.study import PRESETS, origin
 
 Decorator = Callable[[Any], Any]
 
@@ -155,17 +155,23 @@ models = option(
     also=("--arms", "--model"),
     metavar="NAME,...",
     help="Models to compare, such as resnet18,timm:convnext_atto (see commongarden list), or some arms of STUDY; "
-    "may be repeated.",
+    "patterns such as 'timm:*tiny*' and files of names (models.txt) are accepted; may be repeated.",
 )
 preset = option(
     "--preset",
-    type=click.Choice([CLASSROOM]),
-    help="A set of models instead of --models: classroom, four small networks [classroom].",
+    type=click.Choice(list(PRESETS)),
+    help="Recipe, with default models: finetune (all layers of published networks), linear-probe (their last layer), "
+    "scratch (from random weights), classroom (small networks in minutes) [chosen by weights, device and time].",
 )
 pretrained = option(
     "--pretrained",
     is_flag=True,
     help="Start models of torchvision, timm and the Hugging Face hub from their published weights.",
+)
+reference = option(
+    "--reference",
+    metavar="NAME",
+    help="Compare each other model with this one, by Dunnett's procedure [the study file's comparisons].",
 )
 name = option("--name", help="Name of the study, and of its folder in garden/ [name of the data folder].")
 

@@ -34,6 +34,7 @@ STATES = {
     options.models,
     options.preset,
     options.pretrained,
+    options.reference,
     options.name,
     options.reading_options,
     options.seeds,
@@ -88,15 +89,18 @@ def run(
     """
     from commongarden import study as studies
     from commongarden.cli.declaring import Asked, declared
+    from commongarden.cli.default_preset import with_preset
+    from commongarden.cli.model_names import telling
 
     how = run_options(asked, most_seeds=asked["seeds"])
     recipe = {key: asked.pop(key) for key in ("epochs", "resolution", "batch_size", "lr")}
-    wanted = declared(Asked(**asked, recipe=recipe))
+    chosen, listed = with_preset(Asked(**asked, recipe=recipe, tell=telling()), out, how)
+    wanted = declared(chosen)
     how.spending(len(wanted.seeds))
     if dry_run:
         terminal.verbatim(studies.editable(wanted, full=full))
         return
-    carry_out(wanted, out, how, log=log, as_json=as_json, yes=yes)
+    carry_out(wanted, out, how, listed=listed, log=log, as_json=as_json, yes=yes)
 
 
 @main.command()

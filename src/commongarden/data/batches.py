@@ -33,10 +33,11 @@ def shuffled(
     sampling: "shuffled" for every photo once, "balanced" for as many drawn with replacement, each class equally likely,
     as torch's WeightedRandomSampler draws them.
     images: (n, height, width, 3) uint8, as a tensor where a device holds them (data/device_images.py), or the photos
-    themselves, of which random crops are shown; labels: (n,) int64, indices: (m,) places in both. Yields pixels, uint8
-    (b, 3, height, width), channels last in memory, and labels, int64 (b,), on the device that holds the images; mixed
-    ones as `Augmenter` gives them. The last batch may be smaller; where a
-    single photo would be left for it, that one is left out, because batch norm cannot normalize one photo.
+    themselves, of which random crops are shown, or their features, (n, d) float32, which are not augmented; labels:
+    (n,) int64, indices: (m,) places in both. Yields pixels, uint8 (b, 3, height, width), channels last in memory, and
+    labels, int64 (b,), on the device that holds the images; mixed ones as `Augmenter` gives them. The last batch may
+    be smaller; where a single photo would be left for it, that one is left out, because batch norm cannot normalize
+    one photo.
     """
     if sampling == "balanced":
         of_each = torch.as_tensor(_balanced_weights(labels[indices]), dtype=torch.double)
@@ -125,4 +126,5 @@ def _gathered(
         yield from device_images.gathered(images, labels, batches)
         return
     for chosen, pixels in zip(batches, groups_of(images, batches), strict=True):  # (b, height, width, 3), a copy
-        yield torch.from_numpy(pixels).permute(0, 3, 1, 2), torch.from_numpy(np.asarray(labels[chosen]))
+        found = torch.from_numpy(pixels)
+        yield found.permute(0, 3, 1, 2) if found.dim() == 4 else found, torch.from_numpy(np.asarray(labels[chosen]))

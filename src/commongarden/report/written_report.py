@@ -33,11 +33,13 @@ from commongarden.report.topics import (
     discussion,
     evidence,
     factors,
+    limits,
     methods,
     mistakes,
     page_data,
     pareto,
     race,
+    selection,
     setup,
     tables,
     terms,
@@ -63,12 +65,12 @@ def lab_report(store: Store, results: Results, cover: Cover | None = None) -> Do
     epochs = page_data.histories(store, arms, runs)
     cite = Citations()
     raced = race.section(store)
-    how = methods.methods(study, results, runs, cite, raced=raced is not None)
+    how = methods.methods(study, results, runs, cite, raced=raced is not None, epochs=epochs)
     discussed = discussion.discussion(study, results, epochs, store.audits(), cite)
     parts = [_overview(store, study, results, how), _results(store, study, results, raced, epochs)]
     if discussed:
         parts.append(Section(_("Discussion"), sections=discussed))
-    parts.append(_conclusion(study, results))
+    parts.append(_conclusion(store, study, results))
     parts.append(Section(TEXT["references"], (Bullets(cite.entries()),), numbered=False))
     cover = cover or Cover()
     lines = ((_("Name"), cover.author), (_("Student number"), cover.number), (_("Date"), cover.date))
@@ -204,7 +206,7 @@ def _beside(cell: Cell) -> str:
     return f"{cell.text} ({cell.below})" if cell.below else cell.text
 
 
-def _conclusion(study: Study, results: Results) -> Section:
+def _conclusion(store: Store, study: Study, results: Results) -> Section:
     blocks: list[Block] = []
     found = answers.said(results, None)
     if found is not None and len(results.arms) > 1:  # of one model the line below says the same
@@ -216,5 +218,5 @@ def _conclusion(study: Study, results: Results) -> Section:
             said = _("Source of the published figures: {source}.").format(source=text_of(study.published_source))
             blocks.append(Paragraph(said))
         blocks.append(figures_before)
-    limits = words.limits(results, {study.recipe_of(arm).select for arm in study.arms})
-    return Section(_("Conclusion"), tuple(blocks), (Section(TEXT["limits"], (Bullets(tuple(limits)),)),))
+    reach = Section(TEXT["limits"], (Bullets((*selection.lines(store), *limits.lines(study, results))),))
+    return Section(_("Conclusion"), tuple(blocks), (reach,))

@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from commongarden.errors import ArchError, CommonGardenError
 from commongarden.i18n.coded import Coded
@@ -20,6 +20,7 @@ from commongarden.study.arm import Arm
 from commongarden.study.origin import Origin
 from commongarden.study.recipe import Recipe, override
 
+Result = TypeVar("Result")
 Input = tuple[int, int, int]
 PLAIN = "channels-first"  # torch's own memory layout, which every network is written for
 CRASHED = N_("trained in the memory layout {layout}: with {wanted}, the process crashed in {phase} ({reason})")
@@ -110,7 +111,10 @@ def measured(
     with closing(Calls()) as made:
         for done, (name, check) in enumerate(checks.items()):
             on_progress(done, len(checks))
-            found[name] = check.carried_out(made)
+            try:
+                found[name] = check.carried_out(made)
+            except ArchError as error:
+                raise ArchError(f"arms.{name}: {error}") from None
             fetched.end()
             if not origin.is_of_library(check.arm.arch):
                 made.close()  # what the user's code changed for the whole process is not the next network's
@@ -217,7 +221,7 @@ def _measure(arm: Arm, n_classes: int, input: Input, say: Progress) -> Origin:
     from commongarden.train.measure import network_by_others  # loads torch, in this process only
 
     say("measuring")
-    return _described(arm, lambda: network_by_others(arm, n_classes, input))
+    return described(arm, lambda: network_by_others(arm, n_classes, input))
 
 
 def _fetch(arm: Arm, say: Progress) -> Origin | None:
@@ -234,10 +238,10 @@ def _fetch(arm: Arm, say: Progress) -> Origin | None:
 def _preflight(arm: Arm, *how: Any) -> Origin:
     from commongarden.train.preflight import preflight  # loads torch, in this process only
 
-    return _described(arm, lambda: preflight(arm, *how))
+    return described(arm, lambda: preflight(arm, *how))
 
 
-def _described(arm: Arm, work: Callable[[], Origin]) -> Origin:
+def described(arm: Arm, work: Callable[[], Result]) -> Result:
     """What the work gives; whatever the network's code raises in it, as an error in one sentence."""
     from commongarden.train.blame import describe_user_error
     from commongarden.train.loading import user_file

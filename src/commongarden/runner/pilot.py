@@ -18,6 +18,7 @@ from commongarden.errors import CommonGardenError
 from commongarden.records import Epoch
 from commongarden.runner.checkpoint_schedule import seconds_of_saving
 from commongarden.runner.events import Piloted
+from commongarden.runner.frozen_features import frozen_features
 from commongarden.runner.plan import RunPlan
 from commongarden.runner.prepared_data import PreparedData
 from commongarden.runner.run_setup import EVALUATION_BATCH, RunBatches, RunSetup, set_up
@@ -53,15 +54,20 @@ def _pilot(store: Store, prepared: PreparedData, plan: RunPlan) -> Piloted:
     prepared, recipe = setup.prepared, setup.record.recipe
     photos = setup.batches(device)
     seconds = time.perf_counter() - start
+    backbone = frozen_features(setup, setup.classifier().to(device), photos) if recipe.freeze_backbone else None
+    learned_from, n_evaluated = photos, recipe.epochs * len(prepared.val) + len(prepared.test)
+    if backbone is not None:  # kept for the runs, so that the pilot's time is not lost
+        learned_from, n_evaluated = dataclasses.replace(photos, images=backbone.values), len(prepared.test)
+        seconds += backbone.seconds
 
     head = recipe.head_epochs
     for epochs, alone in ((recipe.epochs - head, 0), (head, recipe.epochs)):  # a frozen body's steps are quicker
         if epochs:
-            phase = dataclasses.replace(recipe, head_epochs=alone)
+            phase = dataclasses.replace(recipe, head_epochs=alone, early_stopping=0)
             start = time.perf_counter()
             train_state = setup.train_state(device, phase)
             made = time.perf_counter() - start
-            seconds += epochs * setup.steps_per_epoch * _step_seconds(train_state, setup, photos)
+            seconds += epochs * setup.steps_per_epoch * _step_seconds(train_state, setup, learned_from)
 
     def first(n: int, batch_size: int) -> Iterable[loop.Batch]:
         return islice(photos.part(prepared.train, batch_size), n)
@@ -70,7 +76,7 @@ def _pilot(store: Store, prepared: PreparedData, plan: RunPlan) -> Piloted:
     evaluate(train_state.classifier, first(1, EVALUATION_BATCH), device)  # warm-up
     batch = min(len(prepared.train), EVALUATION_BATCH)
     a_batch = _timed(lambda: evaluate(train_state.classifier, first(1, EVALUATION_BATCH), device))
-    seconds += a_batch / batch * (recipe.epochs * len(prepared.val) + len(prepared.test))
+    seconds += a_batch / batch * n_evaluated
     seconds += LATENCY_PHOTOS * _timed(lambda: evaluate(train_state.classifier, first(1, 1), device))
 
     path = store.root / f".pilot-{plan.job.arm}.tmp"  # swept away where this process is killed

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from commongarden.records import Epoch, Failure, Predictions, Run
 from commongarden.runner import plan as plans
 from commongarden.runner.checkpoint_schedule import CheckpointSchedule
 from commongarden.runner.events import EpochDone, Event, RunDone, RunStopped, Started, Stepped
+from commongarden.runner.frozen_features import frozen_features
 from commongarden.runner.futility import is_futile, majority_class_accuracy
 from commongarden.runner.plan import RunPlan
 from commongarden.runner.prepared_data import PreparedData
@@ -28,6 +29,7 @@ from commongarden.store import Store
 from commongarden.train import checkpoint, loop, measure, streams
 from commongarden.train.audit import tree_paths
 from commongarden.train.blame import describe_user_error, user_traceback
+from commongarden.train.early_stopping import is_over
 from commongarden.train.evaluate import evaluate
 from commongarden.train.recording import Recorder
 from commongarden.train.reestimate import reestimated
@@ -73,7 +75,7 @@ def train_run(
     except (Exception, SystemExit, KeyboardInterrupt) as error:  # the code of a network may raise anything
         epoch = len(state.history) + 1 if state is not None else 0
         failure = Failure(describe_user_error(error), epoch, traceback=user_traceback(error))
-    failed = dataclasses.replace(plan.record, failure=failure, ended=plans.now())
+    failed = replace(plan.record, failure=failure, ended=plans.now())
     recorder = state.recorder if state is not None else None
     signals = recorder.signals() if recorder is not None and (recorder.rows or recorder.notes) else None
     store_files.write_run(store, failed, state.history if state is not None else [], None, None, signals)
@@ -82,9 +84,9 @@ def train_run(
 
 def _with_instructions(setup: RunSetup) -> RunSetup:
     """With what this process's torch uses of the processor in the record of the machine."""
-    machine = dataclasses.replace(setup.record.machine, instructions=torch.backends.cpu.get_cpu_capability())
-    record = dataclasses.replace(setup.record, machine=machine)
-    return dataclasses.replace(setup, plan=dataclasses.replace(setup.plan, record=record))
+    machine = replace(setup.record.machine, instructions=torch.backends.cpu.get_cpu_capability())
+    record = replace(setup.record, machine=machine)
+    return replace(setup, plan=replace(setup.plan, record=record))
 
 
 def _checkpoint_file(store: Store, record: Run) -> Path:
@@ -126,9 +128,12 @@ def _trained(
     stop: Callable[[], bool],
     stop_at_futility: bool,
 ) -> Generator[Event, None, bool]:
-    """Trains to the recipe's last epoch, or to where it is futile. Returns whether it was stopped."""
+    """Trains to the recipe's last epoch, or to where it stops early or is futile. Returns whether it was stopped."""
     plan, prepared, steps = setup.plan, setup.prepared, setup.steps_per_epoch
     shown, epochs = 0.0, setup.record.recipe.epochs
+    backbone = frozen_features(setup, state.classifier, photos)
+    if backbone is not None:
+        photos, state.recorder = replace(photos, images=backbone.values), None
     baseline = majority_class_accuracy(prepared) if stop_at_futility and not plan.is_trial else -1.0
     news_of = loop.train(
         state, photos.train, lambda: photos.part(prepared.val), steps, plan.study_seed, plan.order_seed
@@ -136,6 +141,9 @@ def _trained(
     while not is_futile(state.history, epochs, baseline) and (news := next(news_of, None)) is not None:
         if isinstance(news, Epoch):
             memory.look()
+            if backbone is not None and news.epoch == 1:  # whoever computed them: what the run takes alone
+                seconds = news.seconds_forward_backward + backbone.seconds
+                state.history[-1] = news = replace(news, seconds_forward_backward=seconds)
             checkpoints.epoch_done()
             yield EpochDone(plan.job, news, len(prepared.train) / news.seconds_train)
             if stop():
@@ -155,9 +163,9 @@ def _stored(
 ) -> Run:
     """Tests the trained network, stores the run and returns its record. A tuning run is not tested: the test part
     chooses nothing."""
-    record = dataclasses.replace(setup.record, status="finished", failure=None, selected_epoch=loop.selected(state))
+    record = replace(setup.record, status="finished", failure=None, selected_epoch=loop.selected(state))
     if setup.plan.is_trial:
-        trial = dataclasses.replace(record, ended=plans.now(), peak_memory_bytes=memory.look())
+        trial = replace(record, ended=plans.now(), peak_memory_bytes=memory.look())
         store_files.write_run(store, trial, state.history, None, None)
         return trial
     plan, prepared, classifier, device = setup.plan, setup.prepared, state.classifier, state.device
@@ -172,9 +180,9 @@ def _stored(
     few = prepared.train[np.linspace(0, len(prepared.train) - 1, n).astype(np.int64)]
     together = photos.part(few, REESTIMATED_FROM)
     statistics = reestimated(classifier, together, lambda: photos.part(prepared.val), device)
-    finished = dataclasses.replace(
+    finished = replace(
         record,
-        stopped_as_hopeless=len(state.history) < record.recipe.epochs,
+        stopped_as_hopeless=len(state.history) < record.recipe.epochs and not is_over(record.recipe, state.history),
         ended=plans.now(),
         test_accuracy=test.accuracy,
         test_loss=test.loss,

@@ -110,7 +110,7 @@ def computed(study: Study, contrast: Contrast, n_classes: int) -> Difference | N
     return _difference(one.network(n_classes), two.network(n_classes), *sizes)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=2048)
 def _difference(one: Node, two: Node, size: int, size_two: int) -> Difference:
     return arch.difference(one, two, (size, size, 3), (size_two, size_two, 3))
 

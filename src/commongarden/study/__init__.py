@@ -5,7 +5,6 @@ from commongarden.study.ablation import TakenApart as TakenApart
 from commongarden.study.ablation import take_apart as take_apart
 from commongarden.study.arm import Arm as Arm
 from commongarden.study.brightness_range import grey_range as grey_range
-from commongarden.study.choice import CLASSROOM as CLASSROOM
 from commongarden.study.choice import choose_arms as choose_arms
 from commongarden.study.choice import folder_name as folder_name
 from commongarden.study.choice import of_architectures as of_architectures
@@ -28,6 +27,7 @@ from commongarden.study.file import parse as parse
 from commongarden.study.file import parse_effective as parse_effective
 from commongarden.study.file import read as read
 from commongarden.study.file import to_table as to_table
+from commongarden.study.presets import PRESETS as PRESETS
 from commongarden.study.reading import DataOptions as DataOptions
 from commongarden.study.reading import with_options as with_options
 from commongarden.study.tuning import TUNING_SEED as TUNING_SEED

@@ -21,6 +21,11 @@ class Augment:
     cutmix: float = 0.0
 
     @property
+    def is_random(self) -> bool:
+        """Whether an image differs from one epoch to the next."""
+        return bool(self.kinds or self.random_erasing or self.is_mixed)
+
+    @property
     def is_mixed(self) -> bool:
         """Whether images are mixed, so that labels are shares of the classes."""
         return bool(self.mixup or self.cutmix)

@@ -8,37 +8,45 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from commongarden import arch
+from commongarden.arch.families import FLOWER_ARMS
 from commongarden.errors import StudyError, check_known
 from commongarden.i18n.language import _
 from commongarden.study import arm as arms
 from commongarden.study.arm import Arm
 from commongarden.study.declared import SplitPlan, Study, run_seeds
-from commongarden.study.recipe import Recipe
+from commongarden.study.presets import PRESETS, Preset
 from commongarden.study.tuning import Tuning
 
-CLASSROOM = "classroom"  # the preset of small networks, which a laptop trains in minutes
-RECIPE = Recipe(schedule="one-cycle", augment=("flip",))
 SPLIT = SplitPlan(val=0.10)
 N_SEEDS = 5
 ORDER = "LBA"  # of the small networks, with all their names: batch norm before the activation
 
 
-def of_architectures(data: str, names: Sequence[str] | None) -> Study:
-    """A study of architectures as the command line names them, by default the small ones of the preset "classroom",
-    with settings that suit most photos; a study file may choose others."""
+def of_architectures(data: str, names: Sequence[str] | None, preset: str = "classroom") -> Study:
+    """A study of architectures as the command line names them, trained as a preset says.
+
+    names: None for the preset's own models, which then start from published weights where the preset says so. preset:
+    one of PRESETS.
+    """
     chosen: dict[str, Arm] = {}
-    if names is None:
-        chosen = {name: Arm(name, {"order": ORDER}) for name in arch.families.FLOWER_ARMS}
-    for text in names or ():
+    for text in PRESETS[preset].models if names is None else names:
         name, arm = arms.from_text(text)
-        if text in arch.families.FLOWER_ARMS:
+        if text in FLOWER_ARMS:
             arm = Arm(text, {"order": ORDER})
+        elif names is None:
+            name, arm = _published(text, PRESETS[preset])
         if name in chosen:
             message = _("models: found {name!r} twice ({text!r}); accepted: different names, in a study file")
             raise StudyError(message.format(text=text, name=name))
         chosen[name] = arm
-    return Study(Path(data).name or "study", data, chosen, RECIPE, run_seeds(N_SEEDS), split=SPLIT)
+    recipe, seeds = PRESETS[preset].recipe, run_seeds(N_SEEDS)
+    return Study(Path(data).name or "study", data, chosen, recipe, seeds, split=SPLIT, preset=preset)
+
+
+def _published(text: str, preset: Preset) -> tuple[str, Arm]:
+    """A library's network by its plain name: "timm:resnet18.a1_in1k" as "resnet18"."""
+    name = text.rpartition(":")[2].partition(".")[0]
+    return name, Arm(text, {"pretrained": preset.pretrained})
 
 
 def choose_arms(study: Study, names: list[str]) -> Study:

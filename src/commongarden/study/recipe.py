@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from commongarden.errors import StudyError
@@ -60,6 +62,8 @@ class Recipe:
         biases start at 0; "own" keeps the initialization of the network's own code (PyTorch's for built-in ones).
     head_epochs: number of first epochs in which only the last layer learns and batch norm keeps its statistics.
     body_lr: the learning rate of all other layers, as a share of the last one's.
+    freeze_backbone: whether only the last layer learns and the others stay in evaluation mode: a linear probe. Without
+        augmentation, their features are computed once for all epochs.
     pixels: "standardized" subtracts the training set's mean per channel and divides by its standard
         deviation; "raw" keeps 0..255; "own" applies the normalization of the network's library, and is
         the default of an arm that starts from given weights.
@@ -75,7 +79,10 @@ class Recipe:
     threads, layout: CPU threads and memory layout; they change the last bits of results and so belong to the recipe.
     rewrites: rewrites of the network that compute the same function with less work, with other last bits
         (`arch.rewrites`); empty for none.
-    precision: of multiplications: "float32", "tf32" (CUDA), or "bfloat16" (PyTorch's autocast).
+    precision: of multiplications: "float32", "tf32" (CUDA), or by PyTorch's autocast "bfloat16" or "float16" (CUDA,
+        with a scaled loss).
+    early_stopping: a run ends once so many epochs in a row have brought no higher validation accuracy (of the average
+        with select "ema"); 0 for no early stopping. The schedule is that of all epochs.
     """
 
     resolution: int = 64
@@ -99,7 +106,7 @@ class Recipe:
     threads: int = 1
     layout: Literal["channels-last", "channels-first"] = "channels-last"
     rewrites: tuple[RewriteName, ...] = ("pool-behind",)
-    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    precision: Literal["float32", "tf32", "bfloat16", "float16"] = "float32"
     decay_bias_and_norm: bool = True
     layer_decay: float = 1.0
     clip_grad_norm: float = 0.0
@@ -116,6 +123,8 @@ class Recipe:
     random_erasing: float = Augment.random_erasing
     mixup: float = Augment.mixup
     cutmix: float = Augment.cutmix
+    freeze_backbone: bool = False
+    early_stopping: int = 0
 
     @property
     def framing(self) -> Framing:
@@ -153,11 +162,13 @@ def _bounds(recipe: Recipe) -> Iterator[tuple[str, bool, str]]:
     warms_up_once = recipe.schedule != "one-cycle" or recipe.warmup_epochs == 0
     yield "warmup_epochs", warms_up_once, _("0 with one-cycle, which has its own warm-up")
     yield "head_epochs", 0 <= recipe.head_epochs <= recipe.epochs, some_epochs
+    yield "head_epochs", not (recipe.freeze_backbone and recipe.head_epochs), _("0 with freeze_backbone")
     yield "body_lr", 0 < recipe.body_lr <= 1, _("above 0, up to 1")
     yield "layer_decay", 0 < recipe.layer_decay <= 1, _("above 0, up to 1")
     not_negative = math.isfinite(recipe.clip_grad_norm) and recipe.clip_grad_norm >= 0
     yield "clip_grad_norm", not_negative, _("0 or more")
     yield "grad_accum_steps", recipe.grad_accum_steps >= 1, _("an integer of 1 or more")
+    yield "early_stopping", recipe.early_stopping >= 0, _("0 or more")
     yield "ema_decay", 0 <= recipe.ema_decay < 1, _("0 or more and less than 1")
     yield "select", recipe.select != "ema" or recipe.ema_decay > 0, _("last or best-val if ema_decay is 0")
     yield "label_smoothing", 0 <= recipe.label_smoothing < 1, _("0 or more and less than 1")
@@ -198,6 +209,8 @@ LEGACY_DEFAULTS: dict[str, Any] = {
     "random_erasing": 0.0,
     "mixup": 0.0,
     "cutmix": 0.0,
+    "freeze_backbone": False,
+    "early_stopping": 0,
 }
 
 
@@ -228,4 +241,13 @@ def override(recipe: Recipe, values: Mapping[str, Any], *, where: str = "recipe"
 
 
 def _converted(recipe: Recipe, values: Mapping[str, Any], where: str) -> Recipe:
+    if all(isinstance(value, Hashable) for value in values.values()):
+        with suppress(StudyError):  # told below, with its place
+            return _kept(recipe, tuple(values.items()), repr(values))
     return convert(Recipe, {**dataclasses.asdict(recipe), **values}, where=where)
+
+
+@lru_cache(maxsize=4096)
+def _kept(recipe: Recipe, values: tuple[tuple[str, Any], ...], spelled: str) -> Recipe:
+    """A study asks for its arms' recipes at every turn. spelled: tells apart what Python calls equal, 1 and true."""
+    return convert(Recipe, {**dataclasses.asdict(recipe), **dict(values)}, where="recipe")

@@ -10,10 +10,14 @@ from torch import Tensor, nn
 from commongarden.arch import Node, Shape, rewritten
 from commongarden.study.recipe import Recipe
 from commongarden.train.build import build
+from commongarden.train.head import last_layer
+
+AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}  # precisions of a recipe that torch casts to
 
 
 class Classifier(nn.Module):
-    """uint8 photos (n, 3, height, width) in, logits (n, classes) out.
+    """uint8 photos (n, 3, height, width) in, logits (n, classes) out; or their features (n, d) in, of which only the
+    last layer is computed (train/features.py).
 
     mean, std: per channel in 0..255; what the pixels are shifted and divided by ((0, 0, 0), (1, 1, 1) for raw ones).
     """
@@ -34,12 +38,20 @@ class Classifier(nn.Module):
         self.to(memory_format=self.memory_format)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        values = self.preprocessed(pixels)
-        if self.precision != "bfloat16":
-            logits: Tensor = self.body(values)
+        if pixels.dim() == 4:
+            return self.logits(self.preprocessed(pixels))
+        return self._multiplied(last_layer(self.body) or self.body, pixels)
+
+    def logits(self, values: Tensor) -> Tensor:
+        """Of what the network is given (`preprocessed`), multiplied in the recipe's precision."""
+        return self._multiplied(self.body, values)
+
+    def _multiplied(self, layers: nn.Module, values: Tensor) -> Tensor:
+        if self.precision not in AUTOCAST:
+            logits: Tensor = layers(values)
             return logits
-        with torch.autocast(values.device.type, torch.bfloat16):
-            logits = self.body(values)
+        with torch.autocast(values.device.type, AUTOCAST[self.precision]):
+            logits = layers(values)
         return logits.float()
 
     def preprocessed(self, pixels: Tensor) -> Tensor:

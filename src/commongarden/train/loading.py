@@ -48,7 +48,9 @@ def of_library(node: External, place: str, name: str, options: dict[str, Any]) -
             options.setdefault("transform_input", bool(node.weights))  # as with torchvision's own weights
     else:
         make = partial(models.create_model, name, pretrained=False)
-    return _made(node, partial(make, num_classes=node.classes, **options), None, options)
+    made = _made(node, partial(make, num_classes=node.classes, **options), None, options, make)
+    _check_read(node, made, options)
+    return made
 
 
 def _of_hub(node: External, timm: ModuleType, options: dict[str, Any]) -> nn.Module:
@@ -99,19 +101,20 @@ def _load(node: External, place: str, file: Path, digest: str) -> ModuleType:
 
 
 def _made(
-    node: External, build: Callable[[], Any], factory: Callable[..., Any] | None, options: Mapping[str, Any]
+    node: External,
+    build: Callable[[], Any],
+    factory: Callable[..., Any] | None,
+    options: Mapping[str, Any],
+    make_plain: Callable[[], Any] | None = None,
 ) -> nn.Module:
+    """make_plain: makes a library's network without options, whose class tells which there are."""
     if factory is not None:
         _check_options(node, factory, options)
     try:
         with unheard():
             inner = build()
     except (Exception, SystemExit) as error:
-        hint = ""
-        for key in options:
-            if f"argument {key!r}" in str(error):
-                near = nearest(key, FIELDS)
-                hint = _("; did you mean the recipe's {near!r}?").format(near=near[0]) if near else ""
+        hint = next((_hint(key, make_plain) for key in options if f"argument {key!r}" in str(error)), "")
         reason = translate(describe_user_error(error, user_file(node.source)))
         message = _("{source}: the network could not be built: {reason}{hint}")
         raise ArchError(message.format(source=node.source, reason=reason, hint=hint)) from None
@@ -122,6 +125,32 @@ def _made(
         )
         raise ArchError(message.format(source=node.source, kind=type(inner).__name__))
     return inner
+
+
+def _parameters(network: nn.Module) -> Mapping[str, inspect.Parameter]:
+    """What the class of a network takes."""
+    return inspect.signature(type(network).__init__).parameters
+
+
+def _hint(key: str, make_plain: Callable[[], Any] | None) -> str:
+    """What an option that the network does not take may have meant: one that it takes, or a key of the recipe."""
+    with unheard():
+        names = [] if make_plain is None else list(_parameters(make_plain()))
+    if near := nearest(key, names):
+        return _("; did you mean {near!r}?").format(near=near[0])
+    near = nearest(key, FIELDS)
+    return _("; did you mean the recipe's {near!r}?").format(near=near[0]) if near else ""
+
+
+def _check_read(node: External, network: nn.Module, options: Mapping[str, Any]) -> None:
+    """Refuses an option near one of the network's, where its class takes any name and reads only its own."""
+    parameters = _parameters(network)
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    names = [name for name, parameter in parameters.items() if parameter.kind is not parameter.VAR_KEYWORD]
+    for key in options:
+        if key not in names and nearest(key, names):
+            raise ArchError(unknown("option", key, names[1:], where=node.source))
 
 
 def _check_options(node: External, factory: Callable[..., Any], options: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import gc
+import json
 import statistics
 import time
 from collections.abc import Mapping
@@ -107,6 +108,18 @@ def network_by_others(arm: Arm, n_classes: int, input: tuple[int, int, int]) -> 
         config=arm.origin.config,
         unknown=unknown,
     )
+
+
+def n_params(arm: Arm, n_classes: int) -> int:
+    """The parameters of somebody else's network, which is made without weights: a library's without memory for them.
+    Raises ArchError."""
+    assert arm.origin is not None, "the others are counted by arch.cost"
+    options = json.dumps(arm.maker_options, sort_keys=True)
+    node = External(arm.arch, options, n_classes, (224, 224, 3), 0, 0, 0, arm.origin.code)
+    if origin.is_of_library(arm.arch):
+        with suppress(Exception), torch.device("meta"):
+            return sum(parameter.numel() for parameter in external.make(node).parameters())
+    return sum(parameter.numel() for parameter in external.make(node).parameters())
 
 
 class PeakMemory:

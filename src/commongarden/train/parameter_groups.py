@@ -75,8 +75,9 @@ def needed_head(module: nn.Module) -> nn.Module:
     head = last_layer(module)
     if head is None:
         message = _(
-            "recipe: head_epochs, body_lr and layer_decay need a final dense layer or convolution with one output "
-            "per class, and the network has none; accepted: head_epochs 0, body_lr 1, layer_decay 1"
+            "recipe: head_epochs, body_lr, layer_decay and freeze_backbone need a final dense layer or convolution "
+            "with one output per class, and the network has none; accepted: head_epochs 0, body_lr 1, layer_decay 1, "
+            "freeze_backbone false"
         )
         raise StudyError(message)
     return head

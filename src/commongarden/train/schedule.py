@@ -45,14 +45,15 @@ def can_be_fused(module: nn.Module) -> bool:
 
 def begin_epoch(module: nn.Module, recipe: Recipe, epoch: int, trainable: Sequence[nn.Parameter]) -> None:
     """Puts the module into training for an epoch (from 1). In the recipe's first `head_epochs` its last layer alone
-    learns: no other parameter has a gradient, no batch norm sees the batch. Raises StudyError.
+    learns: no other parameter has a gradient, no batch norm sees the batch. With a frozen backbone it is so in every
+    epoch, and the whole module is in evaluation mode. Raises StudyError.
 
     trainable: the parameters that have gradients by the network's own code; what its author froze stays frozen.
     """
-    module.train()
-    if not recipe.head_epochs:
+    module.train(not recipe.freeze_backbone)
+    if not recipe.head_epochs and not recipe.freeze_backbone:
         return
-    alone = epoch <= recipe.head_epochs
+    alone = recipe.freeze_backbone or epoch <= recipe.head_epochs
     head = set(needed_head(module).parameters())
     for parameter in trainable:
         parameter.requires_grad_(not alone or parameter in head)

@@ -134,6 +134,8 @@ def _budget(study: Study) -> str:
     if len({recipe.epochs for recipe in recipes}) > 1:
         return _("{runs} per model; the number of epochs differs between models.").format(runs=runs)
     n = recipes[0].epochs
+    if {recipe.early_stopping for recipe in recipes} != {0}:
+        return _("{runs} per model, at most {n} epochs each, with early stopping.").format(runs=runs, n=n)
     return ngettext("{runs} per model, {n} epoch each.", "{runs} per model, {n} epochs each.", n).format(runs=runs, n=n)
 
 
