@@ -40,17 +40,22 @@ weights = "weights"
 @pytest.mark.parametrize(("size", "cached", "is_asked"), [(120, False, True), (90, False, False), (120, True, False)])
 def test_many_bytes_without_a_terminal_need_yes(tmp_path, monkeypatch, size, cached, is_asked):
     found = Download("timm:resnet50", "timm/resnet50.a1_in1k/model.safetensors", size * 1_000_000, cached, True)
-    monkeypatch.setattr(downloading, "downloads", lambda arms: (found,) if arms else ())
+    monkeypatch.setattr(downloading, "downloads", lambda arms, **options: (found,) if arms else ())
     monkeypatch.setattr("commongarden.workflow.run", lambda *arguments, **options: sys.exit(7))
     command = ["run", "--data", "builtin:flowers/60", "--models", "timm:resnet50", "--pretrained"]
     command += ["--out", str(tmp_path / "out"), "--device", "cpu"]
     result = CliRunner().invoke(main, command)
     if is_asked:
-        said = "error: run: 120 MB of weights would be downloaded for 1 model; accepted: --yes, or fewer models"
+        said = "error: 120 MB of weights would be downloaded for 1 model; accepted: --yes, or fewer models"
         assert (result.exit_code, said in result.output) == (2, True), result.output
     else:
         assert result.exit_code == 7, result.output
     assert CliRunner().invoke(main, [*command, "--yes"]).exit_code == 7
+    monkeypatch.setattr("commongarden.screening.compare", lambda *arguments, **options: sys.exit(7))
+    screened = CliRunner().invoke(
+        main, ["screen", *command[1:5], "--out", str(tmp_path / "screening"), "--device", "cpu"]
+    )
+    assert screened.exit_code == (2 if is_asked else 7), screened.output
 
 
 def test_only_weights_that_a_study_does_not_know_are_asked_about(tmp_path):

@@ -15,7 +15,7 @@ import torchvision
 from commongarden.errors import ArchError, StudyError
 from commongarden.study import Arm, origin
 from commongarden.train import by_url, external, hub, published, weights
-from commongarden.train.measure import network_by_others
+from commongarden.train.measure import n_params, network_by_others
 from hub_server import COMMIT, served
 
 TAGGED = "timm/test_resnet.r160_in1k"
@@ -109,6 +109,7 @@ def test_a_model_of_the_hub_is_pinned_and_needs_no_hub_again(served_hub, monkeyp
     assert again.inner.pretrained_cfg == made(arm, 4).pretrained_cfg == {**by_timm.pretrained_cfg}
     monkeypatch.setenv("HF_ENDPOINT", served_hub.url)
     assert measured(f"hf-hub:{OTHER}@{COMMIT}", 4).origin.config == arm.origin.config
+    assert n_params(Arm(f"hf-hub:{OTHER}@{COMMIT}"), 4) == sum(each.numel() for each in by_timm.parameters())
     with pytest.raises(ArchError, match=r"someone/small-vit has no revision 'nope'"):
         measured(f"hf-hub:{OTHER}@nope", 4)
 
@@ -210,6 +211,7 @@ def test_what_downloads_take_is_known_before(served_hub, monkeypatch, repositori
     ]  # fmt: skip
     with pytest.raises(ArchError, match="unknown model 'test_resnt'; did you mean timm:test_resnet"):
         published.downloads([Arm("timm:test_resnt", given)])
+    assert published.downloads([Arm("timm:test_resnt", given)], skip_unknown=True) == ()
 
 
 @pytest.mark.parametrize(
