@@ -6,6 +6,7 @@ import json
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import timm
@@ -166,6 +167,23 @@ def test_a_torn_download_goes_on_where_it_was(served_hub):
     body = served_hub.files[TAGGED][COMMIT]["model.safetensors"]
     assert found.file.read_bytes() == body
     assert heard[-1] == (len(body), len(body))
+
+
+def test_bytes_are_counted_once_where_the_hub_sends_from_its_own_storage():
+    reporting = pytest.importorskip("huggingface_hub.utils._xet_progress_reporting")
+    heard = []
+    bar = hub.bar(lambda n, of: heard.append((n, of)))
+    reporter = reporting.XetDownloadProgressReporter(
+        reconstruction_desc="a", transfer_desc="b", total=100, log_level=30, tqdm_class=bar
+    )
+    for come, written in ((40, 0), (80, 60), (100, 100)):
+        report = SimpleNamespace(
+            total_bytes_completed=written, total_transfer_bytes_completed=come, total_bytes=100,
+            total_bytes_completion_rate=1.0, total_transfer_bytes_completion_rate=1.0,
+        )  # fmt: skip
+        reporter.update_progress(report)
+    reporter.close()
+    assert heard == [(60, 100), (100, 100)]
 
 
 def test_the_cache_is_used_where_nothing_answers(served_hub, monkeypatch):

@@ -150,7 +150,7 @@ def _download(repository: str, name: str, revision: str, on_bytes: OnBytes | Non
     from huggingface_hub import hf_hub_download
 
     has_bar = "tqdm_class" in inspect.signature(hf_hub_download).parameters  # since 1.2
-    options: Any = {"tqdm_class": _bar(on_bytes)} if has_bar else {}
+    options: Any = {"tqdm_class": bar(on_bytes)} if has_bar else {}
     return Path(
         hf_hub_download(
             repository,
@@ -163,7 +163,7 @@ def _download(repository: str, name: str, revision: str, on_bytes: OnBytes | Non
     )
 
 
-def _bar(on_bytes: OnBytes | None) -> Any:
+def bar(on_bytes: OnBytes | None) -> Any:
     """A progress bar of the hub's kind that shows nothing itself. It ends a download that begins again and again, which
     the hub's own loop would repeat for ever."""
     from huggingface_hub import utils
@@ -183,6 +183,14 @@ def _bar(on_bytes: OnBytes | None) -> Any:
             if on_bytes is not None:
                 on_bytes(self.n_bytes, self.of)
             return None
+
+        # With these two, the hub's own storage (Xet) takes one bar for what has come and what is on the disk.
+
+        def update_transfer(self, n: float | None = 1) -> None:
+            pass
+
+        def set_transfer_postfix_str(self, *arguments: Any, **options: Any) -> None:
+            pass
 
     return Bar
 
