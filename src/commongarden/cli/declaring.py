@@ -161,7 +161,8 @@ def _pretrained(name: str, arm: Arm, option: str) -> Arm:
     """The arm with the published weights of its library. Raises StudyError where it has none."""
     if arm.origin is None or not origins.is_of_library(arm.arch) or arm.options["weights"]:
         text = _(
-            "{option}: {name} has no published weights; accepted: models of torchvision or timm, such as {example}"
+            "{option}: {name} has no published weights; accepted: models of torchvision, timm or the Hugging Face hub, "
+            "such as {example}"
         )
         raise StudyError(text.format(option=option, name=name, example="torchvision:resnet18"))
     return Arm(arm.arch, {**arm.options, "pretrained": True}, arm.overrides)

@@ -15,7 +15,7 @@ from commongarden.i18n.language import _, ngettext
 from commongarden.study import origin
 
 Tell = Callable[[str], None]
-SHOWN = 3  # near names that an error offers
+NEAR_NAMES = 3  # near names that an error offers
 
 
 def expanded(
@@ -123,7 +123,9 @@ def _nothing_fits(pattern: str, n_without: int) -> str:
     names = [model.name for model in library_models(f"{place}:*" if colon else "*")]
     stems = {re.sub(r"\d.*", "", name.rpartition(":")[2]).rstrip("_"): name for name in names}
     wanted = rest.strip("*?")
-    near = nearest(wanted, list(stems), SHOWN) or nearest(wanted, [name.rpartition(":")[2] for name in names], SHOWN)
+    near = nearest(wanted, list(stems), NEAR_NAMES) or nearest(
+        wanted, [name.rpartition(":")[2] for name in names], NEAR_NAMES
+    )
     hint = _("; near names: {names}").format(names=", ".join(f"*{name}*" for name in near)) if near else ""
     text = _("--models: {pattern!r} matches no model{hint}. To search: commongarden list {wanted}")
     return text.format(pattern=pattern, hint=hint, wanted=wanted[:4] or "resnet")

@@ -172,7 +172,9 @@ def list_models(pattern: str | None, as_json: bool) -> None:
     """List models by name, with parameters and source.
 
     PATTERN is a part of the name, or contains * and ?: resnet, vgg*_bn, timm:*vit*. With a PATTERN, models of
-    torchvision and timm are listed too. Parameters are counted at the published input size and number of classes.
+    torchvision and timm are listed too; the name of one of them, or a PATTERN with a dot, also lists the tags of its
+    published weights: timm:resnet50, timm:resnet50.*. Parameters are counted at the published input size and number of
+    classes.
     """
     from commongarden import arch
     from commongarden.errors import nearest

@@ -30,7 +30,7 @@ from commongarden.train import measure, streams
 from commongarden.train.classifier import Classifier
 from commongarden.train.features import pooled_features
 
-BATCH = 32  # images at a time, and those of the forward pass whose memory is measured
+IMAGES_AT_A_TIME = 32  # images at a time, and those of the forward pass whose memory is measured
 TIMED = 10  # single images whose median time is told
 SEED = 0  # of weights that are drawn
 
@@ -120,7 +120,7 @@ def _extracted(task: Task) -> Extracted:
     streams.seed_all(streams.seed(SEED, SEED, "evaluation"), classifier)  # for networks that draw in evaluation too
     start = time.perf_counter()
     held = device_images.resident(images, device)
-    values, _labels = pooled_features(classifier, batches.in_order(held, labels, places, BATCH), device)
+    values, _labels = pooled_features(classifier, batches.in_order(held, labels, places, IMAGES_AT_A_TIME), device)
     seconds = time.perf_counter() - start
     if not bool(torch.isfinite(values).all()):
         text = _("{arch}: its features are not finite numbers (NaN or infinity)")
@@ -164,8 +164,9 @@ def _counted(task: Task) -> tuple[int, int | None]:
 
 
 def _memory(classifier: Classifier, size: int, device: torch.device) -> int | None:
-    """Bytes that a forward pass with BATCH images takes, parameters included; None where this system does not tell."""
-    images = torch.zeros(BATCH, 3, size, size, dtype=torch.uint8, device=device)
+    """Bytes that a forward pass with IMAGES_AT_A_TIME images takes, parameters included; None where this system does
+    not tell."""
+    images = torch.zeros(IMAGES_AT_A_TIME, 3, size, size, dtype=torch.uint8, device=device)
     classifier.eval()
     peak = measure.PeakMemory(device)
     before = int(psutil.Process().memory_info().rss)

@@ -148,7 +148,7 @@ def repository(arch: str) -> tuple[str, str]:
     ArchError."""
     found = REPOSITORY.fullmatch(parts(arch)[1])
     if found is None:
-        text = _("{arch}: accepted: {hub}:ORG/NAME or {hub}:ORG/NAME@REVISION, such as {example}")
+        text = _("{arch}: found no repository, accepted: {hub}:ORG/NAME or {hub}:ORG/NAME@REVISION, such as {example}")
         raise ArchError(text.format(arch=arch, hub=HUB, example=f"{HUB}:timm/resnet50.a1_in1k"))
     return found[1], found[2] or ""
 

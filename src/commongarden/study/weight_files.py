@@ -45,11 +45,14 @@ def _in_folder(arch: str, folder: Path) -> Path:
         if len(named) == 1:
             return named[0]
         if named:
-            text = _("{arch}: weights: {folder} has several files for it: {files}; accepted: the path of one of them")
+            text = _(
+                "{arch}: weights: {folder} contains several files for this model: {files}; accepted: one of these paths"
+            )
             raise ArchError(text.format(arch=arch, folder=folder, files=_listed(named)))
     accepted = ", ".join((*PREFERRED, *(f"{name}.safetensors" for name in names)))
     text = _(
-        "{arch}: weights: found no file for it in {folder}, but {files}; accepted: {accepted}, or the path of a file"
+        "{arch}: weights: {folder} contains no file for this model (found {files}); accepted: {accepted}, or the path "
+        "of a file"
     )
     told = {"arch": arch, "folder": folder, "files": _listed(files) or _("none"), "accepted": accepted}
     raise ArchError(text.format(**told))

@@ -81,9 +81,8 @@ def _stream(url: str, file: Path, on_bytes: OnBytes | None) -> None:
             raise HubError(message.format(n=n_bytes, of=of))
         wanted = _prefix_in(file.name)
         if wanted and not digest.hexdigest().startswith(wanted):
-            message = _("{file} has the wrong SHA-256: {found}..., published: {wanted}...; accepted: {accepted}")
             told = {"file": file.name, "found": digest.hexdigest()[: len(wanted)], "wanted": wanted}
-            raise HubError(message.format(**told, accepted=_("the same command again")))
+            raise HubError(_(hub.WRONG).format(**told))
         partly.replace(file)
     finally:
         partly.unlink(missing_ok=True)

@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from commongarden.errors import CommonGardenError
-from commongarden.i18n.language import _
+from commongarden.i18n.language import N_, _
 
 SECONDS_TO_REACH = 3.0
 MOST_RESTARTS = 3  # of a download whose connection broke and that could not go on where it was
 THREADS = 32  # requests at a time
 SHA256 = re.compile(r"[0-9a-f]{64}")
+WRONG = N_("{file} has SHA-256 {found}..., expected {wanted}...; repeat the command")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 OnBytes = Callable[[int, int], None]  # bytes that have come, bytes in all, 0 where that is not known
 Result = TypeVar("Result")
@@ -63,7 +64,7 @@ def fetch(repository: str, names: Sequence[str], revision: str = "", on_bytes: O
     try:
         found = _current(repository, names, revision, SECONDS_TO_REACH)
     except Exception as error:
-        if kept is None or isinstance(error, HubError):
+        if kept is None:
             raise HubError(reason(error, repository, names, revision)) from None
         return _checked(kept, is_new=False)
     try:
@@ -189,15 +190,14 @@ def _checked(file: Path, *, is_new: bool) -> Fetched:
     with file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     if SHA256.fullmatch(blob.name) and blob.name != digest:
-        accepted = _("the same command again")
+        message = WRONG
         if is_new:
             file.unlink(missing_ok=True)
             blob.unlink(missing_ok=True)
         else:
-            accepted = _("the same command again, after deleting {file}").format(file=blob)
-        message = _("{file} has the wrong SHA-256: {found}..., published: {wanted}...; accepted: {accepted}")
-        told = {"file": file.name, "found": digest[:12], "wanted": blob.name[:12], "accepted": accepted}
-        raise HubError(message.format(**told))
+            message = N_("{file} has SHA-256 {found}..., expected {wanted}...; delete {path} and repeat the command")
+        told = {"file": file.name, "found": digest[:12], "wanted": blob.name[:12], "path": blob}
+        raise HubError(_(message).format(**told))
     return Fetched(file, _commit_of(file), digest)
 
 
@@ -216,25 +216,25 @@ def reason(error: BaseException, repository: str, names: Sequence[str], revision
     page = f"{_endpoint() or _default_endpoint()}/{repository}"
     match error:
         case errors.OfflineModeIsEnabled():
-            return _("HF_HUB_OFFLINE is set, and the cache does not hold it")
+            return _("HF_HUB_OFFLINE is set and the file is not in the cache")
         case errors.GatedRepoError():
             return _(
-                "its authors ask to accept their terms: {page}; then log in with hf auth login, or set HF_TOKEN"
+                "access is restricted: accept the terms at {page}, then log in with hf auth login or set HF_TOKEN"
             ).format(page=page)
         case errors.RevisionNotFoundError():
             return _("{page} has no revision {revision!r}").format(page=page, revision=revision or "main")
         case errors.RepositoryNotFoundError():
             return _(
-                "{page} does not exist, or is private; for a private one log in with hf auth login, or set HF_TOKEN"
+                "{page} does not exist or is private; for a private repository, log in with hf auth login or set "
+                "HF_TOKEN"
             ).format(page=page)
         case errors.LocalEntryNotFoundError() | TimeoutError():
             return _("{host} does not answer").format(host=_host())
         case errors.EntryNotFoundError():
             return _("{page} has none of these files: {names}").format(page=page, names=", ".join(names))
         case errors.HFValidationError():
-            return _("{repository!r} is no name of a repository, such as timm/resnet50.a1_in1k").format(
-                repository=repository
-            )
+            text = _("{repository!r} is not a repository name, such as timm/resnet50.a1_in1k")
+            return text.format(repository=repository)
     if type(error).__name__ in ("ConnectError", "ConnectTimeout", "ReadTimeout", "TimeoutException"):  # of httpx
         return _("{host} does not answer").format(host=_host())
     first = str(error).strip().partition("\n")[0]

@@ -6,6 +6,8 @@ import importlib
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
+from functools import partial
+from itertools import takewhile
 from types import ModuleType
 from typing import Any
 
@@ -115,7 +117,7 @@ def check(source: str) -> None:
         raise ArchError(message.format(source=source, name=base, hint=hint, n=len(names), place=place))
     if not dot or _is_tag(place, base, tag):
         return
-    ordered = [f"{base}.{each}" for each in sorted(tags(source), key=lambda each: -_likeness(tag, each))]
+    ordered = [f"{base}.{each}" for each in sorted(tags(source), key=partial(_likeness, tag), reverse=True)]
     if not ordered:
         message = _("{source}: unknown tag {tag!r}; accepted: {place}:{base}, which has no published weights")
         raise ArchError(message.format(source=source, tag=tag, place=place, base=base))
@@ -125,8 +127,11 @@ def check(source: str) -> None:
     raise ArchError(message.format(source=source, tag=tag, accepted=accepted))
 
 
-def _likeness(found: str, accepted: str) -> float:
-    return SequenceMatcher(None, found.lower(), accepted.lower()).ratio()
+def _likeness(found: str, accepted: str) -> tuple[int, float]:
+    """How many first letters are the same, then how much of the rest."""
+    found, accepted = found.lower(), accepted.lower()
+    first = takewhile(lambda pair: pair[0] == pair[1], zip(found, accepted, strict=False))
+    return len(list(first)), SequenceMatcher(None, found, accepted).ratio()
 
 
 def _is_tag(place: str, base: str, tag: str) -> bool:

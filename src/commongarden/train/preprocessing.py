@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from commongarden.errors import ArchError
+from commongarden.i18n.language import _
 from commongarden.study import origin
 from commongarden.train import hub_model, libraries
 
@@ -55,8 +56,8 @@ def documented(arch: str, settings: Mapping[str, Any] | None = None, config: str
     if place not in origin.LIBRARIES:
         return Preprocessing()
     if settings is None and place == origin.HUB:
-        settings = json.loads(config)["pretrained_cfg"] if config else hub_model.settings(arch)
-    return _of_timm(libraries.timm_config(name) if settings is None else settings)
+        settings = hub_model.settings_of(config) if config else hub_model.settings(arch)
+    return _of_timm(arch, libraries.timm_config(name) if settings is None else settings)
 
 
 def _of_torchvision(found: Mapping[str, Any]) -> Preprocessing:
@@ -68,12 +69,16 @@ def _of_torchvision(found: Mapping[str, Any]) -> Preprocessing:
     return _checked(found, "crop", str(found["interpolation"].value), share, int(size))
 
 
-def _of_timm(settings: Mapping[str, Any]) -> Preprocessing:
+def _of_timm(arch: str, settings: Mapping[str, Any]) -> Preprocessing:
     if not settings:
         return Preprocessing()
     found = libraries.library("timm").data.resolve_data_config({}, pretrained_cfg=dict(settings))
-    size = int(found["input_size"][-1])
-    return _checked(settings, RESIZE.get(found["crop_mode"], ""), found["interpolation"], found["crop_pct"], size)
+    try:
+        size = int(found["input_size"][-1])
+        return _checked(settings, RESIZE.get(found["crop_mode"], ""), found["interpolation"], found["crop_pct"], size)
+    except (TypeError, ValueError, IndexError) as error:  # settings that somebody wrote
+        message = _("{source}: its pretrained_cfg is not as timm writes it ({reason})")
+        raise ArchError(message.format(source=arch, reason=f"{type(error).__name__}: {error}")) from None
 
 
 def _checked(found: Mapping[str, Any], resize: str, interpolation: str, share: float, size: int) -> Preprocessing:

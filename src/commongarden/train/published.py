@@ -19,10 +19,9 @@ from commongarden.errors import ArchError
 from commongarden.i18n.language import _
 from commongarden.study import origin
 from commongarden.study.arm import Arm
+from commongarden.study.weight_files import PREFERRED
 from commongarden.train import by_url, hub, libraries
 from commongarden.train.hub import Fetched, HubError, OnBytes
-
-WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ def _source(arm: Arm) -> Source:
     """Where the published weights of an arm are. Raises ArchError where there are none."""
     place, name = origin.parts(arm.arch)
     if place == origin.HUB:
-        return Source(origin.repository(arm.arch)[0], WEIGHTS)
+        return Source(origin.repository(arm.arch)[0], PREFERRED)
     libraries.check(arm.arch)
     if place == "torchvision":
         weights = libraries.torchvision_weights(name)
@@ -125,7 +124,7 @@ def _source(arm: Arm) -> Source:
         names = tuple(filter(None, (settings.get("hf_hub_filename"),)))
         safe = tuple(str(Path(each).with_suffix(".safetensors")) for each in names)
         safe = tuple(each.replace("open_clip_pytorch_model", "open_clip_model") for each in safe)
-        found = Source(settings.get("hf_hub_id") or "", (*safe, *names) or WEIGHTS, settings.get("url") or "")
+        found = Source(settings.get("hf_hub_id") or "", (*safe, *names) or PREFERRED, settings.get("url") or "")
     if not found.repository and not found.url:
         message = _('{source}: {place} has no pretrained weights for it; accepted: weights = "FILE.safetensors"')
         raise ArchError(message.format(source=arm.arch, place=place))
