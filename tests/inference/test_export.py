@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 import commongarden as cg
 from commongarden.cli import main
-from commongarden.inference import export, graph_files
+from commongarden.inference import exporting, graph_files
 from commongarden.inference.exported import Comparison, describe
 
 
@@ -84,7 +84,9 @@ def test_what_is_missing_is_named(monkeypatch, tmp_path):
     with pytest.raises(
         cg.CommonGardenError, match="onnx_not_there; install them in commongarden's folder: pip install"
     ):
-        export.export_arm("plain_flower", cg.arch.network("plain_flower", 5), 5, (64, 64, 3), out=tmp_path / "x.onnx")
+        exporting.export_arm(
+            "plain_flower", cg.arch.network("plain_flower", 5), 5, (64, 64, 3), out=tmp_path / "x.onnx"
+        )
     assert not list(tmp_path.iterdir())
 
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from commongarden.arch import External
+from commongarden.data.framing import PADDING
 from commongarden.errors import StudyError
 from commongarden.i18n.language import _
 from commongarden.inference.exported import Comparison, Exported
@@ -31,7 +32,6 @@ from commongarden.train.external import ExternalNetwork
 from commongarden.train.libraries import library
 
 WEIGHTS = "model.safetensors"
-PADDING = (124, 116, 104)  # the grey of `resize = "pad"`
 # what timm's configuration says of its own weights, and is not true of these
 OF_PUBLISHED = (
     "url", "file", "hf_hub_id", "hf_hub_filename", "source", "tag", "license", "description", "origin_url",
