@@ -130,6 +130,7 @@ USES = {
     "a format with a slip": (("report", "study", "--format", "dcox"), {"study": "grown"}, 2, "Did you mean 'docx'?"),
     "a study file that was torn": (("status", "s"), {"s/study.toml": "[st"}, 2, "at the end of the file: no "),
     "predict with a study": (("predict", "study", "x.png"), {"study": "grown"}, 2, "not a run's weights"),
+    "predict with the photo first": (("predict", "x.png", "study"), {"study": "grown"}, 2, "the study comes first: study x.png"),
     "predict with no photo": (("predict", "study/runs/a/0"), {"study": "grown"}, 2, "Missing argument"),
     "out is a file": ((*RUN[:3], "--out", "file"), {"file": "x", "photos/a/": 9, "photos/b/": 9}, 2, "is a file"),
     # downloads

@@ -41,6 +41,7 @@ class Asked:
     pretrained: bool = False
     where_published: bool = False  # start from published weights, the models that have any
     tell: Callable[[str], None] | None = None  # hears how many models a pattern fits
+    reference: str | None = None
     seeds: int | None = None
     folds: int | None = None
     vary: str | None = None
@@ -113,6 +114,7 @@ def _changes(asked: Asked, wanted: Study) -> dict[str, Any]:
     values = given | dict(map(setting, asked.settings))
     changes: dict[str, Any] = {"recipe": override(wanted.recipe, values, where="recipe")} if values else {}
     plain = {"data": asked.data, "name": asked.name, "seed": asked.seed, "range": asked.grey_range}
+    plain["reference"] = asked.reference
     changes |= {key: value for key, value in plain.items() if value is not None}
     if asked.seeds is not None and (asked.folds or wanted.folds):
         raise StudyError(both(asked.seeds, asked.folds or wanted.folds))
@@ -159,7 +161,8 @@ def _pretrained(name: str, arm: Arm, option: str) -> Arm:
     """The arm with the published weights of its library. Raises StudyError where it has none."""
     if arm.origin is None or not origins.is_of_library(arm.arch) or arm.options["weights"]:
         text = _(
-            "{option}: {name} has no published weights; accepted: models of torchvision or timm, such as {example}"
+            "{option}: {name} has no published weights; accepted: models of torchvision, timm or the Hugging Face hub, "
+            "such as {example}"
         )
         raise StudyError(text.format(option=option, name=name, example="torchvision:resnet18"))
     return Arm(arm.arch, {**arm.options, "pretrained": True}, arm.overrides)

@@ -164,7 +164,14 @@ preset = option(
     "scratch (from random weights), classroom (small networks in minutes) [chosen by weights, device and time].",
 )
 pretrained = option(
-    "--pretrained", is_flag=True, help="Start models of torchvision and timm from their published weights."
+    "--pretrained",
+    is_flag=True,
+    help="Start models of torchvision, timm and the Hugging Face hub from their published weights.",
+)
+reference = option(
+    "--reference",
+    metavar="NAME",
+    help="Compare each other model with this one, by Dunnett's procedure [the study file's comparisons].",
 )
 name = option("--name", help="Name of the study, and of its folder in garden/ [name of the data folder].")
 

@@ -46,10 +46,12 @@ def predict(
     from commongarden.inference import ensemble
     from commongarden.inference import predictions as made
     from commongarden.io import csv_cells
+    from commongarden.store import places
 
     if as_csv and as_json:
         message = _("{one} and {two}: found both, accepted: one of them")
         raise click.UsageError(message.format(one="--csv", two="--json"))
+    places.check_study_or_run(trained, photos)
     predictions = made.predictions(ensemble.load(trained, model=model, seed=seed), photos, top=top)
     notable = []  # with an error or a warning
     if as_json:

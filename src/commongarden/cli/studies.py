@@ -34,6 +34,7 @@ STATES = {
     options.models,
     options.preset,
     options.pretrained,
+    options.reference,
     options.name,
     options.reading_options,
     options.seeds,

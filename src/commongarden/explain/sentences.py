@@ -66,6 +66,8 @@ def _runs(found: Observation) -> str:
 
 
 def _commonest(found: Observation) -> str:
+    if "loss" not in found.more:
+        return _("{runs} never rose above the majority-class baseline.").format(runs=_runs(found))
     return _(
         "{runs} never rose above the majority-class baseline: the training loss ended at {loss}; guessing by "
         "class frequency gives {guessing}."

@@ -25,6 +25,7 @@ from commongarden.stats import (
     rounding_spread,
 )
 from commongarden.store import Store
+from commongarden.study.recipe import Recipe
 
 FEWEST_DEPTHS = 5
 SHARED, MOST_SHARED = 0.05, 0.10  # of the squared gradient: the mean, and the end of its interval
@@ -74,12 +75,19 @@ def _commonest(store: Store, arm: str, done: Sequence[Trained]) -> Iterator[Obse
     for grown in done:
         split = store.split(grown.run.seed)
         line = commonest_class([labels[path] for path in split.train], [labels[path] for path in split.test])
-        stuck.append(at_commonest(store, grown.run, line.accuracy))
+        stuck.append(at_commonest(grown.run, store.predictions(grown.run.arm, grown.run.seed), line.accuracy))
     if any(stuck):
         losses = [grown.history[-1].train_loss for grown, is_stuck in zip(done, stuck, strict=True) if is_stuck]
         share = mean_interval([float(one) for one in stuck], bounds=SHARE)
-        more = {"runs": float(sum(stuck)), "loss": statistics.fmean(losses), "guessing": line.loss}
+        more = {"runs": float(sum(stuck))}
+        if all(_is_plain_loss(grown.run.recipe) for grown in done):
+            more |= {"loss": statistics.fmean(losses), "guessing": line.loss}
         yield Observation("commonest class", arm, "", share, len(done), more)
+
+
+def _is_plain_loss(recipe: Recipe) -> bool:
+    """Whether the training loss is the cross-entropy of the labels, which guessing can be compared with."""
+    return not (recipe.label_smoothing or recipe.mixup or recipe.cutmix) and recipe.class_weight == "none"
 
 
 # What passed through the layers

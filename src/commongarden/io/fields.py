@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from functools import cache
 from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -23,6 +24,18 @@ ACCEPTED = {
 }
 
 
+@cache
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    return get_type_hints(kind)  # which is slow, and asked for as often as a study has arms
+
+
+def _not_a_choice(found: object, choices: tuple[str, ...], where: str) -> str:
+    if isinstance(found, str):
+        return unknown("value", found, choices, where=where)
+    text = _("{where}: found {found!r}, accepted: {accepted}")
+    return text.format(where=where, found=found, accepted=", ".join(map(repr, choices)))
+
+
 def convert(kind: type[T], values: Mapping[str, Any], *, where: str) -> T:
     """`values`, as read from TOML or JSON, as the frozen dataclass `kind`.
 
@@ -30,14 +43,14 @@ def convert(kind: type[T], values: Mapping[str, Any], *, where: str) -> T:
     """
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     check_known("key", values, names, StudyError, where=where)
-    hints = get_type_hints(kind)
+    hints = _hints(kind)  # type: ignore[arg-type]
     for key, value in values.items():
         listed = get_origin(hints[key]) is tuple
         literal = get_args(hints[key])[0] if listed else hints[key]
         choices = get_args(literal)
         for item in value if listed and isinstance(value, list | tuple) else [value]:
-            if get_origin(literal) is Literal and isinstance(item, str) and item not in choices:
-                raise StudyError(unknown("value", item, choices, where=f"{where}.{key}"))
+            if get_origin(literal) is Literal and item not in choices:
+                raise StudyError(_not_a_choice(item, choices, f"{where}.{key}"))
         try:
             msgspec.convert(value, hints[key])
         except msgspec.ValidationError as error:

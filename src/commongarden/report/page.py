@@ -20,6 +20,7 @@ from commongarden.report.topics import (
     evidence,
     factors,
     first_weights,
+    limits,
     methods,
     mistakes,
     page_data,
@@ -95,7 +96,6 @@ def _sections(store: Store, results: Results) -> Iterator[Section | None]:
     yield mistakes.missed(store, study, predictions, results.classes)
     yield pareto.section(results)
     yield why.section(store, results)
-    limits = words.limits(results, {study.recipe_of(arm).select for arm in arms})
     for section in (
         evidence.section(study, results),
         budgets.section(results),
@@ -107,7 +107,7 @@ def _sections(store: Store, results: Results) -> Iterator[Section | None]:
         duplicates.section(store, study, manifest, split),
         setup.section(store, study, manifest, split),
         setup.made(store, study, runs, histories),
-        methods.section(methods.methods(study, results, runs, raced=raced is not None)),
-        Section(TEXT["limits"], (Bullets(tuple(limits), ""),), anchor="limits"),
+        methods.section(methods.methods(study, results, runs, raced=raced is not None, epochs=histories)),
+        Section(TEXT["limits"], (Bullets(limits.lines(study, results), ""),), anchor="limits"),
     ):
         yield None if section is None else replace(section, folded=True)

@@ -33,6 +33,7 @@ from commongarden.report.topics import (
     discussion,
     evidence,
     factors,
+    limits,
     methods,
     mistakes,
     page_data,
@@ -64,7 +65,7 @@ def lab_report(store: Store, results: Results, cover: Cover | None = None) -> Do
     epochs = page_data.histories(store, arms, runs)
     cite = Citations()
     raced = race.section(store)
-    how = methods.methods(study, results, runs, cite, raced=raced is not None)
+    how = methods.methods(study, results, runs, cite, raced=raced is not None, epochs=epochs)
     discussed = discussion.discussion(study, results, epochs, store.audits(), cite)
     parts = [_overview(store, study, results, how), _results(store, study, results, raced, epochs)]
     if discussed:
@@ -217,6 +218,5 @@ def _conclusion(store: Store, study: Study, results: Results) -> Section:
             said = _("Source of the published figures: {source}.").format(source=text_of(study.published_source))
             blocks.append(Paragraph(said))
         blocks.append(figures_before)
-    limits = words.limits(results, {study.recipe_of(arm).select for arm in study.arms})
-    limits = [*selection.lines(store), *limits]
-    return Section(_("Conclusion"), tuple(blocks), (Section(TEXT["limits"], (Bullets(tuple(limits)),)),))
+    reach = Section(TEXT["limits"], (Bullets((*selection.lines(store), *limits.lines(study, results))),))
+    return Section(_("Conclusion"), tuple(blocks), (reach,))

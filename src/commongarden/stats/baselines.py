@@ -13,6 +13,7 @@ from commongarden.stats.clusters import Groups, clusters
 from commongarden.stats.crossed import crossed_difference
 from commongarden.stats.metrics import correct
 from commongarden.stats.resampled import resampled_interval
+from commongarden.stats.scores import Tested
 from commongarden.store import Store
 
 Beside = Literal["above", "not shown", "below", "one run"]
@@ -67,10 +68,10 @@ def best_baseline(found: Iterable[Baseline]) -> Baseline | None:
 
 
 def beside_baselines(
-    store: Store, arms: Sequence[str], runs: Sequence[Run], found: BySplit, groups: Groups | None = None
+    said: Tested, arms: Sequence[str], runs: Sequence[Run], found: BySplit, groups: Groups | None = None
 ) -> tuple[BesideBaseline, ...]:
-    """Every arm with a finished run beside the best baseline, which each run meets on its own split. groups: of the
-    photos that have one."""
+    """Every arm with a finished run beside the best baseline, which each run meets on its own split. said: by arm and
+    seed. groups: of the photos that have one."""
     best = best_baseline(over_splits(found))
     if best is None:
         return ()
@@ -85,8 +86,8 @@ def beside_baselines(
         mine = [run for run in runs if run.arm == arm and run.status == "finished" and run.hashes.split in lines]
         if not mine:
             continue
-        tested = [store.predictions(run.arm, run.seed) for run in mine]
-        tables = [_right(said) - lines[run.hashes.split] for said, run in zip(tested, mine, strict=True)]
+        tested = [said[run.arm][run.seed] for run in mine]
+        tables = [_right(each) - lines[run.hashes.split] for each, run in zip(tested, mine, strict=True)]
         if len({run.hashes.split for run in mine}) == 1:
             units = clusters(np.sort(tested[0].photos), groups or {})
             difference = crossed_difference(np.array(tables), groups=units).interval()

@@ -25,6 +25,7 @@ from commongarden.stats.estimates import rounding_spread
 from commongarden.stats.means import Mean
 from commongarden.stats.metrics import correct
 from commongarden.stats.resampled import resampled_interval
+from commongarden.stats.scores import Tested
 from commongarden.store import Store
 from commongarden.study import Contrast, Study
 
@@ -157,23 +158,28 @@ def _outcome(difference: Estimate) -> ViewOutcome:
 
 
 def budget_views(
-    store: Store, study: Study, runs: Sequence[Run], groups: Groups | None = None
+    store: Store, study: Study, runs: Sequence[Run], tested: Tested, groups: Groups | None = None
 ) -> tuple[BudgetViews, ...]:
-    """Every planned contrast that has a seed with both arms, at the three budgets. groups: of the photos that have
-    one."""
+    """Every planned contrast that has a seed with both arms, at the three budgets. tested: by arm and seed. groups: of
+    the photos that have one."""
     done = {(run.arm, run.seed): run for run in runs if run.status == "finished"}
     tracks = {key: track(run, store.history(*key)) for key, run in done.items()}
     found = []
     for contrast in study.planned_contrasts():
         seeds = [seed for seed in study.seeds if {(contrast.arm, seed), (contrast.against, seed)} <= done.keys()]
         if seeds:
-            views = _views(store, contrast, [done[contrast.arm, seed] for seed in seeds], tracks, groups or {})
+            views = _views(store, contrast, [done[contrast.arm, seed] for seed in seeds], tracks, tested, groups or {})
             found.append(BudgetViews(contrast.arm, contrast.against, views))
     return tuple(found)
 
 
 def _views(
-    store: Store, contrast: Contrast, mine: Sequence[Run], tracks: Mapping[tuple[str, int], Track], groups: Groups
+    store: Store,
+    contrast: Contrast,
+    mine: Sequence[Run],
+    tracks: Mapping[tuple[str, int], Track],
+    tested: Tested,
+    groups: Groups,
 ) -> tuple[BudgetView, ...]:
     """mine: the runs of the contrast's arm with the seeds that both have finished."""
     seeds = [run.seed for run in mine]
@@ -184,11 +190,8 @@ def _views(
     if own:
         n_train = float(np.mean([run.n_train for run in mine]))
     elif len(seeds) > 1:
-        table = [
-            correct(store.predictions(contrast.arm, seed)) - correct(store.predictions(contrast.against, seed))
-            for seed in seeds
-        ]
-        found = clusters(store.predictions(contrast.arm, seeds[0]).photos, groups)
+        table = [correct(tested[contrast.arm][seed]) - correct(tested[contrast.against][seed]) for seed in seeds]
+        found = clusters(tested[contrast.arm][seeds[0]].photos, groups)
         components = crossed_difference(np.array(table), groups=found).components
         photo_sd = (components and components.photo) or 0.0
         if found is not None:

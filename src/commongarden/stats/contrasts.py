@@ -18,6 +18,7 @@ from commongarden.stats.metrics import METRICS, Metric
 from commongarden.stats.power import Remedy, remedy
 from commongarden.stats.raced import Raced
 from commongarden.stats.racing import InterimResult
+from commongarden.stats.reference import Family, against_reference
 from commongarden.stats.results import ContrastResult, Outcome
 from commongarden.stats.scores import Sample, Tested, mean_difference, shared_photos
 from commongarden.stats.signflip import least_p, signflip_p
@@ -54,22 +55,24 @@ def contrast_results(
         paired(tested if look is None else _at(look[1], study, tested), contrast, n_train, groups)
         for contrast, look in zip(planned, looks, strict=True)
     ]
-    means = [mean_difference(metric, pair.one, pair.two) if pair is not None else None for pair in pairs]
-    p = {i: mean.p for i, mean in enumerate(means) if mean is not None and mean.p is not None}
-    levels = dict(zip(p, holm_levels(list(p.values()), ALPHA), strict=True))
-    together = dict(zip(p, holm_p(list(p.values())), strict=True))
+    family = (
+        against_reference(metric, [None if pair is None else (pair.one, pair.two) for pair in pairs])
+        if study.reference
+        else _holm(metric, pairs)
+    )
+    levels = family.levels
     found = []
-    for i, (contrast, pair, mean) in enumerate(zip(planned, pairs, means, strict=True)):
+    for i, (contrast, pair, mean) in enumerate(zip(planned, pairs, family.means, strict=True)):
         differs = differences_of(study, contrast, n_classes)
         together_with = contract.together(study, contrast, n_classes)
         kept = ContrastResult(
-            contrast.arm, contrast.against, "no pairs", None, differs, metric.name, margin, len(p),
+            contrast.arm, contrast.against, "no pairs", None, differs, metric.name, margin, len(levels),
             folds=study.folds, together=together_with,
         )  # fmt: skip
         if pair is not None and mean is not None:
             look = looks[i]
             kept = _judged(kept, metric, pair, mean, levels.get(i), None if look is None else look[0])
-            kept = dataclasses.replace(kept, p_holm=together.get(i))
+            kept = dataclasses.replace(kept, p_holm=family.p.get(i))
             if kept.outcome == "not resolved" and not study.folds:  # no fold can be added to those there are
                 remedy = _remedy(pair, mean, margin, levels.get(i), contrast, seconds)
                 kept = dataclasses.replace(kept, remedy=remedy)
@@ -77,10 +80,17 @@ def contrast_results(
     return tuple(found)
 
 
+def _holm(metric: Metric, pairs: Sequence[SeedPairs | None]) -> Family:
+    means = tuple(mean_difference(metric, pair.one, pair.two) if pair is not None else None for pair in pairs)
+    p = {i: mean.p for i, mean in enumerate(means) if mean is not None and mean.p is not None}
+    levels, adjusted = holm_levels(list(p.values()), ALPHA), holm_p(list(p.values()))
+    return Family(means, dict(zip(p, levels, strict=True)), dict(zip(p, adjusted, strict=True)))
+
+
 def _judged(
     kept: ContrastResult, metric: Metric, pair: SeedPairs, mean: Mean, level: float | None, look: InterimResult | None
 ) -> ContrastResult:
-    """The contrast with its outcome and its evidence. level: Holm's; look: the one of a race that settled it."""
+    """The contrast with its outcome and its evidence. level: of the family; look: the one of a race that settled it."""
     if look is not None and level is not None:
         level = look.level  # looking often has its price
     adjusted = None if level is None else mean.interval(1 - level)

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from commongarden.records import Run
-from commongarden.store import Store
+from commongarden.records import Predictions, Run
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ def commonest_class(train: Sequence[str], test: Sequence[str]) -> MajorityClass:
     )
 
 
-def at_commonest(store: Store, run: Run, line: float) -> bool:
-    """Whether a finished run never left the commonest-class line."""
-    guesses = store.predictions(run.arm, run.seed).probabilities.argmax(axis=1)
+def at_commonest(run: Run, said: Predictions, line: float) -> bool:
+    """Whether a finished run never left the commonest-class line. said: of its test photos."""
+    guesses = said.probabilities.argmax(axis=1)
     return len(set(guesses.tolist())) == 1 or (run.test_accuracy or 0.0) <= line

@@ -73,11 +73,12 @@ class ContrastResult:
     family: number of comparisons that were corrected together.
     outcome: better or worse by `adjusted` alone, equivalent by `equivalence`.
     difference: with its own 95 % interval.
-    adjusted: the same with Holm's level for all comparisons of the study.
+    adjusted: the same at the level of Holm's procedure for all comparisons of the study, or of Dunnett's where it has a
+        reference.
     level: that level; 0.05 for a single comparison.
     equivalence: the difference with its 90 % interval.
     within_margin: whether that interval is inside the margin.
-    p, p_holm: of the difference's t test by itself, and adjusted by Holm's method.
+    p, p_holm: of the difference's t test by itself, and adjusted by Holm's method, or Dunnett's with a reference.
     p_signflip, p_least: of the exact sign-flip test over the pairs, and the smallest that so many pairs can give.
     probability: that a run of `arm` is better than a run of `against`.
     p_mcnemar: of McNemar's test, which accounts for test-set variation only.
@@ -157,6 +158,9 @@ class Results:
     vary: what differs between runs of one arm. folds: number of folds, or 0; with folds, `seeds` are their numbers.
     contract: hash of what is equal for all arms and what differs.
     worth: the contributions of the parts, in an ablation study.
+    reference: the arm that all others are compared with by Dunnett's procedure; empty for Holm's.
+    can_be_best: the arms that may be the best at 95 % confidence, best mean first (Hsu 1981); None with fewer than five
+        arms, or one seed.
     n_groups, n_test_groups: numbers of groups (patients, plants, videos) among all photos and the test photos, if
         groups are the unit of the intervals; 0 otherwise. A photo without a group counts as one.
     """
@@ -186,3 +190,5 @@ class Results:
     worth: PartContributions | None = None
     n_groups: int = 0
     n_test_groups: int = 0
+    reference: str = ""
+    can_be_best: tuple[str, ...] | None = None

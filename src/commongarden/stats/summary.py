@@ -12,14 +12,15 @@ from commongarden import arch
 from commongarden.records import Estimate, Predictions, Run
 from commongarden.stats import raced
 from commongarden.stats.baselines import baselines_of, beside_baselines, over_splits
-from commongarden.stats.best import Standing, standings
+from commongarden.stats.best import standings
+from commongarden.stats.best_set import can_be_best
 from commongarden.stats.budgets import budget_views
 from commongarden.stats.clusters import Groups, clusters
 from commongarden.stats.contrasts import contrast_results
 from commongarden.stats.estimates import geometric_mean_interval
 from commongarden.stats.factorial import effects_of
 from commongarden.stats.majority_class import MajorityClass, at_commonest, commonest_class
-from commongarden.stats.metrics import METRICS, imbalance
+from commongarden.stats.metrics import METRICS, Metric, imbalance
 from commongarden.stats.part_contributions import part_contributions
 from commongarden.stats.results import ArmResult, Recall, Results
 from commongarden.stats.scores import Sample, Tested, mean_score, shared_photos
@@ -62,6 +63,7 @@ def summarize(store: Store) -> Results:
     n_train = len(split.train)
     contrasts = contrast_results(study, tested, n_train, seconds, len(manifest.classes), raced.read(store), groups)
     outcomes = {(contrast.arm, contrast.against): str(contrast.outcome) for contrast in contrasts}
+    shared = _with_shared_seeds(tested, n_train, groups)
     every = [run for by_seed in tested.values() for run in by_seed.values()]
     return Results(
         study=study.name,
@@ -73,14 +75,14 @@ def summarize(store: Store) -> Results:
         commonest=commonest,
         contrasts=contrasts,
         baselines=over_splits(baselines),
-        beside_baselines=beside_baselines(store, list(study.arms), runs, baselines, groups),
-        budgets=budget_views(store, study, runs, groups),
+        beside_baselines=beside_baselines(tested, list(study.arms), runs, baselines, groups),
+        budgets=budget_views(store, study, runs, tested, groups),
         tuned=tuning_found(store, study, outcomes, len(split.val)),
         arms=arms,
         metric=study.metric,
         margin=study.margin / 100,
         design="crossed" if not every or shared_photos(every) else "resampled",
-        standings=_standings(study, tested, n_train, groups),
+        standings=standings(METRICS[study.metric], shared),
         imbalance=imbalance(Counter(label[path] for path in split.test)),
         factorial=effects_of(study, tested, splits, groups),
         vary=study.vary,
@@ -89,6 +91,8 @@ def summarize(store: Store) -> Results:
         worth=part_contributions(study, arms, contrasts, _seconds(store, study, runs)) if study.ablation else None,
         n_groups=_n_groups([photo.path for photo in manifest.photos], groups),
         n_test_groups=_n_groups(split.test, groups),
+        reference=study.reference,
+        can_be_best=_can_be_best(METRICS[study.metric], shared),
     )
 
 
@@ -116,15 +120,19 @@ def _seconds(store: Store, study: Study, runs: Sequence[Run]) -> dict[str, dict[
     return by_arm(study.arms, runs, lambda arm, seed: sum(epoch.seconds for epoch in store.history(arm, seed)))
 
 
-def _standings(study: Study, tested: Tested, n_train: int, groups: Groups) -> tuple[Standing, ...]:
+def _with_shared_seeds(tested: Tested, n_train: int, groups: Groups) -> dict[str, Sample]:
+    """The arms that have finished a run, each with the seeds that all of them have; none without such a seed."""
     found = {arm: by_seed for arm, by_seed in tested.items() if by_seed}
     shared = sorted(set.intersection(*(set(by_seed) for by_seed in found.values()))) if found else []
     if not shared:
-        return ()
-    return standings(
-        METRICS[study.metric],
-        {arm: Sample(tuple(by_seed[seed] for seed in shared), n_train, groups) for arm, by_seed in found.items()},
-    )
+        return {}
+    return {arm: Sample(tuple(by_seed[seed] for seed in shared), n_train, groups) for arm, by_seed in found.items()}
+
+
+def _can_be_best(metric: Metric, shared: Mapping[str, Sample]) -> tuple[str, ...] | None:
+    means = {arm: float(np.mean([metric.whole(run) for run in found.runs])) for arm, found in shared.items()}
+    ordered = sorted(shared, key=lambda arm: -means[arm] if metric.higher_is_better else means[arm])
+    return can_be_best(metric, {arm: shared[arm] for arm in ordered})
 
 
 def _arm_result(
@@ -142,7 +150,7 @@ def _arm_result(
     recipe = study.recipe_of(name)
     shape = (recipe.resolution, recipe.resolution, 3)
     cost = arch.cost(study.arms[name].network(len(classes)), shape)
-    stuck = [run for run in done if at_commonest(store, run, commonest.accuracy)]
+    stuck = [run for run in done if at_commonest(run, predictions[run.seed], commonest.accuracy)]
     learned = [run for run in done if run not in stuck]
     histories = [store.history(run.arm, run.seed) for run in done]
     seconds = [sum(epoch.seconds for epoch in history) for history in histories]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from commongarden.errors import StoreError, nearest
@@ -24,11 +25,19 @@ def check_run(path: Path) -> None:
         raise StoreError(_not_there(path, _("no run.json"), accepted))
 
 
-def check_study_or_run(path: Path) -> None:
-    """Raises StoreError where there is neither."""
-    if not (path / "study.toml").is_file() and not (path / "run.json").is_file():
-        accepted = _("the folder of a study, or of a finished run (STUDY/runs/MODEL/SEED)")
-        raise StoreError(_not_there(path, _("no study.toml and no run.json"), accepted))
+def check_study_or_run(path: Path, then: Sequence[Path] = ()) -> None:
+    """Raises StoreError where there is neither. then: the paths typed behind it, one of which may have been meant."""
+    if _is_study_or_run(path):
+        return
+    accepted = _("the folder of a study, or of a finished run (STUDY/runs/MODEL/SEED)")
+    said = _not_there(path, _("no study.toml and no run.json"), accepted)
+    if swapped := next(filter(_is_study_or_run, then), None):
+        said += _("; the study comes first: {study} {other}").format(study=swapped, other=path)
+    raise StoreError(said)
+
+
+def _is_study_or_run(path: Path) -> bool:
+    return (path / "study.toml").is_file() or (path / "run.json").is_file()
 
 
 def _not_there(path: Path, missing: str, accepted: str) -> str:

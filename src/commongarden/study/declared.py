@@ -115,6 +115,8 @@ class Study:
     reading: how `data` is read, if there is more than one way.
     range: the grey values that become black and white in photos of more than 8 bits; None determines them.
     preset: the preset that recipe and models were taken from (study/presets.py); "" for none.
+    reference: the arm that all others are compared with, by Dunnett's procedure; empty for planned contrasts as above,
+        by Holm's.
     """
 
     name: str
@@ -139,6 +141,7 @@ class Study:
     reading: DataOptions = field(default_factory=DataOptions)
     range: Range | None = None
     preset: str = ""
+    reference: str = ""
 
     def __post_init__(self) -> None:
         for key in ("name", "data", "description", "published_source", "preset"):
@@ -178,14 +181,27 @@ class Study:
             arms.check_recipe(name, arm, self.recipe_of(name))
         if self.tuning is not None:
             self._check_tuning(self.tuning)
+        if self.reference:
+            self._check_reference()
 
     def recipe_of(self, arm: str) -> Recipe:
         """The shared recipe with the arm's own values in it, and what its network needs: the memory layout that it
         works in, the first weights that its code sets."""
-        found, kept = self.arms[arm].overrides, self.arms[arm].origin
+        found, kept = self.own_values(arm), self.arms[arm].origin
         if kept is not None:
             found = {**found, **{name: value for name in ("layout", "init") if (value := getattr(kept, name))}}
         return override(self.recipe, found, where=f"arms.{arm}")
+
+    def own_values(self, arm: str) -> dict[str, Any]:
+        """The recipe values that an arm has for its own: those that it declares, and with `pixels = "own"` the framing
+        that its network's library documents, unless the shared recipe asks for another one."""
+        found, kept = dict(self.arms[arm].overrides), self.arms[arm].origin
+        if kept is not None and found.get("pixels", self.recipe.pixels) == "own":
+            usual = Recipe()
+            for name, value in kept.framing.items():
+                if getattr(self.recipe, name) == getattr(usual, name):
+                    found.setdefault(name, value)
+        return found
 
     def trial_recipe(self, arm: str, number: int) -> Recipe:
         """The recipe of an arm's tuning run. Raises StudyError where the study tunes nothing."""
@@ -219,6 +235,17 @@ class Study:
                 raise StudyError(text.format(tuned=tuned, arm=name))
             self.trial_recipe(name, 0)
 
+    def _check_reference(self) -> None:
+        """A reference plans every comparison of the study, so nothing else can."""
+        check_known("model", [self.reference], self.arms, StudyError, where="study.reference")
+        others = {"[[contrasts]]": self.contrasts, "[factors]": self.factors, "[tuning]": self.tuning}
+        if found := [name for name, value in others.items() if value]:
+            text = _("study.reference: found {reference!r} together with {other}; accepted: one of them")
+            raise StudyError(text.format(reference=self.reference, other=found[0]))
+        if len(self.arms) < 2:
+            text = _("study.reference: found one model; accepted: at least one more to compare with {reference!r}")
+            raise StudyError(text.format(reference=self.reference))
+
     def planned_contrasts(self) -> tuple[Contrast, ...]:
         """The declared contrasts, or where none is declared the ones that the number of arms allows; then the same
         between the tuned arms."""
@@ -237,6 +264,8 @@ class Study:
 
     def own_contrasts(self) -> tuple[Contrast, ...]:
         """The planned contrasts without those that tuning adds. A factorial study asks for effects instead."""
+        if self.reference:
+            return tuple(Contrast(arm, self.reference) for arm in self.arms if arm != self.reference)
         if self.contrasts or self.factors:
             return self.contrasts
         names = [name for name in self.arms if name not in self.tuned_from()]

@@ -29,6 +29,7 @@ STUDY = {
     "folds": N_("in place of seeds"),
     "metric": N_("accuracy, balanced_accuracy, log_loss or calibration_error"),
     "margin": N_("equivalence margin, in points"),
+    "reference": N_("the model that all others are compared with"),
 }
 RECIPE = {
     "resolution": N_("image size in pixels"),
@@ -45,6 +46,7 @@ RECIPE_HEAD = N_("how every model is trained")
 ARMS_HEAD = N_("the alternatives to compare, called arms")
 CONTRASTS_HEAD = N_("differences to test, chosen before seeing the results")
 EVERY_PAIR = N_("every pair of models is compared; to compare fewer, list them:")
+WITH_REFERENCE = N_("each other model is compared with {reference} (Dunnett's procedure: {n} comparisons)")
 WITH_FIRST = N_("each model is compared with the first; to compare others, list them:")
 Rows = Mapping[str, Any]
 
@@ -84,6 +86,9 @@ def _headed(head: str, parts: list[str]) -> list[str]:
 
 def _contrasts(study: Study) -> list[str]:
     """The planned comparisons; where there are none, one as a comment, to show how they are written."""
+    if study.reference:
+        n = len(study.arms) - 1
+        return [f"# {_(WITH_REFERENCE).format(reference=study.reference, n=n)}"]
     if study.contrasts or study.factors or len(study.arms) < 2:
         named = [f"[[contrasts]]\n{_line('is', (pair.arm, pair.against))}" for pair in study.contrasts]
         return _headed(CONTRASTS_HEAD, named)
@@ -119,7 +124,9 @@ def _arm(arm: Arm) -> dict[str, Any]:
             del table["pixels"]
         if again.list_form == arm.list_form:
             table.pop("list_form", None)
-        files = [(one.origin.code, one.origin.weights) for one in (again, arm) if one.origin is not None]
+        files = [
+            (one.origin.code, one.origin.weights, one.origin.config) for one in (again, arm) if one.origin is not None
+        ]
         if len(files) == 2 and files[0] == files[1]:
             del table["origin"]
     usual = {"weights": ""} if arm.origin is not None else {} if arm.list_form else arch.defaults(arm.arch)

@@ -26,6 +26,13 @@ def conflicts(stored: Study, wanted: Study) -> list[str]:
         f"study.{key}": (before["study"].get(key, "none"), after["study"].get(key, "none"))
         for key in ("seed", "vary", "folds", "group_by", "merge_classes")
     }
+    if wanted.reference:  # without one the stored comparisons hold
+        pairs["study.reference"] = (before["study"].get("reference", "none"), wanted.reference)
+    elif stored.reference and wanted.contrasts:
+        pairs["contrasts"] = (
+            _("each model with {reference}").format(reference=stored.reference),
+            len(wanted.contrasts),
+        )
     if wanted.reading.layout:  # without one the stored layout holds, which may have been an answer at the terminal
         pairs["study.layout"] = (before["study"].get("layout", "none"), wanted.reading.layout)
     if wanted.range is not None:
@@ -74,7 +81,8 @@ def extend(stored: Study, wanted: Study) -> Study:
     together = {**stored.arms, **{name: arms.kept(stored.arms.get(name), arm) for name, arm in wanted.arms.items()}}
     contrasts: tuple[Contrast, ...] = (*stored.contrasts, *wanted.contrasts)
     search = tuning.extended(stored.tuning, wanted.tuning)
-    if together.keys() != stored.arms.keys():
+    reference = stored.reference or wanted.reference
+    if together.keys() != stored.arms.keys() and not reference:
         later = wanted.contrasts or dataclasses.replace(wanted, arms=together, tuning=search).own_contrasts()
         contrasts = (*stored.own_contrasts(), *later)
     return dataclasses.replace(
@@ -93,4 +101,5 @@ def extend(stored: Study, wanted: Study) -> Study:
         reading=stored.reading,
         range=stored.range,
         preset=stored.preset,
+        reference=reference,
     )

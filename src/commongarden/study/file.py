@@ -112,7 +112,7 @@ def _check_text(value: object, place: tuple[str, ...]) -> None:
 SECTIONS = ("study", "recipe", "arms", "factors", "contrasts", "split", "published", "tuning")
 STUDY_KEYS = (
     "name", "data", *reading.KEYS, "seeds", "seed", "vary", "folds", "description", "metric", "margin", "ablation",
-    "range", "preset",
+    "range", "preset", "reference",
 )  # fmt: skip
 
 
@@ -153,6 +153,7 @@ def from_table(table: Mapping[str, Any]) -> Study:
         ),
         range=head.get("range"),
         preset=_text(head, "preset", ""),
+        reference=_text(head, "reference", ""),
     )
 
 
@@ -172,6 +173,7 @@ def to_table(study: Study) -> dict[str, Any]:
             **({"ablation": study.ablation} if study.ablation else {}),
             **({"range": list(study.range)} if study.range is not None else {}),
             **({"preset": study.preset} if study.preset else {}),
+            **({"reference": study.reference} if study.reference else {}),
         },
         "recipe": msgspec.to_builtins(study.recipe),
         "split": {key: value for key, value in dataclasses.asdict(study.split).items() if value is not None},

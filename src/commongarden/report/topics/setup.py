@@ -35,7 +35,7 @@ from commongarden.study.recipe import FIELDS
 
 PARTS = ("train", "val", "test")
 N_PATHS = 200  # paths of left-out files that the page lists one by one
-RUN_COLUMNS = ("arm", "seed", "status", "test_accuracy", "epoch_tested", "time_taken", "device", "started")
+RUN_COLUMNS = ("arm", "seed", "status", "test_accuracy", "epochs", "epoch_tested", "time_taken", "device", "started")
 
 
 def section(store: Store, study: Study, manifest: Manifest, split: Split) -> Section:
@@ -56,7 +56,8 @@ def section(store: Store, study: Study, manifest: Manifest, split: Split) -> Sec
         *_left_out(manifest, split),
     ]
     data += [Heading(TEXT["arms"]), arms(study, f"{TEXT['arms']}.")]
-    fields = [(field, [arm for arm in study.arms if field in study.arms[arm].overrides]) for field in FIELDS]
+    values = {arm: study.own_values(arm) for arm in study.arms}
+    fields = [(field, [arm for arm, own in values.items() if field in own]) for field in FIELDS]
     rows = tuple((field, _shown(getattr(study.recipe, field)), _own(study, field, own)) for field, own in fields)
     kinds = tuple("declared" if own else "" for _field, own in fields)
     header = (TEXT["field"], TEXT["value"], TEXT["own"])
@@ -171,8 +172,10 @@ def made(store: Store, study: Study, runs: Sequence[Run], histories: page_data.H
                 blocks.append(Fold(TEXT["traceback"], (Log(tuple(run.failure.traceback.split("\n"))),)))
     if runs:
         text = designs.labels(TEXT, study.folds)
-        rows = tuple(_run_row(run, histories) for run in runs)
-        header = tuple(text[key] for key in RUN_COLUMNS)
+        lengths = any(run.recipe.early_stopping for run in runs)
+        columns = [key for key in RUN_COLUMNS if key != "epochs" or lengths]
+        rows = tuple(tuple(row[key] for key in columns) for row in (_run_row(run, histories) for run in runs))
+        header = tuple(text[key] for key in columns)
         blocks.append(Fold(TEXT["runs"], (Table(f"{TEXT['runs']}.", header, rows, len(header)),)))
     return Section(TEXT["made"], tuple(blocks), anchor="made")
 
@@ -187,16 +190,18 @@ def _hashes(runs: Sequence[Run]) -> StyledLine:
     return StyledLine(tuple(spans), "soft")
 
 
-def _run_row(run: Run, histories: page_data.Histories) -> tuple[str, ...]:
-    """A run in one line."""
-    seconds = sum(epoch.seconds for epoch in histories[run.arm].get(run.seed, ()))
-    return (
-        run.arm,
-        str(run.seed),
-        TEXT[run.status],
-        "" if run.test_accuracy is None else numbers.percent(run.test_accuracy),
-        str(run.selected_epoch or ""),
-        numbers.number(seconds) if seconds else "",
-        run.device,
-        run.started.replace("T", " ")[:16],
-    )
+def _run_row(run: Run, histories: page_data.Histories) -> dict[str, str]:
+    """A run in one line, by column."""
+    history = histories[run.arm].get(run.seed, ())
+    seconds = sum(epoch.seconds for epoch in history)
+    return {
+        "arm": run.arm,
+        "seed": str(run.seed),
+        "status": TEXT[run.status],
+        "test_accuracy": "" if run.test_accuracy is None else numbers.percent(run.test_accuracy),
+        "epochs": str(len(history) or ""),
+        "epoch_tested": str(run.selected_epoch or ""),
+        "time_taken": numbers.number(seconds) if seconds else "",
+        "device": run.device,
+        "started": run.started.replace("T", " ")[:16],
+    }

@@ -134,6 +134,8 @@ def _budget(study: Study) -> str:
     if len({recipe.epochs for recipe in recipes}) > 1:
         return _("{runs} per model; the number of epochs differs between models.").format(runs=runs)
     n = recipes[0].epochs
+    if {recipe.early_stopping for recipe in recipes} != {0}:
+        return _("{runs} per model, at most {n} epochs each, with early stopping.").format(runs=runs, n=n)
     return ngettext("{runs} per model, {n} epoch each.", "{runs} per model, {n} epochs each.", n).format(runs=runs, n=n)
 
 
@@ -176,11 +178,11 @@ def _own(study: Study) -> list[str]:
         _("{arm}: {values}").format(
             arm=name,
             values=", ".join(
-                _("{field} {value}").format(field=field, value=shown(value)) for field, value in arm.overrides.items()
+                _("{field} {value}").format(field=field, value=shown(value)) for field, value in own.items()
             ),
         )
-        for name, arm in study.arms.items()
-        if arm.overrides
+        for name in study.arms
+        if (own := study.own_values(name))
     ]
 
 

@@ -290,10 +290,18 @@ def _time(store: Store, runs: Sequence[Run], arms: Sequence[str]) -> Iterator[st
         else:
             yield _("{arm}: {seconds} s per training epoch.").format(arm=arm, seconds=took)
     widest = max(apart)
-    yield _(
-        "The runs were not timed in alternation, so these times include other load on the machine. Within "
-        "one run the slowest epoch took up to {apart} % longer than the fastest one."
-    ).format(apart=numbers.hundredths(widest, 0))
+    if widest > 1:
+        said = _(
+            "The runs were not timed in alternation, so these times include other load on the machine. Within "
+            "one run the slowest epoch took up to {times} times as long as the fastest one."
+        )
+        yield said.format(times=numbers.number(1 + widest))
+    else:
+        said = _(
+            "The runs were not timed in alternation, so these times include other load on the machine. Within "
+            "one run the slowest epoch took up to {apart} % longer than the fastest one."
+        )
+        yield said.format(apart=numbers.hundredths(widest, 0))
     pairs = [sorted((one.value, two.value)) for one, two in itertools.combinations(known.values(), 2)]
     if close := sum(more / less - 1 <= widest for less, more in pairs):
         yield _(
