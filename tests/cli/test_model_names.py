@@ -52,6 +52,7 @@ def test_mistakes_are_told_with_what_is_near(photos, tmp_path):
     for models, said in {
         "timm:*resnt5*": "'timm:*resnt5*' matches no model; near names: *resnet*",
         "tim:*resnet*": "did you mean 'timm:*resnet*'? Accepted before the colon: torchvision, timm",
+        "hf-hub:timm/*": "models of the Hugging Face hub cannot be named by a pattern",
         tmp_path / "models.txt": "names no model; accepted: a name or pattern per line",
         tmp_path / "model.txt": "models.txt'?",
         "plain_flower,plain_flower": "found 'plain_flower' twice",
