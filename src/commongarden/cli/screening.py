@@ -63,7 +63,7 @@ SIZE = 224  # pixels, at which most published weights were trained
     options.seeds,
     options.study_seed,
     options.epochs(),
-    options.resolution("Image size in pixels [the study file's, else 224]."),
+    options.resolution(help="Image size in pixels [the study file's, else 224]."),
     options.grey_range,
     options.running_options,
     options.log,
