@@ -63,7 +63,7 @@ def study(generator: np.random.Generator, gaps: np.ndarray, n_seeds: int, sd: np
     luck = sd[:, None] * generator.standard_normal((n, n_seeds))
     rest = generator.standard_normal((n, n_seeds, N_PHOTOS))
     right = (level[:, None, None] + ease[:, None, :] + luck[:, :, None] + rest > 0).astype(np.float32)
-    probabilities = np.stack([right, 1 - right], axis=-1)
+    probabilities = 0.05 + 0.9 * np.stack([right, 1 - right], axis=-1)
     return {
         f"arm_{i}": Sample(tuple(Predictions(PHOTOS, LABELS, each) for each in runs), 1_000)
         for i, runs in enumerate(probabilities)

@@ -99,7 +99,8 @@ def _changes(asked: Asked, wanted: Study) -> dict[str, Any]:
     values = given | dict(map(setting, asked.settings))
     changes: dict[str, Any] = {"recipe": override(wanted.recipe, values, where="recipe")} if values else {}
     plain = {"data": asked.data, "name": asked.name, "seed": asked.seed, "range": asked.grey_range}
-    plain["reference"] = asked.reference
+    if asked.reference:  # in place of the study file's comparisons
+        changes |= {"reference": asked.reference, "contrasts": ()}
     changes |= {key: value for key, value in plain.items() if value is not None}
     if asked.seeds is not None and (asked.folds or wanted.folds):
         raise StudyError(both(asked.seeds, asked.folds or wanted.folds))

@@ -12,9 +12,11 @@ from commongarden.report.document import Block, Bullets, Heading, Only, Paragrap
 from commongarden.report.topics import network_blocks, page_data
 from commongarden.report.wording import designs, sizes
 from commongarden.report.wording.labels import TEXT
-from commongarden.report.wording.numbers import listed, percent, whole
+from commongarden.report.wording.numbers import percent, whole
 from commongarden.report.wording.references import Citations
+from commongarden.report.wording.sweeps import some
 from commongarden.stats import Results
+from commongarden.stats.foremost import MOST_TOLD
 from commongarden.study import Study
 from commongarden.study.factorial import shown
 from commongarden.study.recipe import FIELDS, Recipe
@@ -103,7 +105,10 @@ def _networks(study: Study, results: Results, cite: Citations) -> Iterator[str]:
         if key:
             by_source.setdefault(key, []).append(name)
     if by_source:
-        said = [_("{arms} ({works})").format(arms=listed(names), works=cite(key)) for key, names in by_source.items()]
+        said = [
+            _("{arms} ({works})").format(arms=some(names, MOST_TOLD), works=cite(key))
+            for key, names in by_source.items()
+        ]
         yield _("Architectures follow their publications: {arms}.").format(arms="; ".join(said))
     networks = [arm.network(len(results.classes)) for arm in study.arms.values()]
     if any(network_blocks.batch_norms(network) for network in networks):
@@ -144,8 +149,13 @@ def _training(study: Study, cite: Citations) -> Iterator[str]:
         yield _("The moving average of the weights was tested.")
     else:
         yield _("The weights of the last epoch were tested.")
-    if own := [f"{name} ({', '.join(said)})" for name in study.arms if (said := list(_own(study, name)))]:
-        yield _("Settings declared for one model only: {arms}.").format(arms=", ".join(own))
+    own: dict[str, list[str]] = {}  # many that share all their values are named together
+    for name in study.arms:
+        if said := ", ".join(_own(study, name)):
+            own.setdefault(said if len(study.arms) > MOST_TOLD else f"{name} {said}", []).append(name)
+    if own:
+        told = [f"{some(names, 3)} ({said.removeprefix(names[0] + ' ')})" for said, names in own.items()]
+        yield _("Settings declared for one model only: {arms}.").format(arms=", ".join(told))
 
 
 def _own(study: Study, arm: str) -> Iterator[str]:
@@ -323,6 +333,13 @@ def _tests(results: Results, cite: Citations, *, raced: bool) -> Iterator[str]:
             "settled it, at a level from alpha spending ({spending}) and Holm's procedure over the "
             "comparisons ({holm}): a difference is significant if the interval at that level excludes 0."
         ).format(spending=cite("lan"), holm=cite("holm"))
+    elif len(tested) > 1 and results.reference:
+        yield _(
+            "Each other model is compared with {reference}. Conclusions use intervals adjusted for all {n} "
+            "comparisons with Dunnett's procedure, step-down ({works}): a difference is significant if the adjusted "
+            "interval excludes 0. Each difference has the mean seed variance of all comparisons, or its own if that "
+            "is larger."
+        ).format(reference=results.reference, n=len(tested), works=cite("dunnett", "dunnett_tamhane"))
     elif len(tested) > 1:
         yield _(
             "Conclusions use intervals adjusted for all {n} comparisons with Holm's levels ({works}): a "
@@ -330,6 +347,11 @@ def _tests(results: Results, cite: Citations, *, raced: bool) -> Iterator[str]:
         ).format(n=len(tested), works=cite("holm"))
     else:
         yield _("A difference is significant if its interval excludes 0.")
+    if results.can_be_best is not None:
+        yield _(
+            "The set of models that may be the best contains the best one with 95 % confidence: multiple "
+            "comparisons with the best ({works})."
+        ).format(works=cite("hsu"))
     yield _(
         "Two models are equivalent if the 90 % interval lies within {margin}: two one-sided tests ({works})."
     ).format(margin=sizes.margin(results.metric, results.margin), works=cite("schuirmann"))
