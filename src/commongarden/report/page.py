@@ -17,6 +17,7 @@ from commongarden.report.topics import (
     attribution,
     budgets,
     duplicates,
+    everyone,
     evidence,
     factors,
     first_weights,
@@ -88,7 +89,8 @@ def _sections(store: Store, results: Results) -> Iterator[Section | None]:
     yield answer.comparisons(results)
     yield factors.section(results)
     yield ablation.section(results)
-    yield tables.section(study, results)
+    table = tables.section(study, results)
+    yield replace(table, blocks=(*table.blocks, *everyone.models(results)))
     if hopeless := race.hopeless(runs):
         yield Section("", (hopeless,))
     yield raced

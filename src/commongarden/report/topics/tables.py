@@ -16,7 +16,7 @@ from commongarden.i18n.language import _
 from commongarden.io.fitted import Fitted
 from commongarden.records import Estimate
 from commongarden.report.document import Block, Cell, Paragraph, Section, Table
-from commongarden.report.topics import everyone, part_contributions
+from commongarden.report.topics import part_contributions
 from commongarden.report.wording import answers, baselines, designs, effects, numbers, sweeps, words
 from commongarden.report.wording.labels import TEXT
 from commongarden.stats import ArmResult, Results
@@ -104,7 +104,7 @@ def section(study: Study, results: Results) -> Section:
     if "published" in names and study.published_source:
         caption += f" {TEXT['published_source']} {text_of(study.published_source)}."
     shown = table(foremost(results), names, caption, name=TEXT["table"], seconds=True)
-    return Section(TEXT["table"], (shown, *which(results), *everyone.models(results)), anchor="table")
+    return Section(TEXT["table"], (shown, *which(results)), anchor="table")
 
 
 def which(results: Results) -> list[Block]:

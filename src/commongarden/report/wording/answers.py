@@ -43,7 +43,7 @@ def said(results: Results, folder: str | None) -> Said | None:
     still_open: tuple[str, ...]
     if is_sweep(results):  # the open ones among the best are told of with the comparisons
         left = [one for one in results.contrasts if not any(one is each for each in told.settled)]
-        still_open = (sweeps.counted(left),) if left else ()
+        still_open = (sweeps.counted(left, other=bool(told.settled)),) if left else ()
     else:
         still_open = tuple(unsettled(one, results) for one in told.unsettled)
     return Said(

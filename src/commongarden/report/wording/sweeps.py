@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from commongarden.i18n.language import _, ngettext
-from commongarden.report.wording.numbers import listed, whole
+from commongarden.report.wording import baselines
+from commongarden.report.wording.numbers import listed, percent, whole
 from commongarden.stats import ContrastResult, Results
 from commongarden.stats.foremost import N_FOREMOST, foremost, is_sweep, others
 
@@ -31,7 +32,7 @@ def some(names: Sequence[str], most: int = MOST_NAMED) -> str:
     if len(names) <= most:
         return listed(names)
     rest = len(names) - most
-    return listed([*names[:most], ngettext("{n} more", "{n} more", rest).format(n=whole(rest))])
+    return listed([*names[:most], _("{n} more").format(n=whole(rest))])
 
 
 def comparisons(results: Results) -> str | None:
@@ -40,8 +41,8 @@ def comparisons(results: Results) -> str | None:
     return counted(left) if is_sweep(results) and left else None
 
 
-def counted(found: Sequence[ContrastResult]) -> str:
-    """How many comparisons came out how."""
+def counted(found: Sequence[ContrastResult], *, other: bool = True) -> str:
+    """How many comparisons came out how. other: whether some are told one by one."""
     n = Counter(one.outcome for one in found)
     parts = [
         (n["better"] + n["worse"], _("{n} significant")),
@@ -50,8 +51,12 @@ def counted(found: Sequence[ContrastResult]) -> str:
         (n.total() - n["better"] - n["worse"] - n["equivalent"] - n["not resolved"], _("{n} not tested yet")),
     ]
     said = listed([text.format(n=whole(count)) for count, text in parts if count])
-    of = ngettext("{n} other comparison", "{n} other comparisons", len(found)).format(n=whole(len(found)))
-    return _("{comparisons}: {counts}.").format(comparisons=of, counts=said)
+    of = (
+        ngettext("{n} other comparison", "{n} other comparisons", len(found))
+        if other
+        else ngettext("{n} comparison", "{n} comparisons", len(found))
+    )
+    return _("{comparisons}: {counts}.").format(comparisons=of.format(n=whole(len(found))), counts=said)
 
 
 def models(results: Results) -> str | None:
@@ -78,15 +83,21 @@ def failures(results: Results) -> str | None:
     return text.format(n=whole(len(failed)), arms=some(failed))
 
 
-def no_better(results: Results) -> str | None:
-    """How many of those models are not shown to be better than the majority class; None where all are."""
-    left, _contrasts = others(results)
-    low = [arm.arm for arm in left if arm.test_accuracy is not None and not arm.beats_commonest]
-    if not is_sweep(results) or not low:
-        return None
-    text = ngettext(
-        "{n} other model is not significantly better than the majority-class baseline: {arms}.",
-        "{n} other models are not significantly better than the majority-class baseline: {arms}.",
-        len(low),
-    )
-    return text.format(n=whole(len(low)), arms=some(low))
+def no_better(results: Results) -> Iterator[str]:
+    """How many models are not shown to be better than the majority class, and than the best of the simple methods."""
+    n_all = whole(len(results.arms))
+    low = [arm.arm for arm in results.arms if arm.test_accuracy is not None and not arm.beats_commonest]
+    if low:
+        said = _("{n} of {all} models are not significantly better than the majority-class baseline: {arms}.")
+        yield said.format(n=whole(len(low)), all=n_all, arms=some(low))
+    below = [found for found in results.beside_baselines if found.beside != "above"]
+    if below:
+        line = below[0].baseline
+        said = _("{n} of {all} models are not significantly better than {baseline} ({accuracy}): {arms}.")
+        yield said.format(
+            n=whole(len(below)),
+            all=n_all,
+            baseline=baselines.name(line),
+            accuracy=percent(line.test_accuracy),
+            arms=some([found.arm for found in below]),
+        )

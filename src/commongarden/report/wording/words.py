@@ -22,7 +22,7 @@ from commongarden.report.wording.verdicts import signflip as signflip
 from commongarden.report.wording.verdicts import verdict as verdict
 from commongarden.report.wording.verdicts import verdicts as verdicts
 from commongarden.stats import METRICS, ArmResult, ContrastResult, MajorityClass, Results
-from commongarden.stats.foremost import foremost
+from commongarden.stats.foremost import foremost, is_sweep
 from commongarden.study import SplitPlan, Study
 
 CONSEQUENCES = (N_("parameters"), N_("MACs"))  # rows of ContrastResult.differs that follow from the others
@@ -111,14 +111,14 @@ def notes(results: Results) -> list[str]:
     """What must be said beside the verdicts: no better than guessing, never left that line, failed."""
     told = foremost(results)
     beside = {found.arm: baselines.beside(found) for found in told.beside_baselines}
-    said: list[str | None] = []
-    for arm in told.arms:
+    said: list[str | None] = [*sweeps.no_better(results)] if is_sweep(results) else []
+    for arm in () if is_sweep(results) else told.arms:
         against = beside.get(arm.arm)
         above = arm.test_accuracy is not None and arm.test_accuracy.value > results.commonest.accuracy
         if not (against and above and not arm.n_at_commonest):  # the harder line says it all
             said.append(beside_commonest(arm, results.commonest))
         said.append(against)
-    failed = [*map(failures, told.arms), sweeps.no_better(results), sweeps.failures(results)]
+    failed = [*map(failures, told.arms), sweeps.failures(results)]
     unequal = imbalance(results.imbalance, results.metric)
     return [sentence for sentence in (*said, *failed, unequal) if sentence is not None]
 
