@@ -45,8 +45,8 @@ SPREADS: Mapping[str, Callable[[int], np.ndarray]] = {
 
 @dataclass(frozen=True)
 class Row:
-    """Shares of studies (error rates: by the product, by Holm's procedure, with one variance; covered), of true differences found (power, holm_power), and the
-    mean size of the set of the best."""
+    """Shares of studies (error rates: by the product, by Holm's procedure, with one variance; covered), of true
+    differences found (power, holm_power), and the mean size of the set of the best."""
 
     arms: int
     seeds: int
@@ -137,9 +137,8 @@ def rows(n_studies: int) -> Iterator[Row]:
 
 
 def main(n_studies: int) -> None:
-    print(
-        "| arms | seeds | variation between seeds | error rate | Holm | one variance | power | Holm | covered | size of the set |"
-    )
+    names = "arms | seeds | variation between seeds | error rate | Holm | one variance | power | Holm | covered"
+    print(f"| {names} | size of the set |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     for one in rows(n_studies):
         rates = (one.error_rate, one.holm_error_rate, one.one_variance_error_rate)
