@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from commongarden.records import Estimate as Estimate
     from commongarden.records import Predictions as Predictions
     from commongarden.records import Run as Run
+    from commongarden.records.screening import NotScreened as NotScreened
+    from commongarden.records.screening import Screened as Screened
+    from commongarden.records.screening import Screening as Screening
     from commongarden.report import to_pandas as to_pandas
     from commongarden.report import verdict as verdict
     from commongarden.report import write as write_report  # noqa: F401
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
     from commongarden.runner.measuring import preflight as preflight
     from commongarden.runner.options import RunOptions as RunOptions
     from commongarden.runner.run_study import StudyOutcome as StudyOutcome
+    from commongarden.screening.screen import screen as screen
     from commongarden.stats import ArmResult as ArmResult
     from commongarden.stats import ContrastResult as ContrastResult
     from commongarden.stats import Results as Results
@@ -78,6 +82,7 @@ _PUBLIC = {
     "Evaluation": ("inference.evaluation", "Evaluation"),
     "Executor": ("runner.executor", "Executor"),
     "Forecast": ("runner.forecast", "Forecast"),
+    "NotScreened": ("records.screening", "NotScreened"),
     "Origin": ("study.origin", "Origin"),
     "Prediction": ("inference.predictions", "Prediction"),
     "Predictions": ("records", "Predictions"),
@@ -87,6 +92,8 @@ _PUBLIC = {
     "Results": ("stats", "Results"),
     "Run": ("records", "Run"),
     "RunOptions": ("runner.options", "RunOptions"),
+    "Screened": ("records.screening", "Screened"),
+    "Screening": ("records.screening", "Screening"),
     "SplitPlan": ("study", "SplitPlan"),
     "Store": ("store", "Store"),
     "Study": ("study", "Study"),
@@ -101,6 +108,7 @@ _PUBLIC = {
     "preflight": ("runner.measuring", "preflight"),
     "read_study": ("study", "read"),
     "run": ("workflow", "run"),
+    "screen": ("screening.screen", "screen"),
     "summarize": ("stats", "summarize"),
     "to_pandas": ("report", "to_pandas"),
     "verdict": ("report", "verdict"),

@@ -66,7 +66,7 @@ def test_pretrained_starts_every_model_of_a_library_from_its_weights():
     assert [study.recipe_of(arm).pixels for arm in study.arms] == ["own", "own"]
     assert "pixels =" not in text
     refused = dry("run", "--models", f"{models},resnet18", "--pretrained", code=2)
-    assert "--pretrained: resnet18 has no published weights; accepted: models of torchvision or timm" in refused
+    assert "--pretrained: resnet18 has no published weights; accepted: models of torchvision, timm or the" in refused
 
 
 @pytest.mark.parametrize("wrong", ["gpu", "0", "cuda:x", "tpu", "CPU"])
@@ -107,6 +107,13 @@ def test_models_of_torchvision_and_timm_are_found():
     }  # fmt: skip
     assert found["torchvision:resnet18"]["n_params"] == found["resnet18"]["n_params"]
     assert not found["timm:seresnet18"]["pretrained"]
+    tagged = {row["name"] for row in json.loads(run("list", "timm:resnet50", "--json").stdout)}
+    assert {"timm:resnet50.a1_in1k", "timm:resnet50d"} <= tagged
+    assert not [name for name in tagged if name.startswith("timm:resnet50d.")]
+    assert run("list", "torchvision:resnet50.*").output.split() == [
+        "torchvision:resnet50.IMAGENET1K_V1", "25,557,032", "published", "weights",
+        "torchvision:resnet50.IMAGENET1K_V2", "25,557,032", "published", "weights",
+    ]  # fmt: skip
     alone = run("list", "timm:*convnext_atto*").output.split()
     assert "timm:convnext_atto" in alone
     assert "convnext" not in " ".join(name for name in alone if not name.startswith("timm:"))

@@ -20,7 +20,11 @@ OTHERWISE = {
     ("export", "--out"): "the file of the export",
     ("clean", "--dry-run"): "of what is deleted, not of the study file",
     ("export", "--format"): "of a network, not of a report",
+    ("export", "--seed"): "of a run that was trained, not of the study",
     ("predict", "--seed"): "of a run that was trained, not of the study",
+    ("screen", "--budget"): "of whole models, not of runs where comparisons are open",
+    ("screen", "--folds"): "of the linear probe, not of a study",
+    ("screen", "--repeats"): "of cross-validation, not of timing",
     ("evaluate", "--seed"): "of a run that was trained, not of the study",
 }
 

@@ -53,6 +53,7 @@ CALLS = {
     "replay": "replay small/runs/plain/1",
     "report": "report small --format md",
     "run": "run small.toml --out small",
+    "screen": "screen --data photos",  # the screening itself takes seconds
     "status": "status small",
     "twins": "twins --widths 16,32 --blocks 1,1",
     "verify": "verify small",
@@ -66,7 +67,7 @@ MORE = {
     "a wrong option": "describe plain_flower --inputs 3",
     "no such study": "compare nowhere",
 }
-CODES = {"audit": 1, "export": 2, "a mistake": 2, "a wrong option": 2, "no such study": 2}
+CODES = {"audit": 1, "export": 2, "screen": 2, "a mistake": 2, "a wrong option": 2, "no such study": 2}
 DATA = {"ablate", "a dry run", "predict"}  # what they print is TOML or CSV, of which no line is broken
 SLOW = {"profile", "replay", "report", "run"}
 MOVING = {

@@ -1,5 +1,6 @@
 """Networks written for other programs: run there by themselves, they say what torch says."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -11,7 +12,8 @@ from click.testing import CliRunner
 
 import commongarden as cg
 from commongarden.cli import main
-from commongarden.inference import export
+from commongarden.inference import export, graph_files
+from commongarden.inference.exported import Comparison, describe
 
 
 @pytest.fixture
@@ -50,8 +52,8 @@ def test_an_arm_is_exported_and_says_what_goes_in_and_out(here, tmp_path):
     result = here("inception_flower:LA", "--input", "48x48x3", "--classes", 7)
     assert result.exit_code == 0
     path = tmp_path / "inception_flower-LA.onnx"
-    assert "in:  images float32 (batch, 3, 48, 48)" in result.output
-    assert "out: logits float32 (batch, 7)" in result.output
+    assert "in:   images float32 (batch, 3, 48, 48)" in result.output
+    assert "out:  logits float32 (batch, 7)" in result.output
     assert "max difference" in result.output
     assert list(tmp_path.iterdir()) == [path], "weights stand beside the file"
     (logits,) = session(path).run(None, {"images": np.zeros((5, 3, 48, 48), np.float32)})
@@ -78,7 +80,7 @@ def test_a_file_that_says_something_else_ends_with_one(here, monkeypatch, tmp_pa
 
 
 def test_what_is_missing_is_named(monkeypatch, tmp_path):
-    monkeypatch.setattr(export, "PACKAGES", ("onnx", "onnx_not_there"))
+    monkeypatch.setattr(graph_files, "PACKAGES", ("onnx", "onnx_not_there"))
     with pytest.raises(
         cg.CommonGardenError, match="onnx_not_there; install them in commongarden's folder: pip install"
     ):
@@ -91,7 +93,7 @@ def test_what_is_missing_is_named(monkeypatch, tmp_path):
     [
         (["plane_flower"], "did you mean 'plain_flower'?"),
         (["."], "accepted: the folder of a study, or of a finished run (STUDY/runs/MODEL/SEED)"),
-        (["plain_flower", "--format", "onyx"], "'onyx' is not 'onnx'"),
+        (["plain_flower", "--format", "onyx"], "Did you mean 'onnx'?"),
         (["plain_flower", "--out", "no/such/folder/x.onnx"], "no/such/folder/x.onnx: no such folder"),
     ],
 )
@@ -113,25 +115,35 @@ class Magnifies(torch.nn.Module):
         return ((logits * 3.7 + 1000.1) / 7.3 - 1000.1 / 7.3) * 1000
 
 
+def graph_of(module, images):
+    return graph_files.Graph(module, images, "images", "float32", "", "(batch, 4)")
+
+
 def test_a_network_that_magnifies_rounding_is_judged_by_float64(tmp_path):
     torch.manual_seed(0)
     module, images = Magnifies(4).eval(), torch.randn(3, 3, 2, 2)
-    written = export._export(module, images, tmp_path / "net.onnx", ("images", "float32", ""), "(batch, 4)")
-    rounding = export._rounding(module, images)
+    written = graph_files.write_onnx(graph_of(module, images), tmp_path / "net.onnx")
+    rounding = graph_files.rounding(module, images)
     assert 0.001 < rounding < 1
-    assert export.replace(written, max_difference=3 * rounding, max_logit=1.0, rounding=rounding).agrees
-    wrong = export.replace(written, max_difference=5 * rounding, max_logit=1.0, rounding=rounding)
+    assert Comparison("onnxruntime", 3 * rounding, 1.0, rounding).agrees
+    wrong = Comparison("onnxruntime", 5 * rounding, 1.0, rounding)
     assert not wrong.agrees
-    assert "agree within rounding" in export.describe(export.replace(wrong, max_difference=rounding))
-    assert "DIFFER" in export.describe(wrong)
+    right = dataclasses.replace(wrong, max_difference=rounding)
+    assert "agree within rounding" in describe(dataclasses.replace(written, compared=right))
+    assert "DIFFER" in describe(dataclasses.replace(written, compared=wrong))
 
 
 def test_float64_does_not_excuse_a_wrong_file(tmp_path, monkeypatch):
     module, images = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 4)).eval(), torch.randn(3, 3, 2, 2)
-    right = export.compare
-    monkeypatch.setattr(export, "compare", lambda *given: (right(*given)[0] + 0.01, right(*given)[1]))
-    written = export._export(module, images, tmp_path / "net.onnx", ("images", "float32", ""), "(batch, 4)")
-    assert 0 < written.rounding < 1e-5
+    right = graph_files.compared
+
+    def shifted(*given):
+        found = right(*given)
+        return dataclasses.replace(found, max_difference=found.max_difference + 0.01)
+
+    monkeypatch.setattr(graph_files, "compared", shifted)
+    written = graph_files.write_onnx(graph_of(module, images), tmp_path / "net.onnx")
+    assert 0 < written.compared.rounding < 1e-5
     assert not written.agrees
 
 
@@ -140,4 +152,4 @@ def test_a_network_without_float64_has_no_rounding_measured():
         def forward(self, images):
             return torch.nn.functional.linear(images.flatten(1), torch.zeros(2, 12))
 
-    assert export._rounding(Float32(), torch.randn(3, 3, 2, 2)) == 0.0
+    assert graph_files.rounding(Float32(), torch.randn(3, 3, 2, 2)) == 0.0

@@ -68,7 +68,7 @@ def test_the_code_loads_no_pickle():
             assert "allow_pickle=False" in found[1], file
         if "exec_module" in text or "import_module(" in text:
             # alone.py: of the modules that workers have from the beginning, a list in our own code
-            assert file.name in ("loading.py", "usercode.py", "__init__.py", "alone.py", "torch_private.py"), file
+            assert file.name in ("libraries.py", "usercode.py", "__init__.py", "alone.py", "torch_private.py"), file
 
 
 @pytest.mark.parametrize("form", ["pickle", "torch.save", "zip"])

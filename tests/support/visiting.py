@@ -213,7 +213,8 @@ def _export(visit: Visit) -> str:
     except StudyError as error:  # torch's exporter, or onnxruntime, takes it not
         return f"no ONNX: {one_line(error).partition(': ')[2]}"
     if not exported.agrees:
-        raise Fails(f"onnxruntime differs by {exported.max_difference:.1e} (largest logit {exported.max_logit:.1e})")
+        found = exported.compared
+        raise Fails(f"onnxruntime differs by {found.max_difference:.1e} (largest logit {found.max_logit:.1e})")
     return ""
 
 

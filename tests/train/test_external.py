@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import urllib.error
+import urllib.request
 
 import numpy as np
 import pytest
@@ -296,6 +297,10 @@ def test_given_weights_want_their_own_pixels_and_that_is_a_difference(here):
         ("torchvision:resnet18", {"pretrained": "yes"}, "pretrained: found 'yes', accepted: true or false"),
         ("torchvision:resnet18", {"epocs": 3}, "unexpected keyword argument 'epocs'"),
         ("torchvision:resnet18", {"epocs": 3}, "did you mean the recipe's 'epochs'?"),
+        ("timm:test_resnet", {"drop_path": 0.1}, "did you mean 'drop_path_rate'?"),
+        ("torchvision:swin_t", {"stochastic_depth": 0.1}, "did you mean 'stochastic_depth_prob'?"),
+        ("torchvision:convnext_tiny", {"stochastic_depth": 0.1}, "did you mean 'stochastic_depth_prob'?"),
+        ("torchvision:mobilenet_v3_small", {"drop_out": 0.1}, "did you mean 'dropout'?"),
         ("torchvision:inception_v3", {}, "torchvision:inception_v3: at 16x16x3, evaluation: "),
         ("nets/mien.py:small", {}, "no such file 'nets/mien.py'; a relative path starts at the current folder"),
         ("nets/mien.py:small", {}, "did you mean 'nets/mine.py'?"),
@@ -311,7 +316,7 @@ def test_given_weights_want_their_own_pixels_and_that_is_a_difference(here):
         ("nets/torn.py:small", {}, "nets/torn.py cannot be loaded: SyntaxError: "),
         ("nets/leaves.py:small", {}, "nets/leaves.py cannot be loaded: SystemExit: "),
         ("nets/mine.py:small", {"weights": 3}, "weights: found 3, accepted: the path of a file"),
-        ("nets/mine.py:small", {"weights": "a.txt"}, "weights: found 'a.txt', accepted: a file that ends in"),
+        ("nets/mine.py:small", {"weights": "a.txt"}, "found 'a.txt', accepted: a folder, or a file that ends in"),
         ("nets/mine.py:small", {"weights": "a.pth"}, "weights: no such file 'a.pth'"),
         ("nets/mine.py:small", {"weights": "torn.pth"}, "torn.pth: cannot be read as weights"),
         ("nets/mine.py:small", {"weights": "torn.safetensors"}, "torn.safetensors: cannot be read as weights"),
@@ -365,16 +370,16 @@ def test_without_network_the_wanted_file_is_named(monkeypatch, tmp_path):
     def unreachable(*arguments, **options):
         raise urllib.error.URLError("no route to host")
 
-    monkeypatch.setattr(torch.hub, "download_url_to_file", unreachable)
-    monkeypatch.setattr("huggingface_hub.hf_hub_download", unreachable)
+    monkeypatch.setattr(urllib.request, "urlopen", unreachable)
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    for text, wanted in (
-        ("torchvision:resnet18", "https://download.pytorch.org/models/resnet18-f37072fd.pth"),
-        ("timm:resnet10t", "timm/resnet10t.c3_in1k/model.safetensors"),
+    for text, wanted, host in (
+        ("torchvision:resnet18", "https://download.pytorch.org/models/resnet18-f37072fd.pth", "download.pytorch.org"),
+        ("timm:resnet10t", "timm/resnet10t.c3_in1k/model.safetensors", "127.0.0.1:9"),
     ):
         with pytest.raises(ArchError) as error:
             measured(text, size=32, pretrained=True)
-        assert f"the pretrained weights {wanted} cannot be downloaded (URLError" in str(error.value)
+        assert f"the pretrained weights {wanted} cannot be downloaded ({host} does not answer)" in str(error.value)
         assert 'a copy of the weights: weights = "FILE.safetensors" (or .pth, .pt)' in str(error.value)
 
 
@@ -387,7 +392,7 @@ def test_published_weights_that_are_there_already_are_taken(monkeypatch, tmp_pat
     assert arm.origin.weights == origin.file_hash(tmp_path / "checkpoints" / "resnet18-f37072fd.pth")
     network = made(arm)
     before = network.inner.fc.weight.clone()
-    weights.load(network, arm, arm.origin.weights)
+    weights.load(network, arm)
     assert torch.equal(network.inner.conv1.weight, published.conv1.weight)
     assert torch.equal(network.inner.fc.weight, before)
 
@@ -406,7 +411,7 @@ def test_given_weights_are_where_training_starts(here, file, n_classes):
     assert arm.overrides == {}
     network = made(arm)
     drawn = network.inner[-1].weight.clone()
-    weights.load(network, arm, arm.origin.weights)
+    weights.load(network, arm)
     for (name, ours), theirs in zip(network.inner.state_dict().items(), given.state_dict().values(), strict=True):
         if n_classes == 3 or not name.startswith("7."):
             assert torch.equal(ours, theirs)
@@ -461,7 +466,7 @@ def test_weights_that_change_are_refused(here):
     given[0].weight.data.zero_()
     torch.save(given.state_dict(), "w.pth")
     with pytest.raises(ArchError, match=r"w\.pth has changed since the study was created"):
-        weights.load(made(arm), arm, arm.origin.weights)
+        weights.load(made(arm), arm)
     wanted = Study("s", "photos", {"own": Arm("nets/mine.py:small", {"weights": "w.pth"})})
     (line,) = studies.conflicts(study, wanted)
     assert line.startswith("arms.own, nets/mine.py:small: SHA-256 of its weights: ")

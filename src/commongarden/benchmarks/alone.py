@@ -11,7 +11,7 @@ import json
 import os
 import sys
 
-STEPS = 30  # some behind the recording of one (train/step.py)
+STEPS = 30  # some behind the recording of one (train/replay/)
 BETWEEN = 0.004  # seconds from look to look; a step takes some of these
 N_PHOTOS, N_CLASSES = 1000, 5
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from commongarden import arch
+from commongarden.cli.model_names import expanded
 from commongarden.cli.settings import setting
 from commongarden.errors import ArchError, StudyError, nearest
 from commongarden.i18n.language import _
@@ -38,6 +39,8 @@ class Asked:
     models: Sequence[str] = ()
     preset: str | None = None
     pretrained: bool = False
+    where_published: bool = False  # start from published weights, the models that have any
+    tell: Callable[[str], None] | None = None  # hears how many models a pattern fits
     reference: str | None = None
     seeds: int | None = None
     folds: int | None = None
@@ -60,13 +63,7 @@ def declared(asked: Asked) -> Study:
     if asked.preset and asked.study:
         message = _("{one} and {two}: found both, accepted: one of them")
         raise StudyError(message.format(one="--preset", two="STUDY"))
-    named = [name.strip() for text in asked.models for name in text.split(",") if name.strip()]
-    names = named if asked.models else None
-    if asked.study is None:
-        _check_names(names or ())
-    wanted = of_architectures(asked.data or "", names, _preset(asked)) if asked.study is None else read(asked.study)
-    if asked.study is not None and names is not None:
-        wanted = choose_arms(wanted, names)
+    wanted = _of_study(asked, asked.study) if asked.study is not None else _of_names(asked)
     wanted = dataclasses.replace(wanted, **_changes(asked, wanted))
     if not wanted.data:
         text = _('study {name!r}: found no data, accepted: --data FOLDER, or data = "FOLDER" in [study]')
@@ -78,6 +75,24 @@ def declared(asked: Asked) -> Study:
         if arm.origin is None:
             _check_network(name, arm)
     return wanted
+
+
+def _of_study(asked: Asked, study: str) -> Study:
+    """The study of a file, or some of its models."""
+    wanted = read(study)
+    return choose_arms(wanted, expanded(asked.models, among=list(wanted.arms))) if asked.models else wanted
+
+
+def _of_names(asked: Asked) -> Study:
+    """A study of models by their names, or of the preset's own."""
+    names = None
+    if asked.models:
+        starts_from_weights = asked.pretrained or asked.where_published
+        if asked.preset and PRESETS[asked.preset].pretrained:
+            starts_from_weights = True
+        names = expanded(asked.models, published=starts_from_weights, tell=asked.tell)
+        _check_names(names)
+    return of_architectures(asked.data or "", names, _preset(asked))
 
 
 def _check_names(names: Sequence[str]) -> None:
@@ -115,6 +130,8 @@ def _changes(asked: Asked, wanted: Study) -> dict[str, Any]:
     if asked.pretrained or (asked.preset and PRESETS[asked.preset].pretrained):
         option = f"--preset {asked.preset}" if asked.preset else "--pretrained"
         changes["arms"] = {name: _pretrained(name, arm, option) for name, arm in wanted.arms.items()}
+    elif asked.where_published and asked.study is None:
+        changes["arms"] = _where_published(wanted.arms)
     return changes
 
 
@@ -124,16 +141,35 @@ def _named(text: str, wanted: Study) -> str:
     return found[0] if text not in wanted.arms and len(found) == 1 else text
 
 
+def _where_published(arms: Mapping[str, Arm]) -> dict[str, Arm]:
+    """The arms, those of libraries with their published weights, where there are any."""
+    found = dict(arms)
+    of_libraries = {
+        name: arm for name, arm in arms.items() if arm.origin is not None and origins.is_of_library(arm.arch)
+    }
+    if of_libraries:
+        from commongarden.train.libraries import library_models  # loads PyTorch
+
+        published = {
+            model.name for place in origins.LIBRARIES for model in library_models(f"{place}:*") if model.pretrained
+        }
+        for name, arm in of_libraries.items():
+            if arm.arch.partition(".")[0] in published:
+                found[name] = _pretrained(name, arm, "--pretrained")
+    return found
+
+
 def _preset(asked: Asked) -> str:
     """The preset of a study without a study file."""
-    return asked.preset or ("finetune" if asked.pretrained else "classroom")
+    return asked.preset or ("finetune" if asked.pretrained or asked.where_published else "classroom")
 
 
 def _pretrained(name: str, arm: Arm, option: str) -> Arm:
     """The arm with the published weights of its library. Raises StudyError where it has none."""
     if arm.origin is None or not origins.is_of_library(arm.arch) or arm.options["weights"]:
         text = _(
-            "{option}: {name} has no published weights; accepted: models of torchvision or timm, such as {example}"
+            "{option}: {name} has no published weights; accepted: models of torchvision, timm or the Hugging Face hub, "
+            "such as {example}"
         )
         raise StudyError(text.format(option=option, name=name, example="torchvision:resnet18"))
     return Arm(arm.arch, {**arm.options, "pretrained": True}, arm.overrides)

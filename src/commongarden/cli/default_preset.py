@@ -71,7 +71,7 @@ def _said(choice: Choice, wanted: Study) -> str:
     if choice.unreachable:
         text = _(
             "preset scratch: small networks from random weights, because published weights cannot be downloaded "
-            "({where} does not answer). With a connection, --preset finetune usually reaches a higher accuracy."
+            "({where}: no answer). With a connection, --preset finetune usually reaches a higher accuracy."
         )
         return text.format(where=choice.unreachable)
     if choice.preset == "finetune" and choice.seconds is None:

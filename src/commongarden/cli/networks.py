@@ -1,4 +1,4 @@
-"""Commands on networks: describe, diff, twins, export, audit, list."""
+"""Commands on networks: describe, diff, twins, audit, list."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def diff(one: str, two: str, size: str, classes: int, order: str | None, as_json
     from commongarden.cli import describe as describing
 
     shape = shape_of(size)
-    before, after = (_network(name, classes, order, shape) for name in (one, two))
+    before, after = (network_of(name, classes, order, shape) for name in (one, two))
     found = arch.difference(before, after, shape)
     if as_json:
         print_json(describing.difference_table((one, two), found, shape, classes))
@@ -131,43 +131,6 @@ def twins(size: str, classes: int, equal: str, widths: str, blocks: str, stem: i
         describing.print_twins(table)
 
 
-def _is_path(what: str) -> bool:
-    """Whether it is typed as a run's folder, which may not be there; architectures of other people have slashes too."""
-    return re.search(r"(^|[/\\\\])runs[/\\\\]", what) is not None
-
-
-@main.command()
-@click.argument("what", metavar="ARM|RUN")
-@options.network_options
-@option("--format", "kind", type=click.Choice(["onnx"]), default="onnx", show_default=True, help="File format.")
-@option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write [NAME.onnx].")
-@no_code
-@as_json
-def export(what: str, size: str, classes: int, order: str | None, kind: str, out: Path | None, as_json: bool) -> None:
-    """Export a network to ONNX, and check it against PyTorch.
-
-    A finished RUN (DIR/runs/ARM/SEED) is exported with its trained weights and its preprocessing, so that it takes
-    uint8 images; an ARM with its initial weights. The exit code is 1 if the outputs differ by more than 0.001 of
-    the largest logit (0.001 if that is below 1) and by more than float32 rounding explains.
-    """
-    import dataclasses
-
-    from commongarden import arch
-    from commongarden.inference import export as exporting
-
-    if (Path(what).is_dir() or _is_path(what)) and what not in arch.FAMILIES:
-        exported = exporting.export_run(what, out)
-    else:
-        shape = shape_of(size)
-        exported = exporting.export_arm(what, _network(what, classes, order, shape), classes, shape, out)
-    if as_json:
-        print_json(dataclasses.asdict(exported) | {"path": str(exported.path), "agrees": exported.agrees})
-    else:
-        click.echo(exporting.describe(exported))
-    if not exported.agrees:
-        sys.exit(1)
-
-
 @main.command()
 @click.argument("arm")
 @chain(options.input_size(), options.classes(least=2), options.n_photos, options.order(), options.settings)
@@ -187,7 +150,7 @@ def audit(
     from commongarden.study.recipe import Recipe, override
 
     shape = shape_of(size)
-    network = _network(arm, classes, order, shape)
+    network = network_of(arm, classes, order, shape)
     recipe = override(Recipe(), dict(map(setting, settings)))
     arch.trace(network, shape)  # so that a mistake is told before torch is loaded
 
@@ -209,7 +172,9 @@ def list_models(pattern: str | None, as_json: bool) -> None:
     """List models by name, with parameters and source.
 
     PATTERN is a part of the name, or contains * and ?: resnet, vgg*_bn, timm:*vit*. With a PATTERN, models of
-    torchvision and timm are listed too. Parameters are counted at the published input size and number of classes.
+    torchvision and timm are listed too; the name of one of them, or a PATTERN with a dot, also lists the tags of its
+    published weights: timm:resnet50, timm:resnet50.*. Parameters are counted at the published input size and number of
+    classes.
     """
     from commongarden import arch
     from commongarden.errors import nearest
@@ -277,7 +242,7 @@ def _option(text: str) -> tuple[str, Any]:
     return found
 
 
-def _network(text: str, classes: int, order: str | None, shape: tuple[int, int, int]) -> Serial:
+def network_of(text: str, classes: int, order: str | None, shape: tuple[int, int, int]) -> Serial:
     """The network of an arm as people type it."""
     return _known(text, classes, order, shape).network(classes)
 

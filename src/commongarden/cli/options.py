@@ -155,7 +155,7 @@ models = option(
     also=("--arms", "--model"),
     metavar="NAME,...",
     help="Models to compare, such as resnet18,timm:convnext_atto (see commongarden list), or some arms of STUDY; "
-    "may be repeated.",
+    "patterns such as 'timm:*tiny*' and files of names (models.txt) are accepted; may be repeated.",
 )
 preset = option(
     "--preset",
@@ -164,7 +164,9 @@ preset = option(
     "scratch (from random weights), classroom (small networks in minutes) [chosen by weights, device and time].",
 )
 pretrained = option(
-    "--pretrained", is_flag=True, help="Start models of torchvision and timm from their published weights."
+    "--pretrained",
+    is_flag=True,
+    help="Start models of torchvision, timm and the Hugging Face hub from their published weights.",
 )
 reference = option(
     "--reference",

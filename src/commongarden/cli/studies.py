@@ -93,10 +93,11 @@ def run(
     from commongarden import study as studies
     from commongarden.cli.declaring import Asked, declared
     from commongarden.cli.default_preset import with_preset
+    from commongarden.cli.model_names import telling
 
     how = run_options(asked, most_seeds=asked["seeds"])
     recipe = {key: asked.pop(key) for key in ("epochs", "resolution", "batch_size", "lr")}
-    chosen, listed = with_preset(Asked(**asked, recipe=recipe), out, how)
+    chosen, listed = with_preset(Asked(**asked, recipe=recipe, tell=telling()), out, how)
     wanted = declared(chosen)
     how.spending(len(wanted.seeds))
     if dry_run:

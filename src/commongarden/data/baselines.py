@@ -6,8 +6,6 @@ Two of them, each fitted in seconds on the training part, with its one setting c
   taken first, so that their inner product is the Hellinger kernel (Vedaldi & Zisserman 2012), and standardized. It sees
   no shape at all.
 - neighbours: the k nearest neighbours by the Euclidean distance between photos of 16 x 16 pixels.
-
-This is the only module that loads scikit-learn.
 """
 
 from __future__ import annotations

@@ -49,15 +49,26 @@ def fold(manifest: Manifest, plan: SplitPlan, seed: int, number: int, n: int, al
     folds are as alike as whole groups allow. Raises DataError as `split` does.
     """
     found, left_out = units(manifest.photos, plan, seed, alike)
-    if any(unit.groups for unit in found):
-        where = _("{n} folds").format(n=n)
-        folds = _divide_whole(joined(found, seed), [Fraction(1, n)] * n, plan.stratified, 1, where)
-    else:
-        folds = _dealt(found, plan, n)
+    folds = _folds(found, plan, seed, n)
     rest = [unit for i, members in enumerate(folds) if i != number for unit in members]
     rest.sort(key=lambda unit: unit.rank)
     parts = {"test": folds[number], **_divide(rest, ["train", "val"], plan)}
     return _checked(manifest, parts, len(found), left_out)
+
+
+def fold_paths(
+    manifest: Manifest, plan: SplitPlan, seed: int | str, n: int, alike: Alike = ()
+) -> tuple[tuple[str, ...], ...]:
+    """The paths of each of n folds, dealt as those of `fold`. Raises DataError as it does."""
+    found, _left_out = units(manifest.photos, plan, seed, alike)
+    return tuple(map(_paths, _folds(found, plan, seed, n)))
+
+
+def _folds(found: Sequence[Unit], plan: SplitPlan, seed: int | str, n: int) -> list[list[Unit]]:
+    if any(unit.groups for unit in found):
+        where = _("{n} folds").format(n=n)
+        return _divide_whole(joined(found, seed), [Fraction(1, n)] * n, plan.stratified, 1, where)
+    return _dealt(found, plan, n)
 
 
 def _dealt(found: Sequence[Unit], plan: SplitPlan, n: int) -> list[list[Unit]]:

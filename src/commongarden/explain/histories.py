@@ -96,7 +96,6 @@ def _improving(arm: str, done: Sequence[Trained]) -> Iterator[Observation]:
     it."""
     if any(run.history[-1].lr < LR_LEFT * max(epoch.lr for epoch in run.history) for run in done):
         return
-    third = max(len(done[0].history) // 3, 1)
 
     def fall(run: Trained) -> float:
         before, last = run.history[-2:]
@@ -104,6 +103,7 @@ def _improving(arm: str, done: Sequence[Trained]) -> Iterator[Observation]:
 
     def val_fall(run: Trained) -> float:
         losses = [epoch.val_loss for epoch in run.history]
+        third = max(len(losses) // 3, 1)
         return 1 - statistics.fmean(losses[-third:]) / statistics.fmean(losses[-2 * third : -third])
 
     value, val = (mean_interval(list(map(figure, done)), bounds=FALLS) for figure in (fall, val_fall))

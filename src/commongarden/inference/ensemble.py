@@ -63,7 +63,7 @@ def load(folder: str | Path, *, model: str | None = None, seed: int | None = Non
     if not (folder / "study.toml").is_file() and model is None and seed is None:
         return load_run(folder)
     store = open_store(folder)
-    runs = _runs(store, model, seed)
+    runs = runs_of(store, model, seed)
     members = [load_run(store.directory(run.arm, run.seed)) for run in runs]
     return members[0] if len(members) == 1 else Ensemble(members).eval()
 
@@ -83,7 +83,8 @@ def best_arm(store: Store) -> str:
     )
 
 
-def _runs(store: Store, model: str | None, seed: int | None) -> list[Run]:
+def runs_of(store: Store, model: str | None, seed: int | None) -> list[Run]:
+    """The finished runs of a model [the best one], or the one with this seed, by seed. Raises StoreError."""
     arm = best_arm(store) if model is None else model
     arms = store.study().arms
     if arm not in arms:

@@ -76,7 +76,7 @@ class _Timed:
         initialize(classifier, recipe, streams.generator(0, repeat, "initialization"))
         train_state = loop.new_train_state(classifier, recipe, device)
         # on a tape there are no layers to be timed
-        train_state.forward_backward = eager(classifier, train_state.optimizer, recipe)
+        train_state.forward_backward = eager(classifier, train_state.optimizer, recipe, scaler=train_state.scaler)
         train_state.optimizer_step = as_it_is(train_state.optimizer)
         self.stopwatch = Stopwatch(classifier, train_state.optimizer, now)
         batches = subject.batches()

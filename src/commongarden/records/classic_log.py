@@ -25,7 +25,8 @@ def classic_log(
     since, before = 0.0, 0.0
     for epoch in history:
         since += epoch.seconds
-        if epoch.epoch % every == 0 or epoch.epoch == n_epochs:
+        is_last = epoch.epoch == n_epochs or (run is not None and epoch is history[-1])
+        if epoch.epoch % every == 0 or is_last:
             reached = {"loss": epoch.train_loss, "train": epoch.train_accuracy, "val": epoch.val_accuracy}
             lines.append(say(EPOCH).format(epoch=epoch.epoch, taken=since - before, in_all=since, **reached))
             before = since

@@ -21,11 +21,13 @@ from commongarden.report.topics import (
     evidence,
     factors,
     first_weights,
+    limits,
     methods,
     mistakes,
     page_data,
     pareto,
     race,
+    selection,
     setup,
     tables,
     terms,
@@ -73,6 +75,8 @@ def _about(store: Store, results: Results) -> list[str]:
     """The data and the set-up in three lines."""
     understood = store.understood()
     lines = [words.compared(results), words.trained(store.study())]
+    if chosen := selection.lines(store):
+        lines.append(" ".join(chosen))
     return [*([f"{language.translate(understood.text)}."] if understood is not None else []), *lines]
 
 
@@ -99,7 +103,6 @@ def _sections(store: Store, results: Results) -> Iterator[Section | None]:
     yield mistakes.missed(store, study, predictions, results.classes)
     yield pareto.section(results)
     yield why.section(store, told)
-    limits = words.limits(results, {study.recipe_of(arm).select for arm in study.arms})
     for section in (
         evidence.section(study, told),
         budgets.section(told),
@@ -111,7 +114,7 @@ def _sections(store: Store, results: Results) -> Iterator[Section | None]:
         duplicates.section(store, study, manifest, split),
         setup.section(store, study, manifest, split),
         setup.made(store, study, runs, histories, arms),
-        methods.section(methods.methods(study, results, runs, raced=raced is not None)),
-        Section(TEXT["limits"], (Bullets(tuple(limits), ""),), anchor="limits"),
+        methods.section(methods.methods(study, results, runs, raced=raced is not None, epochs=histories)),
+        Section(TEXT["limits"], (Bullets(limits.lines(study, results), ""),), anchor="limits"),
     ):
         yield None if section is None else replace(section, folded=True)

@@ -34,11 +34,13 @@ from commongarden.report.topics import (
     discussion,
     evidence,
     factors,
+    limits,
     methods,
     mistakes,
     page_data,
     pareto,
     race,
+    selection,
     setup,
     tables,
     terms,
@@ -62,15 +64,16 @@ def lab_report(store: Store, results: Results, cover: Cover | None = None) -> Do
     """The report of what the store holds, however much of the study is done. cover: of its title page."""
     study, runs = store.study(), store.runs()
     told = foremost(results)
-    epochs = page_data.histories(store, [arm.arm for arm in told.arms], runs)
+    every = page_data.histories(store, [arm.arm for arm in results.arms], runs)
+    epochs = {arm.arm: every[arm.arm] for arm in told.arms}
     cite = Citations()
     raced = race.section(store)
-    how = methods.methods(study, results, runs, cite, raced=raced is not None)
+    how = methods.methods(study, results, runs, cite, raced=raced is not None, epochs=every)
     discussed = discussion.discussion(study, told, epochs, store.audits(), cite)
     parts = [_overview(store, study, results, how), _results(store, study, results, told, raced, epochs)]
     if discussed:
         parts.append(Section(_("Discussion"), sections=discussed))
-    parts.append(_conclusion(study, results))
+    parts.append(_conclusion(store, study, results))
     parts.append(Section(TEXT["references"], (Bullets(cite.entries()),), numbered=False))
     cover = cover or Cover()
     lines = ((_("Name"), cover.author), (_("Student number"), cover.number), (_("Date"), cover.date))
@@ -215,7 +218,7 @@ def _beside(cell: Cell) -> str:
     return f"{cell.text} ({cell.below})" if cell.below else cell.text
 
 
-def _conclusion(study: Study, results: Results) -> Section:
+def _conclusion(store: Store, study: Study, results: Results) -> Section:
     blocks: list[Block] = []
     found = answers.said(results, None)
     if found is not None and len(results.arms) > 1:  # of one model the line below says the same
@@ -229,5 +232,5 @@ def _conclusion(study: Study, results: Results) -> Section:
             said = _("Source of the published figures: {source}.").format(source=text_of(study.published_source))
             blocks.append(Paragraph(said))
         blocks.append(figures_before)
-    limits = words.limits(results, {study.recipe_of(arm).select for arm in study.arms})
-    return Section(_("Conclusion"), tuple(blocks), (Section(TEXT["limits"], (Bullets(tuple(limits)),)),))
+    reach = Section(TEXT["limits"], (Bullets((*selection.lines(store), *limits.lines(study, results))),))
+    return Section(_("Conclusion"), tuple(blocks), (reach,))

@@ -25,6 +25,7 @@ class Forecast:
 
     seconds: of wall-clock time, from the first run to the last.
     memory_bytes: of the largest worker; None if no arm was timed or trained before.
+    stops_early: whether runs may end before their last epoch, so that the time is the most that they take.
     took: the seconds that it took, once it is over.
     """
 
@@ -37,6 +38,7 @@ class Forecast:
     disk_bytes: int
     at_most: bool = False
     took: float | None = None
+    stops_early: bool = False
 
 
 def measured(store: Store) -> dict[str, Piloted]:
@@ -70,7 +72,12 @@ def pilots(jobs: Sequence[Job], known: Mapping[str, Piloted]) -> list[Pilot]:
 
 
 def forecast(
-    jobs: Sequence[Job], known: Mapping[str, Piloted], n_workers: int, *, at_most: bool = False
+    jobs: Sequence[Job],
+    known: Mapping[str, Piloted],
+    n_workers: int,
+    *,
+    at_most: bool = False,
+    stops_early: bool = False,
 ) -> Forecast | None:
     """For these runs in their order, each begun by the next worker that is free; None where an arm is not known."""
     if not jobs or any(job.arm not in known or known[job.arm].seconds is None for job in jobs):
@@ -88,6 +95,7 @@ def forecast(
         memory_bytes=max(known[arm].memory_bytes for arm in arms) or None,
         disk_bytes=sum(known[job.arm].disk_bytes for job in jobs),
         at_most=at_most,
+        stops_early=stops_early,
     )
 
 
@@ -138,16 +146,21 @@ def said(plan: Forecast) -> str:
         if plan.at_most
         else _("plan: {runs} ({arms}, {seeds}), {workers} at a time; about {time}, {memory}, {disk:,.1f} MB on disk")
     )
-    return text.format(
+    line = text.format(
         runs=runs, arms=arms, seeds=seeds, workers=plan.n_workers, time=clock(plan.seconds), memory=memory,
         disk=plan.disk_bytes / 1e6,
     )  # fmt: skip
+    return _("{plan}; early stopping may end runs sooner").format(plan=line) if plan.stops_early else line
 
 
 def outcome(plan: Forecast) -> str:
     """What it took beside what was forecast."""
     assert plan.took is not None
-    text = _("estimated at most {time}, took {took}") if plan.at_most else _("estimated {time}, took {took}")
+    text = (
+        _("estimated at most {time}, took {took}")
+        if plan.at_most or plan.stops_early
+        else _("estimated {time}, took {took}")
+    )
     return text.format(time=clock(plan.seconds), took=clock(plan.took))
 
 

@@ -35,7 +35,7 @@ def first_weights(
     initialize(classifier, recipe, streams.generator(study_seed, init_seed, "initialization"))
     if arm.origin is not None and arm.wants_weights:
         inner = next(part for part in classifier.modules() if isinstance(part, ExternalNetwork))
-        weights.load(inner, arm, arm.origin.weights)
+        weights.load(inner, arm)
     return classifier
 
 

@@ -14,8 +14,9 @@ from commongarden.runner import processes
 from commongarden.runner.worker_monitor import WorkerMonitor
 
 Result = TypeVar("Result")
-Progress = Callable[[str], None]
+Progress = Callable[..., None]  # what is being done, and how far it is, in numbers
 Waits = Callable[[str, int], None]
+Hears = Callable[..., None]
 LONG = 30  # seconds
 
 
@@ -34,9 +35,15 @@ class Calls:
         self._process: BaseProcess | None = None
         self._connection: Connection | None = None
 
-    def call(self, function: Callable[..., Result], *arguments: object, waits: Waits | None = None) -> Result:
-        """`function(*arguments, say)` in the process; say(phase) names what it does from then on. waits(phase, seconds)
-        is called where one takes long, every half minute.
+    def call(
+        self,
+        function: Callable[..., Result],
+        *arguments: object,
+        waits: Waits | None = None,
+        hears: Hears | None = None,
+    ) -> Result:
+        """`function(*arguments, say)` in the process; say(phase, *numbers) names what it does from then on, and how far
+        it is. waits(phase, seconds) is called where one takes long, every half minute; hears(*numbers) each time.
 
         Raises Died where the process ends, and the CommonGardenError that the function raises.
         """
@@ -54,7 +61,10 @@ class Calls:
                         waits(phase, LONG * said)
                 kind, value = connection.recv()
                 if kind == "phase":
-                    phase, since, said = value, time.monotonic(), 0
+                    phase, *numbers = value
+                    since, said = time.monotonic(), 0
+                    if numbers and hears is not None:
+                        hears(*numbers)
                 elif kind == "error":
                     raise value
                 else:
@@ -83,7 +93,7 @@ def _serve(connection: Connection, begun: tuple[dict[str, str], str]) -> None:
         while True:
             function, arguments = connection.recv()
             try:
-                result = function(*arguments, lambda phase: connection.send(("phase", phase)))
+                result = function(*arguments, lambda *phase: connection.send(("phase", phase)))
             except CommonGardenError as error:
                 connection.send(("error", error))
             else:

@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from commongarden.errors import ArchError, CommonGardenError
 from commongarden.i18n.coded import Coded
@@ -20,6 +20,7 @@ from commongarden.study.arm import Arm
 from commongarden.study.origin import Origin
 from commongarden.study.recipe import Recipe, override
 
+Result = TypeVar("Result")
 Input = tuple[int, int, int]
 PLAIN = "channels-first"  # torch's own memory layout, which every network is written for
 CRASHED = N_("trained in the memory layout {layout}: with {wanted}, the process crashed in {phase} ({reason})")
@@ -86,18 +87,20 @@ def measured(
     finished: Collection[str] = (),
     device: str = "cpu",
     on_progress: Callable[[int, int], None] | None = None,
+    on_bytes: Callable[[int, int], None] | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> dict[str, Arm]:
     """The arms with every network of other people's code measured at its arm's image size and checked
     (train/preflight.py).
 
     recipe: that they share. finished: arms with finished runs; any other one that was measured by an earlier version is
-    checked again. on_progress(done, total) is called after each network; tell hears of a check that takes long.
+    checked again. on_progress(done, total) is called after each network, on_bytes(done, total) while weights are
+    downloaded; tell hears of a check that takes long.
     """
-    found, checks = dict(arms), {}
+    found, checks, fetched = dict(arms), {}, _Fetched(on_bytes)
     for name, arm in arms.items():
         own = override(recipe, arm.overrides)
-        check = _Check(arm, n_classes, (own.resolution, own.resolution, 3), own, device, tell)
+        check = _Check(arm, n_classes, (own.resolution, own.resolution, 3), own, device, tell, fetched.hear)
         if check.is_needed(has_runs=name in finished):
             checks[name] = check
     if not checks:
@@ -112,15 +115,34 @@ def measured(
                 found[name] = check.carried_out(made)
             except ArchError as error:
                 raise ArchError(f"arms.{name}: {error}") from None
+            fetched.end()
             if not origin.is_of_library(check.arm.arch):
                 made.close()  # what the user's code changed for the whole process is not the next network's
     on_progress(len(checks), len(checks))
     return found
 
 
+class _Fetched:
+    """Bytes of all weights that are downloaded, in all and so far."""
+
+    def __init__(self, on_bytes: Callable[[int, int], None] | None) -> None:
+        self.on_bytes = on_bytes
+        self.before, self.now = 0, 0
+
+    def hear(self, n_bytes: int, of: int) -> None:
+        self.now = n_bytes
+        if self.on_bytes is not None:
+            self.on_bytes(self.before + n_bytes, self.before + max(of, n_bytes))
+
+    def end(self) -> None:
+        """The next file begins."""
+        self.before, self.now = self.before + self.now, 0
+
+
 @dataclass(frozen=True)
 class _Check:
-    """The preflight check of an arm. recipe: how it will be trained; tell hears where the check takes long."""
+    """The preflight check of an arm. recipe: how it will be trained; tell hears where the check takes long, on_bytes
+    how much of its weights has been downloaded."""
 
     arm: Arm
     n_classes: int
@@ -128,6 +150,7 @@ class _Check:
     recipe: Recipe
     device: str
     tell: Callable[[str], None] | None = None
+    on_bytes: Callable[[int, int], None] | None = None
 
     def is_needed(self, *, has_runs: bool = False) -> bool:
         """Not for an arm of our own, nor for one that has passed it."""
@@ -139,6 +162,19 @@ class _Check:
 
     def carried_out(self, made: Calls) -> Arm:
         """The arm with what the check finds; where the process dies, it is done again in torch's own memory layout."""
+        if self.arm.wants_published or origin.is_of_hub(self.arm.arch):
+            return dataclasses.replace(self, arm=self._fetched(made))._carried_out(made)
+        return self._carried_out(made)
+
+    def _fetched(self, made: Calls) -> Arm:
+        """The arm with the commit of its files, which are on this machine then."""
+        try:
+            kept = made.call(_fetch, self.arm, waits=self._waits, hears=self.on_bytes)
+        except Died as died:
+            raise _crashed(self.arm, died) from None
+        return dataclasses.replace(self.arm, origin=kept)
+
+    def _carried_out(self, made: Calls) -> Arm:
         layouts = tuple(dict.fromkeys((self.recipe.layout, PLAIN)))
         memory = limits.memory() if self.device == "cpu" else 0
         first: Died | None = None
@@ -185,16 +221,27 @@ def _measure(arm: Arm, n_classes: int, input: Input, say: Progress) -> Origin:
     from commongarden.train.measure import network_by_others  # loads torch, in this process only
 
     say("measuring")
-    return _described(arm, lambda: network_by_others(arm, n_classes, input))
+    return described(arm, lambda: network_by_others(arm, n_classes, input))
+
+
+def _fetch(arm: Arm, say: Progress) -> Origin | None:
+    from commongarden.train import hub_model, published  # loads torch, in this process only
+
+    say("fetching")
+    arm = hub_model.pinned(arm)
+    if arm.origin is None or not arm.wants_published:
+        return arm.origin
+    found = published.fetch(arm, lambda n_bytes, of: say("fetching", n_bytes, of))
+    return dataclasses.replace(arm.origin, revision=found.commit or arm.origin.revision)
 
 
 def _preflight(arm: Arm, *how: Any) -> Origin:
     from commongarden.train.preflight import preflight  # loads torch, in this process only
 
-    return _described(arm, lambda: preflight(arm, *how))
+    return described(arm, lambda: preflight(arm, *how))
 
 
-def _described(arm: Arm, work: Callable[[], Origin]) -> Origin:
+def described(arm: Arm, work: Callable[[], Result]) -> Result:
     """What the work gives; whatever the network's code raises in it, as an error in one sentence."""
     from commongarden.train.blame import describe_user_error
     from commongarden.train.loading import user_file

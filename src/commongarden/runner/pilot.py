@@ -63,7 +63,7 @@ def _pilot(store: Store, prepared: PreparedData, plan: RunPlan) -> Piloted:
     head = recipe.head_epochs
     for epochs, alone in ((recipe.epochs - head, 0), (head, recipe.epochs)):  # a frozen body's steps are quicker
         if epochs:
-            phase = dataclasses.replace(recipe, head_epochs=alone)
+            phase = dataclasses.replace(recipe, head_epochs=alone, early_stopping=0)
             start = time.perf_counter()
             train_state = setup.train_state(device, phase)
             made = time.perf_counter() - start

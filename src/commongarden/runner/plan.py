@@ -147,12 +147,13 @@ def check_precision(study: Study, device: str) -> None:
     """Raises RunnerError where an arm is to be trained in numbers that the device does not have: it would be called
     what it is not."""
     for arm in study.arms:
-        if study.recipe_of(arm).precision == "tf32" and not device.startswith("cuda"):
+        precision = study.recipe_of(arm).precision
+        if precision in ("tf32", "float16") and not device.startswith("cuda"):
             text = _(
-                "{arm}: recipe.precision: found 'tf32', which needs a CUDA device, but the device is "
+                "{arm}: recipe.precision: found {precision!r}, which needs a CUDA device, but the device is "
                 "{device}; accepted: 'float32', 'bfloat16'"
             )
-            raise RunnerError(text.format(arm=arm, device=device))
+            raise RunnerError(text.format(arm=arm, precision=precision, device=device))
 
 
 def device_name(wanted: str) -> str:

@@ -106,9 +106,10 @@ def prepare_data(
         study = replace(study, range=manifest.range)
     store, n_classes = Store(root), len(manifest.classes)
     finished = {run.arm for run in (store.runs() if is_begun else ()) if run.status == "finished"}
+    downloading = _in_megabytes(told(_("downloading weights (MB)")))
     checked = measured(
         study.arms, study.recipe, n_classes, finished=finished, device=device,
-        on_progress=told(_("checking networks")), tell=tell,
+        on_progress=told(_("checking networks")), on_bytes=downloading, tell=tell,
     )  # fmt: skip
     study = replace(study, arms=checked)
     if is_begun and (root / "manifest.csv").is_file():  # one that was set aside is compared with the runs below
@@ -122,6 +123,10 @@ def prepare_data(
     _write(store, study, manifest, own, listed, found)
     direct = _decoded(manifest, _sizes(study), cache_folder, cache_budget, told)
     return store, replace(_soil(manifest, own[study.seeds[0]], cache_folder, own), direct=direct)
+
+
+def _in_megabytes(told: Callable[[int, int], None] | None) -> Callable[[int, int], None] | None:
+    return None if told is None else lambda done, total: told(round(done / 1e6), round(total / 1e6))
 
 
 def _write(

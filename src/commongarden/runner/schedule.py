@@ -86,7 +86,11 @@ class Timing:
         jobs, limited = list(self.jobs), self.spending.budget if self.spending is not None else None
         if limited is not None and limited.seconds is not None:
             jobs = forecast.within(limited.seconds, jobs, self.known)
-        found = forecast.forecast(jobs, self.known, self.n_workers, at_most=self.spending is not None)
+        study = store.study()
+        stops_early = any(study.recipe_of(arm).early_stopping for arm in study.arms)
+        found = forecast.forecast(
+            jobs, self.known, self.n_workers, at_most=self.spending is not None, stops_early=stops_early
+        )
         if found is not None:
             callbacks.display.note(forecast.said(found))
             forecast.write(store, found)

@@ -29,6 +29,7 @@ from commongarden.store import Store
 from commongarden.train import checkpoint, loop, measure, streams
 from commongarden.train.audit import tree_paths
 from commongarden.train.blame import describe_user_error, user_traceback
+from commongarden.train.early_stopping import is_over
 from commongarden.train.evaluate import evaluate
 from commongarden.train.recording import Recorder
 from commongarden.train.reestimate import reestimated
@@ -127,7 +128,7 @@ def _trained(
     stop: Callable[[], bool],
     stop_at_futility: bool,
 ) -> Generator[Event, None, bool]:
-    """Trains to the recipe's last epoch, or to where it is futile. Returns whether it was stopped."""
+    """Trains to the recipe's last epoch, or to where it stops early or is futile. Returns whether it was stopped."""
     plan, prepared, steps = setup.plan, setup.prepared, setup.steps_per_epoch
     shown, epochs = 0.0, setup.record.recipe.epochs
     backbone = frozen_features(setup, state.classifier, photos)
@@ -181,7 +182,7 @@ def _stored(
     statistics = reestimated(classifier, together, lambda: photos.part(prepared.val), device)
     finished = replace(
         record,
-        stopped_as_hopeless=len(state.history) < record.recipe.epochs,
+        stopped_as_hopeless=len(state.history) < record.recipe.epochs and not is_over(record.recipe, state.history),
         ended=plans.now(),
         test_accuracy=test.accuracy,
         test_loss=test.loss,

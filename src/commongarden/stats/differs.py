@@ -34,7 +34,7 @@ def differences_of(study: Study, contrast: Contrast, n_classes: int) -> tuple[tu
 
 def recipe_values(study: Study, one: str, two: str) -> list[tuple[str, str, str]]:
     """The recipe values that one of two arms has for its own, as text: (field, value of one, value of two)."""
-    fields = sorted({*study.arms[one].overrides, *study.arms[two].overrides})
+    fields = sorted({*study.own_values(one), *study.own_values(two)})
     first, second = study.recipe_of(one), study.recipe_of(two)
     return [(field, str(getattr(first, field)), str(getattr(second, field))) for field in fields]
 

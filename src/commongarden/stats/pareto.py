@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from commongarden.records import Estimate
-from commongarden.stats.results import ArmResult, ContrastResult
+from commongarden.stats.results import ContrastResult
 
 Cost = Literal["seconds", "inference_ms", "n_params", "macs", "peak_memory_mb"]  # fields of ArmResult
 COSTS: tuple[Cost, ...] = ("seconds", "inference_ms", "n_params", "macs", "peak_memory_mb")
 EXACT: tuple[Cost, ...] = ("n_params", "macs")  # counted, not measured
+
+
+class Costed(Protocol):
+    """What has an accuracy and costs something, by the names of COSTS: an arm's results, a screened model."""
+
+    @property
+    def arm(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def test_accuracy(self) -> Estimate | None:
+        """Of photos that it did not learn from."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -36,7 +50,7 @@ class Front:
     dominated: tuple[Dominated, ...]
 
 
-def front(arms: Sequence[ArmResult], cost: Cost, decided: Collection[tuple[str, str]] = ()) -> Front | None:
+def front(arms: Sequence[Costed], cost: Cost, decided: Collection[tuple[str, str]] = ()) -> Front | None:
     """The front of test accuracy against a cost, over the arms for which both are known.
 
     decided: (arm, a significantly more accurate one), by the verdicts that are adjusted for all comparisons.
@@ -72,7 +86,7 @@ def decided(contrasts: Sequence[ContrastResult]) -> set[tuple[str, str]]:
     }
 
 
-def cost_of(arm: ArmResult, cost: Cost) -> Estimate | None:
+def cost_of(arm: Costed, cost: Cost) -> Estimate | None:
     """What an arm costs; of a count, with an interval of no length."""
     found: Estimate | int | None = getattr(arm, cost)
     return Estimate(found, found, found, 1, "counted") if isinstance(found, int) else found

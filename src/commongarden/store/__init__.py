@@ -15,6 +15,7 @@
     tuning/runs/ARM/N/    the tuning run number N of an arm, as a run without test; best values go into study.toml
     seen/ARM.npz          what an arm's network looks at (seen.py); made again where it is missing
     thumbnails.npz        JPEG bytes of the test photos that the report shows, and of a few as augmentation changes them
+    selection.json        what screening chose the models from, where it did; screening.json, .csv and .html beside it
     command.json          the command that the study was last made with
     results.csv, results.json, report.html
     report.docx, report.md with report_files/, table.tex   written reports, where they were asked for

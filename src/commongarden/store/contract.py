@@ -76,7 +76,8 @@ class Contract:
 def of(study: Study, manifest: Manifest, splits: Mapping[int, Split]) -> Contract:
     """The contract of a study on these photos."""
     n_classes = len(manifest.classes)
-    overridden = {field for arm in study.arms.values() for field in arm.overrides}
+    values = {name: study.own_values(name) for name in study.arms}
+    overridden = {field for own in values.values() for field in own}
     return Contract(
         data=manifest.hash,
         n_photos=len(manifest.photos),
@@ -87,7 +88,7 @@ def of(study: Study, manifest: Manifest, splits: Mapping[int, Split]) -> Contrac
         vary=study.vary,
         folds=study.folds,
         recipe={field: value for field, value in hashed(study.recipe).items() if field not in overridden},
-        own=tuple((name, field, value) for name, arm in study.arms.items() for field, value in arm.overrides.items()),
+        own=tuple((name, field, value) for name, own in values.items() for field, value in own.items()),
         networks=tuple((name, arch.hash(arm.network(n_classes))) for name, arm in study.arms.items()),
         factors=dict(study.factors),
         differences=tuple(_between(study, contrast, n_classes) for contrast in study.planned_contrasts()),

@@ -23,9 +23,11 @@ from commongarden.records import (
     Split,
     Understood,
     inspection,
+    screening,
 )
 from commongarden.records.findings import Audit
 from commongarden.records.inspection import Inspection
+from commongarden.records.screening import Selection
 from commongarden.records.signals import Signals
 from commongarden.store import kinds
 from commongarden.store.places import check_study
@@ -73,6 +75,10 @@ class Store:
         """What reading the photos found; None in a study of an earlier version, or in another version's form."""
         found = self._spare(inspection.FILE, inspection.KIND, None)
         return found if found is not None and found.schema == inspection.INSPECTION_SCHEMA else None
+
+    def selection(self) -> Selection | None:
+        """What screening chose the study's models from; None where it did not."""
+        return self._spare(screening.SELECTION_FILE, screening.SELECTION_KIND, None)
 
     def command(self) -> tuple[str, ...]:
         """The words of the command that the study was last made with; empty where none is kept."""

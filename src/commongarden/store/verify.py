@@ -21,7 +21,7 @@ Kind = Literal["torn", "missing", "contradicts", "foreign", "set aside", "unchec
 WRONG = ("torn", "missing", "contradicts")  # the others are told, and nothing is read of them
 NOT_OURS = re.compile(r"\.(lock(\.soft)?|holder|DS_Store|nfs.*|.*\.tmp)|Thumbs\.db|desktop\.ini")
 MADE_ANEW = re.compile(
-    r"(results\.(csv|json)|report\.(html|docx|md)|table\.tex|report_files|tensorboard|tuning|runs|checksums\.sha256|\.lock)"
+    r"(results\.(csv|json)|screening\.(csv|json|html)|report\.(html|docx|md)|table\.tex|report_files|tensorboard|tuning|runs|checksums\.sha256|\.lock)"
 )
 
 
@@ -120,6 +120,7 @@ class _Look:
         readers: dict[str, Callable[[], object]] = {
             "layout.json": store.understood,
             "inspection.json": store.inspection,
+            "selection.json": store.selection,
             "contract.json": lambda: reader.read(root / "contract.json", kinds.CONTRACT),
             "audit.json": store.audits,
             "thumbnails.npz": store.thumbnails,

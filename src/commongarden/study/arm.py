@@ -18,9 +18,13 @@ from commongarden.arch import External, Serial, listfile, listform
 from commongarden.errors import ArchError, StudyError, check_known
 from commongarden.i18n.language import _
 from commongarden.io.fields import convert
-from commongarden.study import origin
+from commongarden.study import origin, weight_files
 from commongarden.study.origin import Origin
 from commongarden.study.recipe import FIELDS, Recipe
+
+LATER = ("unknown", "note_codes", "unknown_code", "resize", "interpolation", "crop_share", "input_size",
+         "revision", "config")  # fields of an Origin that are written only where they say something  # fmt: skip
+HUB_CONFIG = "config.json"  # among the options of a network of the hub, none of which can be called so
 
 
 @dataclass(frozen=True)
@@ -28,10 +32,11 @@ class Arm:
     """One model to compare: an architecture, its options, and recipe values of its own.
 
     arch: the name of an architecture, the path of a file in list form (.json), or an external network:
-        "torchvision:NAME", "timm:NAME", "path/to/FILE.py:FACTORY", "package.module:FACTORY".
+        "torchvision:NAME", "timm:NAME", "hf-hub:ORG/NAME", "path/to/FILE.py:FACTORY", "package.module:FACTORY". A tag
+        behind a library's name picks its published weights: "timm:resnet50.a1_in1k".
     options: options of the architecture; missing ones are filled in with their defaults. External networks take
-        `weights` (a file to start from), those of libraries also `pretrained` (their published weights), and any other
-        argument of the function that makes them.
+        `weights` (a file to start from, or a folder that holds it), those of libraries also `pretrained` (their
+        published weights), and any other argument of the function that makes them.
     overrides: recipe values of this arm, such as {"lr": 3e-3}.
     list_form: the contents of the file in list form, read once when the arm is declared; empty for an architecture.
     origin: hashes of the files of an external network, and its cost once it is measured; None for an architecture.
@@ -75,12 +80,14 @@ class Arm:
             )
             raise ArchError(text.format(arch=self.arch, parts=list(self.ablated)))
         of_library = origin.is_of_library(self.arch)
+        if origin.is_of_hub(self.arch):
+            origin.repository(self.arch)
         options = ({"pretrained": False} if of_library else {}) | {"weights": ""} | _as_read(self.options)
         if of_library and not isinstance(options["pretrained"], bool):
             text = _("{arch}: pretrained: found {pretrained!r}, accepted: true or false")
             raise ArchError(text.format(arch=self.arch, pretrained=options["pretrained"]))
         if not isinstance(options["weights"], str):
-            text = _("{arch}: weights: found {weights!r}, accepted: the path of a file in quotes")
+            text = _("{arch}: weights: found {weights!r}, accepted: the path of a file or folder in quotes")
             raise ArchError(text.format(arch=self.arch, weights=options["weights"]))
         try:
             json.dumps(options)
@@ -91,21 +98,38 @@ class Arm:
         if self.wants_weights and of_library and "pixels" not in self.overrides:
             object.__setattr__(self, "overrides", {**self.overrides, "pixels": "own"})
         if self.origin is None:
-            weights = origin.weights_hash(self.arch, options["weights"])
+            weights = weight_files.file_hash(self.arch, options["weights"])
             object.__setattr__(self, "origin", Origin(origin.code_hash(self.arch), weights))
 
     @property
     def wants_weights(self) -> bool:
         """Whether training starts from given weights and not from drawn ones."""
-        external = self.origin is not None or origin.is_external(self.arch)
-        published = external and origin.is_of_library(self.arch) and self.options["pretrained"]
-        return bool(external and (published or self.options["weights"]))
+        return bool(self.wants_published or (self._is_external and self.options["weights"]))
+
+    @property
+    def wants_published(self) -> bool:
+        """Whether training starts from weights that the network's library publishes."""
+        return bool(
+            self._is_external
+            and origin.is_of_library(self.arch)
+            and self.options["pretrained"]
+            and not self.options["weights"]
+        )
+
+    @property
+    def _is_external(self) -> bool:
+        return self.origin is not None or origin.is_external(self.arch)
 
     @property
     def maker_options(self) -> dict[str, Any]:
         """What the maker of somebody else's network is given besides the number of classes."""
         own = ("pretrained", "weights") if origin.is_of_library(self.arch) else ("weights",)
         return {key: value for key, value in self.options.items() if key not in own}
+
+    def external_options(self, config: str = "") -> str:
+        """`maker_options` as JSON, as the node of the network keeps them, with the settings of a network of the hub."""
+        settings = {HUB_CONFIG: json.loads(config)} if config else {}
+        return json.dumps({**self.maker_options, **settings}, sort_keys=True)
 
     def network(self, n_classes: int) -> Serial:
         """The architecture with a head of `n_classes`. Raises ArchError where it cannot be made, and for somebody
@@ -130,7 +154,7 @@ class Arm:
                 "runs, or by commongarden.measure(arm, n_classes, input)"
             )
             raise ArchError(text.format(arch=self.arch, found=found, n_classes=n_classes))
-        options, weights = json.dumps(self.maker_options, sort_keys=True), kept.weights if self.wants_weights else ""
+        options, weights = self.external_options(kept.config), kept.weights if self.wants_weights else ""
         same = ("classes", "input", "n_params", "macs", "activation_bytes", "code", "mean", "std")
         node = External(self.arch, options, weights=weights, **{name: getattr(kept, name) for name in same})
         return Serial((node,), name=origin.parts(self.arch)[1])
@@ -196,7 +220,7 @@ def to_table(arm: Arm) -> dict[str, Any]:
         kept = {
             key: list(value) if isinstance(value, tuple) else value
             for key, value in vars(arm.origin).items()
-            if value or key not in ("unknown", "note_codes", "unknown_code")  # as studies always were
+            if value or key not in LATER  # as studies always were
         }
         if codes := arm.origin.note_codes:
             kept["note_codes"] = msgspec.to_builtins(codes) if all(codes) else []
@@ -218,7 +242,7 @@ def from_text(text: str) -> tuple[str, Arm]:
     if origin.is_external(text):
         place, factory = origin.parts(text)
         start = Path(place).stem if place.endswith(".py") else place
-        name = re.sub(r"[^\w.+-]+", "-", f"{start}-{factory}").strip(".+-")[:64] or "network"
+        name = re.sub(r"[^\w.+-]+", "-", f"{start}-{factory}").strip(".+-")[:64].rstrip(".") or "network"
         return name, from_table(name, {"arch": text})
     architecture, _, order = text.partition(":")
     name = text.replace(":", "-")
@@ -242,7 +266,9 @@ def check_file(arm: Arm, *, where: str) -> None:
 
 
 def _check_origin(arm: Arm, kept: Origin, *, where: str) -> None:
-    files = {"code": "", "weights": arm.options["weights"]}
+    files = {"code": "", "weights": ""}
+    with suppress(ArchError):  # not there any more, which is told where it is needed
+        files["weights"] = str(weight_files.find(arm.arch, arm.options["weights"])) if arm.options["weights"] else ""
     if kept.code and not origin.is_moved(arm.arch):
         with suppress(ArchError):  # not there any more, which is told where it is needed
             files["code"] = str(origin.code_file(arm.arch))

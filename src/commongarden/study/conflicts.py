@@ -50,7 +50,7 @@ def _without_folder(arm: Arm) -> dict[str, Any]:
     table = to_table(arm)
     table.pop("origin", None)
     if arm.origin is not None:
-        table["weights"] = re.split(r"[/\\]", arm.options["weights"])[-1]
+        table["weights"] = re.split(r"[/\\]", arm.options["weights"].rstrip("/\\"))[-1]
     if table.pop("list_form", ""):
         table["arch"] = re.split(r"[/\\]", arm.arch)[-1]
     return table

@@ -187,10 +187,21 @@ class Study:
     def recipe_of(self, arm: str) -> Recipe:
         """The shared recipe with the arm's own values in it, and what its network needs: the memory layout that it
         works in, the first weights that its code sets."""
-        found, kept = self.arms[arm].overrides, self.arms[arm].origin
+        found, kept = self.own_values(arm), self.arms[arm].origin
         if kept is not None:
             found = {**found, **{name: value for name in ("layout", "init") if (value := getattr(kept, name))}}
         return override(self.recipe, found, where=f"arms.{arm}")
+
+    def own_values(self, arm: str) -> dict[str, Any]:
+        """The recipe values that an arm has for its own: those that it declares, and with `pixels = "own"` the framing
+        that its network's library documents, unless the shared recipe asks for another one."""
+        found, kept = dict(self.arms[arm].overrides), self.arms[arm].origin
+        if kept is not None and found.get("pixels", self.recipe.pixels) == "own":
+            usual = Recipe()
+            for name, value in kept.framing.items():
+                if getattr(self.recipe, name) == getattr(usual, name):
+                    found.setdefault(name, value)
+        return found
 
     def trial_recipe(self, arm: str, number: int) -> Recipe:
         """The recipe of an arm's tuning run. Raises StudyError where the study tunes nothing."""

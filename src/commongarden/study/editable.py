@@ -124,7 +124,9 @@ def _arm(arm: Arm) -> dict[str, Any]:
             del table["pixels"]
         if again.list_form == arm.list_form:
             table.pop("list_form", None)
-        files = [(one.origin.code, one.origin.weights) for one in (again, arm) if one.origin is not None]
+        files = [
+            (one.origin.code, one.origin.weights, one.origin.config) for one in (again, arm) if one.origin is not None
+        ]
         if len(files) == 2 and files[0] == files[1]:
             del table["origin"]
     usual = {"weights": ""} if arm.origin is not None else {} if arm.list_form else arch.defaults(arm.arch)

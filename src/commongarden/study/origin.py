@@ -7,20 +7,24 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import re
 import sys
 from dataclasses import dataclass, field
 from importlib.machinery import PathFinder
 from pathlib import Path
+from typing import Any
 
 from commongarden.errors import ArchError, nearest, unknown
 from commongarden.i18n.coded import Code, Coded, coded, keep_code, keep_codes
 from commongarden.i18n.language import N_, _
 from commongarden.study import moved
 
-LIBRARIES = ("torchvision", "timm")
-WEIGHT_FILES = (".safetensors", ".pth", ".pt", ".bin")
+HUB = "hf-hub"  # of Hugging Face, whose models timm builds
+LIBRARIES = ("torchvision", "timm", HUB)
+REPOSITORY = re.compile(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
 PREFLIGHT = 1  # version of the preflight check (train/preflight.py)
 PHASES = {
+    "fetching": N_("downloading its weights"),
     "measuring": N_("measuring its cost"),
     "building": N_("building it"),
     "forward": N_("the forward pass"),
@@ -31,7 +35,7 @@ PHASES = {
     "resuming": N_("resuming from a checkpoint"),
 }
 NO_CODE = "COMMONGARDEN_NO_CODE"  # set where no code of the user's may be run; worker processes inherit it
-SPELLINGS = '"torchvision:NAME", "timm:NAME", "path/to/FILE.py:FACTORY", "package.module:FACTORY"'
+SPELLINGS = '"torchvision:NAME", "timm:NAME", "hf-hub:ORG/NAME", "path/to/FILE.py:FACTORY", "package.module:FACTORY"'
 
 
 @dataclass(frozen=True)
@@ -39,9 +43,13 @@ class Origin:
     """What a study stores about an external network.
 
     code: SHA-256 of the user's file, weights: of the file that the first weights come from; "" where there is none.
+    revision: commit of the repository of the hub that these weights, or the network's settings, are from. config: these
+    settings, for a network of the hub, as JSON.
     The rest was measured on the network itself: for how many classes (0: not measured yet), at which input (height,
     width, channels), its cost as the folds would tell it, and the pixels' normalization (per channel, in 0..255) that
-    its published weights were made with, where it names one.
+    its published weights were made with, where it names one. resize, interpolation, crop_share: the framing that its
+    library documents for them, as in Recipe; "" and 0 where there is none, and in studies of earlier versions, which
+    did not take it. input_size: the image size that it documents, in pixels, as information.
 
     preflight: version of the preflight check that it passed; 0 in studies of earlier versions. layout: the memory
     layout that it is trained in where the recipe's does not work with it, else "". repeats: whether two identical steps
@@ -59,11 +67,17 @@ class Origin:
     activation_bytes: int = 0
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    resize: str = ""
+    interpolation: str = ""
+    crop_share: float = 0.0
+    input_size: int = 0
     preflight: int = 0
     layout: str = ""
     init: str = ""
     repeats: bool = True
     notes: tuple[str, ...] = ()
+    revision: str = ""
+    config: str = ""
     unknown: str = ""  # why macs and activation_bytes are arch.UNKNOWN, where they are
     note_codes: tuple[Code | None, ...] = field(default=(), compare=False)
     unknown_code: Code | None = field(default=None, compare=False)
@@ -81,6 +95,12 @@ class Origin:
     def why_unknown(self) -> Coded:
         """Why its cost is not known, to be shown by `translate`."""
         return Coded(self.unknown, self.unknown_code)
+
+    @property
+    def framing(self) -> dict[str, Any]:
+        """The values of the recipe that `pixels = "own"` brings besides the normalization; {} where it brings none."""
+        names = ("resize", "interpolation", "crop_share")
+        return {name: getattr(self, name) for name in names} if self.resize else {}
 
     def fits(self, n_classes: int, input: tuple[int, int, int]) -> bool:
         """Whether it was measured for this many classes and this input."""
@@ -118,6 +138,21 @@ def is_of_library(arch: str) -> bool:
     return parts(arch)[0] in LIBRARIES
 
 
+def is_of_hub(arch: str) -> bool:
+    """Whether a repository of the Hugging Face hub defines it."""
+    return parts(arch)[0] == HUB
+
+
+def repository(arch: str) -> tuple[str, str]:
+    """The repository of a network of the hub, and the branch, tag or commit asked for, "" for none. Raises
+    ArchError."""
+    found = REPOSITORY.fullmatch(parts(arch)[1])
+    if found is None:
+        text = _("{arch}: found no repository, accepted: {hub}:ORG/NAME or {hub}:ORG/NAME@REVISION, such as {example}")
+        raise ArchError(text.format(arch=arch, hub=HUB, example=f"{HUB}:timm/resnet50.a1_in1k"))
+    return found[1], found[2] or ""
+
+
 def check_allowed(arch: str) -> None:
     """Refuses a network that is made by a file or module of the user's, where no code may be run. Raises ArchError."""
     if os.environ.get(NO_CODE) and is_external(arch) and not is_of_library(arch):
@@ -137,7 +172,7 @@ def code_file(arch: str) -> Path:
     if place.endswith(".py"):
         file = Path(place)
         if not file.is_file():
-            raise ArchError(_no_file(arch, file))
+            raise ArchError(no_file(arch, file))
         return file
     if place in moved.MODULES:
         example = moved.find(moved.MODULES[place])
@@ -163,19 +198,6 @@ def code_hash(arch: str) -> str:
     return "" if is_of_library(arch) else file_hash(code_file(arch))
 
 
-def weights_hash(arch: str, path: str) -> str:
-    """SHA-256 of a file with weights; "" for no file. Raises ArchError where it is missing or of no known kind."""
-    if not path:
-        return ""
-    file = Path(path)
-    if file.suffix.lower() not in WEIGHT_FILES:
-        text = _("{arch}: weights: found {path!r}, accepted: a file that ends in {endings}")
-        raise ArchError(text.format(arch=arch, path=path, endings=", ".join(WEIGHT_FILES)))
-    if not file.is_file():
-        raise ArchError(_no_file(_("{arch}: weights").format(arch=arch), file))
-    return file_hash(file)
-
-
 def file_hash(file: Path) -> str:
     """SHA-256 of a file's bytes. Raises ArchError where it cannot be read."""
     try:
@@ -198,7 +220,8 @@ def _module_file(name: str) -> Path | None:
     return file if file is not None and file.is_file() else None
 
 
-def _no_file(where: str, file: Path) -> str:
+def no_file(where: str, file: Path) -> str:
+    """The message for a file that is not there, with the nearest name in its folder."""
     names = sorted(entry.name for entry in file.parent.glob(f"*{file.suffix}"))
     near = nearest(file.name, names)
     hint = _("; did you mean {near!r}?").format(near=str(file.parent / near[0])) if near else ""

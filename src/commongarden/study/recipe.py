@@ -79,7 +79,10 @@ class Recipe:
     threads, layout: CPU threads and memory layout; they change the last bits of results and so belong to the recipe.
     rewrites: rewrites of the network that compute the same function with less work, with other last bits
         (`arch.rewrites`); empty for none.
-    precision: of multiplications: "float32", "tf32" (CUDA), or "bfloat16" (PyTorch's autocast).
+    precision: of multiplications: "float32", "tf32" (CUDA), or by PyTorch's autocast "bfloat16" or "float16" (CUDA,
+        with a scaled loss).
+    early_stopping: a run ends once so many epochs in a row have brought no higher validation accuracy (of the average
+        with select "ema"); 0 for no early stopping. The schedule is that of all epochs.
     """
 
     resolution: int = 64
@@ -103,7 +106,7 @@ class Recipe:
     threads: int = 1
     layout: Literal["channels-last", "channels-first"] = "channels-last"
     rewrites: tuple[RewriteName, ...] = ("pool-behind",)
-    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    precision: Literal["float32", "tf32", "bfloat16", "float16"] = "float32"
     decay_bias_and_norm: bool = True
     layer_decay: float = 1.0
     clip_grad_norm: float = 0.0
@@ -121,6 +124,7 @@ class Recipe:
     mixup: float = Augment.mixup
     cutmix: float = Augment.cutmix
     freeze_backbone: bool = False
+    early_stopping: int = 0
 
     @property
     def framing(self) -> Framing:
@@ -164,6 +168,7 @@ def _bounds(recipe: Recipe) -> Iterator[tuple[str, bool, str]]:
     not_negative = math.isfinite(recipe.clip_grad_norm) and recipe.clip_grad_norm >= 0
     yield "clip_grad_norm", not_negative, _("0 or more")
     yield "grad_accum_steps", recipe.grad_accum_steps >= 1, _("an integer of 1 or more")
+    yield "early_stopping", recipe.early_stopping >= 0, _("0 or more")
     yield "ema_decay", 0 <= recipe.ema_decay < 1, _("0 or more and less than 1")
     yield "select", recipe.select != "ema" or recipe.ema_decay > 0, _("last or best-val if ema_decay is 0")
     yield "label_smoothing", 0 <= recipe.label_smoothing < 1, _("0 or more and less than 1")
@@ -205,6 +210,7 @@ LEGACY_DEFAULTS: dict[str, Any] = {
     "mixup": 0.0,
     "cutmix": 0.0,
     "freeze_backbone": False,
+    "early_stopping": 0,
 }
 
 

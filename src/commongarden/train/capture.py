@@ -57,6 +57,7 @@ class Capture:
         self._graph: dict[Any, int] | None = None  # in the first pass that is watched, in which layers get their depth
         self._calls: dict[str, int] | None = None  # by name, in the pass that is under way
         self._channels = Channels()
+        self._scale = 1.0
         self._gradient: Tensor | None = None  # of the step before, of all weights in a row
         self._weights: dict[str, Tensor] = {}
         self._forget()
@@ -71,9 +72,10 @@ class Capture:
 
     # What the loop calls
 
-    def begin(self, step: int) -> bool:
-        """Before the forward pass of this step of the epoch, from 1. Whether its layers are looked at."""
-        self._step = step
+    def begin(self, step: int, scale: float = 1.0) -> bool:
+        """Before the forward pass of this step of the epoch, from 1. Whether its layers are looked at. scale: what the
+        loss, and so every gradient on the way back, is multiplied by."""
+        self._step, self._scale = step, scale
         if step in self._looks:
             self._graph = {} if not self.layers else None
             self._hook(self.network.register_forward_pre_hook, self._begins, with_kwargs=True)
@@ -203,7 +205,9 @@ class Capture:
 
             def arrived(gradient: Tensor) -> None:
                 some = gradient.detach()[:PHOTOS]
-                self._sums["gradient"][name].append(n * _norm(some) / math.sqrt(len(some)))
+                norm = _norm(some) / self._scale
+                if self._scale == 1.0 or math.isfinite(norm):  # else a scaled step that will be left out
+                    self._sums["gradient"][name].append(n * norm / math.sqrt(len(some)))
 
             result.register_hook(self._guarded(arrived))  # type: ignore[no-untyped-call]
 

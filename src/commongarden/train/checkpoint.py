@@ -38,6 +38,7 @@ def contents(train_state: TrainState) -> dict[str, Any]:
         "best_epoch": train_state.best_epoch,
         "best_weights": train_state.best_weights,
         "best_hidden": train_state.best_hidden,
+        "scaler": None if train_state.scaler is None else train_state.scaler.state_dict(),
         "ema": None if train_state.ema is None else state_of(train_state.ema.module),
         "signals": None if train_state.recorder is None else train_state.recorder.state(),
     }
@@ -81,6 +82,8 @@ def restore(train_state: TrainState, path: Path) -> None:
         train_state.best_hidden = state.get("best_hidden", {})
         if train_state.ema is not None:
             put(train_state.ema.module, state["ema"])
+        if train_state.scaler is not None:
+            train_state.scaler.load_state_dict(state["scaler"])
         if train_state.recorder is not None and state.get("signals") is not None:
             train_state.recorder.load(state["signals"])
     except (FileNotFoundError, Unreadable):

@@ -12,6 +12,8 @@ from commongarden.study.recipe import Recipe
 from commongarden.train.build import build
 from commongarden.train.head import last_layer
 
+AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}  # precisions of a recipe that torch casts to
+
 
 class Classifier(nn.Module):
     """uint8 photos (n, 3, height, width) in, logits (n, classes) out; or their features (n, d) in, of which only the
@@ -36,16 +38,20 @@ class Classifier(nn.Module):
         self.to(memory_format=self.memory_format)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        body, values = self.body, pixels
         if pixels.dim() == 4:
-            values = self.preprocessed(pixels)
-        elif (head := last_layer(self.body)) is not None:
-            body = head
-        if self.precision != "bfloat16":
-            logits: Tensor = body(values)
+            return self.logits(self.preprocessed(pixels))
+        return self._multiplied(last_layer(self.body) or self.body, pixels)
+
+    def logits(self, values: Tensor) -> Tensor:
+        """Of what the network is given (`preprocessed`), multiplied in the recipe's precision."""
+        return self._multiplied(self.body, values)
+
+    def _multiplied(self, layers: nn.Module, values: Tensor) -> Tensor:
+        if self.precision not in AUTOCAST:
+            logits: Tensor = layers(values)
             return logits
-        with torch.autocast(values.device.type, torch.bfloat16):
-            logits = body(values)
+        with torch.autocast(values.device.type, AUTOCAST[self.precision]):
+            logits = layers(values)
         return logits.float()
 
     def preprocessed(self, pixels: Tensor) -> Tensor:

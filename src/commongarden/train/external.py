@@ -18,7 +18,7 @@ from commongarden.errors import ArchError
 from commongarden.i18n.language import _, translate
 from commongarden.study import origin
 from commongarden.train.blame import describe_user_error
-from commongarden.train.loading import library, of_library, of_user, unheard, user_file
+from commongarden.train.loading import of_library, of_user, unheard, user_file
 
 is_exporting: Callable[[], bool] = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)  # since 2.7
 OWN_PREFIX = "body.network.inner."  # where a network of other people's code lies in a classifier
@@ -206,16 +206,3 @@ def materialize(inner: nn.Module, node: External) -> None:
         message = _("{source}: the first forward pass, which initializes its lazy layers, failed: {reason}")
         reason = translate(describe_user_error(error, user_file(node.source)))
         raise ArchError(message.format(source=node.source, reason=reason)) from None
-
-
-def normalization(inner: nn.Module, source: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation per channel, in 0..255, of the pixels that the published weights want; nothing where
-    none are named."""
-    place, name = origin.parts(source)
-    found: Any = getattr(inner, "pretrained_cfg", None)
-    if place == "torchvision":
-        found = vars(library(place).get_model_weights(name).DEFAULT.transforms())
-    if place not in origin.LIBRARIES or not found or not (found.get("mean") and found.get("std")):
-        return (), ()
-    mean, std = (tuple(255.0 * value for value in found[key]) for key in ("mean", "std"))
-    return mean, std

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
+import json
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
@@ -19,18 +20,11 @@ from commongarden.arch import External
 from commongarden.errors import ArchError, nearest, unknown
 from commongarden.i18n.language import _, translate
 from commongarden.study import origin
+from commongarden.study.arm import HUB_CONFIG
 from commongarden.study.recipe import FIELDS
 from commongarden.train import usercode
 from commongarden.train.blame import describe_user_error
-
-
-def library(name: str) -> ModuleType:
-    """torchvision or timm. Raises ArchError where it is not installed."""
-    try:
-        return importlib.import_module({"torchvision": "torchvision.models", "timm": "timm"}[name])
-    except ImportError as error:
-        message = _("{name} cannot be loaded ({reason}); accepted: pip install {name}")
-        raise ArchError(message.format(name=name, reason=error)) from None
+from commongarden.train.libraries import check, library
 
 
 def user_file(source: str) -> Path:
@@ -43,19 +37,29 @@ def user_file(source: str) -> Path:
 
 def of_library(node: External, place: str, name: str, options: dict[str, Any]) -> nn.Module:
     models = library(place)
+    if place == origin.HUB:
+        return _of_hub(node, models, options)
+    check(node.source)
     if place == "torchvision":
-        names, make = models.list_models(module=models), partial(models.get_model, name, weights=None)
+        name = name.partition(".")[0]
+        make = partial(models.get_model, name, weights=None)
         if name in ("googlenet", "inception_v3"):
             options.setdefault("init_weights", True)
             options.setdefault("transform_input", bool(node.weights))  # as with torchvision's own weights
     else:
-        names, make = models.list_models(), partial(models.create_model, name, pretrained=False)
-    if name.split(".")[0] not in names:
-        near = nearest(name, names, 3)
-        hint = _("; did you mean {near}?").format(near=", ".join(f"{place}:{each}" for each in near)) if near else "."
-        message = _("{source}: unknown model {name!r}{hint} Accepted: the {n:,} models of {place}")
-        raise ArchError(message.format(source=node.source, name=name, hint=hint, n=len(names), place=place))
-    return _made(node, partial(make, num_classes=node.classes, **options), None, options)
+        make = partial(models.create_model, name, pretrained=False)
+    made = _made(node, partial(make, num_classes=node.classes, **options), None, options, make)
+    _check_read(node, made, options)
+    return made
+
+
+def _of_hub(node: External, timm: ModuleType, options: dict[str, Any]) -> nn.Module:
+    """A network from the settings of its repository, which timm reads from a folder."""
+    config = options.pop(HUB_CONFIG)
+    with tempfile.TemporaryDirectory(prefix="commongarden-hub-") as folder:
+        Path(folder, HUB_CONFIG).write_text(json.dumps(config), encoding="utf-8")
+        make = partial(timm.create_model, f"local-dir:{folder}", pretrained=False, num_classes=node.classes, **options)
+        return _made(node, make, None, options)
 
 
 def of_user(node: External, place: str, name: str, options: dict[str, Any]) -> nn.Module:
@@ -92,19 +96,20 @@ def _load(node: External, place: str, file: Path, digest: str) -> ModuleType:
 
 
 def _made(
-    node: External, build: Callable[[], Any], factory: Callable[..., Any] | None, options: Mapping[str, Any]
+    node: External,
+    build: Callable[[], Any],
+    factory: Callable[..., Any] | None,
+    options: Mapping[str, Any],
+    make_plain: Callable[[], Any] | None = None,
 ) -> nn.Module:
+    """make_plain: makes a library's network without options, whose class tells which there are."""
     if factory is not None:
         _check_options(node, factory, options)
     try:
         with unheard():
             inner = build()
     except (Exception, SystemExit) as error:
-        hint = ""
-        for key in options:
-            if f"argument {key!r}" in str(error):
-                near = nearest(key, FIELDS)
-                hint = _("; did you mean the recipe's {near!r}?").format(near=near[0]) if near else ""
+        hint = next((_hint(key, make_plain) for key in options if f"argument {key!r}" in str(error)), "")
         reason = translate(describe_user_error(error, user_file(node.source)))
         message = _("{source}: the network could not be built: {reason}{hint}")
         raise ArchError(message.format(source=node.source, reason=reason, hint=hint)) from None
@@ -115,6 +120,32 @@ def _made(
         )
         raise ArchError(message.format(source=node.source, kind=type(inner).__name__))
     return inner
+
+
+def _parameters(network: nn.Module) -> Mapping[str, inspect.Parameter]:
+    """What the class of a network takes."""
+    return inspect.signature(type(network).__init__).parameters
+
+
+def _hint(key: str, make_plain: Callable[[], Any] | None) -> str:
+    """What an option that the network does not take may have meant: one that it takes, or a key of the recipe."""
+    with unheard():
+        names = [] if make_plain is None else list(_parameters(make_plain()))
+    if near := nearest(key, names):
+        return _("; did you mean {near!r}?").format(near=near[0])
+    near = nearest(key, FIELDS)
+    return _("; did you mean the recipe's {near!r}?").format(near=near[0]) if near else ""
+
+
+def _check_read(node: External, network: nn.Module, options: Mapping[str, Any]) -> None:
+    """Refuses an option near one of the network's, where its class takes any name and reads only its own."""
+    parameters = _parameters(network)
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    names = [name for name, parameter in parameters.items() if parameter.kind is not parameter.VAR_KEYWORD]
+    for key in options:
+        if key not in names and nearest(key, names):
+            raise ArchError(unknown("option", key, names[1:], where=node.source))
 
 
 def _check_options(node: External, factory: Callable[..., Any], options: Mapping[str, Any]) -> None:

@@ -19,10 +19,12 @@ from commongarden.train import state, streams
 from commongarden.train.accumulation import Accumulated, n_updates
 from commongarden.train.averaging import MovingAverage, moving_average
 from commongarden.train.classifier import Classifier
+from commongarden.train.early_stopping import is_over
 from commongarden.train.evaluate import evaluate
 from commongarden.train.recording import Recorder
 from commongarden.train.replay.forward_backward import ForwardBackward, forward_backward_of
 from commongarden.train.replay.optimizer_step import OptimizerStep, optimizer_step_of
+from commongarden.train.scaling import Scaler, grad_scaler
 from commongarden.train.schedule import begin_epoch, learning_rate, make_optimizer
 
 Batch = tuple[Tensor, Tensor]  # uint8 (n, 3, height, width), int64 (n,)
@@ -60,7 +62,8 @@ class TrainState:
     """A network in training: all that changes, and all that a checkpoint holds.
 
     forward_backward, optimizer_step: the two halves of a step. ema: the moving average of the weights, if any.
-    trainable: parameters that the network's own code does not freeze. recorder: of its signals, if any."""
+    scaler: of the loss in float16. trainable: parameters that the network's own code does not freeze. recorder: of its
+    signals, if any."""
 
     classifier: Classifier
     recipe: Recipe
@@ -70,6 +73,7 @@ class TrainState:
     optimizer_step: OptimizerStep
     trainable: tuple[nn.Parameter, ...]
     ema: MovingAverage | None = None
+    scaler: Scaler | None = None
     history: list[Epoch] = field(default_factory=list)
     best_epoch: int = 0
     best_weights: state.State | None = None
@@ -84,11 +88,12 @@ def new_train_state(
     CommonGardenError."""
     classifier.to(device)
     optimizer = make_optimizer(classifier, recipe)
-    passes = forward_backward_of(classifier, optimizer, recipe, device, class_weights)
+    scaler = grad_scaler(recipe, device)
+    passes = forward_backward_of(classifier, optimizer, recipe, device, class_weights, scaler)
     trainable = tuple(parameter for parameter in classifier.parameters() if parameter.requires_grad)
     ema = moving_average(classifier, recipe)
-    step = optimizer_step_of(optimizer, device)
-    return TrainState(classifier, recipe, device, optimizer, passes, step, trainable, ema)
+    step = optimizer_step_of(optimizer, device, scaler)
+    return TrainState(classifier, recipe, device, optimizer, passes, step, trainable, ema, scaler)
 
 
 def train(
@@ -99,11 +104,13 @@ def train(
     study_seed: int,
     run_seed: int,
 ) -> Iterator[Step | Epoch]:
-    """Trains from the epoch behind the state's history to the recipe's last one.
+    """Trains from the epoch behind the state's history to the recipe's last one, or to where it stops early.
 
     train_batches(epoch) gives the epoch's batches in its order, val_batches() the validation part. Raises Diverged.
     """
     for epoch in range(len(train_state.history) + 1, train_state.recipe.epochs + 1):
+        if is_over(train_state.recipe, train_state.history):
+            return
         streams.seed_all(streams.seed(study_seed, run_seed, "dropout", epoch), train_state.classifier)
         record = yield from _epoch(train_state, epoch, train_batches(epoch), val_batches, steps_per_epoch)
         train_state.history.append(record)
@@ -130,11 +137,14 @@ def _epoch(
         is_update = steps.is_last(step)
         update = (epoch - 1) * updates + steps.update_of(step)
         recorder = train_state.recorder if is_update else None
-        watched = recorder is not None and recorder.begin(steps.update_of(step) + 1)
+        scale = 1.0 if recorder is None or train_state.scaler is None else train_state.scaler.get_scale()
+        watched = recorder is not None and recorder.begin(steps.update_of(step) + 1, scale)
         learned = steps(step, pixels, labels, watched=watched)
         value, whole = learned.loss.item(), learned.whole.item()
         if not math.isfinite(whole):
             raise Diverged(epoch, step, whole)
+        if is_update and train_state.scaler is not None:
+            train_state.scaler.unscale_(train_state.optimizer)
         if recorder is not None:
             recorder.learned()
         classes = labels if labels.dim() == 1 else labels.argmax(1)  # of a mixed image, the larger share

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import gc
 import json
 import statistics
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,9 +19,10 @@ from torch import nn
 from commongarden.arch import External
 from commongarden.errors import ArchError, RunnerError
 from commongarden.i18n.language import _
+from commongarden.study import origin
 from commongarden.study.arm import Arm
 from commongarden.study.origin import Origin
-from commongarden.train import counting, external, weights
+from commongarden.train import counting, external, hub_model, preprocessing, weights
 
 
 def pick_device(wanted: str = "auto") -> torch.device:
@@ -76,12 +79,17 @@ def network_by_others(arm: Arm, n_classes: int, input: tuple[int, int, int]) -> 
     assert arm.origin is not None, "only networks by others are measured"
     torch.set_num_threads(1)
     wants = "asked for" if arm.wants_weights else ""
-    options = json.dumps(arm.maker_options, sort_keys=True)
-    network = external.make(External(arm.arch, options, n_classes, input, 0, 0, 0, arm.origin.code, wants))
+    arm = hub_model.pinned(arm)
+    assert arm.origin is not None
+    node = External(
+        arm.arch, arm.external_options(arm.origin.config), n_classes, input, 0, 0, 0, arm.origin.code, wants
+    )
+    network = external.make(node)
     n_params = sum(parameter.numel() for parameter in network.parameters())
     macs, activation_bytes, unknown = counting.cost(network, input)
-    digest = weights.load(network, arm, arm.origin.weights) if arm.wants_weights else ""
-    mean, std = external.normalization(network.inner, arm.arch)
+    given = weights.load(network, arm) if arm.wants_weights else weights.NONE
+    settings = getattr(network.inner, "pretrained_cfg", None) if origin.is_of_library(arm.arch) else None
+    own = preprocessing.documented(arm.arch, settings if isinstance(settings, Mapping) else None, arm.origin.config)
     if sum(parameter.numel() for parameter in network.parameters()) != n_params:
         message = _(
             "{source}: it creates layers in forward(), after the optimizer has been given the "
@@ -89,7 +97,29 @@ def network_by_others(arm: Arm, n_classes: int, input: tuple[int, int, int]) -> 
         )
         raise ArchError(message.format(source=arm.arch))
     cost = n_params, macs, activation_bytes
-    return Origin(arm.origin.code, digest, n_classes, input, *cost, mean, std, unknown=unknown)
+    return Origin(
+        arm.origin.code,
+        given.digest,
+        n_classes,
+        input,
+        *cost,
+        **dataclasses.asdict(own),
+        revision=given.revision or arm.origin.revision,
+        config=arm.origin.config,
+        unknown=unknown,
+    )
+
+
+def n_params(arm: Arm, n_classes: int) -> int:
+    """The parameters of somebody else's network, which is made without weights: a library's without memory for them.
+    Raises ArchError."""
+    assert arm.origin is not None, "the others are counted by arch.cost"
+    options = json.dumps(arm.maker_options, sort_keys=True)
+    node = External(arm.arch, options, n_classes, (224, 224, 3), 0, 0, 0, arm.origin.code)
+    if origin.is_of_library(arm.arch):
+        with suppress(Exception), torch.device("meta"):
+            return sum(parameter.numel() for parameter in external.make(node).parameters())
+    return sum(parameter.numel() for parameter in external.make(node).parameters())
 
 
 class PeakMemory:

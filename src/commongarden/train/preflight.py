@@ -163,7 +163,7 @@ def _built(arm: Arm, kept: Origin, recipe: Recipe, made: Callable[[], Classifier
     initialize(classifier, recipe, streams.generator(0, 0, "initialization"))
     if arm.wants_weights:
         inner = next(part for part in classifier.modules() if isinstance(part, ExternalNetwork))
-        weights.load(inner, arm, kept.weights)
+        weights.load(inner, dataclasses.replace(arm, origin=kept))
     return classifier, own, recipe
 
 

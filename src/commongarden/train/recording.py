@@ -44,9 +44,10 @@ class Recorder:
 
     # What the loop calls
 
-    def begin(self, step: int) -> bool:
-        """Before the forward pass of this step of the epoch, from 1. Whether its layers are watched."""
-        return self._ask(False, lambda capture: capture.begin(step))
+    def begin(self, step: int, scale: float = 1.0) -> bool:
+        """Before the forward pass of this step of the epoch, from 1. Whether its layers are watched. scale: what the
+        loss is multiplied by."""
+        return self._ask(False, lambda capture: capture.begin(step, scale))
 
     def learned(self) -> None:
         """Behind the backward pass, before the optimizer moves the weights."""

@@ -1,54 +1,93 @@
-"""Given weights to start from: found or fetched, read without running anything, and put where they belong."""
+"""Given weights to start from: read without running anything, and put where they belong."""
 
 from __future__ import annotations
 
-import logging
 import pickle
-import socket
 import struct
-import urllib.error
-import urllib.request
+import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
 import safetensors
 import safetensors.torch
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from commongarden.errors import ArchError
 from commongarden.i18n.language import _
-from commongarden.study import origin
-from commongarden.study.arm import Arm
+from commongarden.study import origin, weight_files
+from commongarden.study.arm import HUB_CONFIG, Arm
+from commongarden.train import published
 from commongarden.train.external import OWN_PREFIX, ExternalNetwork
 from commongarden.train.head import last_layer
-from commongarden.train.loading import library
+from commongarden.train.libraries import library
 
-SECONDS_TO_ANSWER = 20
-SECONDS_TO_REACH = 3
 WRAPPERS = ("state_dict", "model_state_dict", "model", "state")  # under which training scripts store weights
 SHOWN = 5
 
 
-def load(network: ExternalNetwork, arm: Arm, expected: str = "") -> str:
-    """Puts the weights that the arm asks for into the network; the last layer keeps its drawn ones where theirs is for
-    other classes. Returns the SHA-256 of their file.
+@dataclass(frozen=True)
+class Given:
+    """digest: SHA-256 of the file of weights. revision: commit of the repository that it is from, "" for any other."""
 
-    expected: the SHA-256 that the file had when the study was declared. Raises ArchError for a file that is not there,
-    has changed, cannot be read, or is of another network (naming the tensors).
+    digest: str
+    revision: str = ""
+
+
+NONE = Given("")
+
+
+def load(network: ExternalNetwork, arm: Arm) -> Given:
+    """Puts the weights that the arm asks for into the network; the last layer keeps its drawn ones where theirs is for
+    other classes.
+
+    Raises ArchError for a file that is not there, has changed since the study was declared, cannot be read, or is of
+    another network (naming the tensors).
     """
-    file = Path(arm.options["weights"]) if arm.options["weights"] else _published(network.inner, arm.arch)
-    digest = origin.weights_hash(arm.arch, str(file)) if arm.options["weights"] else origin.file_hash(file)
-    if expected and digest != expected:
+    kept = arm.origin or origin.Origin()
+    if path := arm.options["weights"]:
+        file = weight_files.find(arm.arch, path)
+        given = Given(origin.file_hash(file))
+    else:
+        fetched = published.fetch(arm)
+        file, given = fetched.file, Given(fetched.digest, fetched.commit)
+    if kept.weights and given.digest != kept.weights:
         message = _(
             "{arch}: {file} has changed since the study was created: SHA-256 {before}... then, "
             "{now}... now; accepted: the original file"
         )
-        raise ArchError(message.format(arch=arm.arch, file=file, before=expected[:12], now=digest[:12]))
-    _put(network, read(file), f"{arm.arch}: {file.name}")
-    return digest
+        told = {"before": kept.weights[:12], "now": given.digest[:12]}
+        raise ArchError(message.format(arch=arm.arch, file=file, **told))
+    try:
+        _put(network, read(file), f"{arm.arch}: {file.name}")
+    except ArchError:
+        if path or (converted := _by_timm(arm, file)) is None:
+            raise
+        _put(network, converted, f"{arm.arch}: {file.name}")
+    return given
+
+
+def _by_timm(arm: Arm, file: Path) -> dict[str, Tensor] | None:
+    """Published weights in another form than the network's, as timm's own code converts them: of another image size,
+    or of another library. None for a network that is not timm's, and where timm cannot."""
+    place, name = origin.parts(arm.arch)
+    if place == "torchvision":
+        return None
+    options = dict(arm.maker_options)
+    try:
+        with torch.random.fork_rng(devices=[]), tempfile.TemporaryDirectory(prefix="commongarden-hub-") as folder:
+            if place == "timm":
+                options["pretrained_cfg_overlay"] = {"file": str(file)}
+            else:
+                name = f"local-dir:{folder}"
+                Path(folder, HUB_CONFIG).write_text(arm.origin.config if arm.origin else "", encoding="utf-8")
+                Path(folder, file.name).symlink_to(file.resolve())
+            found = library(place).create_model(name, pretrained=True, **options)
+    except Exception:  # told as the difference to the file
+        return None
+    return dict(found.state_dict())
 
 
 def read(file: Path) -> dict[str, Tensor]:
@@ -143,69 +182,3 @@ def _unlike(missing: list[str], extra: list[str]) -> str:
 
 def _shape(tensor: Tensor) -> str:
     return "x".join(map(str, tensor.shape)) or _("one number")
-
-
-def _published(inner: nn.Module, source: str) -> Path:
-    """The library's published weights as a local file, fetched where they are not there yet. Raises ArchError."""
-    place, name = origin.parts(source)
-    settings: Any = getattr(inner, "pretrained_cfg", None) or {}
-    if place == "torchvision":
-        settings = {"url": library(place).get_model_weights(name).DEFAULT.url}
-    hub, url = settings.get("hf_hub_id") or "", settings.get("url") or ""
-    if not hub and not url:
-        message = _('{source}: {place} has no pretrained weights for it; accepted: weights = "FILE.safetensors"')
-        raise ArchError(message.format(source=source, place=place))
-    wanted = f"{hub}/model.safetensors" if hub else url
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(SECONDS_TO_ANSWER)
-    try:
-        if hub:
-            return _from_hub(hub)
-        file = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(url).path).name
-        if not file.is_file():
-            _check_reachable(url)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(url, str(file), _prefix_in(file.name), progress=False)
-        return file
-    except Exception as error:  # no network, no such file, a torn one: every library raises its own
-        reason = str(error).strip().partition("\n")[0]
-        message = _(
-            "{source}: the pretrained weights {wanted} cannot be downloaded ({kind}: {reason}); accepted: no "
-            "--pretrained, or in a study file pretrained = false, or a copy of the weights: weights = "
-            '"FILE.safetensors" (or .pth, .pt)'
-        )
-        kind = type(error).__name__
-        raise ArchError(message.format(source=source, wanted=wanted, kind=kind, reason=reason)) from None
-    finally:
-        socket.setdefaulttimeout(before)
-
-
-def _from_hub(repository: str) -> Path:
-    """The weights of a repository of the Hugging Face hub, from its cache or fetched into it. Raises any error."""
-    from huggingface_hub import constants, hf_hub_download, hf_hub_url, try_to_load_from_cache
-    from huggingface_hub.utils import logging as hub_logging
-
-    name = "model.safetensors"
-    if not isinstance(try_to_load_from_cache(repository, name), str) and not constants.HF_HUB_OFFLINE:
-        _check_reachable(hf_hub_url(repository, name))
-    before = hub_logging.get_verbosity()
-    hub_logging.set_verbosity(logging.ERROR)  # it tries again with a line each time; what remains is the error
-    try:
-        return Path(hf_hub_download(repository, name))
-    finally:
-        hub_logging.set_verbosity(before)
-
-
-def _check_reachable(url: str) -> None:
-    """Raises OSError where nothing answers there within some seconds; the libraries would try for minutes."""
-    try:
-        with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=SECONDS_TO_REACH):
-            pass
-    except urllib.error.HTTPError:  # an answer, of which the download will make more
-        pass
-
-
-def _prefix_in(name: str) -> str | None:
-    """The start of the file's SHA-256 that torchvision puts into its name: "resnet50-11ad3fa6.pth"."""
-    found = name.rpartition(".")[0].rpartition("-")[2]
-    return found if len(found) >= 8 and not set(found) - set("0123456789abcdef") else None

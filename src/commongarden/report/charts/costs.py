@@ -35,12 +35,22 @@ SIDES: dict[
 
 
 def chart(
-    name: str, rows: Rows, arms: Sequence[str], front: Sequence[str], unit: str, line: float, *, logarithmic: bool
+    name: str,
+    rows: Rows,
+    arms: Sequence[str],
+    front: Sequence[str],
+    unit: str,
+    line: float,
+    *,
+    logarithmic: bool,
+    title: str = "",
+    measure: str = "",
 ) -> Chart:
     """rows: arm, value, low, high (of the accuracy, in hundredths), cost, least, most, said, spent.
 
     arms: those with a name and a colour, in the order of their colours; the other rows are points alone. front: those
     that the thin line joins. line: the accuracy of always guessing the commonest class, drawn where it is near them.
+    title: of the chart [the label of its name]; measure: what the accuracy is of [test accuracy].
     """
     domain, room = _accuracy_domain(rows, line), _cost_domain(rows, logarithmic=logarithmic)
     if logarithmic:
@@ -49,7 +59,7 @@ def chart(
     scale = alt.Scale(domain=list(arms), range=[colour(i) for i in range(len(arms))])
     told = [
         alt.Tooltip("arm:N", title=" "),
-        alt.Tooltip("said:N", title=TEXT["test_accuracy"]),
+        alt.Tooltip("said:N", title=measure or TEXT["test_accuracy"]),
         alt.Tooltip("spent:N", title=unit),
     ]
     unnamed, every = [row for row in rows if row["arm"] not in arms], rows
@@ -85,7 +95,7 @@ def chart(
             layers.append(text.encode(x=x("cost"), y=y("value"), text=alt.Text("arm:N"), opacity=faded(1, 0.12)))
         if edge:
             layers.append(points)
-    title = TEXT[name]
+    title = title or TEXT[name]
     made = alt.layer(*layers).add_params(alt.param(name="shown", value="")).properties(title=title)
     spoken = "; ".join(f"{row['arm']} {row['said']}: {row['spent']} {unit}" for row in rows)
     return finished(name, made, f"{title}. {spoken}.", HEIGHT)
@@ -122,7 +132,7 @@ def ticks(low: float, high: float, *, logarithmic: bool) -> list[float]:
             if len(found) >= 3:
                 return found[:: math.ceil(len(found) / 7)]
     size = 10.0 ** math.floor(math.log10((high - low) / 8))
-    for step in (size, 2 * size, 2.5 * size, 5 * size, 10 * size):
+    for step in (size, 2 * size, 2.5 * size, 5 * size, 10 * size, 20 * size):
         first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
         if last - first < 6:
             return [_round(i * step) for i in range(first, last + 1)]

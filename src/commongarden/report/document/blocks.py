@@ -220,10 +220,12 @@ class Gallery:
 
 @dataclass(frozen=True)
 class Log:
-    """Lines as a program printed them. name: of the region that scrolls on the page."""
+    """Lines as a program printed them. name: of the region that scrolls on the page. language: of a program's own
+    lines, for Markdown."""
 
     lines: tuple[str, ...]
     name: str = ""
+    language: str = ""
 
 
 @dataclass(frozen=True)

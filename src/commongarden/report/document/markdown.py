@@ -75,7 +75,7 @@ def _lines(block: Block) -> Iterator[str]:
             yield text(block.text)
         case Bullets(texts=items):
             yield from (f"- {text(item)}" for item in items)
-        case Log(lines=lines):
+        case Log(lines=lines, language=language):
             longest = max((len(found) for line in lines for found in re.findall(r"`+", line)), default=0)
             fence = "`" * max(3, longest + 1)
-            yield from (fence, *(line.replace("\n", " ") for line in lines), fence)
+            yield from (f"{fence}{language}", *(line.replace("\n", " ") for line in lines), fence)

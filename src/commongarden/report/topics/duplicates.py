@@ -27,7 +27,7 @@ def section(store: Store, study: Study, manifest: Manifest, split: Split) -> Sec
     blocks: list[Block] = [
         Paragraph(_sentence(said), role="notice") for said in inspection.warnings(found, manifest, split)
     ]
-    blocks += map(Paragraph, [*_sentences(found, study), *map(_sentence, inspection.classes(manifest))])
+    blocks += map(Paragraph, [*sentences(found, study), *map(_sentence, inspection.classes(manifest))])
     if groups := _groups(found, manifest, split):
         blocks.append(Gallery(tuple(groups[:MOST_GROUPS]), "groups"))
         if len(groups) > MOST_GROUPS:
@@ -38,7 +38,8 @@ def section(store: Store, study: Study, manifest: Manifest, split: Split) -> Sec
     return Section(TEXT["duplicates"], tuple(blocks), anchor="duplicates")
 
 
-def _sentences(found: Inspection, study: Study) -> Iterator[str]:
+def sentences(found: Inspection, study: Study) -> Iterator[str]:
+    """How many duplicates were found, and whether they are in one set."""
     if not found.groups:
         yield _("No duplicates found ({how}).").format(how=_how())
         return

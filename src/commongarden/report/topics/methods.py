@@ -9,15 +9,15 @@ from commongarden.arch import FAMILIES, Dropout, leaves
 from commongarden.i18n.language import _, ngettext, pgettext
 from commongarden.records import Run, inspection
 from commongarden.report.document import Block, Bullets, Heading, Only, Paragraph, Section
-from commongarden.report.topics import network_blocks, page_data
+from commongarden.report.topics import early_stopping, limits, network_blocks, optimization, page_data
 from commongarden.report.wording import designs, sizes
 from commongarden.report.wording.labels import TEXT
-from commongarden.report.wording.numbers import percent, whole
+from commongarden.report.wording.numbers import listed, percent, whole
 from commongarden.report.wording.references import Citations
 from commongarden.report.wording.sweeps import some
 from commongarden.stats import Results
 from commongarden.stats.foremost import MOST_TOLD
-from commongarden.study import Study
+from commongarden.study import Study, origin
 from commongarden.study.factorial import shown
 from commongarden.study.recipe import FIELDS, Recipe
 
@@ -40,15 +40,22 @@ class Methods:
 
 
 def methods(
-    study: Study, results: Results, runs: Sequence[Run], cite: Citations | None = None, *, raced: bool = False
+    study: Study,
+    results: Results,
+    runs: Sequence[Run],
+    cite: Citations | None = None,
+    *,
+    raced: bool = False,
+    epochs: page_data.Histories | None = None,
 ) -> Methods:
     """How the study was made, as its own file, records and estimates tell it; nothing is said or cited that it did not
-    use. cite: what else of the same report names works. raced: whether seeds were spent in looks."""
+    use. cite: what else of the same report names works. raced: whether seeds were spent in looks. epochs: of the
+    finished runs."""
     cite = cite or Citations()
     sentences = (
         _design(study, results, cite),
         _networks(study, results, cite),
-        _training(study, cite),
+        _training(study, cite, early_stopping.lengths(epochs or {})),
         _statistics(results, cite, raced=raced),
         _machines(runs, cite),
     )
@@ -118,25 +125,36 @@ def _networks(study: Study, results: Results, cite: Citations) -> Iterator[str]:
 
 
 def _source(architecture: str) -> str | None:
-    if architecture.startswith("timm:"):
+    if architecture.startswith(("timm:", f"{origin.HUB}:")):
         return "wightman"
     source = FAMILIES[architecture].source if architecture in FAMILIES else ""
     return next((key for start, key in SOURCES.items() if source.startswith(start)), None)
 
 
-def _training(study: Study, cite: Citations) -> Iterator[str]:
+def _training(study: Study, cite: Citations, lengths: Sequence[int]) -> Iterator[str]:
+    """lengths: epochs of each finished run."""
     recipe = study.recipe
-    yield _(
-        "Images were resized to {size} x {size} pixels. Training ran for {epochs} epochs with a batch size of {batch}."
-    ).format(size=recipe.resolution, batch=recipe.batch_size, epochs=recipe.epochs)
+    if recipe.early_stopping:
+        said = _(
+            "Images were resized to {size} x {size} pixels. Training ran for at most {epochs} epochs with a batch size "
+            "of {batch}."
+        )
+    else:
+        said = _(
+            "Images were resized to {size} x {size} pixels. Training ran for {epochs} epochs with a batch size of "
+            "{batch}."
+        )
+    yield said.format(size=recipe.resolution, batch=recipe.batch_size, epochs=recipe.epochs)
     yield from _resizing(recipe)
     if study.range is not None:
         yield inspection.scaled(study.range)
     yield _pixels(recipe)
-    yield _optimizer(recipe, cite)
-    yield from _schedule(recipe, cite)
-    yield from _steps(recipe, cite)
+    yield from optimization.sentences(recipe, cite)
     yield _first_weights(recipe, cite)
+    if given := limits.given_weights(study):
+        yield _("{arms} started from given weights, which may have been trained on some of the test images.").format(
+            arms=listed(given)
+        )
     if recipe.label_smoothing:
         yield _("Label smoothing was {share} ({works}).").format(
             share=f"{recipe.label_smoothing:g}", works=cite("szegedy_2015")
@@ -149,13 +167,18 @@ def _training(study: Study, cite: Citations) -> Iterator[str]:
         yield _("The moving average of the weights was tested.")
     else:
         yield _("The weights of the last epoch were tested.")
-    own: dict[str, list[str]] = {}  # many that share all their values are named together
+    yield from early_stopping.sentences(recipe, cite, lengths)
+    if own := _declared(study):
+        yield _("Settings declared for one model only: {arms}.").format(arms=", ".join(own))
+
+
+def _declared(study: Study) -> list[str]:
+    """The settings of each arm that has some of its own; many that share all of theirs are named together."""
+    together: dict[str, list[str]] = {}
     for name in study.arms:
         if said := ", ".join(_own(study, name)):
-            own.setdefault(said if len(study.arms) > MOST_TOLD else f"{name} {said}", []).append(name)
-    if own:
-        told = [f"{some(names, 3)} ({said.removeprefix(names[0] + ' ')})" for said, names in own.items()]
-        yield _("Settings declared for one model only: {arms}.").format(arms=", ".join(told))
+            together.setdefault(said if len(study.arms) > MOST_TOLD else f"{name} {said}", []).append(name)
+    return [f"{some(names, 3)} ({said.removeprefix(names[0] + ' ')})" for said, names in together.items()]
 
 
 def _own(study: Study, arm: str) -> Iterator[str]:
@@ -206,68 +229,6 @@ def _pixels(recipe: Recipe) -> str:
     if recipe.pixels == "own":
         return _("Pixels were normalized as each network specifies.")
     return _("Pixels were standardized per channel by the mean and standard deviation of the training set.")
-
-
-def _optimizer(recipe: Recipe, cite: Citations) -> str:
-    rate, decay, momentum = (f"{value:g}" for value in (recipe.lr, recipe.weight_decay, recipe.momentum))
-    if recipe.optimizer == "sgd":
-        if recipe.nesterov:
-            said = _(
-                "The optimizer was SGD with Nesterov momentum {momentum}, learning rate {rate} and weight decay "
-                "{decay}."
-            )
-        else:
-            said = _("The optimizer was SGD with momentum {momentum}, learning rate {rate} and weight decay {decay}.")
-        return said.format(momentum=momentum, rate=rate, decay=decay)
-    named = {"adam": ("Adam", "kingma"), "adamw": ("AdamW", "loshchilov")}
-    name, key = named.get(recipe.optimizer, (recipe.optimizer, "wightman"))
-    said = _("The optimizer was {name} ({works}) with learning rate {rate} and weight decay {decay}.")
-    return said.format(name=name, works=cite(key), rate=rate, decay=decay)
-
-
-def _schedule(recipe: Recipe, cite: Citations) -> Iterator[str]:
-    if recipe.schedule == "cosine":
-        yield _("The learning rate followed a cosine schedule ({works}).").format(works=cite("loshchilov_cosine"))
-    elif recipe.schedule == "one-cycle":
-        yield _("The learning rate followed a one-cycle schedule ({works}).").format(works=cite("smith"))
-    else:
-        yield _("The learning rate was constant.")
-    if recipe.warmup_epochs:
-        yield _("It was warmed up from 0 over the first {epochs} epochs.").format(epochs=f"{recipe.warmup_epochs:g}")
-
-
-def _steps(recipe: Recipe, cite: Citations) -> Iterator[str]:
-    """What the optimizer's steps have beside the optimizer."""
-    if recipe.freeze_backbone:
-        yield _("Only the last layer was trained; the other layers kept their first weights, in evaluation mode.")
-    if recipe.head_epochs:
-        yield ngettext(
-            "In the first epoch, only the last layer was trained.",
-            "In the first {n} epochs, only the last layer was trained.",
-            recipe.head_epochs,
-        ).format(n=recipe.head_epochs)
-    if recipe.body_lr < 1:
-        yield _("The learning rate of all other layers was {share} times that of the last one.").format(
-            share=f"{recipe.body_lr:g}"
-        )
-    if not recipe.decay_bias_and_norm:
-        yield _("Biases and normalization layers had no weight decay.")
-    if recipe.layer_decay < 1:
-        said = _("The learning rate of each group of layers was {share} times that of the next one ({works}).")
-        yield said.format(share=f"{recipe.layer_decay:g}", works=cite("clark"))
-    if recipe.clip_grad_norm:
-        said = _("Gradients were clipped to a norm of {norm} ({works}).")
-        yield said.format(norm=f"{recipe.clip_grad_norm:g}", works=cite("pascanu"))
-    if recipe.grad_accum_steps > 1:
-        said = _("The gradients of {n} batches were averaged for each optimizer step.")
-        yield said.format(n=recipe.grad_accum_steps)
-    if recipe.ema_decay:
-        said = _("An exponential moving average of the weights was kept, with decay {decay} after warm-up ({works}).")
-        yield said.format(decay=f"{recipe.ema_decay:g}", works=cite("polyak"))
-    if recipe.class_weight == "balanced":
-        yield _("The training loss weighted each class inversely to its number of images.")
-    if recipe.sampling == "balanced":
-        yield _("Training images were drawn with replacement, each class equally often.")
 
 
 def _first_weights(recipe: Recipe, cite: Citations) -> str:

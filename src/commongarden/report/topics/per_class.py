@@ -35,6 +35,12 @@ def blocks(results: Results, predictions: Sequence[tuple[Run, Predictions]]) -> 
     return made
 
 
+def of_arm(runs: Sequence[Predictions], classes: Sequence[str], caption: str) -> Table:
+    """The table of one arm."""
+    header = tuple(TEXT[key] for key in ("class", "precision", "recall", "f1", "n_photos"))
+    return Table(caption, header, tuple(_rows(runs, classes)))
+
+
 def _rows(runs: Sequence[Predictions], classes: Sequence[str]) -> list[tuple[str, ...]]:
     """Each class's figures over all photos of all runs; a dash where nothing was called so, or no photo is of it."""
     counts = np.zeros((len(classes), len(classes)))

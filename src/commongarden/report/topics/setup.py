@@ -38,7 +38,7 @@ from commongarden.study.recipe import FIELDS
 PARTS = ("train", "val", "test")
 MOST_RUNS, MOST_FAILED = 240, 20  # that the page lists one by one
 N_PATHS = 200  # paths of left-out files that the page lists one by one
-RUN_COLUMNS = ("arm", "seed", "status", "test_accuracy", "epoch_tested", "time_taken", "device", "started")
+RUN_COLUMNS = ("arm", "seed", "status", "test_accuracy", "epochs", "epoch_tested", "time_taken", "device", "started")
 
 
 def section(store: Store, study: Study, manifest: Manifest, split: Split) -> Section:
@@ -60,7 +60,8 @@ def section(store: Store, study: Study, manifest: Manifest, split: Split) -> Sec
     ]
     every = arms(study, f"{TEXT['arms']}.")
     data += [Fold(TEXT["arms"], (every,))] if len(every.rows) > MOST_TOLD else [Heading(TEXT["arms"]), every]
-    fields = [(field, [arm for arm in study.arms if field in study.arms[arm].overrides]) for field in FIELDS]
+    values = {arm: study.own_values(arm) for arm in study.arms}
+    fields = [(field, [arm for arm, own in values.items() if field in own]) for field in FIELDS]
     rows = tuple((field, _shown(getattr(study.recipe, field)), _own(study, field, own)) for field, own in fields)
     kinds = tuple("declared" if own else "" for _field, own in fields)
     header = (TEXT["field"], TEXT["value"], TEXT["own"])
@@ -184,16 +185,15 @@ def made(
         blocks.append(Paragraph(words.more(len(failed) - MOST_FAILED)))
     if runs:
         text = designs.labels(TEXT, study.folds)
+        lengths = any(run.recipe.early_stopping for run in runs)
+        columns = [key for key in RUN_COLUMNS if key != "epochs" or lengths]
         listed = [run for run in runs if run.arm in told] if len(runs) > MOST_RUNS else runs
-        rows = tuple(_run_row(run, histories) for run in listed)
-        header = tuple(text[key] for key in RUN_COLUMNS)
-        rest = len(runs) - len(listed)
-        said = (
-            [Paragraph(_("{n} other runs: runs/MODEL/SEED/run.json in the study's folder.").format(n=rest))]
-            if rest
-            else []
-        )
-        blocks.append(Fold(TEXT["runs"], (Table(f"{TEXT['runs']}.", header, rows, len(header)), *said)))
+        rows = tuple(tuple(row[key] for key in columns) for row in (_run_row(run, histories) for run in listed))
+        header = tuple(text[key] for key in columns)
+        blocks.append(Fold(TEXT["runs"], (Table(f"{TEXT['runs']}.", header, rows, len(header)),)))
+        if rest := len(runs) - len(listed):
+            said = _("{n} other runs: runs/MODEL/SEED/run.json in the study's folder.")
+            blocks.append(Paragraph(said.format(n=rest)))
     return Section(TEXT["made"], tuple(blocks), anchor="made")
 
 
@@ -207,16 +207,18 @@ def _hashes(runs: Sequence[Run]) -> StyledLine:
     return StyledLine(tuple(spans), "soft")
 
 
-def _run_row(run: Run, histories: page_data.Histories) -> tuple[str, ...]:
-    """A run in one line."""
-    seconds = sum(epoch.seconds for epoch in histories[run.arm].get(run.seed, ()))
-    return (
-        run.arm,
-        str(run.seed),
-        TEXT[run.status],
-        "" if run.test_accuracy is None else numbers.percent(run.test_accuracy),
-        str(run.selected_epoch or ""),
-        numbers.number(seconds) if seconds else "",
-        run.device,
-        run.started.replace("T", " ")[:16],
-    )
+def _run_row(run: Run, histories: page_data.Histories) -> dict[str, str]:
+    """A run in one line, by column."""
+    history = histories[run.arm].get(run.seed, ())
+    seconds = sum(epoch.seconds for epoch in history)
+    return {
+        "arm": run.arm,
+        "seed": str(run.seed),
+        "status": TEXT[run.status],
+        "test_accuracy": "" if run.test_accuracy is None else numbers.percent(run.test_accuracy),
+        "epochs": str(len(history) or ""),
+        "epoch_tested": str(run.selected_epoch or ""),
+        "time_taken": numbers.number(seconds) if seconds else "",
+        "device": run.device,
+        "started": run.started.replace("T", " ")[:16],
+    }

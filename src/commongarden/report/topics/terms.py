@@ -145,6 +145,8 @@ def _budget(study: Study) -> str:
     if len({recipe.epochs for recipe in recipes}) > 1:
         return _("{runs} per model; the number of epochs differs between models.").format(runs=runs)
     n = recipes[0].epochs
+    if {recipe.early_stopping for recipe in recipes} != {0}:
+        return _("{runs} per model, at most {n} epochs each, with early stopping.").format(runs=runs, n=n)
     return ngettext("{runs} per model, {n} epoch each.", "{runs} per model, {n} epochs each.", n).format(runs=runs, n=n)
 
 
@@ -183,16 +185,17 @@ def differs(study: Study, contrast: Contrast, n_classes: int) -> str:
 def _own(study: Study) -> list[str]:
     if study.factors:
         return []  # they are the factors, or what all of the grid has
-    own: dict[str, list[str]] = {}  # those that share all their values are named together where they are many
-    for name, arm in study.arms.items():
+    together: dict[str, list[str]] = {}  # those that share all their values are named together where they are many
+    for name in study.arms:
         values = ", ".join(
-            _("{field} {value}").format(field=field, value=shown(value)) for field, value in arm.overrides.items()
+            _("{field} {value}").format(field=field, value=shown(value))
+            for field, value in study.own_values(name).items()
         )
         if values:
-            own.setdefault(values if len(study.arms) > MOST_TOLD else f"{name} {values}", []).append(name)
+            together.setdefault(values if len(study.arms) > MOST_TOLD else f"{name} {values}", []).append(name)
     return [
         _("{arm}: {values}").format(arm=some(names), values=values.removeprefix(f"{names[0]} "))
-        for values, names in own.items()
+        for values, names in together.items()
     ]
 
 

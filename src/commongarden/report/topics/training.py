@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from commongarden.records import Manifest, Split
 from commongarden.report.charts import curves
 from commongarden.report.document import Legend, Plot, Section
+from commongarden.report.topics import early_stopping
 from commongarden.report.topics.page_data import Histories
 from commongarden.report.wording import designs
 from commongarden.report.wording.labels import TEXT
@@ -26,6 +27,7 @@ def plot(results: Results, histories: Histories, manifest: Manifest, split: Spli
     time = curves.over_time(histories, guesses["val"])
     rate = curves.learning_rate(histories)
     caption = designs.labels(TEXT, results.folds)["curves_caption"]
+    caption = " ".join(filter(None, (caption, early_stopping.of_curves(histories))))
     return (
         Plot(caption, tuple(made), lines=True, below=True, more=tuple(chart for chart in (time, rate) if chart))
         if made

@@ -252,6 +252,7 @@ ENGLISH: dict[str, str] = {
     "runs": "Runs",
     "traceback": "Traceback",
     "status": "status",
+    "epochs": "epochs",
     "epoch_tested": "epoch tested",
     "device": "device",
     "started": "started",

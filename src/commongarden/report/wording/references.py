@@ -111,6 +111,10 @@ WORKS: dict[str, tuple[str, str]] = {
         "Pedregosa, F., et al. (2011). Scikit-learn: machine learning in Python. Journal of Machine Learning Research, "
         "12, 2825-2830.",
     ),
+    "prechelt": (
+        "Prechelt 1998",
+        "Prechelt, L. (1998). Early stopping, but when? In Neural Networks: Tricks of the Trade. Springer.",
+    ),
     "polyak": (
         "Polyak & Juditsky 1992",
         "Polyak, B. T., & Juditsky, A. B. (1992). Acceleration of stochastic approximation by averaging. SIAM Journal "

@@ -198,6 +198,8 @@ def trained(study: Study) -> str:
     size = f"{min(own)}" if len(own) == 1 else _("{low} to {high}").format(low=min(own), high=max(own))
     said = _("Trained for {epochs} at {size} pixels: {optimizer}, learning rate {lr:g}, batch size {batch}.")
     epochs = ngettext("{n} epoch", "{n} epochs", recipe.epochs).format(n=recipe.epochs)
+    if recipe.early_stopping:
+        epochs = _("at most {epochs} (early stopping, patience {n})").format(epochs=epochs, n=recipe.early_stopping)
     return said.format(epochs=epochs, size=size, optimizer=recipe.optimizer, lr=recipe.lr, batch=recipe.batch_size)
 
 

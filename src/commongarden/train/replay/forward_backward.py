@@ -17,8 +17,9 @@ from commongarden.study.recipe import Recipe
 from commongarden.train.build import auxiliary_logits
 from commongarden.train.external import ExternalNetwork
 from commongarden.train.replay import recorded_step
+from commongarden.train.scaling import Scaler
 
-GRAPHS = "COMMONGARDEN_CUDA_GRAPHS"  # set to 1, steps on CUDA are captured; no such device has run it yet
+GRAPHS = "COMMONGARDEN_CUDA_GRAPHS"  # set to 1, steps on CUDA are captured
 WARM_UP = 3  # steps before a capture, in which libraries choose their kernels and make their workspaces
 
 
@@ -43,11 +44,13 @@ def forward_backward_of(
     recipe: Recipe,
     device: torch.device,
     class_weights: Sequence[float] | None = None,
+    scaler: Scaler | None = None,
 ) -> ForwardBackward:
-    """How a step of this network learns on this device. class_weights: of the loss, one a class."""
+    """How a step of this network learns on this device. class_weights: of the loss, one a class. scaler: of the loss
+    in float16, which differs from step to step."""
     weights = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32, device=device)
-    learn = eager(classifier, optimizer, recipe, weights)
-    if not capturable(classifier, recipe):
+    learn = eager(classifier, optimizer, recipe, weights, scaler)
+    if scaler is not None or not capturable(classifier, recipe):
         return learn
     if device.type == "cuda" and os.environ.get(GRAPHS) == "1":
         return Captured(learn, classifier, CudaGraphs(device))
@@ -61,7 +64,11 @@ def capturable(classifier: nn.Module, recipe: Recipe) -> bool:
 
 
 def eager(
-    classifier: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recipe, class_weights: Tensor | None = None
+    classifier: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    recipe: Recipe,
+    class_weights: Tensor | None = None,
+    scaler: Scaler | None = None,
 ) -> ForwardBackward:
     """Operation by operation."""
 
@@ -75,7 +82,8 @@ def eager(
         whole = loss
         for weight, head in auxiliary_logits(classifier):
             whole = whole + weight * loss_of(head.float(), labels)
-        whole.backward()  # type: ignore[no-untyped-call]
+        scaled = whole if scaler is None else scaler.scale(whole)
+        scaled.backward()  # type: ignore[no-untyped-call]
         return StepResult(logits, loss, whole)
 
     return learn

@@ -9,13 +9,17 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from commongarden.train.replay import recorded_step
+from commongarden.train.scaling import Scaler
 
 # moves the weights at this learning rate, of which each of the optimizer's groups takes its share
 OptimizerStep = Callable[[float], None]
 
 
-def optimizer_step_of(optimizer: Optimizer, device: torch.device) -> OptimizerStep:
-    """How an optimizer moves weights on this device. Only torch's fused form does the same operations in each step."""
+def optimizer_step_of(optimizer: Optimizer, device: torch.device, scaler: Scaler | None = None) -> OptimizerStep:
+    """How an optimizer moves weights on this device. Only torch's fused form does the same operations in each step.
+    scaler: of the loss in float16, which leaves out steps."""
+    if scaler is not None:
+        return scaled(optimizer, scaler)
     fused = optimizer.defaults.get("fused")
     return TapedMove(optimizer) if fused and device.type == "cpu" else as_it_is(optimizer)
 
@@ -26,6 +30,17 @@ def as_it_is(optimizer: Optimizer) -> OptimizerStep:
     def move(rate: float) -> None:
         set_rates(optimizer, rate)
         optimizer.step()
+
+    return move
+
+
+def scaled(optimizer: Optimizer, scaler: Scaler) -> OptimizerStep:
+    """By the optimizer's own step, where all gradients are finite; the scale then follows."""
+
+    def move(rate: float) -> None:
+        set_rates(optimizer, rate)
+        scaler.step(optimizer)
+        scaler.update()
 
     return move
 
