@@ -114,7 +114,8 @@ def _changes(asked: Asked, wanted: Study) -> dict[str, Any]:
     values = given | dict(map(setting, asked.settings))
     changes: dict[str, Any] = {"recipe": override(wanted.recipe, values, where="recipe")} if values else {}
     plain = {"data": asked.data, "name": asked.name, "seed": asked.seed, "range": asked.grey_range}
-    plain["reference"] = asked.reference
+    if asked.reference:  # in place of the study file's comparisons
+        changes |= {"reference": _named(asked.reference, wanted), "contrasts": ()}
     changes |= {key: value for key, value in plain.items() if value is not None}
     if asked.seeds is not None and (asked.folds or wanted.folds):
         raise StudyError(both(asked.seeds, asked.folds or wanted.folds))
@@ -132,6 +133,12 @@ def _changes(asked: Asked, wanted: Study) -> dict[str, Any]:
     elif asked.where_published and asked.study is None:
         changes["arms"] = _where_published(wanted.arms)
     return changes
+
+
+def _named(text: str, wanted: Study) -> str:
+    """The arm's name, where it is told by its model as after --models."""
+    found = [name for name, arm in wanted.arms.items() if arm.arch == text]
+    return found[0] if text not in wanted.arms and len(found) == 1 else text
 
 
 def _where_published(arms: Mapping[str, Arm]) -> dict[str, Arm]:

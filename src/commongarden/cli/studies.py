@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +14,13 @@ from commongarden.cli import options
 from commongarden.cli.execution import carry_out, print_results, run_options
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, chain, no_code
-from commongarden.i18n.language import N_, _
+from commongarden.i18n.language import N_, _, ngettext
 from commongarden.io import terminal
 
 if TYPE_CHECKING:
     from commongarden.store import Store
 
+MOST_ARMS = 12  # of which `status` lists every run
 STATES = {
     "finished": N_("finished"),
     "running": N_("running"),
@@ -154,7 +157,6 @@ def report(directory: Path, formats: tuple[str, ...], open_it: bool, **cover: st
 def status(directory: Path, as_json: bool) -> None:
     """Show which runs of a study are finished, running, stopped, failed or not started."""
     import json
-    from collections import Counter
 
     from commongarden import store as stores
 
@@ -182,8 +184,30 @@ def status(directory: Path, as_json: bool) -> None:
     names = [searching.format(arm=arm, number=number + 1) for arm, number in study.trials()]
     running = _("{arm}, fold {fold}") if study.folds else _("{arm}, seed {seed}")
     names += [running.format(**row) for row in rows]
+    if len(study.arms) > MOST_ARMS:
+        _print_by_arm(rows)
+        return
     for run_name, row in zip(names, [*trials, *rows], strict=True):
         click.echo(f"  {run_name}: {_(STATES[str(row['state'])])}")
+
+
+def _print_by_arm(rows: Sequence[Mapping[str, Any]]) -> None:
+    """A line an arm that has unfinished runs, and one for all others."""
+    by_arm: dict[str, Counter[str]] = {}
+    for row in rows:
+        by_arm.setdefault(row["arm"], Counter())[row["state"]] += 1
+    done = [arm for arm, counts in by_arm.items() if set(counts) == {"finished"}]
+    waiting = [arm for arm, counts in by_arm.items() if set(counts) == {"missing"}]
+    for arm, counts in by_arm.items():
+        if arm not in done and arm not in waiting:
+            states = [_("{n} {state}").format(n=n, state=_(STATES[state])) for state, n in counts.items()]
+            click.echo(f"  {arm}: {', '.join(states)}")
+    if done:
+        text = ngettext("{n} model: all runs finished", "{n} models: all runs finished", len(done))
+        click.echo("  " + text.format(n=len(done)))
+    if waiting:
+        text = ngettext("{n} model: no run started", "{n} models: no run started", len(waiting))
+        click.echo("  " + text.format(n=len(waiting)))
 
 
 def _state(store: Store, arm: str, seed: int, is_held: bool) -> str:

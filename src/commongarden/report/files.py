@@ -3,6 +3,7 @@ for report.docx, report.md with its figures, table.tex."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from commongarden.errors import StudyError, unknown
 from commongarden.i18n.language import _, spoken
 from commongarden.report import results_csv
 from commongarden.report.document import Cover, Document
-from commongarden.report.wording import effects, words
+from commongarden.report.wording import effects, sweeps, words
 from commongarden.stats import Results, summarize
+from commongarden.stats.foremost import foremost
 from commongarden.store import ReadOnce, Store, write_atomically
 
 FORMATS = ("html", "docx", "md", "latex")
@@ -79,7 +81,11 @@ def _tables(store: Store, results: Results) -> Path:
     from commongarden.report.document import latex
     from commongarden.report.topics import written_tables
 
-    tables = [*written_tables.comparison(results), written_tables.contrasts(results)]
+    told = foremost(results)
+    reached, costs = written_tables.comparison(told)
+    if (which := sweeps.models(results)) is not None:
+        reached = dataclasses.replace(reached, caption=f"{reached.caption} {which}")
+    tables = [reached, costs, written_tables.contrasts(told)]
     path = store.root / "table.tex"
     write_atomically(path, latex.to_latex([table for table in tables if table is not None]).encode())
     return path

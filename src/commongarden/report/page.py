@@ -17,6 +17,7 @@ from commongarden.report.topics import (
     attribution,
     budgets,
     duplicates,
+    everyone,
     evidence,
     factors,
     first_weights,
@@ -37,6 +38,7 @@ from commongarden.report.topics import (
 from commongarden.report.wording import words
 from commongarden.report.wording.labels import TEXT
 from commongarden.stats import Results
+from commongarden.stats.foremost import foremost
 from commongarden.store import Store
 from commongarden.study import folder_name, studies_folder
 from commongarden.study.built_in import text_of
@@ -47,7 +49,7 @@ def render(store: Store, results: Results) -> str:
     """The page as HTML text."""
     made = tuple(section for section in _sections(store, results) if section is not None)
     document = Document(store.study().name, words.compared(results), language.current(), made, _opening(store, results))
-    return html.to_html(document, [arm.arm for arm in results.arms], TEXT["footer"])
+    return html.to_html(document, [arm.arm for arm in foremost(results).arms], TEXT["footer"])
 
 
 def _opening(store: Store, results: Results) -> tuple[Block, ...]:
@@ -80,33 +82,38 @@ def _about(store: Store, results: Results) -> list[str]:
 
 def _sections(store: Store, results: Results) -> Iterator[Section | None]:
     study, runs, manifest, split = store.study(), store.runs(), store.manifest(), store.split()
-    arms, raced = [arm.arm for arm in results.arms], race.section(store)
-    histories = page_data.histories(store, arms, runs)
+    told, raced = foremost(results), race.section(store)
+    arms = [arm.arm for arm in told.arms]
+    histories = page_data.histories(store, [arm.arm for arm in results.arms], runs)
     predictions = page_data.all_predictions(store, runs)
-    yield answer.section(results, page_data.accuracies(arms, runs), _folder(store), _about(store, results))
+    learned = {arm: histories[arm] for arm in arms}
+    yield answer.section(
+        results, page_data.accuracies([arm.arm for arm in results.arms], runs), _folder(store), _about(store, results)
+    )
     yield answer.comparisons(results)
     yield factors.section(results)
     yield ablation.section(results)
-    yield tables.section(study, results)
+    table = tables.section(study, results)
+    yield replace(table, blocks=(*table.blocks, *everyone.models(results)))
     if hopeless := race.hopeless(runs):
         yield Section("", (hopeless,))
     yield raced
-    yield training.section(results, histories, manifest, split)
-    yield mistakes.confusion(results, predictions)
+    yield training.section(told, learned, manifest, split)
+    yield mistakes.confusion(told, [found for found in predictions if found[0].arm in learned])
     yield mistakes.missed(store, study, predictions, results.classes)
     yield pareto.section(results)
-    yield why.section(store, results)
+    yield why.section(store, told)
     for section in (
-        evidence.section(study, results),
-        budgets.section(results),
+        evidence.section(study, told),
+        budgets.section(told),
         tuned.section(results),
-        attribution.section(store, results),
-        terms.section(store, study),
-        terms.differ(results),
+        attribution.section(store, told),
+        terms.section(store, study, told),
+        terms.differ(told),
         first_weights.section(store, arms),
         duplicates.section(store, study, manifest, split),
         setup.section(store, study, manifest, split),
-        setup.made(store, study, runs, histories),
+        setup.made(store, study, runs, histories, arms),
         methods.section(methods.methods(study, results, runs, raced=raced is not None, epochs=histories)),
         Section(TEXT["limits"], (Bullets(limits.lines(study, results), ""),), anchor="limits"),
     ):

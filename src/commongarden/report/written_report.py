@@ -5,6 +5,7 @@ definitions of the arms and the estimates from them say, and nothing else.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -47,10 +48,11 @@ from commongarden.report.topics import (
     tuned,
     written_tables,
 )
-from commongarden.report.wording import answers, audits, designs, numbers, words
+from commongarden.report.wording import answers, audits, designs, numbers, sweeps, words
 from commongarden.report.wording.labels import TEXT
 from commongarden.report.wording.references import Citations
 from commongarden.stats import ArmResult, Results
+from commongarden.stats.foremost import foremost, is_sweep
 from commongarden.store import Store
 from commongarden.study import Study
 from commongarden.study.built_in import text_of
@@ -61,13 +63,14 @@ N_FINDINGS = 5  # of an arm's audit
 def lab_report(store: Store, results: Results, cover: Cover | None = None) -> Document:
     """The report of what the store holds, however much of the study is done. cover: of its title page."""
     study, runs = store.study(), store.runs()
-    arms = [arm.arm for arm in results.arms]
-    epochs = page_data.histories(store, arms, runs)
+    told = foremost(results)
+    every = page_data.histories(store, [arm.arm for arm in results.arms], runs)
+    epochs = {arm.arm: every[arm.arm] for arm in told.arms}
     cite = Citations()
     raced = race.section(store)
-    how = methods.methods(study, results, runs, cite, raced=raced is not None, epochs=epochs)
-    discussed = discussion.discussion(study, results, epochs, store.audits(), cite)
-    parts = [_overview(store, study, results, how), _results(store, study, results, raced, epochs)]
+    how = methods.methods(study, results, runs, cite, raced=raced is not None, epochs=every)
+    discussed = discussion.discussion(study, told, epochs, store.audits(), cite)
+    parts = [_overview(store, study, results, how), _results(store, study, results, told, raced, epochs)]
     if discussed:
         parts.append(Section(_("Discussion"), sections=discussed))
     parts.append(_conclusion(store, study, results))
@@ -92,39 +95,48 @@ def _overview(store: Store, study: Study, results: Results, how: methods.Methods
     if (understood := store.understood()) is not None:
         blocks.append(Paragraph(f"{translate(understood.text)}."))
     blocks.append(setup.counts(store.manifest(), store.split(), _("Images per class in the three sets.")))
-    blocks.append(setup.arms(study, _("The models compared.")))
-    return Section(_("Overview"), tuple(blocks), (terms.section(store, study), methods.section(how)))
+    told = foremost(results)
+    kept = (
+        dataclasses.replace(study, arms={arm.arm: study.arms[arm.arm] for arm in told.arms})
+        if is_sweep(results)
+        else study
+    )
+    blocks += [setup.arms(kept, _("The models compared.")), *tables.which(results)]
+    return Section(_("Overview"), tuple(blocks), (terms.section(store, study, told), methods.section(how)))
 
 
 def _results(
-    store: Store, study: Study, results: Results, raced: Section | None, epochs: page_data.Histories
+    store: Store, study: Study, results: Results, told: Results, raced: Section | None, epochs: page_data.Histories
 ) -> Section:
+    """told: of the arms that are told of one by one."""
     if not any(arm.n_finished for arm in results.arms):
         return Section(_("Results"), (Paragraph(TEXT["nothing_yet"]),))
     runs = store.runs()
-    reached, costs = written_tables.comparison(results)
+    reached, costs = written_tables.comparison(told)
+    rest = sweeps.comparisons(results)
     blocks = [
         reached,
+        *tables.which(results),
         answer.accuracies(results, page_data.accuracies([arm.arm for arm in results.arms], runs)),
-        written_tables.contrasts(results),
-        answer.differences(results),
+        written_tables.contrasts(told),
+        Paragraph(rest) if rest else None,
+        answer.differences(told),
         Paragraph(words.intervals(results)),
-        *evidence.beyond(results, evidence.MOST_CLASSES),
+        *evidence.beyond(told, evidence.MOST_CLASSES),
         race.hopeless(runs),
         costs,
-        training.plot(results, epochs, store.manifest(), store.split()),
+        training.plot(told, epochs, store.manifest(), store.split()),
         _time(results),
     ]
     kept = store.audits()
-    topics = (factors.section(results), raced, budgets.section(results), tuned.section(results))
-    each = (
-        Section(arm.arm, tuple(_of_arm(study, arm, runs, epochs[arm.arm], kept.get(arm.arm)))) for arm in results.arms
-    )
+    topics = (factors.section(results), raced, budgets.section(told), tuned.section(results))
+    each = (Section(arm.arm, tuple(_of_arm(study, arm, runs, epochs[arm.arm], kept.get(arm.arm)))) for arm in told.arms)
     tested = page_data.all_predictions(store, runs)
+    mine = [found for found in tested if found[0].arm in epochs]
     errors = (
-        mistakes.confusion(results, tested),
+        mistakes.confusion(told, mine),
         mistakes.missed(store, study, tested, results.classes),
-        attribution.disagreed(store, results),
+        attribution.disagreed(store, told),
     )
     sections = (*(topic for topic in (*topics, *errors) if topic is not None), *each)
     return Section(_("Results"), tuple(block for block in blocks if block is not None), sections)
@@ -211,7 +223,9 @@ def _conclusion(store: Store, study: Study, results: Results) -> Section:
     found = answers.said(results, None)
     if found is not None and len(results.arms) > 1:  # of one model the line below says the same
         blocks.append(Paragraph(found.headline))
-    blocks += answer.said(results)
+    blocks += answer.said(foremost(results))
+    if rest := sweeps.comparisons(results):
+        blocks.append(Paragraph(rest))
     blocks += [Paragraph(note) for note in words.notes(results)]
     if (figures_before := written_tables.published(results)) is not None:
         if study.published_source:

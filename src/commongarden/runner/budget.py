@@ -78,6 +78,12 @@ def with_seeds(study: Study, most: int) -> Study:
             '"accuracy", or no --until and --budget'
         )
         raise StudyError(text.format(metric=study.metric))
+    if study.reference:
+        text = _(
+            "racing uses Holm's procedure, but this study compares all models with {reference} by Dunnett's; "
+            "accepted: no reference, or no --until and --budget"
+        )
+        raise StudyError(text.format(reference=study.reference))
     if len(study.planned_contrasts()) == 0:
         raise StudyError(_("racing needs contrasts, but this study has none; accepted: two or more models"))
     own = tuple(sorted(study.seeds))

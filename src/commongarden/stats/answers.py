@@ -7,6 +7,7 @@ from typing import Literal
 
 from commongarden.records import Estimate
 from commongarden.stats.best import Standing
+from commongarden.stats.foremost import foremost
 from commongarden.stats.power import Effort, Remedy
 from commongarden.stats.results import ArmResult, ContrastResult, Results
 
@@ -71,7 +72,14 @@ def answer(results: Results) -> Answer | None:
     best = results.standings[0]
     arms = {arm.arm: arm for arm in results.arms}
     unsettled = tuple(_unsettled(one, results) for one in results.contrasts if one.outcome not in SETTLED)
-    wanted = [one.seeds for one in unsettled if one.needs in ("seeds", "first seeds")]
+    told = {
+        (one.arm, one.against) for one in foremost(results).contrasts
+    }  # a sweep's others settle nothing of the best
+    wanted = [
+        one.seeds
+        for one in unsettled
+        if one.needs in ("seeds", "first seeds") and (one.contrast.arm, one.contrast.against) in told
+    ]
     settled = tuple(one for one in results.contrasts if one.outcome in SETTLED)
     found = Answer(best, figure(arms[best.arm], results.metric), len(arms), settled, unsettled)
     if not wanted or results.folds:

@@ -102,10 +102,11 @@ def _n_groups(paths: Sequence[str], groups: Groups) -> int:
 
 
 def by_arm(arms: Iterable[str], runs: Sequence[Run], read: Callable[[str, int], Kept]) -> dict[str, dict[int, Kept]]:
-    """What `read` gives of each finished run, by arm and seed; an arm without one has an empty entry."""
+    """What `read` gives of each finished run, by arm and seed; an arm without one has an empty entry.
+    Runs of other arms are left out."""
     found: dict[str, dict[int, Kept]] = {arm: {} for arm in arms}
     for run in runs:
-        if run.status == "finished":
+        if run.status == "finished" and run.arm in found:
             found[run.arm][run.seed] = read(run.arm, run.seed)
     return found
 

@@ -13,11 +13,12 @@ from typing import Any
 
 import altair as alt
 
+from commongarden.i18n.language import _, ngettext
 from commongarden.records import Estimate
 from commongarden.report.document import Chart as Chart
 from commongarden.report.wording import baselines, mistakes, numbers, sizes, verdicts, words
 from commongarden.report.wording.labels import TEXT
-from commongarden.stats import METRICS, ContrastResult, Results
+from commongarden.stats import METRICS, ArmResult, ContrastResult, Results
 
 N_COLOURS = 12  # --arm-0 to --arm-11 in page.css
 N_SOLID = 6  # arms from here on are dashed, so that hue is not all that tells twelve lines apart
@@ -191,8 +192,11 @@ def _intervals(
     return [zero, interval, point, *_labels(data, len(rows))]
 
 
-def accuracies(results: Results, seeds: Mapping[str, Sequence[float]]) -> Chart | None:
-    """Each arm's mean test accuracy with its interval, its seeds, its published figure, and the baselines."""
+def accuracies(
+    results: Results, seeds: Mapping[str, Sequence[float]], others: Sequence[ArmResult] = ()
+) -> Chart | None:
+    """Each arm's mean test accuracy with its interval, its seeds, its published figure, and the baselines. others: arms
+    of which a row shows the means alone."""
     rows: Rows = []
     dots: Rows = []
     published: Rows = []
@@ -217,8 +221,11 @@ def accuracies(results: Results, seeds: Mapping[str, Sequence[float]]) -> Chart 
         | {"said": numbers.percent(item.test_accuracy)}
         for i, item in enumerate(results.baselines)
     ]
+    together: Rows = []
     n_rows = len(rows) + len(simple)
-    layers = _accuracy_layers(results, rows, dots, published, simple)
+    if others:
+        simple, together, n_rows = _with_others(simple, others, n_rows)
+    layers = _accuracy_layers(results, rows, dots, published, simple, together)
     spoken = "; ".join(
         [f"{arm.arm} {words.accuracy(arm.test_accuracy, results.folds)}" for arm in results.arms]
         + [f"{item['label']} {item['said']}" for item in simple]
@@ -227,13 +234,30 @@ def accuracies(results: Results, seeds: Mapping[str, Sequence[float]]) -> Chart 
     return _rows_chart("accuracies", [*layers, *_labels(inline(rows), n_rows)], n_rows, f"{spoken}; {line_said}.")
 
 
-def _accuracy_layers(results: Results, rows: Rows, dots: Rows, published: Rows, simple: Rows) -> list[alt.Chart]:
-    """The marks: of the arms, their seeds, their published figures, and the simple methods."""
-    line = 100 * results.commonest.accuracy
+def _with_others(simple: Rows, others: Sequence[ArmResult], n_rows: int) -> tuple[Rows, Rows, int]:
+    """A row more, for arms that have none of their own: below the others, above the simple methods."""
+    at = n_rows - len(simple)
+    name = ngettext("{n} other model", "{n} other models", len(others)).format(n=numbers.whole(len(others)))
+    means = [(arm.arm, arm.test_accuracy.value) for arm in others if arm.test_accuracy is not None]
+    together = [
+        {"row": at, "label": arm, "value": 100 * value, "said": numbers.percent(value), "hue": SOFT}
+        for arm, value in means
+    ]
+    low, high = (numbers.percent(end(value for _arm, value in means)) for end in (min, max))
+    together[0] |= {"named": name, "reach": _("{low} to {high}").format(low=low, high=high)}
+    return [{**row, "row": row["row"] + 1} for row in simple], together, n_rows + 1
+
+
+def _accuracy_layers(
+    results: Results, rows: Rows, dots: Rows, published: Rows, simple: Rows, together: Rows
+) -> list[alt.Chart]:
+    """The marks: of the arms, their seeds, their published figures, the arms without a row of their own, and the simple
+    methods."""
+    line, n_rows = 100 * results.commonest.accuracy, len(rows) + len(simple) + bool(together)
     reach = [row[key] for row in rows for key in ("value", "low", "high") if row[key] is not None]
-    domain = domain_of([*reach, line, *(row["value"] for row in (*dots, *published, *simple))], 0, 100)
+    domain = domain_of([*reach, line, *(row["value"] for row in (*dots, *published, *simple, *together))], 0, 100)
     title = TEXT["accuracies_axis"]
-    x, y = across(domain, title, "value"), down(len(rows) + len(simple))
+    x, y = across(domain, title, "value"), down(n_rows)
     fill = alt.Fill("hue:N", scale=None)
     told = [alt.Tooltip("label:N", title=" "), alt.Tooltip("said:N", title=TEXT["test_accuracy"])]
     rule = alt.Chart(inline([{"value": line}])).mark_rule(stroke=INK, strokeDash=[4, 3]).encode(x=x)
@@ -252,6 +276,10 @@ def _accuracy_layers(results: Results, rows: Rows, dots: Rows, published: Rows, 
         )
         figure = [alt.Tooltip("arm:N", title=" "), alt.Tooltip("value:Q", title=TEXT["published"], format=".1f")]
         layers.append(diamond.encode(x=x, y=y, tooltip=figure))
+    if together:
+        points = alt.Chart(inline(together)).mark_point(size=40, filled=True, yOffset=10, opacity=0.45, strokeWidth=0)
+        head = [{"row": row["row"], "label": row["named"], "said": row["reach"]} for row in together[:1]]
+        layers += [points.encode(x=x, y=y, fill=fill, tooltip=told), *_labels(inline(head), n_rows)]
     if simple:
         hollow = alt.Chart(inline(simple)).mark_point(
             filled=True, size=110, yOffset=10, opacity=1, fill=PAPER, stroke=SOFT, strokeWidth=2
@@ -259,7 +287,7 @@ def _accuracy_layers(results: Results, rows: Rows, dots: Rows, published: Rows, 
         best = max(results.baselines, key=lambda item: item.val_accuracy)
         dotted = alt.Chart(inline([{"value": 100 * best.test_accuracy}])).mark_rule(stroke=SOFT, strokeDash=[1.5, 3])
         layers = [dotted.encode(x=x), *layers, hollow.encode(x=x, y=y, tooltip=told)]
-        layers += _labels(inline(simple), len(rows) + len(simple))
+        layers += _labels(inline(simple), n_rows)
     return layers
 
 

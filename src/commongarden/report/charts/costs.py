@@ -48,9 +48,9 @@ def chart(
 ) -> Chart:
     """rows: arm, value, low, high (of the accuracy, in hundredths), cost, least, most, said, spent.
 
-    arms: all of the study, in the order of their colours; front: those that the thin line joins; line: the accuracy of
-    always guessing the commonest class, drawn where it is near the points. title: of the chart [the label of its name];
-    measure: what the accuracy is of [test accuracy].
+    arms: those with a name and a colour, in the order of their colours; the other rows are points alone. front: those
+    that the thin line joins. line: the accuracy of always guessing the commonest class, drawn where it is near them.
+    title: of the chart [the label of its name]; measure: what the accuracy is of [test accuracy].
     """
     domain, room = _accuracy_domain(rows, line), _cost_domain(rows, logarithmic=logarithmic)
     if logarithmic:
@@ -62,9 +62,11 @@ def chart(
         alt.Tooltip("said:N", title=measure or TEXT["test_accuracy"]),
         alt.Tooltip("spent:N", title=unit),
     ]
+    unnamed, every = [row for row in rows if row["arm"] not in arms], rows
+    rows = [row for row in rows if row["arm"] in arms]
     base = alt.Chart(inline(rows)).encode(opacity=faded(1, 0.12), tooltip=told)
     stroke = alt.Stroke("arm:N", scale=scale, legend=None)
-    joined = [row for arm in front for row in rows if row["arm"] == arm]
+    joined = [row for arm in front for row in every if row["arm"] == arm]
     layers = [
         alt.Chart(inline(joined))
         .mark_line(interpolate="step-after", stroke=INK, strokeWidth=1, opacity=0.45, fill=None)
@@ -75,6 +77,9 @@ def chart(
             x=x("cost"), y=y("value"), fill=alt.Fill("arm:N", scale=scale, legend=None)
         ),
     ]
+    if unnamed:
+        small = alt.Chart(inline(unnamed)).mark_point(size=36, filled=True, fill=SOFT, opacity=0.45, strokeWidth=0)
+        layers.insert(1, small.encode(x=x("cost"), y=y("value"), tooltip=told))
     if domain[0] <= line <= domain[1]:
         rule = alt.Chart(inline([{"value": line}])).mark_rule(stroke=SOFT, strokeDash=[4, 3])
         layers.insert(0, rule.encode(y=y("value")))

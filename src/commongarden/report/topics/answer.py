@@ -18,9 +18,11 @@ from commongarden.report.document import (
     Section,
     SideBySide,
 )
-from commongarden.report.wording import answers, baselines, designs, words
+from commongarden.report.topics import everyone
+from commongarden.report.wording import answers, baselines, designs, sweeps, words
 from commongarden.report.wording.labels import TEXT
 from commongarden.stats import ContrastResult, Results, answer
+from commongarden.stats.foremost import foremost, others
 
 
 def section(results: Results, reached: Mapping[str, Sequence[float]], folder: str, about: Sequence[str]) -> Section:
@@ -35,7 +37,7 @@ def section(results: Results, reached: Mapping[str, Sequence[float]], folder: st
         return Section(TEXT["answer"], (Paragraph(TEXT["nothing_yet"]), *notes, *lines), anchor="answer")
     left: list[Block] = [Paragraph(found.headline, role="headline")]
     if found.settled or found.open:
-        winners = answer(results)
+        winners = answer(foremost(results))
         settled = () if winners is None else map(_winner, winners.settled)
         items = [Answer(text, "", arm) for text, arm in zip(found.settled, settled, strict=True)]
         left.append(Answers((*items, *(Answer(text, "") for text in found.open))))
@@ -49,10 +51,11 @@ def section(results: Results, reached: Mapping[str, Sequence[float]], folder: st
 
 def comparisons(results: Results) -> Section | None:
     """Every planned comparison: its conclusion, its evidence, the picture of the differences; None without any."""
-    plot, told = differences(results), said(results)
+    plot, told = differences(foremost(results)), said(foremost(results))
     if plot is None:
         return None
-    left = (*told, Paragraph(words.intervals(results), role="soft"))
+    rest = [Paragraph(text) for text in (sweeps.comparisons(results),) if text]
+    left = (*told, *rest, *everyone.comparisons(results), Paragraph(words.intervals(results), role="soft"))
     right = (Heading(TEXT[plot.charts[0].name]), plot)
     return Section(TEXT["comparisons"], (SideBySide((left, right), "answer"),), anchor="comparisons")
 
@@ -85,7 +88,8 @@ def differences(results: Results) -> Plot | None:
 
 def accuracies(results: Results, reached: Mapping[str, Sequence[float]]) -> Plot | None:
     """What each arm reached, beside what is to be beaten; None where no run has finished."""
-    chart = charts.accuracies(results, reached)
+    left = [arm for arm in others(results)[0] if arm.test_accuracy is not None]
+    chart = charts.accuracies(foremost(results), reached, left)
     if chart is None:
         return None
     text = designs.labels(TEXT, results.folds)

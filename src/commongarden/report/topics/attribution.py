@@ -36,7 +36,8 @@ N_MAPS = 6  # arms whose test photos are mapped
 def section(store: Store, results: Results) -> Section | None:
     """What was kept of the arms; None where nothing was."""
     study = store.study()
-    kept = {arm: found for arm in study.arms if (found := attribution_maps.read(store, arm)) is not None}
+    told = [arm.arm for arm in results.arms]
+    kept = {arm: found for arm in told if (found := attribution_maps.read(store, arm)) is not None}
     if not kept:
         return None
     blocks = _headed("seen_evidence", _all_disputed(store, study, results, kept))

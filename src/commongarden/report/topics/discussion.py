@@ -65,7 +65,7 @@ def discussion(
     epochs: of every finished run; kept: what was found in the arms' networks before training.
     """
     shapes = {arm.arm: arm.input for arm in results.arms}
-    arms = {name: _grown(study, name, shapes[name], len(results.classes)) for name in study.arms}
+    arms = {name: _grown(study, name, shape, len(results.classes)) for name, shape in shapes.items()}
     by_topic: dict[str, list[ComparedArms]] = {topic: [] for topic in TOPICS}
     for contrast in results.contrasts:
         one, two = arms[contrast.arm], arms[contrast.against]

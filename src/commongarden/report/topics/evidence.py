@@ -45,12 +45,14 @@ def _contrasts(study: Study, results: Results) -> list[Block]:
     if not contrasts:
         return []
     names, text = columns(results), designs.labels(TEXT, study.folds)
+    if results.reference:
+        text |= {"p_holm": TEXT["p_dunnett"], "evidence_caption": TEXT["evidence_caption_dunnett"]}
     rows: tuple[tuple[str | Cell, ...], ...] = tuple(
         (Cell(f"{found.arm} − {found.against}", arm=found.arm), *(row[name] for name in names))
         for found in contrasts
         for row in [cells(found)]
     )
-    said = [TEXT["evidence_caption"], *designs.between(study.vary, study.folds)]
+    said = [text["evidence_caption"], *designs.between(study.vary, study.folds)]
     if not study.splits_vary:
         said.insert(1, TEXT["sd_group_caption" if results.n_test_groups else "sd_caption"])
     header = (TEXT["contrast"], *(text[name] for name in names))

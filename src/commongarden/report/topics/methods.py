@@ -14,7 +14,9 @@ from commongarden.report.wording import designs, sizes
 from commongarden.report.wording.labels import TEXT
 from commongarden.report.wording.numbers import listed, percent, whole
 from commongarden.report.wording.references import Citations
+from commongarden.report.wording.sweeps import some
 from commongarden.stats import Results
+from commongarden.stats.foremost import MOST_TOLD
 from commongarden.study import Study, origin
 from commongarden.study.factorial import shown
 from commongarden.study.recipe import FIELDS, Recipe
@@ -110,7 +112,10 @@ def _networks(study: Study, results: Results, cite: Citations) -> Iterator[str]:
         if key:
             by_source.setdefault(key, []).append(name)
     if by_source:
-        said = [_("{arms} ({works})").format(arms=listed(names), works=cite(key)) for key, names in by_source.items()]
+        said = [
+            _("{arms} ({works})").format(arms=some(names, MOST_TOLD), works=cite(key))
+            for key, names in by_source.items()
+        ]
         yield _("Architectures follow their publications: {arms}.").format(arms="; ".join(said))
     networks = [arm.network(len(results.classes)) for arm in study.arms.values()]
     if any(network_blocks.batch_norms(network) for network in networks):
@@ -163,8 +168,17 @@ def _training(study: Study, cite: Citations, lengths: Sequence[int]) -> Iterator
     else:
         yield _("The weights of the last epoch were tested.")
     yield from early_stopping.sentences(recipe, cite, lengths)
-    if own := [f"{name} ({', '.join(values)})" for name in study.arms if (values := list(_own(study, name)))]:
+    if own := _declared(study):
         yield _("Settings declared for one model only: {arms}.").format(arms=", ".join(own))
+
+
+def _declared(study: Study) -> list[str]:
+    """The settings of each arm that has some of its own; many that share all of theirs are named together."""
+    together: dict[str, list[str]] = {}
+    for name in study.arms:
+        if said := ", ".join(_own(study, name)):
+            together.setdefault(said if len(study.arms) > MOST_TOLD else f"{name} {said}", []).append(name)
+    return [f"{some(names, 3)} ({said.removeprefix(names[0] + ' ')})" for said, names in together.items()]
 
 
 def _own(study: Study, arm: str) -> Iterator[str]:
@@ -280,6 +294,13 @@ def _tests(results: Results, cite: Citations, *, raced: bool) -> Iterator[str]:
             "settled it, at a level from alpha spending ({spending}) and Holm's procedure over the "
             "comparisons ({holm}): a difference is significant if the interval at that level excludes 0."
         ).format(spending=cite("lan"), holm=cite("holm"))
+    elif len(tested) > 1 and results.reference:
+        yield _(
+            "Each other model is compared with {reference}. Conclusions use intervals adjusted for all {n} "
+            "comparisons with Dunnett's procedure, step-down ({works}): a difference is significant if the adjusted "
+            "interval excludes 0. Each difference has the mean seed variance of all comparisons, or its own if that "
+            "is larger."
+        ).format(reference=results.reference, n=len(tested), works=cite("dunnett", "dunnett_tamhane"))
     elif len(tested) > 1:
         yield _(
             "Conclusions use intervals adjusted for all {n} comparisons with Holm's levels ({works}): a "
@@ -287,6 +308,11 @@ def _tests(results: Results, cite: Citations, *, raced: bool) -> Iterator[str]:
         ).format(n=len(tested), works=cite("holm"))
     else:
         yield _("A difference is significant if its interval excludes 0.")
+    if results.can_be_best is not None:
+        yield _(
+            "The set of models that may be the best contains the best one with 95 % confidence: multiple "
+            "comparisons with the best ({works})."
+        ).format(works=cite("hsu"))
     yield _(
         "Two models are equivalent if the 90 % interval lies within {margin}: two one-sided tests ({works})."
     ).format(margin=sizes.margin(results.metric, results.margin), works=cite("schuirmann"))

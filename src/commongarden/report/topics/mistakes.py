@@ -75,15 +75,17 @@ def _shares(predictions: Predicted, arm: str, n_classes: int) -> np.ndarray | No
 
 def missed(store: Store, study: Study, predictions: Predicted, classes: Sequence[str]) -> Section | None:
     """The photos that most runs got wrong, worst first; None where none was."""
-    worst = most_missed(store)
+    worst = most_missed(store, said=[found for _run, found in predictions])
     if not worst:
         return None
     thumbnails = store.thumbnails()
     wrong: dict[str, Counter[str]] = {path: Counter() for path, _ in worst}
     label: dict[str, str] = {}
     for _, found in predictions:
-        for path, true, guess in zip(found.photos, found.labels, found.probabilities.argmax(axis=1), strict=True):
-            if path in wrong and guess != true:
+        guesses = found.probabilities.argmax(axis=1)
+        for i in np.flatnonzero(guesses != found.labels):
+            path, true, guess = found.photos[i], found.labels[i], guesses[i]
+            if path in wrong:
                 wrong[str(path)][classes[int(guess)]] += 1
                 label[str(path)] = classes[int(true)]
     photos = tuple(

@@ -7,9 +7,10 @@ from typing import Any
 from commongarden.i18n.language import _
 from commongarden.report.charts import Chart, costs, in_hundredths
 from commongarden.report.document import Legend, Paragraph, Plot, Section, SideBySide
-from commongarden.report.wording import numbers, words
+from commongarden.report.wording import numbers, sweeps, words
 from commongarden.report.wording.labels import TEXT
 from commongarden.stats import ArmResult, Results
+from commongarden.stats.foremost import foremost
 from commongarden.stats.pareto import COSTS, EXACT, Cost, Dominated, Front, cost_of, decided, front
 
 
@@ -27,12 +28,15 @@ def fronts(results: Results) -> list[tuple[Chart, list[str]]]:
     """For each cost that is known of two arms or more: the picture, and what it shows in sentences."""
     worse = decided(results.contrasts)
     found = [front(results.arms, cost, worse) for cost in COSTS]
-    return [(_chart(results, item), sentences(item)) for item in found if item is not None]
+    told = foremost(results)
+    return [(_chart(results, told, item), sentences(item, told)) for item in found if item is not None]
 
 
-def sentences(found: Front) -> list[str]:
-    """Which arms are on the front by their means, and which are significantly less accurate and cost more."""
-    listed = numbers.listed(found.arms)
+def sentences(found: Front, told: Results) -> list[str]:
+    """Which arms are on the front by their means, and which are significantly less accurate and cost more.
+    told: the results of the arms that are told of one by one."""
+    named = {arm.arm for arm in told.arms}
+    listed = sweeps.some(found.arms)
     said = {
         "seconds": _("By the means, most accurate for its training time: {arms}."),
         "inference_ms": _("By the means, most accurate for its inference time: {arms}."),
@@ -40,7 +44,7 @@ def sentences(found: Front) -> list[str]:
         "macs": _("By the means, most accurate for its MACs: {arms}."),
         "peak_memory_mb": _("By the means, most accurate for its memory: {arms}."),
     }[found.cost].format(arms=listed)
-    return [said, *(_behind(found.cost, arm) for arm in found.dominated if arm.surely)]
+    return [said, *(_behind(found.cost, arm) for arm in found.dominated if arm.surely and arm.arm in named)]
 
 
 def _behind(cost: Cost, found: Dominated) -> str:
@@ -62,10 +66,10 @@ def _behind(cost: Cost, found: Dominated) -> str:
     }[cost].format(arm=found.arm, by=found.by)
 
 
-def _chart(results: Results, found: Front) -> Chart:
+def _chart(results: Results, told: Results, found: Front) -> Chart:
     unit, size = _unit(results, found.cost)
     rows = [row for arm in results.arms if (row := _row(arm, found.cost, size, results.folds)) is not None]
-    names, line = [arm.arm for arm in results.arms], 100 * results.commonest.accuracy
+    names, line = [arm.arm for arm in told.arms], 100 * results.commonest.accuracy
     return costs.chart(
         f"front_{found.cost}", rows, names, found.arms, unit, line, logarithmic=found.cost != "peak_memory_mb"
     )

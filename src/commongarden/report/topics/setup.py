@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from commongarden.i18n.coded import Coded
-from commongarden.i18n.language import translate
+from commongarden.i18n.language import _, translate
 from commongarden.records import LeftOut, Manifest, Run, Split
 from commongarden.report.charts import classes as charts
 from commongarden.report.document import (
@@ -29,11 +29,14 @@ from commongarden.report.document import (
 from commongarden.report.topics import page_data
 from commongarden.report.wording import designs, numbers, words
 from commongarden.report.wording.labels import TEXT
+from commongarden.report.wording.sweeps import some
+from commongarden.stats.foremost import MOST_TOLD
 from commongarden.store import Store, augmented
 from commongarden.study import Arm, Study
 from commongarden.study.recipe import FIELDS
 
 PARTS = ("train", "val", "test")
+MOST_RUNS, MOST_FAILED = 240, 20  # that the page lists one by one
 N_PATHS = 200  # paths of left-out files that the page lists one by one
 RUN_COLUMNS = ("arm", "seed", "status", "test_accuracy", "epochs", "epoch_tested", "time_taken", "device", "started")
 
@@ -55,7 +58,8 @@ def section(store: Store, study: Study, manifest: Manifest, split: Split) -> Sec
         *_augmented(store, study, manifest),
         *_left_out(manifest, split),
     ]
-    data += [Heading(TEXT["arms"]), arms(study, f"{TEXT['arms']}.")]
+    every = arms(study, f"{TEXT['arms']}.")
+    data += [Fold(TEXT["arms"], (every,))] if len(every.rows) > MOST_TOLD else [Heading(TEXT["arms"]), every]
     values = {arm: study.own_values(arm) for arm in study.arms}
     fields = [(field, [arm for arm, own in values.items() if field in own]) for field in FIELDS]
     rows = tuple((field, _shown(getattr(study.recipe, field)), _own(study, field, own)) for field, own in fields)
@@ -134,7 +138,11 @@ def _general(item: LeftOut) -> Coded:
 
 def _own(study: Study, field: str, arms: Sequence[str]) -> str:
     """The arms with a value of their own."""
-    return "; ".join(f"{arm}: {_shown(getattr(study.recipe_of(arm), field))}" for arm in arms)
+    values = {arm: _shown(getattr(study.recipe_of(arm), field)) for arm in arms}
+    if len(study.arms) <= MOST_TOLD:
+        return "; ".join(f"{arm}: {value}" for arm, value in values.items())
+    shared = {value: [arm for arm in arms if values[arm] == value] for value in values.values()}
+    return "; ".join(f"{some(names, 3)}: {value}" for value, names in shared.items())
 
 
 def _shown(value: object) -> str:
@@ -155,8 +163,10 @@ def _options(arm: Arm) -> str:
     return ", ".join(f"{key} = {_shown(value)}" for key, value in given.items())
 
 
-def made(store: Store, study: Study, runs: Sequence[Run], histories: page_data.Histories) -> Section:
-    """The command, the machine and every run."""
+def made(
+    store: Store, study: Study, runs: Sequence[Run], histories: page_data.Histories, told: Collection[str]
+) -> Section:
+    """The command, the machine and every run. told: the arms of which each run is listed where runs are many."""
     blocks: list[Block] = []
     if command := page_data.command(store):
         blocks += [Heading(TEXT["command"]), Log((command,), TEXT["command"])]
@@ -165,18 +175,25 @@ def made(store: Store, study: Study, runs: Sequence[Run], histories: page_data.H
         versions = [Styled(f"{name} {version}", "whole") for name, version in page_data.versions(runs)]
         blocks.append(StyledLine(tuple(part for one in versions for part in (one, Styled(", ")))[:-1]))
         blocks.append(_hashes(runs))
-    for run in runs:
-        if run.status == "failed":
+    failed = [run for run in runs if run.status == "failed"]
+    for i, run in enumerate(failed):
+        if i < MOST_FAILED:
             blocks.append(Paragraph(words.failure(run), role="notice"))
             if run.failure is not None and run.failure.traceback:
                 blocks.append(Fold(TEXT["traceback"], (Log(tuple(run.failure.traceback.split("\n"))),)))
+    if len(failed) > MOST_FAILED:
+        blocks.append(Paragraph(words.more(len(failed) - MOST_FAILED)))
     if runs:
         text = designs.labels(TEXT, study.folds)
         lengths = any(run.recipe.early_stopping for run in runs)
         columns = [key for key in RUN_COLUMNS if key != "epochs" or lengths]
-        rows = tuple(tuple(row[key] for key in columns) for row in (_run_row(run, histories) for run in runs))
+        listed = [run for run in runs if run.arm in told] if len(runs) > MOST_RUNS else runs
+        rows = tuple(tuple(row[key] for key in columns) for row in (_run_row(run, histories) for run in listed))
         header = tuple(text[key] for key in columns)
         blocks.append(Fold(TEXT["runs"], (Table(f"{TEXT['runs']}.", header, rows, len(header)),)))
+        if rest := len(runs) - len(listed):
+            said = _("{n} other runs: runs/MODEL/SEED/run.json in the study's folder.")
+            blocks.append(Paragraph(said.format(n=rest)))
     return Section(TEXT["made"], tuple(blocks), anchor="made")
 
 

@@ -15,11 +15,12 @@ from rich.text import Text
 from commongarden.i18n.language import _
 from commongarden.io.fitted import Fitted
 from commongarden.records import Estimate
-from commongarden.report.document import Cell, Section, Table
+from commongarden.report.document import Block, Cell, Paragraph, Section, Table
 from commongarden.report.topics import part_contributions
-from commongarden.report.wording import answers, baselines, designs, effects, numbers, words
+from commongarden.report.wording import answers, baselines, designs, effects, numbers, sweeps, words
 from commongarden.report.wording.labels import TEXT
 from commongarden.stats import ArmResult, Results
+from commongarden.stats.foremost import foremost
 from commongarden.study import Study
 from commongarden.study.built_in import text_of
 
@@ -102,7 +103,14 @@ def section(study: Study, results: Results) -> Section:
     caption = f"{TEXT['table']}. {text['table_caption']}"
     if "published" in names and study.published_source:
         caption += f" {TEXT['published_source']} {text_of(study.published_source)}."
-    return Section(TEXT["table"], (table(results, names, caption, name=TEXT["table"], seconds=True),), anchor="table")
+    shown = table(foremost(results), names, caption, name=TEXT["table"], seconds=True)
+    return Section(TEXT["table"], (shown, *which(results)), anchor="table")
+
+
+def which(results: Results) -> list[Block]:
+    """Which models a table tells of, where it is not all."""
+    said = sweeps.models(results)
+    return [] if said is None else [Paragraph(said)]
 
 
 def table(
@@ -161,8 +169,10 @@ def terminal(results: Results, folder: Path | None = None) -> Iterator[Renderabl
     if found is not None:
         yield from map(Text, (found.headline, *found.settled, *found.open))
         yield Text()
-    yield Fitted(_table(results))
+    yield Fitted(_table(foremost(results)))
     yield Text()
+    if (told := sweeps.models(results)) is not None:
+        yield Text(told)
     if results.worth is not None:
         yield Fitted(part_contributions.table(results, results.worth))
         yield Text()

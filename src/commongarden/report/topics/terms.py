@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from commongarden import sentences
@@ -24,7 +24,9 @@ from commongarden.report.document import (
 from commongarden.report.wording import designs, words
 from commongarden.report.wording.labels import TEXT
 from commongarden.report.wording.numbers import listed, whole
+from commongarden.report.wording.sweeps import some
 from commongarden.stats import ContrastResult, Results
+from commongarden.stats.foremost import MOST_TOLD
 from commongarden.store import Store, contract
 from commongarden.study import Contrast, Study
 from commongarden.study.factorial import shown
@@ -46,21 +48,30 @@ class Terms:
     hash: str
 
 
-def terms(study: Study, manifest: Manifest, splits: Mapping[int, Split], runs: Sequence[Run]) -> Terms:
-    """The contract of a study as its report shows it."""
+def terms(
+    study: Study,
+    manifest: Manifest,
+    splits: Mapping[int, Split],
+    runs: Sequence[Run],
+    told: Collection[tuple[str, str]] | None = None,
+) -> Terms:
+    """The contract of a study as its report shows it. told: the comparisons (arm, against) that it tells of, where
+    these are not all."""
     n_classes = len(manifest.classes)
+    planned = [one for one in study.planned_contrasts() if told is None or (one.arm, one.against) in told]
     return Terms(
         equal=tuple(_equal(study, manifest, splits)),
-        differs=(*_factors(study), *(differs(study, contrast, n_classes) for contrast in study.planned_contrasts())),
+        differs=(*_factors(study), *(differs(study, contrast, n_classes) for contrast in planned)),
         declared=tuple(_own(study)),
         warnings=tuple(_warnings(manifest, splits[study.seeds[0]], runs)),
         hash=contract.of(study, manifest, splits).hash,
     )
 
 
-def section(store: Store, study: Study) -> Section:
-    """The contract: what is equal for all arms, and what differs."""
-    found = terms(study, store.manifest(), store.splits(), store.runs())
+def section(store: Store, study: Study, results: Results) -> Section:
+    """The contract: what is equal for all arms, and what differs between those that the results tell of."""
+    told = {(one.arm, one.against) for one in results.contrasts}
+    found = terms(study, store.manifest(), store.splits(), store.runs(), told)
     header = (pgettext("of the contract", "term"), _("for all models"))
     equal = Table(f"{TEXT['terms_equal']}.", header, found.equal, n_left=2, kind="terms")
     blocks: list[Block] = []
@@ -174,15 +185,17 @@ def differs(study: Study, contrast: Contrast, n_classes: int) -> str:
 def _own(study: Study) -> list[str]:
     if study.factors:
         return []  # they are the factors, or what all of the grid has
-    return [
-        _("{arm}: {values}").format(
-            arm=name,
-            values=", ".join(
-                _("{field} {value}").format(field=field, value=shown(value)) for field, value in own.items()
-            ),
+    together: dict[str, list[str]] = {}  # those that share all their values are named together where they are many
+    for name in study.arms:
+        values = ", ".join(
+            _("{field} {value}").format(field=field, value=shown(value))
+            for field, value in study.own_values(name).items()
         )
-        for name in study.arms
-        if (own := study.own_values(name))
+        if values:
+            together.setdefault(values if len(study.arms) > MOST_TOLD else f"{name} {values}", []).append(name)
+    return [
+        _("{arm}: {values}").format(arm=some(names), values=values.removeprefix(f"{names[0]} "))
+        for values, names in together.items()
     ]
 
 

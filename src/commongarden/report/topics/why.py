@@ -13,7 +13,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from commongarden.explain import Observation, Reason, every_observation, said, study_reasons
+from commongarden.explain import Observation, Reason, observations, said, study_reasons
 from commongarden.i18n.language import _, translate
 from commongarden.records import Estimate, Run
 from commongarden.records.signals import Signal, Signals
@@ -46,7 +46,7 @@ def section(store: Store, results: Results) -> Section | None:
     if not decided:
         blocks.append(Paragraph(TEXT["why_no_difference"]))
     blocks.append(Heading(TEXT["why_runs"]))
-    shown = every_observation(store)
+    shown = {arm.arm: observations(store, arm.arm) for arm in results.arms}
     for arm, found in shown.items():
         if found:
             blocks += [Paragraph(arm, arm=arm), Bullets(tuple((one.path, said(one)) for one in found))]

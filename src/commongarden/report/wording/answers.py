@@ -13,10 +13,11 @@ from pathlib import Path
 from commongarden.i18n.durations import duration
 from commongarden.i18n.language import _, ngettext
 from commongarden.records import Estimate
-from commongarden.report.wording import baselines, numbers, sizes
+from commongarden.report.wording import baselines, numbers, sizes, sweeps
 from commongarden.report.wording.verdicts import counted_seeds, rounded
 from commongarden.stats import METRICS, Answer, ContrastResult, Results, Unsettled, answer
 from commongarden.stats.answers import FEWEST_SEEDS
+from commongarden.stats.foremost import foremost, is_sweep
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,17 @@ def said(results: Results, folder: str | None) -> Said | None:
     found = answer(results)
     if found is None:
         return None
+    told = answer(foremost(results)) or found
+    still_open: tuple[str, ...]
+    if is_sweep(results):  # the open ones among the best are told of with the comparisons
+        left = [one for one in results.contrasts if not any(one is each for each in told.settled)]
+        still_open = (sweeps.counted(left, other=bool(told.settled)),) if left else ()
+    else:
+        still_open = tuple(unsettled(one, results) for one in told.unsettled)
     return Said(
         headline(found, results),
-        tuple(map(settled, found.settled)),
-        (*_caution(found, results), *(unsettled(one, results) for one in found.unsettled)),
+        tuple(map(settled, told.settled)),
+        (*_caution(found, results), *still_open),
         ("", "") if folder is None else _next(found, folder),
         () if folder is None else _use(found, results, folder),
     )
@@ -74,9 +82,11 @@ def headline(found: Answer, results: Results) -> str:
         return _("Best in one run each: {arm}, {figure}. With one seed this may be chance.").format(
             arm=arm, figure=best
         )
-    return _("Best on average: {arm}, {figure}, {chance} likely to be the best of the {n} models.").format(
+    said = _("Best on average: {arm}, {figure}, {chance} likely to be the best of the {n} models.").format(
         arm=arm, figure=best, chance=_chance(chance), n=found.n_arms
     )
+    among = sweeps.may_be_best(results)
+    return said if among is None else f"{among} {said}"
 
 
 def _caution(found: Answer, results: Results) -> Iterator[str]:

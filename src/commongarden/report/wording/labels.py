@@ -34,6 +34,12 @@ ENGLISH: dict[str, str] = {
     "over the seeds, on these images. Single run: probability that a new run of the first model beats a new "
     "run of the second on these images, over all pairs of runs. McNemar: between the pooled predictions; it "
     "accounts for test-set variation only.",
+    "evidence_caption_dunnett": "First model minus second. Adjusted: at the level of Dunnett's procedure for all "
+    "comparisons with the reference, which decides. 90 %: inside the margin it shows equivalence. p: t test of the "
+    "difference alone, with the seed variance of all comparisons, then adjusted (Dunnett). Sign-flip: exact over the "
+    "seeds, on these images. Single run: probability that a new run of the first model beats a new run of the second "
+    "on these images, over all pairs of runs. McNemar: between the pooled predictions; it accounts for test-set "
+    "variation only.",
     "contrast": "comparison",
     "difference": "difference",
     "interval_95": "95 %",
@@ -41,6 +47,7 @@ ENGLISH: dict[str, str] = {
     "interval_90": "90 %",
     "p_t": "p",
     "p_holm": "p, Holm",
+    "p_dunnett": "p, Dunnett",
     "p_signflip": "sign-flip p",
     "beats": "single run",
     "p_mcnemar": "McNemar p",

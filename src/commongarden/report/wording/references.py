@@ -46,6 +46,21 @@ WORKS: dict[str, tuple[str, str]] = {
         "He, K., Zhang, X., Ren, S., & Sun, J. (2015b). Deep residual learning for image recognition. "
         "arXiv:1512.03385.",
     ),
+    "dunnett": (
+        "Dunnett 1955",
+        "Dunnett, C. W. (1955). A multiple comparison procedure for comparing several treatments with a control. "
+        "Journal of the American Statistical Association, 50(272), 1096-1121.",
+    ),
+    "dunnett_tamhane": (
+        "Dunnett & Tamhane 1991",
+        "Dunnett, C. W., & Tamhane, A. C. (1991). Step-down multiple tests for comparing treatments with a control "
+        "in unbalanced one-way layouts. Statistics in Medicine, 10(6), 939-947.",
+    ),
+    "hsu": (
+        "Hsu 1981",
+        "Hsu, J. C. (1981). Simultaneous confidence intervals for all distances from the best. The Annals of "
+        "Statistics, 9(5), 1026-1034.",
+    ),
     "holm": (
         "Holm 1979",
         "Holm, S. (1979). A simple sequentially rejective multiple test procedure. Scandinavian Journal of "

@@ -23,7 +23,8 @@ def verdict(contrast: ContrastResult) -> str:
 
     Returns:
         A few sentences: the verdict, its evidence, and what was declared to differ besides the networks. The verdict
-        comes from an interval at the level that Holm's method gives (Holm 1979), equivalence from two one-sided tests
+        comes from an interval at the level that Holm's method gives (Holm 1979), or Dunnett's (1955) where the study
+        has a reference; equivalence from two one-sided tests
         (Schuirmann 1987).
     """
     said = _said(contrast)
@@ -237,7 +238,12 @@ def _carried(results: Results) -> Iterator[str]:
     if METRICS[results.metric].by_photo is None and results.design == "crossed":
         yield _("Intervals of the calibration error account for seed variation only.")
     n = sum(contrast.level is not None for contrast in results.contrasts)
-    if n > 1:
+    if n > 1 and results.reference:
+        yield _(
+            "Conclusions use intervals adjusted for all {n} comparisons with {reference} (Dunnett), which controls the "
+            "overall type I error rate at 5 %."
+        ).format(n=n, reference=results.reference)
+    elif n > 1:
         yield _(
             "Conclusions use intervals adjusted for all {n} comparisons (Holm), which controls the overall "
             "type I error rate at 5 %."

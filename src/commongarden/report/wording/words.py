@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import N_, _, ngettext, translate
 from commongarden.records import Estimate, Machine, Run
-from commongarden.report.wording import baselines, designs, grouped, sizes
+from commongarden.report.wording import baselines, designs, grouped, sizes, sweeps
 from commongarden.report.wording.labels import TEXT
 from commongarden.report.wording.numbers import hundredths, listed, percent, whole
 from commongarden.report.wording.verdicts import imbalance as imbalance
@@ -22,6 +22,7 @@ from commongarden.report.wording.verdicts import signflip as signflip
 from commongarden.report.wording.verdicts import verdict as verdict
 from commongarden.report.wording.verdicts import verdicts as verdicts
 from commongarden.stats import METRICS, ArmResult, ContrastResult, MajorityClass, Results
+from commongarden.stats.foremost import foremost, is_sweep
 from commongarden.study import SplitPlan, Study
 
 CONSEQUENCES = (N_("parameters"), N_("MACs"))  # rows of ContrastResult.differs that follow from the others
@@ -108,15 +109,16 @@ def one_arm(arm: ArmResult, folds: int = 0) -> str:
 
 def notes(results: Results) -> list[str]:
     """What must be said beside the verdicts: no better than guessing, never left that line, failed."""
-    beside = {found.arm: baselines.beside(found) for found in results.beside_baselines}
-    said: list[str | None] = []
-    for arm in results.arms:
+    told = foremost(results)
+    beside = {found.arm: baselines.beside(found) for found in told.beside_baselines}
+    said: list[str | None] = [*sweeps.no_better(results)] if is_sweep(results) else []
+    for arm in () if is_sweep(results) else told.arms:
         against = beside.get(arm.arm)
         above = arm.test_accuracy is not None and arm.test_accuracy.value > results.commonest.accuracy
         if not (against and above and not arm.n_at_commonest):  # the harder line says it all
             said.append(beside_commonest(arm, results.commonest))
         said.append(against)
-    failed = [failures(arm) for arm in results.arms]
+    failed = [*map(failures, told.arms), sweeps.failures(results)]
     unequal = imbalance(results.imbalance, results.metric)
     return [sentence for sentence in (*said, *failed, unequal) if sentence is not None]
 
