@@ -132,6 +132,8 @@ UNSAID = {
     "report/topics/part_contributions.py": "names of parts, as a study file has them",
     "report/topics/why.py": "classes of the style sheet",
     "runner/plan.py": "what a system calls its processor",
+    "screening/cached.py": "what is hashed",
+    "screening/folds.py": "what is hashed",
     "sentences": "each language in a module of its own",
     "study/ablation.py": "the name of a study, as a study file has it",
     "stats": "how an estimate was made, for results.json",
