@@ -152,7 +152,9 @@ def test_no_sentence_of_the_code_is_kept_from_the_catalogues():
             left += [
                 f"{where}:{line}: {text[:100]!r}"
                 for line, text in strings(path)
-                if TWO_WORDS.search(text) and text not in known and not text.startswith((CLASSIC, SHUFFLED, "commongarden "))
+                if TWO_WORDS.search(text)
+                and text not in known
+                and not text.startswith((CLASSIC, SHUFFLED, "commongarden "))
             ]
     assert left == []
 
@@ -164,7 +166,20 @@ def test_what_is_filled_in_is_what_the_message_wants():
 # The command line
 
 TERMS = {"MAC", "MACs", "commongarden", "demo", "flowers", "forensics", "resnet", "vgg", *main.commands, "check", "get"}
-TERMS |= {"init", "order", "split", "auto", "cpu", "cuda", "docx", "md", "torchvision", "timm", "Hugging", "Face"}  # and names
+TERMS |= {
+    "init",
+    "order",
+    "split",
+    "auto",
+    "cpu",
+    "cuda",
+    "docx",
+    "md",
+    "torchvision",
+    "timm",
+    "Hugging",
+    "Face",
+}  # and names
 
 
 def commands(group=main, path=()):
