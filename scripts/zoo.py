@@ -36,7 +36,7 @@ import visiting  # noqa: E402
 from commongarden.runner import plan, processes  # noqa: E402
 
 LIBRARIES = ("torch", "torchvision", "timm", "onnxruntime", "onnxscript")
-PRELOADED = (*processes.PRELOADED, "visiting", "zoo_models", "timm", "torchvision", "commongarden.inference.export",
+PRELOADED = (*processes.PRELOADED, "visiting", "zoo_models", "timm", "torchvision", "commongarden.inference.exporting",
              "commongarden.inference.predictor", "commongarden.train.audit", "onnx", "onnxruntime", "onnxscript",
              "torch.onnx", "torch.export")  # fmt: skip
 LOOKS = 0.2  # seconds between looks at a process

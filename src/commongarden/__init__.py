@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from commongarden.inference.evaluation import ClassScore as ClassScore
     from commongarden.inference.evaluation import Evaluation as Evaluation
     from commongarden.inference.evaluation import evaluate as evaluate
+    from commongarden.inference.exported import Comparison as Comparison
+    from commongarden.inference.exported import Exported as Exported
     from commongarden.inference.predictions import Prediction as Prediction
     from commongarden.inference.predictions import predict as predict
     from commongarden.inference.predictor import Predictor as Predictor
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
     from commongarden.study.arm import Arm as Arm
     from commongarden.study.origin import Origin as Origin
     from commongarden.study.recipe import Recipe as Recipe
+    from commongarden.workflow import export as export
     from commongarden.workflow import run as run
 
 _PUBLIC = {
@@ -72,6 +75,7 @@ _PUBLIC = {
     "ArmResult": ("stats", "ArmResult"),
     "ClassScore": ("inference.evaluation", "ClassScore"),
     "CommonGardenError": ("errors", "CommonGardenError"),
+    "Comparison": ("inference.exported", "Comparison"),
     "Contrast": ("study", "Contrast"),
     "ContrastResult": ("stats", "ContrastResult"),
     "DataOptions": ("study", "DataOptions"),
@@ -81,6 +85,7 @@ _PUBLIC = {
     "Estimate": ("records", "Estimate"),
     "Evaluation": ("inference.evaluation", "Evaluation"),
     "Executor": ("runner.executor", "Executor"),
+    "Exported": ("inference.exported", "Exported"),
     "Forecast": ("runner.forecast", "Forecast"),
     "NotScreened": ("records.screening", "NotScreened"),
     "Origin": ("study.origin", "Origin"),
@@ -101,6 +106,7 @@ _PUBLIC = {
     "Tuning": ("study", "Tuning"),
     "arch": ("arch", ""),
     "evaluate": ("inference.evaluation", "evaluate"),
+    "export": ("workflow", "export"),
     "load": ("inference.ensemble", "load"),
     "measure": ("runner.measuring", "measure"),
     "open_store": ("store", "open_store"),

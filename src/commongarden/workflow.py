@@ -1,14 +1,17 @@
-"""From a study to its report in one call; what the command line and Python scripts use."""
+"""From a study to its report, and from its best model to a file for other programs, each in one call; what the command
+line and Python scripts use."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 from commongarden import report, stats
+from commongarden import store as stores
 from commongarden.data.finding import Listed
+from commongarden.errors import StudyError
 from commongarden.i18n.language import _
 from commongarden.report.topics import race
 from commongarden.report.wording import audits
@@ -21,6 +24,9 @@ from commongarden.runner.run_study import StudyOutcome, run_study
 from commongarden.stats import Results
 from commongarden.store import ReadOnce
 from commongarden.study import Study
+
+if TYPE_CHECKING:
+    from commongarden.inference.exported import Exported
 
 
 class RunKeywords(TypedDict, total=False):
@@ -90,3 +96,58 @@ def run(
     for warning in report.unread(store):
         display.note(warning)
     return results, outcome
+
+
+def export(
+    folder: str | Path,
+    out: str | Path | None = None,
+    *,
+    format: Literal["onnx", "torch-export", "safetensors"] = "onnx",
+    preprocessing: Literal["inside", "outside"] | None = None,
+    model: str | None = None,
+    seed: int | None = None,
+) -> Exported:
+    """Writes a trained network for other programs, loads it there and compares it with PyTorch.
+
+    Args:
+        folder: The folder of a study, or of one finished run (DIR/runs/ARM/SEED).
+        out: The file or folder to write. None for one in the current folder, named after the model and the seed.
+        format: "onnx", "torch-export" (.pt2), or "safetensors": a folder of weights, configuration and model card.
+        preprocessing: Whether a graph takes uint8 images ("inside", the default) or normalized ones.
+        model: Which model (arm) of the study. None for the best one.
+        seed: One run of that model. None for the one with the highest validation accuracy.
+
+    Returns:
+        What was written, how to load it, and how it compares.
+
+    Raises:
+        StoreError: The folder holds no finished run, or its files are damaged.
+        StudyError: The network cannot be written in this format.
+    """
+    from commongarden.inference import chosen, exporting
+
+    run, why = Path(folder), ""
+    if (run / "study.toml").is_file():
+        found = chosen.chosen_run(run, model, seed)
+        run, why = found.folder, found.why
+    elif model is not None or seed is not None:
+        text = _("--model, --seed: {folder} is one run; accepted: the folder of a study")
+        raise StudyError(text.format(folder=run))
+    written = exporting.export_run(run, None if out is None else Path(out), format, preprocessing)
+    exported = dataclasses.replace(written, of=why)
+    return exported if exported.use is None else _with_card(run, exported)
+
+
+def _with_card(run: Path, exported: Exported) -> Exported:
+    """Writes the model card beside the weights, where the run lies in its study."""
+    from commongarden.inference.use import example
+    from commongarden.report.model_card import Weights, model_card
+
+    assert exported.use is not None, "a folder of weights has code that loads it"
+    study, record = run.absolute().parent.parent.parent, stores.read_run(run)
+    if not (study / "study.toml").is_file():
+        note = _("{run}: not in the folder of its study, so no model card is written").format(run=run)
+        return dataclasses.replace(exported, notes=(*exported.notes, note))
+    weights = Weights(record, exported.of, exported.use.library, example(exported.use, record), exported.notes)
+    stores.write_atomically(exported.path / "README.md", model_card(ReadOnce(study), weights).encode())
+    return exported

@@ -40,17 +40,22 @@ weights = "weights"
 @pytest.mark.parametrize(("size", "cached", "is_asked"), [(120, False, True), (90, False, False), (120, True, False)])
 def test_many_bytes_without_a_terminal_need_yes(tmp_path, monkeypatch, size, cached, is_asked):
     found = Download("timm:resnet50", "timm/resnet50.a1_in1k/model.safetensors", size * 1_000_000, cached, True)
-    monkeypatch.setattr(downloading, "downloads", lambda arms: (found,) if arms else ())
+    monkeypatch.setattr(downloading, "downloads", lambda arms, **options: (found,) if arms else ())
     monkeypatch.setattr("commongarden.workflow.run", lambda *arguments, **options: sys.exit(7))
     command = ["run", "--data", "builtin:flowers/60", "--models", "timm:resnet50", "--pretrained"]
     command += ["--out", str(tmp_path / "out"), "--device", "cpu"]
     result = CliRunner().invoke(main, command)
     if is_asked:
-        said = "error: run: 120 MB of weights would be downloaded for 1 model; accepted: --yes, or fewer models"
+        said = "error: 120 MB of weights would be downloaded for 1 model; accepted: --yes, or fewer models"
         assert (result.exit_code, said in result.output) == (2, True), result.output
     else:
         assert result.exit_code == 7, result.output
     assert CliRunner().invoke(main, [*command, "--yes"]).exit_code == 7
+    monkeypatch.setattr("commongarden.screening.compare", lambda *arguments, **options: sys.exit(7))
+    screened = CliRunner().invoke(
+        main, ["screen", *command[1:5], "--out", str(tmp_path / "screening"), "--device", "cpu"]
+    )
+    assert screened.exit_code == (2 if is_asked else 7), screened.output
 
 
 def test_only_weights_that_a_study_does_not_know_are_asked_about(tmp_path):
@@ -80,11 +85,14 @@ def test_a_study_fetches_once_and_goes_on_without_the_hub(tmp_path):
     (tmp_path / "s.toml").write_text(STUDY)
     environment = {**os.environ, "HF_HOME": str(tmp_path / "hf"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
 
-    def run(url, *more):
+    def command(url, *arguments):
         return subprocess.run(
-            [sys.executable, "-m", "commongarden.cli", "run", "s.toml", "--out", "out", "--device", "cpu", *more],
+            [sys.executable, "-m", "commongarden.cli", *arguments],
             cwd=tmp_path, env={**environment, "HF_ENDPOINT": url}, capture_output=True, text=True, timeout=300,
         )  # fmt: skip
+
+    def run(url, *more):
+        return command(url, "run", "s.toml", "--out", "out", "--device", "cpu", *more)
 
     with served() as hub:
         for name, network in made.items():
@@ -99,6 +107,9 @@ def test_a_study_fetches_once_and_goes_on_without_the_hub(tmp_path):
         assert len(bodies) == 2
     again = run("http://127.0.0.1:9", "--seeds", "2")
     assert again.returncode == 0, again.stderr
+    for arm in ("hub", "tagged"):
+        replayed = command("http://127.0.0.1:9", "replay", f"out/runs/{arm}/0")
+        assert "reproduced bit for bit" in replayed.stdout, replayed.stdout + replayed.stderr
     arms = stores.open_store(tmp_path / "out").study().arms
     assert {arms["tagged"].origin.revision, arms["hub"].origin.revision} == {COMMIT}
     assert arms["hub"].origin.config

@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import pytest
+import safetensors.torch
 import timm
 import torch
 from huggingface_hub import ModelCard
@@ -37,6 +38,7 @@ val = 0.25
 
 [arms.theirs]
 arch = "timm:test_resnet"
+weights = "start.safetensors"
 drop_path_rate = 0.1
 
 [arms.published]
@@ -64,6 +66,8 @@ def study(commongarden, photos, tmp_path_factory):
     """The folder of a finished study of each kind of network, beside the file of a user."""
     folder = tmp_path_factory.mktemp("exported")
     (folder / "mine.py").write_text(MINE)
+    torch.manual_seed(0)
+    safetensors.torch.save_file(timm.create_model("test_resnet").state_dict(), folder / "start.safetensors")
     (folder / "study.toml").write_text(STUDY.format(data=photos.as_posix()))
     commongarden("run", "study.toml", "--out", "out", "--yes", cwd=folder, check=0)
     return folder / "out"
@@ -118,6 +122,15 @@ def test_drop_path_reaches_the_network_of_the_run_and_its_report(study):
     assert "drop_path_rate = 0.1" in (study / "report.html").read_text(encoding="utf-8")
 
 
+def test_the_report_says_that_given_weights_may_have_seen_the_test_images(commongarden, exported, study, finished):
+    page, card = (study / "report.html").read_text(encoding="utf-8"), (exported("theirs")[1] / "README.md").read_text()
+    said = "theirs started from given weights. The images these were trained on are not known"
+    assert said in page
+    assert said in card
+    assert "theirs started from given weights, which may have been trained on some of the test images" in page
+    assert "given weights" not in (finished / "report.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("arm", ["theirs", "published", "mine", "plain"])
 def test_the_program_of_the_model_card_runs_and_agrees(exported, study, photos, tmp_path, monkeypatch, arm):
     _table, folder = exported(arm)
@@ -159,6 +172,15 @@ def test_the_model_card_is_in_the_language_of_the_command(commongarden, study, t
     card = ModelCard.load(tmp_path / "card" / "README.md")
     assert re.search("[가-힣]", card.text)
     assert card.data.library_name == "commongarden"
+
+
+def test_a_run_without_its_study_has_no_card(study, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(study / "runs" / "plain" / "0", run)
+    exported = cg.export(run, tmp_path / "weights", format="safetensors")
+    assert exported.agrees
+    assert "not in the folder of its study, so no model card is written" in exported.notes[0]
+    assert sorted(file.name for file in (tmp_path / "weights").iterdir()) == ["model.safetensors", "run.json"]
 
 
 def test_torch_export_is_read_where_there_is_no_commongarden(commongarden, study, photos, tmp_path):

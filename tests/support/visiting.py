@@ -206,7 +206,7 @@ def _predict(visit: Visit) -> str:
 
 
 def _export(visit: Visit) -> str:
-    from commongarden.inference.export import export_run
+    from commongarden.inference.exporting import export_run
 
     try:
         exported = export_run(visit.folder / "whole" / "runs" / "zoo" / "0", visit.folder / "zoo.onnx")

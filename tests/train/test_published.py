@@ -6,6 +6,7 @@ import json
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import timm
@@ -15,7 +16,7 @@ import torchvision
 from commongarden.errors import ArchError, StudyError
 from commongarden.study import Arm, origin
 from commongarden.train import by_url, external, hub, published, weights
-from commongarden.train.measure import network_by_others
+from commongarden.train.measure import n_params, network_by_others
 from hub_server import COMMIT, served
 
 TAGGED = "timm/test_resnet.r160_in1k"
@@ -106,8 +107,10 @@ def test_a_model_of_the_hub_is_pinned_and_needs_no_hub_again(served_hub, monkeyp
     drawn = dataclasses.replace(arm, options={"pretrained": False, "weights": ""})
     again = external.make(drawn.network(4).layers[0])
     assert [tuple(each.shape) for each in again.parameters()] == [tuple(each.shape) for each in by_timm.parameters()]
+    assert again.inner.pretrained_cfg == made(arm, 4).pretrained_cfg == {**by_timm.pretrained_cfg}
     monkeypatch.setenv("HF_ENDPOINT", served_hub.url)
     assert measured(f"hf-hub:{OTHER}@{COMMIT}", 4).origin.config == arm.origin.config
+    assert n_params(Arm(f"hf-hub:{OTHER}@{COMMIT}"), 4) == sum(each.numel() for each in by_timm.parameters())
     with pytest.raises(ArchError, match=r"someone/small-vit has no revision 'nope'"):
         measured(f"hf-hub:{OTHER}@nope", 4)
 
@@ -166,6 +169,23 @@ def test_a_torn_download_goes_on_where_it_was(served_hub):
     assert heard[-1] == (len(body), len(body))
 
 
+def test_bytes_are_counted_once_where_the_hub_sends_from_its_own_storage():
+    reporting = pytest.importorskip("huggingface_hub.utils._xet_progress_reporting")
+    heard = []
+    bar = hub.bar(lambda n, of: heard.append((n, of)))
+    reporter = reporting.XetDownloadProgressReporter(
+        reconstruction_desc="a", transfer_desc="b", total=100, log_level=30, tqdm_class=bar
+    )
+    for come, written in ((40, 0), (80, 60), (100, 100)):
+        report = SimpleNamespace(
+            total_bytes_completed=written, total_transfer_bytes_completed=come, total_bytes=100,
+            total_bytes_completion_rate=1.0, total_transfer_bytes_completion_rate=1.0,
+        )  # fmt: skip
+        reporter.update_progress(report)
+    reporter.close()
+    assert heard == [(60, 100), (100, 100)]
+
+
 def test_the_cache_is_used_where_nothing_answers(served_hub, monkeypatch):
     from huggingface_hub import constants
 
@@ -209,6 +229,7 @@ def test_what_downloads_take_is_known_before(served_hub, monkeypatch, repositori
     ]  # fmt: skip
     with pytest.raises(ArchError, match="unknown model 'test_resnt'; did you mean timm:test_resnet"):
         published.downloads([Arm("timm:test_resnt", given)])
+    assert published.downloads([Arm("timm:test_resnt", given)], skip_unknown=True) == ()
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,7 @@ def _where_published(arms: Mapping[str, Arm]) -> dict[str, Arm]:
             model.name for place in origins.LIBRARIES for model in library_models(f"{place}:*") if model.pretrained
         }
         for name, arm in of_libraries.items():
-            if arm.arch.partition(".")[0] in published:
+            if origins.is_of_hub(arm.arch) or arm.arch.partition(".")[0] in published:
                 found[name] = _pretrained(name, arm, "--pretrained")
     return found
 

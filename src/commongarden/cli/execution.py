@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from commongarden.cli.downloads import confirm
 from commongarden.cli.reading import of_study
 from commongarden.i18n.language import _, ngettext
 from commongarden.io import terminal
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from commongarden.runner.options import RunOptions
     from commongarden.runner.run_study import StudyOutcome
     from commongarden.study import DataOptions, Study
-
-ASKED_FROM = 100_000_000  # bytes of weights
 
 
 def run_options(given: dict[str, Any], *, most_seeds: int | None) -> RunOptions:
@@ -50,7 +49,9 @@ def carry_out(
     reading, files = listed or of_study(wanted.data_plan, out, how.keep_going)
     wanted = dataclasses.replace(wanted, reading=reading)
     _begin(out)
-    _confirm_downloads(wanted, out, yes=yes)
+    from commongarden.runner import downloading
+
+    confirm(downloading.unknown_weights(wanted, out), yes=yes)
     from commongarden import workflow
 
     display = _display(log, len(wanted.seeds), as_json)
@@ -66,28 +67,6 @@ def carry_out(
     if not as_json:
         terminal.verbatim(str(out / "report.html"))
     _end(outcome)
-
-
-def _confirm_downloads(wanted: Study, out: Path, *, yes: bool) -> None:
-    """Asks before many bytes of weights are downloaded. Raises StudyError where nobody can be asked."""
-    from commongarden.errors import StudyError
-    from commongarden.runner import downloading
-
-    arms = [] if yes else downloading.unknown_weights(wanted, out)
-    missing = [each for each in downloading.downloads(arms) if not each.cached]
-    n_bytes = sum(each.bytes or 0 for each in missing)
-    if n_bytes <= ASKED_FROM:
-        return
-    size, n = f"{n_bytes / 1e6:,.0f} MB", len(missing)
-    if not sys.stdin.isatty():
-        text = ngettext(
-            "run: {size} of weights would be downloaded for {n} model; accepted: --yes, or fewer models",
-            "run: {size} of weights would be downloaded for {n} models; accepted: --yes, or fewer models",
-            n,
-        )
-        raise StudyError(text.format(size=size, n=n))
-    text = ngettext("Download {size} of weights for {n} model?", "Download {size} of weights for {n} models?", n)
-    click.confirm(text.format(size=size, n=n), default=True, abort=True, err=True)
 
 
 def _end(outcome: StudyOutcome) -> None:

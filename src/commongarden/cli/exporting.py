@@ -17,9 +17,8 @@ from commongarden.errors import StudyError
 from commongarden.i18n.language import _
 
 if TYPE_CHECKING:
-    from commongarden.inference.export import Format, Preprocessing
     from commongarden.inference.exported import Exported
-    from commongarden.inference.use import Use
+    from commongarden.inference.exporting import Format, Preprocessing
 
 
 @main.command()
@@ -66,10 +65,10 @@ def export(
     initial weights. The written file is loaded and compared. The exit code is 1 if the outputs differ by more than
     0.001 of the largest logit (0.001 if that is below 1) and by more than float32 rounding explains.
     """
-    from commongarden import arch
+    from commongarden import arch, workflow
 
     if (Path(what).is_dir() or _is_path(what)) and what not in arch.FAMILIES:
-        exported = _trained(Path(what), kind, preprocessing, out, model, seed)
+        exported = workflow.export(what, out, format=kind, preprocessing=preprocessing, model=model, seed=seed)
     else:
         exported = _untrained(what, kind, out, (size, classes, order), (preprocessing, model, seed))
     if as_json:
@@ -87,46 +86,6 @@ def _is_path(what: str) -> bool:
     return re.search(r"(^|[/\\\\])runs[/\\\\]", what) is not None
 
 
-def _trained(
-    folder: Path,
-    kind: Format,
-    preprocessing: Preprocessing | None,
-    out: Path | None,
-    model: str | None,
-    seed: int | None,
-) -> Exported:
-    import dataclasses
-
-    from commongarden.inference.chosen import chosen_run
-    from commongarden.inference.export import export_run
-
-    why = ""
-    if (folder / "study.toml").is_file():
-        chosen = chosen_run(folder, model, seed)
-        folder, why = chosen.folder, chosen.why
-    elif model is not None or seed is not None:
-        text = _("--model, --seed: {folder} is one run; accepted: the folder of a study")
-        raise StudyError(text.format(folder=folder))
-    exported = export_run(folder, out, kind, preprocessing)
-    if exported.use is not None:
-        _write_card(folder, exported, exported.use, why)
-    return dataclasses.replace(exported, of=why)
-
-
-def _write_card(run: Path, exported: Exported, use: Use, why: str) -> None:
-    """Writes the model card beside the weights, where the run lies in its study."""
-    from commongarden import store as stores
-    from commongarden.inference.use import example
-    from commongarden.report.model_card import Weights, model_card
-
-    study, record = run.absolute().parent.parent.parent, stores.read_run(run)
-    if not (study / "study.toml").is_file():
-        click.echo(_("{run}: not in the folder of its study, so no model card is written").format(run=run), err=True)
-        return
-    weights = Weights(record, why, use.library, example(use, record), exported.notes)
-    options.write(exported.path / "README.md", model_card(stores.ReadOnce(study), weights), err=True)
-
-
 def _untrained(
     arm: str,
     kind: Format,
@@ -134,7 +93,7 @@ def _untrained(
     network: tuple[str, int, str | None],
     of_runs: tuple[Preprocessing | None, str | None, int | None],
 ) -> Exported:
-    from commongarden.inference.export import export_arm
+    from commongarden.inference.exporting import export_arm
 
     if any(value is not None for value in of_runs):
         text = _("--preprocessing, --model, --seed: {arm} is not trained; accepted: the folder of a study or of a run")

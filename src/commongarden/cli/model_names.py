@@ -115,11 +115,17 @@ def _nothing_fits(pattern: str, n_without: int) -> str:
     from commongarden.train.libraries import library_models
 
     place, colon, rest = pattern.rpartition(":")
-    if colon and place not in origin.LIBRARIES:
-        near = nearest(place, origin.LIBRARIES)
+    if place == origin.HUB:
+        text = _(
+            "--models: {pattern!r}: models of the Hugging Face hub cannot be named by a pattern; accepted: {example}"
+        )
+        return text.format(pattern=pattern, example=f"{origin.HUB}:timm/resnet18.a1_in1k")
+    searched = [library for library in origin.LIBRARIES if library != origin.HUB]
+    if colon and place not in searched:
+        near = nearest(place, searched)
         hint = _("; did you mean {near!r}?").format(near=f"{near[0]}:{rest}") if near else "."
         text = _("--models: {pattern!r} matches no model{hint} Accepted before the colon: {libraries}")
-        return text.format(pattern=pattern, hint=hint, libraries=", ".join(origin.LIBRARIES))
+        return text.format(pattern=pattern, hint=hint, libraries=", ".join(searched))
     names = [model.name for model in library_models(f"{place}:*" if colon else "*")]
     stems = {re.sub(r"\d.*", "", name.rpartition(":")[2]).rstrip("_"): name for name in names}
     wanted = rest.strip("*?")

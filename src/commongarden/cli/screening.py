@@ -12,6 +12,7 @@ import click
 
 from commongarden.cli import options
 from commongarden.cli.declaring import Asked, declared
+from commongarden.cli.downloads import confirm
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, chain, no_code, print_json
 from commongarden.i18n.language import _, ngettext
@@ -62,7 +63,7 @@ SIZE = 224  # pixels, at which most published weights were trained
     options.seeds,
     options.study_seed,
     options.epochs(),
-    options.resolution("Image size in pixels [the study file's, else 224]."),
+    options.resolution(help="Image size in pixels [the study file's, else 224]."),
     options.grey_range,
     options.running_options,
     options.log,
@@ -101,7 +102,8 @@ def screen(
     _check(given)
     wanted = declared(dataclasses.replace(given, where_published=not untrained))
     folder = out or _folder(wanted, given.name)
-    found = _compared(wanted, folder, how, folds=folds, repeats=repeats, budget=budget or "", most_photos=most_photos)
+    limits = {"folds": folds, "repeats": repeats, "budget": budget or "", "most_photos": most_photos}
+    found = _compared(wanted, folder, how, yes=yes, **limits)
     if as_json and n_then is None:
         print_json(_table_of(found))
     elif not as_json:
@@ -126,13 +128,14 @@ def _folder(wanted: Study, name: str | None) -> Path:
     return studies_folder() / (folder_name(wanted) if name else f"{folder_name(wanted)}-screening")
 
 
-def _compared(wanted: Study, folder: Path, how: RunOptions, **asked: Any) -> Screening:
+def _compared(wanted: Study, folder: Path, how: RunOptions, *, yes: bool, **asked: Any) -> Screening:
     """What screening finds, with its files in the folder."""
     from commongarden.cli.reading import of_study
     from commongarden.runner.display import LiveDisplay, PlainDisplay
 
     reading, listed = of_study(wanted.data_plan, folder, how.keep_going)
     click.echo(_("loading PyTorch and the statistics libraries"), err=True)
+    confirm(wanted.arms.values(), yes=yes, skip_unknown=True)
     from commongarden import screening
     from commongarden.report import screened as report
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from commongarden.arch import External
+from commongarden.data.framing import PADDING
 from commongarden.errors import StudyError
 from commongarden.i18n.language import _
 from commongarden.inference.exported import Comparison, Exported
@@ -31,7 +32,6 @@ from commongarden.train.external import ExternalNetwork
 from commongarden.train.libraries import library
 
 WEIGHTS = "model.safetensors"
-PADDING = (124, 116, 104)  # the grey of `resize = "pad"`
 # what timm's configuration says of its own weights, and is not true of these
 OF_PUBLISHED = (
     "url", "file", "hf_hub_id", "hf_hub_filename", "source", "tag", "license", "description", "origin_url",
@@ -72,12 +72,17 @@ def normalized(run: Run) -> str:
     return _("normalized: (pixels / 255 - mean) / std, mean {mean}, std {std}").format(mean=mean, std=std)
 
 
+def in_single_precision(run: Run) -> str:
+    """Said of a network that was trained in a shorter precision and is exported in float32."""
+    text = _("The study tested this network in {precision}; the logits above are those of float32.")
+    return text.format(precision=run.recipe.precision)
+
+
 def notes(run: Run) -> tuple[str, ...]:
     """What of the run's preprocessing and precision a file of weights does not hold."""
     found = []
     if run.recipe.precision in AUTOCAST:
-        text = _("The study tested this network in {precision}; the logits above are those of float32.")
-        found.append(text.format(precision=run.recipe.precision))
+        found.append(in_single_precision(run))
     if run.range is not None:
         found.append(inspection.scaled(run.range))
     grey = tuple(round(255 * value) for value in statistics(run)[0])

@@ -187,8 +187,8 @@ def _costs(found: Screening, models: Sequence[RankedModel]) -> list[Section]:
     if not charts:
         return []
     caption = _(
-        "Accuracy of the linear probe and cost, with 95 % confidence intervals. The thin line joins the models on the "
-        "Pareto front: none is more accurate and cheaper."
+        "Accuracy of the linear probe and cost. The thin line joins the models on the Pareto front: no other model is "
+        "as accurate and cheaper."
     )
     pictures = SideBySide(tuple((Plot("", (chart,)),) for chart in charts), "matrices", 320)
     return [Section(TEXT["cost"], (pictures, Paragraph(caption, role="soft")), anchor="cost")]
@@ -196,13 +196,14 @@ def _costs(found: Screening, models: Sequence[RankedModel]) -> list[Section]:
 
 def _cost_chart(found: Screening, models: Sequence[RankedModel], front: Front) -> Chart:
     drawn = []
+    no_interval = {"low": None, "high": None} if len(models) > SHOWN else {}  # so many would hide the points
     for one in models:
         spent = cost_of(one, front.cost)
         if spent is not None:
             said = numbers.short(round(spent.value)) if front.cost in EXACT else numbers.number(spent.value)
             accuracy = f"{numbers.percent(one.accuracy.value)} ({wording.interval(one.accuracy)})"
             marks = {"arm": one.arm, "said": accuracy, "cost": spent.value, "least": None, "most": None, "spent": said}
-            drawn.append({**marks, **in_hundredths(one.accuracy)})
+            drawn.append({**marks, **in_hundredths(one.accuracy), **no_interval})
     titles = {
         "inference_ms": _("linear probe, %, by inference time"),
         "n_params": _("linear probe, %, by parameters"),

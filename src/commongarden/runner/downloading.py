@@ -15,14 +15,16 @@ from commongarden.train.hub import SECONDS_TO_REACH
 from commongarden.train.published import Download
 
 
-def downloads(arms: Iterable[Arm], seconds: float = SECONDS_TO_REACH) -> tuple[Download, ...]:
+def downloads(
+    arms: Iterable[Arm], seconds: float = SECONDS_TO_REACH, *, skip_unknown: bool = False
+) -> tuple[Download, ...]:
     """As `train.published.downloads`. Raises ArchError for a model or tag that its library does not have."""
     wanted = tuple(arm for arm in arms if arm.wants_published)
     if not wanted:
         return ()
     with closing(Calls()) as made:
         try:
-            return made.call(_downloads, wanted, seconds)
+            return made.call(_downloads, wanted, seconds, skip_unknown)
         except Died:  # the check of the networks will tell
             return ()
 
@@ -40,7 +42,7 @@ def unknown_weights(study: Study, root: Path) -> list[Arm]:
     ]
 
 
-def _downloads(arms: tuple[Arm, ...], seconds: float, say: Progress) -> tuple[Download, ...]:
+def _downloads(arms: tuple[Arm, ...], seconds: float, skip_unknown: bool, say: Progress) -> tuple[Download, ...]:
     from commongarden.train.published import downloads
 
-    return downloads(arms, seconds)
+    return downloads(arms, seconds, skip_unknown=skip_unknown)

@@ -164,8 +164,8 @@ def _counted(task: Task) -> tuple[int, int | None]:
 
 
 def _memory(classifier: Classifier, size: int, device: torch.device) -> int | None:
-    """Bytes that a forward pass with IMAGES_AT_A_TIME images takes, parameters included; None where this system does
-    not tell."""
+    """Bytes that a forward pass with so many images takes, parameters included; None where this system does not
+    tell."""
     images = torch.zeros(IMAGES_AT_A_TIME, 3, size, size, dtype=torch.uint8, device=device)
     classifier.eval()
     peak = measure.PeakMemory(device)

@@ -30,7 +30,7 @@ from commongarden.runner.isolated import Calls, Died
 from commongarden.screening import cached, extraction, scoring
 from commongarden.screening.extraction import Extracted, Task
 from commongarden.screening.folds import Fold, photos_of, repeated
-from commongarden.study import Study, origin
+from commongarden.study import Study, choose_arms, origin
 from commongarden.study.arm import Arm
 
 MOST_PHOTOS = 5000
@@ -292,8 +292,9 @@ class _Work:
 
     def _one(self, calls: Calls, name: str) -> Screened:
         """A model's scores and cost. Raises CommonGardenError, Died."""
-        arm, recipe = self._measured(calls, name), self.study.recipe_of(name)
-        used = self.photos.used
+        arm = self._measured(calls, name)
+        alone = dataclasses.replace(choose_arms(self.study, [name]), arms={name: arm})
+        recipe, used = alone.recipe_of(name), self.photos.used  # with the preprocessing that its library documents
         size = recipe.resolution
         is_cached = cache.room(used, size, size, self.cache_folder, None, recipe.framing) is None
         if is_cached:

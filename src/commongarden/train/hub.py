@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import logging
 import os
 import queue
@@ -21,6 +22,7 @@ from commongarden.i18n.language import N_, _
 
 SECONDS_TO_REACH = 3.0
 MOST_RESTARTS = 3  # of a download whose connection broke and that could not go on where it was
+SILENCE = ("ConnectError", "ConnectionError", "ConnectTimeout", "ReadTimeout", "TimeoutException")  # of httpx, requests
 THREADS = 32  # requests at a time
 SHA256 = re.compile(r"[0-9a-f]{64}")
 WRONG = N_("{file} has SHA-256 {found}..., expected {wanted}...; repeat the command")
@@ -147,6 +149,8 @@ def _current(repository: str, names: Sequence[str], revision: str, seconds: floa
 def _download(repository: str, name: str, revision: str, on_bytes: OnBytes | None) -> Path:
     from huggingface_hub import hf_hub_download
 
+    has_bar = "tqdm_class" in inspect.signature(hf_hub_download).parameters  # since 1.2
+    options: Any = {"tqdm_class": bar(on_bytes)} if has_bar else {}
     return Path(
         hf_hub_download(
             repository,
@@ -154,12 +158,12 @@ def _download(repository: str, name: str, revision: str, on_bytes: OnBytes | Non
             revision=revision or None,
             endpoint=_endpoint(),
             etag_timeout=SECONDS_TO_REACH,
-            tqdm_class=_bar(on_bytes),
+            **options,
         )
     )
 
 
-def _bar(on_bytes: OnBytes | None) -> Any:
+def bar(on_bytes: OnBytes | None) -> Any:
     """A progress bar of the hub's kind that shows nothing itself. It ends a download that begins again and again, which
     the hub's own loop would repeat for ever."""
     from huggingface_hub import utils
@@ -179,6 +183,14 @@ def _bar(on_bytes: OnBytes | None) -> Any:
             if on_bytes is not None:
                 on_bytes(self.n_bytes, self.of)
             return None
+
+        # With these two, the hub's own storage (Xet) takes one bar for what has come and what is on the disk.
+
+        def update_transfer(self, n: float | None = 1) -> None:
+            pass
+
+        def set_transfer_postfix_str(self, *arguments: Any, **options: Any) -> None:
+            pass
 
     return Bar
 
@@ -235,7 +247,7 @@ def reason(error: BaseException, repository: str, names: Sequence[str], revision
         case errors.HFValidationError():
             text = _("{repository!r} is not a repository name, such as timm/resnet50.a1_in1k")
             return text.format(repository=repository)
-    if type(error).__name__ in ("ConnectError", "ConnectTimeout", "ReadTimeout", "TimeoutException"):  # of httpx
+    if type(error).__name__ in SILENCE:
         return _("{host} does not answer").format(host=_host())
     first = str(error).strip().partition("\n")[0]
     return f"{type(error).__name__}: {first}" if first else type(error).__name__

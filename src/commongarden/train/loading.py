@@ -59,7 +59,12 @@ def _of_hub(node: External, timm: ModuleType, options: dict[str, Any]) -> nn.Mod
     with tempfile.TemporaryDirectory(prefix="commongarden-hub-") as folder:
         Path(folder, HUB_CONFIG).write_text(json.dumps(config), encoding="utf-8")
         make = partial(timm.create_model, f"local-dir:{folder}", pretrained=False, num_classes=node.classes, **options)
-        return _made(node, make, None, options)
+        inner = _made(node, make, None, options)
+    settings: Any = getattr(inner, "pretrained_cfg", None)
+    if isinstance(settings, dict):  # or each network would have another path among its attributes
+        settings.pop("file", None)
+        settings["source"], settings["hf_hub_id"] = origin.HUB, origin.repository(node.source)[0]
+    return inner
 
 
 def of_user(node: External, place: str, name: str, options: dict[str, Any]) -> nn.Module:

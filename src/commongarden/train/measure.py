@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import gc
-import json
 import statistics
 import time
 from collections.abc import Mapping
@@ -113,8 +112,9 @@ def network_by_others(arm: Arm, n_classes: int, input: tuple[int, int, int]) -> 
 def n_params(arm: Arm, n_classes: int) -> int:
     """The parameters of somebody else's network, which is made without weights: a library's without memory for them.
     Raises ArchError."""
+    arm = hub_model.pinned(arm)
     assert arm.origin is not None, "the others are counted by arch.cost"
-    options = json.dumps(arm.maker_options, sort_keys=True)
+    options = arm.external_options(arm.origin.config)
     node = External(arm.arch, options, n_classes, (224, 224, 3), 0, 0, 0, arm.origin.code)
     if origin.is_of_library(arm.arch):
         with suppress(Exception), torch.device("meta"):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import urllib.request
 from collections.abc import Iterable
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -53,15 +54,21 @@ class Source:
         return f"{self.repository}/{self.names[0]}" if self.repository else self.url
 
 
-def downloads(arms: Iterable[Arm], seconds: float = hub.SECONDS_TO_REACH) -> tuple[Download, ...]:
+def downloads(
+    arms: Iterable[Arm], seconds: float = hub.SECONDS_TO_REACH, *, skip_unknown: bool = False
+) -> tuple[Download, ...]:
     """What the published weights of these arms would take to fetch: one entry for each architecture that asks for
     some. Nothing is fetched. It loads the libraries, and then takes this many seconds at most, whatever the number of
     arms; a server that has not answered by then is not reachable.
 
-    Raises ArchError for a model or tag that its library does not have, or that has no published weights.
+    Raises ArchError for a model or tag that its library does not have, or that has no published weights; skip_unknown:
+    leaves it out instead.
     """
     wanted = {arm.arch: arm for arm in arms if arm.wants_published}
-    sources = {arch: _source(arm) for arch, arm in wanted.items()}
+    sources: dict[str, Source] = {}
+    for arch, arm in wanted.items():
+        with suppress(ArchError) if skip_unknown else nullcontext():
+            sources[arch] = _source(arm)
     asked = [partial(_download, arch, source, _revision(wanted[arch]), seconds) for arch, source in sources.items()]
     answers = hub.within(seconds, asked)
     return tuple(

@@ -17,7 +17,7 @@ def lines(study: Study, results: Results) -> tuple[str, ...]:
         text = _(
             "{arms} started from given weights. The images these were trained on are not known to commongarden: some "
             "test images may be among them, above all if both come from the web, and the accuracy is then too high. "
-            "To test on images that nobody has published: commongarden evaluate STUDY OWN_PHOTOS."
+            "To test on images of your own: commongarden evaluate STUDY OWN_PHOTOS."
         )
         found.append(text.format(arms=some(arms, MOST_TOLD)))
     return tuple(found)

@@ -36,7 +36,7 @@ def notes(found: Screening, models: Sequence[RankedModel]) -> list[str]:
     """What must be said beside the answer: how sure it is, and what is missing."""
     said = []
     if len(models) > 1:
-        said += [_alike(models), _("Its score is optimistic, because it was chosen by that score.")]
+        said += [_alike(models), _("The score of the first is optimistic, because it was chosen by that score.")]
     best = models[0].accuracy
     if best.low is not None and best.low <= found.majority:
         text = _("No model is significantly better than always predicting the most frequent class ({share}).")
@@ -165,8 +165,8 @@ def front(models: Sequence[RankedModel]) -> str:
 
 
 def pareto(models: Sequence[RankedModel]) -> dict[str, str]:
-    """For each model the costs for which it is on the Pareto front."""
-    return {name: ", ".join(map(_cost, costs)) for name, costs in on_fronts(models).items()}
+    """For each model the costs for which it is on the Pareto front, in lines."""
+    return {name: "\n".join(map(_cost, costs)) for name, costs in on_fronts(models).items()}
 
 
 def _span(estimate: Estimate) -> str:
@@ -175,7 +175,7 @@ def _span(estimate: Estimate) -> str:
 
 def weights(found: Screened) -> str:
     """Where the weights are from."""
-    return {"": _("random"), "published": _("published")}.get(found.weights, found.weights)
+    return {"": _("random weights"), "published": _("published weights")}.get(found.weights, found.weights)
 
 
 def _cost(cost: Cost) -> str:
