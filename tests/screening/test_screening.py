@@ -2,14 +2,19 @@
 
 import csv
 import dataclasses
+import hashlib
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
+import timm
+import torch
 from click.testing import CliRunner
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
@@ -27,12 +32,14 @@ from commongarden.errors import StudyError
 from commongarden.records import Manifest, Photo
 from commongarden.records import screening as records
 from commongarden.report import screened as files
+from commongarden.report.topics import selection
 from commongarden.runner import limits
 from commongarden.runner.isolated import Calls
 from commongarden.screening import folds as folding
 from commongarden.screening import record, scoring
 from commongarden.screening.folds import Fold
 from commongarden.stats.screened import ranked
+from hub_server import served
 
 FLOWERS = Path(__file__).parents[2].parent / "shared" / "flowers"
 WEIGHTS = os.environ.get("COMMONGARDEN_LITE0", "")
@@ -287,14 +294,46 @@ def test_the_report_says_what_the_models_were_chosen_from(finished, tmp_path):
     other = dataclasses.replace(kept, split="0" * 64)
     with stores.lock(store.root):
         stores.keep(store.root, records.SELECTION_FILE, records.written(other))
-    page = report.write(store).read_text(encoding="utf-8")
-    assert "The test set of this study is not the one that screening left aside." in page
+    assert selection.lines(store)[-1] == "The test set of this study is not the one that screening left aside."
 
 
 def test_a_study_that_was_begun_without_screening_keeps_no_record_of_one(found, finished, tmp_path):
     shutil.copytree(finished, tmp_path / "small")
     record(found[2], ["own"], tmp_path / "small")
     assert not (tmp_path / "small" / records.SELECTION_FILE).exists()
+
+
+@pytest.mark.soak
+def test_published_weights_are_fetched_once_and_the_best_are_fine_tuned(photos, tmp_path):
+    torch.manual_seed(0)
+    folder = tmp_path / "repository"
+    timm.models.save_for_hf(timm.create_model("test_resnet"), folder, safe_serialization=True)
+    repository = {file.name: file.read_bytes() for file in folder.iterdir()}
+    environment = {**os.environ, "HF_HOME": str(tmp_path / "hf"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    words = ["screen", "--data", str(photos), "--models", "timm:test_res*,plain_flower", "--image-size", "64"]
+    words += ["--folds", "2", "--repeats", "1", "--out", str(tmp_path / "out"), "--device", "cpu", "--no-maps"]
+
+    def command(url, *more):
+        return subprocess.run(
+            [sys.executable, "-m", "commongarden.cli", *words, *more],
+            capture_output=True, text=True, check=False, env={**environment, "HF_ENDPOINT": url},
+        )  # fmt: skip
+
+    with served() as hub:
+        hub.put("timm/test_resnet.r160_in1k", repository)
+        done = command(hub.url)
+    assert done.returncode == 0, done.stderr
+    digest = hashlib.sha256(repository["model.safetensors"]).hexdigest()
+    found = {one.arch: (one.weights, one.weights_hash) for one in records.read(tmp_path / "out").models}
+    assert found == {"timm:test_resnet": ("published", digest), "plain_flower": ("", "")}
+    again = command("http://127.0.0.1:9", "--then", "2", "--epochs", "2", "--seeds", "1")
+    assert again.returncode == 0, again.stderr
+    study = stores.open_store(tmp_path / "out").study()
+    assert {arm.arch: arm.wants_weights for arm in study.arms.values()} == {
+        "timm:test_resnet": True, "plain_flower": False,
+    }  # fmt: skip
+    assert study.preset == "finetune"
+    assert "were chosen by a linear probe" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.soak

@@ -4,7 +4,7 @@ The linear probe is scikit-learn's logistic regression on standardized features.
 takes several times as long where there are more photos than features. Its regularization is fixed and not chosen in
 each fold: with C = 10 / width it means the same for every width, as the squared length of a standardized photo is about
 the width. On 400 flower photos, accuracies between C = 1 / width and 100 / width lay within a point for published
-weights and within four for random ones, and a search would take several times as long (docs/howto/screening.md).
+weights and within five for random ones, and a search would take several times as long (docs/howto/screening.md).
 
 The nearest neighbours are the 10 most similar photos by cosine, each with one vote.
 """

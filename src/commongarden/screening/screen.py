@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections import Counter
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,22 +12,20 @@ import msgspec
 import numpy as np
 
 from commongarden import arch
-from commongarden.data import cache, folder, inspecting, result_cache
+from commongarden.data import cache, result_cache
 from commongarden.data.finding import Listed
-from commongarden.data.split import of_run_seed
 from commongarden.errors import CommonGardenError, RunnerError, StudyError, reason_of
 from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import N_, _
-from commongarden.records import Manifest
 from commongarden.records.screening import NotScreened, Screened, Screening
 from commongarden.report import screened as report
 from commongarden.runner import budget as budgets
-from commongarden.runner import limits, main_guard, plan, processes, sources
+from commongarden.runner import limits, main_guard, plan, processes
 from commongarden.runner.display import Display, PlainDisplay
 from commongarden.runner.isolated import Calls, Died
 from commongarden.screening import cached, extraction, scoring
 from commongarden.screening.extraction import Extracted, Task
-from commongarden.screening.folds import Fold, photos_of, repeated
+from commongarden.screening.photos import ScreeningPhotos, read
 from commongarden.study import Study, choose_arms, origin
 from commongarden.study.arm import Arm
 
@@ -102,7 +98,7 @@ def compare(
     display = display if display is not None else PlainDisplay(print)
     kept = cache.default_folder() if cache_dir is None else Path(cache_dir)
     with display:
-        photos = _photos(study, listed, keep_going, kept, most_photos, folds, repeats, display)
+        photos = read(study, listed, keep_going, kept, most_photos, folds, repeats, display)
         work = _Work(study, photos, kept, plan.device_name(device), limits.cores(), display)
         models, left = work.done(time.monotonic() + seconds if seconds else None)
     if not models:
@@ -122,106 +118,11 @@ def _seconds(budget: str) -> float | None:
 
 
 @dataclass(frozen=True, eq=False)
-class _Photos:
-    """Those that are used, their labels as numbers and their folds; what is known of the others."""
-
-    used: Manifest
-    labels: np.ndarray
-    folds: list[Fold]
-    n_available: int
-    n_test_set: int
-    manifest: str
-    split: str
-
-    def screening(
-        self,
-        study: Study,
-        device: str,
-        threads: int,
-        models: Sequence[Screened],
-        left: Sequence[NotScreened],
-        folds: int,
-        repeats: int,
-        budget: str,
-    ) -> Screening:
-        """The record of these results."""
-        majority = max(Counter(self.labels.tolist()).values()) / len(self.labels)
-        return Screening(
-            data=study.data,
-            classes=self.used.classes,
-            n_photos=len(self.labels),
-            n_available=self.n_available,
-            n_test_set=self.n_test_set,
-            majority=majority,
-            photos=self.manifest,
-            split=self.split,
-            folds=folds,
-            repeats=repeats,
-            n_train=float(np.mean([len(fold.train) for fold in self.folds])),
-            n_test=float(np.mean([len(fold.test) for fold in self.folds])),
-            device=device,
-            threads=threads,
-            processor=plan.machine().processor,
-            made=plan.now(),
-            models=tuple(models),
-            left=tuple(left),
-            budget=budget,
-            n_neighbours=scoring.NEIGHBOURS,
-        )
-
-
-def _photos(
-    study: Study,
-    listed: Listed | None,
-    keep_going: bool,
-    kept: Path,
-    most: int,
-    folds: int,
-    repeats: int,
-    display: Display,
-) -> _Photos:
-    """Reads the photos and divides them as the study would; the test set is left aside.
-
-    Raises DataError, StudyError.
-    """
-    if study.splits_vary:
-        text = _(
-            "screening needs one test set that it leaves aside, but the study's split varies between its runs; "
-            'accepted: a study without folds and without "split" in vary'
-        )
-        raise StudyError(text)
-    wanted = study.data_plan
-    if listed is None:
-        listed = sources.listed(wanted, Path(), keep_going=keep_going)
-        for said in sources.said(listed):
-            display.note(said)
-    manifest = folder.scan(
-        study.data,
-        study.reading,
-        listed=listed,
-        keep_going=keep_going,
-        on_progress=lambda done, total: display.prepare(_("reading photos"), done, total),
-        cache_folder=kept,
-        tell=display.note,
-        range=study.range,
-    )
-    inspection = inspecting.inspect(manifest, kept, display.prepare, display.note)
-    alike = () if inspection is None else inspection.groups
-    split = of_run_seed(manifest, wanted, study.seeds[0], alike)
-    used = photos_of(manifest, split, wanted.split, wanted.seed, alike, most)
-    number = {label: i for i, label in enumerate(used.classes)}
-    labels = np.array([number[photo.label] for photo in used.photos], dtype=np.int64)
-    divided = repeated(used, wanted.split, wanted.seed, alike, folds, repeats)
-    n_available = len(split.train) + len(split.val)
-    return _Photos(used, labels, divided, n_available, len(split.test), manifest.hash, split.hash)
-
-
-@dataclass(frozen=True, eq=False)
 class _Work:
     """The models of a study on these photos."""
 
     study: Study
-    photos: _Photos
+    photos: ScreeningPhotos
     cache_folder: Path
     device: str
     n_threads: int
