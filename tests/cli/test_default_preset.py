@@ -91,11 +91,19 @@ def test_named_models_ask_nobody(monkeypatch, own_photos):
     monkeypatch.setattr(default_preset, "Calls", None)
     for options, preset in (
         (("--models", "plain_flower"), "classroom"),
-        (("--models", "timm:test_resnet.r160_in1k", "--pretrained"), "finetune"),
         (("--models", "plain_flower", "--preset", "scratch"), "scratch"),
+        (("--models", "timm:test_resnet", "--pretrained", "--image-size", "32"), "finetune"),
     ):
         study, said = declared(own_photos, *options)
         assert (study["study"]["preset"], said) == (preset, "")
+
+
+def test_models_with_weights_are_trained_at_the_size_of_these(own_photos):
+    named = "timm:test_resnet.r160_in1k,torchvision:inception_v3,timm:resnet18"
+    study, said = declared(own_photos, "--models", named, "--pretrained")
+    sizes = [arm.get("resolution") for arm in study["arms"].values()]
+    assert (sizes, study["recipe"]["resolution"]) == ([160, 299, None], 224)
+    assert "torchvision-inception_v3: 299 pixels, the image size of its weights" in said
 
 
 def test_a_model_without_weights_is_refused_by_a_preset_of_weights(own_photos):

@@ -60,6 +60,19 @@ def test_an_arm_is_exported_and_says_what_goes_in_and_out(here, tmp_path):
     assert logits.shape == (5, 7)
 
 
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_a_run_in_half_precision_is_exported_in_float32(finished, monkeypatch, tmp_path, precision):
+    predictor = cg.load(finished / "runs" / "plain" / "0")
+    predictor.run = dataclasses.replace(
+        predictor.run, recipe=dataclasses.replace(predictor.run.recipe, precision=precision)
+    )
+    predictor.classifier.precision = precision
+    monkeypatch.setattr(exporting, "load_run", lambda run: predictor)
+    exported = exporting.export_run("plain", tmp_path / "half.onnx")
+    assert exported.agrees
+    assert f"tested this network in {precision}; the logits above are those of float32" in describe(exported)
+
+
 def test_a_file_that_says_something_else_ends_with_one(here, monkeypatch, tmp_path):
     """Weights changed behind the exporter's back are found out."""
     loaded = onnx.load

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import shutil
 
 import pytest
 
@@ -10,6 +11,7 @@ from commongarden.report import written_report
 from commongarden.report.document import Paragraph
 from commongarden.report.wording import answers
 from commongarden.stats import Effort, Remedy, answer, summarize
+from commongarden.store import open_store
 from commongarden.study import Contrast
 from grown import grown
 
@@ -113,3 +115,23 @@ def test_how_many_images_would_do_instead_is_computed(tmp_path):
     found, _text = said(tmp_path / "s", {"a": (0.80, 0.81, 0.80, 0.81), "b": (0.83, 0.82, 0.83, 0.82)})
     (one,) = found.unsettled
     assert one.contrast.remedy.instead > 100
+
+
+def test_a_study_with_runs_left_is_resumed_first(tmp_path):
+    root = tmp_path / "s"
+    grown(root, {"a": (0.80, 0.84, 0.82, 0.83), "b": (0.83, 0.84, 0.82, 0.86)})
+    shutil.rmtree(root / "runs" / "b" / "3")
+    text = answers.said(summarize(open_store(root)), "garden/grown")
+    assert text.next == (
+        "Next: 1 run is left; to resume:",
+        "commongarden run garden/grown/study.toml --out garden/grown",
+    )
+
+
+def test_a_model_whose_weights_were_deleted_is_not_offered(tmp_path):
+    root = tmp_path / "s"
+    results = summarize(grown(root, {"a": (0.5, 0.52), "b": (0.9, 0.91)}))
+    (root / "runs" / "b" / "0" / "model.safetensors").unlink(missing_ok=True)
+    assert answers.said(results, str(root)).use == ()
+    (root / "runs" / "b" / "0" / "model.safetensors").write_bytes(b"")
+    assert answers.said(results, str(root)).use[0][1] == f"commongarden predict {root} IMAGE..."

@@ -47,6 +47,37 @@ def with_preset(asked: Asked, out: Path | None, how: RunOptions) -> tuple[Asked,
     return dataclasses.replace(asked, preset=choice.preset), listed
 
 
+def with_own_sizes(wanted: Study, asked: Asked, out: Path | None) -> Study:
+    """The study with each model that starts from published weights at the image size of these weights, where that is
+    not the preset's: for models that the command names without an image size. Models of a study that is there keep
+    theirs."""
+    from commongarden.runner.image_sizes import own_sizes
+    from commongarden.store import open_store
+    from commongarden.study import PRESETS, Arm, folder_name, studies_folder
+
+    is_given = asked.recipe.get("resolution") is not None or any(
+        one.startswith("resolution=") for one in asked.settings
+    )
+    if asked.study is not None or not asked.models or is_given or not PRESETS[wanted.preset].pretrained:
+        return wanted
+    known: dict[str, Arm] = {}
+    with suppress(StoreError):
+        known = open_store(out or studies_folder() / folder_name(wanted)).study().arms
+    sizes = own_sizes({name: arm for name, arm in wanted.arms.items() if name not in known})
+    sizes |= {name: size for name, arm in known.items() if (size := arm.overrides.get("resolution")) is not None}
+    own = {name: size for name, size in sizes.items() if name in wanted.arms and size != wanted.recipe.resolution}
+    arms = {
+        name: Arm(arm.arch, arm.options, {**arm.overrides, "resolution": own[name]}) if name in own else arm
+        for name, arm in wanted.arms.items()
+    }
+    for name, size in own.items():
+        if name not in known:
+            click.echo(
+                _("{model}: {size} pixels, the image size of its weights").format(model=name, size=size), err=True
+            )
+    return dataclasses.replace(wanted, arms=arms)
+
+
 def _stored(out: Path) -> str | None:
     """The preset of the study in a folder; None where there is none."""
     from commongarden.store import open_store

@@ -92,13 +92,13 @@ def run(
     """
     from commongarden import study as studies
     from commongarden.cli.declaring import Asked, declared
-    from commongarden.cli.default_preset import with_preset
+    from commongarden.cli.default_preset import with_own_sizes, with_preset
     from commongarden.cli.model_names import telling
 
     how = run_options(asked, most_seeds=asked["seeds"])
     recipe = {key: asked.pop(key) for key in ("epochs", "resolution", "batch_size", "lr")}
     chosen, listed = with_preset(Asked(**asked, recipe=recipe, tell=telling()), out, how)
-    wanted = declared(chosen)
+    wanted = with_own_sizes(declared(chosen), chosen, out)
     how.spending(len(wanted.seeds))
     if dry_run:
         terminal.verbatim(studies.editable(wanted, full=full))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +20,7 @@ from commongarden.records import inspection
 from commongarden.study.recipe import Recipe
 from commongarden.train import streams
 from commongarden.train.build import build
+from commongarden.train.classifier import AUTOCAST
 from commongarden.train.initialize import initialize
 
 Format = Literal["onnx", "torch-export", "safetensors"]
@@ -63,7 +65,12 @@ def export_run(
     path = out or Path(f"{predictor.run.arm}-{predictor.run.seed}{SUFFIXES[format]}")
     if format == "safetensors":
         return weight_files.write_folder(predictor, Path(run), path)
-    return _write(_graph(predictor, inside=preprocessing != "outside"), path, format)
+    notes: tuple[str, ...] = ()
+    if format == "onnx" and predictor.run.recipe.precision in AUTOCAST:  # which ONNX Runtime has no operators for
+        predictor.classifier.precision = "float32"
+        notes = (weight_files.in_single_precision(predictor.run),)
+    written = _write(_graph(predictor, inside=preprocessing != "outside"), path, format)
+    return replace(written, notes=notes)
 
 
 def _graph(predictor: Predictor, *, inside: bool) -> Graph:

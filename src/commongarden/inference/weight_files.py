@@ -72,12 +72,17 @@ def normalized(run: Run) -> str:
     return _("normalized: (pixels / 255 - mean) / std, mean {mean}, std {std}").format(mean=mean, std=std)
 
 
+def in_single_precision(run: Run) -> str:
+    """Said of a network that was trained in a shorter precision and is exported in float32."""
+    text = _("The study tested this network in {precision}; the logits above are those of float32.")
+    return text.format(precision=run.recipe.precision)
+
+
 def notes(run: Run) -> tuple[str, ...]:
     """What of the run's preprocessing and precision a file of weights does not hold."""
     found = []
     if run.recipe.precision in AUTOCAST:
-        text = _("The study tested this network in {precision}; the logits above are those of float32.")
-        found.append(text.format(precision=run.recipe.precision))
+        found.append(in_single_precision(run))
     if run.range is not None:
         found.append(inspection.scaled(run.range))
     grey = tuple(round(255 * value) for value in statistics(run)[0])

@@ -49,7 +49,7 @@ def convert(kind: type[T], values: Mapping[str, Any], *, where: str) -> T:
         literal = get_args(hints[key])[0] if listed else hints[key]
         choices = get_args(literal)
         for item in value if listed and isinstance(value, list | tuple) else [value]:
-            if get_origin(literal) is Literal and item not in choices:
+            if get_origin(literal) is Literal and item not in choices and (not listed or isinstance(item, str)):
                 raise StudyError(_not_a_choice(item, choices, f"{where}.{key}"))
         try:
             msgspec.convert(value, hints[key])

@@ -35,7 +35,7 @@ def origin_key(arm: Arm, n_classes: int, input: tuple[int, int, int]) -> str:
     weights = arm.origin.weights if arm.origin is not None else ""
     options = msgspec.json.encode(arm.options, order="sorted").decode()
     made_from = [arm.arch, options, weights, str(n_classes), str(input)]
-    return result_cache.key("network of a library", made_from, MAKERS)
+    return result_cache.key("library-network", made_from, MAKERS)
 
 
 def features_key(task: Task) -> str:

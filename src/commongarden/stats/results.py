@@ -161,6 +161,7 @@ class Results:
     reference: the arm that all others are compared with by Dunnett's procedure; empty for Holm's.
     can_be_best: the arms that may be the best at 95 % confidence, best mean first (Hsu 1981); None with fewer than five
         arms, or one seed.
+    n_missing: planned runs that are not finished; 0 for a race, which plans as it goes.
     n_groups, n_test_groups: numbers of groups (patients, plants, videos) among all photos and the test photos, if
         groups are the unit of the intervals; 0 otherwise. A photo without a group counts as one.
     """
@@ -192,3 +193,4 @@ class Results:
     n_test_groups: int = 0
     reference: str = ""
     can_be_best: tuple[str, ...] | None = None
+    n_missing: int = 0

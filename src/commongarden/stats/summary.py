@@ -61,7 +61,8 @@ def summarize(store: Store) -> Results:
     )
     seconds = {arm.arm: arm.seconds.value for arm in arms if arm.seconds is not None}
     n_train = len(split.train)
-    contrasts = contrast_results(study, tested, n_train, seconds, len(manifest.classes), raced.read(store), groups)
+    race = raced.read(store)
+    contrasts = contrast_results(study, tested, n_train, seconds, len(manifest.classes), race, groups)
     outcomes = {(contrast.arm, contrast.against): str(contrast.outcome) for contrast in contrasts}
     shared = _with_shared_seeds(tested, n_train, groups)
     every = [run for by_seed in tested.values() for run in by_seed.values()]
@@ -93,6 +94,7 @@ def summarize(store: Store) -> Results:
         n_test_groups=_n_groups(split.test, groups),
         reference=study.reference,
         can_be_best=_can_be_best(METRICS[study.metric], shared),
+        n_missing=0 if race is not None else sum(len(study.seeds) - arm.n_finished - arm.n_failed for arm in arms),
     )
 
 

@@ -138,10 +138,19 @@ class Recipe:
         return Augment(self.augment, *(getattr(self, field.name) for field in strengths))
 
     def __post_init__(self) -> None:
-        for name, ok, accepted in _bounds(self):
-            if not ok:
-                text = _("recipe.{name}: found {found!r}, accepted: {accepted}")
-                raise StudyError(text.format(name=name, found=getattr(self, name), accepted=accepted))
+        try:
+            _check(self)
+        except TypeError:  # a list in place of a tuple, which no cache can keep
+            _check.__wrapped__(self)
+
+
+@lru_cache(maxsize=1024)
+def _check(recipe: Recipe) -> None:
+    """Raises StudyError for a value out of bounds. A study of many runs holds as many recipes, nearly all equal."""
+    for name, ok, accepted in _bounds(recipe):
+        if not ok:
+            text = _("recipe.{name}: found {found!r}, accepted: {accepted}")
+            raise StudyError(text.format(name=name, found=getattr(recipe, name), accepted=accepted))
 
 
 def _bounds(recipe: Recipe) -> Iterator[tuple[str, bool, str]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from commongarden.i18n.language import _
 from commongarden.report.wording import words
-from commongarden.report.wording.numbers import listed
+from commongarden.report.wording.sweeps import some
 from commongarden.stats import Results
+from commongarden.stats.foremost import MOST_TOLD
 from commongarden.study import Study
 
 
@@ -18,7 +19,7 @@ def lines(study: Study, results: Results) -> tuple[str, ...]:
             "test images may be among them, above all if both come from the web, and the accuracy is then too high. "
             "To test on images of your own: commongarden evaluate STUDY OWN_PHOTOS."
         )
-        found.append(text.format(arms=listed(arms)))
+        found.append(text.format(arms=some(arms, MOST_TOLD)))
     return tuple(found)
 
 

@@ -12,7 +12,7 @@ from commongarden.report.document import Block, Bullets, Heading, Only, Paragrap
 from commongarden.report.topics import early_stopping, limits, network_blocks, optimization, page_data
 from commongarden.report.wording import designs, sizes
 from commongarden.report.wording.labels import TEXT
-from commongarden.report.wording.numbers import listed, percent, whole
+from commongarden.report.wording.numbers import percent, whole
 from commongarden.report.wording.references import Citations
 from commongarden.report.wording.sweeps import some
 from commongarden.stats import Results
@@ -153,7 +153,7 @@ def _training(study: Study, cite: Citations, lengths: Sequence[int]) -> Iterator
     yield _first_weights(recipe, cite)
     if given := limits.given_weights(study):
         yield _("{arms} started from given weights, which may have been trained on some of the test images.").format(
-            arms=listed(given)
+            arms=some(given, MOST_TOLD)
         )
     if recipe.label_smoothing:
         yield _("Label smoothing was {share} ({works}).").format(

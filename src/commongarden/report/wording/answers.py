@@ -18,6 +18,7 @@ from commongarden.report.wording.verdicts import counted_seeds, rounded
 from commongarden.stats import METRICS, Answer, ContrastResult, Results, Unsettled, answer
 from commongarden.stats.answers import FEWEST_SEEDS
 from commongarden.stats.foremost import foremost, is_sweep
+from commongarden.store.folder import WEIGHTS
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def said(results: Results, folder: str | None) -> Said | None:
         headline(found, results),
         tuple(map(settled, told.settled)),
         (*_caution(found, results), *still_open),
-        ("", "") if folder is None else _next(found, folder),
+        ("", "") if folder is None else _next(found, results, folder),
         () if folder is None else _use(found, results, folder),
     )
 
@@ -167,7 +168,11 @@ def _difference(contrast: ContrastResult) -> str:
     return _("{value} (95 % CI {interval})").format(value=value, interval=sizes.span(contrast.metric, found))
 
 
-def _next(found: Answer, folder: str) -> tuple[str, str]:
+def _next(found: Answer, results: Results, folder: str) -> tuple[str, str]:
+    if results.n_missing:
+        said = ngettext("Next: {n} run is left; to resume:", "Next: {n} runs are left; to resume:", results.n_missing)
+        command = f"commongarden run {folder}/study.toml --out {folder}"
+        return said.format(n=numbers.whole(results.n_missing)), command
     if not found.seeds or not found.runs:
         return "", ""
     command = f"commongarden run {folder}/study.toml --out {folder} --seeds {found.seeds}"
@@ -183,6 +188,8 @@ def _next(found: Answer, folder: str) -> tuple[str, str]:
 
 def _use(found: Answer, results: Results, folder: str) -> tuple[tuple[str, str], ...]:
     run = f"{folder}/runs/{found.best.arm}/{results.seeds[0]}"
+    if Path(run).is_dir() and not (Path(run) / WEIGHTS).is_file():  # deleted by `clean`
+        return ()
     return (
         (_("Classify images with it:"), f"commongarden predict {folder} IMAGE..."),
         (_("Export it to ONNX:"), f"commongarden export {run}"),
