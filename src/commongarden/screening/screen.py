@@ -196,6 +196,8 @@ class _Work:
         arm = self._measured(calls, name)
         alone = dataclasses.replace(choose_arms(self.study, [name]), arms={name: arm})
         recipe, used = alone.recipe_of(name), self.photos.used  # with the preprocessing that its library documents
+        if arm.origin is not None and "init" not in arm.overrides:
+            recipe = dataclasses.replace(recipe, init="own")  # as the runs of a study begin
         size = recipe.resolution
         is_cached = cache.room(used, size, size, self.cache_folder, None, recipe.framing) is None
         if is_cached:
