@@ -174,6 +174,7 @@ def test_a_copy_is_what_training_leaves_alone():
         best_weights=None,
         best_hidden={},
         ema=None,
+        scaler=None,
         recorder=SimpleNamespace(state=lambda: {"layers": [], "rows": rows}),
     )
 
