@@ -434,7 +434,8 @@ def test_the_korean_readme_is_in_step_with_the_english_one():
     )
     own = {"README.ko.md", "docs/report.png"}  # of which Korean has its own, as of the pages below
     docs = SOURCE.parents[1] / "docs"
-    pages = tuple(f"docs/{page.name.removesuffix('.ko.md')}.md" for page in docs.glob("*.ko.md"))
+    korean_pages = (page.relative_to(docs.parent).as_posix() for page in docs.rglob("*.ko.md"))
+    pages = tuple(f"{page.removesuffix('.ko.md')}.md" for page in korean_pages)
     for one, other in zip(english, korean, strict=True):
         assert {link for link in one - other if not link.startswith(pages)} <= own
     assert "docs/report.ko.png" in set.union(*korean)
