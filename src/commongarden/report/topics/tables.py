@@ -25,6 +25,7 @@ from commongarden.study import Study
 from commongarden.study.built_in import text_of
 
 Value = Estimate | float | int | str | None
+WIDEST = 10  # times its low end; a wider interval of a time, rate or memory is not shown
 
 # key of a cell -> whether results carry it as an Estimate (then CSV has three columns for it)
 COLUMNS = {
@@ -82,6 +83,12 @@ def columns(results: Results) -> list[str]:
     return [name for name in COLUMNS if name != "published" or published]
 
 
+def _says_nothing(key: str, low: float, high: float) -> bool:
+    """Whether an interval of a time, rate or memory spans orders of magnitude, as that of two runs may; results.csv has
+    it."""
+    return key not in ("test_accuracy", *OTHER_METRICS) and high > WIDEST * low
+
+
 def cell(key: str, value: Value) -> Cell:
     """One value as the table shows it, without its unit, which stands in the header."""
     if value is None:
@@ -90,7 +97,7 @@ def cell(key: str, value: Value) -> Cell:
         return Cell(value)
     if isinstance(value, Estimate):
         text = _text(key, value.value, value.value)
-        if value.low is None or value.high is None:
+        if value.low is None or value.high is None or _says_nothing(key, value.low, value.high):
             return Cell(text)
         low, high = (_text(key, bound, value.value) for bound in (value.low, value.high))
         return Cell(text, _("{low} to {high}").format(low=low, high=high))

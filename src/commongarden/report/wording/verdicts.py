@@ -11,6 +11,7 @@ from commongarden.records import Estimate
 from commongarden.report.wording import designs, grouped, sizes
 from commongarden.report.wording.numbers import whole
 from commongarden.stats import METRICS, ContrastResult, Effort, Imbalance, Remedy, Results, least_p, pairs_needed
+from commongarden.stats.answers import WITHIN_REACH
 
 ESTABLISHED = ("better", "worse")
 
@@ -48,6 +49,10 @@ def _said(contrast: ContrastResult) -> str:
         said = _("{arm} and {against} are equivalent within {margin}: {value} (90 % CI {interval}, {seeds}).")
         interval = sizes.span(contrast.metric, contrast.equivalence or difference)
         return said.format(**named, margin=margin, interval=interval)
+    if contrast.outcome == "not resolved" and says_nothing(contrast.metric, adjusted):
+        said = _("No significant difference between {arm} and {against}: {value} ({seeds}), with too little data for a "
+                 "useful interval.")  # fmt: skip
+        return said.format(**named)
     if contrast.outcome == "not resolved":
         said = _("No significant difference between {arm} and {against}: {value} ({interval}, {seeds}).")
         return said.format(**named, interval=_interval(contrast, adjusted.low, adjusted.high))
@@ -65,6 +70,14 @@ def _said(contrast: ContrastResult) -> str:
             margin=margin
         )
     return said
+
+
+def says_nothing(metric: str, found: Estimate) -> bool:
+    """Whether an interval spans half of all that is possible, or more."""
+    low, high = METRICS[metric].spread_bounds
+    if found.low is None or found.high is None or math.isinf(high):
+        return False
+    return found.high - found.low >= (high - low) / 2
 
 
 def _without_interval(contrast: ContrastResult, difference: Estimate) -> str:
@@ -92,8 +105,8 @@ def remedy(contrast: ContrastResult) -> str | None:
     found = contrast.remedy
     if found is None:
         return None
-    said = [_settling(contrast, found)]
-    if found.show is not None and found.show.runs:
+    said, n = [_settling(contrast, found)], contrast.difference.n if contrast.difference is not None else 0
+    if found.show is not None and found.show.runs and found.show.seeds <= WITHIN_REACH * n:
         text = (
             _("{seeds} would give 80 % power for a true difference as large as observed ({size}): {runs} more.")
             if found.show.minutes is None
@@ -117,7 +130,7 @@ def _settling(contrast: ContrastResult, found: Remedy) -> str:
         return grouped.more_groups(found, size, rounded(found.groups or 0), counted_seeds(found.photos_seeds or 0))
     if found.settle is None:
         named = {"margin": size, "photos": counted_photos(found.n_photos)}
-        if found.photos is None or found.photos_seeds is None:
+        if found.photos is None or found.photos_seeds is None or found.photos > WITHIN_REACH * found.n_photos:
             return _("With {photos}, more seeds alone cannot resolve a difference of {margin}.").format(**named)
         said = _(
             "With {photos}, more seeds alone cannot resolve a difference of {margin}; about {needed} and "
@@ -125,6 +138,9 @@ def _settling(contrast: ContrastResult, found: Remedy) -> str:
         )
         needed, seeds = counted_photos(rounded(found.photos)), counted_seeds(found.photos_seeds)
         return said.format(**named, needed=needed, seeds=seeds)
+    n = contrast.difference.n if contrast.difference is not None else 0
+    if found.settle.runs and found.settle.seeds > WITHIN_REACH * n:
+        return _("A difference of {margin} is out of reach on this data.").format(margin=size)
     if not found.settle.runs:
         said = _("{seeds} give 80 % power for a true difference of {margin}; more would narrow the interval further.")
     elif found.settle.minutes is None:
@@ -282,7 +298,7 @@ def beside(contrast: ContrastResult) -> str:
     if found is None:
         return ""
     value, span = sizes.plus(contrast.metric, found.value), sizes.span(contrast.metric, found)
-    return f"{value} ({span})" if span else value
+    return f"{value} ({span})" if span and not says_nothing(contrast.metric, found) else value
 
 
 def _interval(contrast: ContrastResult, low: float, high: float, decimals: int = 1) -> str:
