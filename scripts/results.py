@@ -15,8 +15,9 @@ from pathlib import Path
 from commongarden import stats
 from commongarden import store as stores
 from commongarden.report.topics import budgets, page_data, tables, tuned
-from commongarden.report.wording import numbers, words
+from commongarden.report.wording import answers, numbers, words
 from commongarden.report.wording.labels import TEXT
+from commongarden.stats.foremost import foremost, is_sweep
 
 PAGE = Path(__file__).parent.parent / "docs" / "results.md"
 
@@ -28,18 +29,20 @@ def section(folder: Path) -> str:
     names = tables.columns(results)
     header = [TEXT["arm"], *(f"{TEXT[name]} {unit(name)}".strip() for name in names)]
     lines = [f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
-    for row in tables.rows(results):
+    for row in tables.rows(foremost(results)):
         cells = [tables.cell(name, row.values[name]) for name in names]
         shown = [cell.text + (f" ({cell.below})" if cell.below else "") for cell in cells]
         lines.append(f"| {' | '.join([row.name, *shown])} |")
-    said = [words.headline(results), *map(words.in_full, words.verdicts(results)), *words.notes(results)]
-    said += budgets.summary(results)
+    said = [*map(words.in_full, words.verdicts(results)), *words.notes(results)]
+    if (answer := answers.said(results, None)) is not None:
+        said = [answer.headline, *(answer.settled + answer.open if is_sweep(results) else said)]
+    said += [] if is_sweep(results) else budgets.summary(results)
     if results.tuned is not None:
         said += [tuned.introduction(results.tuned), *tuned.remarks(results.tuned), tuned.kept(results)]
         said += [f"Validation accuracy of {arm.arm} by learning rate: {looks(arm)}." for arm in results.tuned.arms]
     begun, ended = min(run.started for run in runs), max(run.ended for run in runs)
     minutes = (datetime.datetime.fromisoformat(ended) - datetime.datetime.fromisoformat(begun)).total_seconds() / 60
-    made = numbers.counted(len(runs), "run", "runs")
+    made = f"{numbers.whole(len(runs))} run{'s' * (len(runs) != 1)}"
     versions = ", ".join(f"{name} {version}" for name, version in page_data.versions(runs))
     return "\n".join(
         [
