@@ -106,6 +106,12 @@ def test_models_with_weights_are_trained_at_the_size_of_these(own_photos):
     assert "torchvision-inception_v3: 299 pixels, the image size of its weights" in said
 
 
+def test_a_tag_alone_is_no_wish_for_its_weights_and_that_is_said(own_photos):
+    study, said = declared(own_photos, "--models", "timm:test_resnet.r160_in1k,timm:test_vit")
+    assert not any(arm["pretrained"] for arm in study["arms"].values())
+    assert said == "note: timm:test_resnet.r160_in1k starts from random weights; --pretrained starts from r160_in1k\n"
+
+
 def test_a_model_without_weights_is_refused_by_a_preset_of_weights(own_photos):
     result = CliRunner().invoke(
         main, ["run", "--data", str(own_photos), "--models", "plain_flower", "--preset", "finetune", "--dry-run"]

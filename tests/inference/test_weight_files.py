@@ -268,3 +268,16 @@ def test_mistakes_are_told(commongarden, study, arguments, message):
     result = commongarden("export", *arguments, cwd=study.parent, check=2)
     assert message.lower() in " ".join(result.stderr.split()).lower()
     assert sorted(study.parent.iterdir()) == before
+
+
+def test_a_folder_with_other_files_is_left_alone(commongarden, study, tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "README.md").write_text("my own")
+    asked = ("export", "out", "--format", "safetensors", "--out", folder)
+    refused = commongarden(*asked, cwd=study.parent, check=2)
+    assert "found other files (README.md)" in refused.stderr
+    assert [file.read_text() for file in folder.iterdir()] == ["my own"]
+    (folder / "README.md").unlink()
+    for _again in range(2):  # its own files it replaces
+        commongarden(*asked, cwd=study.parent, check=0)

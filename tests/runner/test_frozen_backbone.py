@@ -1,11 +1,14 @@
 """A frozen backbone: its features are computed once, and training is the same as on the photos themselves."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 import torchvision
 from safetensors.torch import load_file
 
+from commongarden import arch
 from commongarden.errors import StudyError
 from commongarden.runner import frozen_features, training
 from commongarden.runner.events import Job
@@ -15,6 +18,7 @@ from commongarden.runner.run_setup import set_up
 from commongarden.runner.training import train_run
 from commongarden.study import Arm
 from commongarden.study.recipe import Recipe
+from commongarden.train.audit import audit_drawn
 from commongarden.train.features import features
 from resumed import study_of
 
@@ -98,3 +102,16 @@ def test_they_are_what_torchvision_extracts():
 def test_it_excludes_head_epochs():
     with pytest.raises(StudyError, match=r"recipe\.head_epochs: found 1, accepted: 0 with freeze_backbone"):
         Recipe(freeze_backbone=True, head_epochs=1)
+    with pytest.raises(StudyError, match=r"recipe\.body_lr: found 0\.1, accepted: 1 with freeze_backbone"):
+        Recipe(freeze_backbone=True, body_lr=0.1)
+
+
+def test_its_batch_norm_does_not_lag():
+    network = arch.network("residual_flower", 3, order="LBA")
+    recipe = Recipe(resolution=32, epochs=1, batch_size=12)
+    kinds = [
+        {found.kind for found in audit_drawn(network, (32, 32, 3), 3, each, 24).findings}
+        for each in (recipe, replace(recipe, freeze_backbone=True))
+    ]
+    assert "lagging statistics" in kinds[0]
+    assert "lagging statistics" not in kinds[1]

@@ -34,6 +34,7 @@ from commongarden.records import screening as records
 from commongarden.report import screened as files
 from commongarden.report.topics import selection
 from commongarden.runner import limits
+from commongarden.runner.display import PlainDisplay
 from commongarden.runner.isolated import Calls
 from commongarden.screening import folds as folding
 from commongarden.screening import record, scoring
@@ -199,7 +200,7 @@ def test_no_model_begins_after_the_budget(found, tmp_path):
 def test_the_test_set_is_never_touched(tmp_path):
     """Other test photos, one of them broken: every score stays the same to the last bit."""
     generator = np.random.default_rng(0)
-    results = []
+    results, said = [], []
     for name, brightness in (("one", 0), ("two", 135)):
         for part, n in (("train", 12), ("test", 4)):
             draw = np.random.default_rng(1) if part == "train" else generator
@@ -214,10 +215,12 @@ def test_the_test_set_is_never_touched(tmp_path):
         if name == "two":
             (tmp_path / name / "test" / "a" / "0.png").write_bytes(b"broken")
         study = study_of(tmp_path / name, {"own": cg.Arm("plain_flower")})
-        results.append(screened(study, tmp_path / f"{name}.out", keep_going=True))
+        out = tmp_path / f"{name}.out"
+        results.append(screened(study, out, keep_going=True, display=PlainDisplay(said.append)))
     one, two = results
     assert one.photos != two.photos
     assert (one.n_test_set, two.n_test_set) == (8, 7)
+    assert "1 file is skipped:" in " ".join(said)
     assert one.n_photos == two.n_photos == 24
     for key in ("probe", "neighbours", "width"):
         assert getattr(one.models[0], key) == getattr(two.models[0], key)
@@ -288,13 +291,27 @@ def test_the_report_says_what_the_models_were_chosen_from(finished, tmp_path):
         stores.keep(store.root, records.SELECTION_FILE, records.written(kept))
     path = report.write(store)
     page = path.read_text(encoding="utf-8")
-    assert "The 2 best of 5 models were chosen by a linear probe on frozen features of 48 training and" in page
+    assert "2 of 5 models were chosen by a linear probe on frozen features of 48 training and" in page
     assert "The test images of this study were not used in screening." in page
     assert not [one for one in stores.verify(store).found if one.path == records.SELECTION_FILE]
     other = dataclasses.replace(kept, split="0" * 64)
     with stores.lock(store.root):
         stores.keep(store.root, records.SELECTION_FILE, records.written(other))
     assert selection.lines(store)[-1] == "The test set of this study is not the one that screening left aside."
+
+
+def test_a_second_screening_adds_to_what_the_first_chose_from(found, finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "small")
+    store = stores.open_store(tmp_path / "small")
+    first = records.Selection((records.Candidate("plain", 0.9, 0.8, 1.0),), ("plain",), 7, store.split().hash, 48, 5, 3)
+    with stores.lock(store.root):
+        stores.keep(store.root, records.SELECTION_FILE, records.written(first))
+    record(found[2], ["own"], store.root)
+    kept = store.selection()
+    assert kept.chosen == ("plain", "own")
+    assert {one.model for one in kept.candidates} == {"plain", *(one.model for one in found[2].models)}
+    assert kept.n_asked == 7
+    assert [one.accuracy for one in kept.candidates] == sorted((one.accuracy for one in kept.candidates), reverse=True)
 
 
 def test_a_study_that_was_begun_without_screening_keeps_no_record_of_one(found, finished, tmp_path):

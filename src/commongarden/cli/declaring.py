@@ -92,7 +92,18 @@ def _of_names(asked: Asked) -> Study:
             starts_from_weights = True
         names = expanded(asked.models, published=starts_from_weights, tell=asked.tell)
         _check_names(names)
+        if not starts_from_weights and asked.tell is not None:
+            _tell_of_tags(names, asked.tell)
     return of_architectures(asked.data or "", names, _preset(asked))
+
+
+def _tell_of_tags(names: Sequence[str], tell: Callable[[str], None]) -> None:
+    """A name that says which weights is not a wish to start from them."""
+    for name in names:
+        place, _colon, model = name.partition(":")
+        if place in origins.LIBRARIES and "." in model:
+            tell(_("note: {name} starts from random weights; --pretrained starts from {tag}").format(
+                name=name, tag=model.partition(".")[2]))  # fmt: skip
 
 
 def _check_names(names: Sequence[str]) -> None:

@@ -47,6 +47,7 @@ def write_folder(predictor: Predictor, run: Path, folder: Path) -> Exported:
             "{path}: --format safetensors writes a folder (weights, configuration, model card); accepted: a folder"
         )
         raise StudyError(text.format(path=folder))
+    _check_free(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         use, found = _written(predictor, run, folder)
@@ -64,6 +65,18 @@ def write_folder(predictor: Predictor, run: Path, folder: Path) -> Exported:
         notes=notes(predictor.run),
         use=use,
     )
+
+
+def _check_free(folder: Path) -> None:
+    """Refuses a folder that holds anything but an earlier export. Raises StudyError."""
+    found = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+    card = folder / "README.md"
+    is_export = {WEIGHTS, card.name} <= set(found) <= {WEIGHTS, card.name, "config.json"}
+    if found and not (is_export and "commongarden" in card.read_text(encoding="utf-8", errors="replace")):
+        text = _(
+            "{path}: found other files ({names}); accepted: a new or empty folder, or one that export wrote before"
+        )
+        raise StudyError(text.format(path=folder, names=", ".join(found[:3]) + (", ..." if len(found) > 3 else "")))
 
 
 def normalized(run: Run) -> str:

@@ -80,7 +80,7 @@ def _notes(study: Study, store: Store, prepared: PreparedData, listed: Listed) -
         for note in arm.origin.texts if arm.origin is not None else ():
             yield _("note: {arm}: {what}").format(arm=name, what=translate(note))
     if prepared.manifest.left_out:
-        yield _left_out(prepared.manifest.left_out, losses.lines(folder.lost(listed, prepared.manifest)))
+        yield left_out(prepared.manifest.left_out, losses.lines(folder.lost(listed, prepared.manifest)))
     if prepared.split.left_out:
         yield _in_no_part(prepared.split.left_out)
     yield from inspection.greys(prepared.manifest)
@@ -90,7 +90,7 @@ def _notes(study: Study, store: Store, prepared: PreparedData, listed: Listed) -
         yield _("warning: {what}").format(what=said)
 
 
-def _left_out(files: Sequence[LeftOut], by_class: Sequence[str]) -> str:
+def left_out(files: Sequence[LeftOut], by_class: Sequence[str]) -> str:
     """The files that take no part, an example for each reason, and what each class loses."""
     first: dict[str, LeftOut] = {}
     for file in files:

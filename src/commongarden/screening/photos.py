@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from commongarden.data import folder, inspecting
+from commongarden.data import folder, inspecting, losses
 from commongarden.data.finding import Listed
 from commongarden.data.split import of_run_seed
 from commongarden.errors import StudyError
@@ -18,6 +18,7 @@ from commongarden.records import Manifest
 from commongarden.records.screening import NotScreened, Screened, Screening
 from commongarden.runner import plan, sources
 from commongarden.runner.display import Display
+from commongarden.runner.prepare import left_out
 from commongarden.screening import scoring
 from commongarden.screening.folds import Fold, photos_of, repeated
 from commongarden.study import Study
@@ -107,6 +108,8 @@ def read(
         tell=display.note,
         range=study.range,
     )
+    if manifest.left_out:
+        display.note(left_out(manifest.left_out, losses.lines(folder.lost(listed, manifest))))
     inspection = inspecting.inspect(manifest, kept, display.prepare, display.note)
     alike = () if inspection is None else inspection.groups
     split = of_run_seed(manifest, wanted, study.seeds[0], alike)

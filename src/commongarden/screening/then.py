@@ -7,7 +7,7 @@ from pathlib import Path
 
 from commongarden import store
 from commongarden.records.screening import SELECTION_FILE, Screening, written
-from commongarden.stats.screened import ranked, selection
+from commongarden.stats.screened import ranked, selection, together
 from commongarden.study import Study, choose_arms
 
 
@@ -28,4 +28,7 @@ def record(found: Screening, models: Sequence[str], folder: Path) -> None:
     if is_begun and not (folder / SELECTION_FILE).is_file():
         return
     with store.lock(folder):
-        store.keep(folder, SELECTION_FILE, written(selection(found, models)))
+        made, before = selection(found, models), store.Store(folder).selection()
+        if is_begun and before is not None:
+            made = together(before, made)
+        store.keep(folder, SELECTION_FILE, written(made))

@@ -35,6 +35,8 @@ def differences_of(study: Study, contrast: Contrast, n_classes: int) -> tuple[tu
 def recipe_values(study: Study, one: str, two: str) -> list[tuple[str, str, str]]:
     """The recipe values that one of two arms has for its own, as text: (field, value of one, value of two)."""
     fields = sorted({*study.own_values(one), *study.own_values(two)})
+    if any(study.arms[name].wants_weights for name in (one, two)):
+        fields = [field for field in fields if field != "init"]  # given weights are a difference of their own
     first, second = study.recipe_of(one), study.recipe_of(two)
     return [(field, str(getattr(first, field)), str(getattr(second, field))) for field in fields]
 

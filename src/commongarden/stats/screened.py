@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 from collections.abc import Sequence
@@ -114,6 +115,15 @@ def selection(found: Screening, chosen: Sequence[str]) -> Selection:
     )
     n_asked = len(found.models) + len(found.left)
     return Selection(candidates, tuple(chosen), n_asked, found.split, found.n_photos, found.folds, found.repeats)
+
+
+def together(before: Selection, later: Selection) -> Selection:
+    """What the models of a study were chosen from in two screenings: all candidates of both, best first."""
+    found = {one.model: one for one in (*before.candidates, *later.candidates)}
+    candidates = sorted(found.values(), key=lambda one: -one.accuracy)
+    chosen = tuple(dict.fromkeys((*before.chosen, *later.chosen)))
+    n_asked = max(before.n_asked, later.n_asked, len(candidates))
+    return dataclasses.replace(later, candidates=tuple(candidates), chosen=chosen, n_asked=n_asked)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -171,7 +171,10 @@ def _bounds(recipe: Recipe) -> Iterator[tuple[str, bool, str]]:
     warms_up_once = recipe.schedule != "one-cycle" or recipe.warmup_epochs == 0
     yield "warmup_epochs", warms_up_once, _("0 with one-cycle, which has its own warm-up")
     yield "head_epochs", 0 <= recipe.head_epochs <= recipe.epochs, some_epochs
-    yield "head_epochs", not (recipe.freeze_backbone and recipe.head_epochs), _("0 with freeze_backbone")
+    frozen = recipe.freeze_backbone
+    yield "head_epochs", not (frozen and recipe.head_epochs), _("0 with freeze_backbone")
+    for name in ("body_lr", "layer_decay"):
+        yield name, not frozen or getattr(recipe, name) == 1, _("1 with freeze_backbone")
     yield "body_lr", 0 < recipe.body_lr <= 1, _("above 0, up to 1")
     yield "layer_decay", 0 < recipe.layer_decay <= 1, _("above 0, up to 1")
     not_negative = math.isfinite(recipe.clip_grad_norm) and recipe.clip_grad_norm >= 0

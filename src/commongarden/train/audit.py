@@ -121,7 +121,7 @@ def audit_built(
 ) -> Audit:
     """The audit of a module that was built of `network`, at the weights it has. x: (n, channels, height, width), as
     the recipe gives them to the network."""
-    plan = Plan(recipe.batch_size, -(-n_train // recipe.batch_size), recipe.epochs, n_classes)
+    plan = Plan(recipe.batch_size, -(-n_train // recipe.batch_size), recipe.epochs, n_classes, recipe.freeze_backbone)
     with blaming(network):
         return audit(module, x, labels, plan, paths=tree_paths(network), key=arch.hash(network))
 

@@ -67,7 +67,7 @@ def probe_drawn(network: Node, input: Shape, n_classes: int, recipe: Recipe, n_t
     torch.manual_seed(streams.seed(0, 0, "initialization"))  # for networks that draw their own
     n = n_photos(network, input)
     module, x = begun(network, input, recipe, drawn_pixels(input, n))
-    plan = Plan(recipe.batch_size, -(-n_train // recipe.batch_size), recipe.epochs, n_classes)
+    plan = Plan(recipe.batch_size, -(-n_train // recipe.batch_size), recipe.epochs, n_classes, recipe.freeze_backbone)
     labels = torch.arange(n) % n_classes
     with blaming(network):
         return probe(module, x, labels, plan, paths=tree_paths(network), key=arch.hash(network))

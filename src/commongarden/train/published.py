@@ -104,9 +104,9 @@ def fetch(arm: Arm, on_bytes: OnBytes | None = None) -> Fetched:
         return by_url.fetch(source.url, on_bytes)
     except HubError as error:
         message = _(
-            "{source}: the pretrained weights {wanted} cannot be downloaded ({reason}); accepted: no "
-            "--pretrained, or in a study file pretrained = false, or a copy of the weights: weights = "
-            '"FILE.safetensors" (or .pth, .pt)'
+            "{source}: the pretrained weights {wanted} cannot be downloaded ({reason}); accepted: random weights (run "
+            "--preset scratch, screen --untrained, in a study file pretrained = false), or a copy of the weights: "
+            'weights = "FILE.safetensors" (or .pth, .pt)'
         )
         raise ArchError(message.format(source=arm.arch, wanted=source.where, reason=error)) from None
 

@@ -46,6 +46,7 @@ class Plan:
     steps_per_epoch: int
     epochs: int
     n_classes: int
+    freezes: bool = False  # everything but the last layer, so that batch norm stays in evaluation mode
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +70,7 @@ def symptoms(passes: Passes, plan: Plan) -> list[Finding]:
         found += trends
         found += [*_weights(watch, {finding.kind for finding in trends}), *_sums(watch)]
         found += _logits(passes, plan, found)
-    norms = [call for call in watch.seen if isinstance(call.module, BatchNorm)]
+    norms = [call for call in watch.seen if isinstance(call.module, BatchNorm) and not plan.freezes]
     found += [
         *_gradients(passes, silent),
         *_custom(watch),

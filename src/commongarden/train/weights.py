@@ -98,6 +98,8 @@ def read(file: Path) -> dict[str, Tensor]:
         found: Any = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, safetensors.SafetensorError, RuntimeError, EOFError, struct.error) as error:
         first = str(error).strip().partition("\n")[0]
+        if isinstance(error, pickle.UnpicklingError):  # torch's own text advises to run what the file holds
+            first = _("it is no file of tensors alone")
         message = _(
             "{file}: cannot be read as weights ({reason}); accepted: a state_dict, as written by "
             "safetensors or torch.save(network.state_dict(), FILE)"

@@ -150,7 +150,7 @@ def _training(study: Study, cite: Citations, lengths: Sequence[int]) -> Iterator
         yield inspection.scaled(study.range)
     yield _pixels(recipe)
     yield from optimization.sentences(recipe, cite)
-    yield _first_weights(recipe, cite)
+    yield from _first_weights(study, cite)
     if given := limits.given_weights(study):
         yield _("{arms} started from given weights, which may have been trained on some of the test images.").format(
             arms=some(given, MOST_TOLD)
@@ -231,14 +231,22 @@ def _pixels(recipe: Recipe) -> str:
     return _("Pixels were standardized per channel by the mean and standard deviation of the training set.")
 
 
-def _first_weights(recipe: Recipe, cite: Citations) -> str:
-    if recipe.init == "fan-in":
-        return _("Weights were initialized by fan-in ({works}), biases with 0.").format(works=cite("he_init"))
-    if recipe.init == "own":
-        return _("Each network is initialized by its own code.")
-    return _(
-        "Weights were initialized from a normal distribution with standard deviation {std}, biases with 0."
-    ).format(std=f"{recipe.init_std:g}")
+def _first_weights(study: Study, cite: Citations) -> Iterator[str]:
+    """Of the models that do not start from given weights."""
+    drawn = {study.recipe_of(name).init for name, arm in study.arms.items() if not arm.wants_weights}
+    if drawn == {"fan-in", "own"}:
+        yield _(
+            "Built-in networks were initialized by fan-in ({works}), biases with 0; the others by their own code."
+        ).format(works=cite("he_init"))
+        return
+    if "fan-in" in drawn:
+        yield _("Weights were initialized by fan-in ({works}), biases with 0.").format(works=cite("he_init"))
+    if "own" in drawn:
+        yield _("Each network is initialized by its own code.")
+    if "fixed" in drawn:
+        yield _(
+            "Weights were initialized from a normal distribution with standard deviation {std}, biases with 0."
+        ).format(std=f"{study.recipe.init_std:g}")
 
 
 def _statistics(results: Results, cite: Citations, *, raced: bool) -> Iterator[str]:

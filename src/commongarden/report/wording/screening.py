@@ -19,7 +19,8 @@ Row = tuple[str, ...]
 def answer(models: Sequence[RankedModel]) -> str:
     """The best model and its accuracy."""
     best = models[0]
-    told = {"model": best.arm, "value": percent(best.accuracy.value), "interval": interval(best.accuracy)}
+    named = best.arm if best.screened.weights else f"{best.arm} ({weights(best.screened)})"
+    told = {"model": named, "value": percent(best.accuracy.value), "interval": interval(best.accuracy)}
     if len(models) == 1:
         return _("{model}: {value} ({interval}) with a linear probe on frozen features.").format(**told)
     text = _("Best of {n}: {model}, {value} ({interval}) with a linear probe on frozen features.")
@@ -194,10 +195,10 @@ def chosen(found: Selection, *, same_split: bool) -> list[str]:
     best = found.candidates[0]
     reached = Estimate(best.accuracy, best.low, best.high, found.folds * found.repeats, "")
     first = ngettext(
-        "The {k} best of {n} model was chosen by a linear probe on frozen features of {photos} training and validation "
-        "images (best score: {model}, {value}, {span}).",
-        "The {k} best of {n} models were chosen by a linear probe on frozen features of {photos} training and "
-        "validation images (best score: {model}, {value}, {span}).",
+        "{k} of {n} model was chosen by a linear probe on frozen features of {photos} training and validation images "
+        "(best score: {model}, {value}, {span}).",
+        "{k} of {n} models were chosen by a linear probe on frozen features of {photos} training and validation images "
+        "(best score: {model}, {value}, {span}).",
         found.n_asked,
     ).format(
         k=len(found.chosen),
