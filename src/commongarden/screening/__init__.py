@@ -4,4 +4,3 @@ from commongarden.screening.screen import compare as compare
 from commongarden.screening.screen import screen as screen
 from commongarden.screening.then import best as best
 from commongarden.screening.then import record as record
-from commongarden.screening.then import study_of as study_of

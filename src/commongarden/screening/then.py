@@ -8,17 +8,11 @@ from pathlib import Path
 from commongarden import store
 from commongarden.records.screening import SELECTION_FILE, Screening, written
 from commongarden.stats.screened import ranked, selection, together
-from commongarden.study import Study, choose_arms
 
 
 def best(found: Screening, n: int) -> list[str]:
     """The names of the n best models, the best first."""
     return [one.screened.model for one in ranked(found)[:n]]
-
-
-def study_of(found: Screening, study: Study, n: int) -> Study:
-    """The screened study with its n best models alone."""
-    return choose_arms(study, best(found, n))
 
 
 def record(found: Screening, models: Sequence[str], folder: Path) -> None:

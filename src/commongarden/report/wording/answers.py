@@ -5,7 +5,6 @@ There are no p values in it: they are in the report's evidence.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from commongarden.i18n.durations import duration
 from commongarden.i18n.language import _, ngettext
 from commongarden.records import Estimate
 from commongarden.report.wording import baselines, numbers, sizes, sweeps
-from commongarden.report.wording.verdicts import counted_seeds, rounded
+from commongarden.report.wording.verdicts import counted_seeds, is_wide, rounded
 from commongarden.stats import METRICS, Answer, ContrastResult, Results, Unsettled, answer
 from commongarden.stats.answers import FEWEST_SEEDS
 from commongarden.stats.foremost import foremost, is_sweep
@@ -206,9 +205,7 @@ def _figure(reached: Estimate | None, metric: str, mean: float) -> str:
 
 def _is_useful(found: Estimate, bounds: tuple[float, float]) -> bool:
     """Whether its interval says more than that nothing is known yet."""
-    if found.low is None or found.high is None or found.n < FEWEST_SEEDS:
-        return False
-    return math.isinf(bounds[1]) or found.high - found.low < (bounds[1] - bounds[0]) / 2
+    return found.low is not None and found.high is not None and found.n >= FEWEST_SEEDS and not is_wide(found, bounds)
 
 
 def _chance(share: float) -> str:

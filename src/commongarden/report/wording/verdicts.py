@@ -74,7 +74,12 @@ def _said(contrast: ContrastResult) -> str:
 
 def says_nothing(metric: str, found: Estimate) -> bool:
     """Whether an interval spans half of all that is possible, or more."""
-    low, high = METRICS[metric].spread_bounds
+    return is_wide(found, METRICS[metric].spread_bounds)
+
+
+def is_wide(found: Estimate, bounds: tuple[float, float]) -> bool:
+    """Whether the interval, if there is one, spans half of what the bounds allow, or more."""
+    low, high = bounds
     if found.low is None or found.high is None or math.isinf(high):
         return False
     return found.high - found.low >= (high - low) / 2
