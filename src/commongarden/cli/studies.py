@@ -133,7 +133,7 @@ def compare(directory: Path, as_json: bool) -> None:
 @option("--number", default="", help="Student number on its title page.")
 @option("--date", default="", help="Date on its title page, in any format.")
 @no_code
-@option("--open", "open_it", is_flag=True, help="Open the report.")
+@options.open_it
 def report(directory: Path, formats: tuple[str, ...], open_it: bool, **cover: str) -> None:
     """Regenerate the report of a study."""
     from commongarden import report as reports

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +10,11 @@ from commongarden import store as store_files
 from commongarden.data.finding import Listed
 from commongarden.runner import budget, forecast, plan, tuning
 from commongarden.runner.callbacks import Callbacks
+from commongarden.runner.event_log import EventLog
 from commongarden.runner.execute import Execution, interruptible
 from commongarden.runner.executor import ExecutorFactory
 from commongarden.runner.forecast import Forecast
+from commongarden.runner.observers import Guard, Observed
 from commongarden.runner.options import RunOptions
 from commongarden.runner.prepare import check_networks, prepare_study
 from commongarden.runner.record import StudyRecorder, keep_thumbnails, trim_seeds
@@ -76,8 +79,12 @@ def run_study(
     event_files = EventFiles(root / "tensorboard") if options.tensorboard else None
     device = plan.device_name(options.device)
     plan.check_precision(study, device)
-    with store_files.lock(root), callbacks.display:
-        store, prepared = prepare_study(study, root, device, options, callbacks.display, listed)
+    log = Guard(EventLog(device), callbacks.display.note)
+    observed = Observed(callbacks.display, (log, *callbacks.guards))
+    callbacks = dataclasses.replace(callbacks, display=observed)
+    with store_files.lock(root), observed:
+        store, prepared = prepare_study(study, root, device, options, observed, listed)
+        observed.begin_study(store.study(), store.root)
         recorder = StudyRecorder(store, callbacks, event_files, forecast.measured(store))
         execution = Execution(store, prepared, device, options, recorder, executors or LocalWorkers)
         with interruptible() as stop:
