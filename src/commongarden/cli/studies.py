@@ -69,6 +69,12 @@ STATES = {
     options.running_options,
     option("--retry", is_flag=True, help="Repeat failed runs."),
     options.log,
+    option(
+        "--log-to",
+        type=click.Choice(["tensorboard", "mlflow", "wandb", "trackio"]),
+        multiple=True,
+        help="Log curves, settings, results and the report to a tracker. May be repeated.",
+    ),
     option("--tensorboard", is_flag=True, help="Write TensorBoard event files to OUT/tensorboard."),
     options.no_maps,
     options.dry_run,

@@ -27,6 +27,7 @@ LANGUAGE = "commongarden-language"  # the cookie
 ALIVE = 15.0  # seconds without news, after which a connection is told that it is there
 PACE = 0.25  # seconds between two messages to one client
 RELIST = 3.0  # seconds between two looks at all studies, while somebody has the list open
+SPARE = 50  # times the seconds of such a look, where that is more
 MOST_STREAMS = 100
 ASSETS = {"view.css": "text/css", "garden.js": "text/javascript", "study.js": "text/javascript"}
 OF_REPORT = {"page.css": "text/css", "folds.js": "text/javascript", "draw.js": "text/javascript"}
@@ -41,6 +42,7 @@ class Server:
         self.language = current()  # of readers who have not chosen one
         self.n_streams = 0
         self._listed: tuple[float, list[Listed]] = (0.0, [])
+        self._took = 0.0  # seconds of the last look at all studies
         self._listing = asyncio.Lock()
         self._warm: asyncio.Task[None] | None = None
 
@@ -138,8 +140,10 @@ class Server:
         """All studies; looked at again where the last look is some seconds old."""
         async with self._listing:
             when, listed = self._listed
-            if time.monotonic() - when >= RELIST * 0.9:
+            if time.monotonic() - when >= max(RELIST * 0.9, SPARE * self._took):
+                begun = time.monotonic()
                 listed = await asyncio.to_thread(self.garden.listed)
+                self._took = time.monotonic() - begun
                 self._listed = time.monotonic(), listed
             return listed
 

@@ -78,6 +78,15 @@ class _Results(msgspec.Struct):
     standings: tuple[_Standing, ...] = ()
 
 
+@dataclass(frozen=True)
+class _Declared:
+    """What the list shows of study.toml."""
+
+    name: str
+    arms: frozenset[str]
+    seeds: frozenset[str]
+
+
 @dataclass
 class Followed:
     """A study that is looked at again and again. progress: as far as its events.jsonl was read."""
@@ -87,6 +96,7 @@ class Followed:
     folder: Path
     tail: Tail
     progress: Progress = field(default_factory=Progress)
+    _study: tuple[object, _Declared] | None = None
     _results: tuple[object, _Results] | None = None
     _size: tuple[object, int] | None = None
 
@@ -103,10 +113,10 @@ class Followed:
     def counted(self) -> Counted:
         """How far it is, as it is now. Raises CommonGardenError."""
         self.follow()
-        study = Store(self.folder).study()
-        planned = len(study.arms) * len(study.seeds)
-        n_made, changed = self._made(set(study.arms), {str(seed) for seed in study.seeds})
-        return Counted(study.name, self.state(n_made, planned), n_made, planned, changed)
+        declared = self._read_study()
+        planned = len(declared.arms) * len(declared.seeds)
+        n_made, changed = self._made(declared)
+        return Counted(declared.name, self.state(n_made, planned), n_made, planned, changed)
 
     def listed(self) -> Listed:
         """It in a line, as it is now."""
@@ -144,23 +154,30 @@ class Followed:
             return "killed"
         return "stopped" if n_made or progress.begun is not None else "waiting"
 
-    def _made(self, arms: set[str], seeds: set[str]) -> tuple[int, float]:
+    def _read_study(self) -> _Declared:
+        stamp = _stamp(self.folder / "study.toml")
+        if self._study is None or self._study[0] != stamp:
+            study = Store(self.folder).study()
+            seeds = frozenset(map(str, study.seeds))
+            self._study = stamp, _Declared(study.name, frozenset(study.arms), seeds)
+        return self._study[1]
+
+    def _made(self, declared: _Declared) -> tuple[int, float]:
         """How many runs are in the store, and when the last one came."""
         n, changed = 0, _changed(self.folder / "study.toml")
         for arm in _entries(self.folder / "runs"):
-            if arm.name in arms and arm.is_dir(follow_symlinks=False):
-                n += sum(run.name in seeds for run in _entries(Path(arm.path)))
+            if arm.name in declared.arms and arm.is_dir(follow_symlinks=False):
+                n += sum(run.name in declared.seeds for run in _entries(Path(arm.path)))
                 changed = max(changed, arm.stat().st_mtime)
         return n, changed
 
     def _read_results(self) -> _Results:
         path = self.folder / "results.json"
         try:
-            found = path.stat()
-            key = (found.st_mtime_ns, found.st_size)
-            if self._results is None or self._results[0] != key:
-                data = path.read_bytes() if found.st_size <= LARGEST_RESULTS else b"{}"
-                self._results = key, msgspec.json.decode(data, type=_Results)
+            stamp = _stamp(path)
+            if self._results is None or self._results[0] != stamp:
+                data = path.read_bytes() if stamp[1] <= LARGEST_RESULTS else b"{}"
+                self._results = stamp, msgspec.json.decode(data, type=_Results)
             return self._results[1]
         except (OSError, msgspec.DecodeError):
             return _Results()
@@ -237,6 +254,14 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
             return list(entries)
     except OSError:
         return []
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_mtime_ns, found.st_size
 
 
 def _changed(path: Path) -> float:
