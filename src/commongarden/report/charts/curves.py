@@ -40,7 +40,6 @@ def _over(
     scale = alt.Scale(domain=list(arms), range=[colour(i) for i in range(len(arms))])
     dashes = alt.Scale(domain=list(arms), range=[dash(i) for i in range(len(arms))])
     y = alt.Y("value:Q", title=None, scale=alt.Scale(domain=domain, nice=False, zero=False), axis=alt.Axis(tickCount=5))
-    shown = alt.param(name="shown", value="")
     base = alt.Chart().encode(x=x, y=y, stroke=alt.Stroke("arm:N", scale=scale, legend=None))
     single = (
         base.transform_filter("datum.seed !== ''")
@@ -60,8 +59,7 @@ def _over(
         rule = alt.Chart(inline([{"value": line}])).mark_rule(stroke=SOFT, strokeDash=[4, 3]).encode(y=y)
         layers.insert(0, rule)
     # the rows are given to all layers at once: every step of altair's copies those that a chart has
-    chart = alt.layer(*layers, data=inline(rows)).add_params(shown).properties(title=title)
-    return finished(name, chart, description, 230)
+    return finished(name, layers, description, 230, title=title, rows=rows, shown=True)
 
 
 def curves(
