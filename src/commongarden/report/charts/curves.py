@@ -128,8 +128,9 @@ def under_way(arms: Sequence[str], epochs: int, guess: float | None = None) -> l
         if guess is not None and field == "val_accuracy":
             rule = alt.Chart(inline([{"value": guess}])).mark_rule(stroke=SOFT, strokeDash=[4, 3])
             layers.insert(0, rule.encode(y=alt.Y("value:Q")))
-        chart = alt.layer(*layers, data=alt.NamedData("rows")).properties(title=TEXT[field])
-        made.append(finished(f"live_{field}", chart, TEXT[field], 200))
+        chart = finished(f"live_{field}", layers, TEXT[field], 200, title=TEXT[field])
+        chart.spec["data"] = {"name": "rows"}
+        made.append(chart)
     return made
 
 
