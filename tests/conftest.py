@@ -10,7 +10,8 @@ from hypothesis import settings
 from PIL import Image
 
 import command
-from commongarden.runner import attribution_tasks
+import unsynced  # noqa: F401
+from commongarden.runner import attribution_tasks, processes
 
 PENDING = attribution_tasks.pending
 os.environ["COMMONGARDEN_NO_MAPS"] = "1"  # they take every worker seconds of imports; two modules are for them
@@ -53,6 +54,14 @@ def threads():
     """One torch thread beside other test workers; more would wait for each other."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_fork_server():
+    """A study that is run from Python has the fork server of the commands, with all that these have loaded."""
+    if processes.HAS_SERVER:
+        processes.context()
+        processes.PRELOADED = command.LOADED
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -16,7 +16,7 @@ from commongarden.runner import processes
 LOADED = (*processes.PRELOADED, "commongarden.cli", "commongarden.workflow", "commongarden.inference.predictor",
           "commongarden.data.baselines", "commongarden.report.page", "sklearn.linear_model", "sklearn.neighbors",
           "sklearn.pipeline", "rich.live", "statsmodels.stats.multitest", "statsmodels.stats.nonparametric",
-          "docx")  # fmt: skip
+          "docx", "sympy", "timm", "torchvision", "unsynced")  # fmt: skip
 
 
 def call(arguments, cwd, environment, timeout):

@@ -243,5 +243,5 @@ def _curve(name: str, title: str, bench: Bench, found: Sequence[Point]) -> Chart
     dots = base.mark_point(filled=True, size=40, opacity=1).encode(fill=alt.Fill("way:N", scale=scale, legend=legend))
     layers = [base.mark_line(strokeWidth=2.2), dots]
     spoken = "; ".join(f"{row['way']} {row['x']:,}: {row['value']:.0f}" for row in rows_)
-    chart = alt.layer(*([bars] if spans else []), *layers)
-    return finished(name, chart, _("Images per second by {axis}: {points}.").format(axis=title, points=spoken), 230)
+    drawn = [*([bars] if spans else []), *layers]
+    return finished(name, drawn, _("Images per second by {axis}: {points}.").format(axis=title, points=spoken), 230)

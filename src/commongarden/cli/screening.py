@@ -107,10 +107,12 @@ def screen(
     if as_json and n_then is None:
         print_json(_table_of(found))
     elif not as_json:
-        _print(found, folder)
+        _print(found, folder, goes_on=n_then is not None)
     if n_then is not None:
         study = _then(given, found, folder, n_then)
         carry_out(study, folder, how, log=log, as_json=as_json, yes=yes)
+    elif any(one.reason for one in found.left):
+        sys.exit(1)
 
 
 def _check(given: Asked) -> None:
@@ -176,13 +178,13 @@ def _then(given: Asked, found: Screening, folder: Path, n: int) -> Study:
         else:
             wanted = declared(dataclasses.replace(named, preset=preset))
     record(found, list(wanted.arms), folder)
-    models = ngettext("Study of the best {n} model: {models}", "Study of the best {n} models: {models}", len(chosen))
+    models = ngettext("Study of the best model: {models}", "Study of the best {n} models: {models}", len(chosen))
     click.echo(models.format(n=len(chosen), models=", ".join(wanted.arms)), err=True)
     return wanted
 
 
-def _print(found: Screening, folder: Path) -> None:
-    """The answer, the table, and what to do next."""
+def _print(found: Screening, folder: Path, *, goes_on: bool) -> None:
+    """The answer, the table, and what to do next where that is not done at once."""
     from commongarden.report import screened as report
     from commongarden.report.wording import screening as wording
     from commongarden.stats.screened import ranked
@@ -202,7 +204,8 @@ def _print(found: Screening, folder: Path) -> None:
     click.echo()
     if front := wording.front(models):
         click.echo(front)
-    click.echo(_("To train the best ones: {command}").format(command=_next(found)))
+    if not goes_on:
+        click.echo(_("To train the best ones: {command}").format(command=_next(found)))
     terminal.verbatim(str(folder / report.PAGE))
 
 

@@ -106,9 +106,8 @@ def roofline_chart(found: tuple[Profile, ...], roof: Roofs) -> Chart:
             ],
         ),
     ]  # fmt: skip
-    chart = alt.layer(*layers).add_params(alt.param(name="shown", value=""))
     spoken = "; ".join(f"{row['arm']} {row['block']}: {row['rate']:.1f} ({row['said']})" for row in rows)
-    return finished("roofline", chart, _("Roofline. {blocks}.").format(blocks=spoken), 380)
+    return finished("roofline", layers, _("Roofline. {blocks}.").format(blocks=spoken), 380, shown=True)
 
 
 def _points(found: tuple[Profile, ...]) -> list[dict[str, Any]]:

@@ -78,7 +78,7 @@ def accuracies(found: Forensics, results: Results, reached: Mapping[str, Mapping
         .encode(x=x, y=y, yOffset=offset, color=alt.Color("said:N", scale=hues)),
     ]
     description = "; ".join(spoken)
-    chart = finished("forensic_accuracies", alt.layer(*layers), description, 64 * len(found.networks))
+    chart = finished("forensic_accuracies", layers, description, 64 * len(found.networks))
     caption = _(
         "Test accuracy with and without the defects. Small points: seeds; large points: means with 95 % "
         "intervals; diamonds: published figures; dashed line: majority-class baseline ({label})."
@@ -201,7 +201,7 @@ def _panel(title: str, rows: Sequence[Mapping[str, Any]], hues: alt.Scale, dashe
         .mark_line(strokeWidth=2.4)
         .encode(strokeDash=alt.StrokeDash("series:N", scale=dashes, legend=legend))
     )
-    return finished(title, alt.layer(single, heavy).properties(title=title), title, 190)
+    return finished(title, [single, heavy], title, 190, title=title)
 
 
 def plateau(found: Forensics, histories: Histories, commonest: MajorityClass) -> Figure | None:
@@ -249,7 +249,7 @@ def _losses(
         .encode(x=x, y=y, color=alt.Color("series:N", scale=hues, legend=legend))
     )
     rule = alt.Chart(inline([{"value": line}])).mark_rule(stroke=SOFT, strokeDash=[4, 3]).encode(y=y)
-    return finished(title, alt.layer(rule, seeds).properties(title=title), title, 190)
+    return finished(title, [rule, seeds], title, 190, title=title)
 
 
 def times(found: Forensics, ratio: Estimate | None) -> Figure:

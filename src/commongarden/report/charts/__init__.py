@@ -37,12 +37,27 @@ def dash(index: int) -> list[int]:
     return [1, 0] if index % N_COLOURS < N_SOLID else [6, 3]
 
 
-def finished(name: str, chart: alt.LayerChart | alt.FacetChart, description: str, height: int) -> Chart:
+def finished(
+    name: str,
+    layers: Sequence[alt.Chart],
+    description: str,
+    height: int,
+    *,
+    title: str = "",
+    rows: Sequence[Mapping[str, Any]] = (),
+    shown: bool = False,
+) -> Chart:
+    """The layers as a chart. rows: of the layers without data of their own. shown: whether an arm can be brought
+    forward."""
+    first = layers[0].add_params(alt.param(name="shown", value="")) if shown else layers[0]
+    made = alt.layer(first, *layers[1:], data=inline(rows) if rows else alt.Undefined)
     # checking takes a third of the page's time; a test holds all charts to the schema
-    spec = chart.properties(width="container", height=height).to_dict(validate=False)
+    spec = made.to_dict(validate=False)
     for key in ("$schema", "config"):  # the page's script sets the look of all charts at once
         spec.pop(key, None)
-    spec["datasets"] = {key: list(rows) for key, rows in spec.get("datasets", {}).items()}
+    # set here, as each of Altair's methods copies the whole chart
+    spec |= {"width": "container", "height": height} | ({"title": title} if title else {})
+    spec["datasets"] = {key: list(values) for key, values in spec.get("datasets", {}).items()}
     return Chart(name, spec, description)
 
 
@@ -71,7 +86,7 @@ def domain_of(values: Sequence[float], least: float, most: float) -> list[float]
 
 
 def _rows_chart(name: str, layers: list[alt.Chart], rows: int, description: str) -> Chart:
-    return finished(name, alt.layer(*layers), description, rows * ROW)
+    return finished(name, layers, description, rows * ROW)
 
 
 def down(n_rows: int) -> alt.Y:
@@ -338,7 +353,7 @@ def confusion(name: str, arm: str, classes: Sequence[str], shares: Sequence[Sequ
         )
         layers.append(number)
     description = f"{arm}: {mistakes.mistaken(classes, shares)}"
-    return finished(name, alt.layer(*layers), description, cell * n)
+    return finished(name, layers, description, cell * n)
 
 
 def worst_classes(shares: Sequence[Sequence[float]], most: int = 30) -> list[int]:

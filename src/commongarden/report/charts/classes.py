@@ -42,7 +42,7 @@ def counts(parts: Mapping[str, Mapping[str, int]]) -> Chart | None:
     bars = bars.encode(x=x, y=y, order="order:Q", tooltip=told, fill=alt.Fill("part:N", scale=scale, legend=legend))
     sums = [(name, sum(found.get(name, 0) for found in parts.values())) for name in classes]
     said = "; ".join(f"{name} {numbers.whole(n)}" for name, n in sums)
-    return finished("class_counts", alt.layer(bars), f"{TEXT['n_photos']}: {said}", 22 * len(classes))
+    return finished("class_counts", [bars], f"{TEXT['n_photos']}: {said}", 22 * len(classes))
 
 
 def reliability(predictions: Mapping[str, Sequence[Predictions]]) -> Chart | None:
@@ -78,8 +78,7 @@ def reliability(predictions: Mapping[str, Sequence[Predictions]]) -> Chart | Non
         )
         for row in {row["arm"]: row for row in rows}.values()
     )
-    made = alt.layer(*layers).add_params(alt.param(name="shown", value=""))
-    return finished("reliability", made, f"{TEXT['reliability']}. {said}.", 300)
+    return finished("reliability", layers, f"{TEXT['reliability']}. {said}.", 300, shown=True)
 
 
 def _bins(runs: Sequence[Predictions]) -> list[dict[str, float]]:

@@ -96,9 +96,8 @@ def chart(
         if edge:
             layers.append(points)
     title = title or TEXT[name]
-    made = alt.layer(*layers).add_params(alt.param(name="shown", value="")).properties(title=title)
     spoken = "; ".join(f"{row['arm']} {row['said']}: {row['spent']} {unit}" for row in rows)
-    return finished(name, made, f"{title}. {spoken}.", HEIGHT)
+    return finished(name, layers, f"{title}. {spoken}.", HEIGHT, title=title, shown=True)
 
 
 def _axes(domain: list[float], room: list[float], unit: str, *, logarithmic: bool) -> tuple[Any, Any]:

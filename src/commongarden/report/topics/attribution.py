@@ -147,4 +147,4 @@ def _map(name: str, sight: Attribution, classes: Sequence[str]) -> Chart:
         .encode(x=x, y=y, fill=hue, stroke=alt.StrokeValue(INK), tooltip=told),
     ]  # fmt: skip
     layers = [layer for layer, shown in zip(layers, (right, wrong), strict=True) if shown]  # vega warns of an empty one
-    return finished(name, alt.layer(*layers), f"{sight.arm}: {_spread(sight)}", 280)
+    return finished(name, layers, f"{sight.arm}: {_spread(sight)}", 280)

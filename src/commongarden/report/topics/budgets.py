@@ -176,7 +176,7 @@ def chart(results: Results) -> tuple[Chart, ...]:
         )
         layers.append(name.encode(x=at(0), y=y, text=alt.Text("label:N")))
     description = exploratory(" ".join(verdict(item, view) for item in results.budgets for view in item.views))
-    return (finished("budgets", alt.layer(*layers), description, ROW * len(labels)),)
+    return (finished("budgets", layers, description, ROW * len(labels)),)
 
 
 def key() -> str:

@@ -89,6 +89,13 @@ def _says_nothing(key: str, low: float, high: float) -> bool:
     return key not in ("test_accuracy", *OTHER_METRICS) and high > WIDEST * low
 
 
+def _is_left_out(key: str, value: Value) -> bool:
+    """Whether the table shows the value without the interval that it has."""
+    if not isinstance(value, Estimate) or value.low is None or value.high is None:
+        return False
+    return _says_nothing(key, value.low, value.high)
+
+
 def cell(key: str, value: Value) -> Cell:
     """One value as the table shows it, without its unit, which stands in the header."""
     if value is None:
@@ -97,7 +104,7 @@ def cell(key: str, value: Value) -> Cell:
         return Cell(value)
     if isinstance(value, Estimate):
         text = _text(key, value.value, value.value)
-        if value.low is None or value.high is None or _says_nothing(key, value.low, value.high):
+        if value.low is None or value.high is None or _is_left_out(key, value):
             return Cell(text)
         low, high = (_text(key, bound, value.value) for bound in (value.low, value.high))
         return Cell(text, _("{low} to {high}").format(low=low, high=high))
@@ -110,7 +117,12 @@ def section(study: Study, results: Results) -> Section:
     caption = f"{TEXT['table']}. {text['table_caption']}"
     if "published" in names and study.published_source:
         caption += f" {TEXT['published_source']} {text_of(study.published_source)}."
-    shown = table(foremost(results), names, caption, name=TEXT["table"], seconds=True)
+    told = foremost(results)
+    if any(_is_left_out(key, row.values[key]) for row in rows(told) for key in names):
+        caption += " " + _(
+            "Intervals whose upper end is more than {n} times the lower end are left out; results.csv has them."
+        ).format(n=WIDEST)
+    shown = table(told, names, caption, name=TEXT["table"], seconds=True)
     return Section(TEXT["table"], (shown, *which(results)), anchor="table")
 
 

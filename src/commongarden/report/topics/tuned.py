@@ -186,7 +186,7 @@ def chart(results: Results) -> tuple[Chart, ...]:
     title = _("validation accuracy of the trials, %")
     bests = [(arm.arm, _arm_row(arm)[2]) for arm in tuned.arms if arm.runs]
     spoken = "; ".join(f"{arm}: {best.text} {best.below}" for arm, best in bests)
-    return (finished("tuned", alt.layer(*layers).properties(title=title), f"{title}: {spoken}.", 230),)
+    return (finished("tuned", layers, f"{title}: {spoken}.", 230, title=title),)
 
 
 def key() -> str:

@@ -224,7 +224,7 @@ def _chart(
     cells = cells.encode(x=x, y=y, fillOpacity=strength, tooltip=told_of)
     first, last = (numbers.two_figures(float(values[-1, layer])) for layer in (0, -1))
     said = _("{what} of {arm} in the last epoch: {first} in the first layer, {last} in the last.")
-    return finished(name, alt.layer(cells), said.format(what=what, arm=arm, first=first, last=last), HEIGHT)
+    return finished(name, [cells], said.format(what=what, arm=arm, first=first, last=last), HEIGHT)
 
 
 def _short(path: str) -> str:
@@ -255,7 +255,7 @@ def _scale(signal: Signal, low: float, high: float) -> Chart:
     strength = alt.FillOpacity("heat:Q", scale=alt.Scale(domain=[0, 1], range=[0.06, 1]), legend=None)
     bar = alt.Chart(inline(rows)).mark_rect(fill="var(--heat)").encode(x=x, x2=alt.X2("to:Q"), fillOpacity=strength)
     said = f"{TEXT[f'map_{signal}']}: {numbers.two_figures(low)} – {numbers.two_figures(high)}"
-    return finished(f"scale_{signal}", alt.layer(bar), said, 12)
+    return finished(f"scale_{signal}", [bar], said, 12)
 
 
 def _heat_of(value: float, low: float, high: float, signal: Signal) -> float:
