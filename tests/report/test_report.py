@@ -159,7 +159,11 @@ def test_a_study_says_what_its_intervals_carry(tmp_path):
     store = grown(tmp_path / "one", {"a": (0.5, 0.52, 0.54), "b": (0.6, 0.62, 0.64)})
     said = words.intervals(stats.summarize(store))
     assert "test-set variation (100 test images)" in said
-    assert "With 3 pairs a two-sided sign-flip test cannot reach p < 0.250;" in said
+    assert "runs with the same seed are not paired" in said  # two arms of three runs are too few to see a seed's effect
+    assert "With 3 runs of each model a two-sided permutation test cannot reach p < 0.100; from 4 seeds on" in said
+    paired = words.intervals(dataclasses.replace(stats.summarize(store), pair_seeds=True))
+    assert "differences are paired by seed and image" in paired
+    assert "With 3 pairs a two-sided sign-flip test cannot reach p < 0.250;" in paired
     assert "Holm" not in said
     own = dataclasses.replace(stats.summarize(store), design="resampled")
     assert "Each seed has its own test images" in words.intervals(own)

@@ -11,6 +11,7 @@ from commongarden.stats.budgets import BudgetViews as BudgetViews
 from commongarden.stats.contrasts import outcome as outcome
 from commongarden.stats.crossed import crossed_difference as crossed_difference
 from commongarden.stats.crossed import crossed_mean as crossed_mean
+from commongarden.stats.crossed import difference_squares as difference_squares
 from commongarden.stats.crossed import mean_squares as mean_squares
 from commongarden.stats.differs import differences_of as differences_of
 from commongarden.stats.estimates import geometric_mean_interval as geometric_mean_interval
@@ -31,6 +32,10 @@ from commongarden.stats.metrics import Imbalance as Imbalance
 from commongarden.stats.metrics import calibration_error as calibration_error
 from commongarden.stats.metrics import imbalance as imbalance
 from commongarden.stats.missed import most_missed as most_missed
+from commongarden.stats.pairing import pair_seeds as pair_seeds
+from commongarden.stats.permutation import least_permutation_p as least_permutation_p
+from commongarden.stats.permutation import permutation_p as permutation_p
+from commongarden.stats.permutation import runs_needed as runs_needed
 from commongarden.stats.power import Effort as Effort
 from commongarden.stats.power import Remedy as Remedy
 from commongarden.stats.power import remedy as remedy

@@ -21,6 +21,7 @@ from commongarden.stats.estimates import geometric_mean_interval
 from commongarden.stats.factorial import effects_of
 from commongarden.stats.majority_class import MajorityClass, at_commonest, commonest_class
 from commongarden.stats.metrics import METRICS, Metric, imbalance
+from commongarden.stats.pairing import pair_seeds
 from commongarden.stats.part_contributions import part_contributions
 from commongarden.stats.results import ArmResult, Recall, Results
 from commongarden.stats.scores import Sample, Tested, mean_score, shared_photos
@@ -29,6 +30,7 @@ from commongarden.store import Store, contract
 from commongarden.study import Study
 
 Kept = TypeVar("Kept")
+PRESENT_RULES = "2026-12"  # before, seeds were always paired (docs/statistics.md)
 
 
 def summarize(store: Store) -> Results:
@@ -64,6 +66,7 @@ def summarize(store: Store) -> Results:
     race = raced.read(store)
     contrasts = contrast_results(study, tested, n_train, seconds, len(manifest.classes), race, groups)
     outcomes = {(contrast.arm, contrast.against): str(contrast.outcome) for contrast in contrasts}
+    paired = pair_seeds(METRICS[study.metric], tested)
     shared = _with_shared_seeds(tested, n_train, groups)
     every = [run for by_seed in tested.values() for run in by_seed.values()]
     return Results(
@@ -83,7 +86,9 @@ def summarize(store: Store) -> Results:
         metric=study.metric,
         margin=study.margin / 100,
         design="crossed" if not every or shared_photos(every) else "resampled",
-        standings=standings(METRICS[study.metric], shared),
+        standings=standings(METRICS[study.metric], shared, pair_seeds=paired),
+        pair_seeds=paired,
+        has_earlier_rules=any(run.started < PRESENT_RULES for run in runs),
         imbalance=imbalance(Counter(label[path] for path in split.test)),
         factorial=effects_of(study, tested, splits, groups),
         vary=study.vary,

@@ -127,6 +127,8 @@ def unsettled(one: Unsettled, results: Results) -> str:
     if contrast.difference is None:
         return _("Not compared yet: {arm} and {against} have no finished seed in common.").format(**pair)
     text = _("Not significant: {arm} compared with {against}, {difference}.")
+    if contrast.outcome == "two seeds":
+        text = _("Exploratory, with two seeds: {arm} compared with {against}, {difference}.")
     said = [text.format(**pair, difference=_difference(contrast))]
     size = sizes.amount(contrast.metric, one.difference)
     if one.needs == "seeds":

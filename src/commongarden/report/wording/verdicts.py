@@ -10,8 +10,20 @@ from commongarden.i18n.language import _, ngettext
 from commongarden.records import Estimate
 from commongarden.report.wording import designs, grouped, sizes
 from commongarden.report.wording.numbers import whole
-from commongarden.stats import METRICS, ContrastResult, Effort, Imbalance, Remedy, Results, least_p, pairs_needed
+from commongarden.stats import (
+    METRICS,
+    ContrastResult,
+    Effort,
+    Imbalance,
+    Remedy,
+    Results,
+    least_p,
+    least_permutation_p,
+    pairs_needed,
+    runs_needed,
+)
 from commongarden.stats.answers import WITHIN_REACH
+from commongarden.stats.holm import ALPHA
 
 ESTABLISHED = ("better", "worse")
 
@@ -46,9 +58,11 @@ def _said(contrast: ContrastResult) -> str:
     named["seeds"] = designs.repeats(difference.n, contrast.folds)
     margin = sizes.margin(contrast.metric, contrast.margin)
     if contrast.outcome == "equivalent":
-        said = _("{arm} and {against} are equivalent within {margin}: {value} (90 % CI {interval}, {seeds}).")
+        said = _("{arm} and {against} are equivalent within {margin}: {value} ({level} CI {interval}, {seeds}).")
         interval = sizes.span(contrast.metric, contrast.equivalence or difference)
-        return said.format(**named, margin=margin, interval=interval)
+        return said.format(**named, margin=margin, level=confidence(contrast.equivalence_level), interval=interval)
+    if contrast.outcome == "two seeds":
+        return _exploratory(contrast, difference)
     if contrast.outcome == "not resolved" and says_nothing(contrast.metric, adjusted):
         said = _("No significant difference between {arm} and {against}: {value} ({seeds}), with too little data for a "
                  "useful interval.")  # fmt: skip
@@ -70,6 +84,28 @@ def _said(contrast: ContrastResult) -> str:
             margin=margin
         )
     return said
+
+
+def confidence(one_sided: float | None) -> str:
+    """Of the interval that two one-sided tests at this level make.
+
+    >>> confidence(0.05), confidence(0.05 / 3)
+    ('90 %', '96.7 %')
+    """
+    return f"{100 * (1 - 2 * (ALPHA if one_sided is None else one_sided)):.3g} %"
+
+
+def _exploratory(contrast: ContrastResult, difference: Estimate) -> str:
+    """With two seeds there is an interval and no conclusion."""
+    if says_nothing(contrast.metric, difference):
+        said = _("Exploratory: {arm} minus {against} is {value} with two seeds. A conclusion takes three seeds.")
+    else:
+        said = _(
+            "Exploratory: {arm} minus {against} is {value} with two seeds (95 % CI {interval}). A conclusion takes "
+            "three seeds."
+        )
+    value, interval = sizes.signed(contrast.metric, difference.value), sizes.span(contrast.metric, difference)
+    return said.format(arm=contrast.arm, against=contrast.against, value=value, interval=interval)
 
 
 def says_nothing(metric: str, found: Estimate) -> bool:
@@ -174,7 +210,13 @@ def rounded(n: int) -> int:
 
 
 def signflip(contrast: ContrastResult) -> str | None:
-    """The sign-flip test, which stands beside the verdict and decides nothing."""
+    """The exact test over the seeds, which stands beside the verdict and decides nothing."""
+    if contrast.p_permutation is not None and contrast.p_least is not None and contrast.difference is not None:
+        if contrast.p_permutation > contrast.p_least * 1.001:
+            said = _("Exact permutation test over the seeds: p = {p}.")
+        else:
+            said = _("Exact permutation test over the seeds: p = {p}, the minimum for {n} runs each.")
+        return said.format(p=probability(contrast.p_permutation), n=contrast.difference.n)
     if contrast.p_signflip is None or contrast.p_least is None or contrast.difference is None:
         return None
     if contrast.p_signflip > contrast.p_least * 1.001:
@@ -194,6 +236,16 @@ def signflip_limit(n_pairs: int) -> str | None:
     ).format(n=n_pairs, least=probability(least_p(n_pairs)), needed=pairs_needed())
 
 
+def permutation_limit(n_runs: int) -> str | None:
+    """Said where the runs are too few for a permutation test to go under 0.05."""
+    if n_runs < 2 or least_permutation_p(n_runs) < 0.05:
+        return None
+    return _(
+        "With {n} runs of each model a two-sided permutation test cannot reach p < {least}; from {needed} seeds on it "
+        "can reach p < 0.05."
+    ).format(n=n_runs, least=probability(least_permutation_p(n_runs)), needed=runs_needed())
+
+
 def probability(p: float) -> str:
     """A p value as it is printed.
 
@@ -211,7 +263,7 @@ def verdicts(results: Results) -> list[ContrastResult]:
         ("better", "worse"),
         ("equivalent",),
         ("not resolved",),
-        ("one seed", "one photo", "one group"),
+        ("two seeds", "one seed", "one photo", "one group"),
         ("no pairs",),
     )
     rank = {outcome: place for place, outcomes in enumerate(ranks) for outcome in outcomes}
@@ -231,7 +283,18 @@ def intervals(results: Results) -> str:
             "seed variation."
         )
     pairs = max((contrast.difference.n for contrast in results.contrasts if contrast.difference), default=0)
-    return " ".join(filter(None, (*_carried(results), signflip_limit(pairs))))
+    limit = (signflip_limit if results.pair_seeds else permutation_limit)(pairs)
+    return " ".join(filter(None, (*_carried(results), limit, earlier_rules(results))))
+
+
+def earlier_rules(results: Results) -> str | None:
+    """Said of a study with runs from before the present rules, of which there may be a report by the earlier ones."""
+    if not results.has_earlier_rules:
+        return None
+    return _(
+        "This study has runs from before December 2026. A report written then can have other conclusions: seeds were "
+        "always paired, two seeds could give a conclusion, and equivalence was not adjusted for several comparisons."
+    )
 
 
 def _carried(results: Results) -> Iterator[str]:
@@ -252,8 +315,8 @@ def _carried(results: Results) -> Iterator[str]:
     else:
         yield _(
             "95 % confidence intervals. They account for seed variation ({sources}) and test-set variation "
-            "({photos}); differences are paired by seed and image."
-        ).format(sources=designs.varied(results.vary), photos=counted_photos(results.n_test))
+            "({photos}); {pairing}."
+        ).format(pairing=_pairing(results), sources=designs.varied(results.vary), photos=counted_photos(results.n_test))
     if results.n_groups and results.design == "resampled":
         yield grouped.splits()
     if METRICS[results.metric].by_photo is None and results.design == "crossed":
@@ -269,6 +332,16 @@ def _carried(results: Results) -> Iterator[str]:
             "Conclusions use intervals adjusted for all {n} comparisons (Holm), which controls the overall "
             "type I error rate at 5 %."
         ).format(n=n)
+
+
+def _pairing(results: Results) -> str:
+    """A clause on what is paired in the differences of a study whose seeds share their test images."""
+    if results.pair_seeds:
+        return _("differences are paired by seed and image")
+    return _(
+        "differences are paired by image; runs with the same seed are not paired, because no effect of the seed common "
+        "to all models was found"
+    )
 
 
 def imbalance(found: Imbalance | None, metric: str) -> str | None:
