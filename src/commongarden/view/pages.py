@@ -12,11 +12,11 @@ import jinja2
 
 from commongarden.i18n.durations import duration
 from commongarden.i18n.language import _, languages, ngettext, written
+from commongarden.io.terminal import DASH
 from commongarden.view.studies import Listed
 from commongarden.view.words import state_name, texts
 
 NAMES = {"en": "English", "ko": "한국어"}  # of languages, in themselves
-DASH = "\N{EN DASH}"
 
 
 def garden(found: Sequence[Listed], folder: str, language: str) -> str:

@@ -15,7 +15,7 @@ from commongarden.records import Estimate
 from commongarden.report.wording import baselines, numbers, sizes, sweeps
 from commongarden.report.wording.verdicts import counted_seeds, is_wide, rounded
 from commongarden.stats import METRICS, Answer, ContrastResult, Results, Unsettled, answer
-from commongarden.stats.answers import FEWEST_SEEDS
+from commongarden.stats.contrasts import FEWEST_SEEDS
 from commongarden.stats.foremost import foremost, is_sweep
 from commongarden.store.folder import WEIGHTS
 
