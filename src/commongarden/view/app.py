@@ -7,6 +7,7 @@ import functools
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -21,6 +22,7 @@ from commongarden.view import pages
 from commongarden.view.guarding import Guard, Policy
 from commongarden.view.reports import Reports, warm_up
 from commongarden.view.studies import Garden, Listed, follow
+from commongarden.view.try_routes import TryPages
 from commongarden.view.watching import Watch
 
 LANGUAGE = "commongarden-language"  # the cookie
@@ -29,16 +31,22 @@ PACE = 0.25  # seconds between two messages to one client
 RELIST = 3.0  # seconds between two looks at all studies, while somebody has the list open
 SPARE = 50  # times the seconds of such a look, where that is more
 MOST_STREAMS = 100
-ASSETS = {"view.css": "text/css", "garden.js": "text/javascript", "study.js": "text/javascript"}
+ASSETS = {
+    "view.css": "text/css",
+    "garden.js": "text/javascript",
+    "study.js": "text/javascript",
+    "try.js": "text/javascript",
+}
 OF_REPORT = {"page.css": "text/css", "folds.js": "text/javascript", "draw.js": "text/javascript"}
 
 
 class Server:
     """The studies of a folder as pages."""
 
-    def __init__(self, garden: Garden, policy: Policy) -> None:
+    def __init__(self, garden: Garden, policy: Policy, data: Path | None = None) -> None:
         self.garden, self.policy, self.reports = garden, policy, Reports()
         self.watches: dict[str, Watch] = {}
+        self.trying = TryPages(self._watch, self._language, data)
         self.language = current()  # of readers who have not chosen one
         self.n_streams = 0
         self._listed: tuple[float, list[Listed]] = (0.0, [])
@@ -57,8 +65,10 @@ class Server:
             Route(f"{study}/curves", self.curves),
             Route(f"{study}/events", self.events),
             Route("/assets/{name}", self.asset),
+            *self.trying.routes(),
         ]
-        made = Starlette(routes=[Route(one.path, self._answered(one.endpoint)) for one in routes])
+        answered = [Route(one.path, self._answered(one.endpoint), methods=[*(one.methods or ())]) for one in routes]
+        made = Starlette(routes=answered)
         return Guard(made, self.policy)
 
     async def home(self, request: Request) -> Response:
