@@ -64,7 +64,7 @@ def copied(photos, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(garden, cache_folder, copied):
-    with viewed(garden, cache_folder, "--photos", str(copied)) as address:
+    with viewed(garden, cache_folder, "--images", str(copied)) as address:
         yield address
 
 
@@ -228,6 +228,20 @@ def test_a_photo_that_has_changed_or_is_missing_is_said(address, garden):
         assert said in json.loads(text)["html"], path
     assert asked(address, "/study/small/try/test/99999")[0] == 404
     assert asked(address, "/study/small/photos/99999")[0] == 404
+
+
+def test_studies_are_compared_where_that_is_allowed(address):
+    _status, _headers, text = asked(address)
+    assert text.count('type="checkbox" name="study"') == 3
+    assert asked(address, "/compare?study=small")[0] == 303
+    assert asked(address, "/compare?study=small&study=elsewhere")[0] == 303
+    assert asked(address, "/compare?study=small&study=hostile")[0] == 200
+    status, _headers, text = asked(address, "/compare/report?study=small&study=hostile")
+    html = json.loads(text)["html"]
+    assert status == 200
+    assert "No significant difference between plain (small) and plain (hostile)." in html
+    assert "Nothing: data, splits and training settings are the same." in html
+    assert "<img" not in html
 
 
 class Making:

@@ -7,7 +7,7 @@ import functools
 from collections.abc import Sequence
 from importlib import resources
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import jinja2
 from markupsafe import escape
@@ -44,6 +44,13 @@ def study(name: str, key: str, language: str, *, is_alone: bool) -> str:
     """The frame of a study's page, which its script fills."""
     with written(language):
         return _page("study.html", language, title=name, key=key, back="" if is_alone else "/")
+
+
+def comparison(keys: Sequence[str], language: str) -> str:
+    """The frame of a page with several studies."""
+    with written(language):
+        query = urlencode([("study", key) for key in keys])
+        return _page("compare.html", language, title=_("Studies compared"), query=query, back="/")
 
 
 def trying(name: str, key: str, classes: Sequence[str], language: str) -> str:
@@ -114,7 +121,8 @@ def _size(n_bytes: int) -> str:
 
 
 def _page(name: str, language: str, **values: Any) -> str:
-    others = [(code, NAMES.get(code, code)) for code in languages() if code != language]
+    asked = f"{values['query']}&" if "query" in values else ""
+    others = [(f"{asked}lang={code}", code, NAMES.get(code, code)) for code in languages() if code != language]
     return _environment().get_template(name).render(language=language, others=others, text=texts(), **values)
 
 

@@ -55,6 +55,7 @@ def texts() -> dict[str, str]:
         "curve_train_loss": _("Training loss by epoch, a line a run"),
         "needs_script": _("This page needs JavaScript. report.html in the study's folder has the report without it."),
         "writing": _("Writing the report"),
+        "compare": _("Compare the selected studies"),
         "try": _("Try images"),
         "try_said": _("Show an image to every model: its most probable classes, and where the model finds evidence."),
         "choose": _("Choose an image, or drop one here"),
