@@ -9,6 +9,7 @@ from commongarden import store as store_files
 from commongarden.data.finding import Listed
 from commongarden.runner import budget, forecast, plan, tuning
 from commongarden.runner.callbacks import Callbacks
+from commongarden.runner.device_workers import DeviceWorkers
 from commongarden.runner.execute import Execution, interruptible
 from commongarden.runner.executor import ExecutorFactory
 from commongarden.runner.forecast import Forecast
@@ -79,7 +80,14 @@ def run_study(
     with store_files.lock(root), callbacks.display:
         store, prepared = prepare_study(study, root, device, options, callbacks.display, listed)
         recorder = StudyRecorder(store, callbacks, event_files, forecast.measured(store))
-        execution = Execution(store, prepared, device, options, recorder, executors or LocalWorkers)
+        execution = Execution(
+            store,
+            prepared,
+            device,
+            options,
+            recorder,
+            executors or (LocalWorkers if device == "cpu" else DeviceWorkers),
+        )
         with interruptible() as stop:
             is_tuned = tuning.search(execution, stop)
         schedule = Schedule(execution, spending, is_open=is_tuned)
