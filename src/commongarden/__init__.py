@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from commongarden.runner.forecast import Forecast as Forecast
     from commongarden.runner.measuring import measure as measure
     from commongarden.runner.measuring import preflight as preflight
+    from commongarden.runner.observers import Observer as Observer
     from commongarden.runner.options import RunOptions as RunOptions
     from commongarden.runner.run_study import StudyOutcome as StudyOutcome
     from commongarden.screening.screen import screen as screen
@@ -88,6 +89,7 @@ _PUBLIC = {
     "Exported": ("inference.exported", "Exported"),
     "Forecast": ("runner.forecast", "Forecast"),
     "NotScreened": ("records.screening", "NotScreened"),
+    "Observer": ("runner.observers", "Observer"),
     "Origin": ("study.origin", "Origin"),
     "Prediction": ("inference.predictions", "Prediction"),
     "Predictions": ("records", "Predictions"),

@@ -15,10 +15,11 @@ from commongarden.errors import StudyError
 from commongarden.i18n.language import _
 from commongarden.report.topics import race
 from commongarden.report.wording import audits
-from commongarden.runner import main_guard
+from commongarden.runner import main_guard, trackers
 from commongarden.runner.callbacks import Callbacks
 from commongarden.runner.display import Display, PlainDisplay
 from commongarden.runner.forecast import Forecast
+from commongarden.runner.observers import Guard, Observer
 from commongarden.runner.options import RunOptions
 from commongarden.runner.run_study import StudyOutcome, run_study
 from commongarden.stats import Results
@@ -57,6 +58,7 @@ def run(
     display: Display | None = None,
     confirm: Callable[[Forecast], bool] | None = None,
     listed: Listed | None = None,
+    observers: Sequence[Observer] = (),
     **keywords: Unpack[RunKeywords],
 ) -> tuple[Results, StudyOutcome]:
     """Makes the study's missing runs in `out`, and writes results.csv, results.json and report.html.
@@ -70,6 +72,7 @@ def run(
         display: Shows how it goes. None prints plain lines.
         confirm: Asked before runs that take more than ten minutes. None asks nobody.
         listed: The data's files, if they were listed and reported before (runner/sources.py).
+        observers: Notified of the study while it runs, such as trackers of your own. One that fails stops no run.
         **keywords: Values of RunOptions by name, which take the place of those in `options`. Deprecated: pass
             `options=RunOptions(...)`.
 
@@ -87,12 +90,16 @@ def run(
     if "argv" in values:
         values["argv"] = tuple(values["argv"])
     options = dataclasses.replace(options or RunOptions(), **values)
-    callbacks = Callbacks(display, confirm, audits.warning, race.look_told)
+    log_to = ("tensorboard", *options.log_to) if options.tensorboard else options.log_to
+    guards = [Guard(observer, display.note) for observer in (*trackers.chosen(log_to, Path(out)), *observers)]
+    callbacks = Callbacks(display, confirm, audits.warning, race.look_told, tuple(guards))
     outcome = run_study(study, Path(out), options, callbacks, listed)
     display.note(_("writing the report"))
     store = ReadOnce(outcome.store.root)
     results = stats.summarize(store)
-    report.write(store, results)
+    path = report.write(store, results)
+    for guard in guards:
+        guard.tell("end", results, path)
     for warning in report.unread(store):
         display.note(warning)
     return results, outcome

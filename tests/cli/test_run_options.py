@@ -53,7 +53,7 @@ def test_the_keywords_of_earlier_versions_are_options(taken):
     new = {**OLD, "argv": ("a", "b"), "stop_at_futility": True}
     del new["stop_hopeless"]
     assert taken(**OLD) == taken(cg.RunOptions(**new)) == taken(options=cg.RunOptions(**new))
-    assert set(new) == {field.name for field in dataclasses.fields(cg.RunOptions)}
+    assert {*new, "log_to"} == {field.name for field in dataclasses.fields(cg.RunOptions)}
     assert taken() == cg.RunOptions()
     assert taken(cg.RunOptions(device="cuda", retry=True), device="cpu") == cg.RunOptions(device="cpu", retry=True)
     with pytest.raises(TypeError, match="worker"):

@@ -57,6 +57,7 @@ CALLS = {
     "status": "status small",
     "twins": "twins --widths 16,32 --blocks 1,1",
     "verify": "verify small",
+    "view": "view absent",  # the server itself does not end
 }
 MORE = {
     "explain a study": "explain small",

@@ -12,7 +12,12 @@ from packaging.utils import canonicalize_name
 
 from paths import ROOT
 
-ABSENT = {"pynvml": ["nvidia-ml-py"]}  # of extras that the tests go without
+ABSENT = {
+    "pynvml": ["nvidia-ml-py"],
+    "mlflow": ["mlflow"],
+    "trackio": ["trackio"],
+    "wandb": ["wandb"],
+}  # of extras that the tests go without
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"].keys() - {"dev"}
 

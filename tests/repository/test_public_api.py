@@ -29,6 +29,7 @@ NAMES = [
     "Exported",
     "Forecast",
     "NotScreened",
+    "Observer",
     "Origin",
     "Prediction",
     "Predictions",

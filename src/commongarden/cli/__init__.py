@@ -20,6 +20,7 @@ from commongarden.cli import (  # each adds its commands to the group
     screening,
     studies,
     trust,
+    viewing,
 )
 from commongarden.cli.group import main
 
@@ -37,4 +38,5 @@ __all__ = [
     "screening",
     "studies",
     "trust",
+    "viewing",
 ]

@@ -52,6 +52,7 @@ no_code = option(
     callback=_refuse_code,
     help="Refuse to run user code of models (FILE.py:FACTORY, module:FACTORY), even if a study names it.",
 )
+open_it = option("--open", "open_it", is_flag=True, help="Open the report or page.")
 cache_dir = option("--cache-dir", type=click.Path(file_okay=False, path_type=Path), help="Folder of the image cache.")
 
 

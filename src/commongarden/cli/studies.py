@@ -69,6 +69,12 @@ STATES = {
     options.running_options,
     option("--retry", is_flag=True, help="Repeat failed runs."),
     options.log,
+    option(
+        "--log-to",
+        type=click.Choice(["tensorboard", "mlflow", "wandb", "trackio"]),
+        multiple=True,
+        help="Log curves, settings, results and the report to a tracker. May be repeated.",
+    ),
     option("--tensorboard", is_flag=True, help="Write TensorBoard event files to OUT/tensorboard."),
     options.no_maps,
     options.dry_run,
@@ -133,7 +139,7 @@ def compare(directory: Path, as_json: bool) -> None:
 @option("--number", default="", help="Student number on its title page.")
 @option("--date", default="", help="Date on its title page, in any format.")
 @no_code
-@option("--open", "open_it", is_flag=True, help="Open the report.")
+@options.open_it
 def report(directory: Path, formats: tuple[str, ...], open_it: bool, **cover: str) -> None:
     """Regenerate the report of a study."""
     from commongarden import report as reports

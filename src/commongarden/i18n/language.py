@@ -18,6 +18,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache, reduce
 from pathlib import Path
 
@@ -33,6 +34,7 @@ VARIABLE = "COMMONGARDEN_LANG"
 _chosen: str | None = None
 _is_recording = False
 _is_spoken = False
+_written_here: ContextVar[str | None] = ContextVar("_written_here", default=None)
 
 
 def languages() -> tuple[str, ...]:
@@ -53,12 +55,27 @@ def use(language: str | None) -> None:
 @contextmanager
 def used(language: str | None) -> Iterator[None]:
     """Says everything in this language for a while; None changes nothing."""
+    if _written_here.get() is not None:
+        with written(language or current()):
+            yield
+        return
     before = _chosen
     use(before if language is None else language)
     try:
         yield
     finally:
         use(before)
+
+
+@contextmanager
+def written(language: str) -> Iterator[None]:
+    """Says everything in this language for a while, as a document does, in this thread or task alone: what a server
+    writes for one of its readers."""
+    token = _written_here.set(language)
+    try:
+        yield
+    finally:
+        _written_here.reset(token)
 
 
 @contextmanager
@@ -75,7 +92,8 @@ def spoken(is_spoken: bool = True) -> Iterator[None]:
 
 def in_register(text: str) -> str:
     """A text of the language in use in the register of `spoken`; a text with places before they are filled in."""
-    return polite(text) if _is_spoken and current() == "ko" else text
+    is_spoken = _is_spoken and _written_here.get() is None
+    return polite(text) if is_spoken and current() == "ko" else text
 
 
 @contextmanager
@@ -93,6 +111,8 @@ def recorded() -> Iterator[None]:
 
 def current() -> str:
     """The language in use: the chosen one, else the environment's where there is a catalogue for it, else English."""
+    if (here := _written_here.get()) is not None:
+        return here
     return _chosen if _chosen is not None else _of_environment()
 
 

@@ -30,6 +30,11 @@ def create(path: Path) -> BinaryIO:
     return path.open("wb")
 
 
+def append(path: Path) -> BinaryIO:
+    """A file to write to behind what is in it; a new one where there is none."""
+    return path.open("ab")
+
+
 def write(file: BinaryIO, data: bytes) -> None:
     """Writes bytes, of which any part may be lost until they are flushed."""
     file.write(data)

@@ -47,16 +47,33 @@ from commongarden.study.built_in import text_of
 @schemapi.debug_mode(False)
 def render(store: Store, results: Results) -> str:
     """The page as HTML text."""
+    return html.to_html(document(store, results), _told(results), TEXT["footer"])
+
+
+@schemapi.debug_mode(False)
+def parts(store: Store, results: Results) -> html.Parts:
+    """The same document as a part of a page that itself says how far the study is."""
+    return html.to_parts(document(store, results, is_followed=True), _told(results))
+
+
+def document(store: Store, results: Results, *, is_followed: bool = False) -> Document:
+    """What the page says of a study, as data. is_followed: its reader is shown elsewhere how many runs are missing."""
     made = tuple(section for section in _sections(store, results) if section is not None)
-    document = Document(store.study().name, words.compared(results), language.current(), made, _opening(store, results))
-    return html.to_html(document, [arm.arm for arm in foremost(results).arms], TEXT["footer"])
+    return Document(
+        store.study().name, words.compared(results), language.current(), made, _opening(store, results, is_followed)
+    )
 
 
-def _opening(store: Store, results: Results) -> tuple[Block, ...]:
+def _told(results: Results) -> list[str]:
+    """The arms that have a colour."""
+    return [arm.arm for arm in foremost(results).arms]
+
+
+def _opening(store: Store, results: Results, is_followed: bool) -> tuple[Block, ...]:
     study = store.study()
     asked = text_of(study.description) or words.question([arm.arm for arm in results.arms], page_data.data_name(study))
     blocks = [Paragraph(asked, role="question")]
-    if said := page_data.progress(store, results):
+    if not is_followed and (said := page_data.progress(store, results)):
         blocks.append(Paragraph(said, role="notice"))
     return tuple(blocks)
 

@@ -10,6 +10,7 @@ from commongarden.runner import plan
 from commongarden.runner.display import Display
 from commongarden.runner.events import Job
 from commongarden.runner.forecast import Forecast
+from commongarden.runner.observers import Guard
 from commongarden.runner.prepared_data import PreparedData
 from commongarden.stats.raced import Raced
 from commongarden.study import Study
@@ -24,12 +25,14 @@ class Callbacks:
         confirm: Asked before runs that take more than ten minutes; false declines them. None asks nobody.
         audit_note: The note on an audit with findings of an arm; "" for none.
         interim_note: The note on the interim analysis with this number; "" for none.
+        guards: Observers that are told what the display is told (observers.py).
     """
 
     display: Display
     confirm: Callable[[Forecast], bool] | None = None
     audit_note: Callable[[str, Audit], str] = lambda arm, audit: ""
     interim_note: Callable[[Raced, int], str] = lambda raced, number: ""
+    guards: tuple[Guard, ...] = ()
 
     def begin(self, study: Study, prepared: PreparedData, jobs: Sequence[Job], n_workers: int) -> None:
         """Shows that these runs begin, so many at a time."""

@@ -59,10 +59,13 @@ SHARE_TO_ESTIMATE, SECONDS_TO_ESTIMATE = 0.03, 20.0  # of the work, and of time;
 
 
 class TimeLeft:
-    """Seconds left for the whole study, from the work done since the first run began and the time it took."""
+    """Seconds left for the whole study, from the work done since the first run began and the time it took. clock: says
+    when an event happened, in seconds."""
 
-    def __init__(self, sizes: Mapping[Job, float], epochs: Mapping[Job, int]) -> None:
-        self.sizes, self.epochs = sizes, epochs
+    def __init__(
+        self, sizes: Mapping[Job, float], epochs: Mapping[Job, int], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.sizes, self.epochs, self.clock = sizes, epochs, clock
         self.share = dict.fromkeys(sizes, 0.0)
         self.at_start = 0.0
         self.start: float | None = None
@@ -71,7 +74,7 @@ class TimeLeft:
         """Takes in what an event says of its run's progress."""
         match event:
             case Started(job, before):
-                self.start = time.monotonic() if self.start is None else self.start
+                self.start = self.clock() if self.start is None else self.start
                 self.share[job] = len(before) / self.epochs[job]
                 self.at_start += self.sizes[job] * self.share[job]
             case Stepped(job, epoch, step, steps):
@@ -85,7 +88,7 @@ class TimeLeft:
         """None while there is too little to estimate it from."""
         done = sum(self.sizes[job] * share for job, share in self.share.items())
         gained = done - self.at_start
-        whole, elapsed = sum(self.sizes.values()), time.monotonic() - (self.start or 0.0)
+        whole, elapsed = sum(self.sizes.values()), self.clock() - (self.start or 0.0)
         if gained <= 0 or (gained < SHARE_TO_ESTIMATE * whole and elapsed < SECONDS_TO_ESTIMATE):
             return None
         return (whole - done) / gained * elapsed

@@ -20,7 +20,8 @@ class RunOptions:
         device: "auto", "cpu", "cuda" (all GPUs), "cuda:1", "cuda:0,cuda:2" or "mps".
         keep_going: Continue even if more than 5 % of the images cannot be read.
         retry: Make failed runs again.
-        tensorboard: Write event files to OUT/tensorboard.
+        tensorboard: Write event files to OUT/tensorboard, as "tensorboard" in log_to does.
+        log_to: Trackers that the study is logged to: some of "tensorboard", "mlflow", "wandb", "trackio".
         until: "resolved" races the study (docs/racing.md); None does not.
         budget: Race within "30m" (of run time) or "40runs". None for no limit.
         most_seeds: The largest number of seeds of an arm in a race. None for 20, or the study's number if it is higher.
@@ -38,6 +39,7 @@ class RunOptions:
     keep_going: bool = False
     retry: bool = False
     tensorboard: bool = False
+    log_to: tuple[str, ...] = ()
     until: str | None = None
     budget: str | None = None
     most_seeds: int | None = None

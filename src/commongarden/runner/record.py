@@ -15,7 +15,6 @@ from commongarden.runner import augmented
 from commongarden.runner.callbacks import Callbacks
 from commongarden.runner.events import Attributed, Audited, Event, Piloted, Seen
 from commongarden.runner.prepared_data import PreparedData
-from commongarden.runner.tensorboard import EventFiles
 from commongarden.stats import sequential
 from commongarden.store import Store, attribution_maps
 
@@ -28,7 +27,6 @@ class StudyRecorder:
 
     store: Store
     callbacks: Callbacks
-    event_files: EventFiles | None = None
     known: dict[str, Piloted] = field(default_factory=dict)
 
     def take(self, event: Event | Seen) -> None:
@@ -42,13 +40,6 @@ class StudyRecorder:
                 self._take_maps(event)
             case _:
                 self.callbacks.display.show(event)
-                if self.event_files is not None:
-                    self.event_files.show(event)
-
-    def close(self) -> None:
-        """No run of the study is made any more."""
-        if self.event_files is not None:
-            self.event_files.close()
 
     def _take_audit(self, event: Audited) -> None:
         note = self.callbacks.display.note

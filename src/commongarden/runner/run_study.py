@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,14 +11,15 @@ from commongarden.data.finding import Listed
 from commongarden.runner import budget, forecast, plan, tuning
 from commongarden.runner.callbacks import Callbacks
 from commongarden.runner.device_workers import DeviceWorkers
+from commongarden.runner.event_log import EventLog
 from commongarden.runner.execute import Execution, interruptible
 from commongarden.runner.executor import ExecutorFactory
 from commongarden.runner.forecast import Forecast
+from commongarden.runner.observers import Guard, Observed
 from commongarden.runner.options import RunOptions
 from commongarden.runner.prepare import check_networks, prepare_study
 from commongarden.runner.record import StudyRecorder, keep_thumbnails, trim_seeds
 from commongarden.runner.schedule import Schedule
-from commongarden.runner.tensorboard import EventFiles
 from commongarden.runner.workers import LocalWorkers
 from commongarden.stats.raced import Raced
 from commongarden.store import Store
@@ -74,26 +76,22 @@ def run_study(
     check_networks(study)
     if spending is not None:
         study = budget.with_seeds(study, spending.most)
-    event_files = EventFiles(root / "tensorboard") if options.tensorboard else None
     device = plan.device_name(options.device)
     plan.check_precision(study, device)
-    with store_files.lock(root), callbacks.display:
-        store, prepared = prepare_study(study, root, device, options, callbacks.display, listed)
-        recorder = StudyRecorder(store, callbacks, event_files, forecast.measured(store))
-        execution = Execution(
-            store,
-            prepared,
-            device,
-            options,
-            recorder,
-            executors or (LocalWorkers if device == "cpu" else DeviceWorkers),
-        )
+    log = Guard(EventLog(device), callbacks.display.note)
+    observed = Observed(callbacks.display, (log, *callbacks.guards))
+    callbacks = dataclasses.replace(callbacks, display=observed)
+    with store_files.lock(root), observed:
+        store, prepared = prepare_study(study, root, device, options, observed, listed)
+        observed.begin_study(store.study(), store.root)
+        recorder = StudyRecorder(store, callbacks, forecast.measured(store))
+        executors = executors or (LocalWorkers if device == "cpu" else DeviceWorkers)
+        execution = Execution(store, prepared, device, options, recorder, executors)
         with interruptible() as stop:
             is_tuned = tuning.search(execution, stop)
         schedule = Schedule(execution, spending, is_open=is_tuned)
         with interruptible() as stop:
             execution.carry_out(schedule.tasks, max(schedule.n_workers, 1), stop, schedule.more)
-        recorder.close()
         schedule.rounds.close()
         if spending is not None:
             trim_seeds(store)

@@ -51,9 +51,8 @@ def search(execution: Execution, stop: Callable[[], bool]) -> bool:
         n_classes = len(prepared.manifest.classes)
         n = plan.n_workers(study, len(trials), n_classes, execution.device, options.n_workers)
         audits, pilots = plan.unaudited(study, store, trials, n_classes), forecast.pilots(trials, recorder.known)
-        apart = dataclasses.replace(execution, recorder=dataclasses.replace(recorder, event_files=None))
         more = _Round(study, trials, recorder.known, n, prepared, recorder.callbacks)
-        apart.carry_out([*audits, *pilots], n, stop, more)
+        execution.carry_out([*audits, *pilots], n, stop, more)
         if pending(study, store):
             return False
     found = settled(study, store, recorder.callbacks.display.note)

@@ -17,6 +17,7 @@
     thumbnails.npz        JPEG bytes of the test photos that the report shows, and of a few as augmentation changes them
     selection.json        what screening chose the models from, where it did; screening.json, .csv and .html beside it
     command.json          the command that the study was last made with
+    events.jsonl          what happened while runs were made, line by line, for whoever watches (event_log.py)
     results.csv, results.json, report.html
     report.docx, report.md with report_files/, table.tex   written reports, where they were asked for
     tensorboard/          event files, where they were asked for

@@ -96,6 +96,43 @@ def curves(
     return charts
 
 
+def under_way(arms: Sequence[str], epochs: int, guess: float | None = None) -> list[Chart]:
+    """Validation accuracy and training loss by epoch, a line a run, for rows that come while runs are made: of the data
+    named "rows", with arm, seed, epoch, val_accuracy in percent and train_loss.
+
+    epochs: of the longest run. guess: what always guessing the commonest class scores, in percent.
+    """
+    room = 0.02 * (epochs - 1) or 0.5
+    x = alt.X(
+        "epoch:Q",
+        title=TEXT["epoch"],
+        scale=alt.Scale(domain=[1 - room, epochs + room], nice=False, zero=False),
+        axis=alt.Axis(grid=False, format="d", tickCount=min(epochs, 10)),
+    )
+    scale = alt.Scale(domain=list(arms), range=[colour(i) for i in range(len(arms))])
+    stroke, fill = (kind("arm:N", scale=scale, legend=None) for kind in (alt.Stroke, alt.Fill))
+    made = []
+    for field in ("val_accuracy", "train_loss"):
+        domain = alt.Scale(domain=[0, 100]) if field == "val_accuracy" else alt.Scale(zero=False)
+        y = alt.Y(f"{field}:Q", title=None, scale=domain, axis=alt.Axis(tickCount=5))
+        told = [
+            alt.Tooltip("arm:N", title=" "),
+            alt.Tooltip("run:N", title=" "),
+            alt.Tooltip("epoch:Q", title=TEXT["epoch"]),
+        ]
+        told.append(alt.Tooltip(f"{field}:Q", title=TEXT[field], format=".3~r"))
+        base = alt.Chart().encode(x=x, y=y)
+        lines = base.mark_line(strokeWidth=1.8, clip=True).encode(stroke=stroke, detail=alt.Detail("run:N"))
+        points = base.mark_point(filled=True, size=22, clip=True).encode(fill=fill, tooltip=told)
+        layers = [lines, points]
+        if guess is not None and field == "val_accuracy":
+            rule = alt.Chart(inline([{"value": guess}])).mark_rule(stroke=SOFT, strokeDash=[4, 3])
+            layers.insert(0, rule.encode(y=alt.Y("value:Q")))
+        chart = alt.layer(*layers, data=alt.NamedData("rows")).properties(title=TEXT[field])
+        made.append(finished(f"live_{field}", chart, TEXT[field], 200))
+    return made
+
+
 def over_time(histories: Mapping[str, Mapping[int, Sequence[Epoch]]], guess: float) -> Chart | None:
     """Mean validation accuracy over the mean time that training and validation had taken by then."""
     rows = [row for row in _lines(histories, "val_accuracy", 100.0) if row["seed"] == ""]

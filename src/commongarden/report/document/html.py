@@ -6,8 +6,10 @@ import base64
 import functools
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -18,23 +20,57 @@ from commongarden.report.document.blocks import Block, Chart, Document, Fold, On
 from commongarden.report.wording.labels import TEXT
 
 
+@dataclass(frozen=True)
+class Parts:
+    """A document as a part of a page: its elements, and the charts to draw in them, by the id of their place."""
+
+    body: str
+    specs: Mapping[str, Mapping[str, Any]]
+
+
 def to_html(document: Document, arms: Sequence[str], footer: str = "") -> str:
     """The page as text. arms: in the order of their colours."""
-    drawn = [chart for section in document.sections for chart in charts(section.blocks)]
+    specs = _specs(document)
     return (
         environment()
         .get_template("page.html")
         .render(
-            document=document,
-            footer=footer,
-            text=TEXT,
-            colours={arm: colour(i) for i, arm in enumerate(arms)},
-            dashed=[arm for i, arm in enumerate(arms) if dash(i) != [1, 0]],
+            **_context(document, arms, footer),
+            is_page=True,
             css=Markup(source("page.css")),
-            bundle=Markup(scripts.bundle()) if drawn else "",
-            specs=Markup(in_script({chart.name: chart.spec for chart in drawn})),
+            folds=Markup(source("folds.js")),
+            drawing=Markup(source("draw.js")),
+            bundle=Markup(scripts.bundle()) if specs else "",
+            specs=Markup(in_script(specs)),
         )
     )
+
+
+def to_parts(document: Document, arms: Sequence[str], footer: str = "") -> Parts:
+    """The same without head, title and scripts, for a page that has its own."""
+    body = environment().get_template("body.html").render(**_context(document, arms, footer), is_page=False)
+    return Parts(body, _specs(document))
+
+
+def to_fragment(blocks: Sequence[Block], arms: Sequence[str]) -> str:
+    """Blocks alone, as elements."""
+    return environment().get_template("fragment.html").render(blocks=blocks, **_look(arms))
+
+
+def _context(document: Document, arms: Sequence[str], footer: str) -> dict[str, Any]:
+    return {"document": document, "footer": footer, **_look(arms)}
+
+
+def _look(arms: Sequence[str]) -> dict[str, Any]:
+    return {
+        "text": TEXT,
+        "colours": {arm: colour(i) for i, arm in enumerate(arms)},
+        "dashed": [arm for i, arm in enumerate(arms) if dash(i) != [1, 0]],
+    }
+
+
+def _specs(document: Document) -> dict[str, Mapping[str, Any]]:
+    return {chart.name: chart.spec for section in document.sections for chart in charts(section.blocks)}
 
 
 def charts(blocks: Iterable[Block]) -> Iterator[Chart]:

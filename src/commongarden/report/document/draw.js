@@ -1,9 +1,5 @@
-{% if bundle %}
-<script>{{ bundle }}</script>
-<script type="application/json" id="specs">{{ specs }}</script>
-<script>
-{% raw %}
 "use strict";
+// drawCharts(specs, root) draws charts, by the id of their place, in a part of the page, and gives their views.
 (() => {
   // Colours are custom properties of the style sheet: light, dark and print need no other chart.
   const font = getComputedStyle(document.body).fontFamily;
@@ -19,53 +15,43 @@
   };
   const options = {
     mode: "vega-lite", renderer: "svg", actions: false, defaultStyle: false, config, tooltip: { disableDefaultStyle: true },
+    ast: "interpreted" in document.documentElement.dataset, // where the page's policy forbids code made of text
   };
-  const views = [];
-  const draw = async () => {
-    const closed = [...document.querySelectorAll("details:not([open])")].filter((fold) => fold.querySelector(".chart"));
+  let shown = "";
+  let views = []; // of the charts with lines, each with its place
+
+  window.drawCharts = async (specs, root) => {
+    const drawn = {};
+    const closed = [...root.querySelectorAll("details:not([open])")].filter((fold) => fold.querySelector(".chart"));
     for (const fold of closed) fold.open = true; // a chart is as wide as its place, which has no width in a closed fold
-    for (const [name, spec] of Object.entries(JSON.parse(document.getElementById("specs").textContent))) {
+    views = views.filter((one) => one.place.isConnected);
+    for (const [name, spec] of Object.entries(specs)) {
       const place = document.getElementById(name);
       const { view } = await vegaEmbed(place, spec, options);
       place.querySelector("svg").setAttribute("aria-hidden", "true"); // its place says in words what it shows
       place.classList.add("drawn");
-      if ((spec.params || []).some((parameter) => parameter.name === "shown")) views.push(view);
+      if ((spec.params || []).some((parameter) => parameter.name === "shown")) views.push({ place, view });
+      drawn[name] = view;
     }
     for (const fold of closed) {
       fold.open = false;
       fold.addEventListener("toggle", () => window.dispatchEvent(new Event("resize")));
     }
     document.documentElement.dataset.charts = "drawn";
+    return drawn;
   };
 
   // A press on an arm in a legend brings it forward in every chart with lines; a second press lets it go.
-  const buttons = [...document.querySelectorAll(".legend button")];
-  let shown = "";
-  for (const button of buttons) {
-    button.addEventListener("click", () => {
-      shown = shown === button.dataset.arm ? "" : button.dataset.arm;
-      for (const other of buttons) other.setAttribute("aria-pressed", String(other.dataset.arm === shown));
-      for (const view of views) view.signal("shown", shown).runAsync();
-    });
-  }
-  draw();
-})();
-{% endraw %}
-</script>
-{% endif %}
-<script>
-{% raw %}
-"use strict";
-// What is folded is printed, in browsers whose style sheets cannot open it as well.
-(() => {
-  let opened = [];
-  window.addEventListener("beforeprint", () => {
-    opened = [...document.querySelectorAll("details:not([open])")];
-    for (const fold of opened) fold.open = true;
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest(".legend button");
+    if (!button) return;
+    shown = shown === button.dataset.arm ? "" : button.dataset.arm;
+    for (const other of document.querySelectorAll(".legend button")) {
+      other.setAttribute("aria-pressed", String(other.dataset.arm === shown));
+    }
+    for (const { view } of views) view.signal("shown", shown).runAsync();
   });
-  window.addEventListener("afterprint", () => {
-    for (const fold of opened) fold.open = false;
-  });
+
+  const specs = document.getElementById("specs");
+  if (specs) drawCharts(JSON.parse(specs.textContent), document);
 })();
-{% endraw %}
-</script>

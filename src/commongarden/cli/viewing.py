@@ -1,0 +1,50 @@
+"""The command that shows studies in the browser: view."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from commongarden.cli import options
+from commongarden.cli.group import main, option
+from commongarden.errors import StoreError, StudyError
+from commongarden.i18n.language import _
+from commongarden.io import terminal
+from commongarden.store.places import USUAL
+
+
+@main.command()
+@click.argument("folder", metavar="[FOLDER|STUDY]", required=False, type=click.Path(path_type=Path))
+@option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on. Any but 127.0.0.1 can be reached from other computers, with the token of the printed "
+    "address.",
+)
+@option("--port", type=click.IntRange(0, 65535), help="Port to listen on [8321, or the next free one].")
+@options.open_it
+def view(folder: Path | None, host: str, port: int | None, open_it: bool) -> None:
+    """Show studies in the browser, also while they run.
+
+    FOLDER is a folder of studies [garden], STUDY that of one study. The page is read-only and works offline. Ctrl-C
+    ends it; the studies go on.
+    """
+    chosen = folder or Path(USUAL)
+    if not chosen.is_dir():
+        accepted = _("a folder of studies, or the folder of one study")
+        raise StoreError(_("{path}: no such folder; accepted: {accepted}").format(path=chosen, accepted=accepted))
+    try:
+        from commongarden.view import serving
+    except ModuleNotFoundError as error:
+        text = _("view needs {name}; install it: pip install 'commongarden[view]'")
+        raise StudyError(text.format(name=error.name or "starlette")) from None
+
+    def ready(address: str) -> None:
+        terminal.verbatim(address)
+        click.echo(_("Ctrl-C ends the page; studies that run go on."), err=True)
+        if open_it:
+            click.launch(address)
+
+    serving.serve(chosen, host, port, ready)

@@ -1,0 +1,246 @@
+"""The routes of `commongarden view`. Reading only: nothing here writes into a study's folder."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+from urllib.parse import quote
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from commongarden.errors import CommonGardenError
+from commongarden.i18n.language import _, current, languages, written
+from commongarden.view import pages
+from commongarden.view.guarding import Guard, Policy
+from commongarden.view.reports import Reports, warm_up
+from commongarden.view.studies import Garden, Listed, follow
+from commongarden.view.watching import Watch
+
+LANGUAGE = "commongarden-language"  # the cookie
+ALIVE = 15.0  # seconds without news, after which a connection is told that it is there
+PACE = 0.25  # seconds between two messages to one client
+RELIST = 3.0  # seconds between two looks at all studies, while somebody has the list open
+SPARE = 50  # times the seconds of such a look, where that is more
+MOST_STREAMS = 100
+ASSETS = {"view.css": "text/css", "garden.js": "text/javascript", "study.js": "text/javascript"}
+OF_REPORT = {"page.css": "text/css", "folds.js": "text/javascript", "draw.js": "text/javascript"}
+
+
+class Server:
+    """The studies of a folder as pages."""
+
+    def __init__(self, garden: Garden, policy: Policy) -> None:
+        self.garden, self.policy, self.reports = garden, policy, Reports()
+        self.watches: dict[str, Watch] = {}
+        self.language = current()  # of readers who have not chosen one
+        self.n_streams = 0
+        self._listed: tuple[float, list[Listed]] = (0.0, [])
+        self._took = 0.0  # seconds of the last look at all studies
+        self._listing = asyncio.Lock()
+        self._warm: asyncio.Task[None] | None = None
+
+    def app(self) -> Guard:
+        """The ASGI application."""
+        study = "/study/{key}"
+        routes = [
+            Route("/", self.home),
+            Route("/events", self.home_events),
+            Route(study, self.study),
+            Route(f"{study}/report", self.report),
+            Route(f"{study}/curves", self.curves),
+            Route(f"{study}/events", self.events),
+            Route("/assets/{name}", self.asset),
+        ]
+        made = Starlette(routes=[Route(one.path, self._answered(one.endpoint)) for one in routes])
+        return Guard(made, self.policy)
+
+    async def home(self, request: Request) -> Response:
+        language = self._language(request)
+        if self.garden.is_study:
+            (one,) = self.garden.followed()
+            return RedirectResponse(f"/study/{quote(one.key)}", 303)
+        return HTMLResponse(pages.garden(await self._list(), self.garden.root.name, language))
+
+    async def study(self, request: Request) -> Response:
+        watch, language = await self._watch(request), self._language(request)
+        if self._warm is None:
+            self._warm = asyncio.create_task(asyncio.to_thread(warm_up))
+        made = pages.study(watch.counted.name, watch.followed.key, language, is_alone=self.garden.is_study)
+        return HTMLResponse(made)
+
+    async def report(self, request: Request) -> Response:
+        watch, language = await self._watch(request), self._language(request)
+        try:
+            made = await asyncio.to_thread(self.reports.report, watch.followed.folder, language)
+        except CommonGardenError as error:
+            html = await asyncio.to_thread(_notice, str(error), language)
+            return JSONResponse({"html": html, "specs": {}})
+        html = made.body
+        for warning in made.warnings:
+            html = _notice(warning, language) + html
+        return JSONResponse({"html": html, "specs": made.specs})
+
+    async def curves(self, request: Request) -> Response:
+        watch, language = await self._watch(request), self._language(request)
+        return JSONResponse({"specs": await asyncio.to_thread(_curves, watch, language)})
+
+    async def events(self, request: Request) -> Response:
+        watch, language = await self._watch(request), self._language(request)
+        return self._stream(_news(watch, language))
+
+    async def home_events(self, request: Request) -> Response:
+        language = self._language(request)
+
+        async def changes() -> AsyncIterator[str]:
+            shown = ""
+            while True:
+                html = pages.listing(await self._list(), language)
+                yield _message("listing", {"html": html}) if html != shown else ": here\n\n"
+                shown = html
+                await asyncio.sleep(RELIST)
+
+        return self._stream(changes())
+
+    async def asset(self, request: Request) -> Response:
+        name, text = request.path_params["name"], None
+        if name == "vega.js":
+            text, kind = await asyncio.to_thread(_vega), "text/javascript"
+        elif name in ASSETS:
+            text, kind = pages.asset(name), ASSETS[name]
+        elif name in OF_REPORT:
+            text, kind = await asyncio.to_thread(_of_report, name), OF_REPORT[name]
+        if text is None:
+            return Response(status_code=404)
+        kept = "private, max-age=3600" if name == "vega.js" else "no-cache"
+        return Response(text, media_type=kind, headers={"cache-control": kept})
+
+    def _stream(self, messages: AsyncIterator[str]) -> Response:
+        if self.n_streams >= MOST_STREAMS:
+            return Response(_("Too many open pages."), 503)
+
+        async def counted() -> AsyncIterator[str]:
+            self.n_streams += 1
+            try:
+                async for message in messages:
+                    yield message
+            finally:
+                self.n_streams -= 1
+
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        return StreamingResponse(counted(), media_type="text/event-stream", headers=headers)
+
+    async def _list(self) -> list[Listed]:
+        """All studies; looked at again where the last look is some seconds old."""
+        async with self._listing:
+            when, listed = self._listed
+            if time.monotonic() - when >= max(RELIST * 0.9, SPARE * self._took):
+                begun = time.monotonic()
+                listed = await asyncio.to_thread(self.garden.listed)
+                self._took = time.monotonic() - begun
+                self._listed = time.monotonic(), listed
+            return listed
+
+    async def _watch(self, request: Request) -> Watch:
+        """The study that an address names. Raises KeyError where the folder has none such."""
+        key = request.path_params["key"]
+        found = await asyncio.to_thread(self.garden.get, key)
+        if found is None:
+            raise KeyError(key)
+        if key not in self.watches:
+            self.watches[key] = Watch(follow(found.key, found.place, found.folder))
+        elif not self.watches[key].is_attended:
+            self.watches[key].look()
+        return self.watches[key]
+
+    def _language(self, request: Request) -> str:
+        chosen = request.query_params.get("lang") or request.cookies.get(LANGUAGE, "")
+        return chosen if chosen in languages() else self.language
+
+    def _answered(self, endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+        """Pages of what is not there and of errors; and the language that was chosen, kept."""
+
+        @functools.wraps(endpoint)
+        async def answer(request: Request) -> Response:
+            language = self._language(request)
+            try:
+                response = await endpoint(request)
+            except KeyError:
+                with written(language):
+                    said = _("There is no such study in this folder.")
+                response = HTMLResponse(pages.failed(said, language), 404)
+            except CommonGardenError as error:
+                response = HTMLResponse(pages.failed(str(error), language), 500)
+            response.headers.setdefault("cache-control", "no-store")
+            if request.query_params.get("lang") in languages():
+                response.set_cookie(LANGUAGE, language, httponly=True, samesite="strict", max_age=365 * 86_400)
+            return response
+
+        return answer
+
+
+async def _news(watch: Watch, language: str) -> AsyncIterator[str]:
+    """What a page of this study is told: first all, then what is new."""
+    version = generation = n_reports = -1
+    n_rows = 0
+    with watch.attended() as wake:
+        while True:
+            wake.clear()
+            if (watch.generation, len(watch.rows)) != (generation, n_rows):
+                begins = watch.generation != generation
+                rows = watch.rows if begins else watch.rows[n_rows:]
+                generation, n_rows = watch.generation, len(watch.rows)
+                yield _message("rows", {"rows": rows, "reset": begins, "epochs": _longest(watch)})
+            if watch.version != version:
+                version = watch.version
+                html = await asyncio.to_thread(watch.said, language)
+                yield _message("live", {"html": html, "state": watch.counted.state})
+            if watch.n_reports != n_reports:
+                n_reports = watch.n_reports
+                yield _message("report", {"version": n_reports})
+            await asyncio.sleep(PACE)
+            try:
+                await asyncio.wait_for(wake.wait(), ALIVE)
+            except TimeoutError:
+                yield ": here\n\n"
+
+
+def _message(event: str, data: dict[str, Any]) -> str:
+    return f"event: {event}\ndata: {json.dumps(data, ensure_ascii=False, allow_nan=False)}\n\n"
+
+
+def _longest(watch: Watch) -> int:
+    progress = watch.followed.progress
+    return max((*progress.epochs_of.values(), *(len(epochs) for epochs in progress.epochs.values())), default=1)
+
+
+def _notice(text: str, language: str) -> str:
+    from commongarden.report.document import Paragraph, html
+
+    with written(language):
+        return html.to_fragment([Paragraph(text, role="notice")], [])
+
+
+def _curves(watch: Watch, language: str) -> dict[str, Any]:
+    from commongarden.report.charts import curves
+
+    with written(language):
+        return {chart.name: chart.spec for chart in curves.under_way(watch.arms, _longest(watch))}
+
+
+def _vega() -> str:
+    from commongarden.report.document import scripts
+
+    return scripts.bundle()
+
+
+def _of_report(name: str) -> str:
+    from commongarden.report.document import html
+
+    return html.source(name)

@@ -1,0 +1,85 @@
+"""The server behind `commongarden view`."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import uvicorn
+
+from commongarden.errors import StudyError
+from commongarden.i18n.language import _
+from commongarden.view.app import Server
+from commongarden.view.guarding import LOOPBACK, Policy, new_token
+from commongarden.view.studies import Garden
+
+PORT, TRIED = 8321, 20  # the first port that is tried where none was asked for, and how many
+EVERY = ("0.0.0.0", "::")
+
+
+def serve(root: Path, host: str, port: int | None, ready: Callable[[str], None]) -> None:
+    """Serves the studies of a folder until Ctrl-C. ready: is told the address to open, once it answers. Raises
+    StudyError where the address cannot be had."""
+    bound = _bound(host, port)
+    number = bound.getsockname()[1]
+    is_local = host in LOOPBACK
+    policy = Policy(_names(host), number, "" if is_local else new_token())
+    app = Server(Garden(root), policy).app()
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, server_header=False, lifespan="off", ws="none", http="h11",
+        loop="asyncio", timeout_graceful_shutdown=1, limit_concurrency=400,
+    )  # fmt: skip
+    named = host if host not in EVERY else socket.gethostname()
+    address = f"http://{f'[{named}]' if ':' in named else named}:{number}/"
+    ready(address if is_local else f"{address}?token={policy.token}")
+    try:
+        uvicorn.Server(config).run(sockets=[bound])
+    except KeyboardInterrupt:  # it ends by itself, and then says so again
+        pass
+    finally:
+        bound.close()
+
+
+def _bound(host: str, port: int | None) -> socket.socket:
+    """A socket that has the address. Without a port, the first one that is free."""
+    tried = [port] if port is not None else [*range(PORT, PORT + TRIED), 0]
+    for number in tried:
+        try:
+            found = socket.getaddrinfo(host, number, type=socket.SOCK_STREAM)[0]
+            bound = socket.socket(found[0], found[1])
+        except OSError as error:
+            raise StudyError(_said(host, error)) from None
+        try:
+            if hasattr(socket, "SO_REUSEADDR") and psutil.POSIX:
+                bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind(found[4])
+            bound.listen(128)
+            return bound
+        except OSError as error:
+            bound.close()
+            if number == tried[-1]:
+                text = (
+                    _said(host, error)
+                    if port is None
+                    else _("--port: {port} on {host} cannot be used: {reason}; accepted: a free port, or none")
+                )
+                raise StudyError(text.format(port=port, host=host, reason=error.strerror or error)) from None
+    raise AssertionError
+
+
+def _said(host: str, error: OSError) -> str:
+    text = _("--host: found {host!r}: {reason}; accepted: a name or an address of this machine, such as 127.0.0.1")
+    return text.format(host=host, reason=error.strerror or error)
+
+
+def _names(host: str) -> frozenset[str]:
+    """The names under which requests may ask for this server."""
+    if host in LOOPBACK:
+        return frozenset(LOOPBACK)
+    if host not in EVERY:
+        return frozenset({host})
+    addresses = {one.address.partition("%")[0] for found in psutil.net_if_addrs().values() for one in found
+                 if one.family in (socket.AF_INET, socket.AF_INET6)}  # fmt: skip
+    return frozenset({*addresses, *LOOPBACK, socket.gethostname(), socket.getfqdn()})

@@ -1,0 +1,113 @@
+"""Looks for new lines of a study's events.jsonl, as long as somebody is connected, and wakes those who wait for them.
+
+One look at the file system twice a second serves all clients. A client that is slow misses nothing and holds nothing
+up: each asks for what is new since its own last answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from commongarden.errors import CommonGardenError
+from commongarden.i18n.language import written
+from commongarden.records.event_log import Ended, EpochEnded, RunEnded, Started
+from commongarden.store import Store
+from commongarden.view.curve_rows import Row, rows, rows_of
+from commongarden.view.studies import Followed
+
+LOOK = 0.5  # seconds between two looks
+STATE = 5.0  # seconds between two looks at whether the process still works
+
+
+class Watch:
+    """What is new in one study, of which nobody else reads what is new. Raises CommonGardenError.
+
+    version: rises with each change. generation: rises where the curves begin again; rows: of this generation.
+    n_reports: rises where the report would be another one.
+    """
+
+    def __init__(self, followed: Followed) -> None:
+        self.followed = followed
+        self.version = self.generation = self.n_reports = 0
+        self.counted = followed.counted()
+        self.rows: list[Row] = rows(followed.progress)
+        self._waiting: set[asyncio.Event] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._looked = time.monotonic()
+        self._said: dict[str, tuple[int, str]] = {}
+        self._saying = threading.Lock()
+
+    @property
+    def arms(self) -> list[str]:
+        """In the order of their colours."""
+        return list(Store(self.followed.folder).study().arms)
+
+    @property
+    def is_attended(self) -> bool:
+        """Whether somebody waits for news."""
+        return bool(self._waiting)
+
+    def said(self, language: str) -> str:
+        """Its state now, as elements; written once for all who read it in this language."""
+        with self._saying:
+            if self._said.get(language, (-1, ""))[0] != self.version:
+                from commongarden.report.document import html  # loads what takes a second
+                from commongarden.view import live_page
+
+                version, now = self.version, time.time()
+                with written(language):
+                    blocks = live_page.blocks(self.followed.progress, self.counted, now)
+                    self._said[language] = version, html.to_fragment(blocks, self.arms)
+            return self._said[language][1]
+
+    @contextmanager
+    def attended(self) -> Iterator[asyncio.Event]:
+        """An event that is set whenever something changed. The study is looked at while there is at least one."""
+        wake = asyncio.Event()
+        self._waiting.add(wake)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._follow())
+        try:
+            yield wake
+        finally:
+            self._waiting.discard(wake)
+            if not self._waiting:
+                self._task.cancel()
+                self._task = None
+
+    def look(self) -> bool:
+        """Takes in what is new; whether there was something."""
+        progress = self.followed.progress
+        lines = self.followed.follow()
+        is_due = time.monotonic() - self._looked > STATE
+        if not lines and not is_due:
+            return False
+        before = self.counted
+        if is_due or any(isinstance(line, (RunEnded, Ended, Started)) for line in lines) or before.state != "running":
+            self._looked, self.counted = time.monotonic(), self.followed.counted()
+        begins_again = self.followed.progress is not progress
+        for line in lines:
+            if isinstance(line, EpochEnded) and line.run.kind != "trial":
+                self.rows += rows_of(line.run, [line.epoch])
+            begins_again |= isinstance(line, Started) and bool(line.epochs)
+        if begins_again:
+            self.generation += 1
+            self.rows = rows(self.followed.progress)
+        if self.counted.n_made != before.n_made or any(isinstance(line, Ended) for line in lines):
+            self.n_reports += 1
+        if lines or self.counted != before or self.counted.state == "running":
+            self.version += 1
+            return True
+        return False
+
+    async def _follow(self) -> None:
+        while True:
+            with suppress(OSError, CommonGardenError):  # files that are just being replaced; the next look sees them
+                if self.look():
+                    for wake in self._waiting:
+                        wake.set()
+            await asyncio.sleep(LOOK)
