@@ -92,6 +92,9 @@ class StandInLane:
     def wait(self):
         self.waits += 1
 
+    def is_broken(self):
+        return False
+
     def random_state(self):
         return torch.get_rng_state()
 

@@ -2,6 +2,7 @@
 nothing that waits within an epoch, and what cannot be captured done operation by operation, to the same bits."""
 
 import dataclasses
+import threading
 
 import numpy as np
 import pytest
@@ -169,6 +170,36 @@ def test_the_first_loss_that_is_not_finite_is_named_by_the_devices_own_record():
         list(steps)
     assert (told.value.epoch, told.value.step) == (2, 1)
     assert "nan" in str(told.value)
+
+
+def test_batches_are_made_ahead_by_a_thread_where_they_may_be():
+    recipe = RECIPES[1]
+    here, _ = in_lane(recipe, None)
+    makers = []
+
+    def made(epoch):
+        def each():
+            for one in drawn(epoch):
+                makers.append(threading.current_thread())
+                yield one
+
+        return feeding.OwnDraws(each())
+
+    there, _ = in_lane(recipe, StandInLane(), batches_of=made)
+    assert weights(here) == weights(there)
+    assert threading.main_thread() not in makers
+
+    def broken(epoch):
+        def each():
+            yield from list(drawn(epoch))[:2]
+            raise OSError("the disk is gone")
+
+        return feeding.OwnDraws(each())
+
+    with pytest.raises(OSError, match="disk"):
+        in_lane(recipe, StandInLane(), batches_of=broken)
+    with pytest.raises(OSError, match="disk"):
+        in_lane(recipe, StandInLane(captures=False), batches_of=broken)
 
 
 @pytest.mark.parametrize("stopped_after", [1, 3])

@@ -46,7 +46,13 @@ class Draws:
 
     def on(self, device: torch.device) -> Draws:
         """The same numbers on a device."""
+        if device.type == "cpu":
+            return self
         return self._each(lambda numbers, _axis: numbers.to(device))
+
+    def copied(self, device: torch.device) -> Draws:
+        """The same numbers in memory of their own on a device."""
+        return self._each(lambda numbers, _axis: numbers.to(device, copy=True))
 
     def at(self, places: Tensor) -> Draws:
         """The numbers of some of the photos, on their device."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -79,6 +80,16 @@ def _in_random_order(
         indices[permutation[batch * batch_size : (batch + 1) * batch_size]]
         for batch in range(n_batches(len(indices), batch_size))
     ]
+
+
+@dataclass(frozen=True, eq=False)
+class OwnDraws:
+    """Batches whose random numbers all come from generators of their own, so that any thread may make them."""
+
+    batches: Iterable[tuple[Tensor, Tensor]]
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        return iter(self.batches)
 
 
 def class_weights(labels: np.ndarray, n_classes: int) -> list[float]:

@@ -110,7 +110,7 @@ class DrawnFeed:
         self._upload, self._images, self._size = upload, first.images, first.batch_size
         self._labels = torch.from_numpy(np.asarray(first.labels)).to(device)
         self._places = torch.empty(len(first.places), dtype=torch.int64, device=device)
-        self._draws = first.draws.on(device)
+        self._draws = first.draws.copied(device)
         self._within = torch.arange(first.batch_size, device=device)
         self._epoch, self._step = first, 0
 
@@ -120,6 +120,9 @@ class DrawnFeed:
         self._upload(torch.from_numpy(np.asarray(batches.places, np.int64)), self._places)
         for own, new in zip(_tensors(self._draws), _tensors(batches.draws), strict=True):
             self._upload(new, own)
+
+    def is_ready(self) -> bool:
+        return True
 
     def next(self) -> int:
         self._step += 1

@@ -33,6 +33,7 @@ class _Timed:
     disk_bytes: int
     day: str
     side_by_side: int = 0
+    faster: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class CachedResults:
                         timed.memory_bytes,
                         timed.disk_bytes,
                         side_by_side=timed.side_by_side,
+                        faster=timed.faster,
                     )
                 )
                 days.append(timed.day)
@@ -84,7 +86,9 @@ class CachedResults:
         if isinstance(event, Audited) and event.audit is not None and (key := self._key(AuditTask(event.arm))):
             result_cache.keep(self.prepared.cache_folder, key, msgspec.json.encode(event.audit))
         if isinstance(event, Piloted) and event.seconds is not None and (key := self._key(Pilot(event.arm))):
-            timed = _Timed(event.seconds, event.memory_bytes, event.disk_bytes, plan.now()[:10], event.side_by_side)
+            timed = _Timed(
+                event.seconds, event.memory_bytes, event.disk_bytes, plan.now()[:10], event.side_by_side, event.faster
+            )
             result_cache.keep(self.prepared.cache_folder, key, msgspec.json.encode(timed))
 
     def _key(self, task: Task) -> str:

@@ -4,13 +4,15 @@ workers import this module: it loads torch."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import torch
 
 from commongarden.runner.run_setup import RunBatches, RunSetup
-from commongarden.train import loop
+from commongarden.study.recipe import Recipe, override
+from commongarden.train import loop, measure
 from commongarden.train.device.lanes import Lane
 from commongarden.train.device.memory import is_out_of_memory, release
 from commongarden.train.progress import Turn
@@ -18,17 +20,20 @@ from commongarden.train.progress import Turn
 SECONDS = 0.2  # of steps that are timed, for each number of runs
 GAIN = 1.1  # of the rate, without which more runs are not worth their memory
 MOST_UNTIMED = 24  # steps of a run before it is timed: the warm-up, the capture and its trial
+ENDLESS = 10**6  # epochs: it is the pilot that ends it
 SPARE = 1.3  # times a run's memory must be free for another one
 LaneOfRun = Callable[[], "Lane | None"]
 
 
 @dataclass(frozen=True)
 class DeviceRates:
-    """n: runs side by side with the highest rate. steps_per_second: of all of them. eager_seconds: of a step that is
-    done operation by operation, by one run. memory_bytes: of one run, on the device; 0 where that is not known."""
+    """n: runs side by side with the highest rate. steps_per_second: of all of them; alone: of one run. eager_seconds: of
+    a step that is done operation by operation, by one run. memory_bytes: of one run, on the device; 0 where that is not
+    known."""
 
     n: int
     steps_per_second: float
+    alone: float
     eager_seconds: float
     memory_bytes: int
 
@@ -36,14 +41,16 @@ class DeviceRates:
 class _TimedRun:
     """A run that is trained for its pilot alone."""
 
-    def __init__(self, setup: RunSetup, photos: RunBatches, device: torch.device, lane: Lane) -> None:
-        plan, self.lane = setup.plan, lane
+    def __init__(
+        self, setup: RunSetup, photos: RunBatches, device: torch.device, lane: Lane, recipe: Recipe | None = None
+    ) -> None:
+        plan, recipe, self.lane = setup.plan, recipe or setup.record.recipe, lane
 
         def no_validation() -> Iterable[loop.Batch]:
             return photos.part(setup.prepared.train[:1], 1)
 
         with lane.in_place():
-            self.state = setup.train_state(device, lane=lane)
+            self.state = setup.train_state(device, replace(recipe, epochs=ENDLESS, early_stopping=0), lane)
         self.news: Iterator[object] = iter(
             loop.train(self.state, photos.train, no_validation, setup.steps_per_epoch, plan.study_seed, plan.order_seed)
         )
@@ -79,7 +86,7 @@ def device_rates(
 ) -> DeviceRates | None:
     """The rates of 1, 2, 4, ... runs side by side, up to `most`, as long as more runs do more; None without lanes."""
     runs: list[_TimedRun] = []
-    best, eager, memory, n = (0, 0.0), 0.0, 0, 1
+    best, alone, eager, memory, n = (0, 0.0), 0.0, 0.0, 0, 1
     while n <= most:
         try:
             while len(runs) < n:
@@ -101,13 +108,33 @@ def device_rates(
             break
         if best[0] and rate < GAIN * best[1]:
             break
-        best = (n, rate)
+        best, alone = (n, rate), alone or rate
         if any(run.is_over for run in runs) or not runs[0].lane.can_capture:
             break  # operation by operation, the host is what limits them
         n *= 2
     runs.clear()
     release()
-    return DeviceRates(best[0], best[1], eager, memory)
+    return DeviceRates(best[0], best[1], alone, eager, memory)
+
+
+def precision_rates(
+    setup: RunSetup, photos: RunBatches, device: torch.device, lanes: LaneOfRun, precisions: Sequence[str]
+) -> dict[str, float]:
+    """Steps a second of one run of this arm in other precisions, where it can be trained in them."""
+    recipe, found = setup.record.recipe, {}
+    try:
+        for precision in precisions:
+            measure.settle(recipe.threads, precision)
+            if (lane := lanes()) is None:
+                break
+            with suppress(Exception):  # what cannot be measured is not recommended
+                run = _TimedRun(setup, photos, device, lane, override(recipe, {"precision": precision}))
+                run.warm_up()
+                found[precision] = _rate([run])
+            release()
+    finally:
+        measure.settle(recipe.threads, recipe.precision)
+    return found
 
 
 def _rate(runs: list[_TimedRun]) -> float:

@@ -133,3 +133,5 @@ class _Feeder:
     def _end(self, one: _Held, how: str) -> None:
         self.held.remove(one)
         self.connection.send((one.task, how))
+        if one.lane is not None and one.lane.is_broken():
+            raise RuntimeError("the device is lost to this process")

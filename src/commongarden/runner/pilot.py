@@ -17,7 +17,7 @@ from commongarden import store as store_files
 from commongarden.errors import CommonGardenError
 from commongarden.records import Epoch
 from commongarden.runner.checkpoint_schedule import seconds_of_saving
-from commongarden.runner.device_pilot import LaneOfRun, device_rates
+from commongarden.runner.device_pilot import LaneOfRun, device_rates, precision_rates
 from commongarden.runner.events import Piloted
 from commongarden.runner.frozen_features import frozen_features
 from commongarden.runner.plan import RunPlan
@@ -34,6 +34,7 @@ from commongarden.train.train_state import TrainState
 WARM_UP_STEPS, FEWEST_STEPS, MOST_STEPS = 3, 4, 200
 MOST_SECONDS = 2.0  # of timed steps, where the fewest take no longer
 MOST_SHARE = 0.1  # of a run's steps: what it would take is not worth its own time
+SHORTER, WORTH_IT = ("tf32", "bfloat16"), 1.3  # precisions that are tried on CUDA, and how much faster is worth a note
 LATENCY_PHOTOS = 35  # single photos that a run's latency is measured on
 
 
@@ -106,7 +107,12 @@ def _pilot(store: Store, prepared: PreparedData, plan: RunPlan, lanes: LaneOfRun
     stored = len(state.to_bytes(train_state.classifier))
     answers = len(prepared.test) * (4 * len(prepared.manifest.classes) + 8)
     held = memory.look() if rates is None else rates.memory_bytes
-    return Piloted(plan.job.arm, seconds, held, stored + answers, side_by_side=0 if rates is None else n)
+    faster: tuple[tuple[str, float], ...] = ()
+    if rates is not None and lanes is not None and device.type == "cuda" and recipe.precision == "float32":
+        found = precision_rates(setup, learned_from, device, lanes, SHORTER)
+        faster = tuple((name, rate / rates.alone) for name, rate in found.items() if rate > WORTH_IT * rates.alone)
+    together = 0 if rates is None else n
+    return Piloted(plan.job.arm, seconds, held, stored + answers, side_by_side=together, faster=faster)
 
 
 def _step_seconds(train_state: TrainState, setup: RunSetup, photos: RunBatches) -> float:

@@ -119,7 +119,7 @@ class RunBatches:
         if "random-resized-crop" in recipe.augment:
             n_threads = self.prepared.n_decoding
             images = Originals(self.prepared.manifest, recipe.resolution, recipe.interpolation, n_threads)
-        return batches.shuffled(
+        made = batches.shuffled(
             images,
             self.prepared.labels,
             self.prepared.train,
@@ -129,6 +129,7 @@ class RunBatches:
             augmenter,
             recipe.sampling,
         )
+        return batches.OwnDraws(made) if augmenter.is_by_batch else made
 
     def part(self, indices: np.ndarray, batch_size: int | None = None) -> Iterable[loop.Batch]:
         """The photos at these places once, in their order, unchanged."""

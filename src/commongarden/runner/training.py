@@ -85,8 +85,8 @@ def train_run(
         failure = Failure(error.reason, len(state.history) + 1)
     except (Exception, SystemExit, KeyboardInterrupt) as error:  # the code of a network may raise anything
         is_large = lane is not None and is_out_of_memory(error)
-        if is_large and lane is not None and lane.beside():
-            raise  # there may be room once fewer runs are beside it
+        if lane is not None and lane.beside() and (is_large or lane.is_broken()):
+            raise  # there may be room, or no fault of its own, once no others are beside it
         epoch = len(state.history) + 1 if state is not None else 0
         failure = Failure(describe_user_error(error), epoch, traceback=user_traceback(error))
         if is_large:

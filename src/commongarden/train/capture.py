@@ -88,6 +88,10 @@ class Capture:
             self._hook(self.network.register_forward_hook, self._ends)
         return step in self._looks
 
+    def watches(self, step: int) -> bool:
+        """Whether the layers are looked at in this step of an epoch."""
+        return step in self._looks
+
     def wants_gradient(self) -> bool:
         """Whether the gradient of this step is compared with its neighbour's."""
         return self._step in self._firsts or self._step in self._seconds

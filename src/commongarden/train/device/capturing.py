@@ -86,14 +86,14 @@ class CapturedSteps:
 
     def _find_unrepeatable(self, step: int, size: int) -> None:
         """Does this step as far as torch can repeat it to the bit, to learn what of it torch cannot; takes it back."""
-        before, was = self._kept(), torch.are_deterministic_algorithms_enabled()
+        before, was = self._kept(), torch.get_deterministic_debug_mode()
         with warnings.catch_warnings(record=True) as found:
             warnings.simplefilter("always")
-            torch.use_deterministic_algorithms(True, warn_only=True)
+            torch.set_deterministic_debug_mode("warn")  # use_deterministic_algorithms would load torch's compiler
             try:
                 self._step.do(step, size, records=False)
             finally:
-                torch.use_deterministic_algorithms(was)
+                torch.set_deterministic_debug_mode(was)
         self._put(before)
         told = [UNREPEATABLE.match(str(one.message)) for one in found]
         self.unrepeatable = tuple(sorted({one[1] for one in told if one}))

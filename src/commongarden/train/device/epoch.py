@@ -108,13 +108,18 @@ def _fed(train_state: TrainState, run: DeviceRun, epoch: int, start: float) -> G
     sizes: list[int] = []
     looked, coming = start, None
     steps = run.step.n_steps
-    while (size := run.step.feed.next()) > 0:
+    while True:
+        while not run.step.feed.is_ready():
+            yield Turn.WAITING
+        if not (size := run.step.feed.next()):
+            return sizes
         step = len(sizes) + 1
         is_update = step % accumulation == 0 or step == steps
         update = (step - 1) // accumulation
         watched = False
         if is_update and recorder is not None:
-            scale = 1.0 if train_state.scaler is None else train_state.scaler.get_scale()
+            asks = train_state.scaler is not None and recorder.watches(update + 1)  # to ask for the scale is to wait
+            scale = train_state.scaler.get_scale() if asks and train_state.scaler is not None else 1.0
             watched = recorder.begin(update + 1, scale)
         while watched and not run.lane.is_idle():  # who looks, waits: then for its own step alone
             yield Turn.WAITING
@@ -133,7 +138,6 @@ def _fed(train_state: TrainState, run: DeviceRun, epoch: int, start: float) -> G
             coming = None
         if coming is None and time.perf_counter() - looked > SECONDS_BETWEEN_LOOKS:
             looked, coming = time.perf_counter(), run.step.figures()
-    return sizes
 
 
 def _news(epoch: int, figures: Figures, sizes: list[int], start: float) -> Step:

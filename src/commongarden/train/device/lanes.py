@@ -38,8 +38,9 @@ class Lane(Protocol):
     results are then; it raises whatever the work or the device raises. `fetch` copies tensors without a wait. `mark`
     follows what was queued so far; `is_busy` is true where the device is several marks behind. `random_state` and
     `put_random_state` are of the generator on the device, by value; anew: a broken capture may have left it unusable.
-    beside: how many other runs share the device now. draws_on_host: whether the run may draw from the generators of
-    the process; without it they need not be put in place.
+    is_broken: whether the device does nothing more for this process, after an error that is reported by all that
+    follows. beside: how many other runs share the device now. draws_on_host: whether the run may draw from the
+    generators of the process; without it they need not be put in place.
     """
 
     can_capture: bool
@@ -61,6 +62,8 @@ class Lane(Protocol):
     def is_idle(self) -> bool: ...
 
     def wait(self) -> None: ...
+
+    def is_broken(self) -> bool: ...
 
     def random_state(self) -> Any: ...
 
@@ -220,6 +223,13 @@ class CudaLane:
     def wait(self) -> None:
         self._stream.synchronize()
 
+    def is_broken(self) -> bool:
+        try:
+            torch.cuda.synchronize(self.device)
+        except Exception:
+            return True
+        return False
+
     def random_state(self) -> Any:
         return self._default.get_state()
 
@@ -280,6 +290,9 @@ class PlainLane:
     def wait(self) -> None:
         if self.device.type == "mps":
             torch.mps.synchronize()
+
+    def is_broken(self) -> bool:
+        return False
 
     def random_state(self) -> Any:
         return torch.mps.get_rng_state() if self.device.type == "mps" else torch.get_rng_state()
