@@ -22,6 +22,9 @@ from commongarden.stats.factorial import Factorial as Factorial
 from commongarden.stats.factorial import Step as Step
 from commongarden.stats.holm import holm_levels as holm_levels
 from commongarden.stats.holm import holm_p as holm_p
+from commongarden.stats.learning import LearningDifference as LearningDifference
+from commongarden.stats.learning import has_learned as has_learned
+from commongarden.stats.learning import not_excluded as not_excluded
 from commongarden.stats.majority_class import MajorityClass as MajorityClass
 from commongarden.stats.majority_class import at_commonest as at_commonest
 from commongarden.stats.majority_class import commonest_class as commonest_class

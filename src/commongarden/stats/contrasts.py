@@ -9,11 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from commongarden.records import Estimate, Predictions
+from commongarden.stats import learning
 from commongarden.stats.clusters import Groups, clusters
 from commongarden.stats.crossed import ONE_GROUP
 from commongarden.stats.differs import differences_of
 from commongarden.stats.equivalence import equivalence_levels, is_within
 from commongarden.stats.holm import ALPHA, holm_levels, holm_p
+from commongarden.stats.learning import ByRun
 from commongarden.stats.means import Mean
 from commongarden.stats.metrics import METRICS, Metric
 from commongarden.stats.pairing import pair_seeds
@@ -23,13 +25,14 @@ from commongarden.stats.raced import Raced
 from commongarden.stats.racing import InterimResult
 from commongarden.stats.reference import Family, against_reference
 from commongarden.stats.results import ContrastResult, Outcome
-from commongarden.stats.scores import Sample, Tested, mean_differences, shared_photos
+from commongarden.stats.scores import Sample, Tested, mean_difference, mean_differences, shared_photos
 from commongarden.stats.signflip import least_p, signflip_p
 from commongarden.stats.superiority import mcnemar_p, probability_better
 from commongarden.store import contract
 from commongarden.study import Contrast, Study
 
 FEWEST_SEEDS = 3  # for a conclusion
+Runs = Mapping[int, Predictions]  # of one arm, by seed
 
 
 @dataclass(frozen=True)
@@ -48,16 +51,17 @@ def contrast_results(
     n_classes: int,
     raced: Raced | None = None,
     groups: Groups | None = None,
+    learned: ByRun | None = None,
 ) -> tuple[ContrastResult, ...]:
     """Every planned contrast by the study's metric. tested: by arm and seed. seconds: of one run, by arm.
     raced: each contrast is then judged at the look that settled it, at that look's level. groups: of the photos that
-    have one."""
+    have one. learned: of each run whether it did; accuracies are compared over the seeds in which both arms learned."""
     metric, margin = METRICS[study.metric], study.margin / 100
     planned = study.planned_contrasts()
     last = {} if raced is None else raced.race.last_looks
     looks = [last.get((contrast.arm, contrast.against)) for contrast in planned]
     pairs = [
-        paired(tested if look is None else _at(look[1], study, tested), contrast, n_train, groups)
+        paired(tested if look is None else _at(look[1], study, tested), contrast, n_train, groups, learned or {})
         for contrast, look in zip(planned, looks, strict=True)
     ]
     by_seed = pair_seeds(metric, tested)
@@ -74,6 +78,7 @@ def contrast_results(
             contrast.arm, contrast.against, "no pairs", None, differs, metric.name, margin, len(levels),
             folds=study.folds, together=together_with,
         )  # fmt: skip
+        kept = _beside_learning(kept, metric, tested, pair, learned or {}, n_train, groups)
         if pair is not None and mean is not None:
             look = looks[i]
             kept = dataclasses.replace(kept, pair_seeds=by_seeds[i])
@@ -164,13 +169,37 @@ def _at(n_seeds: int, study: Study, tested: Tested) -> Tested:
     return {arm: {seed: run for seed, run in by_seed.items() if seed in seen} for arm, by_seed in tested.items()}
 
 
-def paired(tested: Tested, contrast: Contrast, n_train: int, groups: Groups | None = None) -> SeedPairs | None:
-    """The runs of both arms with the seeds that both finished; None where there is no such seed."""
+def paired(
+    tested: Tested, contrast: Contrast, n_train: int, groups: Groups | None = None, learned: ByRun | None = None
+) -> SeedPairs | None:
+    """The runs of both arms with the seeds that are compared; None where there is no such seed."""
     one, two = tested[contrast.arm], tested[contrast.against]
-    seeds = sorted(one.keys() & two.keys())
+    seeds = learning.compared_seeds(one, two, (contrast.arm, contrast.against), learned or {})
+    return _with(seeds, one, two, n_train, groups)
+
+
+def _with(seeds: Sequence[int], one: Runs, two: Runs, n_train: int, groups: Groups | None) -> SeedPairs | None:
     if not seeds:
         return None
     return SeedPairs(*(Sample(tuple(side[seed] for seed in seeds), n_train, groups or {}) for side in (one, two)))
+
+
+def _beside_learning(
+    kept: ContrastResult, metric: Metric, tested: Tested, pair: SeedPairs | None, learned: ByRun, n_train: int,
+    groups: Groups | None,
+) -> ContrastResult:  # fmt: skip
+    """How often either arm learned, and the difference over all seeds that both finished; nothing where all did."""
+    arms = (kept.arm, kept.against)
+    did = [[learned.get((arm, seed), True) for seed in tested[arm]] for arm in arms]
+    if all(map(all, did)):
+        return kept
+    one, two = (tested[arm] for arm in arms)
+    both = _with(sorted(one.keys() & two.keys()), one, two, n_train, groups)
+    if both is None:
+        return kept
+    left_out = pair is None or len(pair.one.runs) < len(both.one.runs)
+    over_all = mean_difference(metric, both.one, both.two, pair_seeds=False).interval() if left_out else None
+    return dataclasses.replace(kept, learning=learning.difference(*did), all_runs=over_all)
 
 
 def outcome(

@@ -22,6 +22,7 @@ from scipy import special
 from commongarden.stats import sequential
 from commongarden.stats.clusters import Clusters
 from commongarden.stats.crossed import MeanSquares, difference_squares
+from commongarden.stats.learning import both_learned
 from commongarden.stats.pairing import are_paired
 
 Decision = Literal["better", "worse", "equivalent", "photos", "open"]
@@ -122,12 +123,14 @@ def race(
     is_there: Callable[[str, int], bool],
     plan: RacePlan,
     groups: Clusters | None = None,
+    learned: Callable[[str, int], bool] = lambda arm, seed: True,
 ) -> Race:
     """Replays the race over the runs that are there.
 
     pairs: contrasts as (arm, against); seeds: the first plan.most are used, in their order. right: for each test photo
     whether the run called it by its name, None for a failed run; is_there: whether the run is in the store. groups: of
-    the test photos, where those are the unit.
+    the test photos, where those are the unit. learned: whether the run did; contrasts are decided over the seeds in
+    which both arms learned, so that no claim rests on how many runs happened to fail so far.
     """
     if len(seeds) < plan.most:
         raise ValueError(f"seeds: found {len(seeds)}, accepted: at least as many as the plan's most ({plan.most})")
@@ -142,7 +145,8 @@ def race(
             break
         was_open = [i for i, decision in enumerate(decisions) if decision == "open"]
         paired = _are_paired(playing, seeds[:n_seeds], right)
-        evidence = {i: evidence_of(*_tables(*pairs[i], seeds[:n_seeds], right), groups, paired) for i in was_open}
+        tables = {i: _tables(*pairs[i], seeds[:n_seeds], right, learned) for i in was_open}
+        evidence = {i: evidence_of(*both, groups, paired) for i, both in tables.items()}
         at = decide(evidence, decisions, k, plan)
         seen = tuple(_looked(pairs[i], evidence[i], at[i], decisions[i]) for i in was_open)
         found.append(InterimAnalysis(n_seeds, seen))
@@ -233,10 +237,15 @@ def _plays(arm: str, pairs: Sequence[tuple[str, str]], decisions: Sequence[Decis
 
 
 def _tables(
-    arm: str, against: str, seeds: Sequence[int], right: Callable[[str, int], np.ndarray | None]
+    arm: str,
+    against: str,
+    seeds: Sequence[int],
+    right: Callable[[str, int], np.ndarray | None],
+    learned: Callable[[str, int], bool],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of the seeds that both arms finished."""
-    rows = [(right(arm, seed), right(against, seed)) for seed in seeds]
+    """Of the seeds that both arms finished, and in which both learned."""
+    shared = [seed for seed in seeds if right(arm, seed) is not None and right(against, seed) is not None]
+    rows = [(right(arm, seed), right(against, seed)) for seed in both_learned(shared, (arm, against), learned)]
     both = [(one, two) for one, two in rows if one is not None and two is not None]
     return np.array([one for one, _ in both], np.float64), np.array([two for _, two in both], np.float64)
 

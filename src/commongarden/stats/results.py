@@ -10,6 +10,7 @@ from commongarden.stats.baselines import BesideBaseline
 from commongarden.stats.best import Standing
 from commongarden.stats.budgets import BudgetViews
 from commongarden.stats.factorial import Factorial
+from commongarden.stats.learning import LearningDifference
 from commongarden.stats.majority_class import MajorityClass
 from commongarden.stats.means import Components
 from commongarden.stats.metrics import Imbalance
@@ -38,8 +39,9 @@ class ArmResult:
     """The results of one arm over its finished runs. Accuracies are shares (0..1), losses nats; None if no run
     finished.
 
-    n_at_commonest: runs that stayed at the majority-class baseline (one label for every test photo, or a test accuracy
-        not above it). accuracy_learned: mean of the other runs, if there are both kinds.
+    n_at_commonest: runs that did not learn: their validation accuracy is not above the share of the largest class
+        (`stats.learning`). learned: the share of the runs that did, with its exact interval; accuracy_learned: their
+        mean, if there are both kinds.
     beats_commonest: whether the interval (with one run: the value) is above that baseline.
     """
 
@@ -64,6 +66,7 @@ class ArmResult:
     log_loss: Estimate | None = None
     calibration_error: Estimate | None = None
     recalls: tuple[Recall, ...] = ()
+    learned: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,8 @@ class ContrastResult:
         for a single comparison.
     within_margin: whether that interval is inside the margin.
     pair_seeds: whether runs with the same seed were compared as pairs.
+    learning: how often either arm learned, if any run did not. Accuracies are then compared over the seeds in which
+        both arms learned; all_runs: the difference over all seeds, if that leaves some out.
     p, p_holm: of the difference's t test by itself, and adjusted by Holm's method, or Dunnett's with a reference.
     p_signflip: of the exact sign-flip test over the pairs; p_permutation: of the exact permutation test, where runs are
         not paired; p_least: the smallest p that so many runs can give.
@@ -113,6 +118,8 @@ class ContrastResult:
     p_permutation: float | None = None
     pair_seeds: bool = True
     equivalence_level: float | None = None
+    learning: LearningDifference | None = None
+    all_runs: Estimate | None = None
     probability: Estimate | None = None
     p_mcnemar: float | None = None
     components: Components | None = None
