@@ -7,14 +7,14 @@ from typing import Literal
 
 from commongarden.records import Estimate
 from commongarden.stats.best import Standing
+from commongarden.stats.contrasts import FEWEST_SEEDS
 from commongarden.stats.foremost import foremost
 from commongarden.stats.power import Effort, Remedy
 from commongarden.stats.results import ArmResult, ContrastResult, Results
 
 SETTLED = ("better", "worse", "equivalent")
 WITHIN_REACH = 20  # times the seeds or test photos of today; advice beyond that helps nobody
-FEWEST_SEEDS = 3  # below, and with fewer test photos than these, too little is known to plan with
-FEWEST_PHOTOS = 50
+FEWEST_PHOTOS = 50  # with fewer, or with fewer seeds than FEWEST_SEEDS, too little is known to plan with
 USUAL_SEEDS = 5
 Needs = Literal["seeds", "photos", "first seeds", "more images", "out of reach"]
 

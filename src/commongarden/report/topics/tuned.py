@@ -124,7 +124,7 @@ def _contrasts(results: Results) -> Iterator[Bullets]:
 
 def changed(row: TunedContrast) -> str:
     """Whether tuning changes the verdict."""
-    if {row.outcome, row.tuned_outcome} & {"one seed", "one photo", "one group", "no pairs"}:
+    if {row.outcome, row.tuned_outcome} & {"two seeds", "one seed", "one photo", "one group", "no pairs"}:
         return _("It is not known yet whether the conclusion changes.")
     if row.changed:
         return _("The conclusion changes: it depends on the training settings.")

@@ -13,9 +13,10 @@ from commongarden.i18n.durations import duration
 from commongarden.i18n.language import _, ngettext
 from commongarden.records import Estimate
 from commongarden.report.wording import baselines, numbers, sizes, sweeps
-from commongarden.report.wording.verdicts import counted_seeds, is_wide, rounded
+from commongarden.report.wording.advice import rounded
+from commongarden.report.wording.verdicts import counted_seeds, is_wide
 from commongarden.stats import METRICS, Answer, ContrastResult, Results, Unsettled, answer
-from commongarden.stats.answers import FEWEST_SEEDS
+from commongarden.stats.contrasts import FEWEST_SEEDS
 from commongarden.stats.foremost import foremost, is_sweep
 from commongarden.store.folder import WEIGHTS
 
@@ -125,8 +126,12 @@ def unsettled(one: Unsettled, results: Results) -> str:
     contrast = one.contrast
     pair = {"arm": contrast.arm, "against": contrast.against}
     if contrast.difference is None:
+        if contrast.all_runs is not None:
+            return _("Not compared yet: {arm} and {against} have no seed in which both learned.").format(**pair)
         return _("Not compared yet: {arm} and {against} have no finished seed in common.").format(**pair)
     text = _("Not significant: {arm} compared with {against}, {difference}.")
+    if contrast.outcome == "two seeds":
+        text = _("Exploratory, with two seeds: {arm} compared with {against}, {difference}.")
     said = [text.format(**pair, difference=_difference(contrast))]
     size = sizes.amount(contrast.metric, one.difference)
     if one.needs == "seeds":

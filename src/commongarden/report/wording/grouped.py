@@ -24,8 +24,13 @@ def intervals(results: Results) -> str:
     return _(
         "95 % confidence intervals. They account for seed variation ({sources}) and test-set variation. "
         "Images of one group are not independent, so the unit is the {groups} groups of the test set, not "
-        "its {photos} images. Differences are paired by seed and image."
-    ).format(sources=designs.varied(results.vary), groups=whole(results.n_test_groups), photos=whole(results.n_test))
+        "its {photos} images. Differences are paired by image{seeds}."
+    ).format(
+        sources=designs.varied(results.vary),
+        groups=whole(results.n_test_groups),
+        photos=whole(results.n_test),
+        seeds=_(" and seed") if results.pair_seeds else "",
+    )
 
 
 def splits() -> str:
