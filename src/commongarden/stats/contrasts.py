@@ -16,7 +16,7 @@ from commongarden.stats.differs import differences_of
 from commongarden.stats.equivalence import equivalence_levels, is_within
 from commongarden.stats.holm import ALPHA, holm_levels, holm_p
 from commongarden.stats.learning import ByRun
-from commongarden.stats.means import Mean
+from commongarden.stats.means import FEWEST_SEEDS, Mean
 from commongarden.stats.metrics import METRICS, Metric
 from commongarden.stats.pairing import pair_seeds
 from commongarden.stats.permutation import least_permutation_p, permutation_p
@@ -31,7 +31,6 @@ from commongarden.stats.superiority import mcnemar_p, probability_better
 from commongarden.store import contract
 from commongarden.study import Contrast, Study
 
-FEWEST_SEEDS = 3  # for a conclusion
 Runs = Mapping[int, Predictions]  # of one arm, by seed
 
 

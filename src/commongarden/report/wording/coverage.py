@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from commongarden.i18n.language import _
 from commongarden.report.wording import designs, grouped
 from commongarden.report.wording.numbers import whole
-from commongarden.report.wording.verdicts import counted_photos, counted_seeds, probability
+from commongarden.report.wording.verdicts import counted_photos, probability
 from commongarden.stats import (
     METRICS,
     Imbalance,
@@ -49,7 +49,7 @@ def failures_possible(results: Results) -> str | None:
         return None
     return _(
         "All runs learned. With {seeds} of a model, failures to learn in up to {n} of 100 runs cannot be excluded."
-    ).format(seeds=counted_seeds(min(finished)), n=round(100 * share))
+    ).format(seeds=designs.repeats(min(finished), results.folds), n=round(100 * share))
 
 
 def earlier_rules(results: Results) -> str | None:
