@@ -1,20 +1,27 @@
 """`commongarden view`: what its pages show, and which requests it answers."""
 
 import dataclasses
+import io
 import json
 import os
 import re
 import shutil
 import socket
+import struct
 import time
+import zlib
 from urllib.parse import urlsplit
 
 import msgspec
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 
+import commongarden as cg
 from chromium import DESKTOP, PHONE
 from commongarden.cli import main
+from commongarden.inference.chosen import chosen_run
 from commongarden.records import Epoch
 from commongarden.runner.event_log import EventLog
 from commongarden.runner.events import EpochDone, Job, Started
@@ -46,8 +53,18 @@ def garden(finished, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def address(garden, cache_folder):
-    with viewed(garden, cache_folder) as address:
+def copied(photos, tmp_path_factory):
+    """The photos of the studies in another place, where one has changed and one is missing."""
+    folder = tmp_path_factory.mktemp("copied") / "photos"
+    shutil.copytree(photos, folder)
+    shutil.copy(folder / "rose" / "01.png", folder / "rose" / "00.png")
+    (folder / "tulip" / "00.png").unlink()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(garden, cache_folder, copied):
+    with viewed(garden, cache_folder, "--images", str(copied)) as address:
         yield address
 
 
@@ -131,6 +148,102 @@ def test_a_missing_extra_is_said_with_the_line_that_installs_it(monkeypatch, tmp
     assert "pip install 'commongarden[view]'" in said.output
 
 
+def tried(address, photo, study="small"):
+    """The answer to a photo that is sent as a page sends it."""
+    headers = {"Origin": address.rstrip("/")}
+    status, _headers, text = asked(address, f"/study/{study}/try/photo", "POST", headers, photo)
+    return status, json.loads(text)["html"]
+
+
+def test_a_photo_is_shown_to_every_model(address, garden, photos):
+    """As `predict` says it, by the run with the highest validation accuracy, with its evidence."""
+    before, photo = contents(garden), photos / "rose" / "03.png"
+    status, html = tried(address, photo.read_bytes())
+    assert status == 200
+    for arm in ("plain", "residual"):
+        run = chosen_run(garden / "small", arm).folder
+        (said,) = cg.predict(cg.load(run), [photo])
+        assert [f"{name} {100 * value:.0f} %" for name, value in said.top] == re.findall(
+            rf"<strong>{arm}</strong>(.*?)</figcaption>", html, re.DOTALL
+        )[0].replace('<span class="whole">', "").replace("</span>", "").replace("\xa0", " ").strip().split("<br>")[1:]
+    assert html.count("data:image/jpeg") == 1
+    assert html.count("no heat map") == 2  # the last maps of these networks have one pixel
+    assert contents(garden) == before
+
+
+@pytest.mark.parametrize(
+    ("photo", "status", "said"),
+    [
+        (b"not an image", 422, "not an image"),
+        (b"", 422, "not an image"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", 422, "cannot be read"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(31 * 2**20), 413, "larger than 30 MB"),
+    ],
+)
+def test_what_is_no_photo_is_refused(address, photo, status, said):
+    found, html = tried(address, photo)
+    assert found == status
+    assert said in html
+    assert "<svg" not in html
+
+
+def test_a_bomb_is_refused(address):
+    """A PNG of a few kilobytes whose header says 60,000 x 60,000 pixels."""
+    file = io.BytesIO()
+    Image.new("1", (8, 8)).save(file, "PNG")
+    data = bytearray(file.getvalue())
+    data[16:24] = struct.pack(">II", 60_000, 60_000)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    status, html = tried(address, bytes(data) + bytes(40_000))
+    assert status == 422
+    assert "cannot be read" in html
+
+
+def test_test_photos_are_found_by_what_the_models_say(address, garden):
+    _status, _headers, text = asked(address, "/study/small/photos?order=wrong")
+    found = json.loads(text)
+    assert not found["more"]
+    listed = re.findall(r'data-number="(\d+)".*?alt="([^"]*)".*?(\d+) % wrong', found["html"], re.DOTALL)
+    store = cg.open_store(garden / "small")
+    runs = [store.predictions(run.arm, run.seed) for run in store.runs()]
+    assert {path for _number, path, _wrong in listed} == set(map(str, runs[0].photos))
+    assert [int(wrong) for *_more, wrong in listed] == sorted((int(wrong) for *_more, wrong in listed), reverse=True)
+    _number, path, wrong = listed[0]
+    place = list(map(str, runs[0].photos)).index(path)
+    share = np.mean([one.probabilities[place].argmax() != one.labels[place] for one in runs])
+    assert int(wrong) == round(100 * share)
+    _status, _headers, text = asked(address, "/study/small/photos?class=rose")
+    assert {path.partition("/")[0] for path in re.findall(r'alt="([^"]*)"', json.loads(text)["html"])} == {"rose"}
+
+
+def test_a_photo_that_has_changed_or_is_missing_is_said(address, garden):
+    places = {photo.path: n for n, photo in enumerate(cg.open_store(garden / "small").manifest().photos)}
+    for path, status, said in (
+        ("rose/00.png", 422, "has changed since"),
+        ("tulip/00.png", 422, "cannot be read"),
+        ("rose/02.png", 200, "rose"),
+    ):
+        found, _headers, text = asked(address, f"/study/small/try/test/{places[path]}")
+        assert found == status, path
+        assert said in json.loads(text)["html"], path
+    assert asked(address, "/study/small/try/test/99999")[0] == 404
+    assert asked(address, "/study/small/photos/99999")[0] == 404
+
+
+def test_studies_are_compared_where_that_is_allowed(address):
+    _status, _headers, text = asked(address)
+    assert text.count('type="checkbox" name="study"') == 3
+    assert asked(address, "/compare?study=small")[0] == 303
+    assert asked(address, "/compare?study=small&study=elsewhere")[0] == 303
+    assert asked(address, "/compare?study=small&study=hostile")[0] == 200
+    status, _headers, text = asked(address, "/compare/report?study=small&study=hostile")
+    html = json.loads(text)["html"]
+    assert status == 200
+    assert "No significant difference between plain (small) and plain (hostile)." in html
+    assert "Nothing: data, splits and training settings are the same." in html
+    assert "<img" not in html
+
+
 class Making:
     """A study that this process works on, as the runner says it: without the training."""
 
@@ -202,4 +315,15 @@ def test_a_phone_a_dark_one_in_korean_with_a_hostile_name(browser, address):
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert Axe().run(page).violations_count == 0
     assert not page.complaints
+    page.close()
+
+
+def test_a_photo_is_chosen_on_the_page(browser, address, photos):
+    page = opened(browser, address, "/study/small/try")
+    page.set_input_files("#chosen", photos / "rose" / "03.png")
+    page.wait_for_selector("#answer .disputed img")
+    page.locator("#photos button").first.click()
+    page.locator("#answer figcaption").first.filter(has_not_text="your image").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert Axe().run(page).violations_count == 0
     page.close()

@@ -24,8 +24,13 @@ from commongarden.store.places import USUAL
     "address.",
 )
 @option("--port", type=click.IntRange(0, 65535), help="Port to listen on [8321, or the next free one].")
+@option(
+    "--images",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    help="Folder of the images, if it is not where the study says.",
+)
 @options.open_it
-def view(folder: Path | None, host: str, port: int | None, open_it: bool) -> None:
+def view(folder: Path | None, host: str, port: int | None, images: Path | None, open_it: bool) -> None:
     """Show studies in the browser, also while they run.
 
     FOLDER is a folder of studies [garden], STUDY that of one study. The page is read-only and works offline. Ctrl-C
@@ -47,4 +52,4 @@ def view(folder: Path | None, host: str, port: int | None, open_it: bool) -> Non
         if open_it:
             click.launch(address)
 
-    serving.serve(chosen, host, port, ready)
+    serving.serve(chosen, host, port, ready, images)

@@ -21,6 +21,7 @@ from commongarden.stats.disagreed import disagreements, shown_seeds
 from commongarden.store import Store, attribution_maps, read_weights
 from commongarden.store.attribution_maps import Attribution, Evidence
 from commongarden.study import Study
+from commongarden.train import heat
 
 if TYPE_CHECKING:
     from torch import Tensor, device
@@ -29,11 +30,8 @@ if TYPE_CHECKING:
     from commongarden.train.attribution import Anatomy
     from commongarden.train.classifier import Classifier
 
-MAP_PIXELS = 128  # a photo with its evidence, per side
 N_POINTS = 400  # test photos on the map of features
 N_FILTERS = 64
-HEAT = ((0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164))  # inferno, from none to most evidence
-STRONGEST = 0.75  # how much the strongest evidence covers of the photo
 
 
 def pending(store: Store, study: Study) -> list[AttributionTask]:
@@ -149,8 +147,8 @@ def _evidence(
             int(prepared.labels[chosen[i]]),
             int(called[i]),
             float(probabilities[i].max()),
-            _jpeg(np.asarray(images[chosen[i]])),
-            b"" if maps is None else _jpeg(np.asarray(images[chosen[i]]), maps[i]),
+            heat.jpeg(np.asarray(images[chosen[i]])),
+            b"" if maps is None else heat.jpeg(np.asarray(images[chosen[i]]), maps[i]),
         )
         for i, path in enumerate(photos)
     )
@@ -165,23 +163,6 @@ def _points(features: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
     axes = PCA(2, random_state=0)
     points = axes.fit_transform(features).astype(np.float32)
     return points, (float(axes.explained_variance_ratio_[0]), float(axes.explained_variance_ratio_[1]))
-
-
-def _jpeg(photo: np.ndarray, lit: np.ndarray | None = None) -> bytes:
-    """A photo (height, width, 3) uint8; with evidence (h, w) in 0..1: in grey, the evidence on it as heat."""
-    size = (MAP_PIXELS, MAP_PIXELS)
-    picture = Image.fromarray(photo).resize(size, Image.Resampling.BICUBIC)
-    if lit is not None:
-        strength = Image.fromarray(np.round(255 * lit).astype(np.uint8)).resize(size, Image.Resampling.BICUBIC)
-        weight = np.asarray(strength, np.float32) / 255
-        places, anchors = np.linspace(0, 1, len(HEAT)), np.array(HEAT, np.float32)
-        heat = np.stack([np.interp(weight, places, anchors[:, i]) for i in range(3)], axis=-1)
-        cover = STRONGEST * weight[..., None]
-        grey = np.asarray(picture.convert("L"), np.float32)[..., None]
-        picture = Image.fromarray(np.round(cover * heat + (1 - cover) * grey).astype(np.uint8))
-    file = io.BytesIO()
-    picture.save(file, "JPEG", quality=85)
-    return file.getvalue()
 
 
 def _mosaic(kernels: np.ndarray) -> bytes:

@@ -63,9 +63,9 @@ class TimeLeft:
     when an event happened, in seconds."""
 
     def __init__(
-        self, sizes: Mapping[Job, float], epochs: Mapping[Job, int], clock: Callable[[], float] = time.monotonic
+        self, sizes: Mapping[Job, float], epochs: Mapping[Job, int], clock: Callable[[], float] | None = None
     ) -> None:
-        self.sizes, self.epochs, self.clock = sizes, epochs, clock
+        self.sizes, self.epochs, self.clock = sizes, epochs, clock or (lambda: time.monotonic())
         self.share = dict.fromkeys(sizes, 0.0)
         self.at_start = 0.0
         self.start: float | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -28,6 +29,14 @@ class Died(Exception):
         self.phase, self.cause = phase, cause
 
 
+class Late(Exception):
+    """A call took longer than it may, and its process was ended."""
+
+    def __init__(self, phase: str, seconds: float) -> None:
+        super().__init__(f"{phase}: more than {seconds:g} s")
+        self.seconds = seconds
+
+
 class Calls:
     """Calls functions in one process after another: a process that dies is replaced for the next call."""
 
@@ -41,21 +50,27 @@ class Calls:
         *arguments: object,
         waits: Waits | None = None,
         hears: Hears | None = None,
+        within: float = math.inf,
     ) -> Result:
         """`function(*arguments, say)` in the process; say(phase, *numbers) names what it does from then on, and how far
         it is. waits(phase, seconds) is called where one takes long, every half minute; hears(*numbers) each time.
+        within: seconds after which the process is ended.
 
-        Raises Died where the process ends, and the CommonGardenError that the function raises.
+        Raises Late where that happens, Died where the process ends, and the CommonGardenError that the function raises.
         """
         if self._process is None or self._connection is None:
             self._process, self._connection = processes.start(_serve)
         process, connection = self._process, self._connection
         watch, phase, since, said = WorkerMonitor(process.pid or 0), "", time.monotonic(), 0
+        latest = since + within
         try:
             connection.send((function, arguments))
             while True:
                 while not connection.poll(0.2):
                     watch.look()
+                    if time.monotonic() > latest:
+                        self.close(at_once=True)
+                        raise Late(phase, within)
                     if waits is not None and time.monotonic() - since > LONG * (said + 1):
                         said += 1
                         waits(phase, LONG * said)
@@ -76,12 +91,13 @@ class Calls:
             self.close()
             raise Died(phase, watch.cause(code, None)) from None
 
-    def close(self) -> None:
-        """Ends the process."""
+    def close(self, *, at_once: bool = False) -> None:
+        """Ends the process; at once without waiting for the end of what it does."""
         if self._connection is not None:
             self._connection.close()
         if self._process is not None:
-            self._process.join(timeout=2)
+            if not at_once:
+                self._process.join(timeout=2)
             self._process.kill()
             self._process.join()
         self._process = self._connection = None

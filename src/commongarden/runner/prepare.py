@@ -54,7 +54,7 @@ def prepare_study(
         on_progress=display.prepare,
         cache_budget=options.cache_budget,
         tell=display.note,
-        device=device,
+        device=plan.devices(device)[0],
         listed=listed,
     )
     if not options.until and not options.budget and len(store.study().seeds) > len(study.seeds):

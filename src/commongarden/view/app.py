@@ -7,6 +7,7 @@ import functools
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -20,7 +21,8 @@ from commongarden.i18n.language import _, current, languages, written
 from commongarden.view import pages
 from commongarden.view.guarding import Guard, Policy
 from commongarden.view.reports import Reports, warm_up
-from commongarden.view.studies import Garden, Listed, follow
+from commongarden.view.studies import Followed, Garden, Listed, follow
+from commongarden.view.try_routes import TryPages
 from commongarden.view.watching import Watch
 
 LANGUAGE = "commongarden-language"  # the cookie
@@ -29,16 +31,18 @@ PACE = 0.25  # seconds between two messages to one client
 RELIST = 3.0  # seconds between two looks at all studies, while somebody has the list open
 SPARE = 50  # times the seconds of such a look, where that is more
 MOST_STREAMS = 100
-ASSETS = {"view.css": "text/css", "garden.js": "text/javascript", "study.js": "text/javascript"}
+MOST_COMPARED = 8  # studies
+ASSETS = {"view.css": "text/css"} | dict.fromkeys(("garden.js", "study.js", "try.js", "compare.js"), "text/javascript")
 OF_REPORT = {"page.css": "text/css", "folds.js": "text/javascript", "draw.js": "text/javascript"}
 
 
 class Server:
     """The studies of a folder as pages."""
 
-    def __init__(self, garden: Garden, policy: Policy) -> None:
+    def __init__(self, garden: Garden, policy: Policy, data: Path | None = None) -> None:
         self.garden, self.policy, self.reports = garden, policy, Reports()
         self.watches: dict[str, Watch] = {}
+        self.trying = TryPages(self._watch, self._language, data)
         self.language = current()  # of readers who have not chosen one
         self.n_streams = 0
         self._listed: tuple[float, list[Listed]] = (0.0, [])
@@ -52,13 +56,17 @@ class Server:
         routes = [
             Route("/", self.home),
             Route("/events", self.home_events),
+            Route("/compare", self.compare),
+            Route("/compare/report", self.compare_report),
             Route(study, self.study),
             Route(f"{study}/report", self.report),
             Route(f"{study}/curves", self.curves),
             Route(f"{study}/events", self.events),
             Route("/assets/{name}", self.asset),
+            *self.trying.routes(),
         ]
-        made = Starlette(routes=[Route(one.path, self._answered(one.endpoint)) for one in routes])
+        answered = [Route(one.path, self._answered(one.endpoint), methods=[*(one.methods or ())]) for one in routes]
+        made = Starlette(routes=answered)
         return Guard(made, self.policy)
 
     async def home(self, request: Request) -> Response:
@@ -107,6 +115,28 @@ class Server:
                 await asyncio.sleep(RELIST)
 
         return self._stream(changes())
+
+    async def compare(self, request: Request) -> Response:
+        """The frame of a page with several studies."""
+        found = await self._chosen(request)
+        if len(found) < 2:
+            return RedirectResponse("/", 303)
+        return HTMLResponse(pages.comparison([one.key for one in found], self._language(request)))
+
+    async def compare_report(self, request: Request) -> Response:
+        language, found = self._language(request), await self._chosen(request)
+        folders = [(one.place, one.folder) for one in found]
+        try:
+            made = await asyncio.to_thread(self.reports.across, folders, language)
+        except CommonGardenError as error:
+            return JSONResponse({"html": await asyncio.to_thread(_notice, str(error), language), "specs": {}})
+        return JSONResponse({"html": made.body, "specs": made.specs})
+
+    async def _chosen(self, request: Request) -> list[Followed]:
+        """The studies that the address names, as far as the folder has them."""
+        keys = dict.fromkeys(request.query_params.getlist("study"))
+        found = [await asyncio.to_thread(self.garden.get, key) for key in list(keys)[:MOST_COMPARED]]
+        return [one for one in found if one is not None]
 
     async def asset(self, request: Request) -> Response:
         name, text = request.path_params["name"], None

@@ -7,16 +7,19 @@ import functools
 from collections.abc import Sequence
 from importlib import resources
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import jinja2
+from markupsafe import escape
 
 from commongarden.i18n.durations import duration
 from commongarden.i18n.language import _, languages, ngettext, written
+from commongarden.io.terminal import DASH
+from commongarden.view.browsing import Shown
 from commongarden.view.studies import Listed
-from commongarden.view.words import state_name, texts
+from commongarden.view.words import order_names, photo_said, state_name, texts
 
 NAMES = {"en": "English", "ko": "한국어"}  # of languages, in themselves
-DASH = "\N{EN DASH}"
 
 
 def garden(found: Sequence[Listed], folder: str, language: str) -> str:
@@ -41,6 +44,40 @@ def study(name: str, key: str, language: str, *, is_alone: bool) -> str:
     """The frame of a study's page, which its script fills."""
     with written(language):
         return _page("study.html", language, title=name, key=key, back="" if is_alone else "/")
+
+
+def comparison(keys: Sequence[str], language: str) -> str:
+    """The frame of a page with several studies."""
+    with written(language):
+        query = urlencode([("study", key) for key in keys])
+        return _page("compare.html", language, title=_("Studies compared"), query=query, back="/")
+
+
+def trying(name: str, key: str, classes: Sequence[str], language: str) -> str:
+    """The frame of the page on which photos are tried."""
+    with written(language):
+        orders = [(order, text) for order, text in order_names().items()]
+        back = f"/study/{quote(key)}"
+        return _page("try.html", language, title=name, key=key, back=back, classes=classes, orders=orders)
+
+
+def photos(shown: Sequence[Shown], key: str, language: str) -> str:
+    """Test photos, each to press."""
+    with written(language):
+        return _environment().get_template("photos.html").render(shown=shown, key=key, text=texts(), said=photo_said)
+
+
+def too_large(most: int, language: str) -> str:
+    """Said of a photo that is larger than may be sent."""
+    with written(language):
+        text = _("The file is larger than {n} MB.").format(n=most >> 20)
+    return f'<p class="notice">{escape(text)}</p>'
+
+
+def your_photo(language: str) -> str:
+    """What a photo is called that was sent."""
+    with written(language):
+        return _("your image")
 
 
 def failed(message: str, language: str) -> str:
@@ -84,7 +121,8 @@ def _size(n_bytes: int) -> str:
 
 
 def _page(name: str, language: str, **values: Any) -> str:
-    others = [(code, NAMES.get(code, code)) for code in languages() if code != language]
+    asked = f"{values['query']}&" if "query" in values else ""
+    others = [(f"{asked}lang={code}", code, NAMES.get(code, code)) for code in languages() if code != language]
     return _environment().get_template(name).render(language=language, others=others, text=texts(), **values)
 
 

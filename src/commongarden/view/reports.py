@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,21 @@ class Reports:
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
             return made
+
+    def across(self, folders: Sequence[tuple[str, Path]], language: str) -> Made:
+        """Several studies side by side: (name, folder) of each. Raises CommonGardenError."""
+        from commongarden import stats
+        from commongarden.report import across
+        from commongarden.report.document import html
+        from commongarden.stats.between_studies import Side
+
+        with self._one, written(language):
+            sides = []
+            for name, folder in folders:
+                store = ReadOnce(folder)
+                sides.append(Side(name, store, stats.summarize(store)))
+            parts = html.to_parts(across.document(sides), across.models(sides))
+            return Made(parts.body, dict(parts.specs), ())
 
 
 def warm_up() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import uvicorn
 
 from commongarden.errors import StudyError
 from commongarden.i18n.language import _
+from commongarden.study import origin
 from commongarden.view.app import Server
 from commongarden.view.guarding import LOOPBACK, Policy, new_token
 from commongarden.view.studies import Garden
@@ -19,14 +21,18 @@ PORT, TRIED = 8321, 20  # the first port that is tried where none was asked for,
 EVERY = ("0.0.0.0", "::")
 
 
-def serve(root: Path, host: str, port: int | None, ready: Callable[[str], None]) -> None:
-    """Serves the studies of a folder until Ctrl-C. ready: is told the address to open, once it answers. Raises
-    StudyError where the address cannot be had."""
+def serve(root: Path, host: str, port: int | None, ready: Callable[[str], None], data: Path | None = None) -> None:
+    """Serves the studies of a folder until Ctrl-C. ready: is given the address to open, once it answers. data: the
+    folder of photos, in place of the one that a study names. Raises StudyError where the address cannot be had.
+
+    Pages run no code that a study names: a request could ask for it.
+    """
+    os.environ[origin.NO_CODE] = "1"
     bound = _bound(host, port)
     number = bound.getsockname()[1]
     is_local = host in LOOPBACK
     policy = Policy(_names(host), number, "" if is_local else new_token())
-    app = Server(Garden(root), policy).app()
+    app = Server(Garden(root), policy, data).app()
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, lifespan="off", ws="none", http="h11",
         loop="asyncio", timeout_graceful_shutdown=1, limit_concurrency=400,

@@ -20,6 +20,20 @@ def state_name(state: str) -> str:
     return _(STATES[state])
 
 
+def order_names() -> dict[str, str]:
+    """The orders of the test photos (browsing.py)."""
+    return {
+        "disagreement": _("models disagree"),
+        "wrong": _("most often wrong"),
+        "unsure": _("least confident"),
+    }
+
+
+def photo_said(wrong: float) -> str:
+    """Below a test photo."""
+    return _("{share:.0f} % wrong").format(share=100 * wrong)
+
+
 def texts() -> dict[str, str]:
     """The texts of the frames, in the language in use, by the name that the templates use."""
     return {
@@ -41,4 +55,18 @@ def texts() -> dict[str, str]:
         "curve_train_loss": _("Training loss by epoch, a line a run"),
         "needs_script": _("This page needs JavaScript. report.html in the study's folder has the report without it."),
         "writing": _("Writing the report"),
+        "compare": _("Compare the selected studies"),
+        "try": _("Try images"),
+        "try_said": _("Show an image to every model: its most probable classes, and where the model finds evidence."),
+        "choose": _("Choose an image, or drop one here"),
+        "camera": _("Use the camera"),
+        "asking": _("Asking the models. The first image takes some seconds longer."),
+        "unanswered": _("No answer from `commongarden view`."),
+        "test_photos": _("Test images"),
+        "class": _("class"),
+        "all_classes": _("all"),
+        "order": _("order"),
+        "more": _("More"),
+        "no_photos": _("No run has been tested yet."),
+        "back": _("Back to the study"),
     }

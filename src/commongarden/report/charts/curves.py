@@ -121,15 +121,14 @@ def under_way(arms: Sequence[str], epochs: int, guess: float | None = None) -> l
             alt.Tooltip("epoch:Q", title=TEXT["epoch"]),
         ]
         told.append(alt.Tooltip(f"{field}:Q", title=TEXT[field], format=".3~r"))
-        base = alt.Chart().encode(x=x, y=y)
+        base = alt.Chart(alt.NamedData("rows")).encode(x=x, y=y)
         lines = base.mark_line(strokeWidth=1.8, clip=True).encode(stroke=stroke, detail=alt.Detail("run:N"))
         points = base.mark_point(filled=True, size=22, clip=True).encode(fill=fill, tooltip=told)
         layers = [lines, points]
         if guess is not None and field == "val_accuracy":
             rule = alt.Chart(inline([{"value": guess}])).mark_rule(stroke=SOFT, strokeDash=[4, 3])
             layers.insert(0, rule.encode(y=alt.Y("value:Q")))
-        chart = alt.layer(*layers, data=alt.NamedData("rows")).properties(title=TEXT[field])
-        made.append(finished(f"live_{field}", chart, TEXT[field], 200))
+        made.append(finished(f"live_{field}", layers, TEXT[field], 200, title=TEXT[field]))
     return made
 
 
