@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from commongarden.i18n.language import _
 from commongarden.report.wording import designs, grouped
-from commongarden.report.wording.numbers import whole
+from commongarden.report.wording.numbers import listed, whole
 from commongarden.report.wording.verdicts import counted_photos, probability
 from commongarden.stats import (
     METRICS,
@@ -31,7 +31,25 @@ def intervals(results: Results) -> str:
         )
     pairs = max((contrast.difference.n for contrast in results.contrasts if contrast.difference), default=0)
     limit = (signflip_limit if results.pair_seeds else permutation_limit)(pairs)
-    return " ".join(filter(None, (*_carried(results), limit, failures_possible(results), earlier_rules(results))))
+    more = (seeds_added(results), failures_possible(results), earlier_rules(results))
+    return " ".join(filter(None, (*_carried(results), limit, *more)))
+
+
+def seeds_added(results: Results) -> str | None:
+    """That results had been seen before seeds were added, and what that does to the error rate."""
+    earlier = [n for n in results.looks if n < len(results.seeds)]
+    if not earlier:
+        return None
+    counts = listed([str(n) for n in earlier])
+    if results.metric != "accuracy" or results.design == "resampled" or results.reference:
+        return _(
+            "Seeds were added after results with {counts} seeds. The error rate does not account for that, so new "
+            "conclusions are exploratory."
+        ).format(counts=counts)
+    return _(
+        "Seeds were added after results with {counts} seeds. Each comparison is judged at the first results that "
+        "settled it, later ones at stricter levels: the overall type I error rate is at most 6 %."
+    ).format(counts=counts)
 
 
 def failures_possible(results: Results) -> str | None:
