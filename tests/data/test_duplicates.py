@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections import Counter
 
 import numpy as np
@@ -14,7 +15,7 @@ from scipy import fft
 import copies
 from commongarden import report
 from commongarden import store as stores
-from commongarden.data import checked, drawn, folder, inspecting, near_duplicates
+from commongarden.data import checked, drawn, folder, image, inspecting, looks, near_duplicates
 from commongarden.data.near_duplicates import Match
 from commongarden.data.split import fold, split
 from commongarden.errors import DataError
@@ -71,7 +72,7 @@ def test_what_the_flower_photos_hold():
 
 
 def smalls(pictures):
-    return np.stack([inspecting.small(picture) for picture in pictures])
+    return np.stack([looks.grey(picture) for picture in pictures])
 
 
 def test_a_chain_of_windows_is_no_group():
@@ -114,6 +115,30 @@ def test_plain_pictures_are_in_no_pair():
     plain = [Image.new("RGB", (64, 64), (grey, grey, grey)) for grey in (0, 80, 81, 255)]
     assert near_duplicates.matches(smalls(plain)) == []
     assert near_duplicates.featureless(smalls(plain)).all()
+
+
+def test_the_best_of_a_crowd_are_looked_at_again(monkeypatch):
+    """In pieces as among all at once, with as many of a row as are wanted."""
+    monkeypatch.setattr(near_duplicates, "COLUMNS", 40)
+    monkeypatch.setattr(near_duplicates, "MOST_CANDIDATES", 5)
+    generator = np.random.default_rng(0)
+    described = generator.normal(size=(150, 63)).astype(np.float32)
+    described[20:60] += 2 * generator.normal(size=63)  # these are all alike
+    described /= np.linalg.norm(described, axis=1, keepdims=True)
+    rows = np.arange(30, 90)
+    for sign in (near_duplicates._UPRIGHT, near_duplicates._MIRROR):
+        likeness = (described * sign) @ described.T
+        likeness[range(150), range(150)] = -1
+        expected = {
+            (row - 30, int(column))
+            for row in rows
+            for column in np.argsort(-likeness[row])[:5]
+            if likeness[row, column] >= near_duplicates.LIKE
+        }
+        pieces = near_duplicates._likely(described, rows, sign)
+        found = [(int(one), int(two)) for piece in pieces for one, two in zip(*piece, strict=True)]
+        assert sorted(found) == sorted(expected)
+    assert len(expected) > 0
 
 
 # what is kept of it
@@ -171,13 +196,35 @@ def test_an_inspection(garden, tmp_path, monkeypatch):
     assert set(found.pictures) == {path for group in found.groups for path in group}
     assert sum(found.sizes.values()) == sum(found.modes.values()) == len(manifest.photos)
     assert {said[0] for said in told} == {"inspecting photos", "comparing photos"}
-    monkeypatch.setattr(inspecting, "look", lambda *_: pytest.fail("looked at a photo again"))
+    monkeypatch.setattr(looks.Looks, "of", lambda *_: pytest.fail("looked at a photo again"))
     assert inspecting.inspect(manifest, tmp_path) == found
     (kept,) = tmp_path.glob("*.memo")
     monkeypatch.undo()
     kept.write_bytes(kept.read_bytes()[:-40])
     assert inspecting.inspect(manifest, tmp_path, tell=told.append) == found  # a torn file is made anew
     assert told[-1] == f"{kept}: corrupt cache entry; it is recomputed"
+
+
+def test_each_photo_is_decoded_once(garden, tmp_path, monkeypatch):
+    """While it is read; what is found is the same as for photos that are decoded again."""
+    Image.fromarray(drawn.draw(0, 7, 64, 64)[..., 0].astype(np.uint16) * 200).save(tmp_path / "deep.png")
+    root = tmp_path / "photos"
+    shutil.copytree(garden, root)
+    shutil.move(tmp_path / "deep.png", root / "daisy" / "deep.png")
+    decoded, decode = Counter(), image.decode
+
+    def counted(data, *arguments, **options):
+        decoded[hashlib.sha256(data).hexdigest()] += 1
+        return decode(data, *arguments, **options)
+
+    monkeypatch.setattr(image, "decode", counted)
+    seen = looks.Looks()
+    manifest = folder.scan(str(root), keep_going=True, looks=seen)
+    monkeypatch.setattr(inspecting, "_pictures", lambda *_: {})
+    found = inspecting.inspect(manifest, None, looks=seen)
+    twice = {photo.path for photo in manifest.photos if decoded[photo.sha256] > 1}
+    assert twice == {"daisy/000.png", "daisy/same.png", "daisy/deep.png"}  # two files; its greys depend on all photos
+    assert inspecting.inspect(manifest, None) == found
 
 
 def test_data_check_tells_it(garden, commongarden, tmp_path):

@@ -140,6 +140,9 @@ UNSAID = {
     "train/replay/recorded_step.py": "a line of Python",
     "profiling/work.py": "keys of kinds of layers",
     "study/toml_errors.py": "what tomllib says",
+    "view/app.py": "headers of HTTP",
+    "view/try_routes.py": "headers of HTTP",
+    "view/guarding.py": "headers of HTTP, and what a refused request is answered",
     "train/measure.py": "a mark in the network's text form",
 }
 CLASSIC = "Model {}"  # the log form of the original experiment
@@ -359,7 +362,7 @@ def test_an_error_is_told_in_korean_and_recorded_in_english(tmp_path):
         with pytest.raises(DataError) as found:
             image.read(file)
         assert str(found.value) == f"{file}: 빈 파일입니다(0바이트)"
-        kept = folder._judge(tmp_path, frozenset(), folder.Candidate("rose/a.jpg", "rose"))
+        kept = folder._judge(tmp_path, {}, None, folder.Candidate("rose/a.jpg", "rose"))
         assert kept.reason == "empty file (0 bytes)"
 
 

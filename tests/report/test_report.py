@@ -17,8 +17,8 @@ from commongarden import store as stores
 from commongarden.records import Estimate, Failure
 from commongarden.report import charts, page
 from commongarden.report.document import html as page_writer
-from commongarden.report.wording import answers, baselines, numbers, verdicts, words
-from commongarden.stats import ContrastResult, Effort, Imbalance, MajorityClass, Remedy
+from commongarden.report.wording import answers, baselines, coverage, numbers, words
+from commongarden.stats import ContrastResult, Effort, Imbalance, MajorityClass, Remedy, learning
 from grown import grown
 
 
@@ -111,8 +111,8 @@ def test_a_verdict_speaks_of_the_adjusted_interval_and_the_metric(found, sentenc
 
 
 def unresolved(**remedy):
-    values = {"settle": None, "photos": None, "photos_seeds": None, "seen": 0.012, "show": None, **remedy}
-    return settled("not resolved", 0.012, -0.02, 0.044, remedy=Remedy(0.01, 652, **values))
+    values = {"settle": None, "photos": None, "photos_seeds": None, "seen": 0.012, "show": None, "wanted": 0.01}
+    return settled("not resolved", 0.012, -0.02, 0.044, remedy=Remedy(0.01, 652, **values | remedy))
 
 
 @pytest.mark.parametrize(
@@ -120,24 +120,26 @@ def unresolved(**remedy):
     [
         (settled("better", 0.0312, 0.0123, 0.0501), None),
         (
-            unresolved(settle=Effort(9, 8, 12.4)),
-            "9 seeds would give 80 % power for a true difference of 1 point: 8 runs more, about 12 minutes.",
+            unresolved(likely=(Effort(7, 4, 2.0), Effort(9, 8, 12.4))),
+            "7 to 9 seeds would give 80 % power for a true difference of 1 point: up to 8 runs more, about 12 minutes.",
         ),
         (
-            unresolved(settle=Effort(9, 8, None)),
-            "9 seeds would give 80 % power for a true difference of 1 point: 8 runs more.",
+            unresolved(wanted=0.012, likely=(Effort(9, 8, None), Effort(9, 8, None))),
+            "9 seeds would give 80 % power for a true difference of 1.2 points: up to 8 runs more.",
         ),
         (
             unresolved(settle=Effort(5, 0, 0.0)),
             "5 seeds give 80 % power for a true difference of 1 point; more would narrow the interval further.",
         ),
         (
-            unresolved(photos=4731, photos_seeds=5, show=Effort(30, 50, 300.0)),
-            "With 652 test images, more seeds alone cannot resolve a difference of 1 point; about 4,800 test images "
-            "and 5 seeds would give 80 % power. 30 seeds would give 80 % power for a true difference as large as "
-            "observed (1.2 points): 50 runs more, about 5 hours.",
+            unresolved(only_photos=True, photos=4731, photos_seeds=5),
+            "With 652 test images, more seeds alone cannot resolve a difference of 1 point; more test images can.",
         ),
-        (unresolved(), "With 652 test images, more seeds alone cannot resolve a difference of 1 point."),
+        (  # a large number that is planned from a few seeds is no number to print
+            unresolved(settle=Effort(882, 1754, 900.0), likely=(Effort(400, 790, 1.0), Effort(900, 1790, 1.0))),
+            "A true difference of 1 point could take more than 50 seeds.",
+        ),
+        (unresolved(), "A true difference of 1 point could take more than 50 seeds."),
     ],
 )
 def test_a_remedy_is_seeds_or_photos(found, sentence):
@@ -149,21 +151,25 @@ def test_the_sign_flip_test_stands_beside_the_verdict():
     more = settled("better", 0.03, 0.01, 0.05, p_signflip=0.125, p_least=0.0625)
     assert words.signflip(least) == "Sign-flip test over the seeds: p = 0.0625, the minimum for 5 pairs."
     assert words.signflip(more) == "Sign-flip test over the seeds: p = 0.125."
-    assert verdicts.signflip_limit(5) == (
+    assert coverage.signflip_limit(5) == (
         "With 5 pairs a two-sided sign-flip test cannot reach p < 0.0625; from 6 seeds on it can reach p < 0.05."
     )
-    assert verdicts.signflip_limit(6) is None
+    assert coverage.signflip_limit(6) is None
 
 
 def test_a_study_says_what_its_intervals_carry(tmp_path):
     store = grown(tmp_path / "one", {"a": (0.5, 0.52, 0.54), "b": (0.6, 0.62, 0.64)})
     said = words.intervals(stats.summarize(store))
     assert "test-set variation (100 test images)" in said
-    assert "With 3 pairs a two-sided sign-flip test cannot reach p < 0.250;" in said
+    assert "runs with the same seed are not paired" in said  # two arms of three runs are too few to see a seed's effect
+    assert "With 3 runs of each model a two-sided permutation test cannot reach p < 0.100; from 4 seeds on" in said
+    paired = words.intervals(dataclasses.replace(stats.summarize(store), pair_seeds=True))
+    assert "differences are paired by seed and image" in paired
+    assert "With 3 pairs a two-sided sign-flip test cannot reach p < 0.250;" in paired
     assert "Holm" not in said
     own = dataclasses.replace(stats.summarize(store), design="resampled")
     assert "Each seed has its own test images" in words.intervals(own)
-    three = grown(tmp_path / "three", {"a": (0.5, 0.52), "b": (0.6, 0.62), "c": (0.6, 0.63)})
+    three = grown(tmp_path / "three", {"a": (0.5, 0.52, 0.51), "b": (0.6, 0.62, 0.61), "c": (0.6, 0.63, 0.61)})
     assert "adjusted for all 3 comparisons (Holm)" in words.intervals(stats.summarize(three))
 
 
@@ -217,22 +223,22 @@ LINE = MajorityClass("dandelion", 0.244, 1.6)
         (
             (0.244, 0.244, 0.244),
             3,
-            "a is no better than the majority-class baseline (dandelion, 24.4 %). 3 of 3 seeds never rose above it.",
+            "a is no better than the majority-class baseline (dandelion, 24.4 %). a learned in 0 of 3 seeds "
+            "(95 % CI 0 to 71 %).",
         ),
         ((0.2, 0.21, 0.22), 0, "a is no better than the majority-class baseline (dandelion, 24.4 %)."),
         ((0.24,), 1, "a is no better than the majority-class baseline (dandelion, 24.4 %)."),
         (
             (0.244, 0.5, 0.52),
             1,
-            "a is not significantly better than the majority-class baseline (dandelion, 24.4 %): its mean "
-            "is 42.0 % (95 % CI 3.2 to 80.8). 1 of 3 seeds never rose above it; the mean of the other 2 is "
-            "51.0 %.",
+            "a learned in 2 of 3 seeds (95 % CI 9 to 99 %). When it learned, it reached 51.0 % (95 % CI 38.3 to 63.7); "
+            "its mean over all runs, 42.0 %, depends on how many fail.",
         ),
         (
             (0.244, 0.30, 0.30, 0.30, 0.30, 0.30),
             1,
-            "a is better than the majority-class baseline (dandelion, 24.4 %), but 1 of 6 seeds never rose "
-            "above it; the mean of the other 5 is 30.0 %.",
+            "a learned in 5 of 6 seeds (95 % CI 36 to 100 %). When it learned, it reached 30.0 % (95 % CI 30.0 to "
+            "30.0); its mean over all runs, 29.0 %, depends on how many fail.",
         ),
     ],
 )
@@ -242,6 +248,7 @@ def test_an_arm_at_the_line_of_guessing_is_called_so(tmp_path, accuracies, stuck
     found = dataclasses.replace(
         arm,
         n_at_commonest=stuck,
+        learned=learning.share(len(accuracies) - stuck, len(accuracies)),
         accuracy_learned=stats.mean_interval(learned) if stuck and learned else None,
         beats_commonest=(arm.test_accuracy.low or arm.test_accuracy.value) > LINE.accuracy,
     )

@@ -297,7 +297,7 @@ def test_photos_settle_where_photos_carry_the_noise():
     assert power(0.01, error, df, 0.05) >= POWER
     # without seed noise by hand: (1.96 + 0.84)^2 (photo^2 + rest^2 / seeds) / margin^2
     found = stats.remedy(mean_of(0.0, 0.35, 0.3), 0.01, 0.05, 652, seconds=None)
-    assert found.photos == pytest.approx((1.96 + 0.84) ** 2 * (0.35**2 + 0.3**2 / 5) / 0.01**2, rel=0.02)
+    assert found.photos == pytest.approx((1.96 + 0.84) ** 2 * (0.35**2 + 0.3**2 / 5) / 0.01**2, rel=0.04)
 
 
 def test_a_difference_as_large_as_the_one_seen_is_cheaper_to_show():

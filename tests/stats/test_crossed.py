@@ -34,14 +34,14 @@ def test_mean_squares_are_those_of_statsmodels():
 
 def test_the_interval_by_hand():
     """Mean squares 4 (seeds, 2 df), 3 (photos, 9 df), 1 (rest, 18 df): variance (4 + 3 - 1) / 30 = 0.2. In
-    Satterthwaite's formula the seeds' counts (2 + 2) / 2 times: df (8 + 3 - 1)^2 / (64/2 + 9/9 + 1/18)."""
+    Satterthwaite's formula the seeds' counts (2 + 4) / 2 times: df (12 + 3 - 1)^2 / (144/2 + 9/9 + 1/18)."""
     found = stats.crossed.MeanSquares(0.0, 4.0, 3.0, 1.0, 3, 10)
     assert found.error() ** 2 == pytest.approx(0.2)
-    assert found.df() == pytest.approx(100 / (64 / 2 + 9 / 9 + 1 / 18))
+    assert found.df() == pytest.approx(196 / (144 / 2 + 9 / 9 + 1 / 18))
 
 
 def test_many_seeds_give_satterthwaites_own():
-    """With 500 seeds caution is worth 0.4 %."""
+    """With 500 seeds caution is worth 0.8 %."""
     seed, photo, rest, s, p = 4.0, 3.0, 1.0, 499, 299
     satterthwaite = (seed + photo - rest) ** 2 / (seed**2 / s + photo**2 / p + rest**2 / (s * p))
     assert stats.crossed.MeanSquares(0.0, seed, photo, rest, s + 1, p + 1).df() == pytest.approx(
@@ -96,9 +96,9 @@ def test_what_cannot_be_told_has_no_interval():
 
 
 def test_arms_that_agree_everywhere_are_no_certainty():
-    """As if one photo of 200 told them apart: its weight is the standard error, known as well as three seeds are."""
+    """As if one photo of 200 told them apart: its weight is the standard error, known as well as 200 photos are."""
     found = stats.crossed_difference(np.zeros((3, 200))).interval()
-    half = reference.t.ppf(0.975, 2) / 200
+    half = reference.t.ppf(0.975, 199) / 200
     assert (found.value, found.low, found.high) == (0.0, pytest.approx(-half), pytest.approx(half))
     assert stats.crossed_difference(np.ones((3, 200))).interval().high == 1.0
 

@@ -217,7 +217,7 @@ class ExecutorConformance:
         here.dies(2, here.store.partial("mortal", 1) / "checkpoint.pt")
         events = list(here.execute([job, other]))
         assert ended(events) == sorted(map(str, [job, other]))
-        assert sum(isinstance(event, WorkerDied) for event in events) == 1
+        assert sum(isinstance(event, WorkerDied) and event.job == job for event in events) == 1
         (failed,) = [event.run for event in events if isinstance(event, RunDone) and event.job == job]
         assert failed == here.store.run("mortal", 1)
         assert failed.status == "failed"

@@ -26,7 +26,10 @@ def strings(path: Path) -> Iterator[tuple[int, str]]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     passed = {id(node) for marked in _marked(tree) for node in ast.walk(marked)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            and ast.get_docstring(node) is not None
+        ):
             passed.add(id(node.body[0].value))
         elif isinstance(node, ast.JoinedStr):
             passed |= {id(part) for part in node.values}

@@ -179,7 +179,7 @@ name = option("--name", help="Name of the study, and of its folder in garden/ [n
 # Values of the recipe
 
 SETTING = "KEY=VALUE"
-DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?|mps")
+DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?(,cuda:\d+)*|mps")
 seeds = option(
     "--seeds",
     type=click.IntRange(min=1),
@@ -256,7 +256,9 @@ def _device(ctx: click.Context, parameter: click.Parameter, name: str | None) ->
     if name is None or DEVICE.fullmatch(name):
         return name
     near = " " + _("Did you mean {near!r}?").format(near="cuda") if name in ("gpu", "0", "nvidia") else ""
-    text = _("--device: found {name!r}, accepted: auto, cpu, cuda, cuda:1 (the second GPU), mps.")
+    text = _(
+        "--device: found {name!r}, accepted: auto, cpu, cuda (all GPUs), cuda:1 (the second one), cuda:0,cuda:2, mps."
+    )
     raise StudyError(text.format(name=name) + near)
 
 

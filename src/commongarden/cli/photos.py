@@ -114,7 +114,7 @@ def check(
     --keep-going.
     """
     from commongarden.data import cache as caches
-    from commongarden.data import checked, folder, inspecting
+    from commongarden.data import checked, folder, inspecting, looks
 
     read_as, listed = of_source(source, DataOptions(layout or "", group_by or "", merge_classes))
     kept = cache_dir or caches.default_folder()
@@ -122,6 +122,7 @@ def check(
     def tell(text: str) -> None:
         click.echo(text, err=True)
 
+    seen = looks.Looks()
     with progress() as display:
         manifest = folder.scan(
             source,
@@ -132,8 +133,9 @@ def check(
             cache_folder=kept,
             tell=tell,
             range=grey_range,
+            looks=seen,
         )
-        inspection = inspecting.inspect(manifest, kept, display.prepare, tell)
+        inspection = inspecting.inspect(manifest, kept, display.prepare, tell, seen)
     found = folder.summary(manifest, listed) | checked.summary(manifest, inspection)
     if as_json:
         print_json(found)

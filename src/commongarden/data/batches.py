@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from commongarden.data import device_images
+from commongarden.data.augment import Draws
+from commongarden.data.device_images import DrawnEpoch
 from commongarden.data.on_the_fly import Images, Originals, groups_of
 from commongarden.data.random_transforms import Augmenter, random_crops
 from commongarden.study.augmentation import Augment
@@ -39,21 +42,54 @@ def shuffled(
     be smaller; where a single photo would be left for it, that one is left out, because batch norm cannot normalize
     one photo.
     """
-    if sampling == "balanced":
-        of_each = torch.as_tensor(_balanced_weights(labels[indices]), dtype=torch.double)
-        permutation = torch.multinomial(of_each, len(indices), True, generator=order).numpy()
-    else:
-        permutation = torch.randperm(len(indices), generator=order).numpy()
-    batches = [
-        indices[permutation[batch * batch_size : (batch + 1) * batch_size]]
-        for batch in range(n_batches(len(indices), batch_size))
-    ]
+    batches = _in_random_order(labels, indices, batch_size, order, sampling)
     if isinstance(images, Originals):
         gathered = _cropped(images, labels, batches, augmenter.plan, augmentation)
     else:
         gathered = _gathered(images, labels, batches)
     for pixels, targets in gathered:
         yield augmenter(pixels, targets, augmentation)
+
+
+def drawn_epoch(
+    images: Tensor,
+    labels: np.ndarray,
+    indices: np.ndarray,
+    batch_size: int,
+    order: torch.Generator,
+    augmentation: torch.Generator,
+    augmenter: Augmenter = NOTHING,
+    sampling: str = "shuffled",
+) -> DrawnEpoch:
+    """The same pass as `shuffled` over photos that a device holds, with every random number drawn ahead. The augmenter
+    changes whole batches only (`Augmenter.is_by_batch`)."""
+    batches = _in_random_order(labels, indices, batch_size, order, sampling)
+    parts = [augmenter.draws(len(batch), images.shape[1:3], augmentation) for batch in batches]
+    return DrawnEpoch(images, labels, np.concatenate(batches), Draws.joined(parts), batch_size)
+
+
+def _in_random_order(
+    labels: np.ndarray, indices: np.ndarray, batch_size: int, order: torch.Generator, sampling: str
+) -> list[np.ndarray]:
+    if sampling == "balanced":
+        of_each = torch.as_tensor(_balanced_weights(labels[indices]), dtype=torch.double)
+        permutation = torch.multinomial(of_each, len(indices), True, generator=order).numpy()
+    else:
+        permutation = torch.randperm(len(indices), generator=order).numpy()
+    return [
+        indices[permutation[batch * batch_size : (batch + 1) * batch_size]]
+        for batch in range(n_batches(len(indices), batch_size))
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class OwnDraws:
+    """Batches whose random numbers all come from generators of their own, so that any thread may make them."""
+
+    batches: Iterable[tuple[Tensor, Tensor]]
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        return iter(self.batches)
 
 
 def class_weights(labels: np.ndarray, n_classes: int) -> list[float]:

@@ -16,6 +16,7 @@ from commongarden.data import classes, greys, image, losses, result_cache
 from commongarden.data.finding import DEFAULT, Listed, check_classes, checked, find
 from commongarden.data.greys import Span
 from commongarden.data.listing import Candidate
+from commongarden.data.looks import Looks
 from commongarden.data.split import PARTS, duplicates, too_few_groups
 from commongarden.errors import DataError
 from commongarden.i18n.coded import NOTHING, Coded
@@ -37,13 +38,15 @@ def scan(
     tell: result_cache.Tell | None = None,
     listed: Listed | None = None,
     range: Range | None = None,
+    looks: Looks | None = None,
 ) -> Manifest:
     """Reads every photo of `source` to the last pixel and says which take part, and why the others do not.
 
     listed: what `find` gave for the source, where that was asked before. cache_folder: where it is kept which contents
     this version of Pillow could read; those are hashed, but not decoded again. tell: hears where that was torn, and
     what is lost where `keep_going` is true. on_progress(done, total) is called after each file. range: of values of
-    more than 8 bits, those that become 0 and 255; without it, it is found from all photos together.
+    more than 8 bits, those that become 0 and 255; without it, it is found from all photos together. looks: what is
+    seen of the photos that are decoded is kept there, for their inspection.
 
     Raises DataError as `find` does.
     """
@@ -53,7 +56,10 @@ def scan(
         return replace(_builtin(listed), range=range)
     key = result_cache.key("readable", [str(Path(source).resolve())], ["pillow"])
     known = _readable(cache_folder, key, tell)
-    judged = list(image.in_threads(partial(_judge, Path(listed.root), known), listed.candidates, on_progress))
+    if looks is not None:
+        looks.reserve(len(listed.candidates))
+    judge = partial(_judge, Path(listed.root), known, looks)
+    judged = list(image.in_threads(judge, listed.candidates, on_progress))
     read = [one for one in judged if not isinstance(one, LeftOut)]
     readable = {photo.sha256: span for photo, span in read}
     if cache_folder is not None and readable != known:
@@ -198,7 +204,7 @@ def _readable(cache_folder: Path | None, key: str, tell: result_cache.Tell | Non
 
 
 def _judge(
-    root: Path, readable: Mapping[str, Span | None], candidate: Candidate
+    root: Path, readable: Mapping[str, Span | None], looks: Looks | None, candidate: Candidate
 ) -> tuple[Photo, Span | None] | LeftOut:
     if candidate.reason:
         return LeftOut(candidate.path, candidate.reason)
@@ -208,8 +214,10 @@ def _judge(
         if sha256 in readable:
             span = readable[sha256]
         else:
-            image.decode(data)
+            picture = image.decode(data)
             span = image.span(data)
+            if looks is not None and span is None:  # how the others are shown depends on all of them
+                looks.add(sha256, data, picture)
     except DataError as error:
         return LeftOut(candidate.path, error.reason)
     return Photo(candidate.path, candidate.label, candidate.part, sha256, candidate.group), span

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 import msgspec
 import numpy as np
-from PIL import Image
+import numpy.typing as npt
 
 from commongarden.data import image, near_duplicates, result_cache
+from commongarden.data.looks import FileFacts, Looks
 from commongarden.data.near_duplicates import Match
 from commongarden.data.split import duplicates
 from commongarden.errors import DataError
 from commongarden.i18n.language import _
-from commongarden.records import Manifest, Photo, Range
+from commongarden.records import Manifest, Photo
 from commongarden.records.inspection import INSPECTION_SCHEMA, Inspection, Kind, Pair, Unusual
 
 MOST_SHOWN = 40  # groups whose pictures are kept
@@ -46,28 +46,17 @@ _SUFFIXES = {
 OnProgress = Callable[[str, int, int], None]  # what is being done, how many done, how many in all
 
 
-@dataclass(frozen=True, eq=False)
-class Looked:
-    """One photo: what its file has, and a small grey picture of it, (SIDE, SIDE) uint8. n_frames: 0 where all behind
-    the first are broken."""
-
-    format: str
-    mode: str
-    width: int
-    height: int
-    n_frames: int
-    small: np.ndarray
-
-
 def inspect(
     manifest: Manifest,
     cache_folder: Path | None,
     on_progress: OnProgress | None = None,
     tell: result_cache.Tell | None = None,
+    looks: Looks | None = None,
 ) -> Inspection | None:
     """The inspection of a manifest's photos, made once for their contents and names and kept in `cache_folder`.
 
     None for a built-in data set, whose photos are drawn one unlike the other. tell: hears where what was kept was torn.
+    looks: what was seen of the photos when they were read for the manifest; the others are read here.
     A photo that cannot be read any more takes no part, and the inspection is then not kept.
     """
     if manifest.root.startswith(image.BUILTIN):
@@ -76,7 +65,7 @@ def inspect(
     kept = None if cache_folder is None else result_cache.recall(cache_folder, key, tell)
     if kept is not None:
         return msgspec.json.decode(kept, type=Inspection)
-    found, gone = _inspected(manifest, on_progress)
+    found, gone = _inspected(manifest, on_progress, looks)
     if gone and tell is not None:
         text = _("photos that can no longer be read: {n}, such as {path}")
         tell(text.format(n=len(gone), path=gone[0]))
@@ -85,35 +74,21 @@ def inspect(
     return found
 
 
-def look(root: Path, range: Range | None, photo: Photo) -> Looked | None:
-    """Reads one photo; None where it is gone or changed since the manifest was made."""
-    try:
-        data = image.read_bytes(root / photo.path)
-        kind, mode, width, height, n_frames = image.header(data)
-        picture = image.decode(data, at_least=2 * near_duplicates.SIDE, range=range)
-        return Looked(kind, mode, width, height, n_frames, small(picture))
-    except DataError:
-        return None
-
-
-def small(picture: Image.Image) -> np.ndarray:
-    """The grey picture that photos are compared by."""
-    size = (near_duplicates.SIDE, near_duplicates.SIDE)
-    return np.asarray(picture.convert("L").resize(size, Image.Resampling.BILINEAR))
-
-
-def _inspected(manifest: Manifest, on_progress: OnProgress | None) -> tuple[Inspection, list[str]]:
+def _inspected(manifest: Manifest, on_progress: OnProgress | None, looks: Looks | None) -> tuple[Inspection, list[str]]:
     def told(what: str) -> Callable[[int, int], None] | None:
         return None if on_progress is None else lambda done, total: on_progress(what, done, total)
 
     copies = duplicates(manifest.photos)
     first = [group[0] for group in copies]
-    each = partial(look, Path(manifest.root), manifest.range)
-    seen = list(image.in_threads(each, first, told(_("inspecting photos"))))
-    gone = [photo.path for photo, one in zip(first, seen, strict=True) if one is None]
-    copies = [group for group, one in zip(copies, seen, strict=True) if one is not None]
-    first, looked = [group[0] for group in copies], [one for one in seen if one is not None]
-    matches = near_duplicates.matches(np.stack([one.small for one in looked]), told(_("comparing photos")))
+    looks = looks or Looks(len(first))
+    each = partial(looks.of, Path(manifest.root), manifest.range)
+    found = list(image.in_threads(each, first, told(_("inspecting photos"))))
+    gone = [photo.path for photo, place in zip(first, found, strict=True) if place is None]
+    copies = [group for group, place in zip(copies, found, strict=True) if place is not None]
+    places = np.array([place for place in found if place is not None], dtype=np.int64)
+    first, facts = [group[0] for group in copies], [looks.facts[place] for place in places]
+    plain = near_duplicates.featureless(looks.small, places)
+    matches = near_duplicates.matches(looks.small, places, plain, told(_("comparing photos")))
     pairs = tuple(
         Pair(first[match.one].path, first[match.two].path, match.likeness, match.mirrored) for match in matches
     )
@@ -123,10 +98,10 @@ def _inspected(manifest: Manifest, on_progress: OnProgress | None) -> tuple[Insp
         data=manifest.hash,
         pairs=pairs,
         groups=groups,
-        sizes=_counted(copies, [f"{one.width}x{one.height}" for one in looked]),
-        modes=_counted(copies, [one.mode for one in looked]),
-        formats=_counted(copies, [one.format for one in looked]),
-        unusual=_unusual(copies, looked),
+        sizes=_counted(copies, [f"{one.width}x{one.height}" for one in facts]),
+        modes=_counted(copies, [one.mode for one in facts]),
+        formats=_counted(copies, [one.format for one in facts]),
+        unusual=_unusual(copies, facts, plain),
         pictures=_pictures(manifest, groups),
     )
     return inspection, gone
@@ -146,11 +121,12 @@ def _counted(copies: Sequence[tuple[Photo, ...]], values: Sequence[str]) -> dict
     return dict(sorted(counts.items()))
 
 
-def _unusual(copies: Sequence[tuple[Photo, ...]], looked: Sequence[Looked]) -> tuple[Unusual, ...]:
-    modes = Counter(one.mode for one in looked)
-    plain = near_duplicates.featureless(np.stack([one.small for one in looked]))
+def _unusual(
+    copies: Sequence[tuple[Photo, ...]], facts: Sequence[FileFacts], plain: npt.NDArray[np.bool_]
+) -> tuple[Unusual, ...]:
+    modes = Counter(one.mode for one in facts)
     found = []
-    for photos, one, is_plain in zip(copies, looked, plain, strict=True):
+    for photos, one, is_plain in zip(copies, facts, plain, strict=True):
         sides, size = sorted((one.width, one.height)), f"{one.width}x{one.height}"
         for photo in photos:
             suffix = PurePosixPath(photo.path).suffix.lower()
@@ -162,7 +138,7 @@ def _unusual(copies: Sequence[tuple[Photo, ...]], looked: Sequence[Looked]) -> t
                 ("small", size, sides[0] < SMALL),
                 ("long and narrow", size, sides[1] >= NARROW * sides[0]),
                 ("huge", size, one.width * one.height > HUGE),
-                ("rare mode", one.mode, modes[one.mode] < RARE * len(looked)),
+                ("rare mode", one.mode, modes[one.mode] < RARE * len(facts)),
             )
             found += [Unusual(photo.path, kind, what) for kind, what, is_so in seen if is_so]
     return tuple(sorted(found, key=lambda item: (item.kind, item.path)))

@@ -29,10 +29,12 @@ SAME_OVER_ALL = 0.88  # correlation of the details
 SAME_IN_PLACES = 0.80  # the same in 16 squares, their median
 SAME_SHADES = 0.85  # correlation before the shades are taken away
 LEAST_OVERLAP = 0.72
+ROWS, COLUMNS = 512, 8192  # of a piece of all pairs
 FEATURELESS = 1.0  # grey levels, standard deviation of the details below which there is nothing to compare
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
+Pictures = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -45,35 +47,43 @@ class Match:
     mirrored: bool
 
 
-def matches(small: npt.NDArray[np.uint8], on_progress: Callable[[int, int], None] | None = None) -> list[Match]:
-    """All confirmed pairs among small grey pictures, (n, SIDE, SIDE) uint8, sorted by place.
+def matches(
+    small: Pictures,
+    places: Ints | None = None,
+    plain: npt.NDArray[np.bool_] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> list[Match]:
+    """All confirmed pairs among small grey pictures, (n, SIDE, SIDE) uint8, sorted.
 
-    Photos without details (nearly one colour) are in no pair. on_progress(done, total) counts photos.
+    places: which of them are compared, all by default; a match names the pictures by their numbers among these. plain:
+    which of these are in no pair since they have no details [those that are nearly one colour]. on_progress(done,
+    total) counts photos.
     """
-    comparable = np.flatnonzero(~featureless(small))
-    pictures = small[comparable]
-    n = len(pictures)
+    places = np.arange(len(small)) if places is None else places
+    comparable = np.flatnonzero(~(featureless(small, places) if plain is None else plain))
+    chosen = places[comparable]
+    n = len(chosen)
     if n < 2:
         return []
-    plain = _described(pictures, _WINDOWS[:1])[:, 0]
+    described = np.concatenate(
+        [_described(small[chosen[start : start + ROWS]], _WINDOWS[:1])[:, 0] for start in range(0, n, ROWS)]
+    )
     found: dict[tuple[int, int], Match] = {}
-    for start in range(0, n, 512):
-        rows = np.arange(start, min(start + 512, n))
-        windows = _described(pictures[rows], _WINDOWS)
+    for start in range(0, n, ROWS):
+        rows = np.arange(start, min(start + ROWS, n))
+        windows = _described(small[chosen[rows]], _WINDOWS)
         candidates: set[tuple[int, int]] = set()
-        for sign in (1.0, _MIRROR):
-            likeness = plain[rows] @ (plain * sign).T
-            likeness[rows - start, rows] = -1
-            for one, two in _likely(likeness):
-                best = np.einsum("pwf,pf->pw", windows[one], plain[two] * sign).max(axis=1)
+        for sign in (_UPRIGHT, _MIRROR):
+            for one, two in _likely(described, rows, sign):
+                best = np.einsum("pwf,pf->pw", windows[one], described[two] * sign).max(axis=1)
                 kept = best >= LIKE_IN_WINDOW
                 candidates |= set(zip((one[kept] + start).tolist(), two[kept].tolist(), strict=True))
-        found |= _confirmed(pictures, {_ordered(pair) for pair in candidates} - found.keys())
+        found |= _confirmed(small, chosen, {_ordered(pair) for pair in candidates} - found.keys())
         if on_progress is not None:
             on_progress(int(rows[-1]) + 1, n)
-    found |= _confirmed(pictures, _untried(found))
-    place = comparable.tolist()
-    renamed = (replace(match, one=place[match.one], two=place[match.two]) for match in found.values())
+    found |= _confirmed(small, chosen, _untried(found))
+    number = comparable.tolist()
+    renamed = (replace(match, one=number[match.one], two=number[match.two]) for match in found.values())
     return sorted(renamed, key=lambda match: (match.one, match.two))
 
 
@@ -91,12 +101,13 @@ def groups(pairs: Iterable[Match]) -> list[tuple[int, ...]]:
     return sorted({tuple(sorted(members)) for members in group.values()})
 
 
-def featureless(small: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    """Which pictures are nearly one colour, or one soft shade: (n,)."""
-    found = np.empty(len(small), dtype=np.bool_)
-    for start in range(0, len(small), 1024):
-        details = _details(small[start : start + 1024].astype(np.float32))
-        found[start : start + 1024] = details.std(axis=(1, 2)) < FEATURELESS
+def featureless(small: Pictures, places: Ints | None = None) -> npt.NDArray[np.bool_]:
+    """Which pictures are nearly one colour, or one soft shade: (n,). places: of which, all by default."""
+    places = np.arange(len(small)) if places is None else places
+    found = np.empty(len(places), dtype=np.bool_)
+    for start in range(0, len(places), ROWS):
+        details = _details(small[places[start : start + ROWS]].astype(np.float32))
+        found[start : start + ROWS] = details.std(axis=(1, 2)) < FEATURELESS
     return found
 
 
@@ -105,6 +116,7 @@ _STARTS = {share: sorted({0.0, (1 - share) / 2, 1 - share}) for share in (1.0, 0
 _WINDOWS = [(share, x, y) for share, starts in _STARTS.items() for y in starts for x in starts]
 _ACROSS, _DOWN = np.meshgrid(np.arange(FREQUENCIES), np.arange(FREQUENCIES))
 _WEIGHTS = np.hypot(_ACROSS, _DOWN).astype(np.float32).ravel()[1:]  # natural pictures fall off as 1/f
+_UPRIGHT = np.ones(FREQUENCIES**2 - 1, dtype=np.float32)
 _MIRROR = np.where(_ACROSS % 2, -1, 1).astype(np.float32).ravel()[1:]
 
 
@@ -116,7 +128,7 @@ def _basis(start: float, share: float) -> Floats:
     return np.diff(whole, axis=1).astype(np.float32)
 
 
-def _described(pictures: npt.NDArray[np.uint8], windows: Sequence[tuple[float, float, float]]) -> Floats:
+def _described(pictures: Pictures, windows: Sequence[tuple[float, float, float]]) -> Floats:
     """(n, windows, 63), each of length 1."""
     grey = pictures.astype(np.float32)
     described = np.empty((len(grey), len(windows), FREQUENCIES**2 - 1), dtype=np.float32)
@@ -127,15 +139,30 @@ def _described(pictures: npt.NDArray[np.uint8], windows: Sequence[tuple[float, f
     return described
 
 
-def _likely(likeness: Floats) -> Iterable[tuple[Ints, Ints]]:
-    """(rows, columns) of what is alike, in pieces; of a row no more than the best."""
-    if likeness.shape[1] > MOST_CANDIDATES:
-        best = np.partition(likeness, -MOST_CANDIDATES, axis=1)[:, -MOST_CANDIDATES]
-        rows, columns = np.nonzero(likeness >= np.maximum(best, LIKE)[:, None])
-    else:
-        rows, columns = np.nonzero(likeness >= LIKE)
-    for start in range(0, len(rows), 4096):
-        yield rows[start : start + 4096], columns[start : start + 4096]
+def _likely(described: Floats, rows: Ints, sign: Floats) -> Iterable[tuple[Ints, Ints]]:
+    """Which of the rows are like which of all, in pieces; of a row no more than the best. one: counted from the first
+    of the rows."""
+    turned: Floats = described[rows] * sign
+    found = []
+    for start in range(0, len(described), COLUMNS):  # in pieces that the processor's cache holds
+        likeness = turned @ described[start : start + COLUMNS].T
+        one, two = np.divmod(np.flatnonzero(likeness >= LIKE), likeness.shape[1])
+        other = two + start != rows[one]
+        one, two = one[other], two[other]
+        found.append((one, two + start, likeness[one, two]))
+    one, two, values = (np.concatenate(part) for part in zip(*found, strict=True))
+    kept = values >= _least(one, values, len(rows))[one]
+    one, two = one[kept], two[kept]
+    for start in range(0, len(one), 4096):
+        yield one[start : start + 4096], two[start : start + 4096]
+
+
+def _least(row: Ints, likeness: Floats, n: int) -> Floats:
+    """Of each of n rows, how alike the last is of its MOST_CANDIDATES best."""
+    least = np.full(n, LIKE, dtype=np.float32)
+    for crowded in np.flatnonzero(np.bincount(row, minlength=n) > MOST_CANDIDATES):
+        least[crowded] = np.partition(likeness[row == crowded], -MOST_CANDIDATES)[-MOST_CANDIDATES]
+    return least
 
 
 def _ordered(pair: tuple[int, int]) -> tuple[int, int]:
@@ -151,20 +178,20 @@ def _untried(found: dict[tuple[int, int], Match]) -> set[tuple[int, int]]:
     return {pair for others in beside.values() for pair in combinations(sorted(others), 2)} - found.keys()
 
 
-def _confirmed(pictures: npt.NDArray[np.uint8], pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Match]:
-    """The pairs that are one picture."""
+def _confirmed(small: Pictures, places: Ints, pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Match]:
+    """The pairs that are one picture, by their numbers among the places."""
     tried = np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2)
     found = {}
     for start in range(0, len(tried), 256):
         one, two = tried[start : start + 256].T
-        likeness, mirrored = _compared(pictures[one], pictures[two])
+        likeness, mirrored = _compared(small[places[one]], small[places[two]])
         for a, b, value, turned in zip(one.tolist(), two.tolist(), likeness.tolist(), mirrored.tolist(), strict=True):
             if value > 0:
                 found[a, b] = Match(a, b, round(value, 4), turned)
     return found
 
 
-def _compared(one: npt.NDArray[np.uint8], two: npt.NDArray[np.uint8]) -> tuple[Floats, npt.NDArray[np.bool_]]:
+def _compared(one: Pictures, two: Pictures) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """For each pair the correlation of the details once laid over each other, 0 where it is not the same picture; and
     whether one of the two is mirrored."""
     windows = [_described(pictures, _WINDOWS) for pictures in (one, two)]

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from commongarden.data.augment import augment
+from commongarden.data.augment import KINDS, Draws, augment, draws
 from commongarden.study.augmentation import Augment
 from commongarden.study.framing import Interpolation
 
@@ -43,8 +43,7 @@ class Augmenter:
             The batch and its labels; mixed ones are float32 (n, 3, height, width) in 0..255 and (n, n_classes).
         """
         plan = self.plan
-        by_batch = [kind for kind in plan.kinds if kind in ("flip", "crop", "colour")]
-        batch = augment(batch, by_batch, generator, plan.colour_strength)
+        batch = augment(batch, self._by_batch, generator, plan.colour_strength)
         by_image = self._by_image() if self._changes_images else []
         mixing = self._mixing() if plan.is_mixed else None
         if by_image:
@@ -56,6 +55,19 @@ class Augmenter:
             with drawing_from(generator):
                 batch, labels = mixing(batch.float(), labels)
         return batch, labels
+
+    @property
+    def is_by_batch(self) -> bool:
+        """Whether all that is done is done to whole batches (augment.py), with numbers that can be drawn ahead."""
+        return not (self._changes_images or self.plan.is_mixed or set(self.plan.kinds) - set(KINDS))
+
+    def draws(self, n: int, shape: Sequence[int], generator: torch.Generator) -> Draws:
+        """The numbers of a batch of n photos, drawn ahead."""
+        return draws(n, shape, self._by_batch, generator, self.plan.colour_strength)
+
+    @property
+    def _by_batch(self) -> list[str]:
+        return [kind for kind in self.plan.kinds if kind in KINDS]
 
     @property
     def _changes_images(self) -> bool:

@@ -20,7 +20,7 @@ from commongarden.records import Estimate
 from commongarden.records.findings import Audit, Finding, Probe
 from commongarden.records.observation import Observation
 from commongarden.records.reason import Reason
-from commongarden.stats import METRICS, ContrastResult, Sample, mean_difference, mean_interval
+from commongarden.stats import METRICS, ContrastResult, Sample, mean_difference, mean_interval, pair_seeds
 from commongarden.stats.part_contributions import turned
 from commongarden.store import Store
 
@@ -164,7 +164,9 @@ def accuracy_difference(store: Store, one: str, two: str, planned: Sequence[Cont
     n_train = store.run(one, seeds[0]).n_train
     groups = {photo.path: photo.group for photo in store.manifest().photos if photo.group}
     samples = [Sample(tuple(store.predictions(arm, seed) for seed in seeds), n_train, groups) for arm in (one, two)]
-    return mean_difference(METRICS["accuracy"], *samples).interval()
+    runs = {arm: dict(zip(seeds, sample.runs, strict=True)) for arm, sample in zip((one, two), samples, strict=True)}
+    paired = pair_seeds(METRICS["accuracy"], runs)
+    return mean_difference(METRICS["accuracy"], *samples, pair_seeds=paired).interval()
 
 
 def planned_contrast(planned: Sequence[ContrastResult], one: str, two: str) -> ContrastResult | None:

@@ -115,7 +115,7 @@ def _timed(candidates: Mapping[str, Candidate], n_classes: int, device: str, how
     from commongarden.profiling import timing  # they load torch, in this process only
     from commongarden.train import measure
     from commongarden.train.blame import describe_user_error
-    from commongarden.train.loop import Diverged
+    from commongarden.train.progress import Diverged
 
     subjects = [
         timing.Subject(name, one.arm.network(n_classes), one.input, one.recipe, partial(_batches, one, n_classes))

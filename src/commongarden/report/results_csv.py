@@ -74,6 +74,7 @@ def _row(arm: ArmResult) -> dict[str, Value]:
         "n_finished": arm.n_finished,
         "n_failed": arm.n_failed,
         "n_at_commonest": arm.n_at_commonest,
+        **_three("learned", arm.learned, 100.0),
     }
     for key, is_estimate in (COLUMNS | dict.fromkeys(OTHER_METRICS, True)).items():
         if key in ("seeds", "published"):  # words, and two columns of their own

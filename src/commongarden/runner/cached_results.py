@@ -32,6 +32,8 @@ class _Timed:
     memory_bytes: int
     disk_bytes: int
     day: str
+    side_by_side: int = 0
+    faster: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,16 @@ class CachedResults:
                 found.append(Audited(task.arm, msgspec.json.decode(data, type=Audit)))
             else:
                 timed = msgspec.json.decode(data, type=_Timed)
-                found.append(Piloted(task.arm, timed.seconds, timed.memory_bytes, timed.disk_bytes))
+                found.append(
+                    Piloted(
+                        task.arm,
+                        timed.seconds,
+                        timed.memory_bytes,
+                        timed.disk_bytes,
+                        side_by_side=timed.side_by_side,
+                        faster=timed.faster,
+                    )
+                )
                 days.append(timed.day)
         if days:
             text = ngettext(
@@ -75,7 +86,9 @@ class CachedResults:
         if isinstance(event, Audited) and event.audit is not None and (key := self._key(AuditTask(event.arm))):
             result_cache.keep(self.prepared.cache_folder, key, msgspec.json.encode(event.audit))
         if isinstance(event, Piloted) and event.seconds is not None and (key := self._key(Pilot(event.arm))):
-            timed = _Timed(event.seconds, event.memory_bytes, event.disk_bytes, plan.now()[:10])
+            timed = _Timed(
+                event.seconds, event.memory_bytes, event.disk_bytes, plan.now()[:10], event.side_by_side, event.faster
+            )
             result_cache.keep(self.prepared.cache_folder, key, msgspec.json.encode(timed))
 
     def _key(self, task: Task) -> str:

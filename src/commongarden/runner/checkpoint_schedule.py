@@ -14,7 +14,7 @@ from typing import Any
 from commongarden import store as store_files
 from commongarden.runner import limits
 from commongarden.train import checkpoint
-from commongarden.train.loop import TrainState
+from commongarden.train.train_state import TrainState
 
 SHARE = 0.01  # of a run's time at the most, after its first checkpoint
 TRIALS = 2  # copies whose time is not limited: the first one also pays for its memory

@@ -61,7 +61,7 @@ def _surveyed(
     from commongarden.train.published import downloads
 
     say("measuring")
-    kind = pick_device(device).type
+    kind = pick_device(device.partition(",")[0]).type
     missing = [each for each in downloads(arms, SECONDS_TO_REACH) if not each.cached and not each.reachable]
     if missing or kind != "cpu":
         return kind, missing[0].where if missing else "", []

@@ -59,7 +59,8 @@ class Piloted:
     """What a run of the arm will take by its pilot; None where that failed, for the cause given.
 
     seconds: of one run, with as many beside it as there are workers. memory_bytes: of the process at its peak.
-    disk_bytes: of one finished run.
+    disk_bytes: of one finished run. side_by_side: how many go on together on one device, 0 where that is not measured.
+    faster: precisions in which a run alone trains so many times as fast, where that is much.
     """
 
     arm: str
@@ -67,6 +68,8 @@ class Piloted:
     memory_bytes: int = 0
     disk_bytes: int = 0
     cause: Coded = NOTHING
+    side_by_side: int = 0
+    faster: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)

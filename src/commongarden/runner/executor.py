@@ -36,7 +36,8 @@ class TaskContext:
     reads them. Where `root` is a copy, the executor copies a run's partial folder to the worker before the run, if
     there is one, and what the worker wrote back before the run's final event: the files, then the rename.
 
-    device: "cpu", "cuda:0". direct: by resolution, the bytes that decoded images could have taken in the cache, where
+    device: "cpu", "cuda:0"; of an executor that has several, "cuda:0,cuda:2". side_by_side: the most runs that one
+    device is tried with. direct: by resolution, the bytes that decoded images could have taken in the cache, where
     that is too few. n_decoding: threads of one worker that decode photos. stop_at_futility: see RunOptions.
     """
 
@@ -46,6 +47,7 @@ class TaskContext:
     direct: Mapping[int, int] = field(default_factory=dict)
     n_decoding: int = 1
     stop_at_futility: bool = False
+    side_by_side: int = 1
 
 
 class Executor(Protocol):

@@ -15,8 +15,9 @@ class RunOptions:
 
     Args:
         cache_dir: Folder of decoded images and cached results. None for the default folder of this machine.
-        n_workers: Runs at a time. None for as many as the physical cores and the memory allow; one on a GPU.
-        device: "auto", "cpu", "cuda", "cuda:1" or "mps".
+        n_workers: Runs at a time. None for as many as the physical cores and the memory allow; on GPUs, as many as a
+            short measurement finds to be fastest.
+        device: "auto", "cpu", "cuda" (all GPUs), "cuda:1", "cuda:0,cuda:2" or "mps".
         keep_going: Continue even if more than 5 % of the images cannot be read.
         retry: Make failed runs again.
         tensorboard: Write event files to OUT/tensorboard, as "tensorboard" in log_to does.

@@ -32,6 +32,7 @@ from commongarden.study.arm import Arm
 from commongarden.study.recipe import Recipe, hashed
 
 WORKER_BYTES = 450_000_000  # resident size of a process that has torch loaded and runs a small step
+MOST_SIDE_BY_SIDE = 16  # runs on one CUDA device: twice as many did no more on the largest one there is (gpu.md)
 PACKAGES = ("commongarden", "torch", "torchvision", "timm", "numpy", "pillow", "scipy")
 
 
@@ -72,7 +73,8 @@ def task_context(
 ) -> TaskContext:
     """What the workers of a study begin with, so many at a time."""
     threads = n_decoding(store.study(), n_workers)
-    return TaskContext(store.root, prepared.cache_folder, device, prepared.direct, threads, stop_at_futility)
+    together = -(-n_workers // len(devices(device)))
+    return TaskContext(store.root, prepared.cache_folder, device, prepared.direct, threads, stop_at_futility, together)
 
 
 def networks(study: Study, n_classes: int) -> dict[str, tuple[Node, Recipe]]:
@@ -118,13 +120,14 @@ def work(study: Study, job: Job, n_train: int, n_classes: int) -> float:
 
 
 def n_workers(study: Study, n_jobs: int, n_classes: int, device: str, wanted: int | None = None) -> int:
-    """As many runs at a time as there are physical cores for their threads and memory for their peaks; one on a GPU."""
+    """As many runs at a time as there are physical cores for their threads and memory for their peaks; on CUDA devices
+    the most that are tried side by side, on MPS one."""
     if n_jobs == 0:
         return 0
     if wanted is not None:
         return min(wanted, n_jobs)
     if device != "cpu":
-        return 1
+        return min(n_jobs, MOST_SIDE_BY_SIDE * len(devices(device))) if device.startswith("cuda") else 1
     threads = max(study.recipe_of(arm).threads for arm in study.arms)
     peak = max(forecast_bytes(study, arm, n_classes) for arm in study.arms)
     return max(1, min(n_jobs, limits.cores() // threads, int(0.8 * limits.free_memory() // peak)))
@@ -156,15 +159,23 @@ def check_precision(study: Study, device: str) -> None:
             raise RunnerError(text.format(arm=arm, precision=precision, device=device))
 
 
+def devices(device: str) -> list[str]:
+    """The devices that a study is trained on: "cuda:0,cuda:2" gives two."""
+    return device.split(",")
+
+
 def device_name(wanted: str) -> str:
-    """The device to train on, without loading torch where it can only be the CPU. Raises RunnerError where the wanted
-    one is not there."""
+    """The device to train on, without loading torch where it can only be the CPU; all CUDA devices where "cuda" is
+    wanted, as "cuda:0,cuda:1". Raises RunnerError where a wanted one is not there."""
     accelerator = sys.platform in ("darwin", "win32") or Path("/dev/nvidiactl").exists()
     if wanted == "cpu" or (wanted == "auto" and not accelerator):
         return "cpu"
-    from commongarden.train.measure import pick_device
+    from commongarden.train.measure import n_cuda_devices, pick_device
 
-    return str(pick_device(wanted))
+    found = [str(pick_device(name)) for name in dict.fromkeys(devices(wanted))]
+    if found == ["cuda"] and n_cuda_devices() > 1:
+        found = [f"cuda:{number}" for number in range(n_cuda_devices())]
+    return ",".join(found)
 
 
 @cache

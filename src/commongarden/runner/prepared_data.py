@@ -15,6 +15,7 @@ from commongarden import store as store_files
 from commongarden import study as study_file
 from commongarden.data import cache, folder, inspecting, result_cache
 from commongarden.data.finding import Listed
+from commongarden.data.looks import Looks
 from commongarden.data.on_the_fly import Images, OnTheFlyImages
 from commongarden.data.split import Alike, of_run_seed
 from commongarden.errors import StoreError
@@ -90,6 +91,7 @@ def prepare_data(
         study = _extended(root, store_files.open_store(root).study(), study)
     if listed is None:
         listed = sources.listed(study.data_plan, root, keep_going=keep_going)
+    looks = Looks()
     manifest = folder.scan(
         study.data,
         study.reading,
@@ -99,6 +101,7 @@ def prepare_data(
         cache_folder=cache_folder,
         tell=tell,
         range=study.range,
+        looks=looks,
     )
     if is_begun:  # by an earlier version perhaps, which had no range
         manifest = replace(_as_begun(Store(root), manifest), range=study.range)
@@ -116,7 +119,7 @@ def prepare_data(
         _check_same_photos(root, store.manifest(), manifest)
     if is_begun:
         _check_same_networks(store, study, n_classes)
-    found = _inspected(store, manifest, cache_folder, on_progress, tell)
+    found = _inspected(store, manifest, cache_folder, on_progress, tell, looks)
     own = _splits(store, study, manifest, () if found is None else found.groups)
     if is_begun:
         contract.check(store, store.study(), manifest, own, store.runs())
@@ -188,6 +191,7 @@ def _inspected(
     cache_folder: Path,
     on_progress: OnProgress | None,
     tell: result_cache.Tell | None,
+    looks: Looks,
 ) -> Inspection | None:
     """What was found in the photos when the study was begun, so that a split for a new seed is made from the same."""
     kept = None
@@ -195,7 +199,7 @@ def _inspected(
         kept = store.inspection()
     if kept is not None and kept.data == manifest.hash:
         return kept
-    return inspecting.inspect(manifest, cache_folder, on_progress, tell)
+    return inspecting.inspect(manifest, cache_folder, on_progress, tell, looks)
 
 
 def _splits(store: Store, study: Study, manifest: Manifest, alike: Alike) -> dict[int, Split]:

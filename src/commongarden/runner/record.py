@@ -56,6 +56,12 @@ class StudyRecorder:
         if event.seconds is None:
             text = _("warning: {arm} could not be timed: {cause}")
             self.callbacks.display.note(text.format(arm=event.arm, cause=translate(event.cause)))
+        for precision, ratio in event.faster:
+            text = _(
+                "note: {arm}: precision={precision} trains {ratio:.1f} times as fast on this device, with other "
+                "results; to use it: --set precision={precision}"
+            )
+            self.callbacks.display.note(text.format(arm=event.arm, precision=precision, ratio=ratio))
 
     def _take_maps(self, event: Attributed) -> None:
         if event.sight is not None:

@@ -18,6 +18,7 @@ from commongarden.i18n.coded import NOTHING, Coded, verbatim
 from commongarden.i18n.language import N_, _
 from commongarden.records import Epoch, Machine, Run
 from commongarden.runner import plan, sources
+from commongarden.runner.device_workers import DeviceWorkers
 from commongarden.runner.events import EpochDone, Job, Trial
 from commongarden.runner.prepared_data import reopen
 from commongarden.runner.workers import LocalWorkers
@@ -73,7 +74,8 @@ def replay(
             for seed, split in store.splits().items():
                 store_files.write_own_split(again, seed, split)
         context = plan.task_context(again, prepared, device or stored.device, 1, stored.stopped_as_hopeless)
-        for event in LocalWorkers(context, 1).execute([job], lambda: False):
+        executor = LocalWorkers(context, 1) if context.device == "cpu" else DeviceWorkers(context, 1)
+        for event in executor.execute([job], lambda: False):
             _tell(event, stored, tell)
         kept, number = plan.kept_in(again, job)
         return _compared(directory, kept.directory(job.arm, number))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from commongarden.arch import Node, read
 from commongarden.data import batches
@@ -22,6 +23,9 @@ from commongarden.study.recipe import Recipe
 from commongarden.train import loop, measure, streams
 from commongarden.train.accumulation import n_updates
 from commongarden.train.classifier import Classifier
+from commongarden.train.device.evaluation import batch_size as largest_batch
+from commongarden.train.device.lanes import Lane
+from commongarden.train.train_state import TrainState
 
 EVALUATION_BATCH = 32  # of 10 to 256 photos the quickest on a processor, whose caches larger ones overflow
 
@@ -65,15 +69,16 @@ class RunSetup:
             plan.init_seed,
         )
 
-    def train_state(self, device: torch.device, recipe: Recipe | None = None) -> loop.TrainState:
-        """The network at its first weights on a device, with its optimizer. recipe: [the run's]. Raises ArchError."""
+    def train_state(self, device: torch.device, recipe: Recipe | None = None, lane: Lane | None = None) -> TrainState:
+        """The network at its first weights on a device, with its optimizer. recipe: [the run's]. lane: in which it is
+        trained there. Raises ArchError."""
         recipe = recipe or self.record.recipe
         weights = None
         if recipe.class_weight == "balanced":
             weights = batches.class_weights(
                 self.prepared.labels[self.prepared.train], len(self.prepared.manifest.classes)
             )
-        return loop.new_train_state(self.classifier(recipe), recipe, device, weights)
+        return loop.new_train_state(self.classifier(recipe), recipe, device, weights, lane)
 
     def batches(self, device: torch.device) -> RunBatches:
         """The run's batches. The photos are held by the device, if it has room for them."""
@@ -97,24 +102,46 @@ class RunBatches:
             streams.generator(plan.study_seed, plan.order_seed, "augmentation", epoch),
         )
         record, n_classes = self.plan.record, len(self.prepared.manifest.classes)
+        augmenter = Augmenter(recipe.augmentation, n_classes, record.pixel_mean)
+        if self._is_on_device and augmenter.is_by_batch:
+            assert isinstance(self.images, Tensor)
+            return batches.drawn_epoch(
+                self.images,
+                self.prepared.labels,
+                self.prepared.train,
+                recipe.batch_size,
+                order,
+                augmentation,
+                augmenter,
+                recipe.sampling,
+            )
         images: Held | Originals = self.images
         if "random-resized-crop" in recipe.augment:
             n_threads = self.prepared.n_decoding
             images = Originals(self.prepared.manifest, recipe.resolution, recipe.interpolation, n_threads)
-        return batches.shuffled(
+        made = batches.shuffled(
             images,
             self.prepared.labels,
             self.prepared.train,
             recipe.batch_size,
             order,
             augmentation,
-            Augmenter(recipe.augmentation, n_classes, record.pixel_mean),
+            augmenter,
             recipe.sampling,
         )
+        return batches.OwnDraws(made) if augmenter.is_by_batch else made
 
-    def part(self, indices: np.ndarray, batch_size: int = EVALUATION_BATCH) -> Iterable[loop.Batch]:
+    def part(self, indices: np.ndarray, batch_size: int | None = None) -> Iterable[loop.Batch]:
         """The photos at these places once, in their order, unchanged."""
+        if batch_size is None:
+            resolution = self.plan.record.recipe.resolution
+            batch_size = EVALUATION_BATCH if not self._is_on_device else largest_batch(resolution, EVALUATION_BATCH)
         return batches.in_order(self.images, self.prepared.labels, indices, batch_size)
+
+    @property
+    def _is_on_device(self) -> bool:
+        """Whether a device holds the photos (a device may also hold their features)."""
+        return isinstance(self.images, Tensor) and self.images.dim() == 4
 
 
 def set_up(prepared: PreparedData, plan: RunPlan) -> RunSetup:

@@ -10,6 +10,7 @@ from commongarden import store as store_files
 from commongarden.data.finding import Listed
 from commongarden.runner import budget, forecast, plan, tuning
 from commongarden.runner.callbacks import Callbacks
+from commongarden.runner.device_workers import DeviceWorkers
 from commongarden.runner.event_log import EventLog
 from commongarden.runner.execute import Execution, interruptible
 from commongarden.runner.executor import ExecutorFactory
@@ -84,7 +85,8 @@ def run_study(
         store, prepared = prepare_study(study, root, device, options, observed, listed)
         observed.begin_study(store.study(), store.root)
         recorder = StudyRecorder(store, callbacks, forecast.measured(store))
-        execution = Execution(store, prepared, device, options, recorder, executors or LocalWorkers)
+        executors = executors or (LocalWorkers if device == "cpu" else DeviceWorkers)
+        execution = Execution(store, prepared, device, options, recorder, executors)
         with interruptible() as stop:
             is_tuned = tuning.search(execution, stop)
         schedule = Schedule(execution, spending, is_open=is_tuned)

@@ -35,7 +35,7 @@ class Schedule:
         self.jobs = self.rounds.all() if is_open else []
         n_classes = len(prepared.manifest.classes)
         self.n_workers = plan.n_workers(self.study, len(self.jobs), n_classes, execution.device, options.n_workers)
-        self.timing = Timing(self.jobs, known, self.n_workers, spending)
+        self.timing = Timing(self.jobs, known, self.n_workers, spending, len(plan.devices(execution.device)))
         self.tasks: list[Task] = []
         if self.jobs:
             gradients.check(plan.networks(self.study, n_classes), options.cache_folder)
@@ -51,7 +51,7 @@ class Schedule:
             return []
         jobs = self.rounds.next() if self.jobs else []
         if jobs:
-            self.callbacks.begin(self.study, self.prepared, jobs, self.n_workers)
+            self.callbacks.begin(self.study, self.prepared, jobs, self.timing.at_once)
             return [*jobs]
         if self.maps:
             self.maps = False  # once: what could not be made now could not be a moment later
@@ -74,10 +74,17 @@ class Timing:
     known: Mapping[str, Piloted]
     n_workers: int
     spending: Spending | None
+    n_devices: int = 1
     is_planned: bool = False
     is_declined: bool = False
     forecast: Forecast | None = None
     start: float = 0.0
+
+    @property
+    def at_once(self) -> int:
+        """Runs at a time: on devices, as many as their pilots have found to be fastest."""
+        found = [one.side_by_side for job in self.jobs if (one := self.known.get(job.arm)) and one.side_by_side]
+        return min(self.n_workers, self.n_devices * min(found)) if found else self.n_workers
 
     def plan(self, store: Store, callbacks: Callbacks) -> bool:
         """Reports the plan and asks where it takes long; whether to go on. Raises StoreError where the disk has no room
@@ -89,7 +96,7 @@ class Timing:
         study = store.study()
         stops_early = any(study.recipe_of(arm).early_stopping for arm in study.arms)
         found = forecast.forecast(
-            jobs, self.known, self.n_workers, at_most=self.spending is not None, stops_early=stops_early
+            jobs, self.known, self.at_once, at_most=self.spending is not None, stops_early=stops_early
         )
         if found is not None:
             callbacks.display.note(forecast.said(found))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from commongarden import store as store_files
 from commongarden.i18n.language import N_
@@ -17,6 +18,11 @@ from commongarden.runner.prepared_data import PreparedData, reopen
 from commongarden.store import Store
 from commongarden.study import Study
 
+if TYPE_CHECKING:  # loads torch
+    from commongarden.runner.device_pilot import LaneOfRun
+    from commongarden.train.device.lanes import Lane
+    from commongarden.train.progress import Turn
+
 
 @dataclass(frozen=True, eq=False)
 class TaskRunner:
@@ -27,10 +33,13 @@ class TaskRunner:
     study: Study
     prepared: PreparedData
 
-    def carry_out(self, task: Task, stop: Callable[[], bool]) -> Iterator[Event | Seen]:
+    def carry_out(
+        self, task: Task, stop: Callable[[], bool], lane: Lane | None = None, lanes: LaneOfRun | None = None
+    ) -> Iterator[Event | Seen | Turn]:
         """The task's events, the last of which is its final one.
 
-        stop: asked after each step of a run. Raises CommonGardenError for what concerns the whole study.
+        stop: asked after each step of a run. lane: of the device, in which a run is trained; it then also gives turns.
+        lanes: makes further ones, for a pilot. Raises CommonGardenError for what concerns the whole study.
         """
         from commongarden.runner.attribution_tasks import attribute
         from commongarden.runner.audit import look
@@ -43,10 +52,12 @@ class TaskRunner:
         elif isinstance(task, AuditTask):
             yield look(prepared, plan.first_run(study, prepared, task.arm, device))
         elif isinstance(task, Pilot):
-            yield pilot(self.store, prepared, plan.first_run(study, prepared, task.arm, device))
+            first = plan.first_run(study, prepared, task.arm, device)
+            yield pilot(self.store, prepared, first, lanes, self.context.side_by_side)
         else:
             made = plan.run_plan(study, prepared, task, device)
-            yield from train_run(self.store, prepared, made, stop, stop_at_futility=self.context.stop_at_futility)
+            futility = self.context.stop_at_futility
+            yield from train_run(self.store, prepared, made, stop, stop_at_futility=futility, lane=lane)
 
 
 def open_tasks(context: TaskContext) -> TaskRunner:

@@ -41,7 +41,6 @@ from commongarden.runner.worker_monitor import WorkerMonitor
 from commongarden.store import Store
 from commongarden.study import origin
 
-READY = "ready"
 SHORT = 0.03  # of the memory: with less left than this, fewer runs go on at a time
 SECONDS_BETWEEN_LOOKS = 2.0  # at the memory
 
@@ -229,17 +228,15 @@ class _Crew:
             return None
         if not isinstance(job, Job):
             if not worker.is_ready:
-                raise _could_not_begin(cause)
-            if isinstance(job, AttributionTask):
-                return Attributed(job.arm, None, cause)
-            return Audited(job.arm, None, cause) if isinstance(job, AuditTask) else Piloted(job.arm, None, cause=cause)
+                raise could_not_begin(cause)
+            return failed_task(job, cause)
         kept, number = plan.kept_in(self.store, job)
         if kept.has(job.arm, number):  # it died with the run in the store, but before it could say so
             return RunDone(job, kept.run(job.arm, number))
         if self.stop():
             return RunStopped(job)
         if not worker.is_ready:
-            raise _could_not_begin(cause)
+            raise could_not_begin(cause)
         self.deaths[job] += 1
         return WorkerDied(job, cause) if self.deaths[job] < MOST_DEATHS else give_up(self.context, job, cause)
 
@@ -257,7 +254,15 @@ def _one_goes(workers: Sequence[_Worker]) -> bool:
     return True
 
 
-def _could_not_begin(cause: Coded) -> RunnerError:
+def failed_task(task: Task, cause: Coded) -> Seen:
+    """The final event of a task that is no run and failed for this cause."""
+    if isinstance(task, AttributionTask):
+        return Attributed(task.arm, None, cause)
+    return Audited(task.arm, None, cause) if isinstance(task, AuditTask) else Piloted(task.arm, None, cause=cause)
+
+
+def could_not_begin(cause: Coded) -> RunnerError:
+    """The error where no worker can begin."""
     text = _(
         "a worker process could not start: {cause}. See its output for the reason. A script that "
         'runs a study must be a file, with the call under `if __name__ == "__main__":`, because '
@@ -273,7 +278,7 @@ def _work(connection: Connection, context: TaskContext, begun: tuple[dict[str, s
 
     try:
         tasks = open_tasks(context)
-        connection.send(READY)
+        connection.send(processes.READY)
         while (task := _received(connection)) is not None:
             for event in tasks.carry_out(task, connection.poll):
                 connection.send(event)

@@ -11,6 +11,7 @@ import numpy as np
 
 from commongarden.data import folder, inspecting, losses
 from commongarden.data.finding import Listed
+from commongarden.data.looks import Looks
 from commongarden.data.split import of_run_seed
 from commongarden.errors import StudyError
 from commongarden.i18n.language import _
@@ -98,6 +99,7 @@ def read(
         listed = sources.listed(wanted, Path(), keep_going=keep_going)
         for said in sources.said(listed):
             display.note(said)
+    seen = Looks()
     manifest = folder.scan(
         study.data,
         study.reading,
@@ -107,10 +109,11 @@ def read(
         cache_folder=kept,
         tell=display.note,
         range=study.range,
+        looks=seen,
     )
     if manifest.left_out:
         display.note(left_out(manifest.left_out, losses.lines(folder.lost(listed, manifest))))
-    inspection = inspecting.inspect(manifest, kept, display.prepare, display.note)
+    inspection = inspecting.inspect(manifest, kept, display.prepare, display.note, seen)
     alike = () if inspection is None else inspection.groups
     split = of_run_seed(manifest, wanted, study.seeds[0], alike)
     used = photos_of(manifest, split, wanted.split, wanted.seed, alike, most)

@@ -11,6 +11,7 @@ from commongarden.stats.budgets import BudgetViews as BudgetViews
 from commongarden.stats.contrasts import outcome as outcome
 from commongarden.stats.crossed import crossed_difference as crossed_difference
 from commongarden.stats.crossed import crossed_mean as crossed_mean
+from commongarden.stats.crossed import difference_squares as difference_squares
 from commongarden.stats.crossed import mean_squares as mean_squares
 from commongarden.stats.differs import differences_of as differences_of
 from commongarden.stats.estimates import geometric_mean_interval as geometric_mean_interval
@@ -21,6 +22,9 @@ from commongarden.stats.factorial import Factorial as Factorial
 from commongarden.stats.factorial import Step as Step
 from commongarden.stats.holm import holm_levels as holm_levels
 from commongarden.stats.holm import holm_p as holm_p
+from commongarden.stats.learning import LearningDifference as LearningDifference
+from commongarden.stats.learning import has_learned as has_learned
+from commongarden.stats.learning import not_excluded as not_excluded
 from commongarden.stats.majority_class import MajorityClass as MajorityClass
 from commongarden.stats.majority_class import at_commonest as at_commonest
 from commongarden.stats.majority_class import commonest_class as commonest_class
@@ -31,6 +35,10 @@ from commongarden.stats.metrics import Imbalance as Imbalance
 from commongarden.stats.metrics import calibration_error as calibration_error
 from commongarden.stats.metrics import imbalance as imbalance
 from commongarden.stats.missed import most_missed as most_missed
+from commongarden.stats.pairing import pair_seeds as pair_seeds
+from commongarden.stats.permutation import least_permutation_p as least_permutation_p
+from commongarden.stats.permutation import permutation_p as permutation_p
+from commongarden.stats.permutation import runs_needed as runs_needed
 from commongarden.stats.power import Effort as Effort
 from commongarden.stats.power import Remedy as Remedy
 from commongarden.stats.power import remedy as remedy

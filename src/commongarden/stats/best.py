@@ -27,8 +27,9 @@ class Standing:
     probability_best: float | None
 
 
-def standings(metric: Metric, tested: Mapping[str, Sample]) -> tuple[Standing, ...]:
-    """The arms from best to worst; tested: runs of the same seeds, in the same order, for each."""
+def standings(metric: Metric, tested: Mapping[str, Sample], *, pair_seeds: bool = True) -> tuple[Standing, ...]:
+    """The arms from best to worst; tested: runs of the same seeds, in the same order, for each. pair_seeds: whether
+    runs with the same seed are pairs."""
     if not tested:
         return ()
     sign = 1.0 if metric.higher_is_better else -1.0
@@ -40,7 +41,9 @@ def standings(metric: Metric, tested: Mapping[str, Sample]) -> tuple[Standing, .
         Standing(
             arm,
             float(values[arm].mean()),
-            None if arm == first else mean_difference(metric, tested[arm], tested[first]).interval(),
+            None
+            if arm == first
+            else mean_difference(metric, tested[arm], tested[first], pair_seeds=pair_seeds).interval(),
             None if chances is None else chances[arm],
         )
         for arm in order

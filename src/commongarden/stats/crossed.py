@@ -8,9 +8,13 @@ McCulloch 1992, chapter 4). Its mean squares give the variance of the grand mean
 Two things are known of these mean squares that their estimates can deny at a few seeds: the expectations of MS_seed
 and MS_photo are at least that of MS_rest. So a negative photo component counts as none, and the degrees of freedom are
 counted with both at least MS_rest. And a MS_seed that is small by luck would claim, by the same luck, that the
-little it adds is known well: there it counts (df + 2) / df times, which is what chance adds to the expectation of its
-square, so that with few seeds the degrees of freedom err on the side of fewer; never fewer than those of the seeds.
-tests/stats/test_crossed.py holds the coverage that follows, at the levels of one contrast and of several.
+little it adds is known well: there it counts (df + 4) / df times, so that with few seeds the degrees of freedom err on
+the side of fewer; never fewer than those of the seeds. Chance adds (df + 2) / df to the expectation of its square; the
+rest is what the level of one contrast among several needs. Where several contrasts are tested together, a mean square
+counts at least as their mean there (`as_a_family`). scripts/calibration.py simulates the error rates that follow.
+
+The difference of two arms pairs photos always, and seeds where they are seen to matter (`stats.pairing`). Where it does
+not pair them, its mean square of seeds is the sum of the two arms', with the degrees of freedom of `means.sum_df`.
 
 Where photos are of groups (a patient, a plant, a video), groups take the place of photos: `stats.clusters` gives the
 groups' scores, and the rest is the same. tests/stats/test_clusters.py holds the coverage of that.
@@ -19,15 +23,17 @@ groups' scores, and the rest is the same. tests/stats/test_clusters.py holds the
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from commongarden.stats.clusters import Clusters
-from commongarden.stats.means import UNBOUNDED, Bounds, Components, Mean
+from commongarden.stats.means import UNBOUNDED, Bounds, Components, Mean, sum_df
 
+FAMILY = 3  # contrasts from which on their mean squares of seeds are averaged
 ONE_GROUP = "one test group: no interval"
 METHOD_GROUPS = "seeds crossed with groups of test photos, cluster-robust, two-way random effects, Satterthwaite"
 METHOD = "seeds crossed with test photos, two-way random effects, Satterthwaite"
@@ -38,7 +44,8 @@ class MeanSquares:
     """The analysis of variance of tables (..., seeds, photos): arrays of shape (...), and the table's two sizes.
 
     Where groups of photos are the unit, n_photos is their number, photo_df the degrees of freedom that they give, and
-    n_grouped how many photos they have.
+    n_grouped how many photos they have. seed_df: the degrees of freedom of `seed` where it is the sum of two arms' mean
+    squares; None for those of one table. usual_seed: the mean of `seed` over a family of contrasts; 0 for one alone.
     """
 
     mean: Any
@@ -49,6 +56,8 @@ class MeanSquares:
     n_photos: int
     photo_df: float | None = None
     n_grouped: int = 0
+    seed_df: Any = None
+    usual_seed: Any = 0.0
 
     def error(self) -> Any:
         """The standard error of the mean over new seeds and new photos."""
@@ -57,12 +66,18 @@ class MeanSquares:
 
     def df(self) -> Any:
         """Satterthwaite's degrees of freedom of that error, cautious of small mean squares (see the module)."""
-        s, p = self.n_seeds - 1, self.n_photos - 1 if self.photo_df is None else self.photo_df
-        seed, photo = np.maximum(self.seed * (s + 2) / s, self.rest), np.maximum(self.photo, self.rest)
-        spread = seed**2 / s + photo**2 / p + self.rest**2 / (s * p)
+        s, p = self.n_seeds - 1, self.floor_df
+        seed = np.maximum(np.maximum(self.seed * (s + 4) / s, self.usual_seed), self.rest)
+        photo = np.maximum(self.photo, self.rest)
+        spread = seed**2 / (s if self.seed_df is None else self.seed_df) + photo**2 / p + self.rest**2 / (s * p)
         with np.errstate(invalid="ignore", divide="ignore"):
             found = np.where(spread > 0, (seed + photo - self.rest) ** 2 / spread, s)
         return np.maximum(found, self.least_df)
+
+    @property
+    def floor_df(self) -> float:
+        """The degrees of freedom of what photos say, and so of the least error that they allow."""
+        return self.n_photos - 1 if self.photo_df is None else self.photo_df
 
     @property
     def least_df(self) -> float:
@@ -97,6 +112,33 @@ def mean_squares(tables: ArrayLike, groups: Clusters | None = None) -> MeanSquar
     )
 
 
+def difference_squares(
+    one: ArrayLike, two: ArrayLike, groups: Clusters | None = None, *, pair_seeds: bool = True
+) -> MeanSquares:
+    """The mean squares of two arms' difference, from their tables (..., seeds, photos) on the same photos.
+
+    Photos are always paired. pair_seeds: seeds too, so that the table of differences is analysed. Otherwise the arms'
+    runs are independent samples, as in Welch's test (1947): `seed` is the sum of both arms' mean squares of seeds, with
+    Satterthwaite's degrees of freedom of that sum.
+    """
+    x, y = np.asarray(one, dtype=np.float64), np.asarray(two, dtype=np.float64)
+    found = mean_squares(x - y, groups)
+    if pair_seeds:
+        return found
+    first, second = (found.n_photos * table.mean(axis=-1).var(axis=-1, ddof=1) for table in (x, y))
+    return replace(found, seed=first + second, seed_df=sum_df(first, second, found.n_seeds - 1))
+
+
+def as_a_family(found: Sequence[MeanSquares]) -> list[MeanSquares]:
+    """The mean squares of contrasts that are tested together and paired by seed: three or more know better than each
+    alone how much seeds vary, which their degrees of freedom make use of and their errors do not."""
+    paired = [one for one in found if one.seed_df is None]
+    if len(paired) < FAMILY:
+        return list(found)
+    usual = np.mean([one.seed / one.n_photos for one in paired], axis=0)
+    return [replace(one, usual_seed=usual * one.n_photos) if one.seed_df is None else one for one in found]
+
+
 def _by_group(x: np.ndarray, groups: Clusters) -> MeanSquares:
     by_seed, scores = x.mean(axis=-1), groups.deviations(x)
     mean, by_group = by_seed.mean(axis=-1, keepdims=True), scores.mean(axis=-2, keepdims=True)
@@ -118,33 +160,45 @@ def crossed_mean(
 ) -> Mean:
     """The mean over a table (seeds, photos); without an error where there is one seed, one photo or one group.
 
-    least_error: the standard error is taken to be at least this, with the degrees of freedom of the seeds. Arms that
-        agree on every photo in every seed show no spread, which must not read as certainty: `photo_error` is the error
-        that a single photo makes.
+    least_error: the interval is at least that of this standard error, with the degrees of freedom of the photos. Arms
+        that agree on every photo in every seed show no spread, which must not read as certainty: `photo_error` is the
+        error that a single photo makes.
     groups: of the photos, where those are the unit. Where these agree too, the error is at least that of a whole group.
     """
     x = np.asarray(table, dtype=np.float64)
     if x.ndim != 2 or not x.size:
         raise ValueError(f"table: found the shape {x.shape}; accepted: (seeds, photos), at least one of each")
-    n_seeds, n_photos = x.shape
+    why = without_error(x.shape, groups)
+    if why is not None:
+        return Mean(float(x.mean()), None, None, len(x), why, None, bounds)
+    return mean_of(mean_squares(x, groups), least_error=least_error, bounds=bounds)
+
+
+def without_error(shape: tuple[int, ...], groups: Clusters | None) -> str | None:
+    """Why a table (seeds, photos) of this shape gives no error; None where it gives one."""
+    n_seeds, n_photos = shape
     if n_seeds == 1 or n_photos == 1:
-        why = "one run: no interval" if n_seeds == 1 else "one test photo: no interval"
-        return Mean(float(x.mean()), None, None, n_seeds, why, None, bounds)
-    if groups is not None and groups.n == 1:
-        return Mean(float(x.mean()), None, None, n_seeds, ONE_GROUP, None, bounds)
-    found = mean_squares(x, groups)
-    error, df = float(found.error()), float(found.df())
-    if groups is not None and least_error:
+        return "one run: no interval" if n_seeds == 1 else "one test photo: no interval"
+    return ONE_GROUP if groups is not None and groups.n == 1 else None
+
+
+def mean_of(found: MeanSquares, *, least_error: float = 0.0, bounds: Bounds = UNBOUNDED) -> Mean:
+    """The mean with the error in the mean squares of one table. least_error: as in `crossed_mean`."""
+    if found.n_grouped and least_error:
         least_error = max(least_error, found.least_error)
-    if error < least_error:
-        error, df = least_error, float(found.least_df)
     components = Components(
         seed=math.sqrt(max(float(found.seed - found.rest), 0.0) / found.n_photos),
-        photo=math.sqrt(max(float(found.photo - found.rest), 0.0) / n_seeds),
+        photo=math.sqrt(max(float(found.photo - found.rest), 0.0) / found.n_seeds),
         rest=math.sqrt(float(found.rest)),
+        equal=1.0 if found.seed_df is None else float(found.seed_df) / (found.n_seeds - 1),
     )
-    method = METHOD if groups is None else METHOD_GROUPS
-    return Mean(float(found.mean), error, df, n_seeds, method, components, bounds)
+    method = METHOD_GROUPS if found.n_grouped else METHOD
+    if found.seed_df is not None:
+        method = f"{method}, runs not paired by seed"
+    floor = (least_error, float(found.floor_df)) if least_error else None
+    return Mean(
+        float(found.mean), float(found.error()), float(found.df()), found.n_seeds, method, components, bounds, floor
+    )
 
 
 def photo_error(n_photos: float) -> float:

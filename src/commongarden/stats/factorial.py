@@ -25,6 +25,7 @@ import numpy as np
 from commongarden.records import Estimate, Predictions, Split
 from commongarden.stats.clusters import Clusters, Groups, clusters
 from commongarden.stats.crossed import ONE_GROUP, crossed_mean, photo_error
+from commongarden.stats.equivalence import equivalence_levels, is_within
 from commongarden.stats.estimates import rounding_spread
 from commongarden.stats.holm import ALPHA, holm_levels, holm_p
 from commongarden.stats.means import Mean, student_mean
@@ -292,6 +293,8 @@ def _effects(study: Study, means: Mapping[Term, Mean | None]) -> Iterator[Effect
     tested = {term: mean.p for term, mean in means.items() if mean is not None and mean.p is not None}
     together = dict(zip(tested, holm_p(list(tested.values())), strict=True))
     levels = dict(zip(tested, holm_levels(list(tested.values()), ALPHA), strict=True))
+    there = {term: mean for term, mean in means.items() if mean is not None}
+    equivalence = equivalence_levels(there, levels, study.margin / 100)
     for term, mean in means.items():
         steps = tuple(
             Step(factor, shown(study.factors[factor][place]), shown(study.factors[factor][0])) for factor, place in term
@@ -302,15 +305,14 @@ def _effects(study: Study, means: Mapping[Term, Mean | None]) -> Iterator[Effect
         elif term not in levels:
             yield Effect(steps, over, mean.interval(), mean.interval(), None, "no interval")
         else:
-            adjusted, narrow = mean.interval(1 - levels[term]), mean.interval(0.90)
-            said = _outcome(adjusted, narrow, study.margin / 100)
+            adjusted, narrow = mean.interval(1 - levels[term]), mean.interval(1 - 2 * equivalence.get(term, ALPHA))
+            said = _outcome(adjusted, is_within(narrow, study.margin / 100)) if mean.n > 2 else "not resolved"
             yield Effect(steps, over, mean.interval(), adjusted, together[term], said)
 
 
-def _outcome(adjusted: Estimate, narrow: Estimate, margin: float) -> EffectOutcome:
+def _outcome(adjusted: Estimate, within_margin: bool) -> EffectOutcome:
     assert adjusted.low is not None
     assert adjusted.high is not None
     if adjusted.low > 0 or adjusted.high < 0:
         return "established"
-    inside = narrow.low is not None and narrow.high is not None and narrow.low > -margin and narrow.high < margin
-    return "equivalent" if inside else "not resolved"
+    return "equivalent" if within_margin else "not resolved"

@@ -45,6 +45,7 @@ def part_contributions(
                 _paired(seconds[study.ablation], seconds[name]),
                 whole.n_params - arm.n_params,
                 (whole.macs or 0) - (arm.macs or 0),  # of our own networks, whose parts are known, and so they are
+                result.equivalence_level,
             )
         )
     sign = 1 if METRICS[study.metric].higher_is_better else -1

@@ -14,6 +14,7 @@ from commongarden.io import reader
 from commongarden.io.reader import Kind, json_of
 from commongarden.stats import racing
 from commongarden.stats.clusters import Clusters, clusters
+from commongarden.stats.learning import learned
 from commongarden.stats.racing import Race, RacePlan
 from commongarden.store import Store, keep
 from commongarden.store.kinds import MADE_AGAIN
@@ -54,7 +55,14 @@ def replay(study: Study, store: Store, plan: RacePlan, seeds: tuple[int, ...]) -
         return np.asarray(found.probabilities.argmax(axis=1) == found.labels)
 
     pairs = [(contrast.arm, contrast.against) for contrast in study.planned_contrasts()]
-    return racing.race(pairs, list(study.arms), seeds, right, store.has, plan, _groups(store))
+    by_run: dict[tuple[str, int], bool] = {}
+
+    def has_learned(arm: str, seed: int) -> bool:
+        if (arm, seed) not in by_run:
+            by_run.update(learned(store, [store.run(arm, seed)]))
+        return by_run[arm, seed]
+
+    return racing.race(pairs, list(study.arms), seeds, right, store.has, plan, _groups(store), has_learned)
 
 
 def _groups(store: Store) -> Clusters | None:

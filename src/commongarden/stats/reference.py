@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from commongarden.stats.crossed import MeanSquares, mean_squares, photo_error
+from commongarden.stats.crossed import MeanSquares, difference_squares, mean_squares
 from commongarden.stats.dunnett import dunnett_levels, dunnett_p
 from commongarden.stats.estimates import rounding_spread
 from commongarden.stats.means import Mean
@@ -32,11 +32,12 @@ class Family:
     p: dict[int, float]
 
 
-def against_reference(metric: Metric, pairs: Sequence[Pair | None]) -> Family:
+def against_reference(metric: Metric, pairs: Sequence[Pair | None], *, pair_seeds: bool = True) -> Family:
     """Each arm's difference from the reference, with the errors and levels of the family (stats.pooled, stats.dunnett).
-    With fewer than three comparisons each keeps the error that it has by itself."""
-    means = [None if pair is None else mean_difference(metric, *pair) for pair in pairs]
-    tested = {i: mean for i, mean in enumerate(means) if mean is not None and mean.p is not None}
+    With fewer than three comparisons each keeps the error that it has by itself. pair_seeds: whether runs with the same
+    seed are pairs. With two seeds nothing is tested."""
+    means = [None if pair is None else mean_difference(metric, *pair, pair_seeds=pair_seeds) for pair in pairs]
+    tested = {i: mean for i, mean in enumerate(means) if mean is not None and mean.p is not None and mean.n > 2}
     if not tested:
         return Family(tuple(means), {}, {})
     found = [pair for i, pair in enumerate(pairs) if i in tested and pair is not None]
@@ -45,7 +46,7 @@ def against_reference(metric: Metric, pairs: Sequence[Pair | None]) -> Family:
     )
     tables = [(_tables if crossed else _wholes)(metric, pair) for pair in found]
     if len(found) >= FEWEST:
-        pooled = _pooled(metric, found, tables, list(tested.values()), crossed=crossed)
+        pooled = _pooled(metric, found, tables, list(tested.values()), crossed=crossed, pair_seeds=pair_seeds)
         tested = dict(zip(tested, pooled, strict=True))
         means = [tested.get(i, mean) for i, mean in enumerate(means)]
     between = _correlation(found, tables, crossed=crossed)
@@ -69,42 +70,42 @@ def _wholes(metric: Metric, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _pooled(
-    metric: Metric, pairs: Sequence[Pair], tables: Sequence[Any], own: Sequence[Mean], *, crossed: bool
+    metric: Metric,
+    pairs: Sequence[Pair],
+    tables: Sequence[Any],
+    own: Sequence[Mean],
+    *,
+    crossed: bool,
+    pair_seeds: bool,
 ) -> list[Mean]:
-    spread, squares = _spread(metric, pairs, tables, crossed=crossed)
-    errors, dfs = spread.pooled()
-    means = []
-    for mean, error, df, found, (one, _two) in zip(own, errors, dfs, squares, pairs, strict=True):
-        least = photo_error(one.n_test) if crossed and metric.unit == "points" else 0.0
-        if found is not None and least and one.clusters is not None:
-            least = max(least, found.least_error)
-        if error < least:
-            error, df = least, min(df, mean.n - 1)
-        means.append(dataclasses.replace(mean, error=float(error), df=float(df), method=f"{mean.method}, {POOLED}"))
-    return means
+    errors, dfs = _spread(metric, pairs, tables, crossed=crossed, pair_seeds=pair_seeds).pooled()
+    return [
+        dataclasses.replace(mean, error=float(error), df=float(df), method=f"{mean.method}, {POOLED}")
+        for mean, error, df in zip(own, errors, dfs, strict=True)
+    ]
 
 
-def _spread(
-    metric: Metric, pairs: Sequence[Pair], tables: Sequence[Any], *, crossed: bool
-) -> tuple[Spread, list[MeanSquares | None]]:
+def _spread(metric: Metric, pairs: Sequence[Pair], tables: Sequence[Any], *, crossed: bool, pair_seeds: bool) -> Spread:
     n_seeds = np.array([len(one) for one, _two in tables])
     if not crossed:
         least = 2 * rounding_spread(pairs[0][0].n_test) ** 2 if metric.unit == "points" else 0.0
         shared = shared_photos(pairs[0][0].runs)
-        seed = np.array([max(float((one - two).var(ddof=1)), least) for one, two in tables])
+        paired = pair_seeds or not shared
+        between = [(one - two).var(ddof=1) if paired else one.var(ddof=1) + two.var(ddof=1) for one, two in tables]
+        seed = np.array([max(float(each), least) for each in between])
         added = np.array([0.0 if shared else one.n_test / one.n_train for one, _two in pairs])
         nothing = np.zeros(len(pairs))
         others, reference = (float(np.mean([side[k].var(ddof=1) for side in tables])) for k in (0, 1))
         share = 1 / n_seeds + added
-        return Spread(seed, nothing, nothing, reference, others, n_seeds, MANY, share), [None] * len(pairs)
+        return Spread(seed, nothing, nothing, reference, others, n_seeds, MANY, share)
     groups = pairs[0][0].clusters
-    squares = [mean_squares(one - two, groups) for one, two in tables]
+    squares = [difference_squares(one, two, groups, pair_seeds=pair_seeds) for one, two in tables]
     n = squares[0].n_photos
     photo_df = float(n - 1 if squares[0].photo_df is None else squares[0].photo_df)
     by_seed = [[side.mean(axis=1).var(ddof=1) for side in table] for table in tables]
     others, reference = (float(np.mean(side)) for side in zip(*by_seed, strict=True))
     seed, photo, rest = (np.array([getattr(found, key) / n for found in squares]) for key in ("seed", "photo", "rest"))
-    return Spread(seed, photo, rest, reference, others, n_seeds, photo_df, 1 / n_seeds), list(squares)
+    return Spread(seed, photo, rest, reference, others, n_seeds, photo_df, 1 / n_seeds)
 
 
 def _correlation(pairs: Sequence[Pair], tables: Sequence[Any], *, crossed: bool) -> float:

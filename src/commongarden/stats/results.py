@@ -10,6 +10,7 @@ from commongarden.stats.baselines import BesideBaseline
 from commongarden.stats.best import Standing
 from commongarden.stats.budgets import BudgetViews
 from commongarden.stats.factorial import Factorial
+from commongarden.stats.learning import LearningDifference
 from commongarden.stats.majority_class import MajorityClass
 from commongarden.stats.means import Components
 from commongarden.stats.metrics import Imbalance
@@ -17,7 +18,9 @@ from commongarden.stats.power import Remedy
 from commongarden.stats.tuned import Tuned
 from commongarden.study import Published
 
-Outcome = Literal["better", "worse", "equivalent", "not resolved", "one seed", "one photo", "one group", "no pairs"]
+Outcome = Literal[
+    "better", "worse", "equivalent", "not resolved", "two seeds", "one seed", "one photo", "one group", "no pairs"
+]
 Design = Literal["crossed", "resampled"]
 Swap = tuple[str, str, str]  # key, value of the whole network, value of the arm
 
@@ -36,8 +39,9 @@ class ArmResult:
     """The results of one arm over its finished runs. Accuracies are shares (0..1), losses nats; None if no run
     finished.
 
-    n_at_commonest: runs that stayed at the majority-class baseline (one label for every test photo, or a test accuracy
-        not above it). accuracy_learned: mean of the other runs, if there are both kinds.
+    n_at_commonest: runs that did not learn: their validation accuracy is not above the share of the largest class
+        (`stats.learning`). learned: the share of the runs that did, with its exact interval; accuracy_learned: their
+        mean, if there are both kinds.
     beats_commonest: whether the interval (with one run: the value) is above that baseline.
     """
 
@@ -62,11 +66,12 @@ class ArmResult:
     log_loss: Estimate | None = None
     calibration_error: Estimate | None = None
     recalls: tuple[Recall, ...] = ()
+    learned: Estimate | None = None
 
 
 @dataclass(frozen=True)
 class ContrastResult:
-    """A planned comparison, paired by seed and by test photo, with what differs between the two arms.
+    """A planned comparison, paired by test photo, and by seed where seeds matter, with what differs between the arms.
 
     Differences are arm minus against in the metric's unit: shares (0..1), or nats for log_loss.
     margin: the largest difference that counts as none.
@@ -76,10 +81,15 @@ class ContrastResult:
     adjusted: the same at the level of Holm's procedure for all comparisons of the study, or of Dunnett's where it has a
         reference.
     level: that level; 0.05 for a single comparison.
-    equivalence: the difference with its 90 % interval.
+    equivalence: the difference with the interval of two one-sided tests at equivalence_level, by Holm's method: 90 %
+        for a single comparison.
     within_margin: whether that interval is inside the margin.
+    pair_seeds: whether runs with the same seed were compared as pairs.
+    learning: how often either arm learned, if any run did not. Accuracies are then compared over the seeds in which
+        both arms learned; all_runs: the difference over all seeds, if that leaves some out.
     p, p_holm: of the difference's t test by itself, and adjusted by Holm's method, or Dunnett's with a reference.
-    p_signflip, p_least: of the exact sign-flip test over the pairs, and the smallest that so many pairs can give.
+    p_signflip: of the exact sign-flip test over the pairs; p_permutation: of the exact permutation test, where runs are
+        not paired; p_least: the smallest p that so many runs can give.
     probability: that a run of `arm` is better than a run of `against`.
     p_mcnemar: of McNemar's test, which accounts for test-set variation only.
     components: the sources of variation.
@@ -105,6 +115,11 @@ class ContrastResult:
     p_holm: float | None = None
     p_signflip: float | None = None
     p_least: float | None = None
+    p_permutation: float | None = None
+    pair_seeds: bool = True
+    equivalence_level: float | None = None
+    learning: LearningDifference | None = None
+    all_runs: Estimate | None = None
     probability: Estimate | None = None
     p_mcnemar: float | None = None
     components: Components | None = None
@@ -134,6 +149,7 @@ class PartContribution:
     seconds: Estimate | None
     n_params: int
     macs: int
+    equivalence_level: float | None = None
 
 
 @dataclass(frozen=True)
@@ -161,6 +177,9 @@ class Results:
     reference: the arm that all others are compared with by Dunnett's procedure; empty for Holm's.
     can_be_best: the arms that may be the best at 95 % confidence, best mean first (Hsu 1981); None with fewer than five
         arms, or one seed.
+    pair_seeds: whether runs with the same seed are compared as pairs (`stats.pairing`).
+    looks: with how many seeds results were complete before seeds were added.
+    has_earlier_rules: whether there are runs from before the present rules of conclusions.
     n_missing: planned runs that are not finished; 0 for a race, which plans as it goes.
     n_groups, n_test_groups: numbers of groups (patients, plants, videos) among all photos and the test photos, if
         groups are the unit of the intervals; 0 otherwise. A photo without a group counts as one.
@@ -194,3 +213,6 @@ class Results:
     reference: str = ""
     can_be_best: tuple[str, ...] | None = None
     n_missing: int = 0
+    pair_seeds: bool = True
+    has_earlier_rules: bool = False
+    looks: tuple[int, ...] = ()

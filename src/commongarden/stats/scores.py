@@ -10,9 +10,17 @@ import numpy as np
 
 from commongarden.records import Predictions
 from commongarden.stats.clusters import Clusters, Groups, clusters
-from commongarden.stats.crossed import crossed_mean, photo_error
+from commongarden.stats.crossed import (
+    MeanSquares,
+    as_a_family,
+    crossed_mean,
+    difference_squares,
+    mean_of,
+    photo_error,
+    without_error,
+)
 from commongarden.stats.estimates import rounding_spread
-from commongarden.stats.means import Bounds, Mean, student_mean
+from commongarden.stats.means import Bounds, Mean, student_mean, welch_mean
 from commongarden.stats.metrics import Metric
 from commongarden.stats.resampled import resampled_mean
 
@@ -52,12 +60,37 @@ def mean_score(metric: Metric, sample: Sample) -> Mean:
     return _over_runs(metric, sample, [metric.whole(run) for run in sample.runs], metric.bounds, 1)
 
 
-def mean_difference(metric: Metric, one: Sample, two: Sample) -> Mean:
-    """The mean difference of two arms' figures, first minus second, paired by seed and by photo."""
-    pairs = list(zip(one.runs, two.runs, strict=True))
-    if metric.by_photo is not None and shared_photos(one.runs):
-        return _crossed(metric, one, [metric.by_photo(a) - metric.by_photo(b) for a, b in pairs], metric.spread_bounds)
-    return _over_runs(metric, one, [metric.whole(a) - metric.whole(b) for a, b in pairs], metric.spread_bounds, 2)
+def mean_difference(metric: Metric, one: Sample, two: Sample, *, pair_seeds: bool = True) -> Mean:
+    """The mean difference of two arms' figures, first minus second, paired by photo, and by seed unless told
+    otherwise."""
+    return mean_differences(metric, [(one, two)], pair_seeds=pair_seeds)[0]
+
+
+def mean_differences(metric: Metric, pairs: Sequence[tuple[Sample, Sample]], *, pair_seeds: bool) -> list[Mean]:
+    """The same for contrasts that are tested together."""
+    found: list[Mean | MeanSquares] = [_difference(metric, one, two, pair_seeds=pair_seeds) for one, two in pairs]
+    family = iter(as_a_family([each for each in found if isinstance(each, MeanSquares)]))
+    least = [photo_error(one.n_test) if metric.unit == "points" else 0.0 for one, _two in pairs]
+    return [
+        mean_of(next(family), least_error=error, bounds=metric.spread_bounds) if isinstance(each, MeanSquares) else each
+        for each, error in zip(found, least, strict=True)
+    ]
+
+
+def _difference(metric: Metric, one: Sample, two: Sample, *, pair_seeds: bool) -> Mean | MeanSquares:
+    """Mean squares where seeds are crossed with photos."""
+    if metric.by_photo is None or not shared_photos(one.runs):
+        first, second = ([metric.whole(run) for run in side.runs] for side in (one, two))
+        if not pair_seeds and shared_photos(one.runs):
+            least_spread = math.sqrt(2) * rounding_spread(one.n_test) if metric.unit == "points" else 0.0
+            return welch_mean(first, second, least_spread=least_spread, bounds=metric.spread_bounds)
+        return _over_runs(metric, one, [a - b for a, b in zip(first, second, strict=True)], metric.spread_bounds, 2)
+    tables = [np.stack([metric.by_photo(run) for run in side.runs]) for side in (one, two)]
+    why = without_error(tables[0].shape, one.clusters)
+    if why is not None:
+        mean = float((tables[0] - tables[1]).mean())
+        return Mean(mean, None, None, len(one.runs), why, None, metric.spread_bounds)
+    return difference_squares(tables[0], tables[1], one.clusters, pair_seeds=pair_seeds)
 
 
 def _crossed(metric: Metric, sample: Sample, table: Sequence[np.ndarray], bounds: Bounds) -> Mean:

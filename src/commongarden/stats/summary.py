@@ -10,7 +10,7 @@ import numpy as np
 
 from commongarden import arch
 from commongarden.records import Estimate, Predictions, Run
-from commongarden.stats import raced
+from commongarden.stats import learning, looks, raced
 from commongarden.stats.baselines import baselines_of, beside_baselines, over_splits
 from commongarden.stats.best import standings
 from commongarden.stats.best_set import can_be_best
@@ -19,8 +19,9 @@ from commongarden.stats.clusters import Groups, clusters
 from commongarden.stats.contrasts import contrast_results
 from commongarden.stats.estimates import geometric_mean_interval
 from commongarden.stats.factorial import effects_of
-from commongarden.stats.majority_class import MajorityClass, at_commonest, commonest_class
+from commongarden.stats.majority_class import MajorityClass, commonest_class
 from commongarden.stats.metrics import METRICS, Metric, imbalance
+from commongarden.stats.pairing import pair_seeds
 from commongarden.stats.part_contributions import part_contributions
 from commongarden.stats.results import ArmResult, Recall, Results
 from commongarden.stats.scores import Sample, Tested, mean_score, shared_photos
@@ -29,6 +30,7 @@ from commongarden.store import Store, contract
 from commongarden.study import Study
 
 Kept = TypeVar("Kept")
+PRESENT_RULES = "2026-11-30"  # before, seeds were always paired (docs/statistics.md)
 
 
 def summarize(store: Store) -> Results:
@@ -56,14 +58,19 @@ def summarize(store: Store) -> Results:
         [label[path] for part in parts for path in part.train], [label[path] for part in parts for path in part.test]
     )
     tested = predictions_by_arm(store, study, runs)
+    learned = learning.learned(store, runs)
     arms = tuple(
-        _arm_result(store, study, name, runs, tested[name], commonest, manifest.classes, groups) for name in study.arms
+        _arm_result(store, study, name, runs, tested[name], commonest, manifest.classes, groups, learned)
+        for name in study.arms
     )
     seconds = {arm.arm: arm.seconds.value for arm in arms if arm.seconds is not None}
     n_train = len(split.train)
     race = raced.read(store)
-    contrasts = contrast_results(study, tested, n_train, seconds, len(manifest.classes), race, groups)
+    seen = () if race is not None else looks.read(store)
+    by_looks = looks.replay(store, study, seen) if race is None else race.race
+    contrasts = contrast_results(study, tested, n_train, seconds, len(manifest.classes), by_looks, groups, learned)
     outcomes = {(contrast.arm, contrast.against): str(contrast.outcome) for contrast in contrasts}
+    paired = pair_seeds(METRICS[study.metric], tested)
     shared = _with_shared_seeds(tested, n_train, groups)
     every = [run for by_seed in tested.values() for run in by_seed.values()]
     return Results(
@@ -83,7 +90,10 @@ def summarize(store: Store) -> Results:
         metric=study.metric,
         margin=study.margin / 100,
         design="crossed" if not every or shared_photos(every) else "resampled",
-        standings=standings(METRICS[study.metric], shared),
+        standings=standings(METRICS[study.metric], shared, pair_seeds=paired),
+        pair_seeds=paired,
+        looks=seen,
+        has_earlier_rules=any(run.started < PRESENT_RULES for run in runs),
         imbalance=imbalance(Counter(label[path] for path in split.test)),
         factorial=effects_of(study, tested, splits, groups),
         vary=study.vary,
@@ -147,14 +157,15 @@ def _arm_result(
     commonest: MajorityClass,
     classes: Sequence[str],
     groups: Groups,
+    learned: learning.ByRun,
 ) -> ArmResult:
     mine = [run for run in runs if run.arm == name]
     done = [run for run in mine if run.status == "finished"]
     recipe = study.recipe_of(name)
     shape = (recipe.resolution, recipe.resolution, 3)
     cost = arch.cost(study.arms[name].network(len(classes)), shape)
-    stuck = [run for run in done if at_commonest(run, predictions[run.seed], commonest.accuracy)]
-    learned = [run for run in done if run not in stuck]
+    stuck = [run for run in done if not learned[name, run.seed]]
+    well = [run for run in done if learned[name, run.seed]]
     histories = [store.history(run.arm, run.seed) for run in done]
     seconds = [sum(epoch.seconds for epoch in history) for history in histories]
     rates = [
@@ -164,7 +175,7 @@ def _arm_result(
     tested = _tested(predictions, done, groups)
     reached = {key: None if tested is None else mean_score(METRICS[key], tested).interval() for key in METRICS}
     accuracy = reached["accuracy"]
-    kept = _tested(predictions, learned, groups) if stuck else None
+    kept = _tested(predictions, well, groups) if stuck else None
     return ArmResult(
         arm=name,
         arch=study.arms[name].arch,
@@ -186,6 +197,7 @@ def _arm_result(
         balanced_accuracy=reached["balanced_accuracy"],
         log_loss=reached["log_loss"],
         calibration_error=reached["calibration_error"],
+        learned=learning.share(len(well), len(done)) if done else None,
         recalls=() if tested is None else _recalls(tested, classes),
     )
 

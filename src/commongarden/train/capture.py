@@ -67,8 +67,7 @@ class Capture:
         self._sums: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in SIGNALS}
         self._alive: dict[str, Tensor | None] = {}  # None where the number of channels changes from step to step
         self._apart: dict[str, list[Tensor]] = defaultdict(list)
-        self._squares: list[float] = []
-        self._products: list[float] = []
+        self._pairs: list[tuple[Tensor, Tensor, Tensor]] = []  # norms, dot product; on a device, read at the end
 
     # What the loop calls
 
@@ -89,16 +88,24 @@ class Capture:
             self._hook(self.network.register_forward_hook, self._ends)
         return step in self._looks
 
+    def watches(self, step: int) -> bool:
+        """Whether the layers are looked at in this step of an epoch."""
+        return step in self._looks
+
+    def wants_gradient(self) -> bool:
+        """Whether the gradient of this step is compared with its neighbour's."""
+        return self._step in self._firsts or self._step in self._seconds
+
     def learned(self) -> None:
         """Behind the backward pass, before the optimizer moves the weights."""
         if self._step in self._looks:
             self.let_go()
             self._weights = {name: weight.clone() for name, weight in self._linear_weights()}
-        if self._step in self._firsts or self._step in self._seconds:
+        if self.wants_gradient():
             before, now = self._gradient, self._gradient_now()
             if self._step in self._seconds and before is not None and 0 < len(before) == len(now):
-                self._squares.append((_norm(before) ** 2 + _norm(now) ** 2) / 2)
-                self._products.append(float(before.dot(now)))
+                norms = (torch.linalg.vector_norm(part.float()) for part in (before, now))
+                self._pairs.append((*norms, before.dot(now)))
             self._gradient = now if self._step in self._firsts else None
 
     def moved(self) -> None:
@@ -125,8 +132,9 @@ class Capture:
             signal: {name: sum(found) / len(found) for name, found in by_layer.items()}
             for signal, by_layer in self._sums.items()
         }
-        n = len(self._squares)
-        square, product = (sum(found) / n if n else math.nan for found in (self._squares, self._products))
+        squares = [(float(one) ** 2 + float(two) ** 2) / 2 for one, two, _product in self._pairs]
+        products, n = [float(product) for *_norms, product in self._pairs], len(self._pairs)
+        square, product = (sum(found) / n if n else math.nan for found in (squares, products))
         self.rows.append({"epoch": epoch, "values": values, "square": square, "product": product})
         self._forget()
 

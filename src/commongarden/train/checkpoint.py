@@ -13,8 +13,8 @@ import torch
 from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import N_
 from commongarden.records import Epoch
-from commongarden.train.loop import TrainState
 from commongarden.train.state import copied, hidden, put, put_hidden, state_of
+from commongarden.train.train_state import TrainState
 
 HEADER = b"commongarden checkpoint 1"  # and the SHA-256 of what follows on the next line
 

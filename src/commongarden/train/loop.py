@@ -1,5 +1,8 @@
 """The training loop, as a generator: it yields every step and every epoch, and whoever reads it decides what to show,
 when to save, and when to stop (by not asking for more).
+
+On the CPU a step is waited for. On another device, in a lane (device/lanes.py), nothing is waited for within an epoch
+(device/epoch.py), and the generator also yields turns.
 """
 
 from __future__ import annotations
@@ -7,85 +10,40 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from commongarden.i18n.language import N_
 from commongarden.records import Epoch
 from commongarden.study.recipe import Recipe
 from commongarden.train import state, streams
 from commongarden.train.accumulation import Accumulated, n_updates
-from commongarden.train.averaging import MovingAverage, moving_average
+from commongarden.train.averaging import moving_average
 from commongarden.train.classifier import Classifier
+from commongarden.train.device.epoch import DeviceRun
+from commongarden.train.device.lanes import Lane
 from commongarden.train.early_stopping import is_over
 from commongarden.train.evaluate import evaluate
-from commongarden.train.recording import Recorder
-from commongarden.train.replay.forward_backward import ForwardBackward, forward_backward_of
-from commongarden.train.replay.optimizer_step import OptimizerStep, optimizer_step_of
-from commongarden.train.scaling import Scaler, grad_scaler
+from commongarden.train.progress import Diverged, Step, Turn
+from commongarden.train.replay.forward_backward import forward_backward_of
+from commongarden.train.replay.optimizer_step import optimizer_step_of
+from commongarden.train.scaling import grad_scaler
 from commongarden.train.schedule import begin_epoch, learning_rate, make_optimizer
+from commongarden.train.train_state import TrainState
 
 Batch = tuple[Tensor, Tensor]  # uint8 (n, 3, height, width), int64 (n,)
 Pass = Callable[[], Iterable[Batch]]  # all batches of a part, each time that it is called
 
 
-@dataclass(frozen=True)
-class Step:
-    """One step just done, from 1; the figures are the epoch's up to here."""
-
-    epoch: int
-    step: int
-    loss: float
-    accuracy: float
-    images_per_second: float
-
-
-_DIVERGED = {
-    "training": N_("the training loss became {loss}"),
-    "validation": N_("the validation loss became {loss}"),
-}
-
-
-class Diverged(Exception):
-    """The loss is not finite."""
-
-    def __init__(self, epoch: int, step: int, loss: float, part: str = "training") -> None:
-        self.reason = _DIVERGED[part].format(loss=loss)
-        super().__init__(str(self.reason))
-        self.epoch, self.step = epoch, step
-
-
-@dataclass
-class TrainState:
-    """A network in training: all that changes, and all that a checkpoint holds.
-
-    forward_backward, optimizer_step: the two halves of a step. ema: the moving average of the weights, if any.
-    scaler: of the loss in float16. trainable: parameters that the network's own code does not freeze. recorder: of its
-    signals, if any."""
-
-    classifier: Classifier
-    recipe: Recipe
-    device: torch.device
-    optimizer: torch.optim.Optimizer
-    forward_backward: ForwardBackward
-    optimizer_step: OptimizerStep
-    trainable: tuple[nn.Parameter, ...]
-    ema: MovingAverage | None = None
-    scaler: Scaler | None = None
-    history: list[Epoch] = field(default_factory=list)
-    best_epoch: int = 0
-    best_weights: state.State | None = None
-    best_hidden: state.State = field(default_factory=dict)
-    recorder: Recorder | None = None
-
-
 def new_train_state(
-    classifier: Classifier, recipe: Recipe, device: torch.device, class_weights: Sequence[float] | None = None
+    classifier: Classifier,
+    recipe: Recipe,
+    device: torch.device,
+    class_weights: Sequence[float] | None = None,
+    lane: Lane | None = None,
 ) -> TrainState:
-    """A network at its first weights, on its device, with its optimizer. class_weights: of the training loss. Raises
-    CommonGardenError."""
+    """A network at its first weights, on its device, with its optimizer. class_weights: of the training loss. lane: in
+    which it is trained on a device; None to wait for each step. Raises CommonGardenError."""
     classifier.to(device)
     optimizer = make_optimizer(classifier, recipe)
     scaler = grad_scaler(recipe, device)
@@ -93,7 +51,7 @@ def new_train_state(
     trainable = tuple(parameter for parameter in classifier.parameters() if parameter.requires_grad)
     ema = moving_average(classifier, recipe)
     step = optimizer_step_of(optimizer, device, scaler)
-    return TrainState(classifier, recipe, device, optimizer, passes, step, trainable, ema, scaler)
+    return TrainState(classifier, recipe, device, optimizer, passes, step, trainable, ema, scaler, lane=lane)
 
 
 def train(
@@ -103,7 +61,7 @@ def train(
     steps_per_epoch: int,
     study_seed: int,
     run_seed: int,
-) -> Iterator[Step | Epoch]:
+) -> Iterator[Step | Epoch | Turn]:
     """Trains from the epoch behind the state's history to the recipe's last one, or to where it stops early.
 
     train_batches(epoch) gives the epoch's batches in its order, val_batches() the validation part. Raises Diverged.
@@ -112,7 +70,13 @@ def train(
         if is_over(train_state.recipe, train_state.history):
             return
         streams.seed_all(streams.seed(study_seed, run_seed, "dropout", epoch), train_state.classifier)
-        record = yield from _epoch(train_state, epoch, train_batches(epoch), val_batches, steps_per_epoch)
+        batches = train_batches(epoch)
+        if train_state.lane is None:
+            record = yield from _epoch(train_state, epoch, batches, val_batches, steps_per_epoch)
+        else:
+            if train_state.on_device is None:
+                train_state.on_device = DeviceRun(train_state, train_state.lane, batches, steps_per_epoch)
+            record = yield from train_state.on_device.epoch(epoch, batches, val_batches)
         train_state.history.append(record)
         if train_state.recipe.select == "best-val" and _is_best(train_state):
             train_state.best_epoch = epoch
@@ -192,6 +156,14 @@ def _update(train_state: TrainState, rate: float, update: int) -> None:
     train_state.optimizer_step(rate)
     if train_state.ema is not None:
         train_state.ema.update(train_state.classifier, step=update + 1)
+
+
+def let_go(train_state: TrainState) -> None:
+    """Gives the device's memory back: the history is left, and no more can be trained."""
+    train_state.on_device = train_state.ema = train_state.best_weights = None
+    train_state.optimizer.zero_grad(set_to_none=True)
+    train_state.optimizer.state.clear()
+    train_state.classifier.to("cpu")
 
 
 def _is_best(train_state: TrainState) -> bool:

@@ -40,6 +40,11 @@ def pick_device(wanted: str = "auto") -> torch.device:
     return torch.device(wanted)
 
 
+def n_cuda_devices() -> int:
+    """How many CUDA devices are visible to this process."""
+    return torch.cuda.device_count()
+
+
 def settle(threads: int, precision: str = "float32") -> None:
     """Makes this process's numbers repeat: fixed threads, no algorithm chosen by timing, tiny numbers taken as 0, and
     CUDA's short multiplication (tf32, which torch has on for convolutions by itself) only where a recipe names it.
@@ -124,6 +129,7 @@ def n_params(arm: Arm, n_classes: int) -> int:
 
 class PeakMemory:
     """The most memory this process (or its CUDA device's allocator) held since the object was made, in bytes.
+    is_shared: set where other work of this process was on the device, so that it says nothing of one run.
 
     On Linux the kernel's own mark is reset and read; elsewhere the resident size is looked at when `look` is called.
     """
@@ -131,6 +137,7 @@ class PeakMemory:
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self.most = 0
+        self.is_shared = False
         _give_back()
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)

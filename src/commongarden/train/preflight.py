@@ -33,6 +33,7 @@ from commongarden.train.evaluate import evaluate
 from commongarden.train.external import OWN_PREFIX, ExternalNetwork
 from commongarden.train.initialize import initialize
 from commongarden.train.schedule import begin_epoch, can_be_fused
+from commongarden.train.train_state import TrainState
 
 IMAGES = 4  # of a batch
 SECONDS = 3.0  # for the gradients of a network's convolutions
@@ -167,7 +168,7 @@ def _built(arm: Arm, kept: Origin, recipe: Recipe, made: Callable[[], Classifier
     return classifier, own, recipe
 
 
-def _resumed(train_state: loop.TrainState, classifier: Classifier) -> loop.TrainState:
+def _resumed(train_state: TrainState, classifier: Classifier) -> TrainState:
     """A new state, brought to where the other one is through a checkpoint."""
     resumed = loop.new_train_state(classifier, train_state.recipe, train_state.device)
     with tempfile.TemporaryDirectory(prefix="commongarden-preflight-") as folder:
@@ -231,11 +232,11 @@ def _set_by_its_code(classifier: Classifier, made: Callable[[], Classifier], rec
     return ""
 
 
-def _begin(train_state: loop.TrainState) -> None:
+def _begin(train_state: TrainState) -> None:
     begin_epoch(train_state.classifier, train_state.recipe, train_state.recipe.head_epochs + 1, train_state.trainable)
 
 
-def _step(train_state: loop.TrainState, pixels: Tensor, labels: Tensor) -> dict[str, str]:
+def _step(train_state: TrainState, pixels: Tensor, labels: Tensor) -> dict[str, str]:
     """Hashes of what a training step leaves: the loss, and each gradient by its parameter's name."""
     _begin(train_state)
     streams.seed_all(1, train_state.classifier)
@@ -246,7 +247,7 @@ def _step(train_state: loop.TrainState, pixels: Tensor, labels: Tensor) -> dict[
     return found
 
 
-def _difference(train_state: loop.TrainState, pixels: Tensor, labels: Tensor) -> str:
+def _difference(train_state: TrainState, pixels: Tensor, labels: Tensor) -> str:
     """The first thing in which a step differs from the same step done again; "" for none."""
     classifier = train_state.classifier
     kept, left_out = state.copied(state.state_of(classifier)), state.copied(state.hidden(classifier))

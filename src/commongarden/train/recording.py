@@ -49,6 +49,14 @@ class Recorder:
         loss is multiplied by."""
         return self._ask(False, lambda capture: capture.begin(step, scale))
 
+    def watches(self, step: int) -> bool:
+        """Whether the layers are watched in this step of an epoch."""
+        return self._ask(False, lambda capture: capture.watches(step))
+
+    def wants_gradient(self) -> bool:
+        """Whether the gradients of this step, which is not watched, are read behind the backward pass."""
+        return self._ask(False, lambda capture: capture.wants_gradient())
+
     def learned(self) -> None:
         """Behind the backward pass, before the optimizer moves the weights."""
         self._ask(None, lambda capture: capture.learned())

@@ -11,6 +11,7 @@ import importlib
 import inspect
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import fx, nn
 
 MISSING: list[str] = []
@@ -74,6 +75,7 @@ LPPoolNd: Any = found("torch.nn.modules.pooling._LPPoolNd", (nn.LPPool1d, nn.LPP
 MaxPoolNd: Any = found("torch.nn.modules.pooling._MaxPoolNd", (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d))
 POOLS = (AdaptiveAvgPoolNd, AdaptiveMaxPoolNd, AvgPoolNd, LPPoolNd, MaxPoolNd)
 
+OutOfMemoryError: Any = found("torch.OutOfMemoryError", torch.cuda.OutOfMemoryError)  # torch 2.4 has the second alone
 is_functorch_wrapped_tensor: Any = found("torch._C._functorch.is_functorch_wrapped_tensor", lambda x: False)
 OpOverload: Any = found("torch._ops.OpOverload", ())
 StorageWeakRef: Any = found("torch.multiprocessing.reductions.StorageWeakRef")

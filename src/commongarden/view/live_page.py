@@ -13,6 +13,7 @@ import psutil
 
 from commongarden.i18n.durations import duration
 from commongarden.i18n.language import _, ngettext
+from commongarden.io.terminal import DASH
 from commongarden.records.event_log import EpochEnded, Stepped
 from commongarden.report.document import Block, Bullets, Cell, Fold, Paragraph, Styled, StyledLine, Table
 from commongarden.runner.display import left, name_of
@@ -24,7 +25,6 @@ MOST_RUNS = 100  # rows of runs under way
 SILENT = 120.0  # seconds without a line, after which that is said
 MEASURE = 30.0  # seconds for which a measurement of memory counts
 _measured: tuple[int, float, int | None] = (0, 0.0, None)  # process, when, bytes
-DASH = "\N{EN DASH}"
 
 
 def blocks(progress: Progress, counted: Counted, now: float) -> tuple[Block, ...]:

@@ -14,12 +14,12 @@ from markupsafe import escape
 
 from commongarden.i18n.durations import duration
 from commongarden.i18n.language import _, languages, ngettext, written
+from commongarden.io.terminal import DASH
 from commongarden.view.browsing import Shown
 from commongarden.view.studies import Listed
 from commongarden.view.words import order_names, photo_said, state_name, texts
 
 NAMES = {"en": "English", "ko": "한국어"}  # of languages, in themselves
-DASH = "\N{EN DASH}"
 
 
 def garden(found: Sequence[Listed], folder: str, language: str) -> str:

@@ -35,7 +35,11 @@ def section(results: Results) -> Section | None:
 def unsettled(found: PartContributions) -> str:
     """The parts that are not resolved, and those without runs enough; "" where there are none."""
     rest = [name(part) for part in found.parts if part.outcome == "not resolved"]
-    waiting = [name(part) for part in found.parts if part.outcome in ("one seed", "one photo", "one group", "no pairs")]
+    waiting = [
+        name(part)
+        for part in found.parts
+        if part.outcome in ("two seeds", "one seed", "one photo", "one group", "no pairs")
+    ]
     said = [_("Not significant: {parts}.").format(parts=numbers.listed(rest))] if rest else []
     if waiting:
         said.append(_("Too few runs so far: {parts}.").format(parts=numbers.listed(waiting)))

@@ -15,7 +15,8 @@ from commongarden.stats import METRICS, ContrastResult, Results
 from commongarden.study import Study
 
 CONTRAST_COLUMNS = (
-    "difference", "interval_95", "interval_adjusted", "interval_90", "p_t", "p_holm", "p_signflip", "beats",
+    "difference", "interval_95", "interval_adjusted", "interval_90", "p_t", "p_holm", "p_signflip",
+    "p_permutation", "beats",
     "p_mcnemar", "sd_seed", "sd_photo", "sd_group",
 )  # fmt: skip
 METRIC_COLUMNS = ("test_accuracy", "balanced_accuracy", "log_loss", "calibration_error")
@@ -98,6 +99,7 @@ def cells(found: ContrastResult) -> dict[str, str]:
         "p_t": _p(found.p),
         "p_holm": _p(found.p_holm),
         "p_signflip": _p(found.p_signflip),
+        "p_permutation": _p(found.p_permutation),
         "beats": "" if found.probability is None else _share(found.probability.value),
         "p_mcnemar": _p(found.p_mcnemar),
         "sd_seed": "" if parts is None else figure(metric, parts.seed),

@@ -93,11 +93,16 @@ def _design(study: Study, results: Results, cite: Citations) -> Iterator[str]:
         ).format(n=n, works=cite("bouthillier"))
     elif n == 1:
         yield _("Each was trained once, with one seed.")
-    else:
+    elif results.pair_seeds:
         yield _(
             "Each was trained with {n} seeds. With one seed, all networks see the same images in the same "
             "order, so differences are paired by seed ({works})."
         ).format(n=n, works=cite("bouthillier"))
+    else:
+        yield _(
+            "Each was trained with {n} seeds. Runs with the same seed were not paired: an F test of the seeds over all "
+            "models found no effect that they have in common (p ≥ 0.2, or too few runs to tell)."
+        ).format(n=n)
     if n > 1:
         if study.splits_vary:
             cite("nadeau")  # which the sentences name
@@ -322,10 +327,15 @@ def _tests(results: Results, cite: Citations, *, raced: bool) -> Iterator[str]:
             "comparisons with the best ({works})."
         ).format(works=cite("hsu"))
     yield _(
-        "Two models are equivalent if the 90 % interval lies within {margin}: two one-sided tests ({works})."
+        "Two models are equivalent if two one-sided tests ({works}) show a difference of less than {margin}; they are "
+        "adjusted by Holm's method for all comparisons without a significant difference."
     ).format(margin=sizes.margin(results.metric, results.margin), works=cite("schuirmann"))
     if any(contrast.p_signflip is not None for contrast in tested):
         yield _("An exact sign-flip test over the seeds accompanies each conclusion ({works}).").format(
+            works=cite("fisher")
+        )
+    if any(contrast.p_permutation is not None for contrast in tested):
+        yield _("An exact permutation test over the runs accompanies each conclusion ({works}).").format(
             works=cite("fisher")
         )
 

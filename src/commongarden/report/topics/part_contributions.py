@@ -9,7 +9,7 @@ from rich.text import Text
 from commongarden.i18n.language import N_, _
 from commongarden.records import Estimate
 from commongarden.report.document import Cell
-from commongarden.report.wording import designs, effects, numbers
+from commongarden.report.wording import designs, effects, numbers, verdicts
 from commongarden.report.wording.labels import TEXT
 from commongarden.report.wording.sizes import amount, margin, plus, signed
 from commongarden.stats import METRICS, PartContribution, PartContributions, Results
@@ -64,12 +64,15 @@ def _worth(part: PartContribution, results: Results) -> str:
     elif part.outcome == "worse":
         said = _("{part}: the network is better without it, by {size} (95 % CI {interval}, {n}).")
     elif part.outcome == "equivalent":
-        said = _("{part}: contributes less than {margin} in either direction: {value} (90 % CI {interval}, {n}).")
+        said = _("{part}: contributes less than {margin} in either direction: {value} ({level} CI {interval}, {n}).")
         found = part.equivalence or found
+    elif part.outcome == "two seeds":
+        said = _("{part}: exploratory, with two seeds: {value} (95 % CI {interval}).")
     else:
         said = _("{part}: not significant: {value} (95 % CI {interval}, {n}).")
     return said.format(
         part=what,
+        level=verdicts.confidence(part.equivalence_level),
         size=amount(metric, abs(part.difference.value)),
         value=value,
         interval=effects.interval(metric, found),

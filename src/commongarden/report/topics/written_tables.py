@@ -30,8 +30,8 @@ def contrasts(results: Results) -> Table | None:
     figures = ["difference", "interval_95", "interval_90"]
     if sum(contrast.level is not None for contrast in results.contrasts) > 1:
         figures.append("interval_adjusted")
-    if any(contrast.p_signflip is not None for contrast in results.contrasts):
-        figures.append("p_signflip")
+    tests = ("p_signflip", "p_permutation")
+    figures += [key for key in tests if any(getattr(found, key) is not None for found in results.contrasts)]
     text = designs.labels(TEXT, results.folds)
     header = tuple(text[key] for key in ("arm", "against", "outcome", *figures, "seeds"))
     rows = tuple(
@@ -52,9 +52,9 @@ def _contrasts_caption(results: Results) -> str:
     if not any(found.adjusted is not None and found.adjusted.low is not None for found in results.contrasts):
         return said
     meaning = _(
-        "95 %, 90 %: the intervals of one comparison; adjusted: for all comparisons, if there are several. "
-        "Better or worse: the adjusted interval excludes 0. Equivalent: the 90 % interval lies within "
-        "{margin}."
+        "95 %: the interval of one comparison; adjusted: for all comparisons, if there are several. "
+        "Better or worse: the adjusted interval excludes 0. Equivalent: the interval for equivalence (two one-sided "
+        "tests, adjusted for all comparisons) lies within {margin}."
     ).format(margin=sizes.margin(results.metric, results.margin))
     return f"{said} {meaning}"
 
@@ -71,6 +71,7 @@ def outcome(contrast: ContrastResult) -> str:
         "worse": _("worse"),
         "equivalent": _("equivalent"),
         "not resolved": _("not significant"),
+        "two seeds": _("two seeds"),
         "one seed": _("one seed"),
         "one photo": _("one image"),
         "one group": _("one group"),

@@ -15,8 +15,8 @@ ENGLISH: dict[str, str] = {
     "differences_axis_balanced_accuracy": "points of balanced test accuracy",
     "differences_axis_log_loss": "nats of log loss on the test set",
     "differences_axis_calibration_error": "points of calibration error on the test set",
-    "differences_bar": "Mean difference, paired by seed and image, with its 95 % confidence interval.",
-    "differences_bars": "Mean difference, paired by seed and image. Dark bar: its own 95 % confidence interval. "
+    "differences_bar": "Mean difference on the same images, with its 95 % confidence interval.",
+    "differences_bars": "Mean difference on the same images. Dark bar: its own 95 % confidence interval. "
     "Pale bar: the "
     "interval adjusted for all comparisons, which decides.",
     "differences_right": "Right of 0 the first model is better.",
@@ -29,14 +29,15 @@ ENGLISH: dict[str, str] = {
     "accuracies": "Test accuracy",
     "evidence": "Statistics",
     "evidence_caption": "First model minus second. Adjusted: at Holm's level for all comparisons, which decides. "
-    "90 %: inside the "
-    "margin it shows equivalence. p: t test of the difference alone, then adjusted (Holm). Sign-flip: exact "
-    "over the seeds, on these images. Single run: probability that a new run of the first model beats a new "
+    "Equivalence: two one-sided tests, at Holm's level too (90 % for one comparison); inside the margin it shows "
+    "equivalence. p: t test of the difference alone, then adjusted (Holm). Sign-flip, permutation: exact over the "
+    "seeds, on these images. Single run: probability that a new run of the first model beats a new "
     "run of the second on these images, over all pairs of runs. McNemar: between the pooled predictions; it "
     "accounts for test-set variation only.",
     "evidence_caption_dunnett": "First model minus second. Adjusted: at the level of Dunnett's procedure for all "
-    "comparisons with the reference, which decides. 90 %: inside the margin it shows equivalence. p: t test of the "
-    "difference alone, with the seed variance of all comparisons, then adjusted (Dunnett). Sign-flip: exact over the "
+    "comparisons with the reference, which decides. Equivalence: two one-sided tests at Holm's level (90 % for one "
+    "comparison); inside the margin it shows equivalence. p: t test of the difference alone, with the seed variance of "
+    "all comparisons, then adjusted (Dunnett). Sign-flip, permutation: exact over the "
     "seeds, on these images. Single run: probability that a new run of the first model beats a new run of the second "
     "on these images, over all pairs of runs. McNemar: between the pooled predictions; it accounts for test-set "
     "variation only.",
@@ -44,11 +45,12 @@ ENGLISH: dict[str, str] = {
     "difference": "difference",
     "interval_95": "95 %",
     "interval_adjusted": "adjusted",
-    "interval_90": "90 %",
+    "interval_90": "equivalence",
     "p_t": "p",
     "p_holm": "p, Holm",
     "p_dunnett": "p, Dunnett",
     "p_signflip": "sign-flip p",
+    "p_permutation": "permutation p",
     "beats": "single run",
     "p_mcnemar": "McNemar p",
     "sd_seed": "between seeds",

@@ -12,12 +12,12 @@ from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import N_, _, ngettext, translate
 from commongarden.records import Estimate, Machine, Run
 from commongarden.report.wording import baselines, designs, grouped, sizes, sweeps
+from commongarden.report.wording.advice import in_full as in_full
+from commongarden.report.wording.advice import remedy as remedy
+from commongarden.report.wording.coverage import imbalance as imbalance
+from commongarden.report.wording.coverage import intervals as intervals
 from commongarden.report.wording.labels import TEXT
 from commongarden.report.wording.numbers import hundredths, listed, percent, whole
-from commongarden.report.wording.verdicts import imbalance as imbalance
-from commongarden.report.wording.verdicts import in_full as in_full
-from commongarden.report.wording.verdicts import intervals as intervals
-from commongarden.report.wording.verdicts import remedy as remedy
 from commongarden.report.wording.verdicts import signflip as signflip
 from commongarden.report.wording.verdicts import verdict as verdict
 from commongarden.report.wording.verdicts import verdicts as verdicts
@@ -31,6 +31,12 @@ DIFFERENCES = (N_("architecture"), *CONSEQUENCES)  # rows that are no keys of a 
 
 def _interval(low: float, high: float) -> str:
     return _("95 % CI {low} to {high}").format(low=hundredths(low), high=hundredths(high))
+
+
+def _exact_interval(found: Estimate) -> str:
+    """Of the share of runs that learned, in whole per cent."""
+    low, high = (round(100 * (end or 0.0)) for end in (found.low, found.high))
+    return _("95 % CI {low} to {high} %").format(low=low, high=high)
 
 
 def differs(contrast: ContrastResult) -> str:
@@ -51,20 +57,17 @@ def differs(contrast: ContrastResult) -> str:
 
 
 def beside_commonest(arm: ArmResult, commonest: MajorityClass) -> str | None:
-    """Said of an arm that is not above always guessing the commonest class, or with runs that never left that line."""
+    """Said of an arm that is not above always guessing the commonest class, or with runs that did not learn."""
     accuracy = arm.test_accuracy
     if accuracy is None or (arm.beats_commonest and not arm.n_at_commonest):
         return None
+    if 0 < arm.n_at_commonest < arm.n_finished:
+        return learning(arm)
     line = {"arm": arm.arm, "label": commonest.label, "accuracy": percent(commonest.accuracy)}
-    stuck = _stuck(arm)
-    if arm.beats_commonest:
-        return _("{arm} is better than the majority-class baseline ({label}, {accuracy}), but {stuck}.").format(
-            stuck=stuck, **line
-        )
-    closing = f" {stuck[:1].upper()}{stuck[1:]}." if stuck else ""
-    if accuracy.value <= commonest.accuracy or arm.n_at_commonest == arm.n_finished or accuracy.low is None:
+    closing = f" {learning(arm)}" if arm.n_at_commonest and arm.n_finished > 1 else ""
+    if accuracy.value <= commonest.accuracy or accuracy.low is None:
         said = _("{arm} is no better than the majority-class baseline ({label}, {accuracy}).").format(**line)
-        return said + (closing if arm.n_finished > 1 else "")
+        return said + closing
     said = _(
         "{arm} is not significantly better than the majority-class baseline ({label}, {accuracy}): its "
         "mean is {mean} ({interval})."
@@ -72,19 +75,22 @@ def beside_commonest(arm: ArmResult, commonest: MajorityClass) -> str | None:
     return said + closing
 
 
-def _stuck(arm: ArmResult) -> str:
-    """A clause that can stand by itself."""
-    if not arm.n_at_commonest:
+def learning(arm: ArmResult) -> str:
+    """How often the arm learned, and what it reached when it did."""
+    k, seeds = arm.n_finished - arm.n_at_commonest, ngettext("{n} seed", "{n} seeds", arm.n_finished)
+    if arm.learned is None:
         return ""
-    n, seeds = arm.n_at_commonest, ngettext("{n} seed", "{n} seeds", arm.n_finished).format(n=arm.n_finished)
-    learned = arm.accuracy_learned
-    if learned is None:
-        return _("{n} of {seeds} never rose above it").format(n=n, seeds=seeds)
-    if learned.n == 1:
-        said = _("{n} of {seeds} never rose above it; the other one reached {mean}")
-    else:
-        said = _("{n} of {seeds} never rose above it; the mean of the other {others} is {mean}")
-    return said.format(n=n, seeds=seeds, others=learned.n, mean=percent(learned.value))
+    said = _("{arm} learned in {k} of {seeds} ({interval}).").format(
+        arm=arm.arm, k=k, seeds=seeds.format(n=arm.n_finished), interval=_exact_interval(arm.learned)
+    )
+    reached = arm.accuracy_learned
+    if reached is None or arm.test_accuracy is None:
+        return said
+    figure = percent(reached.value)
+    if reached.low is not None and reached.high is not None:
+        figure = f"{figure} ({_interval(reached.low, reached.high)})"
+    more = _("When it learned, it reached {figure}; its mean over all runs, {mean}, depends on how many fail.")
+    return f"{said} {more.format(figure=figure, mean=percent(arm.test_accuracy.value))}"
 
 
 def accuracy(estimate: Estimate | None, folds: int = 0) -> str:
@@ -299,9 +305,9 @@ def more(n: int) -> str:
 
 def seeds_of(arm: ArmResult) -> str:
     """How many runs stand behind an arm's figures."""
-    if not arm.n_failed:
-        return str(arm.n_finished)
-    return _("{n}, {failed} failed").format(n=arm.n_finished, failed=arm.n_failed)
+    n, learned = arm.n_finished, arm.n_finished - arm.n_at_commonest
+    said = _("{n}, {learned} learned").format(n=n, learned=learned) if 0 < learned < n else str(n)
+    return _("{n}, {failed} failed").format(n=said, failed=arm.n_failed) if arm.n_failed else said
 
 
 def cut(label: str, top: float) -> str:

@@ -1,12 +1,10 @@
-"""The forward and backward pass of one step of training: operation by operation, replayed from a tape, or captured once
-as a CUDA graph."""
+"""The forward and backward pass of one step of training: operation by operation, or replayed from a tape. On a device
+the whole step is captured (device/capturing.py)."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import torch
@@ -18,9 +16,6 @@ from commongarden.train.build import auxiliary_logits
 from commongarden.train.external import ExternalNetwork
 from commongarden.train.replay import recorded_step
 from commongarden.train.scaling import Scaler
-
-GRAPHS = "COMMONGARDEN_CUDA_GRAPHS"  # set to 1, steps on CUDA are captured
-WARM_UP = 3  # steps before a capture, in which libraries choose their kernels and make their workspaces
 
 
 class StepResult(NamedTuple):
@@ -50,14 +45,12 @@ def forward_backward_of(
     in float16, which differs from step to step."""
     weights = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32, device=device)
     learn = eager(classifier, optimizer, recipe, weights, scaler)
-    if scaler is not None or not capturable(classifier, recipe):
+    if scaler is not None or not repeats(classifier, recipe):
         return learn
-    if device.type == "cuda" and os.environ.get(GRAPHS) == "1":
-        return Captured(learn, classifier, CudaGraphs(device))
     return ReplayedStep(learn, classifier) if device.type == "cpu" else learn
 
 
-def capturable(classifier: nn.Module, recipe: Recipe) -> bool:
+def repeats(classifier: nn.Module, recipe: Recipe) -> bool:
     """Whether every step does the same: what learns does not change, and no code by others runs."""
     by_others = any(isinstance(part, ExternalNetwork) for part in classifier.modules())
     return not recipe.head_epochs and not recipe.freeze_backbone and not by_others
@@ -163,77 +156,3 @@ class ReplayedStep:
         for tensor in (*learned, *self._gradients(), *self._classifier.buffers()):
             left.update(tensor.detach().contiguous().flatten().view(torch.uint8).numpy().data)
         return left.hexdigest()
-
-
-class Graphs(Protocol):
-    """What captures work. `warm_up` is where steps before it are done; `capture` records the work, of which it may do
-    nothing, and gives what does it again, with results in the same tensors each time."""
-
-    def warm_up(self) -> AbstractContextManager[None]: ...
-
-    def capture(self, work: Callable[[], StepResult]) -> tuple[Callable[[], None], StepResult]: ...
-
-
-class CudaGraphs:
-    """torch's graphs of one device (https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs)."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self._beside = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-
-    @contextmanager
-    def warm_up(self) -> Iterator[None]:
-        """Work on a stream of its own, for which the current one then waits."""
-        current = torch.cuda.current_stream(self._device)
-        self._beside.wait_stream(current)
-        try:
-            with torch.cuda.stream(self._beside):
-                yield
-        finally:
-            current.wait_stream(self._beside)
-
-    def capture(self, work: Callable[[], StepResult]) -> tuple[Callable[[], None], StepResult]:
-        graph = torch.cuda.CUDAGraph()
-        torch.cuda.synchronize(self._device)
-        with torch.cuda.graph(graph):
-            learned = work()
-        return graph.replay, learned
-
-
-class Captured:
-    """A step captured at the size of the first batches; a batch of another size, and one that is watched, is done
-    operation by operation.
-
-    A replay reads its batch from, and leaves its results and gradients in, the tensors of the capture. So gradients are
-    given to the parameters again at each replay: a step in between may have made others.
-    """
-
-    def __init__(self, learn: ForwardBackward, classifier: nn.Module, graphs: Graphs) -> None:
-        self._learn, self._graphs = learn, graphs
-        self._parameters = [parameter for parameter in classifier.parameters() if parameter.requires_grad]
-        self._steps = 0
-        self._batch: tuple[Tensor, Tensor] | None = None
-        self._replay: Callable[[], None] | None = None
-        self._learned: StepResult | None = None
-        self._gradients: list[Tensor | None] = []
-
-    def __call__(self, pixels: Tensor, labels: Tensor, *, watched: bool = False) -> StepResult:
-        if self._batch is None:
-            self._batch = pixels.clone(memory_format=torch.preserve_format), labels.clone()
-        if watched or pixels.shape != self._batch[0].shape:
-            return self._learn(pixels, labels, watched=watched)
-        self._steps += 1
-        if self._steps <= WARM_UP:
-            with self._graphs.warm_up():
-                return self._learn(pixels, labels)
-        held_pixels, held_labels = self._batch
-        held_pixels.copy_(pixels)
-        held_labels.copy_(labels)
-        if self._replay is None:
-            self._replay, self._learned = self._graphs.capture(lambda: self._learn(held_pixels, held_labels))
-            self._gradients = [parameter.grad for parameter in self._parameters]
-        self._replay()
-        for parameter, gradient in zip(self._parameters, self._gradients, strict=True):
-            parameter.grad = gradient
-        assert self._learned is not None, "a capture has results"
-        return self._learned

@@ -1,0 +1,109 @@
+"""Seeds are paired only where they matter, two seeds give no verdict, and equivalence has one error rate."""
+
+import importlib.util
+import itertools
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats as reference
+from statsmodels.stats.anova import AnovaRM
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.weightstats import ttost_ind
+
+from commongarden import stats
+from commongarden.stats.equivalence import equivalence_levels
+from commongarden.stats.holm import ALPHA
+from commongarden.stats.means import Mean, welch_mean
+from commongarden.stats.pairing import are_paired, seeds_p
+from grown import grown
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "calibration.py"
+SPEC = importlib.util.spec_from_file_location("calibration", SCRIPT)
+script = importlib.util.module_from_spec(SPEC)
+sys.modules["calibration"] = script  # where its dataclasses look themselves up
+SPEC.loader.exec_module(script)
+
+
+def test_the_f_test_of_the_seeds_is_that_of_repeated_measures():
+    """Arms and seeds change places: statsmodels tests the columns of what it calls subjects."""
+    import pandas
+
+    figures = np.random.default_rng(0).normal(size=(4, 5)) + np.arange(5)
+    arms, seeds = np.indices(figures.shape)
+    frame = pandas.DataFrame({"x": figures.ravel(), "arm": arms.ravel(), "seed": seeds.ravel()})
+    expected = AnovaRM(frame, "x", "arm", within=["seed"]).fit().anova_table["Pr > F"].iloc[0]
+    assert seeds_p(figures) == pytest.approx(expected)
+
+
+def test_seeds_are_paired_where_they_matter_to_all_arms():
+    generator = np.random.default_rng(1)
+    shared = generator.normal(0, 3, (1, 5)) + generator.normal(0, 1, (4, 5))
+    assert are_paired(shared)
+    assert not are_paired(shared[:2, :3]), "two arms with three seeds cannot show it"
+    apart = generator.normal(size=(2_000, 4, 5))
+    assert are_paired(apart).mean() == pytest.approx(0.2, abs=0.03)
+
+
+def test_without_pairing_the_error_is_welchs_and_photos_are_paired_all_the_same():
+    generator = np.random.default_rng(2)
+    hard = generator.random(300) < 0.4
+    one, two = (np.where(hard, 0.0, generator.random((4, 300)) < share) for share in (0.9, 0.8))
+    found = stats.difference_squares(one, two, pair_seeds=False)
+    welch = welch_mean(one.mean(axis=1), two.mean(axis=1))
+    assert found.mean == pytest.approx(welch.value)
+    assert found.seed / (4 * 300) == pytest.approx(welch.error**2)
+    paired = stats.difference_squares(one, two)
+    assert (found.photo, found.rest) == (paired.photo, paired.rest)
+    assert 3 <= found.seed_df <= 6
+
+
+@pytest.mark.parametrize("n", [3, 5])
+def test_the_permutation_test_is_exact(n):
+    generator = np.random.default_rng(n)
+    one, two = generator.normal(size=n), generator.normal(0.8, size=n)
+    pool, seen = np.concatenate([one, two]), abs(one.mean() - two.mean())
+    splits = [list(chosen) for chosen in itertools.combinations(range(2 * n), n)]
+    found = [abs(pool[chosen].mean() - np.delete(pool, chosen).mean()) >= seen - 1e-12 for chosen in splits]
+    assert stats.permutation_p(one, two) == pytest.approx(np.mean(found))
+    assert stats.permutation_p(np.arange(n), np.arange(n) + 100) == pytest.approx(stats.least_permutation_p(n))
+
+
+def test_two_seeds_are_exploratory(tmp_path):
+    results = stats.summarize(grown(tmp_path / "two", {"a": (0.5, 0.5), "b": (0.9, 0.9)}))
+    (found,) = results.contrasts
+    assert (found.outcome, found.adjusted, found.p_holm) == ("two seeds", None, None)
+    assert found.difference.low > 0, "the interval is there"
+    three = stats.summarize(grown(tmp_path / "three", {"a": (0.5, 0.5, 0.51), "b": (0.9, 0.9, 0.91)}))
+    assert three.contrasts[0].outcome == "better"
+
+
+def test_equivalence_is_judged_by_holms_method():
+    generator = np.random.default_rng(3)
+    sides = [(generator.normal(0, 1, 12), generator.normal(shift, 1, 12)) for shift in (0.0, 0.1, 0.2, 3.0)]
+    means = {}
+    for i, (one, two) in enumerate(sides):
+        t = reference.ttest_ind(one, two)
+        means[i] = Mean(one.mean() - two.mean(), float((one.mean() - two.mean()) / t.statistic), t.df, 12, "")
+    p = [ttost_ind(*side, -1.6, 1.6)[0] for side in sides[:3]]
+    assert [means[i].not_equivalent_p(1.6) for i in range(3)] == pytest.approx(p)
+    levels = equivalence_levels(means, dict.fromkeys(means, ALPHA / 4), 1.6)
+    assert set(levels) == {0, 1, 2}, "the fourth is significantly different"
+    claimed = [p[i] <= levels[i] for i in range(3)]
+    assert claimed == list(multipletests(p, method="holm")[0])
+    for i in range(3):
+        narrow = means[i].interval(1 - 2 * levels[i])
+        assert (narrow.low > -1.6 and narrow.high < 1.6) == claimed[i]
+
+
+def test_false_claims_are_as_rare_as_said():
+    """A few cells of scripts/calibration.py, at the size that a test allows."""
+    n = 300
+    for world in (script.WORLDS[0], script.WORLDS[3]):
+        for m in (1, 3):
+            wrong, _ = script.false_differences(world, 3, m, 225, n)
+            assert reference.binomtest(wrong, n, 0.06, "greater").pvalue > 0.01
+    world = script.replace(script.TYPICAL, photo=1.0, own=0.1, seed=0.02)
+    wrong, _ = script.false_equivalence(world, 3, 3, 650, 100)
+    assert reference.binomtest(wrong, 100, 0.06, "greater").pvalue > 0.01
