@@ -21,10 +21,13 @@ import numpy as np
 from scipy import special
 from scipy.stats import binomtest, norm
 
+from commongarden.stats.answers import MOST_ADVISED
 from commongarden.stats.crossed import MeanSquares, as_a_family, difference_squares, mean_of, photo_error
 from commongarden.stats.equivalence import equivalence_levels
 from commongarden.stats.holm import ALPHA, holm_levels
+from commongarden.stats.means import Components
 from commongarden.stats.pairing import are_paired
+from commongarden.stats.power import POWER, expected, power, remedy
 
 ERRORS, COVERED, TOO_WIDE = 0.06, 0.935, 0.98  # the bars; the last one from five seeds on
 AT_ONCE = 2e7  # answers that are drawn at a time
@@ -174,6 +177,35 @@ def false_equivalence(world: World, seeds: int, m: int, photos: int, n: int, equ
     return sum(batches(name, world, gaps, n, seeds, photos, wrong)), n
 
 
+def advised(seed: float, photo: float, difference: float, seeds: int, photos: int, n: int) -> tuple[float, float, int]:
+    """Of n pilots with so many seeds: the share whose middle, and whose most, seeds truly have 80 % power for the
+    difference; and how many pilots advise a number. Mean squares are drawn as chi-squared."""
+    generator = np.random.default_rng(zlib.crc32(f"advice {seed} {photo} {seeds} {photos}".encode()))
+    truth = Components(seed, photo, 0.3, equal=2.0)
+    rest = 0.3**2
+    df = 2 * (seeds - 1)
+    enough: list[tuple[bool, bool]] = []
+    for _ in range(n):
+        found = MeanSquares(
+            0.0,
+            (rest + photos * seed**2) * generator.chisquare(df) / df,
+            (rest + seeds * photo**2) * generator.chisquare(photos - 1) / (photos - 1),
+            rest,
+            seeds,
+            photos,
+            seed_df=df,
+        )
+        advice = remedy(mean_of(found), difference, ALPHA, photos, None)
+        if advice is None or advice.likely is None or advice.likely[1].seeds > MOST_ADVISED:
+            continue
+        middle, most = (advice.settle or advice.likely[1]).seeds, advice.likely[1].seeds
+        powers = [power(difference, *expected(truth, k, photos), ALPHA) for k in (middle, most)]
+        enough.append((powers[0] >= POWER, powers[1] >= POWER))
+    if not enough:
+        return 0.0, 0.0, 0
+    return float(np.mean([one for one, _ in enough])), float(np.mean([two for _, two in enough])), len(enough)
+
+
 def shown(counts: Counts, bar: float) -> str:
     """A share of studies in per cent, with * where it is above the bar beyond chance."""
     wrong, n = counts
@@ -229,6 +261,22 @@ def equivalence_table(n: int, photos: Sequence[int], seeds: Sequence[int], m: Se
     yield from table(title, ("comparisons", "of equal models", "seeds", "images", "false claims"), rows())
 
 
+def advice_table(n: int, photos: Sequence[int], seeds: Sequence[int], m: Sequence[int]) -> Iterator[str]:
+    """The number of seeds that is advised. m: unused."""
+
+    def rows() -> Iterator[Sequence[str]]:
+        for n_photos in photos:
+            for n_seeds in seeds:
+                for difference in (0.03, 0.05, 0.08):
+                    middle, most, k = advised(0.03, 0.2, difference, n_seeds, n_photos, min(n, 300))
+                    shares = [f"{100 * share:.0f}" if k else "" for share in (middle, most, k / min(n, 300))]
+                    yield f"{n_photos:,}", str(n_seeds), f"{100 * difference:.0f}", *shares
+
+    title = "Advice from pilots: in how many of 100 the advised seeds have 80 % power (3 points between seeds)"
+    header = ("images", "seeds of the pilot", "points", "middle of the range", "its upper end", "pilots with a number")
+    yield from table(title, header, rows())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few studies")
@@ -241,7 +289,11 @@ def main() -> None:
                 print(line, flush=True)
 
 
-TABLES: dict[str, Callable[..., Iterator[str]]] = {"differences": differences_table, "equivalence": equivalence_table}
+TABLES: dict[str, Callable[..., Iterator[str]]] = {
+    "differences": differences_table,
+    "equivalence": equivalence_table,
+    "advice": advice_table,
+}
 
 if __name__ == "__main__":
     main()

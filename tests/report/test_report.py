@@ -111,8 +111,8 @@ def test_a_verdict_speaks_of_the_adjusted_interval_and_the_metric(found, sentenc
 
 
 def unresolved(**remedy):
-    values = {"settle": None, "photos": None, "photos_seeds": None, "seen": 0.012, "show": None, **remedy}
-    return settled("not resolved", 0.012, -0.02, 0.044, remedy=Remedy(0.01, 652, **values))
+    values = {"settle": None, "photos": None, "photos_seeds": None, "seen": 0.012, "show": None, "wanted": 0.01}
+    return settled("not resolved", 0.012, -0.02, 0.044, remedy=Remedy(0.01, 652, **values | remedy))
 
 
 @pytest.mark.parametrize(
@@ -120,24 +120,26 @@ def unresolved(**remedy):
     [
         (settled("better", 0.0312, 0.0123, 0.0501), None),
         (
-            unresolved(settle=Effort(9, 8, 12.4)),
-            "9 seeds would give 80 % power for a true difference of 1 point: 8 runs more, about 12 minutes.",
+            unresolved(likely=(Effort(7, 4, 2.0), Effort(9, 8, 12.4))),
+            "7 to 9 seeds would give 80 % power for a true difference of 1 point: up to 8 runs more, about 12 minutes.",
         ),
         (
-            unresolved(settle=Effort(9, 8, None)),
-            "9 seeds would give 80 % power for a true difference of 1 point: 8 runs more.",
+            unresolved(wanted=0.012, likely=(Effort(9, 8, None), Effort(9, 8, None))),
+            "9 seeds would give 80 % power for a true difference of 1.2 points: up to 8 runs more.",
         ),
         (
             unresolved(settle=Effort(5, 0, 0.0)),
             "5 seeds give 80 % power for a true difference of 1 point; more would narrow the interval further.",
         ),
         (
-            unresolved(photos=4731, photos_seeds=5, show=Effort(30, 50, 300.0)),
-            "With 652 test images, more seeds alone cannot resolve a difference of 1 point; about 4,800 test images "
-            "and 5 seeds would give 80 % power. 30 seeds would give 80 % power for a true difference as large as "
-            "observed (1.2 points): 50 runs more, about 5 hours.",
+            unresolved(only_photos=True, photos=4731, photos_seeds=5),
+            "With 652 test images, more seeds alone cannot resolve a difference of 1 point; more test images can.",
         ),
-        (unresolved(), "With 652 test images, more seeds alone cannot resolve a difference of 1 point."),
+        (  # a large number that is planned from a few seeds is no number to print
+            unresolved(settle=Effort(882, 1754, 900.0), likely=(Effort(400, 790, 1.0), Effort(900, 1790, 1.0))),
+            "A true difference of 1 point could take more than 50 seeds.",
+        ),
+        (unresolved(), "A true difference of 1 point could take more than 50 seeds."),
     ],
 )
 def test_a_remedy_is_seeds_or_photos(found, sentence):

@@ -14,14 +14,16 @@ from commongarden.study.recipe import Recipe
 from grown import grown
 
 NAMES = [f"net{i:02}" for i in range(15)]
-REACHED = {name: tuple(0.50 + 0.02 * ((7 * i) % 15) + 0.01 * seed for seed in (0, 1)) for i, name in enumerate(NAMES)}
+REACHED = {
+    name: tuple(0.50 + 0.02 * ((7 * i) % 15) + 0.01 * seed for seed in (0, 1, 2)) for i, name in enumerate(NAMES)
+}
 ARMS = {name: Arm("plain_flower", {}, {"lr": 0.1} if i % 2 else {}) for i, name in enumerate(NAMES)}
 BEST = sorted(NAMES, key=lambda name: -REACHED[name][0])
 
 
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory):
-    study = Study("sweep", "photos", ARMS, Recipe(resolution=32, epochs=4), (0, 1), reference=BEST[12])
+    study = Study("sweep", "photos", ARMS, Recipe(resolution=32, epochs=4), (0, 1, 2), reference=BEST[12])
     return grown(tmp_path_factory.mktemp("sweep") / "study", REACHED, study=study)
 
 

@@ -30,7 +30,7 @@ def test_looks_rise_to_the_most(most):
 def test_levels_spend_what_was_planned(alpha):
     """Against scipy's integral of the multivariate normal, which knows nothing of the recursion."""
     fractions = [0.3, 0.5, 0.8, 1.0]
-    bounds = sequential.bounds(fractions, alpha)
+    bounds = sequential.bounds(fractions, [sequential.alpha_spent(fraction, alpha) for fraction in fractions])
     correlation = np.array([[min(a, b) / (a * b) ** 0.5 for b in fractions] for a in fractions])
     for k in range(1, len(fractions) + 1):
         limit = np.array(bounds[:k])
@@ -42,7 +42,8 @@ def test_levels_spend_what_was_planned(alpha):
 def test_levels_are_the_published_ones(monkeypatch):
     """Five equal looks, alpha spent in proportion to the fraction, two-sided 0.05 (Kim & DeMets 1987)."""
     monkeypatch.setattr(sequential, "RHO", 1.0)
-    bounds = sequential.bounds([0.2, 0.4, 0.6, 0.8, 1.0], 0.05)
+    fractions = [0.2, 0.4, 0.6, 0.8, 1.0]
+    bounds = sequential.bounds(fractions, [sequential.alpha_spent(fraction, 0.05) for fraction in fractions])
     assert bounds == pytest.approx([2.58, 2.49, 2.41, 2.34, 2.28], abs=0.006)
 
 

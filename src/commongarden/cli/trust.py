@@ -36,9 +36,9 @@ def verify(directory: Path, as_json: bool) -> None:
     import dataclasses
 
     from commongarden import store as stores
-    from commongarden.stats import raced
+    from commongarden.stats import looks, raced
 
-    found = stores.verify(stores.open_store(directory), {"racing.json": raced.read})
+    found = stores.verify(stores.open_store(directory), {"racing.json": raced.read, "looks.json": looks.read})
     if as_json:
         table = dataclasses.asdict(found) | {"is_whole": not found.wrong}
         print_json(table)

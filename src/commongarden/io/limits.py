@@ -48,6 +48,7 @@ LIMITS = {
     "audit.json": Limit(64 * MB),
     "command.json": Limit(4 * MB),
     "racing.json": Limit(64 * MB),
+    "looks.json": Limit(4 * MB),
     "screening.json": Limit(64 * MB),
     "selection.json": Limit(64 * MB),
     "checksums.sha256": Limit(64 * MB),

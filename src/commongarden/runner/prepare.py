@@ -16,6 +16,7 @@ from commongarden.runner import baselines, plan, processes, sources
 from commongarden.runner.display import Display
 from commongarden.runner.options import RunOptions
 from commongarden.runner.prepared_data import PreparedData, prepare_data
+from commongarden.stats import looks
 from commongarden.store import Store
 from commongarden.study import Study
 
@@ -46,6 +47,7 @@ def prepare_study(
             display.note(said)
     if plan.pending(study, Store(root)):
         processes.prepare()
+    before = Store(root).study() if (root / "study.toml").is_file() else None
     store, prepared = prepare_data(
         study,
         root,
@@ -61,6 +63,8 @@ def prepare_study(
         text = _("note: the study keeps its {n} seeds; --name starts another study, with fewer")
         display.note(text.format(n=len(store.study().seeds)))
     study = store.study()
+    if before is not None and len(study.seeds) > len(before.seeds) and not options.until and not options.budget:
+        looks.keep_look(store, before)
     for note in _notes(study, store, prepared, listed):
         display.note(note)
     command = {"argv": list(options.argv), "version": plan.machine().packages.get("commongarden", "")}

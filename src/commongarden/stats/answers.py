@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 from commongarden.records import Estimate
 from commongarden.stats.best import Standing
-from commongarden.stats.contrasts import FEWEST_SEEDS
 from commongarden.stats.foremost import foremost
-from commongarden.stats.power import Effort, Remedy
+from commongarden.stats.means import FEWEST_SEEDS as FEWEST_SEEDS
 from commongarden.stats.results import ArmResult, ContrastResult, Results
 
 SETTLED = ("better", "worse", "equivalent")
-WITHIN_REACH = 20  # times the seeds or test photos of today; advice beyond that helps nobody
-FEWEST_PHOTOS = 50  # with fewer, or with fewer seeds than FEWEST_SEEDS, too little is known to plan with
+WITHIN_REACH = 20  # times the test photos of today; advice beyond that helps nobody
+MOST_ADVISED = 50  # seeds; a larger number, planned from a few, is wrong as often as right
+FEWEST_PHOTOS = 50  # with fewer, and with fewer seeds than a conclusion takes, too little is known to plan with
 USUAL_SEEDS = 5
 Needs = Literal["seeds", "photos", "first seeds", "more images", "out of reach"]
 
@@ -23,12 +24,12 @@ Needs = Literal["seeds", "photos", "first seeds", "more images", "out of reach"]
 class Unsettled:
     """A comparison that is not settled, and what would likely settle it.
 
-    needs: "seeds", with seeds (in all) and difference, the true difference that would then be found with 80 % power, in
-    the metric's own unit; "photos", with photos (test photos in all, or groups of them where those are the unit);
-    the cheaper of the two, as a multiple of today's;
+    needs: "seeds", with least and seeds (in all), the two ends of what would likely do, and difference, the true
+    difference that would then be found with 80 % power, in the metric's own unit; "photos" where no number of seeds
+    does, or where more test photos are cheaper, as a multiple of today's: then with about how many, or groups of them
+    where those are the unit;
     "first seeds" where there are too few runs to plan with, "more images" where there are too few test photos; "out of
-    reach" where it would take more than
-    WITHIN_REACH times the seeds and the photos of today.
+    reach" where it could take more than MOST_ADVISED seeds.
     """
 
     contrast: ContrastResult
@@ -36,6 +37,7 @@ class Unsettled:
     seeds: int = 0
     photos: int = 0
     difference: float = 0.0
+    least: int = 0
 
 
 @dataclass(frozen=True)
@@ -104,22 +106,11 @@ def _unsettled(contrast: ContrastResult, results: Results) -> Unsettled:
         return Unsettled(contrast, "more images")
     if n < FEWEST_SEEDS or remedy is None or few:
         return Unsettled(contrast, "first seeds" if n < USUAL_SEEDS else "out of reach", USUAL_SEEDS)
-    efforts = _efforts(remedy)
     have = remedy.n_groups or remedy.n_photos
-    if efforts and remedy.instead is not None:
-        times = remedy.instead / have
-        if times <= WITHIN_REACH and times < efforts[0][0].seeds / n:
-            return Unsettled(contrast, "photos", n, remedy.instead, efforts[0][1])
-    for effort, difference in efforts:
-        if effort.seeds <= WITHIN_REACH * n:
-            return Unsettled(contrast, "seeds", effort.seeds, difference=difference)
-    photos = remedy.groups if remedy.n_groups else remedy.photos
-    if photos is not None and photos <= WITHIN_REACH * have and (remedy.photos_seeds or 0) <= WITHIN_REACH * n:
-        return Unsettled(contrast, "photos", remedy.photos_seeds or n, photos, remedy.margin)
-    return Unsettled(contrast, "out of reach")
-
-
-def _efforts(remedy: Remedy) -> list[tuple[Effort, float]]:
-    """For the difference seen first: the margin may be far smaller."""
-    seen = [(remedy.show, remedy.seen)] if remedy.show is not None else []
-    return [(effort, size) for effort, size in (*seen, (remedy.settle, remedy.margin)) if effort is not None]
+    if remedy.likely is not None and remedy.likely[1].seeds <= MOST_ADVISED:
+        low, high = (effort.seeds for effort in remedy.likely)
+        times = math.inf if remedy.instead is None else remedy.instead / have
+        if times <= WITHIN_REACH and times < high / n:
+            return Unsettled(contrast, "photos", n, remedy.instead or 0, remedy.wanted)
+        return Unsettled(contrast, "seeds", high, difference=remedy.wanted, least=low)
+    return Unsettled(contrast, "photos" if remedy.only_photos else "out of reach", difference=remedy.wanted)

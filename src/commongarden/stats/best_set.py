@@ -14,6 +14,7 @@ from scipy import stats
 
 from commongarden.stats.crossed import photo_error
 from commongarden.stats.dunnett import critical
+from commongarden.stats.means import FEWEST_SEEDS
 from commongarden.stats.metrics import Metric
 from commongarden.stats.pooled import Spread, correlation
 from commongarden.stats.scores import Sample, shared_photos
@@ -22,10 +23,11 @@ FEWEST_ARMS = 5  # with fewer, every pair is compared
 
 
 def can_be_best(metric: Metric, tested: Mapping[str, Sample]) -> tuple[str, ...] | None:
-    """The arms that may be the best, in the order given; None with one seed, one group of test photos or few arms.
+    """The arms that may be the best, in the order given; None with one or two seeds, one group of test photos or few
+    arms.
     tested: runs of the same seeds, in the same order, for each."""
     arms, first = list(tested), next(iter(tested.values()), None)
-    if first is None or len(arms) < FEWEST_ARMS or len(first.runs) < 2:
+    if first is None or len(arms) < FEWEST_ARMS or len(first.runs) < FEWEST_SEEDS:
         return None
     shared = shared_photos([run for found in tested.values() for run in found.runs])
     groups = first.clusters if shared else None

@@ -16,13 +16,12 @@ from commongarden.stats.differs import differences_of
 from commongarden.stats.equivalence import equivalence_levels, is_within
 from commongarden.stats.holm import ALPHA, holm_levels, holm_p
 from commongarden.stats.learning import ByRun
-from commongarden.stats.means import Mean
+from commongarden.stats.means import FEWEST_SEEDS, Mean
 from commongarden.stats.metrics import METRICS, Metric
 from commongarden.stats.pairing import pair_seeds
 from commongarden.stats.permutation import least_permutation_p, permutation_p
 from commongarden.stats.power import Remedy, remedy
-from commongarden.stats.raced import Raced
-from commongarden.stats.racing import InterimResult
+from commongarden.stats.racing import InterimResult, Race
 from commongarden.stats.reference import Family, against_reference
 from commongarden.stats.results import ContrastResult, Outcome
 from commongarden.stats.scores import Sample, Tested, mean_difference, mean_differences, shared_photos
@@ -31,7 +30,6 @@ from commongarden.stats.superiority import mcnemar_p, probability_better
 from commongarden.store import contract
 from commongarden.study import Contrast, Study
 
-FEWEST_SEEDS = 3  # for a conclusion
 Runs = Mapping[int, Predictions]  # of one arm, by seed
 
 
@@ -49,16 +47,17 @@ def contrast_results(
     n_train: int,
     seconds: Mapping[str, float],
     n_classes: int,
-    raced: Raced | None = None,
+    raced: Race | None = None,
     groups: Groups | None = None,
     learned: ByRun | None = None,
 ) -> tuple[ContrastResult, ...]:
     """Every planned contrast by the study's metric. tested: by arm and seed. seconds: of one run, by arm.
-    raced: each contrast is then judged at the look that settled it, at that look's level. groups: of the photos that
+    raced: a race, or the looks at a study to which seeds were added; each contrast is then judged at the look that
+    settled it, at that look's level. groups: of the photos that
     have one. learned: of each run whether it did; accuracies are compared over the seeds in which both arms learned."""
     metric, margin = METRICS[study.metric], study.margin / 100
     planned = study.planned_contrasts()
-    last = {} if raced is None else raced.race.last_looks
+    last = {} if raced is None else raced.last_looks
     looks = [last.get((contrast.arm, contrast.against)) for contrast in planned]
     pairs = [
         paired(tested if look is None else _at(look[1], study, tested), contrast, n_train, groups, learned or {})

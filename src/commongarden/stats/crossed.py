@@ -190,6 +190,7 @@ def mean_of(found: MeanSquares, *, least_error: float = 0.0, bounds: Bounds = UN
         seed=math.sqrt(max(float(found.seed - found.rest), 0.0) / found.n_photos),
         photo=math.sqrt(max(float(found.photo - found.rest), 0.0) / found.n_seeds),
         rest=math.sqrt(float(found.rest)),
+        equal=1.0 if found.seed_df is None else float(found.seed_df) / (found.n_seeds - 1),
     )
     method = METHOD_GROUPS if found.n_grouped else METHOD
     if found.seed_df is not None:

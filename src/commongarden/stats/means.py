@@ -14,6 +14,7 @@ from commongarden.records import Estimate
 
 Bounds = tuple[float, float]  # what is possible; intervals are cut there
 UNBOUNDED: Bounds = (-math.inf, math.inf)
+FEWEST_SEEDS = 3  # for a conclusion: with two, what they vary is hardly known
 
 
 @dataclass(frozen=True)
@@ -21,12 +22,14 @@ class Components:
     """Where the spread comes from, as standard deviations in the unit of what was measured.
 
     seed: between seeds over endlessly many photos. photo: between photos over endlessly many seeds; None where the
-    design cannot tell it. rest: what is left in a single cell (one seed, one photo); None likewise.
+    design cannot tell it. rest: what is left in a single cell (one seed, one photo); None likewise. equal: the degrees
+    of freedom of `seed` for each seed beyond the first: 1, and up to 2 where two arms' runs are not paired.
     """
 
     seed: float
     photo: float | None = None
     rest: float | None = None
+    equal: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,9 @@ def welch_mean(
     first, second = (float(np.var(side, ddof=1)) for side in (one, two))
     spread = max(math.sqrt(first + second), least_spread)
     df = float(sum_df(first, second, n - 1))
-    return Mean(mean, spread / math.sqrt(n), df, n, "Welch t over seeds", Components(spread), bounds)
+    return Mean(
+        mean, spread / math.sqrt(n), df, n, "Welch t over seeds", Components(spread, equal=df / (n - 1)), bounds
+    )
 
 
 def sum_df(first: Any, second: Any, df: float) -> Any:

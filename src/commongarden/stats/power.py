@@ -2,13 +2,18 @@
 
 Everything is planned for one power, 80 %: four studies in five of that size would find a difference of that size.
 The noncentral t comes from statsmodels, the noise from the contrast's own components of variance.
+
+Few seeds hardly tell how much seeds vary, so a number of seeds planned from them is right on average and wrong by a
+factor of 2 in single studies. What is advised is a range: of the numbers that would do if the variance between seeds
+were at either end of its 80 % interval (chi-squared). scripts/calibration.py simulates it. The smallest difference that
+the study as it is would find is steadier, and is said first.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from commongarden.stats.clusters import Clusters
 from commongarden.stats.crossed import MeanSquares
@@ -17,6 +22,8 @@ from commongarden.stats.means import Components, Mean
 POWER = 0.8
 MOST_SEEDS = 1_000
 MOST_PHOTOS = 10_000_000
+ENDLESS = 10**9  # seeds
+UNLUCKY = (0.9, 0.1)  # the share of chi-squared at either end of the range of seeds
 
 
 @dataclass(frozen=True)
@@ -33,8 +40,8 @@ class Effort:
 class Remedy:
     """How a contrast that is not resolved could be. Differences are in the metric's own unit (shares, nats).
 
-    settle: the seeds with which a true difference of the study's margin would be found; None where no number of seeds
-    finds it, because the test photos alone carry too much noise. Then photos: about how many test photos would do,
+    settle: the seeds with which a true difference of the study's margin would be found; None where 1,000 do not find
+    it. Then photos: about how many test photos would do,
     with photos_seeds seeds (None: the design cannot tell). show: the seeds with which a difference as large as the one
     seen, `seen`, would be found, where that is larger than the margin and cheaper.
 
@@ -55,6 +62,10 @@ class Remedy:
     n_groups: int = 0
     groups: int | None = None
     instead: int | None = None
+    wanted: float = 0.0
+    likely: tuple[Effort, Effort] | None = None
+    only_photos: bool = False
+    detectable: float = 0.0
 
 
 def power(difference: float, error: float, df: float, alpha: float) -> float:
@@ -84,8 +95,34 @@ def expected(components: Components, seeds: int, photos: int, share: float | Non
         seeds,
         photos,
         None if share is None else share * (photos - 1),
+        seed_df=None if components.equal == 1 else components.equal * (seeds - 1),
     )
     return float(squares.error()), float(squares.df())
+
+
+def smallest(mean: Mean, alpha: float) -> float:
+    """The smallest difference that a study with this error finds with 80 % power."""
+    from scipy.optimize import brentq
+
+    errors = [(mean.error or 0.0, mean.df or 1.0), *([] if mean.floor is None else [mean.floor])]
+    found = [
+        error * float(brentq(lambda effect, df=df: power(effect, 1.0, df, alpha) - POWER, 0.0, 90.0))
+        if power(90.0, 1.0, df, alpha) > POWER
+        else math.inf
+        for error, df in errors
+        if error > 0
+    ]
+    return max(found, default=0.0)
+
+
+def _with_seed_variance(mean: Mean, parts: Components, n_photos: int, share: float) -> Components:
+    """The components if the variance between seeds were at this share of what chance makes of it."""
+    from scipy.stats import chi2
+
+    df = parts.equal * (mean.n - 1)
+    rest = (parts.rest or 0.0) ** 2 / n_photos if parts.photo is not None else 0.0
+    variance = (rest + parts.seed**2) * df / float(chi2.ppf(share, df)) - rest
+    return replace(parts, seed=math.sqrt(max(variance, 0.0)))
 
 
 def remedy(
@@ -115,16 +152,16 @@ def remedy(
         more = max(seeds - mean.n, 0)
         return Effort(seeds, 2 * more, None if seconds is None else more * seconds / 60)
 
-    def noise(seeds: int, photos: int) -> tuple[float, float]:
+    def noise(seeds: int, photos: int, parts: Components) -> tuple[float, float]:
         if parts.photo is not None:
             return expected(parts, seeds, photos, share)
-        return parts.seed * math.sqrt(1 / seeds + (floor or 0.0)), float(seeds - 1)
+        return parts.seed * math.sqrt(1 / seeds + (floor or 0.0)), parts.equal * (seeds - 1)
 
-    def found(difference: float, seeds: int, photos: int) -> bool:
-        return power(difference, *noise(seeds, photos), alpha) >= POWER
+    def found(difference: float, seeds: int, photos: int, parts: Components = parts) -> bool:
+        return power(difference, *noise(seeds, photos, parts), alpha) >= POWER
 
-    def seeds_for(difference: float) -> int | None:
-        return least(lambda seeds: found(difference, seeds, n_units), max(mean.n, 2), MOST_SEEDS)
+    def seeds_for(difference: float, parts: Components = parts) -> int | None:
+        return least(lambda seeds: found(difference, seeds, n_units, parts), max(mean.n, 2), MOST_SEEDS)
 
     settle = spent(seeds_for(margin))
     photos = photos_seeds = None
@@ -141,10 +178,14 @@ def remedy(
     wanted, instead = margin if show is None else seen, None
     if parts.photo is not None:
         instead = least(lambda n: found(wanted, mean.n, n), n_units, MOST_PHOTOS)
-    if units is None:
-        return Remedy(margin, n_photos, settle, photos, photos_seeds, seen, show, instead=instead)
-    more = None if photos is None else round(photos * n_photos / units.n)
-    return Remedy(margin, n_photos, settle, more, photos_seeds, seen, show, units.n, photos, instead)
+    ends = [spent(seeds_for(wanted, _with_seed_variance(mean, parts, n_units, share))) for share in UNLUCKY]
+    likely = None if ends[0] is None or ends[1] is None else (ends[0], ends[1])
+    more = photos if units is None or photos is None else round(photos * n_photos / units.n)
+    return Remedy(
+        margin, n_photos, settle, more, photos_seeds, seen, show, 0 if units is None else units.n,
+        None if units is None else photos, instead, wanted, likely, not found(wanted, ENDLESS, n_units),
+        smallest(mean, alpha),
+    )  # fmt: skip
 
 
 def least(enough: Callable[[int], bool], start: int, most: int) -> int | None:

@@ -42,6 +42,15 @@ class RacePlan:
     def looks(self) -> tuple[int, ...]:
         return sequential.interim_schedule(self.most)
 
+    @property
+    def ends_for_photos(self) -> bool:
+        """Whether a contrast that only more test photos could settle gets no more seeds."""
+        return True
+
+    def levels(self, alpha: float) -> tuple[float, ...]:
+        """The two-sided level of each look."""
+        return sequential.levels(self.looks, alpha)
+
 
 @dataclass(frozen=True)
 class ContrastEvidence:
@@ -164,7 +173,7 @@ def decide(
     """Decides at look k on the open contrasts that evidence holds, in place; gives the level of each one's interval."""
     at: dict[int, float] = {}
     while True:  # a contrast that is established leaves its share of alpha to the others, at this look already
-        level = sequential.levels(plan.looks, plan.alpha / _n_left(decisions))[k]
+        level = plan.levels(plan.alpha / _n_left(decisions))[k]
         new: dict[int, Decision] = {
             i: "better" if seen.difference > 0 else "worse"
             for i, seen in evidence.items()
@@ -175,14 +184,14 @@ def decide(
             break
         for i, decision in new.items():
             decisions[i] = decision
-    one_sided = sequential.levels(plan.looks, 2 * plan.alpha / _n_left(decisions))[k] / 2
+    one_sided = plan.levels(2 * plan.alpha / _n_left(decisions))[k] / 2
     for i, seen in evidence.items():
         if decisions[i] != "open" or seen is None:
             continue
         if not_equivalent_p(seen, plan.margin) <= one_sided:
             decisions[i] = "equivalent"
             at[i] = 2 * one_sided
-        elif only_photos(seen, plan.margin):
+        elif plan.ends_for_photos and only_photos(seen, plan.margin):
             decisions[i] = "photos"
     return at
 

@@ -178,6 +178,7 @@ class Results:
     can_be_best: the arms that may be the best at 95 % confidence, best mean first (Hsu 1981); None with fewer than five
         arms, or one seed.
     pair_seeds: whether runs with the same seed are compared as pairs (`stats.pairing`).
+    looks: with how many seeds results were complete before seeds were added.
     has_earlier_rules: whether there are runs from before the present rules of conclusions.
     n_missing: planned runs that are not finished; 0 for a race, which plans as it goes.
     n_groups, n_test_groups: numbers of groups (patients, plants, videos) among all photos and the test photos, if
@@ -214,3 +215,4 @@ class Results:
     n_missing: int = 0
     pair_seeds: bool = True
     has_earlier_rules: bool = False
+    looks: tuple[int, ...] = ()

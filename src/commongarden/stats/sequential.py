@@ -47,6 +47,28 @@ def alpha_spent(fraction: float, alpha: float) -> float:
     return float(alpha * fraction**RHO)
 
 
+AGAIN = 0.2  # of the error rate, that all looks after an unplanned first one may add
+
+
+def spent_again(n_looks: int, alpha: float) -> list[float]:
+    """What has been spent by each of the looks at a study that was planned with one of them.
+
+    The first has spent all of alpha before anybody thought of more. The later ones add a fifth of it together, each
+    half as much as the one before, however many there will be: at most 6 % in all where alpha is 5 %.
+
+    >>> [round(share, 4) for share in spent_again(3, 0.05)]
+    [0.05, 0.055, 0.0575]
+    """
+    return [alpha * (1 + AGAIN * (1 - 0.5**k)) for k in range(n_looks)]
+
+
+@cache
+def levels_again(seeds: tuple[int, ...], alpha: float) -> tuple[float, ...]:
+    """The two-sided level at each look of a study to which seeds were added."""
+    found = bounds([n / seeds[-1] for n in seeds], spent_again(len(seeds), alpha))
+    return tuple(float(2 * special.ndtr(-bound)) for bound in found)
+
+
 @cache
 def levels(seeds: tuple[int, ...], alpha: float) -> tuple[float, ...]:
     """The two-sided level at which each look tests, so that all of them together have the error rate alpha.
@@ -54,17 +76,19 @@ def levels(seeds: tuple[int, ...], alpha: float) -> tuple[float, ...]:
     seeds: how many are in at each look, rising; the last is the most that there can be.
     """
     fractions = [n / seeds[-1] for n in seeds]
-    return tuple(float(2 * special.ndtr(-bound)) for bound in bounds(fractions, alpha))
+    spent = [alpha_spent(fraction, alpha) for fraction in fractions]
+    return tuple(float(2 * special.ndtr(-bound)) for bound in bounds(fractions, spent))
 
 
-def bounds(fractions: Sequence[float], alpha: float) -> list[float]:
-    """The same as limits of |z|: recursive integration of the density of what no earlier look has stopped."""
+def bounds(fractions: Sequence[float], spent: Sequence[float]) -> list[float]:
+    """The same as limits of |z|: recursive integration of the density of what no earlier look has stopped. spent: of
+    the error rate, by each look."""
     found: list[float] = []
     grid, mass = np.zeros(1), np.ones(1)  # where the sum stands after the last look, and how much of it
     before, alpha_before = 0.0, 0.0
-    for fraction in fractions:
+    for fraction, by_now in zip(fractions, spent, strict=True):
         step, scale = (fraction - before) ** 0.5, fraction**0.5
-        wanted = alpha_spent(fraction, alpha) - alpha_before
+        wanted = by_now - alpha_before
 
         def excess(bound: float, grid=grid, mass=mass, step=step, scale=scale, wanted=wanted) -> float:  # type: ignore[no-untyped-def]
             above, below = special.ndtr((grid - bound * scale) / step), special.ndtr((-bound * scale - grid) / step)
@@ -75,7 +99,7 @@ def bounds(fractions: Sequence[float], alpha: float) -> list[float]:
         new, weights = _simpson(bound * scale)
         density = np.exp(-0.5 * ((new[:, None] - grid) / step) ** 2) / (step * np.sqrt(2 * np.pi))
         grid, mass = new, weights * (density @ mass)
-        before, alpha_before = fraction, alpha_spent(fraction, alpha)
+        before, alpha_before = fraction, by_now
     return found
 
 

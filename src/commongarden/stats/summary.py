@@ -10,7 +10,7 @@ import numpy as np
 
 from commongarden import arch
 from commongarden.records import Estimate, Predictions, Run
-from commongarden.stats import learning, raced
+from commongarden.stats import learning, looks, raced
 from commongarden.stats.baselines import baselines_of, beside_baselines, over_splits
 from commongarden.stats.best import standings
 from commongarden.stats.best_set import can_be_best
@@ -30,7 +30,7 @@ from commongarden.store import Store, contract
 from commongarden.study import Study
 
 Kept = TypeVar("Kept")
-PRESENT_RULES = "2026-12"  # before, seeds were always paired (docs/statistics.md)
+PRESENT_RULES = "2026-11-30"  # before, seeds were always paired (docs/statistics.md)
 
 
 def summarize(store: Store) -> Results:
@@ -66,7 +66,9 @@ def summarize(store: Store) -> Results:
     seconds = {arm.arm: arm.seconds.value for arm in arms if arm.seconds is not None}
     n_train = len(split.train)
     race = raced.read(store)
-    contrasts = contrast_results(study, tested, n_train, seconds, len(manifest.classes), race, groups, learned)
+    seen = () if race is not None else looks.read(store)
+    by_looks = looks.replay(store, study, seen) if race is None else race.race
+    contrasts = contrast_results(study, tested, n_train, seconds, len(manifest.classes), by_looks, groups, learned)
     outcomes = {(contrast.arm, contrast.against): str(contrast.outcome) for contrast in contrasts}
     paired = pair_seeds(METRICS[study.metric], tested)
     shared = _with_shared_seeds(tested, n_train, groups)
@@ -90,6 +92,7 @@ def summarize(store: Store) -> Results:
         design="crossed" if not every or shared_photos(every) else "resampled",
         standings=standings(METRICS[study.metric], shared, pair_seeds=paired),
         pair_seeds=paired,
+        looks=seen,
         has_earlier_rules=any(run.started < PRESENT_RULES for run in runs),
         imbalance=imbalance(Counter(label[path] for path in split.test)),
         factorial=effects_of(study, tested, splits, groups),

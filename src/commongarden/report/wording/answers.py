@@ -13,10 +13,10 @@ from commongarden.i18n.durations import duration
 from commongarden.i18n.language import _, ngettext
 from commongarden.records import Estimate
 from commongarden.report.wording import baselines, numbers, sizes, sweeps
-from commongarden.report.wording.advice import rounded
-from commongarden.report.wording.verdicts import counted_seeds, is_wide
+from commongarden.report.wording.advice import detectable, seed_range
+from commongarden.report.wording.verdicts import is_wide
 from commongarden.stats import METRICS, Answer, ContrastResult, Results, Unsettled, answer
-from commongarden.stats.contrasts import FEWEST_SEEDS
+from commongarden.stats.answers import FEWEST_SEEDS, MOST_ADVISED
 from commongarden.stats.foremost import foremost, is_sweep
 from commongarden.store.folder import WEIGHTS
 
@@ -50,7 +50,7 @@ def said(results: Results, folder: str | None) -> Said | None:
     return Said(
         headline(found, results),
         tuple(map(settled, told.settled)),
-        (*_caution(found, results), *still_open),
+        (*_caution(found, results), *still_open, *(line for line in (detectable(foremost(results)),) if line)),
         ("", "") if folder is None else _next(found, results, folder),
         () if folder is None else _use(found, results, folder),
     )
@@ -133,23 +133,20 @@ def unsettled(one: Unsettled, results: Results) -> str:
     if contrast.outcome == "two seeds":
         text = _("Exploratory, with two seeds: {arm} compared with {against}, {difference}.")
     said = [text.format(**pair, difference=_difference(contrast))]
-    size = sizes.amount(contrast.metric, one.difference)
+    is_margin = one.difference == contrast.margin
+    size = (sizes.margin if is_margin else sizes.amount)(contrast.metric, one.difference)
     if one.needs == "seeds":
         needed = _("{seeds} in all would likely settle it, if the true difference is {size}.")
-        said.append(needed.format(seeds=counted_seeds(one.seeds), size=size))
+        said.append(needed.format(seeds=seed_range(one.least, one.seeds), size=size))
     elif one.needs == "photos":
-        words = (
-            ngettext("about {n} group of test images", "about {n} groups of test images", one.photos)
-            if results.n_test_groups
-            else ngettext("about {n} test image", "about {n} test images", one.photos)
-        )
-        if contrast.remedy is not None and one.photos == contrast.remedy.instead:
-            needed = _(
-                "{photos} in all would likely settle it, if the true difference is {size}; more seeds help less."
+        more = _("more groups of test images") if results.n_test_groups else _("more test images")
+        if one.photos:
+            said.append(
+                _("For a true difference of {size}, {more} help more than more seeds.").format(size=size, more=more)
             )
         else:
-            needed = _("More seeds alone will not settle it; {photos} would be needed to resolve {size}.")
-        said.append(needed.format(photos=words.format(n=numbers.whole(rounded(one.photos))), size=size))
+            text = _("More seeds alone will not settle a difference of {size}; {more} would.")
+            said.append(text.format(size=size, more=more))
     elif one.needs == "more images":
         few = ngettext(
             "One test image is too few to plan with; add images.",
@@ -158,7 +155,7 @@ def unsettled(one: Unsettled, results: Results) -> str:
         )
         said.append(few.format(n=results.n_test))
     elif one.needs == "out of reach":
-        said.append(_("Settling it is out of reach on this data."))
+        said.append(_("It could take more than {n} seeds.").format(n=MOST_ADVISED))
     return " ".join(said)
 
 
@@ -187,7 +184,7 @@ def _next(found: Answer, results: Results, folder: str) -> tuple[str, str]:
     first = all(one.needs == "first seeds" for one in found.unsettled if one.needs in ("seeds", "first seeds"))
     if first:
         return _("Next: train each model with {n} seeds, {effort}:").format(n=found.seeds, effort=effort), command
-    return _("Next: {effort} would likely settle the comparisons within reach:").format(effort=effort), command
+    return _("Next: up to {effort} would likely settle the comparisons within reach:").format(effort=effort), command
 
 
 def _use(found: Answer, results: Results, folder: str) -> tuple[tuple[str, str], ...]:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from commongarden.i18n.language import _
 from commongarden.report.wording import designs, grouped
-from commongarden.report.wording.numbers import whole
-from commongarden.report.wording.verdicts import counted_photos, counted_seeds, probability
+from commongarden.report.wording.numbers import listed, whole
+from commongarden.report.wording.verdicts import counted_photos, probability
 from commongarden.stats import (
     METRICS,
     Imbalance,
@@ -31,7 +31,25 @@ def intervals(results: Results) -> str:
         )
     pairs = max((contrast.difference.n for contrast in results.contrasts if contrast.difference), default=0)
     limit = (signflip_limit if results.pair_seeds else permutation_limit)(pairs)
-    return " ".join(filter(None, (*_carried(results), limit, failures_possible(results), earlier_rules(results))))
+    more = (seeds_added(results), failures_possible(results), earlier_rules(results))
+    return " ".join(filter(None, (*_carried(results), limit, *more)))
+
+
+def seeds_added(results: Results) -> str | None:
+    """That results had been seen before seeds were added, and what that does to the error rate."""
+    earlier = [n for n in results.looks if n < len(results.seeds)]
+    if not earlier:
+        return None
+    counts = listed([str(n) for n in earlier])
+    if results.metric != "accuracy" or results.design == "resampled" or results.reference:
+        return _(
+            "Seeds were added after results with {counts} seeds. The error rate does not account for that, so new "
+            "conclusions are exploratory."
+        ).format(counts=counts)
+    return _(
+        "Seeds were added after results with {counts} seeds. Each comparison is judged at the first results that "
+        "settled it, later ones at stricter levels: the overall type I error rate is at most 6 %."
+    ).format(counts=counts)
 
 
 def failures_possible(results: Results) -> str | None:
@@ -49,7 +67,7 @@ def failures_possible(results: Results) -> str | None:
         return None
     return _(
         "All runs learned. With {seeds} of a model, failures to learn in up to {n} of 100 runs cannot be excluded."
-    ).format(seeds=counted_seeds(min(finished)), n=round(100 * share))
+    ).format(seeds=designs.repeats(min(finished), results.folds), n=round(100 * share))
 
 
 def earlier_rules(results: Results) -> str | None:
@@ -57,8 +75,9 @@ def earlier_rules(results: Results) -> str | None:
     if not results.has_earlier_rules:
         return None
     return _(
-        "This study has runs from before December 2026. A report written then can have other conclusions: seeds were "
-        "always paired, two seeds could give a conclusion, and equivalence was not adjusted for several comparisons."
+        "This study has runs from before 30 November 2026. A report written then can have other conclusions: seeds "
+        "were always paired, two seeds could give a conclusion, and equivalence was not adjusted for several "
+        "comparisons."
     )
 
 

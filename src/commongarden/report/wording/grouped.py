@@ -5,9 +5,7 @@ from __future__ import annotations
 from commongarden.i18n.language import _, ngettext
 from commongarden.report.wording import designs
 from commongarden.report.wording.numbers import whole
-from commongarden.stats import Remedy, Results
-
-MOST_TIMES = 100  # as many groups as there are: beyond, so few groups tell too little of how many it takes
+from commongarden.stats import Results
 
 
 def counted(n_photos: int, n_groups: int) -> str:
@@ -36,17 +34,3 @@ def intervals(results: Results) -> str:
 def splits() -> str:
     """Said where each seed or fold has test photos of its own."""
     return _("All images of a group are in the same set, so no model is tested on a group that it was trained on.")
-
-
-def more_groups(found: Remedy, margin: str, n_needed: int, seeds: str) -> str:
-    """Where no number of seeds settles a contrast: how many groups would, in rounded numbers, if that is known and
-    within reach."""
-    photos = counted(found.n_photos, found.n_groups)
-    if found.groups is None or found.groups > MOST_TIMES * found.n_groups:
-        return _("With {photos}, more seeds alone cannot resolve a difference of {margin}; more groups can.").format(
-            photos=photos, margin=margin
-        )
-    return _(
-        "With {photos}, more seeds alone cannot resolve a difference of {margin}; about {groups} groups of "
-        "this size with {seeds} would."
-    ).format(photos=photos, margin=margin, groups=whole(n_needed), seeds=seeds)
