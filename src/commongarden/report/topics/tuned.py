@@ -90,8 +90,8 @@ def introduction(tuned: Tuned) -> str:
 def remarks(tuned: Tuned) -> Iterator[str]:
     """What must be said beside the search."""
     yield _(
-        "Exploratory: the best of {n} trials per model is chosen from one run each, so conclusions about tuned models are "
-        "outside the overall error rate, and other seeds can choose other values."
+        "Exploratory: the best of {n} trials per model is chosen from one run each, so conclusions about tuned models "
+        "are outside the overall error rate, and other seeds can choose other values."
     ).format(n=tuned.budget)
     if not tuned.equal:
         said = _("The search is not complete: of {n} trials per model there are {counts}.")
