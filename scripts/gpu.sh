@@ -4,7 +4,8 @@
 #   scripts/gpu.sh PART WHEELS PHOTOS OUT
 #
 # PART    table: images per second and equal bits. study: a whole study of the flowers. trouble: kill, resume, memory, and
-#         the tests that need a GPU (pytest -m cuda). rehearsal: all of it in small on the CPU, without a GPU.
+#         the tests that need a GPU (pytest -m cuda). Without a GPU, rehearsal: all of it in small on the CPU; counts: what
+#         a step asks of a GPU.
 # WHEELS  a folder of wheels: what the machine lacks beside Python, PyTorch and torchvision; none where it lacks nothing
 # PHOTOS  a folder of labelled photos
 # OUT     a folder for the results: PART.json, written after every measurement

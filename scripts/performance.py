@@ -1,16 +1,18 @@
 """Writes docs/performance.md's figures between the marks that name them, from what was measured and kept.
 
     python scripts/performance.py [--table BENCH.json ...] [--busy BUSY.json] [--curves CURVES.json ...]
-                                  [--attempts ATTEMPTS.json]
+                                  [--attempts ATTEMPTS.json] [--gpu FOLDER]
 
 The first three are what `commongarden bench --keep` wrote, with --busy and with --curve; of several tables, each case
-is told from the last one that has it. ATTEMPTS.json is a list of attempts, see `Attempt`. A section stands in the page
+is told from the last one that has it. ATTEMPTS.json is a list of attempts, see `Attempt`. FOLDER is the OUT of
+scripts/gpu.sh. A section stands in the page
 as soon as its figures are there, and not before.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 from dataclasses import replace
@@ -143,6 +145,82 @@ def busy(bench: Bench) -> str:
     return "\n".join([*(f"- {text}" for text in said), "", conditions(bench)])
 
 
+def gpu(folder: Path) -> str:
+    """What scripts/gpu.sh has measured: of its three parts, those that are there."""
+    parts = {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
+    lines = []
+    if "table" not in parts:
+        lines += ["Not measured on a GPU yet (`scripts/gpu.sh`)."]
+    if "counts" in parts:
+        lines += [*gpu_counts(parts["counts"]), ""]
+    if "table" in parts:
+        lines += [*gpu_table(parts["table"]), ""]
+    if "study" in parts:
+        study = parts["study"]["study"]
+        planned = study["forecast"] or {}
+        text = (
+            "`run flowers --seeds 5` took {seconds:.0f} s, {first:.0f} s to the first epoch; its runs took {took:.0f} s"
+        )
+        took = planned.get("took") or 0.0
+        lines.append("- " + text.format(seconds=study["seconds"], first=study["seconds_to_first_epoch"], took=took))
+        lines[-1] += f" ({planned.get('seconds', 0.0):.0f} s were forecast), {planned.get('n_workers')} at a time."
+    for name in ("killed", "resumed"):
+        if found := parts.get("trouble", {}).get(f"{name}: same bits"):
+            same = (
+                "bit-identical to those of an undisturbed study"
+                if found["same"]
+                else "not those of an undisturbed study"
+            )
+            what = "of which a worker was killed" if name == "killed" else "that was killed and resumed"
+            lines.append(f"- The {found['runs']} runs of a study {what} are {same}.")
+    if large := parts.get("trouble", {}).get("too large"):
+        lines.append(f"- A batch too large for the GPU: {large.get('failures')}.")
+    machine = next(iter(parts.values()))["machine"]
+    where = machine.get("gpu") or "No GPU: counted on the CPU by the stand-in of the tests"
+    return "\n".join([*lines, "", f"{where}; {machine['cores']} cores, torch {machine['torch']}."])
+
+
+def gpu_counts(counted: dict[str, dict[str, int]]) -> list[str]:
+    """What a step asks of a GPU, by the stand-in of the tests."""
+    said = (
+        "What the host does for a training step on a GPU. In an epoch it waits for no result; those that it shows a "
+        "few times a second arrive by themselves:"
+    )
+    header = ["model", "operators, one by one", "launches, captured", "waits in an epoch"]
+    rows = [
+        [name, str(one["operators_a_step"]), str(one["launches_a_replayed_step"]), str(one["waits"])]
+        for name, one in counted.items()
+        if isinstance(one, dict) and "operators_a_step" in one
+    ]
+    return ["", said, "", *markdown(header, rows)]
+
+
+def gpu_table(measured: dict[str, dict[str, object]]) -> list[str]:
+    """Images a second by the number of runs side by side, beside an ordinary loop with the images on the device."""
+    titles = dict.fromkeys(name.rpartition(": ")[0] for name in measured if ": " in name)
+    header = ["model", "ordinary loop", "1 run", "most runs", "with signals", "ratio", "same bits side by side"]
+    rows = []
+    for title in titles:
+        rates = {
+            name.rpartition(": ")[2]: float(value["images_per_second"])
+            for name, value in measured.items()
+            if name.startswith(f"{title}: ") and "images_per_second" in value
+        }
+        together = {int(name.split()[0]): rate for name, rate in rates.items() if name.endswith(("runs", "run"))}
+        signals = next((rate for name, rate in rates.items() if name.endswith("with signals")), None)
+        bits = measured.get(f"{title}: bits", {}).get("same_alone_and_together")
+        if not together or "ordinary" not in rates:
+            continue
+        most = max(together)
+        best = signals or together[most]
+        cells = [rates["ordinary"], together.get(1), together[most], signals]
+        shown = ["" if rate is None else f"{rate:,.0f}" for rate in cells]
+        shown[2] += f" ({most})"
+        same = {True: "yes", False: "no"}.get(bits, "")
+        rows.append([title, *shown, f"{best / rates['ordinary']:.1f}", same])
+    return markdown(header, rows)
+
+
 TITLES = {
     "table": "Images per second",
     "busy": "Beside other work",
@@ -150,6 +228,7 @@ TITLES = {
     "memory": "Memory",
     "start": "Start and end",
     "attempts": "What was tried",
+    "gpu": "Images per second on one GPU",
 }
 
 
@@ -176,6 +255,7 @@ def main() -> None:
     parser.add_argument("--busy", type=Path)
     parser.add_argument("--curves", type=Path, nargs="+", default=[])
     parser.add_argument("--attempts", type=Path)
+    parser.add_argument("--gpu", type=Path)
     given = parser.parse_args()
     PICTURES.mkdir(parents=True, exist_ok=True)
     found: dict[str, str] = {}
@@ -194,6 +274,8 @@ def main() -> None:
         found["curves"] = curves([benchmark.read(path) for path in given.curves])
     if given.attempts is not None:
         found["attempts"] = attempts(msgspec.json.decode(given.attempts.read_bytes(), type=list[Attempt]))
+    if given.gpu is not None:
+        found["gpu"] = gpu(given.gpu)
     text = PAGE.read_text(encoding="utf-8")
     for name, content in found.items():
         text = filled(text, name, content)

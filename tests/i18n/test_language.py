@@ -141,6 +141,7 @@ UNSAID = {
     "profiling/work.py": "keys of kinds of layers",
     "study/toml_errors.py": "what tomllib says",
     "view/app.py": "headers of HTTP",
+    "view/try_routes.py": "headers of HTTP",
     "view/guarding.py": "headers of HTTP, and what a refused request is answered",
     "train/measure.py": "a mark in the network's text form",
 }

@@ -29,12 +29,13 @@ from commongarden.store.places import USUAL
     type=click.Path(file_okay=False, exists=True, path_type=Path),
     help="Folder of the images, if it is not where the study says.",
 )
+@option("--steer", is_flag=True, help="Let the page stop, resume and extend studies; its address has a token.")
 @options.open_it
-def view(folder: Path | None, host: str, port: int | None, images: Path | None, open_it: bool) -> None:
+def view(folder: Path | None, host: str, port: int | None, images: Path | None, steer: bool, open_it: bool) -> None:
     """Show studies in the browser, also while they run.
 
-    FOLDER is a folder of studies [garden], STUDY that of one study. The page is read-only and works offline. Ctrl-C
-    ends it; the studies go on.
+    FOLDER is a folder of studies [garden], STUDY that of one study. The page works offline, and changes nothing without
+    --steer. Ctrl-C ends it; the studies go on.
     """
     chosen = folder or Path(USUAL)
     if not chosen.is_dir():
@@ -52,4 +53,4 @@ def view(folder: Path | None, host: str, port: int | None, images: Path | None, 
         if open_it:
             click.launch(address)
 
-    serving.serve(chosen, host, port, ready, images)
+    serving.serve(chosen, host, port, ready, images, steers=steer)

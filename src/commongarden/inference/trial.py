@@ -18,7 +18,7 @@ from commongarden.data import image
 from commongarden.data.framing import framed
 from commongarden.data.image import BUILTIN
 from commongarden.errors import CommonGardenError, DataError
-from commongarden.i18n.language import N_
+from commongarden.i18n.language import N_, _
 from commongarden.inference import chosen
 from commongarden.inference.predictor import Predictor, load_run
 from commongarden.inference.tried import Source, Tried
@@ -34,7 +34,7 @@ def tried(
 ) -> tuple[bytes, tuple[Tried, ...]]:
     """(the photo as a small JPEG, what each model says), by the run of each model with the highest validation accuracy.
     Raises DataError for a photo that cannot be read."""
-    say("reading the photo")
+    say(_("reading the photo"))
     small = thumbnail(source, THUMBNAIL, say)
     found = []
     for arm in arms:

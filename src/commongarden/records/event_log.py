@@ -115,6 +115,12 @@ class Note(Line, frozen=True, tag="note"):
     text: str
 
 
+class Decided(Line, frozen=True, tag="decided"):
+    """A person has stopped, resumed or extended the study from its page."""
+
+    what: Literal["stop", "resume", "seed"]
+
+
 class Ended(Line, frozen=True, tag="ended"):
     """The process has ended its work on the study, by itself. error: the message of what ended it, "" for none."""
 
@@ -122,5 +128,16 @@ class Ended(Line, frozen=True, tag="ended"):
 
 
 Logged = (
-    Begun | Preparing | Planned | Started | Stepped | EpochEnded | RunEnded | RunStopped | WorkerDied | Note | Ended
+    Begun
+    | Preparing
+    | Planned
+    | Started
+    | Stepped
+    | EpochEnded
+    | RunEnded
+    | RunStopped
+    | WorkerDied
+    | Note
+    | Decided
+    | Ended
 )

@@ -9,6 +9,7 @@ from typing import Any
 
 from commongarden.i18n import language
 from commongarden.i18n.language import _, ngettext
+from commongarden.io.terminal import DASH
 from commongarden.records import Estimate, Split
 from commongarden.report.charts import curves
 from commongarden.report.document import (
@@ -35,7 +36,6 @@ from commongarden.study.factorial import shown
 from commongarden.study.recipe import FIELDS
 
 MOST_MODELS = 12  # with curves
-DASH = "\N{EN DASH}"
 
 
 def document(sides: Sequence[Side]) -> Document:

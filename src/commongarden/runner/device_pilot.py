@@ -27,9 +27,9 @@ LaneOfRun = Callable[[], "Lane | None"]
 
 @dataclass(frozen=True)
 class DeviceRates:
-    """n: runs side by side with the highest rate. steps_per_second: of all of them; alone: of one run. eager_seconds: of
-    a step that is done operation by operation, by one run. memory_bytes: of one run, on the device; 0 where that is not
-    known."""
+    """n: runs side by side with the highest rate. steps_per_second: of all of them; alone: of one run. eager_seconds:
+    of a step that is done operation by operation, by one run. memory_bytes: of one run, on the device; 0 where that is
+    not known."""
 
     n: int
     steps_per_second: float

@@ -196,7 +196,7 @@ class _DeviceCrew:
             return
         if isinstance(message, CommonGardenError):
             raise message
-        if message == feeder.READY:
+        if message == processes.READY:
             worker.is_ready = True
             return
         task, event = message

@@ -18,7 +18,6 @@ from commongarden.runner.task_runner import TaskRunner, open_tasks
 if TYPE_CHECKING:  # loads torch
     from commongarden.train.device.lanes import Lane
 
-READY = "ready"
 OUT_OF_MEMORY = "out-of-memory"  # in place of a task's event: it was put back
 ENDED = "ended"
 SECONDS_BETWEEN_FEEDS = 0.0002  # where every run's device has enough to do
@@ -51,7 +50,7 @@ def work(
 
     try:
         tasks = open_tasks(context)
-        connection.send(READY)
+        connection.send(processes.READY)
         _Feeder(connection, tasks, lanes or _lane).serve()
     except CommonGardenError as error:  # such as a full disk: no run of the study could be stored
         connection.send(error)

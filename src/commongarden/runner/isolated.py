@@ -33,7 +33,7 @@ class Late(Exception):
     """A call took longer than it may, and its process was ended."""
 
     def __init__(self, phase: str, seconds: float) -> None:
-        super().__init__(f"{phase}: more than {seconds:g} s")
+        super().__init__(phase, seconds)
         self.seconds = seconds
 
 

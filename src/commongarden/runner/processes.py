@@ -32,6 +32,7 @@ PRELOADED = (
     "commongarden.runner.audit",
     "commongarden.runner.pilot",
 )
+READY = "ready"  # the first message of a process that has loaded what it needs
 HAS_SERVER = sys.platform == "linux"
 SAFE_PATH = {"PYTHONSAFEPATH": "1"}  # or a file of the current folder, such as queue.py, would be run for Python's own
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")

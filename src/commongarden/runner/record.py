@@ -58,8 +58,8 @@ class StudyRecorder:
             self.callbacks.display.note(text.format(arm=event.arm, cause=translate(event.cause)))
         for precision, ratio in event.faster:
             text = _(
-                "note: {arm}: precision={precision} trains {ratio:.1f} times as fast on this device, with other results; to "
-                "use it: --set precision={precision}"
+                "note: {arm}: precision={precision} trains {ratio:.1f} times as fast on this device, with other "
+                "results; to use it: --set precision={precision}"
             )
             self.callbacks.display.note(text.format(arm=event.arm, precision=precision, ratio=ratio))
 

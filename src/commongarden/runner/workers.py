@@ -41,7 +41,6 @@ from commongarden.runner.worker_monitor import WorkerMonitor
 from commongarden.store import Store
 from commongarden.study import origin
 
-READY = "ready"
 SHORT = 0.03  # of the memory: with less left than this, fewer runs go on at a time
 SECONDS_BETWEEN_LOOKS = 2.0  # at the memory
 
@@ -279,7 +278,7 @@ def _work(connection: Connection, context: TaskContext, begun: tuple[dict[str, s
 
     try:
         tasks = open_tasks(context)
-        connection.send(READY)
+        connection.send(processes.READY)
         while (task := _received(connection)) is not None:
             for event in tasks.carry_out(task, connection.poll):
                 connection.send(event)

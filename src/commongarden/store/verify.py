@@ -21,7 +21,7 @@ Kind = Literal["torn", "missing", "contradicts", "foreign", "set aside", "unchec
 WRONG = ("torn", "missing", "contradicts")  # the others are told, and nothing is read of them
 NOT_OURS = re.compile(r"\.(lock(\.soft)?|holder|DS_Store|nfs.*|.*\.tmp)|Thumbs\.db|desktop\.ini")
 MADE_ANEW = re.compile(
-    r"(events\.jsonl|results\.(csv|json)|screening\.(csv|json|html)|report\.(html|docx|md)|table\.tex|report_files|tensorboard|tuning|runs|checksums\.sha256|\.lock)"
+    r"(events\.jsonl|view-run\.log|results\.(csv|json)|screening\.(csv|json|html)|report\.(html|docx|md)|table\.tex|report_files|tensorboard|tuning|runs|checksums\.sha256|\.lock)"
 )
 
 

@@ -1,10 +1,9 @@
-"""The routes of `commongarden view`. Reading only: nothing here writes into a study's folder."""
+"""The routes of `commongarden view`. Nothing here writes into a study's folder but `steer`, where it was asked for."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
-import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -18,12 +17,12 @@ from starlette.routing import Route
 
 from commongarden.errors import CommonGardenError
 from commongarden.i18n.language import _, current, languages, written
-from commongarden.view import pages
+from commongarden.view import pages, steering
 from commongarden.view.guarding import Guard, Policy
 from commongarden.view.reports import Reports, warm_up
 from commongarden.view.studies import Followed, Garden, Listed, follow
 from commongarden.view.try_routes import TryPages
-from commongarden.view.watching import Watch
+from commongarden.view.watching import Watch, message
 
 LANGUAGE = "commongarden-language"  # the cookie
 ALIVE = 15.0  # seconds without news, after which a connection is told that it is there
@@ -39,8 +38,9 @@ OF_REPORT = {"page.css": "text/css", "folds.js": "text/javascript", "draw.js": "
 class Server:
     """The studies of a folder as pages."""
 
-    def __init__(self, garden: Garden, policy: Policy, data: Path | None = None) -> None:
+    def __init__(self, garden: Garden, policy: Policy, data: Path | None = None, *, steers: bool = False) -> None:
         self.garden, self.policy, self.reports = garden, policy, Reports()
+        self.steers = steers
         self.watches: dict[str, Watch] = {}
         self.trying = TryPages(self._watch, self._language, data)
         self.language = current()  # of readers who have not chosen one
@@ -62,6 +62,7 @@ class Server:
             Route(f"{study}/report", self.report),
             Route(f"{study}/curves", self.curves),
             Route(f"{study}/events", self.events),
+            *([Route(f"{study}/steer/{{action}}", self.steer, methods=["POST"])] if self.steers else []),
             Route("/assets/{name}", self.asset),
             *self.trying.routes(),
         ]
@@ -80,7 +81,9 @@ class Server:
         watch, language = await self._watch(request), self._language(request)
         if self._warm is None:
             self._warm = asyncio.create_task(asyncio.to_thread(warm_up))
-        made = pages.study(watch.counted.name, watch.followed.key, language, is_alone=self.garden.is_study)
+        made = pages.study(
+            watch.counted.name, watch.followed.key, language, is_alone=self.garden.is_study, steers=self.steers
+        )
         return HTMLResponse(made)
 
     async def report(self, request: Request) -> Response:
@@ -103,6 +106,17 @@ class Server:
         watch, language = await self._watch(request), self._language(request)
         return self._stream(_news(watch, language))
 
+    async def steer(self, request: Request) -> Response:
+        """Stops, resumes or extends a study. Only there if the server was started to do so, which asks for a token."""
+        watch, language, action = await self._watch(request), self._language(request), request.path_params["action"]
+        if action not in steering.ACTIONS:
+            return Response(status_code=404)
+        try:
+            await asyncio.to_thread(steering.steer, watch.followed.folder, action)
+        except (CommonGardenError, OSError) as error:
+            return JSONResponse({"html": await asyncio.to_thread(_notice, str(error), language)}, 409)
+        return JSONResponse({"html": ""})
+
     async def home_events(self, request: Request) -> Response:
         language = self._language(request)
 
@@ -110,7 +124,7 @@ class Server:
             shown = ""
             while True:
                 html = pages.listing(await self._list(), language)
-                yield _message("listing", {"html": html}) if html != shown else ": here\n\n"
+                yield message("listing", {"html": html}) if html != shown else ": here\n\n"
                 shown = html
                 await asyncio.sleep(RELIST)
 
@@ -226,23 +240,19 @@ async def _news(watch: Watch, language: str) -> AsyncIterator[str]:
                 begins = watch.generation != generation
                 rows = watch.rows if begins else watch.rows[n_rows:]
                 generation, n_rows = watch.generation, len(watch.rows)
-                yield _message("rows", {"rows": rows, "reset": begins, "epochs": _longest(watch)})
+                yield message("rows", {"rows": rows, "reset": begins, "epochs": _longest(watch)})
             if watch.version != version:
                 version = watch.version
-                html = await asyncio.to_thread(watch.said, language)
-                yield _message("live", {"html": html, "state": watch.counted.state})
+                known = watch.known(language)
+                yield known if known is not None else await asyncio.to_thread(watch.said, language)
             if watch.n_reports != n_reports:
                 n_reports = watch.n_reports
-                yield _message("report", {"version": n_reports})
+                yield message("report", {"version": n_reports})
             await asyncio.sleep(PACE)
             try:
                 await asyncio.wait_for(wake.wait(), ALIVE)
             except TimeoutError:
                 yield ": here\n\n"
-
-
-def _message(event: str, data: dict[str, Any]) -> str:
-    return f"event: {event}\ndata: {json.dumps(data, ensure_ascii=False, allow_nan=False)}\n\n"
 
 
 def _longest(watch: Watch) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 import socket
 import time
@@ -18,11 +19,11 @@ from commongarden.report.document import Block, Bullets, Cell, Fold, Paragraph, 
 from commongarden.runner.display import left, name_of
 from commongarden.view.progress import Progress, UnderWay, job_of
 from commongarden.view.studies import Counted
-from commongarden.view.words import state_name
+from commongarden.view.words import decision, state_name
 
 MOST_RUNS = 100  # rows of runs under way
 SILENT = 120.0  # seconds without a line, after which that is said
-MEASURE = 10.0  # seconds for which a measurement of memory counts
+MEASURE = 30.0  # seconds for which a measurement of memory counts
 _measured: tuple[int, float, int | None] = (0, 0.0, None)  # process, when, bytes
 
 
@@ -42,6 +43,10 @@ def blocks(progress: Progress, counted: Counted, now: float) -> tuple[Block, ...
         made.append(Paragraph(text.format(what=doing.what, done=f"{doing.done:,}", total=f"{doing.total:,}")))
     if state == "running" and progress.under_way:
         made.append(_table(progress))
+    if progress.decided:
+        last = progress.decided[-1]
+        when = datetime.datetime.fromtimestamp(last.time).strftime("%Y-%m-%d %H:%M")
+        made.append(Paragraph(f"{when}: {decision(last.what)}", role="soft"))
     if progress.notes:
         summary = ngettext("{n} message", "{n} messages", len(progress.notes)).format(n=len(progress.notes))
         made.append(Fold(summary, (Bullets(tuple(progress.notes)),)))

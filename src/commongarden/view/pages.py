@@ -40,10 +40,10 @@ def listing(found: Sequence[Listed], language: str) -> str:
         return _listing(found)
 
 
-def study(name: str, key: str, language: str, *, is_alone: bool) -> str:
+def study(name: str, key: str, language: str, *, is_alone: bool, steers: bool) -> str:
     """The frame of a study's page, which its script fills."""
     with written(language):
-        return _page("study.html", language, title=name, key=key, back="" if is_alone else "/")
+        return _page("study.html", language, title=name, key=key, back="" if is_alone else "/", steers=steers)
 
 
 def comparison(keys: Sequence[str], language: str) -> str:

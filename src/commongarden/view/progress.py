@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from commongarden.records import Epoch
 from commongarden.records.event_log import (
     Begun,
+    Decided,
     Ended,
     EpochEnded,
     Logged,
@@ -56,6 +57,7 @@ class Progress:
     done: dict[RunName, RunEnded] = field(default_factory=dict)
     epochs: dict[RunName, list[Epoch]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    decided: list[Decided] = field(default_factory=list)
     left: TimeLeft | None = None
 
     def take(self, lines: Sequence[Logged]) -> None:
@@ -91,6 +93,8 @@ class Progress:
                 self.left = TimeLeft(sizes, {job_of(one.run): one.epochs for one in runs}, lambda: self.now)
             case Note(text=text):
                 self.notes = [*self.notes, text][-MOST_NOTES:]
+            case Decided():
+                self.decided = [*self.decided, line][-MOST_NOTES:]
             case Ended():
                 self.ended = line
                 self.under_way.clear()

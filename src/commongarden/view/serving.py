@@ -21,9 +21,18 @@ PORT, TRIED = 8321, 20  # the first port that is tried where none was asked for,
 EVERY = ("0.0.0.0", "::")
 
 
-def serve(root: Path, host: str, port: int | None, ready: Callable[[str], None], data: Path | None = None) -> None:
+def serve(
+    root: Path,
+    host: str,
+    port: int | None,
+    ready: Callable[[str], None],
+    data: Path | None = None,
+    *,
+    steers: bool = False,
+) -> None:
     """Serves the studies of a folder until Ctrl-C. ready: is given the address to open, once it answers. data: the
-    folder of photos, in place of the one that a study names. Raises StudyError where the address cannot be had.
+    folder of photos, in place of the one that a study names. steers: studies can be stopped, resumed and extended.
+    Raises StudyError where the address cannot be had.
 
     Pages run no code that a study names: a request could ask for it.
     """
@@ -31,15 +40,15 @@ def serve(root: Path, host: str, port: int | None, ready: Callable[[str], None],
     bound = _bound(host, port)
     number = bound.getsockname()[1]
     is_local = host in LOOPBACK
-    policy = Policy(_names(host), number, "" if is_local else new_token())
-    app = Server(Garden(root), policy, data).app()
+    policy = Policy(_names(host), number, "" if is_local and not steers else new_token())
+    app = Server(Garden(root), policy, data, steers=steers).app()
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, lifespan="off", ws="none", http="h11",
         loop="asyncio", timeout_graceful_shutdown=1, limit_concurrency=400,
     )  # fmt: skip
     named = host if host not in EVERY else socket.gethostname()
     address = f"http://{f'[{named}]' if ':' in named else named}:{number}/"
-    ready(address if is_local else f"{address}?token={policy.token}")
+    ready(f"{address}?token={policy.token}" if policy.token else address)
     try:
         uvicorn.Server(config).run(sockets=[bound])
     except KeyboardInterrupt:  # it ends by itself, and then says so again

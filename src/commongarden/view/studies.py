@@ -83,7 +83,7 @@ class _Declared:
     """What the list shows of study.toml."""
 
     name: str
-    arms: frozenset[str]
+    arms: dict[str, None]
     seeds: frozenset[str]
 
 
@@ -159,8 +159,13 @@ class Followed:
         if self._study is None or self._study[0] != stamp:
             study = Store(self.folder).study()
             seeds = frozenset(map(str, study.seeds))
-            self._study = stamp, _Declared(study.name, frozenset(study.arms), seeds)
+            self._study = stamp, _Declared(study.name, dict.fromkeys(study.arms), seeds)
         return self._study[1]
+
+    @property
+    def arms(self) -> list[str]:
+        """In the order of the study. Raises CommonGardenError."""
+        return list(self._read_study().arms)
 
     def _made(self, declared: _Declared) -> tuple[int, float]:
         """How many runs are in the store, and when the last one came."""

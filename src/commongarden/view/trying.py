@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from commongarden.report.document import Styled
 
 MOST_BYTES = 30 * 2**20  # of a photo that is sent
-MOST_ARMS = 12  # models that are asked
+MOST_ASKED = 12  # models that are asked
 SECONDS = 90.0  # for all of them
 WAITING, THUMBNAILS_WAITING = 4, 100  # photos that wait for their turn
 TOP = 3
@@ -43,7 +43,7 @@ class Trying:
         """What each model of the study says. Raises CommonGardenError, and Busy where too many wait."""
         store = Store(folder)
         arms = tuple(arm for arm in store.study().arms if any(store.has(arm, seed) for seed in store.study().seeds))
-        return self._call(_tried, folder, arms[:MOST_ARMS], source, TOP, most_waiting=WAITING)
+        return self._call(_tried, folder, arms[:MOST_ASKED], source, TOP, most_waiting=WAITING)
 
     def thumbnail(self, source: Source, pixels: int) -> bytes:
         """The photo, small. Raises CommonGardenError, Busy."""

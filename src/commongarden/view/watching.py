@@ -7,20 +7,26 @@ up: each asks for what is new since its own last answer.
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from commongarden.errors import CommonGardenError
 from commongarden.i18n.language import written
 from commongarden.records.event_log import Ended, EpochEnded, RunEnded, Started
-from commongarden.store import Store
 from commongarden.view.curve_rows import Row, rows, rows_of
 from commongarden.view.studies import Followed
 
-LOOK = 0.5  # seconds between two looks
+LOOK = 1.0  # seconds between two looks
 STATE = 5.0  # seconds between two looks at whether the process still works
+
+
+def message(event: str, data: dict[str, Any]) -> str:
+    """A server-sent event."""
+    return f"event: {event}\ndata: {json.dumps(data, ensure_ascii=False, allow_nan=False)}\n\n"
 
 
 class Watch:
@@ -44,24 +50,30 @@ class Watch:
     @property
     def arms(self) -> list[str]:
         """In the order of their colours."""
-        return list(Store(self.followed.folder).study().arms)
+        return self.followed.arms
 
     @property
     def is_attended(self) -> bool:
         """Whether somebody waits for news."""
         return bool(self._waiting)
 
+    def known(self, language: str) -> str | None:
+        """What `said` gives, where it was written already."""
+        version, text = self._said.get(language, (-1, ""))
+        return text if version == self.version else None
+
     def said(self, language: str) -> str:
-        """Its state now, as elements; written once for all who read it in this language."""
+        """Its state now, as the message for all who read it in this language; written once for them."""
         with self._saying:
-            if self._said.get(language, (-1, ""))[0] != self.version:
+            if self.known(language) is None:
                 from commongarden.report.document import html  # loads what takes a second
                 from commongarden.view import live_page
 
                 version, now = self.version, time.time()
                 with written(language):
                     blocks = live_page.blocks(self.followed.progress, self.counted, now)
-                    self._said[language] = version, html.to_fragment(blocks, self.arms)
+                    said = {"html": html.to_fragment(blocks, self.arms), "state": self.counted.state}
+                    self._said[language] = version, message("live", said)
             return self._said[language][1]
 
     @contextmanager

@@ -20,6 +20,16 @@ def state_name(state: str) -> str:
     return _(STATES[state])
 
 
+def decision(what: str) -> str:
+    """What a person did from the page."""
+    said = {
+        "stop": _("stopped from the page"),
+        "resume": _("resumed from the page"),
+        "seed": _("one more seed, from the page"),
+    }
+    return said[what]
+
+
 def order_names() -> dict[str, str]:
     """The orders of the test photos (browsing.py)."""
     return {
@@ -55,6 +65,13 @@ def texts() -> dict[str, str]:
         "curve_train_loss": _("Training loss by epoch, a line a run"),
         "needs_script": _("This page needs JavaScript. report.html in the study's folder has the report without it."),
         "writing": _("Writing the report"),
+        "steer": _("Steer"),
+        "stop": _("Stop"),
+        "resume": _("Resume"),
+        "seed": _("One more seed"),
+        "sure_stop": _("Stop the study? Finished epochs are saved."),
+        "sure_resume": _("Resume the study on this machine?"),
+        "sure_seed": _("Add a seed to every model and run it on this machine?"),
         "compare": _("Compare the selected studies"),
         "try": _("Try images"),
         "try_said": _("Show an image to every model: its most probable classes, and where the model finds evidence."),

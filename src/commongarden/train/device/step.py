@@ -31,7 +31,7 @@ class Figures:
 
     def read(self) -> tuple[list[float], list[float], list[float]]:
         """The three rows of the table, of the steps done by then."""
-        n = int(self._at.values())
+        n = self._at.values().tolist()[0]
         loss, whole, right = self._table.values()[:, :n].tolist()
         return loss, whole, right
 

@@ -79,11 +79,23 @@
     for (const view of views) if (rows.length > given) view.insert("rows", rows.slice(given)).runAsync();
   };
 
+  const buttons = [...document.querySelectorAll("#steer button")];
+  for (const button of buttons) {
+    button.addEventListener("click", async () => {
+      if (!confirm(button.dataset.sure)) return;
+      button.disabled = true;
+      const answer = await fetch(`${address}/steer/${button.dataset.action}`, { method: "POST", credentials: "same-origin" });
+      document.getElementById("refused").innerHTML = (await answer.json()).html;
+      button.disabled = false;
+    });
+  }
+
   const source = new EventSource(`${address}/events`);
   source.addEventListener("live", (event) => {
     const said = JSON.parse(event.data);
     replace(live, said.html);
     live.dataset.state = said.state;
+    for (const button of buttons) button.hidden = !button.dataset.states.split(" ").includes(said.state);
     if (!hasState) curves.open = said.state === "running"; // those of finished runs stand in the report
     hasState = true;
     lost.hidden = true;

@@ -1,0 +1,69 @@
+"""A study stopped, resumed and extended from its page, by what the command line does: a signal to the process that
+works on it, or the command `run`. Each is kept in events.jsonl as what a person decided."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Literal, get_args
+
+import psutil
+
+from commongarden.errors import StoreError
+from commongarden.i18n.language import _
+from commongarden.records.event_log import Decided
+from commongarden.store import Store, event_log, holder, is_held
+from commongarden.study import origin
+
+Action = Literal["stop", "resume", "seed"]
+ACTIONS = get_args(Action)
+OUTPUT = "view-run.log"  # what a run prints that was started from the page
+
+
+def steer(folder: Path, action: Action) -> None:
+    """Stops the study with every finished epoch saved, resumes it, or adds a seed to it. Raises StoreError where that
+    cannot be done."""
+    if action == "stop":
+        _stop(folder)
+    else:
+        _run(folder, more_seeds=1 if action == "seed" else 0)
+    with event_log.open_to_append(folder) as file:
+        event_log.append(file, Decided(time.time(), action))
+
+
+def _stop(folder: Path) -> None:
+    who = holder(folder)
+    if who is None or not is_held(folder):
+        raise StoreError(_("{path}: no process works on the study").format(path=folder))
+    if who.host != socket.gethostname():
+        text = _("{path}: process {pid} on {host} works on the study; accepted: a process of this machine")
+        raise StoreError(text.format(path=folder, pid=who.pid, host=who.host))
+    try:
+        process = psutil.Process(who.pid)
+        if process.create_time() > (folder / ".holder").stat().st_mtime + 1:  # another one has that number by now
+            raise psutil.NoSuchProcess(who.pid)
+        process.send_signal(signal.SIGTERM)
+    except (psutil.Error, OSError) as error:
+        text = _("{path}: process {pid} cannot be stopped: {reason}")
+        raise StoreError(text.format(path=folder, pid=who.pid, reason=error)) from None
+
+
+def _run(folder: Path, more_seeds: int) -> None:
+    if is_held(folder):
+        raise StoreError(_("{path}: a process works on the study already").format(path=folder))
+    study = Store(folder).study()
+    line = [sys.executable, "-m", "commongarden.cli", "run", str(folder / "study.toml"), "--out", str(folder), "--yes"]
+    if more_seeds:
+        if study.folds:
+            raise StoreError(_("{path}: a study with folds takes no more seeds").format(path=folder))
+        line += ["--seeds", str(len(study.seeds) + more_seeds)]
+    environment = {name: value for name, value in os.environ.items() if name != origin.NO_CODE}
+    with (folder / OUTPUT).open("ab") as output:
+        subprocess.Popen(  # outlives the page
+            line, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True
+        )
