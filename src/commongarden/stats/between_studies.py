@@ -1,9 +1,9 @@
 """Arms of several studies compared, where that is allowed: the same classes, the same test photos, shared seeds.
 
 The difference of two arms is that of `contrasts.py`: paired by photo, over the seeds in which both learned, seeds and
-photos crossed. Runs of two studies are not paired by seed, since nothing shows that it matters to both. All differences that are
-shown are one family by Holm's procedure (Holm 1979). What else differs between the studies, such as their recipes, is
-part of what is compared.
+photos crossed. Runs of two studies are not paired by seed, since nothing shows that it matters to both. All differences
+that are shown are one family by Holm's procedure (Holm 1979). What else differs between the studies, such as their
+recipes, is part of what is compared.
 """
 
 from __future__ import annotations
