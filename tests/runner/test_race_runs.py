@@ -309,6 +309,9 @@ def test_the_verdict_of_a_raced_study_is_that_of_its_last_look(undisturbed):
     found = race_of(out)
     for contrast in stats.summarize(stores.open_store(out)).contrasts:
         last, _n_seeds = found.race.last_looks[contrast.arm, contrast.against]
+        if last.low is None:  # too few seeds in which both learned
+            assert contrast.outcome in ("no pairs", "one seed")
+            continue
         assert contrast.adjusted.low == pytest.approx(last.low)
         assert contrast.adjusted.high == pytest.approx(last.high)
 

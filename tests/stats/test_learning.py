@@ -16,8 +16,8 @@ FAILS = {"a": (0.70, 0.72, 0.74, 0.71, 0.73), "b": (0.60, 0.62, 0.24, 0.64, 0.63
 
 
 def test_a_run_has_learned_above_the_largest_class_and_chance():
-    assert learning.has_learned(0.41, 0.40, 20)
-    assert not learning.has_learned(0.40, 0.40, 20)
+    assert learning.has_learned(0.41, 0.40, 9)
+    assert not learning.has_learned(0.40, 0.40, 9)
     edge = 0.4 + 1.645 * np.sqrt(0.4 * 0.6 / 400)
     assert not learning.has_learned(edge - 0.001, 0.4, 400)
     assert learning.has_learned(edge + 0.001, 0.4, 400)

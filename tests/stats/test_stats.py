@@ -116,7 +116,7 @@ def test_an_arm_at_the_commonest_class_line_is_called_so(copied):
     line = stats.summarize(copied).commonest.accuracy
     for seed in (0, 1):
         rewrite(copied, "plain", seed, line, guesses=[0] * 12, val_accuracy=1 / 3)
-    rewrite(copied, "residual", 0, 11 / 12, val_accuracy=5 / 12)
+    rewrite(copied, "residual", 0, 11 / 12, val_accuracy=8 / 12)
     rewrite(copied, "residual", 1, 1 / 3, guesses=[2] * 12, val_accuracy=1 / 3)
     plain, residual = stats.summarize(copied).arms
     assert (plain.n_at_commonest, plain.beats_commonest, plain.accuracy_learned) == (2, False, None)

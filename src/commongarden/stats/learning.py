@@ -1,7 +1,7 @@
 """Whether runs learn at all: a question of its own, apart from how well a network does when it learns.
 
 A run has learned if the validation accuracy of the epoch that it keeps is above the share of the largest class among
-its validation photos; with 50 such photos or more by more than chance, one-sided at 5 %. The rule looks at the
+its validation photos; with 10 such photos or more by more than chance, one-sided at 5 %. The rule looks at the
 validation part alone and is the same for all arms, so it does not favour what the test part favours.
 
 A network that fails in one run of four has a mean that few runs tell nothing of: five runs see no failure in 24 of 100
@@ -22,7 +22,7 @@ from scipy import stats
 from commongarden.records import Estimate, Predictions, Run
 from commongarden.store import Store
 
-FEWEST_PHOTOS, LEVEL = 50, 0.05
+FEWEST_PHOTOS, LEVEL = 10, 0.05
 METHOD = "share of the runs, exact (Clopper & Pearson 1934)"
 ByRun = Mapping[tuple[str, int], bool]  # by arm and seed
 Runs = Mapping[int, Predictions]  # of one arm, by seed
