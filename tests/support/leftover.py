@@ -19,7 +19,7 @@ from prose import outside
 SPOKEN = ("aria-label", "alt", "title", "placeholder")
 # as every language has them: names of methods, people, programs and file kinds, units
 TERMS = {
-    "MAC", "MACs", "ONNX", "FLOPs", "Holm", "McNemar", "Nadeau", "Bengio", "JavaScript", "CSV", "JSON", "torch",
+    "MAC", "MACs", "ONNX", "FLOPs", "Holm", "McNemar", "Fisher", "Nadeau", "Bengio", "JavaScript", "CSV", "JSON", "torch",
     "commongarden",
     "MB", "GiB", "ms", "ReLU", "Lan", "DeMets", "AdamW", "SGD", "PyTorch", "SIGKILL", "nan", "scikit", "learn",
     "weight", "ECE", "Satterthwaite", "Grad", "CAM", "CPU", "GPU", "CUDA", "F", "Selvaraju", "et", "al",
