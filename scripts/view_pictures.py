@@ -66,7 +66,7 @@ def main() -> None:
         garden = folder / "garden"
         garden.mkdir()
         _run(folder, "flowers", seeds=2, epochs=12).wait()
-        running = _run(folder, "flowers-longer", seeds=3, epochs=40)
+        running = _run(folder, "flowers-longer", seeds=3, epochs=120)
         with _served(garden) as address:
             page = browser.new_page(viewport={"width": 1100, "height": 760}, device_scale_factor=1.5)
             page.set_default_timeout(600_000)
@@ -74,10 +74,9 @@ def main() -> None:
             page.wait_for_selector("#report .chart.drawn")
             page.goto(address)
             page.locator("tr").filter(has_text="Running").wait_for()
-            page.locator("tr").filter(has_text="1 of 6").wait_for()
             page.screenshot(path=PICTURES / "view-list.png", clip={"x": 0, "y": 0, "width": 1100, "height": 300})
             page.goto(f"{address}study/flowers-longer")
-            page.locator("#live").filter(has_text="3 of 6").wait_for()
+            page.locator("#live").filter(has_text="2 of 6").wait_for()
             page.locator("#live table").wait_for()
             page.wait_for_selector("#report .chart.drawn")
             page.wait_for_timeout(3000)

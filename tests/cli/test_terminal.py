@@ -68,7 +68,7 @@ MORE = {
     "a wrong option": "describe plain_flower --inputs 3",
     "no such study": "compare nowhere",
 }
-CODES = {"audit": 1, "export": 2, "screen": 2, "a mistake": 2, "a wrong option": 2, "no such study": 2}
+CODES = {"audit": 1, "export": 2, "screen": 2, "view": 2, "a mistake": 2, "a wrong option": 2, "no such study": 2}
 DATA = {"ablate", "a dry run", "predict"}  # what they print is TOML or CSV, of which no line is broken
 SLOW = {"profile", "replay", "report", "run"}
 MOVING = {

@@ -320,8 +320,10 @@ def test_a_phone_a_dark_one_in_korean_with_a_hostile_name(browser, address):
 
 def test_a_photo_is_chosen_on_the_page(browser, address, photos):
     page = opened(browser, address, "/study/small/try")
-    page.set_input_files("#chosen", photos / "rose" / "03.png")
+    page.locator("#photos button").nth(1).click()  # while the small pictures of all others are still to come
     page.wait_for_selector("#answer .disputed img")
+    page.set_input_files("#chosen", photos / "rose" / "03.png")
+    page.locator("#answer figcaption").first.filter(has_text="your image").wait_for()
     page.locator("#photos button").first.click()
     page.locator("#answer figcaption").first.filter(has_not_text="your image").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -28,6 +28,7 @@ class TryPages:
     def __init__(self, find: Finder, language: Callable[[Request], str], data: Path | None) -> None:
         self.find, self.language, self.data = find, language, data
         self.trying = Trying()
+        self._thumbnails = asyncio.Semaphore(1)
         self._photos: dict[Path, tuple[object, list[browsing.Shown]]] = {}
 
     def routes(self) -> list[Route]:
@@ -84,8 +85,9 @@ class TryPages:
             source, _photo = await asyncio.to_thread(
                 browsing.source_of, store, request.path_params["number"], self.data
             )
-            made = await asyncio.to_thread(self.trying.thumbnail, source, THUMBNAIL)
-        except (CommonGardenError, IndexError, Busy):
+            async with self._thumbnails:  # those of a whole page hold up neither the photos that are tried nor the rest
+                made = await asyncio.to_thread(self.trying.thumbnail, source, THUMBNAIL)
+        except (CommonGardenError, IndexError):
             return Response(status_code=404)
         return Response(made, media_type="image/jpeg", headers={"cache-control": "private, max-age=3600"})
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MOST_BYTES = 30 * 2**20  # of a photo that is sent
 MOST_ASKED = 12  # models that are asked
 SECONDS = 90.0  # for all of them
-WAITING, THUMBNAILS_WAITING = 4, 100  # photos that wait for their turn
+WAITING = 4  # photos that wait for their turn
 TOP = 3
 
 Result = TypeVar("Result")
@@ -43,16 +43,19 @@ class Trying:
         """What each model of the study says. Raises CommonGardenError, and Busy where too many wait."""
         store = Store(folder)
         arms = tuple(arm for arm in store.study().arms if any(store.has(arm, seed) for seed in store.study().seeds))
-        return self._call(_tried, folder, arms[:MOST_ASKED], source, TOP, most_waiting=WAITING)
-
-    def thumbnail(self, source: Source, pixels: int) -> bytes:
-        """The photo, small. Raises CommonGardenError, Busy."""
-        return self._call(_thumbnail, source, pixels, most_waiting=THUMBNAILS_WAITING)
-
-    def _call(self, function: Callable[..., Result], *arguments: object, most_waiting: int) -> Result:
-        if self._waiting >= most_waiting:
+        if self._waiting >= WAITING:
             raise Busy
         self._waiting += 1
+        try:
+            return self._call(_tried, folder, arms[:MOST_ASKED], source, TOP)
+        finally:
+            self._waiting -= 1
+
+    def thumbnail(self, source: Source, pixels: int) -> bytes:
+        """The photo, small. Raises CommonGardenError."""
+        return self._call(_thumbnail, source, pixels)
+
+    def _call(self, function: Callable[..., Result], *arguments: object) -> Result:
         try:
             with self._one:
                 return self._calls.call(function, *arguments, within=SECONDS)
@@ -60,8 +63,6 @@ class Trying:
             raise DataError(N_("took longer than {n:.0f} seconds").format(n=late.seconds)) from None
         except Died as died:
             raise DataError(died.cause) from None
-        finally:
-            self._waiting -= 1
 
 
 def _tried(*arguments: Any) -> tuple[bytes, tuple[Tried, ...]]:
