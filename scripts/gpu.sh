@@ -6,7 +6,8 @@
 # PART    table: images per second and equal bits. study: a whole study of the flowers. trouble: kill, resume, memory, and
 #         the tests that need a GPU (pytest -m cuda). Without a GPU, rehearsal: all of it in small on the CPU; counts: what
 #         a step asks of a GPU.
-# WHEELS  a folder of wheels: what the machine lacks beside Python, PyTorch and torchvision; none where it lacks nothing
+# WHEELS  a folder of wheels: what the machine lacks beside Python, PyTorch and torchvision, with pytest; none where it
+#         lacks nothing
 # PHOTOS  a folder of labelled photos
 # OUT     a folder for the results: PART.json, written after every measurement
 #
@@ -28,5 +29,5 @@ export PYTHONPATH="$here/src:$here/tests/support:$packages${PYTHONPATH:+:$PYTHON
 export PYTHONUNBUFFERED=1
 "$python" "$here/scripts/gpu.py" "$part" --photos "$photos" --out "$out"
 if [ "$part" = trouble ]; then
-    "$python" -m pytest -m cuda -q -p no:cacheprovider --rootdir "$here" "$here/tests/train/test_cuda.py"
+    "$python" -m pytest -m cuda -q --noconftest -p no:cacheprovider --rootdir "$here" "$here/tests/train/test_cuda.py"
 fi

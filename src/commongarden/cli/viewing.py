@@ -11,7 +11,6 @@ from commongarden.cli.group import main, option
 from commongarden.errors import StoreError, StudyError
 from commongarden.i18n.language import _
 from commongarden.io import terminal
-from commongarden.store.places import USUAL
 
 
 @main.command()
@@ -37,6 +36,8 @@ def view(folder: Path | None, host: str, port: int | None, images: Path | None, 
     FOLDER is a folder of studies [garden], STUDY that of one study. The page works offline, and changes nothing without
     --steer. Ctrl-C ends it; the studies go on.
     """
+    from commongarden.store.places import USUAL
+
     chosen = folder or Path(USUAL)
     if not chosen.is_dir():
         accepted = _("a folder of studies, or the folder of one study")
