@@ -15,7 +15,7 @@ from scipy import fft
 import copies
 from commongarden import report
 from commongarden import store as stores
-from commongarden.data import checked, drawn, folder, image, inspecting, looks, near_duplicates
+from commongarden.data import checked, drawn, folder, image, inspecting, like_pairs, looks, near_duplicates
 from commongarden.data.near_duplicates import Match
 from commongarden.data.split import fold, split
 from commongarden.errors import DataError
@@ -117,15 +117,26 @@ def test_plain_pictures_are_in_no_pair():
     assert near_duplicates.featureless(smalls(plain)).all()
 
 
-def test_the_best_of_a_crowd_are_looked_at_again(monkeypatch):
-    """In pieces as among all at once, with as many of a row as are wanted."""
-    monkeypatch.setattr(near_duplicates, "COLUMNS", 40)
-    monkeypatch.setattr(near_duplicates, "MOST_CANDIDATES", 5)
+def crowd():
+    """150 descriptions, of which forty are alike."""
     generator = np.random.default_rng(0)
     described = generator.normal(size=(150, 63)).astype(np.float32)
-    described[20:60] += 2 * generator.normal(size=63)  # these are all alike
-    described /= np.linalg.norm(described, axis=1, keepdims=True)
-    rows = np.arange(30, 90)
+    described[20:60] += 2 * generator.normal(size=63)
+    return (described / np.linalg.norm(described, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.mark.parametrize("most_exact", [1000, 10], ids=["all pairs", "index"])
+def test_the_best_of_a_crowd_are_looked_at_again(monkeypatch, most_exact):
+    """In pieces as among all at once, as many of a row as are wanted; by the index too, where it looks everywhere."""
+    monkeypatch.setattr(like_pairs, "COLUMNS", 40)
+    monkeypatch.setattr(like_pairs, "MOST_CANDIDATES", 5)
+    monkeypatch.setattr(like_pairs, "MOST_EXACT", most_exact)
+    monkeypatch.setattr(like_pairs, "PER_CELL", 3)
+    if most_exact == 10:
+        pytest.importorskip("faiss")
+    described, rows = crowd(), np.arange(30, 90)
+    like = like_pairs.finder(described)
+    assert like.func is (like_pairs._of_index if most_exact == 10 else like_pairs._of_all)
     for sign in (near_duplicates._UPRIGHT, near_duplicates._MIRROR):
         likeness = (described * sign) @ described.T
         likeness[range(150), range(150)] = -1
@@ -133,12 +144,11 @@ def test_the_best_of_a_crowd_are_looked_at_again(monkeypatch):
             (row - 30, int(column))
             for row in rows
             for column in np.argsort(-likeness[row])[:5]
-            if likeness[row, column] >= near_duplicates.LIKE
+            if likeness[row, column] >= like_pairs.LIKE
         }
-        pieces = near_duplicates._likely(described, rows, sign)
-        found = [(int(one), int(two)) for piece in pieces for one, two in zip(*piece, strict=True)]
+        found = [(int(one), int(two)) for piece in like(rows, sign) for one, two in zip(*piece, strict=True)]
+        assert len(found) > 0
         assert sorted(found) == sorted(expected)
-    assert len(expected) > 0
 
 
 # what is kept of it

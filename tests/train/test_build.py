@@ -13,7 +13,8 @@ from torch import nn
 from commongarden import arch
 from commongarden.arch import add, avg_pool, conv, dense, global_avg_pool, max_pool, named, parallel, repeat, serial
 from commongarden.errors import ArchError
-from commongarden.train.build import auxiliary_logits, build
+from commongarden.train import state
+from commongarden.train.build import Rescale, auxiliary_logits, build
 from counting import backward, counted, image, shape_of
 
 
@@ -301,3 +302,16 @@ def test_gradients_of_branches_lie_closely_packed_and_are_those_of_a_concatenati
     torch.cat([branch(x) for branch in module.children()], dim=1).backward(gradient)
     for name, parameter in module.named_parameters():
         torch.testing.assert_close(found[name], parameter.grad)
+
+
+def test_a_rescaling_copies_its_numbers_to_a_device_once_and_keeps_them_out_of_what_is_stored():
+    rescaling, photo = Rescale((2.0, 3.0), (1.0, 1.0)), torch.ones(1, 2, 3, 3)
+    before = state.hidden(rescaling)
+    assert rescaling(photo)[0, :, 0, 0].tolist() == [3.0, 4.0]
+    there = photo.to("meta").requires_grad_()
+    with torch.inference_mode():
+        rescaling(there)
+    held = rescaling._numbers(there)
+    rescaling(there).sum().backward()
+    assert rescaling._numbers(there) is held
+    assert state.hidden(rescaling) == before

@@ -2,10 +2,10 @@
 
 Three steps, each on less than the one before. Every photo is described by 63 low frequencies of a small grey picture,
 weighed so that coarse and fine count alike (a perceptual hash that keeps its numbers where pHash keeps their signs);
-the cosines of all pairs are a matrix product. Pairs with like descriptions are described anew for windows of 95 and
-90 % of one photo. What is still alike is confirmed: one picture is laid over the other by least squares (shift, scale,
-contrast, brightness; Lucas & Kanade 1981), and what is left once the soft shades are taken away must agree, over all
-and from place to place. No pair is told that was not confirmed so.
+the cosines of all pairs are a matrix product (like_pairs.py). Pairs with like descriptions are described anew for
+windows of 95 and 90 % of one photo. What is still alike is confirmed: one picture is laid over the other by least
+squares (shift, scale, contrast, brightness; Lucas & Kanade 1981), and what is left once the soft shades are taken away
+must agree, over all and from place to place. No pair is told that was not confirmed so.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
+from commongarden.data import like_pairs
+
 SIDE = 64  # pixels of the small grey pictures
 FREQUENCIES = 8
-LIKE = 0.42  # cosine from which two descriptions are looked at again
 LIKE_IN_WINDOW = 0.80
-MOST_CANDIDATES = 64  # for one photo, the most alike
 DETAIL = 3.0  # standard deviation, in pixels, of the blur that is taken away
 HOPEFUL = 0.70  # correlation of the details at half the size
 SAME_OVER_ALL = 0.88  # correlation of the details
 SAME_IN_PLACES = 0.80  # the same in 16 squares, their median
 SAME_SHADES = 0.85  # correlation before the shades are taken away
 LEAST_OVERLAP = 0.72
-ROWS, COLUMNS = 512, 8192  # of a piece of all pairs
+ROWS = 512  # pictures that are described and compared at a time
 FEATURELESS = 1.0  # grey levels, standard deviation of the details below which there is nothing to compare
 
 Floats = npt.NDArray[np.float32]
@@ -68,13 +68,14 @@ def matches(
     described = np.concatenate(
         [_described(small[chosen[start : start + ROWS]], _WINDOWS[:1])[:, 0] for start in range(0, n, ROWS)]
     )
+    like = like_pairs.finder(described)
     found: dict[tuple[int, int], Match] = {}
     for start in range(0, n, ROWS):
         rows = np.arange(start, min(start + ROWS, n))
         windows = _described(small[chosen[rows]], _WINDOWS)
         candidates: set[tuple[int, int]] = set()
         for sign in (_UPRIGHT, _MIRROR):
-            for one, two in _likely(described, rows, sign):
+            for one, two in like(rows, sign):
                 best = np.einsum("pwf,pf->pw", windows[one], described[two] * sign).max(axis=1)
                 kept = best >= LIKE_IN_WINDOW
                 candidates |= set(zip((one[kept] + start).tolist(), two[kept].tolist(), strict=True))
@@ -137,32 +138,6 @@ def _described(pictures: Pictures, windows: Sequence[tuple[float, float, float]]
         found = (_basis(y, share) @ across[share, x]).reshape(len(grey), -1)[:, 1:] * _WEIGHTS
         described[:, number] = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
     return described
-
-
-def _likely(described: Floats, rows: Ints, sign: Floats) -> Iterable[tuple[Ints, Ints]]:
-    """Which of the rows are like which of all, in pieces; of a row no more than the best. one: counted from the first
-    of the rows."""
-    turned: Floats = described[rows] * sign
-    found = []
-    for start in range(0, len(described), COLUMNS):  # in pieces that the processor's cache holds
-        likeness = turned @ described[start : start + COLUMNS].T
-        one, two = np.divmod(np.flatnonzero(likeness >= LIKE), likeness.shape[1])
-        other = two + start != rows[one]
-        one, two = one[other], two[other]
-        found.append((one, two + start, likeness[one, two]))
-    one, two, values = (np.concatenate(part) for part in zip(*found, strict=True))
-    kept = values >= _least(one, values, len(rows))[one]
-    one, two = one[kept], two[kept]
-    for start in range(0, len(one), 4096):
-        yield one[start : start + 4096], two[start : start + 4096]
-
-
-def _least(row: Ints, likeness: Floats, n: int) -> Floats:
-    """Of each of n rows, how alike the last is of its MOST_CANDIDATES best."""
-    least = np.full(n, LIKE, dtype=np.float32)
-    for crowded in np.flatnonzero(np.bincount(row, minlength=n) > MOST_CANDIDATES):
-        least[crowded] = np.partition(likeness[row == crowded], -MOST_CANDIDATES)[-MOST_CANDIDATES]
-    return least
 
 
 def _ordered(pair: tuple[int, int]) -> tuple[int, int]:

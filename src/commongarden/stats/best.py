@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 from commongarden.records import Estimate
 from commongarden.stats.clusters import Clusters
 from commongarden.stats.metrics import Metric
 from commongarden.stats.scores import Sample, mean_difference, shared_photos
 
-DRAWS = 20_000
+DRAWS, SCALES = 20_000, 50
+DIFFERENCE = 0.03  # of two arms: the standard deviation that is usual, as a share
+COMMON = 1.0  # the variance of what all arms have in common, of which nothing is known
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,8 @@ def standings(metric: Metric, tested: Mapping[str, Sample], *, pair_seeds: bool 
     values = {arm: np.array([metric.whole(run) for run in found.runs]) for arm, found in tested.items()}
     order = sorted(tested, key=lambda arm: -sign * float(values[arm].mean()))
     first = order[0]
-    chances = probabilities(metric, {arm: tested[arm] for arm in order}) if len(order) > 1 else None
+    several = {arm: tested[arm] for arm in order}
+    chances = probabilities(metric, several, pair_seeds=pair_seeds) if len(order) > 1 else None
     return tuple(
         Standing(
             arm,
@@ -50,28 +54,31 @@ def standings(metric: Metric, tested: Mapping[str, Sample], *, pair_seeds: bool 
     )
 
 
-def probabilities(metric: Metric, tested: Mapping[str, Sample]) -> dict[str, float] | None:
+def probabilities(metric: Metric, tested: Mapping[str, Sample], *, pair_seeds: bool = True) -> dict[str, float] | None:
     """For each arm, how probable it is that its mean over new seeds and new photos is the best; None with one seed, or
     one group of test photos.
 
     By simulation of what the arms' means may be (20,000 draws, the same ones every time). The joint noise of all arms
     is estimated as in `stats.crossed`, with matrices of products between arms in place of squares: a seed part,
-    M_seed / (seeds x photos), drawn as a multivariate t with the seeds' degrees of freedom, since so few seeds
-    tell it, and a photo part, (M_photo - M_rest) / (seeds x photos) without its negative directions, drawn as normal.
-    Where groups of photos are the unit, the photo part is that of groups and is a multivariate t as well, since it may
-    rest on few. Where test photos differ between seeds or the metric has no figure by photo, the seed part alone,
-    corrected as in `stats.resampled`. With a flat prior this is the posterior probability; it is no test.
+    M_seed / (seeds x photos), without products between arms where runs are not paired, and a photo part,
+    (M_photo - M_rest) / (seeds x photos) without its negative directions. So few seeds tell the seed part that it is
+    taken at 50 scales, as likely as chi-squared with their degrees of freedom has them. Where groups of photos are the
+    unit, the photo part is that of groups, with scales of its own. Where test photos differ between seeds or the metric
+    has no figure by photo, the seed part alone, corrected as in `stats.resampled`.
+
+    With a flat prior the arm that looks best would be called so too often: of arms that hardly differ one always looks
+    best. So arms are taken to differ, before anything is seen, as networks usually do: normally, two of them by 3
+    points, or by more where these arms plainly do. The probability is that of the posterior; it is no test.
     """
     arms = list(tested)
     n_seeds = len(tested[arms[0]].runs)
     if n_seeds < 2:
         return None
-    generator = np.random.default_rng(0)
     wholes = np.array([[metric.whole(run) for run in tested[arm].runs] for arm in arms])  # (arms, seeds)
     means = wholes.mean(axis=1)
     first = tested[arms[0]]
     shared = shared_photos(first.runs)
-    photo, groups = None, None
+    photo, groups = np.zeros((len(arms), len(arms))), None
     if shared and metric.by_photo is not None:
         table = np.stack([[metric.by_photo(run) for run in tested[arm].runs] for arm in arms])  # (arms, seeds, photos)
         groups = first.clusters
@@ -81,16 +88,42 @@ def probabilities(metric: Metric, tested: Mapping[str, Sample]) -> dict[str, flo
     else:
         share = 1 / n_seeds + (0.0 if shared else first.n_test / first.n_train)
         seed = np.atleast_2d(np.cov(wholes)) * share
-    df = n_seeds - 1
-    scale = np.sqrt(df / generator.chisquare(df, (DRAWS, 1)))
-    drawn = means + scale * _normal(generator, seed)
-    if groups is not None and photo is not None:
-        drawn = drawn + _normal(generator, photo) * np.sqrt(groups.df / generator.chisquare(groups.df, (DRAWS, 1)))
-    elif photo is not None:
-        drawn = drawn + _normal(generator, photo)
+    if not pair_seeds:
+        seed = np.diag(np.diag(seed))
+    between = DIFFERENCE**2 / 2 if metric.unit == "points" else 0.0
+    drawn = _posterior(
+        means, seed, _without_negative(photo), n_seeds - 1, None if groups is None else groups.df, between
+    )
     drawn = drawn if metric.higher_is_better else -drawn
     top = drawn >= drawn.max(axis=1, keepdims=True)  # arms that agree to the last bit share a draw
     return dict(zip(arms, (top / top.sum(axis=1, keepdims=True)).mean(axis=0).tolist(), strict=True))
+
+
+def _posterior(
+    means: np.ndarray, seed: np.ndarray, photo: np.ndarray, df: float, photo_df: float | None, between: float
+) -> np.ndarray:
+    """Draws of the arms' true means (draws, arms). between: the least variance between arms; 0 for a flat prior."""
+    generator, n = np.random.default_rng(0), len(means)
+    noise = float(np.trace(seed + photo)) / n
+    between = max(between, float(means.var(ddof=1)) - noise) if between and n > 1 else 1e6
+    prior = between * np.eye(n) + COMMON * np.ones((n, n))
+    places = (np.arange(SCALES) + 0.5) / SCALES
+    scales = df / stats.chi2.ppf(places, df)
+    photo_scales = np.ones(SCALES)
+    if photo_df is not None:
+        photo_scales = generator.permutation(photo_df / stats.chi2.ppf(places, photo_df))
+    drawn = []
+    for scale, photo_scale in zip(scales, photo_scales, strict=True):
+        error = scale * seed + photo_scale * photo
+        gain = np.linalg.solve(prior + error + 1e-12 * np.eye(n), prior).T
+        centre = means.mean() + gain @ (means - means.mean())
+        drawn.append(centre + _normal(generator, prior - gain @ prior, DRAWS // SCALES))
+    return np.concatenate(drawn)
+
+
+def _without_negative(covariance: np.ndarray) -> np.ndarray:
+    values, vectors = np.linalg.eigh(covariance)
+    return np.asarray(vectors * np.clip(values, 0.0, None) @ vectors.T)
 
 
 def _crossed_parts(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -116,7 +149,7 @@ def _grouped_parts(table: np.ndarray, groups: Clusters) -> tuple[np.ndarray, np.
     return m_seed / (s * n), (m_group - m_rest) / (s * n)
 
 
-def _normal(generator: np.random.Generator, covariance: np.ndarray) -> np.ndarray:
-    values, vectors = np.linalg.eigh(covariance)
+def _normal(generator: np.random.Generator, covariance: np.ndarray, n: int) -> np.ndarray:
+    values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
     root = vectors * np.sqrt(np.clip(values, 0.0, None))
-    return np.asarray(generator.standard_normal((DRAWS, len(covariance))) @ root.T)
+    return np.asarray(generator.standard_normal((n, len(covariance))) @ root.T)

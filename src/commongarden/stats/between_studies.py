@@ -1,8 +1,9 @@
 """Arms of several studies compared, where that is allowed: the same classes, the same test photos, shared seeds.
 
-The difference of two arms is that of `contrasts.py`: paired by seed and photo, both crossed; all differences that are
-shown are one family by Holm's procedure (Holm 1979). What else differs between the studies, such as their recipes, is
-part of what is compared.
+The difference of two arms is that of `contrasts.py`: paired by photo, over the seeds in which both learned, seeds and
+photos crossed. Runs of two studies are not paired by seed, since nothing shows that it matters to both. All differences
+that are shown are one family by Holm's procedure (Holm 1979). What else differs between the studies, such as their
+recipes, is part of what is compared.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from typing import Literal
 import numpy as np
 
 from commongarden.records import Estimate, Predictions
-from commongarden.stats.contrasts import outcome
+from commongarden.stats.contrasts import is_judged, outcome
 from commongarden.stats.holm import ALPHA, holm_levels, holm_p
+from commongarden.stats.learning import both_learned, learned
 from commongarden.stats.metrics import METRICS
 from commongarden.stats.results import Outcome, Results
 from commongarden.stats.scores import Sample, mean_difference, shared_photos
@@ -73,8 +75,8 @@ def compared(sides: Sequence[Side]) -> tuple[tuple[Compared, ...], tuple[Barred,
             samples = _paired(one, arm, two, other)
             if samples is not None:
                 pairs.append(((one.name, arm), (two.name, other), *samples))
-    means = [mean_difference(metric, first, second) for _one, _two, first, second in pairs]
-    p = {i: mean.p for i, mean in enumerate(means) if mean.p is not None}
+    means = [mean_difference(metric, first, second, pair_seeds=False) for _one, _two, first, second in pairs]
+    p = {i: mean.p for i, mean in enumerate(means) if mean.p is not None and is_judged(mean)}
     levels = dict(zip(p, holm_levels(list(p.values()), ALPHA), strict=True))
     adjusted_p = dict(zip(p, holm_p(list(p.values())), strict=True))
     found = []
@@ -120,6 +122,10 @@ def _paired(one: Side, arm: str, two: Side, other: str) -> tuple[Sample, Sample]
         for seed in one.results.seeds
         if _is_finished(one.store, arm, seed) and _is_finished(two.store, other, seed)
     ]
+    mine = learned(one.store, [one.store.run(arm, seed) for seed in seeds])
+    theirs = learned(two.store, [two.store.run(other, seed) for seed in seeds])
+    both = {("one", seed): mine[arm, seed] for seed in seeds} | {("two", seed): theirs[other, seed] for seed in seeds}
+    seeds = both_learned(seeds, ("one", "two"), lambda side, seed: both[side, seed])
     if len(seeds) < 2:
         return None
     first = tuple(one.store.predictions(arm, seed) for seed in seeds)

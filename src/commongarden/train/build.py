@@ -181,7 +181,10 @@ def auxiliary_logits(network: nn.Module) -> list[tuple[float, Tensor]]:
 
 
 class Rescale(nn.Module):
-    """scale * x + shift per channel. Python's numbers, not a tensor's: no dtype rounds them before their time."""
+    """scale * x + shift per channel. Python's numbers, not a tensor's: no dtype rounds them before their time. On a
+    device they are copied once, as a captured step may copy nothing from the host."""
+
+    _there: dict[tuple[torch.device, torch.dtype], tuple[Tensor, Tensor]] | None = None
 
     def __init__(self, scale: tuple[float, ...], shift: tuple[float, ...]) -> None:
         super().__init__()
@@ -190,7 +193,18 @@ class Rescale(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         sides = (1, -1, *(1,) * (x.dim() - 2))
-        return x * x.new_tensor(self._scale).view(sides) + x.new_tensor(self._shift).view(sides)
+        scale, shift = self._numbers(x)
+        return x * scale.view(sides) + shift.view(sides)
+
+    def _numbers(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        if x.device.type == "cpu":
+            return x.new_tensor(self._scale), x.new_tensor(self._shift)
+        place, there = (x.device, x.dtype), self._there or {}
+        if place not in there:
+            with torch.inference_mode(False):  # for training too
+                there[place] = x.new_tensor(self._scale), x.new_tensor(self._shift)
+            self._there = there
+        return there[place]
 
 
 class FlatLinear(nn.Linear):

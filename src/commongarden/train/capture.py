@@ -29,6 +29,7 @@ PHOTOS = 8  # of a batch, for the scales; dead channels are looked for in all
 
 
 Hook = Callable[..., None]
+Later = Callable[[], float]  # a figure that is read at the end of the epoch: on a device, to read it is to wait
 
 
 class Capture:
@@ -64,7 +65,7 @@ class Capture:
 
     def _forget(self) -> None:
         """Makes ready for an epoch."""
-        self._sums: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in SIGNALS}
+        self._sums: dict[str, dict[str, list[Later]]] = {name: defaultdict(list) for name in SIGNALS}
         self._alive: dict[str, Tensor | None] = {}  # None where the number of channels changes from step to step
         self._apart: dict[str, list[Tensor]] = defaultdict(list)
         self._pairs: list[tuple[Tensor, Tensor, Tensor]] = []  # norms, dot product; on a device, read at the end
@@ -104,7 +105,7 @@ class Capture:
         if self.wants_gradient():
             before, now = self._gradient, self._gradient_now()
             if self._step in self._seconds and before is not None and 0 < len(before) == len(now):
-                norms = (torch.linalg.vector_norm(part.float()) for part in (before, now))
+                norms = _norm(before), _norm(now)
                 self._pairs.append((*norms, before.dot(now)))
             self._gradient = now if self._step in self._firsts else None
 
@@ -113,24 +114,27 @@ class Capture:
         if self._step in self._looks:
             for name, weight in self._linear_weights():
                 before = self._weights[name]
-                change, size = float((weight - before).norm()), float(before.norm())
-                self._sums["update"][name].append(change / max(size, TINY))
+                self._sums["update"][name].append(_share((weight - before).norm(), before.norm()))
             self._weights = {}
 
     def end_epoch(self, epoch: int) -> None:
         """Takes up the epoch's figures."""
+        found: dict[str, dict[str, list[float]]] = {
+            signal: {name: [later() for later in figures] for name, figures in by_layer.items()}
+            for signal, by_layer in self._sums.items()
+        }
         for name, weight in self._linear_weights():
             if name in self.layers:
-                self._sums["weight"][name].append(float(weight.norm()))
+                found["weight"].setdefault(name, []).append(float(weight.norm()))
         for name, alive in self._alive.items():
             if alive is not None:
-                self._sums["dead"][name].append(1 - float(alive.float().mean()))
+                found["dead"].setdefault(name, []).append(1 - float(alive.float().mean()))
         for name, apart in self._apart.items():
             mean = torch.stack(apart).double().mean(0)  # signed, so that chance between batches falls out
-            self._sums["distance"][name].append(float(mean.square().sum(0).mean().sqrt()))
+            found["distance"].setdefault(name, []).append(float(mean.square().sum(0).mean().sqrt()))
         values = {
-            signal: {name: sum(found) / len(found) for name, found in by_layer.items()}
-            for signal, by_layer in self._sums.items()
+            signal: {name: sum(figures) / len(figures) for name, figures in by_layer.items() if figures}
+            for signal, by_layer in found.items()
         }
         squares = [(float(one) ** 2 + float(two) ** 2) / 2 for one, two, _product in self._pairs]
         products, n = [float(product) for *_norms, product in self._pairs], len(self._pairs)
@@ -207,15 +211,16 @@ class Capture:
 
     def _linear(self, name: str, result: Tensor) -> None:
         some = result.detach()[:PHOTOS]
-        self._sums["activation"][name].append(_norm(some) / math.sqrt(max(some.numel(), 1)))
+        norm, size = _norm(some), math.sqrt(max(some.numel(), 1))
+        self._sums["activation"][name].append(lambda: float(norm) / size)
         if result.requires_grad:
             n = len(result)
 
             def arrived(gradient: Tensor) -> None:
                 some = gradient.detach()[:PHOTOS]
-                norm = _norm(some) / self._scale
-                if self._scale == 1.0 or math.isfinite(norm):  # else a scaled step that will be left out
-                    self._sums["gradient"][name].append(n * norm / math.sqrt(len(some)))
+                norm, scale, size = _norm(some), self._scale, math.sqrt(len(some))
+                if scale == 1.0 or math.isfinite(float(norm) / scale):  # else a scaled step that will be left out
+                    self._sums["gradient"][name].append(lambda: n * (float(norm) / scale) / size)
 
             result.register_hook(self._guarded(arrived))  # type: ignore[no-untyped-call]
 
@@ -307,5 +312,10 @@ def _dense(x: Tensor) -> bool:
     return x.is_contiguous() or (x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last))
 
 
-def _norm(x: Tensor) -> float:
-    return float(torch.linalg.vector_norm(x.float()))
+def _norm(x: Tensor) -> Tensor:
+    norm: Tensor = torch.linalg.vector_norm(x.float())
+    return norm
+
+
+def _share(change: Tensor, size: Tensor) -> Later:
+    return lambda: float(change) / max(float(size), TINY)
