@@ -82,7 +82,6 @@ def _read_back(out, results):
 @pytest.mark.parametrize("name", ["mlflow", "trackio", "wandb"])
 def test_a_tracker_holds_what_the_store_holds(study_file, tmp_path, name, monkeypatch):
     """Read back by the tracker's own package, in its offline or local mode."""
-    pytest.importorskip(name, reason=f"the extra {name!r} is not installed: pip install '.[{name}]'")
     monkeypatch.chdir(tmp_path)
     settings = {
         "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db",
@@ -92,6 +91,7 @@ def test_a_tracker_holds_what_the_store_holds(study_file, tmp_path, name, monkey
     }
     for variable, value in settings.items():
         monkeypatch.setenv(variable, value)
+    pytest.importorskip(name, reason=f"the extra {name!r} is not installed: pip install '.[{name}]'")  # reads them
     line = [
         sys.executable,
         "-m",
