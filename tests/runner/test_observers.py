@@ -79,6 +79,7 @@ def _read_back(out, results):
 
 
 @pytest.mark.soak
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of mlflow's own database code
 @pytest.mark.parametrize("name", ["mlflow", "trackio", "wandb"])
 def test_a_tracker_holds_what_the_store_holds(study_file, tmp_path, name, monkeypatch):
     """Read back by the tracker's own package, in its offline or local mode."""
