@@ -37,6 +37,9 @@ class Trackio(Tracker["Run"]):
     def end_run(self, handle: Run, status: str) -> None:
         with contextlib.redirect_stdout(sys.stderr):
             handle.finish()
+        current = self.trackio.context_vars.current_run
+        if current.get() is handle:
+            current.set(None)  # or it is finished once more at the end of the process, which says so on the output
 
     def log_study(self, values: Mapping[str, float], verdicts: list[str], files: list[Path]) -> None:
         handle = self._init("results", "results", {"verdicts": verdicts})
