@@ -49,6 +49,10 @@ class Looks:
         facts, small = FileFacts(*image.header(data)), grey(picture)
         with self._lock:
             if sha256 not in self._place:
+                if len(self.facts) == len(self.small):  # more than were reserved
+                    self.small = np.concatenate(
+                        [self.small, np.empty((max(len(self.small), 64), SIDE, SIDE), np.uint8)]
+                    )
                 self.small[len(self.facts)] = small
                 self._place[sha256] = len(self.facts)
                 self.facts.append(facts)
