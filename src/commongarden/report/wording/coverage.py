@@ -96,6 +96,10 @@ def _carried(results: Results) -> Iterator[str]:
         )
     elif results.n_test_groups:
         yield grouped.intervals(results)
+    elif len(results.arms) == 1:
+        yield _(
+            "95 % confidence intervals. They account for seed variation ({sources}) and test-set variation ({photos})."
+        ).format(sources=designs.varied(results.vary), photos=counted_photos(results.n_test))
     else:
         yield _(
             "95 % confidence intervals. They account for seed variation ({sources}) and test-set variation "
