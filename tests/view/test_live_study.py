@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import time
@@ -74,6 +75,8 @@ def _whole(out):
 
 def test_nothing_is_steered_without_the_token_or_unasked(finished, tmp_path, cache_folder):
     shutil.copytree(finished, tmp_path / "garden" / "out")
+    study = tmp_path / "garden" / "out" / "study.toml"
+    study.write_text(re.sub(r'data = ".*"', 'data = "nowhere"', study.read_text(encoding="utf-8")), encoding="utf-8")
     with viewed(tmp_path / "garden", cache_folder, "--steer") as address:
         query = urlsplit(address).query
         assert query.startswith("token=")
@@ -85,6 +88,9 @@ def test_nothing_is_steered_without_the_token_or_unasked(finished, tmp_path, cac
         assert status == 409
         assert "no process works on the study" in json.loads(text)["html"]
         assert steer(address, cookie, "delete")[0] == 404
+        status, _headers, text = steer(address, cookie, "seed")  # its photos are gone
+        assert status == 409
+        assert "no such folder" in json.loads(text)["html"]
         stranger = os.fork()  # a process that has the number of one that worked on the study
         if not stranger:
             time.sleep(60)

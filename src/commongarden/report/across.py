@@ -30,6 +30,7 @@ from commongarden.report.wording.labels import TEXT
 from commongarden.report.wording.numbers import percent, short, signed_points, whole
 from commongarden.report.wording.verdicts import is_wide, says_nothing
 from commongarden.stats import ArmResult
+from commongarden.stats.answers import FEWEST_SEEDS
 from commongarden.stats.between_studies import Barred, Compared, Side, compared
 from commongarden.store import Store
 from commongarden.study.factorial import shown
@@ -67,9 +68,9 @@ def _conclusions(found: Sequence[Compared], barred: Sequence[Barred]) -> Iterato
     if found:
         yield Answers(tuple(Answer(_said(one), _beside(one)) for one in found))
         text = ngettext(
-            "Differences of test accuracy, paired by seed and image; adjusted for {n} comparison (Holm). They include "
+            "Differences of test accuracy, paired by image; adjusted for {n} comparison (Holm). They include "
             "everything that differs between the studies.",
-            "Differences of test accuracy, paired by seed and image; adjusted for {n} comparisons (Holm). They include "
+            "Differences of test accuracy, paired by image; adjusted for {n} comparisons (Holm). They include "
             "everything that differs between the studies.",
             len(found),
         )
@@ -84,6 +85,8 @@ def _said(one: Compared) -> str:
         first, second = (one.one, one.two) if one.outcome == "better" else (one.two, one.one)
         text = _("{one} is significantly more accurate than {two}.")
         return text.format(one=_named(first), two=_named(second))
+    if one.n_seeds < FEWEST_SEEDS:
+        return _("Exploratory, with two seeds: {one} compared with {two}.").format(**values)
     return _("No significant difference between {one} and {two}.").format(**values)
 
 
@@ -105,6 +108,8 @@ def _why_not(one: Barred) -> str:
     values = {"one": one.one, "two": one.two, "shared": whole(one.n_shared), "most": whole(one.n_most)}
     if one.reason == "classes":
         text = _("{one} and {two} cannot be compared: they have different classes.")
+    elif one.reason == "runs":
+        text = _("{one} and {two} are not compared: their runs are the same.")
     elif one.reason == "seeds":
         text = _("{one} and {two} cannot be compared: they share {shared} seeds, and 2 are needed.")
     else:

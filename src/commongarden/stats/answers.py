@@ -52,7 +52,7 @@ class Answer:
 
     best: Standing
     reached: Estimate | None
-    n_arms: int
+    n_arms: int  # with results
     settled: tuple[ContrastResult, ...]
     unsettled: tuple[Unsettled, ...]
     seeds: int | None = None
@@ -83,13 +83,13 @@ def answer(results: Results) -> Answer | None:
         if one.needs in ("seeds", "first seeds") and (one.contrast.arm, one.contrast.against) in told
     ]
     settled = tuple(one for one in results.contrasts if one.outcome in SETTLED)
-    found = Answer(best, figure(arms[best.arm], results.metric), len(arms), settled, unsettled)
+    found = Answer(best, figure(arms[best.arm], results.metric), len(results.standings), settled, unsettled)
     if not wanted or results.folds:
         return found
     more = [max(max(wanted) - arm.n_finished, 0) for arm in results.arms]
     seconds = [arm.seconds.value if arm.seconds is not None else None for arm in results.arms]
     minutes = None if None in seconds else sum(n * (s or 0.0) for n, s in zip(more, seconds, strict=True)) / 60
-    return Answer(best, found.reached, len(arms), settled, unsettled, max(wanted), sum(more), minutes)
+    return Answer(best, found.reached, found.n_arms, settled, unsettled, max(wanted), sum(more), minutes)
 
 
 def figure(arm: ArmResult, metric: str) -> Estimate | None:

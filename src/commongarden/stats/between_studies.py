@@ -24,7 +24,7 @@ from commongarden.stats.results import Outcome, Results
 from commongarden.stats.scores import Sample, mean_difference, shared_photos
 from commongarden.store import Store
 
-Reason = Literal["classes", "photos", "seeds"]
+Reason = Literal["classes", "photos", "runs", "seeds"]
 MOST_ARMS = 6  # of one pair of studies
 
 
@@ -71,10 +71,14 @@ def compared(sides: Sequence[Side]) -> tuple[tuple[Compared, ...], tuple[Barred,
         if reason is not None:
             barred.append(reason)
             continue
-        for arm, other in _arms(one.results, two.results):
-            samples = _paired(one, arm, two, other)
-            if samples is not None:
-                pairs.append(((one.name, arm), (two.name, other), *samples))
+        found_of = [(arms, _paired(one, arms[0], two, arms[1])) for arms in _arms(one.results, two.results)]
+        there = [(arms, samples) for arms, samples in found_of if samples is not None]
+        if not there:
+            barred.append(Barred(one.name, two.name, "seeds", 0, 2))
+        elif all(map(_are_same, (samples for _, samples in there))):
+            barred.append(Barred(one.name, two.name, "runs"))
+        else:
+            pairs += [((one.name, arm), (two.name, other), *samples) for (arm, other), samples in there]
     means = [mean_difference(metric, first, second, pair_seeds=False) for _one, _two, first, second in pairs]
     p = {i: mean.p for i, mean in enumerate(means) if mean.p is not None and is_judged(mean)}
     levels = dict(zip(p, holm_levels(list(p.values()), ALPHA), strict=True))
@@ -134,6 +138,14 @@ def _paired(one: Side, arm: str, two: Side, other: str) -> tuple[Sample, Sample]
         return None
     n_train = one.results.n_train
     return Sample(first, n_train), Sample(second, n_train)
+
+
+def _are_same(samples: tuple[Sample, Sample]) -> bool:
+    """Whether the runs of one study are copies of the other's."""
+    return all(
+        np.array_equal(one.probabilities, two.probabilities)
+        for one, two in zip(samples[0].runs, samples[1].runs, strict=True)
+    )
 
 
 def _is_finished(store: Store, arm: str, seed: int) -> bool:

@@ -9,6 +9,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -23,6 +25,8 @@ from commongarden.study import origin
 Action = Literal["stop", "resume", "seed"]
 ACTIONS = get_args(Action)
 OUTPUT = "view-run.log"  # what a run prints that was started from the page
+KEPT = ("--workers", "--device", "--log-to", "--cache-dir", "--cache-budget", "--until", "--budget")
+REFUSES = 3.0  # seconds in which a command says that it cannot begin
 
 
 def steer(folder: Path, action: Action) -> None:
@@ -62,8 +66,28 @@ def _run(folder: Path, more_seeds: int) -> None:
         if study.folds:
             raise StoreError(_("{path}: a study with folds takes no more seeds").format(path=folder))
         line += ["--seeds", str(len(study.seeds) + more_seeds)]
+    line += _as_before(Store(folder).command())
     environment = {name: value for name, value in os.environ.items() if name != origin.NO_CODE}
     with (folder / OUTPUT).open("ab") as output:
-        subprocess.Popen(  # outlives the page
+        begun = subprocess.Popen(  # outlives the page
             line, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True
         )
+    with suppress(subprocess.TimeoutExpired):
+        if begun.wait(REFUSES) != 0:
+            said = (folder / OUTPUT).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            raise StoreError(_("{path}: the command ended: {said}").format(path=folder, said=said[-1] if said else ""))
+
+
+def _as_before(command: Sequence[str]) -> list[str]:
+    """How the study was last run, as far as that is no part of it: workers, device, trackers.
+
+    >>> _as_before(("commongarden", "run", "demo", "--workers", "1", "--device=cpu", "--epochs", "3"))
+    ['--workers', '1', '--device=cpu']
+    """
+    kept: list[str] = []
+    for word, following in zip(command, (*command[1:], ""), strict=True):
+        if word in KEPT:
+            kept += [word, following]
+        elif word.partition("=")[0] in KEPT:
+            kept.append(word)
+    return kept

@@ -132,6 +132,10 @@ def unsettled(one: Unsettled, results: Results) -> str:
     text = _("Not significant: {arm} compared with {against}, {difference}.")
     if contrast.outcome == "two seeds":
         text = _("Exploratory, with two seeds: {arm} compared with {against}, {difference}.")
+    elif contrast.outcome == "one seed" and contrast.all_runs is not None:
+        text = _("Exploratory, with the one seed in which both learned: {arm} compared with {against}, {difference}.")
+    elif contrast.outcome == "one seed":
+        text = _("Exploratory, with one seed: {arm} compared with {against}, {difference}.")
     said = [text.format(**pair, difference=_difference(contrast))]
     is_margin = one.difference == contrast.margin
     size = (sizes.margin if is_margin else sizes.amount)(contrast.metric, one.difference)

@@ -24,7 +24,10 @@ NEGLIGIBLE = 0.05  # of runs that fail to learn
 
 def intervals(results: Results) -> str:
     """What the intervals cover, and what they do not."""
-    if max((arm.n_finished for arm in results.arms), default=0) < 2:
+    most = max((arm.n_finished for arm in results.arms), default=0)
+    if most == 0:
+        return _("No run is finished.")
+    if most == 1:
         return _(
             "With one seed there is no confidence interval; a second seed shows how much of a difference is "
             "seed variation."

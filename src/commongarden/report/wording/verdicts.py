@@ -144,6 +144,9 @@ def _without_interval(contrast: ContrastResult, difference: Estimate) -> str:
             **names
         )
     size = sizes.amount(contrast.metric, abs(difference.value))
+    if contrast.all_runs is not None:
+        said = _("Exploratory: {arm} minus {against} is {value} with one seed. A conclusion takes three seeds.")
+        return said.format(**names, value=sizes.signed(contrast.metric, difference.value))
     if float(sizes.figure(contrast.metric, abs(difference.value))) == 0:
         said = _(
             "{arm} and {against} have equal results in one run each. With one seed there is no confidence interval."
