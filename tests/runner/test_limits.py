@@ -16,7 +16,7 @@ def test_workers_follow_cores_threads_and_memory(monkeypatch, study_file):
     monkeypatch.setattr(limits, "free_memory", lambda: 10**12)
     assert plan.n_workers(study, 99, 3, "cpu") == 8
     assert plan.n_workers(study, 3, 3, "cpu") == 3
-    assert plan.n_workers(study, 99, 3, "cuda") == 1
+    assert plan.n_workers(study, 99, 3, "cuda") == plan.MOST_SIDE_BY_SIDE
     assert plan.n_workers(study, 99, 3, "cpu", wanted=5) == 5
     two_threads = dataclasses.replace(study, recipe=dataclasses.replace(study.recipe, threads=2))
     assert plan.n_workers(two_threads, 99, 3, "cpu") == 4

@@ -90,8 +90,9 @@ def draws(
         if kind not in KINDS:
             raise DataError(unknown("augmentation", kind, KINDS))
     flip = torch.rand(n, generator=generator) < 0.5 if "flip" in kinds else None
-    rows, columns = (_moves(n, side, generator) if "crop" in kinds else None for side in shape)
-    colour = None
+    rows = columns = colour = None
+    if "crop" in kinds:
+        rows, columns = (_moves(n, side, generator) for side in shape)
     if "colour" in kinds:
         colour = (1 - colour_strength) + 2 * colour_strength * torch.rand(3, n, 1, 1, 1, generator=generator)
     return Draws(flip, rows, columns, colour)
