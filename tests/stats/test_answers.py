@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from commongarden.i18n.language import used
+from commongarden.records import Failure
 from commongarden.report import written_report
 from commongarden.report.document import Paragraph
 from commongarden.report.wording import answers
@@ -30,6 +31,14 @@ def test_a_clear_winner_is_named_as_such(tmp_path):
     assert text.headline.endswith("significantly better than both other models.")
     assert any(line.startswith("Significant: b is better than a by ") for line in text.settled)
     assert text.use[0][1] == "commongarden predict garden/grown IMAGE..."
+
+
+def test_a_model_without_results_is_not_beaten(tmp_path):
+    failed = (Failure("the training loss became nan", 1, 3),) * 3
+    found, text = said(tmp_path / "s", {"a": (0.5, 0.52, 0.51), "b": failed})
+    assert (found.n_arms, found.beaten) == (1, ())
+    assert text.headline.startswith("a: 51.0 % (95 % CI ")
+    assert any("Not compared yet: a and b" in line or "Not compared yet: b and a" in line for line in text.open)
 
 
 def test_without_a_significant_difference_the_best_is_best_on_average(tmp_path):

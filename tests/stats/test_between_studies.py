@@ -9,8 +9,8 @@ from grown import grown
 REACHED = {"a": (0.50, 0.52, 0.49, 0.55), "b": (0.72, 0.70, 0.75, 0.69)}
 
 
-def side(root, name, arms, **more):
-    store = grown(root / name, {arm: REACHED[arm] for arm in arms}, **more)
+def side(root, name, arms, above=0.0, **more):
+    store = grown(root / name, {arm: tuple(one + above for one in REACHED[arm]) for arm in arms}, **more)
     return Side(name, store, stats.summarize(store))
 
 
@@ -29,10 +29,15 @@ def test_two_studies_say_what_one_would(tmp_path):
 
 def test_arms_of_the_same_name_are_one_family(tmp_path):
     """With three studies there are three pairs of each arm, and Holm's levels are those of six comparisons."""
-    sides = [side(tmp_path, name, "ab") for name in ("one", "two", "three")]
+    sides = [side(tmp_path, name, "ab", above) for name, above in (("one", 0), ("two", 0.01), ("three", 0.02))]
     found, _barred = compared(sides)
     assert [(one.one[1], one.two[1]) for one in found] == [("a", "a"), ("b", "b")] * 3
     assert {one.outcome for one in found} == {"not resolved"}
+
+
+def test_a_copy_is_said_to_be_one(tmp_path):
+    found, (barred,) = compared([side(tmp_path, "one", "ab"), side(tmp_path, "copy", "ab")])
+    assert (found, barred.reason) == ((), "runs")
 
 
 @pytest.mark.parametrize(

@@ -89,3 +89,16 @@ def test_a_race_decides_on_runs_that_learned():
         claimed += found.looks[-1].contrasts[0].decision in ("better", "worse")
     assert reference.binomtest(claimed, 300, 0.06, "greater").pvalue > 0.01
     assert not are_paired(np.zeros((2, 20)))
+
+
+def test_one_seed_in_which_both_learned_is_exploratory(tmp_path):
+    results = stats.summarize(grown(tmp_path / "s", {"a": (0.70, 0.20, 0.72), "b": (0.60, 0.62, 0.21)}))
+    (found,) = results.contrasts
+    assert (found.outcome, found.difference.n) == ("one seed", 1)
+    text = answers.said(results, "garden/s")
+    assert [line for line in text.open if "Not significant" in line] == []
+    assert any(
+        "Exploratory, 1 seed in which both learned: b compared with a, -10.0 points" in line for line in text.open
+    )
+    assert "is -10.0 points (1 seed). A conclusion takes 3 seeds." in words.verdict(found)
+    assert "With one seed there is no confidence interval" not in words.verdict(found)

@@ -38,6 +38,10 @@ def draw(folder):
 
 
 MEASURED = ("seconds", "images_per_second", "inference_ms", "peak_memory_mb")  # how their intervals are made may change
+# what follows from the rules of the statistics, which have changed since; the report says so
+RULED = re.compile(
+    r"\.contrasts\.|\.low$|\.high$|\.n_at_commonest$|\.accuracy_learned\.|\.beats_commonest$|\.probability_best$"
+)
 PREDICTED = ("photos/daisy/00.bmp", "photos/none/01.bmp", "photos/tulip/02.bmp")
 
 
@@ -83,8 +87,12 @@ def test_its_results_are_those_of_then(restored, commongarden):
     then = json.loads((STORED / "out" / "results.json").read_text(encoding="utf-8"))
     now = json.loads(commongarden("compare", "out", "--json", check=0, cwd=restored).stdout)
     kept, found = numbers(then), numbers(now)
-    assert len(kept) > 200
+    kept = {place: value for place, value in kept.items() if not RULED.search(place)}
+    assert len(kept) > 150
     assert {place: found.get(place) for place in kept} == pytest.approx(kept, rel=1e-9)
+    for old, new in zip(then["contrasts"], now["contrasts"], strict=True):
+        over_all = new["all_runs"] or new["difference"]  # a conclusion is about runs that learned
+        assert (over_all or {}).get("value") == pytest.approx((old["difference"] or {}).get("value"))
     for old, new in zip(then["arms"], now["arms"], strict=True):
         assert (new["arm"], new["n_finished"], new["n_failed"]) == (old["arm"], old["n_finished"], old["n_failed"])
         for name in MEASURED:
@@ -98,16 +106,14 @@ def test_its_table_is_the_one_of_then(restored, commongarden, lang):
     now = commongarden("compare", "out", "--lang", lang, check=0, cwd=restored).stdout
     for arm in ("plain", "residual", "own"):
         assert figures(now, arm) == figures(then, arm)
-    for text in ("+12.5", "-4.2", "45.8"):
-        assert text in then
-        assert text in now
+    assert "45.8" in now
 
 
 def figures(printed, arm):
-    """Seeds, accuracy, its interval, size, parameters and multiply-adds of an arm in a printed table."""
-    line, below = re.search(rf"^{arm} +(.*)\n +(.*)", printed, re.MULTILINE).groups()
-    seeds, accuracy, *_measured, size, parameters, macs, unit = line.split()
-    return seeds, accuracy, below.split()[:3], size, parameters, macs, unit
+    """Seeds, accuracy, size, parameters and multiply-adds of an arm in a printed table."""
+    line = re.search(rf"^{arm} {{2,}}(\d.*)", printed, re.MULTILINE).group(1)
+    accuracy = re.search(r" (\d+\.\d)\b", line).group(1)
+    return line[0], accuracy, line.split()[-4:]
 
 
 @pytest.mark.parametrize(("lang", "formats"), [("en", ["html"]), ("ko", ["html", "docx"])])

@@ -12,7 +12,7 @@ from pathlib import Path
 from commongarden.i18n.durations import duration
 from commongarden.i18n.language import _, ngettext
 from commongarden.records import Estimate
-from commongarden.report.wording import baselines, numbers, sizes, sweeps
+from commongarden.report.wording import baselines, designs, numbers, sizes, sweeps
 from commongarden.report.wording.advice import detectable, seed_range
 from commongarden.report.wording.verdicts import is_wide
 from commongarden.stats import METRICS, Answer, ContrastResult, Results, Unsettled, answer
@@ -130,12 +130,11 @@ def unsettled(one: Unsettled, results: Results) -> str:
             return _("Not compared yet: {arm} and {against} have no seed in which both learned.").format(**pair)
         return _("Not compared yet: {arm} and {against} have no finished seed in common.").format(**pair)
     text = _("Not significant: {arm} compared with {against}, {difference}.")
-    if contrast.outcome == "two seeds":
-        text = _("Exploratory, with two seeds: {arm} compared with {against}, {difference}.")
-    elif contrast.outcome == "one seed" and contrast.all_runs is not None:
-        text = _("Exploratory, with the one seed in which both learned: {arm} compared with {against}, {difference}.")
-    elif contrast.outcome == "one seed":
-        text = _("Exploratory, with one seed: {arm} compared with {against}, {difference}.")
+    if contrast.outcome in ("one seed", "two seeds"):
+        text = _("Exploratory, {seeds}: {arm} compared with {against}, {difference}.")
+        if contrast.all_runs is not None:
+            text = _("Exploratory, {seeds} in which both learned: {arm} compared with {against}, {difference}.")
+        pair["seeds"] = designs.repeats(contrast.difference.n, contrast.folds)
     said = [text.format(**pair, difference=_difference(contrast))]
     is_margin = one.difference == contrast.margin
     size = (sizes.margin if is_margin else sizes.amount)(contrast.metric, one.difference)

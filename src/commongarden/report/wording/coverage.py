@@ -78,7 +78,7 @@ def earlier_rules(results: Results) -> str | None:
     if not results.has_earlier_rules:
         return None
     return _(
-        "This study has runs from before 30 November 2026. A report written then can have other conclusions: seeds "
+        "This study has runs from before December 2026. A report written then can have other conclusions: seeds "
         "were always paired, two seeds could give a conclusion, and equivalence was not adjusted for several "
         "comparisons."
     )

@@ -15,6 +15,7 @@ from commongarden.stats import (
     Results,
 )
 from commongarden.stats.holm import ALPHA
+from commongarden.stats.means import FEWEST_SEEDS
 
 ESTABLISHED = ("better", "worse")
 
@@ -110,16 +111,23 @@ def confidence(one_sided: float | None) -> str:
 
 
 def _exploratory(contrast: ContrastResult, difference: Estimate) -> str:
-    """With two seeds there is an interval and no conclusion."""
-    if says_nothing(contrast.metric, difference):
-        said = _("Exploratory: {arm} minus {against} is {value} with two seeds. A conclusion takes three seeds.")
+    """With two seeds there is an interval and no conclusion, with one neither."""
+    if difference.low is None or says_nothing(contrast.metric, difference):
+        said = _("Exploratory: {arm} minus {against} is {value} ({seeds}). A conclusion takes {needed}.")
+        interval = ""
     else:
         said = _(
-            "Exploratory: {arm} minus {against} is {value} with two seeds (95 % CI {interval}). A conclusion takes "
-            "three seeds."
+            "Exploratory: {arm} minus {against} is {value} (95 % CI {interval}, {seeds}). A conclusion takes {needed}."
         )
-    value, interval = sizes.signed(contrast.metric, difference.value), sizes.span(contrast.metric, difference)
-    return said.format(arm=contrast.arm, against=contrast.against, value=value, interval=interval)
+        interval = sizes.span(contrast.metric, difference)
+    return said.format(
+        arm=contrast.arm,
+        against=contrast.against,
+        value=sizes.signed(contrast.metric, difference.value),
+        interval=interval,
+        seeds=designs.repeats(difference.n, contrast.folds),
+        needed=designs.repeats(FEWEST_SEEDS, contrast.folds),
+    )
 
 
 def says_nothing(metric: str, found: Estimate) -> bool:
@@ -145,8 +153,7 @@ def _without_interval(contrast: ContrastResult, difference: Estimate) -> str:
         )
     size = sizes.amount(contrast.metric, abs(difference.value))
     if contrast.all_runs is not None:
-        said = _("Exploratory: {arm} minus {against} is {value} with one seed. A conclusion takes three seeds.")
-        return said.format(**names, value=sizes.signed(contrast.metric, difference.value))
+        return _exploratory(contrast, difference)
     if float(sizes.figure(contrast.metric, abs(difference.value))) == 0:
         said = _(
             "{arm} and {against} have equal results in one run each. With one seed there is no confidence interval."
