@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import signal
 import time
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import commongarden as cg
+from grown import grown
 from running import start, wait_for
 from viewed import asked, viewed
 
@@ -29,10 +29,10 @@ def long(study_file, tmp_path):
     return path
 
 
-def steer(address, cookie, action):
+def steer(address, cookie, action, study="out"):
     base = urlsplit(address)
     headers = {"Cookie": cookie, "Origin": f"{base.scheme}://{base.netloc}"}
-    return asked(address, f"/study/out/steer/{action}", "POST", headers)
+    return asked(address, f"/study/{study}/steer/{action}", "POST", headers)
 
 
 @pytest.mark.soak
@@ -75,8 +75,7 @@ def _whole(out):
 
 def test_nothing_is_steered_without_the_token_or_unasked(finished, tmp_path, cache_folder):
     shutil.copytree(finished, tmp_path / "garden" / "out")
-    study = tmp_path / "garden" / "out" / "study.toml"
-    study.write_text(re.sub(r'data = ".*"', 'data = "nowhere"', study.read_text(encoding="utf-8")), encoding="utf-8")
+    grown(tmp_path / "garden" / "gone", {"a": (0.5, 0.6)})  # of photos that are nowhere
     with viewed(tmp_path / "garden", cache_folder, "--steer") as address:
         query = urlsplit(address).query
         assert query.startswith("token=")
@@ -88,7 +87,7 @@ def test_nothing_is_steered_without_the_token_or_unasked(finished, tmp_path, cac
         assert status == 409
         assert "no process works on the study" in json.loads(text)["html"]
         assert steer(address, cookie, "delete")[0] == 404
-        status, _headers, text = steer(address, cookie, "seed")  # its photos are gone
+        status, _headers, text = steer(address, cookie, "seed", "gone")
         assert status == 409
         assert "no such folder" in json.loads(text)["html"]
         stranger = os.fork()  # a process that has the number of one that worked on the study

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -85,7 +86,7 @@ def _as_before(command: Sequence[str]) -> list[str]:
     ['--workers', '1', '--device=cpu']
     """
     kept: list[str] = []
-    for word, following in zip(command, (*command[1:], ""), strict=True):
+    for word, following in pairwise((*command, "")):
         if word in KEPT:
             kept += [word, following]
         elif word.partition("=")[0] in KEPT:
