@@ -93,7 +93,7 @@ OVERLAP = """() => [...document.querySelectorAll('[id^=front_]')].flatMap(chart 
 })"""
 
 
-@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
+@pytest.mark.parametrize("viewport", [PHONE, pytest.param(DESKTOP, marks=pytest.mark.soak)], ids=["phone", "desktop"])
 def test_names_stand_beside_their_points_and_not_on_each_other(browser, tmp_path, viewport):
     arms = {f"network_{i}": (0.5 + 0.02 * i, 0.52 + 0.02 * i, 0.51 + 0.03 * i) for i in range(9)}
     arms["a_network_whose_name_is_about_as_long_as_the_sixty_four_letters"] = (0.4, 0.6, 0.3)
