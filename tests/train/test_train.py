@@ -390,6 +390,16 @@ def test_devices_that_are_not_there_are_told():
         measure.pick_device("tpu")
 
 
+@pytest.mark.parametrize(
+    ("built", "said"), [(None, "built without CUDA"), ("13.0", "built for CUDA 13.0 but finds no")]
+)
+def test_a_gpu_that_is_not_there_is_told_with_the_reason(monkeypatch, built, said):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.version, "cuda", built)
+    with pytest.raises(RunnerError, match=said):
+        measure.pick_device("cuda:0")
+
+
 def test_peak_memory_sees_what_was_held_and_let_go():
     memory = measure.PeakMemory(CPU)
     before = memory.look()

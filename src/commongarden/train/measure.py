@@ -35,9 +35,21 @@ def pick_device(wanted: str = "auto") -> torch.device:
     if kind not in available or (number and not (number.isdecimal() and int(number) < n_devices)):
         numbered = [f"{name}:{i}" for name in available if name == "cuda" for i in range(torch.cuda.device_count())]
         accepted = ", ".join(["auto", *available, *numbered])
-        message = _("device: found {wanted!r}, accepted on this machine: {accepted}")
-        raise RunnerError(message.format(wanted=wanted, accepted=accepted))
+        message = _("device: found {wanted!r}, accepted on this machine: {accepted}").format(
+            wanted=wanted, accepted=accepted
+        )
+        raise RunnerError(f"{message}. {_no_cuda()}" if kind == "cuda" and not there["cuda"] else message)
     return torch.device(wanted)
+
+
+def _no_cuda() -> str:
+    """Why there is no CUDA device."""
+    if torch.version.cuda is None:
+        return _("This PyTorch is built without CUDA; https://pytorch.org has the command that installs one with it.")
+    return _(
+        "PyTorch is built for CUDA {version} but finds no device: check the driver with nvidia-smi, and "
+        "CUDA_VISIBLE_DEVICES."
+    ).format(version=torch.version.cuda)
 
 
 def n_cuda_devices() -> int:
