@@ -27,6 +27,7 @@ from commongarden.runner.event_log import EventLog
 from commongarden.runner.events import EpochDone, Job, Started
 from commongarden.store import Store
 from commongarden.store.kinds import Holder
+from grown import grown
 from viewed import asked, contents, viewed
 
 pytest.importorskip("starlette", reason="the extra 'view' is not installed: pip install '.[view]'")
@@ -317,6 +318,15 @@ def test_a_phone_a_dark_one_in_korean_with_a_hostile_name(browser, address):
     assert Axe().run(page).violations_count == 0
     assert not page.complaints
     page.close()
+
+
+def test_photos_that_are_elsewhere_are_asked_for(tmp_path, cache_folder, photos):
+    grown(tmp_path / "moved", {"a": (0.5, 0.6)})
+    with viewed(tmp_path, cache_folder) as address:
+        text = asked(address, "/study/moved/try")[2]
+    assert "The images are not in photos. Say where they are: commongarden view STUDY --images FOLDER" in text
+    with viewed(tmp_path, cache_folder, "--images", str(photos)) as address:
+        assert "The images are not in" not in asked(address, "/study/moved/try")[2]
 
 
 def test_a_photo_is_chosen_on_the_page(browser, address, photos):

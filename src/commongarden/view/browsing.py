@@ -10,7 +10,7 @@ import numpy as np
 
 from commongarden.data.image import BUILTIN
 from commongarden.inference.tried import Source
-from commongarden.records import Photo
+from commongarden.records import Manifest, Photo
 from commongarden.store import ReadOnce, Store
 
 Order = Literal["disagreement", "wrong", "unsure"]
@@ -66,6 +66,12 @@ def page(photos: list[Shown], label: str, order: Order, number: int) -> tuple[li
     }
     chosen = sorted((one for one in photos if not label or one.photo.label == label), key=keys[order])
     return chosen[A_PAGE * number : A_PAGE * (number + 1)], len(chosen) > A_PAGE * (number + 1)
+
+
+def absent(manifest: Manifest, data: Path | None) -> str:
+    """The folder that the photos are read from, if it is not there; "" otherwise."""
+    root = Path(manifest.root) if data is None else data
+    return "" if manifest.root.startswith(BUILTIN) or root.exists() else str(root)
 
 
 def source_of(store: Store, number: int, data: Path | None) -> tuple[Source, Photo]:

@@ -53,12 +53,16 @@ def comparison(keys: Sequence[str], language: str) -> str:
         return _page("compare.html", language, title=_("Studies compared"), query=query, back="/")
 
 
-def trying(name: str, key: str, classes: Sequence[str], language: str) -> str:
-    """The frame of the page on which photos are tried."""
+def trying(name: str, key: str, classes: Sequence[str], absent: str, language: str) -> str:
+    """The frame of the page on which photos are tried. absent: the folder of the study's photos, if it is not there."""
     with written(language):
+        text = _("The images are not in {folder}. Say where they are: commongarden view STUDY --images FOLDER")
+        no_photos = text.format(folder=absent) if absent else ""
         orders = [(order, text) for order, text in order_names().items()]
         back = f"/study/{quote(key)}"
-        return _page("try.html", language, title=name, key=key, back=back, classes=classes, orders=orders)
+        return _page(
+            "try.html", language, title=name, key=key, back=back, classes=classes, orders=orders, no_photos=no_photos
+        )
 
 
 def photos(shown: Sequence[Shown], key: str, language: str) -> str:

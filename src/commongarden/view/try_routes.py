@@ -45,8 +45,9 @@ class TryPages:
     async def page(self, request: Request) -> Response:
         watch = await self.find(request)
         manifest = await asyncio.to_thread(Store(watch.followed.folder).manifest)
-        key = watch.followed.key
-        return HTMLResponse(pages.trying(watch.counted.name, key, manifest.classes, self.language(request)))
+        absent = browsing.absent(manifest, self.data)
+        name, key = watch.counted.name, watch.followed.key
+        return HTMLResponse(pages.trying(name, key, manifest.classes, absent, self.language(request)))
 
     async def sent(self, request: Request) -> Response:
         """A photo that was sent as the body of the request."""

@@ -69,5 +69,5 @@
     page += 1;
     list();
   });
-  list();
+  if (!form.hidden) list();
 })();
