@@ -11,6 +11,7 @@ from typing import Any
 
 from commongarden.i18n.language import written
 from commongarden.store import ReadOnce, Store
+from commongarden.view.studies import file_stamp
 
 KEPT = 16  # reports, of studies and languages
 
@@ -82,12 +83,6 @@ def _state(store: Store) -> object:
     names = ("study.toml", "audit.json", "racing.json", "thumbnails.npz", "selection.json")
     files = [store.root / name for name in names] + sorted(store.root.glob("seen/*.npz"))
     runs = sorted(store.root.glob("runs/*/*/run.json"))
-    return [(path.name, *_stamp(path)) for path in files], [(path.parent.parts[-2:], *_stamp(path)) for path in runs]
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    try:
-        found = path.stat()
-    except OSError:
-        return 0, 0
-    return found.st_mtime_ns, found.st_size
+    return [(path.name, *file_stamp(path)) for path in files], [
+        (path.parent.parts[-2:], *file_stamp(path)) for path in runs
+    ]

@@ -155,7 +155,7 @@ class Followed:
         return "stopped" if n_made or progress.begun is not None else "waiting"
 
     def _read_study(self) -> _Declared:
-        stamp = _stamp(self.folder / "study.toml")
+        stamp = file_stamp(self.folder / "study.toml")
         if self._study is None or self._study[0] != stamp:
             study = Store(self.folder).study()
             seeds = frozenset(map(str, study.seeds))
@@ -179,7 +179,7 @@ class Followed:
     def _read_results(self) -> _Results:
         path = self.folder / "results.json"
         try:
-            stamp = _stamp(path)
+            stamp = file_stamp(path)
             if self._results is None or self._results[0] != stamp:
                 data = path.read_bytes() if stamp[1] <= LARGEST_RESULTS else b"{}"
                 self._results = stamp, msgspec.json.decode(data, type=_Results)
@@ -261,7 +261,8 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         return []
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def file_stamp(path: Path) -> tuple[int, int]:
+    """Time of the last change and size of a file, which tell whether it is the same; zeros where there is none."""
     try:
         found = path.stat()
     except OSError:
