@@ -39,6 +39,7 @@ CALLS = {
     "best": "best small",
     "cache": "cache --cache-dir empty",
     "clean": "clean small --dry-run",
+    "combine": "combine small small",  # one data set twice, which is refused
     "compare": "compare small",
     "data check": "data check photos",
     "data get": "data get flowers --from flowers.tgz --out fetched",
@@ -68,7 +69,16 @@ MORE = {
     "a wrong option": "describe plain_flower --inputs 3",
     "no such study": "compare nowhere",
 }
-CODES = {"audit": 1, "export": 2, "screen": 2, "view": 2, "a mistake": 2, "a wrong option": 2, "no such study": 2}
+CODES = {
+    "audit": 1,
+    "combine": 2,
+    "export": 2,
+    "screen": 2,
+    "view": 2,
+    "a mistake": 2,
+    "a wrong option": 2,
+    "no such study": 2,
+}
 DATA = {"ablate", "a dry run", "predict"}  # what they print is TOML or CSV, of which no line is broken
 SLOW = {"profile", "replay", "report", "run"}
 MOVING = {
