@@ -139,14 +139,17 @@ def test_another_address_wants_its_token(garden, cache_folder):
         assert asked(address, headers={"Cookie": cookie, "Host": "localhost"})[0] == 403
 
 
-def test_a_missing_extra_is_said_with_the_line_that_installs_it(monkeypatch, tmp_path):
+@pytest.mark.parametrize("command", [["view", "."], ["run", "demo", "--view", "--out", "out"]])
+def test_a_missing_extra_is_said_with_the_line_that_installs_it(command, monkeypatch, tmp_path):
     from click.testing import CliRunner
 
     monkeypatch.setitem(__import__("sys").modules, "uvicorn", None)
     monkeypatch.delitem(__import__("sys").modules, "commongarden.view.serving", raising=False)
     monkeypatch.delattr("commongarden.view.serving", raising=False)
-    said = CliRunner().invoke(main, ["view", str(tmp_path)])
+    monkeypatch.chdir(tmp_path)
+    said = CliRunner().invoke(main, command)
     assert said.exit_code == 2
+    assert not list(tmp_path.iterdir())
     assert "pip install 'commongarden[view]'" in said.output
 
 

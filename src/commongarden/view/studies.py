@@ -4,6 +4,7 @@ elsewhere are not followed."""
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -114,8 +115,10 @@ class Followed:
         """How far it is, as it is now. Raises CommonGardenError."""
         self.follow()
         declared = self._read_study()
-        planned = len(declared.arms) * len(declared.seeds)
-        n_made, changed = self._made(declared)
+        made, changed = self._made(declared)
+        n_made = sum(made.values())
+        dropped = Store(self.folder).dropped()
+        planned = sum(made[arm] if arm in dropped else len(declared.seeds) for arm in declared.arms)
         return Counted(declared.name, self.state(n_made, planned), n_made, planned, changed)
 
     def listed(self) -> Listed:
@@ -167,14 +170,14 @@ class Followed:
         """In the order of the study. Raises CommonGardenError."""
         return list(self._read_study().arms)
 
-    def _made(self, declared: _Declared) -> tuple[int, float]:
-        """How many runs are in the store, and when the last one came."""
-        n, changed = 0, _changed(self.folder / "study.toml")
+    def _made(self, declared: _Declared) -> tuple[Counter[str], float]:
+        """How many runs of each arm are in the store, and when the last one came."""
+        found, changed = Counter[str](), _changed(self.folder / "study.toml")
         for arm in _entries(self.folder / "runs"):
             if arm.name in declared.arms and arm.is_dir(follow_symlinks=False):
-                n += sum(run.name in declared.seeds for run in _entries(Path(arm.path)))
+                found[arm.name] = sum(run.name in declared.seeds for run in _entries(Path(arm.path)))
                 changed = max(changed, arm.stat().st_mtime)
-        return n, changed
+        return found, changed
 
     def _read_results(self) -> _Results:
         path = self.folder / "results.json"

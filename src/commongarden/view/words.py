@@ -20,14 +20,17 @@ def state_name(state: str) -> str:
     return _(STATES[state])
 
 
-def decision(what: str) -> str:
-    """What a person did from the page."""
+def decision(what: str, arm: str) -> str:
+    """What a person did from the page, or by a command."""
     said = {
-        "stop": _("stopped from the page"),
+        "stop": _("stopped by a person"),
+        "stop-after-epoch": _("a person asked to stop after the epoch"),
         "resume": _("resumed from the page"),
         "seed": _("one more seed, from the page"),
+        "drop": _("a person dropped {arm}"),
+        "restore": _("a person restored {arm}"),
     }
-    return said[what]
+    return said[what].format(arm=arm)
 
 
 def order_names() -> dict[str, str]:
@@ -66,10 +69,15 @@ def texts() -> dict[str, str]:
         "needs_script": _("This page needs JavaScript. report.html in the study's folder has the report without it."),
         "writing": _("Writing the report"),
         "steer": _("Steer"),
-        "stop": _("Stop"),
+        "stop": _("Stop now"),
+        "stop-after-epoch": _("Stop after this epoch"),
+        "drop": _("Drop this model"),
+        "model": _("model"),
         "resume": _("Resume"),
         "seed": _("One more seed"),
         "sure_stop": _("Stop the study? Finished epochs are saved."),
+        "sure_stop-after-epoch": _("Stop the study when each run has finished its epoch?"),
+        "sure_drop": _("Train no more runs of {arm}? Finished runs stay, and the report says so."),
         "sure_resume": _("Resume the study on this machine?"),
         "sure_seed": _("Add a seed to every model and run it on this machine?"),
         "compare": _("Compare the selected studies"),
