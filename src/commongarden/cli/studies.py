@@ -110,6 +110,10 @@ def run(
     wanted = with_own_sizes(declared(chosen), chosen, out)
     how.spending(len(wanted.seeds))
     if dry_run:
+        if how.device != "cpu":
+            from commongarden.runner import plan
+
+            plan.device_name(how.device)  # says which device is not there
         terminal.verbatim(studies.editable(wanted, full=full))
         return
     carry_out(wanted, out, how, listed=listed, log=log, as_json=as_json, yes=yes, view=view)

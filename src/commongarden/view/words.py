@@ -83,9 +83,18 @@ def texts() -> dict[str, str]:
         "compare": _("Compare the selected studies"),
         "try": _("Try images"),
         "try_said": _("Show an image to every model: its most probable classes, and where the model finds evidence."),
+        "try_which": _(
+            "Each model answers with its run of the highest validation accuracy. `commongarden predict` averages all "
+            "runs of a model, so its answer can differ."
+        ),
         "choose": _("Choose an image, or drop one here"),
         "camera": _("Use the camera"),
         "asking": _("Asking the models. The first image takes some seconds longer."),
+        "near": _("Show the most similar images of the study"),
+        "near_asking": _(
+            "Comparing features. The first time, those of all images are computed, which can take minutes."
+        ),
+        "distance": _("distance"),
         "unanswered": _("No answer from `commongarden view`."),
         "test_photos": _("Test images"),
         "class": _("class"),
