@@ -93,6 +93,7 @@ def run(
         values["argv"] = tuple(values["argv"])
     options = dataclasses.replace(options or RunOptions(), **values)
     log_to = ("tensorboard", *options.log_to) if options.tensorboard else options.log_to
+    _check_observers(observers)
     guards = [Guard(observer, display.note) for observer in (*trackers.chosen(log_to, Path(out)), *observers)]
     callbacks = Callbacks(display, confirm, audits.warning, race.look_told, tuple(guards))
     outcome = run_study(study, Path(out), options, callbacks, listed)
@@ -138,6 +139,14 @@ def _names(names: Sequence[str], folders: Sequence[Path]) -> Sequence[str]:
         if len(set(found)) == len(found):
             return found
     return [folder.as_posix() for folder in folders]
+
+
+def _check_observers(observers: object) -> None:
+    """Raises StudyError for what is no sequence of observers."""
+    if isinstance(observers, Sequence) and all(isinstance(one, Observer) for one in observers):
+        return
+    text = _("observers: found {found!r}, accepted: a list of objects whose class derives from commongarden.Observer")
+    raise StudyError(text.format(found=observers))
 
 
 def export(

@@ -64,6 +64,7 @@ def summarize(store: Store) -> Results:
         _arm_result(store, study, name, runs, tested[name], commonest, manifest.classes, groups, learned)
         for name in study.arms
     )
+    going = [arm for arm in arms if arm.arm not in store.dropped()]
     seconds = {arm.arm: arm.seconds.value for arm in arms if arm.seconds is not None}
     n_train = len(split.train)
     race = raced.read(store)
@@ -105,7 +106,7 @@ def summarize(store: Store) -> Results:
         n_test_groups=_n_groups(split.test, groups),
         reference=study.reference,
         can_be_best=_can_be_best(METRICS[study.metric], shared),
-        n_missing=0 if race is not None else sum(len(study.seeds) - arm.n_finished - arm.n_failed for arm in arms),
+        n_missing=0 if race is not None else sum(len(study.seeds) - arm.n_finished - arm.n_failed for arm in going),
     )
 
 
