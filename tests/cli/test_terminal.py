@@ -39,6 +39,10 @@ CALLS = {
     "best": "best small",
     "cache": "cache --cache-dir empty",
     "clean": "clean small --dry-run",
+    "cluster head": "cluster head --address 203.0.113.7",  # a cluster itself takes seconds: tests/cluster
+    "cluster join": "cluster join 127.0.0.1:9 --token-path absent",
+    "cluster status": "cluster status 127.0.0.1:9",
+    "cluster token": "cluster token small.toml",
     "compare": "compare small",
     "data check": "data check photos",
     "data get": "data get flowers --from flowers.tgz --out fetched",
@@ -68,7 +72,19 @@ MORE = {
     "a wrong option": "describe plain_flower --inputs 3",
     "no such study": "compare nowhere",
 }
-CODES = {"audit": 1, "export": 2, "screen": 2, "view": 2, "a mistake": 2, "a wrong option": 2, "no such study": 2}
+CODES = {
+    "audit": 1,
+    "cluster head": 2,
+    "cluster join": 2,
+    "cluster status": 2,
+    "cluster token": 2,
+    "export": 2,
+    "screen": 2,
+    "view": 2,
+    "a mistake": 2,
+    "a wrong option": 2,
+    "no such study": 2,
+}
 DATA = {"ablate", "a dry run", "predict"}  # what they print is TOML or CSV, of which no line is broken
 SLOW = {"profile", "replay", "report", "run"}
 MOVING = {

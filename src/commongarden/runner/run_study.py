@@ -13,7 +13,7 @@ from commongarden.runner.callbacks import Callbacks
 from commongarden.runner.device_workers import DeviceWorkers
 from commongarden.runner.event_log import EventLog
 from commongarden.runner.execute import Execution, interruptible
-from commongarden.runner.executor import ExecutorFactory
+from commongarden.runner.executor import ExecutorFactory, Place
 from commongarden.runner.forecast import Forecast
 from commongarden.runner.observers import Guard, Observed
 from commongarden.runner.options import RunOptions
@@ -50,7 +50,7 @@ def run_study(
     options: RunOptions,
     callbacks: Callbacks,
     listed: Listed | None = None,
-    executors: ExecutorFactory | None = None,
+    place: Place | None = None,
 ) -> StudyOutcome:
     """Makes every run of the study that `root` lacks, and goes on with those that were stopped.
 
@@ -63,8 +63,7 @@ def run_study(
         options: How the runs are made.
         callbacks: What is shown and asked.
         listed: The data's files, if the caller has listed them and reported how they were understood (sources.py).
-        executors: Makes the executor that carries out the tasks (executor.py); None for processes of this
-            machine.
+        place: Where the tasks are carried out (executor.py); None for processes of this machine.
 
     Returns:
         How the study stands.
@@ -76,17 +75,20 @@ def run_study(
     check_networks(study)
     if spending is not None:
         study = budget.with_seeds(study, spending.most)
-    device = plan.device_name(options.device)
+    device = plan.device_name(options.device) if place is None else place.device
     plan.check_precision(study, device)
     log = Guard(EventLog(device), callbacks.display.note)
     observed = Observed(callbacks.display, (log, *callbacks.guards))
     callbacks = dataclasses.replace(callbacks, display=observed)
+    if place is not None:
+        options = dataclasses.replace(options, n_workers=place.n_tasks)
     with store_files.lock(root), observed:
-        store, prepared = prepare_study(study, root, device, options, observed, listed)
+        here = device if place is None else "cpu"
+        store, prepared = prepare_study(study, root, here, options, observed, listed, trains_here=place is None)
         observed.begin_study(store.study(), store.root)
         recorder = StudyRecorder(store, callbacks, forecast.measured(store))
-        executors = executors or (LocalWorkers if device == "cpu" else DeviceWorkers)
-        execution = Execution(store, prepared, device, options, recorder, executors)
+        executors: ExecutorFactory = LocalWorkers if device == "cpu" else DeviceWorkers
+        execution = Execution(store, prepared, device, options, recorder, executors, place)
         with interruptible() as stop:
             is_tuned = tuning.search(execution, stop)
         schedule = Schedule(execution, spending, is_open=is_tuned)
