@@ -18,6 +18,7 @@ from commongarden.report.wording import audits
 from commongarden.runner import main_guard, trackers
 from commongarden.runner.callbacks import Callbacks
 from commongarden.runner.display import Display, PlainDisplay
+from commongarden.runner.executor import Place
 from commongarden.runner.forecast import Forecast
 from commongarden.runner.observers import Guard, Observer
 from commongarden.runner.options import RunOptions
@@ -61,6 +62,7 @@ def run(
     confirm: Callable[[Forecast], bool] | None = None,
     listed: Listed | None = None,
     observers: Sequence[Observer] = (),
+    place: Place | None = None,
     **keywords: Unpack[RunKeywords],
 ) -> tuple[Results, StudyOutcome]:
     """Makes the study's missing runs in `out`, and writes results.csv, results.json and report.html.
@@ -75,6 +77,7 @@ def run(
         confirm: Asked before runs that take more than ten minutes. None asks nobody.
         listed: The data's files, if they were listed and reported before (runner/sources.py).
         observers: Notified of the study while it runs, such as trackers of your own. One that fails stops no run.
+        place: Where the runs are made, such as `commongarden.cluster.ray_place(...)`. None for this machine.
         **keywords: Values of RunOptions by name, which take the place of those in `options`. Deprecated: pass
             `options=RunOptions(...)`.
 
@@ -96,7 +99,7 @@ def run(
     _check_observers(observers)
     guards = [Guard(observer, display.note) for observer in (*trackers.chosen(log_to, Path(out)), *observers)]
     callbacks = Callbacks(display, confirm, audits.warning, race.look_told, tuple(guards))
-    outcome = run_study(study, Path(out), options, callbacks, listed)
+    outcome = run_study(study, Path(out), options, callbacks, listed, place)
     display.note(_("writing the report"))
     store = ReadOnce(outcome.store.root)
     results = stats.summarize(store)
