@@ -49,6 +49,12 @@ def carry_out(
     from commongarden.study import folder_name, studies_folder
 
     out = out or studies_folder() / folder_name(wanted)
+    display = _display(log, len(wanted.seeds), as_json)
+    place = None
+    if where is not None:
+        from commongarden.cluster import ray_place
+
+        place = ray_place(where, how.device, how.n_workers, display.note)
     reading, files = listed or of_study(wanted.data_plan, out, how.keep_going)
     wanted = dataclasses.replace(wanted, reading=reading)
     _begin(out, trains_here=where is None)
@@ -57,12 +63,6 @@ def carry_out(
     confirm(downloading.unknown_weights(wanted, out), yes=yes)
     from commongarden import workflow
 
-    display = _display(log, len(wanted.seeds), as_json)
-    place = None
-    if where is not None:
-        from commongarden.cluster import ray_place
-
-        place = ray_place(where, how.device, how.n_workers, display.note)
     results, outcome = workflow.run(
         wanted,
         out,
