@@ -24,11 +24,13 @@ from commongarden.runner.observers import Guard, Observer
 from commongarden.runner.options import RunOptions
 from commongarden.runner.run_study import StudyOutcome, run_study
 from commongarden.stats import Results
+from commongarden.stats.between_studies import Side
 from commongarden.store import ReadOnce
 from commongarden.study import Study
 
 if TYPE_CHECKING:
     from commongarden.inference.exported import Exported
+    from commongarden.stats.data_sets import Combined
 
 
 class RunKeywords(TypedDict, total=False):
@@ -94,6 +96,7 @@ def run(
         values["argv"] = tuple(values["argv"])
     options = dataclasses.replace(options or RunOptions(), **values)
     log_to = ("tensorboard", *options.log_to) if options.tensorboard else options.log_to
+    _check_observers(observers)
     guards = [Guard(observer, display.note) for observer in (*trackers.chosen(log_to, Path(out)), *observers)]
     callbacks = Callbacks(display, confirm, audits.warning, race.look_told, tuple(guards))
     outcome = run_study(study, Path(out), options, callbacks, listed, place)
@@ -106,6 +109,47 @@ def run(
     for warning in report.unread(store):
         display.note(warning)
     return results, outcome
+
+
+def combine(folders: Sequence[str | Path], out: str | Path, *, margin: float | None = None) -> tuple[Combined, Path]:
+    """Combines studies of the same models on different data sets, and writes combined.json and combined.html.
+
+    Args:
+        folders: Of the studies.
+        out: The folder of the two files.
+        margin: The equivalence margin in points. None for that of the studies.
+
+    Returns:
+        What the studies say together, and the path of the page.
+
+    Raises:
+        StudyError: The studies may not be combined.
+        StoreError: Files are damaged or cannot be written.
+    """
+    from commongarden.report import combined as page
+    from commongarden.stats import data_sets
+
+    stored = [ReadOnce(stores.open_store(folder).root) for folder in folders]
+    names = _names([store.study().name for store in stored], [Path(folder) for folder in folders])
+    sides = [Side(name, store, stats.summarize(store)) for name, store in zip(names, stored, strict=True)]
+    found = data_sets.combine(data_sets.joined(sides, margin))
+    return found, page.write(found, sides, Path(out))
+
+
+def _names(names: Sequence[str], folders: Sequence[Path]) -> Sequence[str]:
+    """What the studies are called: by their own names if these differ, else by their folders."""
+    for found in (names, [folder.resolve().name for folder in folders]):
+        if len(set(found)) == len(found):
+            return found
+    return [folder.as_posix() for folder in folders]
+
+
+def _check_observers(observers: object) -> None:
+    """Raises StudyError for what is no sequence of observers."""
+    if isinstance(observers, Sequence) and all(isinstance(one, Observer) for one in observers):
+        return
+    text = _("observers: found {found!r}, accepted: a list of objects whose class derives from commongarden.Observer")
+    raise StudyError(text.format(found=observers))
 
 
 def export(

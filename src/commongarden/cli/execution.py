@@ -11,6 +11,7 @@ import click
 
 from commongarden.cli.downloads import confirm
 from commongarden.cli.reading import of_study
+from commongarden.cli.viewing import keep_open, run_page
 from commongarden.i18n.language import _, ngettext
 from commongarden.io import terminal
 
@@ -40,12 +41,13 @@ def carry_out(
     log: str,
     as_json: bool,
     yes: bool,
+    view: bool = False,
     listed: tuple[DataOptions, Listed] | None = None,
     where: Where | None = None,
 ) -> None:
     """Makes the study's missing runs in `out` [NAME in the folder of studies], prints what was found, and ends with the
-    exit code that tells how it went. listed: how the data are read, and their files, where that is known. where: the
-    cluster that makes the runs; None for this machine."""
+    exit code that tells how it went. view: with the live page. listed: how the data are read, and their files, where
+    that is known. where: the cluster that makes the runs; None for this machine."""
     from commongarden.study import folder_name, studies_folder
 
     out = out or studies_folder() / folder_name(wanted)
@@ -63,18 +65,22 @@ def carry_out(
     confirm(downloading.unknown_weights(wanted, out), yes=yes)
     from commongarden import workflow
 
+    page = run_page(display.note) if view else None
     results, outcome = workflow.run(
         wanted,
         out,
         how,
         display=display,
         listed=files,
+        observers=[page] if page is not None else [],
         place=place,
         confirm=None if yes or not sys.stdin.isatty() else lambda _: _asked(display),
     )
     print_results(results, out, as_json)
     if not as_json:
         terminal.verbatim(str(out / "report.html"))
+    if page is not None and not outcome.interrupted:
+        keep_open(page)
     _end(outcome)
 
 

@@ -29,6 +29,7 @@ STATES = {
     "stopped": N_("stopped"),
     "failed": N_("failed"),
     "missing": N_("not started"),
+    "dropped": N_("dropped"),
 }
 
 
@@ -91,6 +92,7 @@ STATES = {
         multiple=True,
         help="Log curves, settings, results and the report to a tracker. May be repeated.",
     ),
+    option("--view", is_flag=True, help="Show the study in the browser while it runs, as `commongarden view` does."),
     option("--tensorboard", is_flag=True, help="Write TensorBoard event files to OUT/tensorboard."),
     options.no_maps,
     options.dry_run,
@@ -105,6 +107,7 @@ def run(
     dry_run: bool,
     full: bool,
     as_json: bool,
+    view: bool,
     engine: str,
     where: Path | None,
     **asked: Any,
@@ -126,9 +129,13 @@ def run(
     wanted = with_own_sizes(declared(chosen), chosen, out)
     how.spending(len(wanted.seeds))
     if dry_run:
+        if how.device != "cpu":
+            from commongarden.runner import plan
+
+            plan.device_name(how.device)  # says which device is not there
         terminal.verbatim(studies.editable(wanted, full=full))
         return
-    carry_out(wanted, out, how, listed=listed, log=log, as_json=as_json, yes=yes, where=cluster)
+    carry_out(wanted, out, how, listed=listed, log=log, as_json=as_json, yes=yes, view=view, where=cluster)
 
 
 def _cluster(engine: str, where: Path | None) -> Where | None:
@@ -200,9 +207,14 @@ def status(directory: Path, as_json: bool) -> None:
     store = stores.open_store(directory)
     study = store.study()
     name = "fold" if study.folds else "seed"
-    is_held = stores.is_held(store.root)
+    is_held, dropped = stores.is_held(store.root), store.dropped()
     rows = [
-        {"arm": arm, name: seed, "status": store.state(arm, seed), "state": _state(store, arm, seed, is_held)}
+        {
+            "arm": arm,
+            name: seed,
+            "status": store.state(arm, seed),
+            "state": _state(store, arm, seed, is_held, is_dropped=arm in dropped),
+        }
         for arm in study.arms
         for seed in study.seeds
     ]
@@ -247,9 +259,11 @@ def _print_by_arm(rows: Sequence[Mapping[str, Any]]) -> None:
         click.echo("  " + text.format(n=len(waiting)))
 
 
-def _state(store: Store, arm: str, seed: int, is_held: bool) -> str:
+def _state(store: Store, arm: str, seed: int, is_held: bool, *, is_dropped: bool = False) -> str:
     """One of STATES. A run that has begun is running while a process works on the study, else it was stopped."""
     state = store.state(arm, seed)
+    if is_dropped and not store.has(arm, seed):
+        return "dropped"
     if is_held and state in ("under way", "missing") and store.partial(arm, seed).is_dir():
         return "running"
     return "stopped" if state == "under way" else state

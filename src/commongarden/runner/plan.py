@@ -87,9 +87,11 @@ def networks(study: Study, n_classes: int) -> dict[str, tuple[Node, Recipe]]:
 
 
 def pending(study: Study, store: Store) -> list[Job]:
-    """Runs that the store lacks: seed by seed, all arms of a seed together, so that a stopped study compares evenly."""
-    made = FoldJob if study.folds else Job
-    return [made(arm, seed) for seed in study.seeds for arm in study.arms if not store.has(arm, seed)]
+    """Runs that the store lacks: seed by seed, all arms of a seed together, so that a stopped study compares evenly.
+    None of an arm that a person dropped."""
+    made, dropped = FoldJob if study.folds else Job, store.dropped()
+    arms = [arm for arm in study.arms if arm not in dropped]
+    return [made(arm, seed) for seed in study.seeds for arm in arms if not store.has(arm, seed)]
 
 
 def unaudited(study: Study, store: Store, jobs: Sequence[Job], n_classes: int) -> list[AuditTask]:

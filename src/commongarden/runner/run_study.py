@@ -8,7 +8,10 @@ from pathlib import Path
 
 from commongarden import store as store_files
 from commongarden.data.finding import Listed
+from commongarden.errors import StudyError
+from commongarden.i18n.language import _
 from commongarden.runner import budget, forecast, plan, tuning
+from commongarden.runner.budget import Spending
 from commongarden.runner.callbacks import Callbacks
 from commongarden.runner.device_workers import DeviceWorkers
 from commongarden.runner.event_log import EventLog
@@ -19,6 +22,7 @@ from commongarden.runner.observers import Guard, Observed
 from commongarden.runner.options import RunOptions
 from commongarden.runner.prepare import check_networks, prepare_study
 from commongarden.runner.record import StudyRecorder, keep_thumbnails, trim_seeds
+from commongarden.runner.requests import Requests
 from commongarden.runner.schedule import Schedule
 from commongarden.runner.workers import LocalWorkers
 from commongarden.stats.raced import Raced
@@ -77,8 +81,9 @@ def run_study(
         study = budget.with_seeds(study, spending.most)
     device = plan.device_name(options.device) if place is None else place.device
     plan.check_precision(study, device)
-    log = Guard(EventLog(device), callbacks.display.note)
-    observed = Observed(callbacks.display, (log, *callbacks.guards))
+    requests = Requests(callbacks.display.note)
+    own = [Guard(observer, callbacks.display.note) for observer in (EventLog(device), requests)]
+    observed = Observed(callbacks.display, (*own, *callbacks.guards))
     callbacks = dataclasses.replace(callbacks, display=observed)
     if place is not None:
         options = dataclasses.replace(options, n_workers=place.n_tasks)
@@ -89,21 +94,49 @@ def run_study(
         recorder = StudyRecorder(store, callbacks, forecast.measured(store))
         executors: ExecutorFactory = LocalWorkers if device == "cpu" else DeviceWorkers
         execution = Execution(store, prepared, device, options, recorder, executors, place)
+        if spending is not None:
+            _check_race(store)
         with interruptible() as stop:
-            is_tuned = tuning.search(execution, stop)
-        schedule = Schedule(execution, spending, is_open=is_tuned)
-        with interruptible() as stop:
-            execution.carry_out(schedule.tasks, max(schedule.n_workers, 1), stop, schedule.more)
+            is_tuned = tuning.search(execution, requests.stopping(stop))
+        schedule, is_stopped = _made(execution, spending, requests, is_tuned=is_tuned)
         schedule.rounds.close()
         if spending is not None:
             trim_seeds(store)
         keep_thumbnails(store, prepared)
-        return _outcome(store, schedule, not is_tuned or stop() or schedule.timing.is_declined)
+        return _outcome(store, schedule, not is_tuned or is_stopped or schedule.timing.is_declined)
+
+
+def _made(
+    execution: Execution, spending: Spending | None, requests: Requests, *, is_tuned: bool
+) -> tuple[Schedule, bool]:
+    """The runs made, in the order of a schedule, and in that of another one where a person has changed what is made;
+    the last schedule, and whether it was stopped."""
+    while True:
+        requests.settle()
+        schedule = Schedule(execution, spending, is_open=is_tuned and not requests.stops)
+        with interruptible() as stop:
+            execution.carry_out(schedule.tasks, max(schedule.n_workers, 1), requests.stopping(stop), schedule.more)
+            if stop() or not requests.has_changed:
+                return schedule, stop() or requests.stops
+        callbacks = dataclasses.replace(execution.recorder.callbacks, confirm=None)  # it was asked before
+        execution = dataclasses.replace(
+            execution, recorder=dataclasses.replace(execution.recorder, callbacks=callbacks)
+        )
+
+
+def _check_race(store: Store) -> None:
+    """Raises StudyError where a person dropped a model: a race decides by its rule alone."""
+    if dropped := store.dropped():
+        text = _(
+            "--until, --budget: {arms} was dropped from this study, and a race decides by its rule alone which models "
+            "get runs; accepted: commongarden drop STUDY MODEL --undo, or a run without these options"
+        )
+        raise StudyError(text.format(arms=", ".join(dropped)))
 
 
 def _outcome(store: Store, schedule: Schedule, interrupted: bool) -> StudyOutcome:
     study, runs, raced = store.study(), store.runs(), schedule.rounds.raced
     n_failed = sum(run.status == "failed" for run in runs)
-    n_missing = len(study.arms) * len(study.seeds) - len(runs) if raced is None else schedule.rounds.n_needed
+    n_missing = len(plan.pending(study, store)) if raced is None else schedule.rounds.n_needed
     took = None if n_missing else schedule.timing.ended(store)
     return StudyOutcome(store, len(runs) - n_failed, n_failed, n_missing, interrupted and n_missing > 0, took, raced)

@@ -17,6 +17,7 @@
     seen/ARM.npz          what an arm's network looks at (seen.py); made again where it is missing
     thumbnails.npz        JPEG bytes of the test photos that the report shows, and of a few as augmentation changes them
     selection.json        what screening chose the models from, where it did; screening.json, .csv and .html beside it
+    decisions.json        which models a person dropped, and when
     command.json          the command that the study was last made with
     events.jsonl          what happened while runs were made, line by line, for whoever watches (event_log.py)
     results.csv, results.json, report.html
@@ -25,6 +26,7 @@
 
     checksums.sha256      what each of the study's own files was when it was written; a run's folder has one as well
     .lock, .holder        held while a process works on the study, and who that is
+    .request-*.json       what that process is asked to do, which it takes (requests.py)
     NAME.set-aside-N      what was found torn or foreign; nothing is read of it, and only `clean` removes it
 
 The contract. tests/store/test_store.py, test_verify.py and test_crashes.py hold each sentence of it.
