@@ -18,7 +18,7 @@ from commongarden.cluster.where_file import RaySettings
 from commongarden.errors import RunnerError
 from commongarden.i18n.language import _
 
-SECONDS_TO_REACH = 3.0
+SECONDS_TO_ANSWER = 3.0
 MODE, TOKEN, TOKEN_PATH = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
 USUAL_TOKEN = Path("~/.ray/auth_token")
 REFUSED = "InvalidAuthToken"  # as Ray reports a token that is missing or wrong
@@ -128,7 +128,7 @@ def check_reachable(address: str) -> None:
         text = _("address: found {address!r}, accepted: HOST:PORT, such as 10.0.0.1:6379")
         raise RunnerError(text.format(address=address))
     try:
-        socket.create_connection((host, int(port)), timeout=SECONDS_TO_REACH).close()
+        socket.create_connection((host, int(port)), timeout=SECONDS_TO_ANSWER).close()
     except OSError as error:
         text = _("no Ray head answers at {address} ({reason}); start one: commongarden cluster head")
         raise RunnerError(text.format(address=address, reason=error.strerror or error)) from None
