@@ -28,6 +28,8 @@ class Fake:
     """Workers that make a run at once. kinds: of the machines, in the order in which workers are started. loses: called
     with the number of a worker and its task; whether the worker is then lost."""
 
+    saves = True  # whether a checkpoint arrives before a worker is lost
+
     def __init__(self, kinds=(), loses=lambda number, task: False, packages=None):
         self.kinds, self.loses, self.packages = list(kinds), loses, packages or plan.machine().packages
         self.said, self.begun, self.n, self.n_messages = deque(), [], 0, 0
@@ -42,7 +44,7 @@ class Fake:
     def hand(self, seat, task, files, known):
         self.begun.append((seat.handle, task, files))
         if self.loses(seat.handle, task):
-            checkpoint = {"runs/plain/0.partial/checkpoint.pt": b"half"}
+            checkpoint = {f"runs/plain/{task.seed}.partial/checkpoint.pt": b"half"} if self.saves else {}
             self.said += [(seat, Told(Started(task, ()), checkpoint)), (seat, Lost(NOTHING))]
             return
         files = {f"runs/{task.arm}/{task.seed}/{name}": data for name, data in FILES.items()}
@@ -109,10 +111,20 @@ def test_a_task_that_takes_every_machine_down_is_given_up(crew, monkeypatch):
         "commongarden.cluster.crew.give_up",
         lambda context, task, cause, n: given_up.append((task, n)) or RunDone(task, None),
     )
-    events = list(crew(Fake([], lambda number, task: task.seed == 1), 3, 2).events())
+    engine = Fake([], lambda number, task: task.seed == 1)
+    engine.saves = False
+    events = list(crew(engine, 3, 2).events())
     assert given_up == [(Job("plain", 1), MOST_LOSSES)]
     assert sum(isinstance(event, WorkerDied) for event in events) == MOST_LOSSES - 1
     assert sorted(event.job.seed for event in events if isinstance(event, RunDone)) == [0, 1, 2]
+
+
+def test_a_run_that_comes_forward_between_losses_is_not_given_up(crew):
+    lost = Counter()
+    engine = Fake([], lambda number, task: lost.update([task]) or lost[task] < 3 * MOST_LOSSES)
+    events = list(crew(engine, 1, 1).events())
+    assert sum(isinstance(event, WorkerDied) for event in events) == 3 * MOST_LOSSES - 1
+    assert isinstance(events[-1], RunDone)
 
 
 def test_what_a_lost_worker_still_says_is_not_heard(crew):

@@ -2,7 +2,9 @@
 
 import dataclasses
 import os
+import random
 import shutil
+import threading
 import time
 
 import pytest
@@ -69,3 +71,40 @@ def test_the_run_of_a_node_that_is_killed_goes_on_elsewhere_with_the_same_bits(c
     store = stores.Store(context.root)
     assert bits(store) == expected
     assert not stores.verify(store).found
+
+
+@pytest.mark.soak
+def test_random_kills_of_nodes_and_workers_change_no_number_and_repeat_no_run(cluster, long_runs, tmp_path):
+    """Each kill is of the node that is not the head, which is then started again, or of one worker of Ray."""
+    context, expected = long_runs
+    dice, n_kills, over = random.Random(int(os.environ.get("SEED", "0"))), [0], threading.Event()
+
+    def kill():
+        node = cluster.start(cpus=1)
+        while not over.wait(dice.uniform(1, 5)):
+            hosts = [process for name in cluster.nodes for process in cluster.processes(name)
+                     if "ray::RayHost" in " ".join(process.cmdline())]  # fmt: skip
+            n_kills[0] += 1
+            if hosts and dice.random() < 0.5:
+                dice.choice(hosts).kill()
+            else:
+                cluster.kill(node)
+                node = cluster.start(cpus=1)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    n_losses, round = 0, 0
+    try:
+        while n_kills[0] < 50:
+            round += 1
+            own = dataclasses.replace(context, root=shutil.copytree(context.root, tmp_path / f"out{round}"))
+            events = list(on_ray(cluster, own).execute(JOBS, lambda: False))
+            n_losses += sum(isinstance(event, WorkerDied) for event in events)
+            assert sorted(event.job.seed for event in events if isinstance(event, RunDone)) == [0, 1]
+            assert bits(stores.Store(own.root)) == expected
+            assert not stores.verify(stores.Store(own.root)).found
+    finally:
+        over.set()
+        killer.join()
+    print(f"{n_kills[0]} kills, {n_losses} runs lost their worker, {2 * round} runs made")
+    assert n_losses > 5

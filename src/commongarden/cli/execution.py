@@ -51,6 +51,12 @@ def carry_out(
     from commongarden.study import folder_name, studies_folder
 
     out = out or studies_folder() / folder_name(wanted)
+    display = _display(log, len(wanted.seeds), as_json)
+    place = None
+    if where is not None:
+        from commongarden.cluster import ray_place
+
+        place = ray_place(where, how.device, how.n_workers, display.note)
     reading, files = listed or of_study(wanted.data_plan, out, how.keep_going)
     wanted = dataclasses.replace(wanted, reading=reading)
     _begin(out, trains_here=where is None)
@@ -59,13 +65,7 @@ def carry_out(
     confirm(downloading.unknown_weights(wanted, out), yes=yes)
     from commongarden import workflow
 
-    display = _display(log, len(wanted.seeds), as_json)
     page = run_page(display.note) if view else None
-    place = None
-    if where is not None:
-        from commongarden.cluster import ray_place
-
-        place = ray_place(where, how.device, how.n_workers, display.note)
     results, outcome = workflow.run(
         wanted,
         out,

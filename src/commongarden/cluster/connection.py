@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import re
 import socket
-from collections.abc import Callable
-from contextlib import suppress
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +18,10 @@ from commongarden.cluster.where_file import RaySettings
 from commongarden.errors import RunnerError
 from commongarden.i18n.language import _
 
-SECONDS_TO_REACH = 3.0
+SECONDS_TO_ANSWER = 3.0
 MODE, TOKEN, TOKEN_PATH = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
 USUAL_TOKEN = Path("~/.ray/auth_token")
+REFUSED = "InvalidAuthToken"  # as Ray reports a token that is missing or wrong
 VERSION = re.compile(r"(Ray|Python): ([\w.+]+)")
 
 
@@ -72,10 +76,12 @@ def connect(settings: RaySettings, tell: Callable[[str], None]) -> Any:
     if address != "auto":
         check_reachable(address)
     _print_nothing()
+    said: list[str] = []
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR", namespace="commongarden")
+        with _heard(said):
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, namespace="commongarden")
     except Exception as error:  # of any kind, as Ray has it
-        raise RunnerError(_why(error, address, has_token=has_token)) from None
+        raise RunnerError(_why(error, "".join(said), address, has_token=has_token)) from None
     if not has_token:
         tell(_("warning: this cluster is used without a token; whoever reaches its ports can run code there"))
     return ray
@@ -88,6 +94,23 @@ def _read_again() -> None:
 
         Config.initialize("")
         AuthenticationTokenLoader.instance().reset_cache()
+
+
+@contextmanager
+def _heard(said: list[str]) -> Iterator[None]:
+    """Keeps what Ray's compiled part writes to the error stream, where alone it says that a token is wrong."""
+    sys.stderr.flush()
+    before = os.dup(2)
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(before, 2)
+            os.close(before)
+            file.seek(0)
+            said.append(file.read().decode(errors="replace"))
 
 
 def _print_nothing() -> None:
@@ -105,13 +128,22 @@ def check_reachable(address: str) -> None:
         text = _("address: found {address!r}, accepted: HOST:PORT, such as 10.0.0.1:6379")
         raise RunnerError(text.format(address=address))
     try:
-        socket.create_connection((host, int(port)), timeout=SECONDS_TO_REACH).close()
+        socket.create_connection((host, int(port)), timeout=SECONDS_TO_ANSWER).close()
     except OSError as error:
         text = _("no Ray head answers at {address} ({reason}); start one: commongarden cluster head")
         raise RunnerError(text.format(address=address, reason=error.strerror or error)) from None
 
 
-def _why(error: Exception, address: str, *, has_token: bool) -> str:
+def wrong_token(address: str, *, has_token: bool) -> str:
+    """The message where a cluster refuses."""
+    if has_token:
+        text = _("{address}: the cluster refuses this token; accepted: the one its head was started with")
+    else:
+        text = _("{address}: the cluster asks for a token; accepted: token_path in [ray], or RAY_AUTH_TOKEN_PATH")
+    return text.format(address=address)
+
+
+def _why(error: Exception, heard: str, address: str, *, has_token: bool) -> str:
     """What is wrong, from what Ray says."""
     said = str(error)
     if "ersion mismatch" in said:
@@ -119,21 +151,14 @@ def _why(error: Exception, address: str, *, has_token: bool) -> str:
         there, here = (", ".join(f"{name} {version}" for name, version in half) for half in (found[:2], found[2:4]))
         text = _("the cluster has {there}, this Python has {here}; accepted: the same versions on all machines")
         return text.format(there=there, here=here)
-    if type(error).__name__ == "AuthenticationError" or "token" in said.lower():
-        if has_token:
-            return _("{address}: the cluster refuses this token; accepted: the one its head was started with").format(
-                address=address
-            )
-        return _(
-            "{address}: the cluster asks for a token; accepted: token_path in [ray], or RAY_AUTH_TOKEN_PATH"
-        ).format(address=address)
+    if REFUSED in heard + said:
+        return wrong_token(address, has_token=has_token)
     if address == "auto":
         return _(
             "no Ray cluster on this machine; start one (commongarden cluster head) or join one (cluster join ADDRESS)"
         )
-    if "raylet" in said.lower() or "node" in said.lower():
+    if "raylet" in said.lower():
         text = _("this machine is not in the cluster {address}; join it: commongarden cluster join {address}")
         return text.format(address=address)
     first = said.strip().partition("\n")[0] or type(error).__name__
-    text = _("{address}: no connection to Ray: {reason}. A missing or wrong token also ends so")
-    return text.format(address=address, reason=first)
+    return _("{address}: no connection to Ray: {reason}").format(address=address, reason=first)

@@ -43,7 +43,7 @@ from commongarden.runner.task_runner import give_up
 from commongarden.runner.workers import failed_task
 from commongarden.store import Store
 
-MOST_LOSSES = 5  # of machines at one task, after which it has failed: it may be what takes them down
+MOST_LOSSES = 5  # of machines at one task without a new checkpoint, after which it has failed: it may be the cause
 SECONDS_TO_ARRIVE = 30.0  # in which a worker of the right kind may still come for a run with a checkpoint
 SECONDS_BETWEEN_NOTES = 60.0  # of what is waited for
 FIRST_NOTE = 10.0
@@ -267,6 +267,7 @@ class Crew:
         assert seat.about is not None, "a worker that has not arrived tells nothing"
         stores.write_atomically(partial / stores.KIND, seat.about.kind.encode())
         stores.write_atomically(partial / stores.CHECKPOINT, data)
+        self.losses.pop(job, None)
 
     def _lost(self, seat: Seat, cause: Coded) -> Iterator[Event | Seen]:
         """What is reported of the tasks of a worker that is lost; they go on before those that wait."""

@@ -97,6 +97,8 @@ def start(node: Node, environment: Mapping[str, str] | None = None) -> None:
     except subprocess.TimeoutExpired:
         text = _("Ray did not start within {seconds:.0f} s; a wrong token also ends so ({path})")
         raise RunnerError(text.format(seconds=SECONDS_TO_START, path=node.token)) from None
+    if made.returncode and connection.REFUSED in made.stdout + made.stderr:
+        raise RunnerError(connection.wrong_token(node.address, has_token=True))
     if made.returncode:
         lines = [line for line in (made.stdout + made.stderr).splitlines() if line.strip()]
         text = _("Ray did not start:\n{lines}")

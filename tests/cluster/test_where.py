@@ -1,0 +1,54 @@
+"""The file of --where: what it may say, and what is said of mistakes in it."""
+
+import pytest
+from click.testing import CliRunner
+
+from commongarden.cli import main
+from commongarden.cluster import RaySettings, Where, where_file
+from commongarden.errors import RunnerError, StudyError
+
+
+def test_without_a_file_and_with_an_empty_one_nothing_is_set(tmp_path):
+    (tmp_path / "empty.toml").write_text("")
+    assert where_file.read(None) == where_file.read(tmp_path / "empty.toml") == Where(RaySettings(), None)
+
+
+def test_all_that_it_may_say(tmp_path):
+    (tmp_path / "where.toml").write_text(
+        '[ray]\naddress = "10.0.0.1:6379"\ntoken_path = "t"\ncpus_per_run = 2\ngpus_per_worker = 1\n'
+        "[files]\nshared = false\n"
+    )
+    assert where_file.read(tmp_path / "where.toml") == Where(RaySettings("10.0.0.1:6379", "t", 2.0, 1), False)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[rey]", r"unknown section 'rey'; did you mean 'ray'"),
+        ("ray = 3", r"ray: found 3, accepted: a section \[ray\]"),
+        ("[ray]\ncpus = 2", r"unknown key 'cpus'"),
+        ("[ray]\ncpus_per_run = 'two'", r"cpus_per_run: found 'two', accepted: a number"),
+        ("[ray]\ngpus_per_worker = -1", r"gpus_per_worker: found -1, accepted: 0 or more"),
+        ("[files]\nshared = 'yes'", r"files\.shared: found 'yes', accepted: true, false, \"auto\""),
+        ("[ray", r"at the end of the file: no"),
+    ],
+)
+def test_a_mistake_is_named_with_its_file(tmp_path, text, said):
+    (tmp_path / "where.toml").write_text(text)
+    with pytest.raises(StudyError, match=rf"where\.toml.*{said}"):
+        where_file.read(tmp_path / "where.toml")
+
+
+def test_where_without_a_cluster_is_refused(tmp_path):
+    (tmp_path / "where.toml").write_text("")
+    result = CliRunner().invoke(main, ["run", "demo", "--where", str(tmp_path / "where.toml")])
+    assert result.exit_code == 2
+    assert "--where: accepted with --on ray only" in result.output
+
+
+def test_without_ray_the_line_that_installs_it_is_said(monkeypatch):
+    from commongarden.cluster import connection
+
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(RunnerError, match=r"pip install 'commongarden\[ray\]'"):
+        connection.check_installed()
