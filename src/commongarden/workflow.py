@@ -18,16 +18,19 @@ from commongarden.report.wording import audits
 from commongarden.runner import main_guard, trackers
 from commongarden.runner.callbacks import Callbacks
 from commongarden.runner.display import Display, PlainDisplay
+from commongarden.runner.executor import Place
 from commongarden.runner.forecast import Forecast
 from commongarden.runner.observers import Guard, Observer
 from commongarden.runner.options import RunOptions
 from commongarden.runner.run_study import StudyOutcome, run_study
 from commongarden.stats import Results
+from commongarden.stats.between_studies import Side
 from commongarden.store import ReadOnce
 from commongarden.study import Study
 
 if TYPE_CHECKING:
     from commongarden.inference.exported import Exported
+    from commongarden.stats.data_sets import Combined
 
 
 class RunKeywords(TypedDict, total=False):
@@ -59,6 +62,7 @@ def run(
     confirm: Callable[[Forecast], bool] | None = None,
     listed: Listed | None = None,
     observers: Sequence[Observer] = (),
+    place: Place | None = None,
     **keywords: Unpack[RunKeywords],
 ) -> tuple[Results, StudyOutcome]:
     """Makes the study's missing runs in `out`, and writes results.csv, results.json and report.html.
@@ -73,6 +77,7 @@ def run(
         confirm: Asked before runs that take more than ten minutes. None asks nobody.
         listed: The data's files, if they were listed and reported before (runner/sources.py).
         observers: Notified of the study while it runs, such as trackers of your own. One that fails stops no run.
+        place: Where the runs are made, such as `commongarden.cluster.ray_place(...)`. None for this machine.
         **keywords: Values of RunOptions by name, which take the place of those in `options`. Deprecated: pass
             `options=RunOptions(...)`.
 
@@ -94,7 +99,7 @@ def run(
     _check_observers(observers)
     guards = [Guard(observer, display.note) for observer in (*trackers.chosen(log_to, Path(out)), *observers)]
     callbacks = Callbacks(display, confirm, audits.warning, race.look_told, tuple(guards))
-    outcome = run_study(study, Path(out), options, callbacks, listed)
+    outcome = run_study(study, Path(out), options, callbacks, listed, place)
     display.note(_("writing the report"))
     store = ReadOnce(outcome.store.root)
     results = stats.summarize(store)
@@ -104,6 +109,39 @@ def run(
     for warning in report.unread(store):
         display.note(warning)
     return results, outcome
+
+
+def combine(folders: Sequence[str | Path], out: str | Path, *, margin: float | None = None) -> tuple[Combined, Path]:
+    """Combines studies of the same models on different data sets, and writes combined.json and combined.html.
+
+    Args:
+        folders: Of the studies.
+        out: The folder of the two files.
+        margin: The equivalence margin in points. None for that of the studies.
+
+    Returns:
+        What the studies say together, and the path of the page.
+
+    Raises:
+        StudyError: The studies may not be combined.
+        StoreError: Files are damaged or cannot be written.
+    """
+    from commongarden.report import combined as page
+    from commongarden.stats import data_sets
+
+    stored = [ReadOnce(stores.open_store(folder).root) for folder in folders]
+    names = _names([store.study().name for store in stored], [Path(folder) for folder in folders])
+    sides = [Side(name, store, stats.summarize(store)) for name, store in zip(names, stored, strict=True)]
+    found = data_sets.combine(data_sets.joined(sides, margin))
+    return found, page.write(found, sides, Path(out))
+
+
+def _names(names: Sequence[str], folders: Sequence[Path]) -> Sequence[str]:
+    """What the studies are called: by their own names if these differ, else by their folders."""
+    for found in (names, [folder.resolve().name for folder in folders]):
+        if len(set(found)) == len(found):
+            return found
+    return [folder.as_posix() for folder in folders]
 
 
 def _check_observers(observers: object) -> None:

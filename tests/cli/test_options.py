@@ -18,6 +18,7 @@ OTHERWISE = {
     ("describe", "--depth"): "levels that are drawn, not levels that are timed",
     ("data get", "--out"): "the folder of what is fetched",
     ("export", "--out"): "the file of the export",
+    ("combine", "--out"): "the folder of a page on several studies",
     ("clean", "--dry-run"): "of what is deleted, not of the study file",
     ("export", "--format"): "of a network, not of a report",
     ("export", "--seed"): "of a run that was trained, not of the study",

@@ -39,6 +39,11 @@ CALLS = {
     "best": "best small",
     "cache": "cache --cache-dir empty",
     "clean": "clean small --dry-run",
+    "cluster head": "cluster head --address 203.0.113.7",  # a cluster itself takes seconds: tests/cluster
+    "cluster join": "cluster join 127.0.0.1:9 --token-path absent",
+    "cluster status": "cluster status 127.0.0.1:9",
+    "cluster token": "cluster token small.toml",
+    "combine": "combine small small",  # one data set twice, which is refused
     "compare": "compare small",
     "data check": "data check photos",
     "data get": "data get flowers --from flowers.tgz --out fetched",
@@ -72,6 +77,11 @@ MORE = {
 }
 CODES = {
     "audit": 1,
+    "cluster head": 2,
+    "cluster join": 2,
+    "cluster status": 2,
+    "cluster token": 2,
+    "combine": 2,
     "drop": 2,
     "export": 2,
     "screen": 2,

@@ -445,6 +445,20 @@ def test_what_is_best_with_seventy_per_cent_is_best_seven_times_in_ten(n_arms):
     assert reference.binomtest(int(true[inside].sum()), int(inside.sum()), float(told[inside].mean())).pvalue > 0.01
 
 
+def test_the_chances_of_a_difference_are_its_ts_beside_the_margin():
+    """With as flat a prior as can be, below, within and above the margin as Student's t has them."""
+    generator = np.random.default_rng(2)
+    tables, ahead = [generator.random((5, 4_000)) < share for share in (0.62, 0.6)], ("arm 0", "arm 1")
+    found = best.chances(METRICS["accuracy"], correct_runs(tables), [ahead, ahead[::-1], ("arm 0", "gone")], 0.01)
+    assert set(found) == {ahead, ahead[::-1]}
+    one, two = found[ahead], found[ahead[::-1]]
+    assert (one.worse, one.equivalent, one.better) == pytest.approx((two.better, two.equivalent, two.worse))
+    assert one.worse + one.equivalent + one.better == pytest.approx(1)
+    mean = stats.mean_difference(METRICS["accuracy"], *correct_runs(tables).values())
+    above = reference.t.sf((0.01 - mean.value) / mean.error, mean.df)
+    assert one.better == pytest.approx(above, abs=0.05)  # the prior draws it a little towards 0
+
+
 @pytest.mark.soak
 def test_arms_with_probability_p_are_best_p_of_the_time():
     """Calibration: among three arms whose true means are drawn at random, those called best with probability around

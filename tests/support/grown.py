@@ -34,12 +34,14 @@ def grown(
     arms: dict[str, Arm] | None = None,
     contrasts: tuple[Contrast, ...] = (),
     group: Callable[[Photo], str] = lambda photo: "",
+    data: str = "",
 ) -> stores.Store:
     """The store of a study whose arms reached these test accuracies, one a seed; a Failure is a run that failed.
 
     Arms with fewer entries than the longest one have runs missing (two seeds are planned where none has any).
     study: takes the place of the one that is made up; an entry of None is a run that is missing. Where its splits vary,
-    each seed's test part is another piece of the photos. group: of each photo.
+    each seed's test part is another piece of the photos. group: of each photo. data: makes the photos others than
+    those of studies without it.
     """
     root.mkdir(parents=True, exist_ok=True)
     seeds = tuple(range(max(map(len, accuracies.values()), default=0) or 2))
@@ -56,7 +58,7 @@ def grown(
         published_source="a student's report" if published else "",
     )
     photos = tuple(
-        Photo(f"{label}/{i:03}.png", label, "", f"{number:02}{i:04}")
+        Photo(f"{label}/{i:03}.png", label, "", f"{data}{number:02}{i:04}")
         for number, label in enumerate(sorted(classes))
         for i in range(10 + N_TEST // len(classes) + 1)
     )

@@ -16,6 +16,7 @@ from commongarden.i18n.language import _, ngettext
 from commongarden.io import terminal
 
 if TYPE_CHECKING:
+    from commongarden.cluster.where_file import Where
     from commongarden.data.finding import Listed
     from commongarden.runner.display import Display
     from commongarden.runner.options import RunOptions
@@ -42,16 +43,17 @@ def carry_out(
     yes: bool,
     view: bool = False,
     listed: tuple[DataOptions, Listed] | None = None,
+    where: Where | None = None,
 ) -> None:
     """Makes the study's missing runs in `out` [NAME in the folder of studies], prints what was found, and ends with the
     exit code that tells how it went. view: with the live page. listed: how the data are read, and their files, where
-    that is known."""
+    that is known. where: the cluster that makes the runs; None for this machine."""
     from commongarden.study import folder_name, studies_folder
 
     out = out or studies_folder() / folder_name(wanted)
     reading, files = listed or of_study(wanted.data_plan, out, how.keep_going)
     wanted = dataclasses.replace(wanted, reading=reading)
-    _begin(out)
+    _begin(out, trains_here=where is None)
     from commongarden.runner import downloading
 
     confirm(downloading.unknown_weights(wanted, out), yes=yes)
@@ -59,6 +61,11 @@ def carry_out(
 
     display = _display(log, len(wanted.seeds), as_json)
     page = run_page(display.note) if view else None
+    place = None
+    if where is not None:
+        from commongarden.cluster import ray_place
+
+        place = ray_place(where, how.device, how.n_workers, display.note)
     results, outcome = workflow.run(
         wanted,
         out,
@@ -66,6 +73,7 @@ def carry_out(
         display=display,
         listed=files,
         observers=[page] if page is not None else [],
+        place=place,
         confirm=None if yes or not sys.stdin.isatty() else lambda _: _asked(display),
     )
     print_results(results, out, as_json)
@@ -113,13 +121,15 @@ def _end(outcome: StudyOutcome) -> None:
         sys.exit(1)
 
 
-def _begin(out: Path) -> None:
+def _begin(out: Path, *, trains_here: bool) -> None:
     """Says that something happens, and lets the workers' imports begin beside those of this process: both take
     seconds, PyTorch's the most."""
     from commongarden.runner import processes
 
     click.echo(_("loading PyTorch and the statistics libraries"), err=True)
-    if not (out / "study.toml").is_file():  # of one that is there it is not known yet whether runs are missing
+    if (
+        trains_here and not (out / "study.toml").is_file()
+    ):  # of one that is there it is not known yet whether runs are missing
         processes.prepare()
 
 

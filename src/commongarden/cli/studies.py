@@ -14,10 +14,12 @@ from commongarden.cli import options
 from commongarden.cli.execution import carry_out, print_results, run_options
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, chain, no_code
+from commongarden.errors import StudyError
 from commongarden.i18n.language import N_, _, ngettext
 from commongarden.io import terminal
 
 if TYPE_CHECKING:
+    from commongarden.cluster import Where
     from commongarden.store import Store
 
 MOST_ARMS = 12  # of which `status` lists every run
@@ -68,6 +70,20 @@ STATES = {
         help="Stop a run at half its epochs if it never beat the majority class.",
     ),
     options.running_options,
+    option(
+        "--on",
+        "engine",
+        type=click.Choice(["local", "ray"]),
+        default="local",
+        show_default=True,
+        help="Make the runs on this machine, or on a Ray cluster that it has joined (see commongarden cluster).",
+    ),
+    option(
+        "--where",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="TOML file that describes the cluster: [ray] address, token_path, cpus_per_run, gpus_per_worker; "
+        "[files] shared.",
+    ),
     option("--retry", is_flag=True, help="Repeat failed runs."),
     options.log,
     option(
@@ -92,6 +108,8 @@ def run(
     full: bool,
     as_json: bool,
     view: bool,
+    engine: str,
+    where: Path | None,
     **asked: Any,
 ) -> None:
     """Train every model with every seed and write the report.
@@ -104,6 +122,7 @@ def run(
     from commongarden.cli.default_preset import with_own_sizes, with_preset
     from commongarden.cli.model_names import telling
 
+    cluster = _cluster(engine, where)
     how = run_options(asked, most_seeds=asked["seeds"])
     recipe = {key: asked.pop(key) for key in ("epochs", "resolution", "batch_size", "lr")}
     chosen, listed = with_preset(Asked(**asked, recipe=recipe, tell=telling()), out, how)
@@ -116,7 +135,19 @@ def run(
             plan.device_name(how.device)  # says which device is not there
         terminal.verbatim(studies.editable(wanted, full=full))
         return
-    carry_out(wanted, out, how, listed=listed, log=log, as_json=as_json, yes=yes, view=view)
+    carry_out(wanted, out, how, listed=listed, log=log, as_json=as_json, yes=yes, view=view, where=cluster)
+
+
+def _cluster(engine: str, where: Path | None) -> Where | None:
+    """The cluster that makes the runs; None for this machine."""
+    if engine == "local":
+        if where is not None:
+            raise StudyError(_("--where: accepted with --on ray only"))
+        return None
+    from commongarden.cluster import connection, where_file
+
+    connection.check_installed()
+    return where_file.read(where)
 
 
 @main.command()

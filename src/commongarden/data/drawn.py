@@ -33,15 +33,28 @@ from commongarden.data.canvas import (
     View,
     ahead,
     blade,
-    cos,
     cover,
     dome,
     mixed,
     paint,
     ring,
-    sin,
     to_polar,
     waves,
+)
+from commongarden.data.scenery import (
+    CREAM,
+    GREENS,
+    LILAC,
+    ORANGE,
+    PETALS,
+    PINK,
+    PURPLE,
+    RED,
+    WHITE,
+    YELLOW,
+    background,
+    developed,
+    grass,
 )
 from commongarden.data.splitmix64 import Colour, Dice, Ints
 from commongarden.errors import DataError
@@ -66,7 +79,7 @@ def draw(seed: int, index: int, height: int, width: int) -> npt.NDArray[np.uint8
         raise DataError(message.format(height=height, width=width, smallest=SMALLEST, largest=LARGEST))
     dice = Dice(seed, index)
     canvas = Canvas(height, width, focus=dice.between(0, 130))
-    _background(dice, canvas)
+    background(dice, canvas)
     kind = label(index)
     pose = Pose(
         x=dice.between(-1700, 1700),
@@ -79,93 +92,24 @@ def draw(seed: int, index: int, height: int, width: int) -> npt.NDArray[np.uint8
         _flower(dice, canvas, kind, _neighbour(dice, pose))
     _flower(dice, canvas, kind, pose)
     _foreground(dice, canvas)
-    return _developed(dice, canvas)
+    return developed(dice, canvas)
 
 
 # Palettes: (weight, colour); the petals' are shared, a kind only adds its favourites.
 
-_WHITE, _CREAM, _YELLOW, _ORANGE = (246, 244, 238), (246, 232, 180), (250, 208, 36), (244, 148, 38)
-_PINK, _RED, _PURPLE, _LILAC = (240, 150, 182), (206, 36, 48), (168, 62, 150), (192, 160, 224)
-_PETALS: list[tuple[int, Colour]] = [
-    (2, _WHITE), (2, _CREAM), (3, _YELLOW), (2, _ORANGE), (2, _PINK), (2, _RED), (1, _PURPLE), (1, _LILAC),
-]  # fmt: skip
 _FAVOURITES: tuple[list[tuple[int, Colour]], ...] = (
-    [(13, _WHITE), (4, _PINK), (3, _LILAC)],
-    [(18, _YELLOW), (3, _CREAM)],
-    [(8, _RED), (8, _PINK), (4, _WHITE)],
-    [(18, _YELLOW), (3, _ORANGE)],
-    [(6, _RED), (5, _PURPLE), (4, _PINK), (4, _ORANGE)],
+    [(13, WHITE), (4, PINK), (3, LILAC)],
+    [(18, YELLOW), (3, CREAM)],
+    [(8, RED), (8, PINK), (4, WHITE)],
+    [(18, YELLOW), (3, ORANGE)],
+    [(6, RED), (5, PURPLE), (4, PINK), (4, ORANGE)],
 )
-_GREENS: list[tuple[int, Colour]] = [(3, (86, 132, 52)), (2, (58, 104, 50)), (2, (118, 150, 70)), (1, (84, 120, 88))]
-_GROUNDS: list[tuple[int, Colour]] = [
-    (4, (74, 112, 48)), (3, (44, 70, 40)), (3, (128, 160, 84)), (2, (124, 98, 66)), (3, (150, 186, 214)),
-    (2, (188, 186, 176)), (2, (60, 56, 60)), (1, (206, 178, 120)),
-]  # fmt: skip
-
-
-# The scene around the flower
-
-
-def _background(dice: Dice, canvas: Canvas) -> None:
-    top, bottom = dice.colour(_GROUNDS, 30), dice.colour(_GROUNDS, 30)
-    cloud = _noise(dice, canvas, 4) + (_noise(dice, canvas, 10) >> 1)
-    down = (canvas.ys[:, None] >> 5) + 128 + cloud
-    whole = View(canvas.planes, cloud, cloud, 1)
-    for plane, channel in zip(canvas.planes, top, strict=True):
-        plane += channel << 4
-    paint(whole, bottom, np.clip(down, 0, FULL), FULL - (cloud >> 2))
-    for _round in range(dice.between(1, 5)):
-        spot = Pose(dice.between(-4200, 4200), dice.between(-4200, 4200), dice.between(300, 1100), 0)
-        colour = dice.colour(_PETALS if dice.chance(60) else _GREENS, 24)
-        view = canvas.disc(spot, blur=dice.between(60, 500))
-        r, _ = to_polar(view.u, view.v)
-        paint(view, colour, (cover(UNIT - r, view.soft) * dice.between(90, 230)) >> 8)
-    for _ in range(dice.between(0, 6)):
-        _grass(dice, canvas, dice.between(0, 300))
-
-
-def _noise(dice: Dice, canvas: Canvas, cells: int) -> Ints:
-    """Soft noise, (height, width), about -128..128: a lattice of `cells` squared numbers, blended between them."""
-    lattice = dice.ints((cells + 2) ** 2, -200, 200).reshape(cells + 2, cells + 2)
-    blended: Ints = ((_blend(canvas.ys, cells) @ lattice) >> 8) @ _blend(canvas.xs, cells).T >> 8
-    return blended
-
-
-def _blend(places: Ints, cells: int) -> Ints:
-    """Weights of the lattice lines at each coordinate, 256ths, (n, cells + 2): a quadratic spline, free of creases."""
-    at, part = np.divmod(((places + UNIT) * cells) >> 5, FULL)
-    weights = np.zeros((len(places), cells + 2), dtype=np.int32)
-    rows = np.arange(len(places))
-    weights[rows, at] = (FULL - part) ** 2 >> 9
-    weights[rows, at + 2] = part**2 >> 9
-    weights[rows, at + 1] = FULL - weights[rows, at] - weights[rows, at + 2]
-    return weights
-
-
-def _grass(dice: Dice, canvas: Canvas, blur: int) -> None:
-    length = dice.between(3000, 8000)
-    pose = Pose(dice.between(-4400, 4400), dice.between(4300, 6000), length, 3 * TURN // 4 + dice.around(9000))
-    width = dice.between(70, 260) * UNIT // length
-    blade(canvas, pose, width, dice.around(900), dice.colour(_GREENS, 26), blur=blur)
 
 
 def _foreground(dice: Dice, canvas: Canvas) -> None:
     if dice.chance(45):
         for _ in range(dice.between(1, 3)):
-            _grass(dice, canvas, dice.between(0, 160))
-
-
-def _developed(dice: Dice, canvas: Canvas) -> npt.NDArray[np.uint8]:
-    """Light from one side, exposure and white balance; then 8 bits."""
-    angle, fall = dice.below(TURN), dice.between(0, 90)
-    exposure = dice.between(200, 285)
-    slope = (canvas.xs[None, :] * cos(angle) + canvas.ys[:, None] * sin(angle)) >> 14
-    light = exposure + ((slope * fall) >> 12)
-    gains = [FULL + dice.around(34) for _ in range(3)]
-    out = np.empty((*light.shape, 3), dtype=np.uint8)
-    for channel, gain in enumerate(gains):
-        out[:, :, channel] = np.clip((canvas.planes[channel] * ((light * gain) >> 8)) >> 12, 0, 255)
-    return out
+            grass(dice, canvas, dice.between(0, 160))
 
 
 # The flowers
@@ -178,8 +122,8 @@ def _neighbour(dice: Dice, pose: Pose) -> Pose:
 
 
 def _flower(dice: Dice, canvas: Canvas, kind: int, pose: Pose) -> None:
-    colour = dice.colour(_PETALS + _FAVOURITES[kind], 26)
-    green = dice.colour(_GREENS, 24)
+    colour = dice.colour(PETALS + _FAVOURITES[kind], 26)
+    green = dice.colour(GREENS, 24)
     if kind == CLASSES.index("tulip"):
         _tulip(dice, canvas, pose, colour, green)
         return

@@ -40,7 +40,7 @@ def find(
 
     source: a folder of class folders (folders inside one belong to the class), a folder of train, val and test
     folders with class folders in each, a CSV file (path,label[,split][,group], paths from its own folder), or
-    "builtin:flowers[/N]". keep_going: what is lost is noted and not refused. on_progress(done,
+    "builtin:NAME[/N]" (drawn_tasks.py). keep_going: what is lost is noted and not refused. on_progress(done,
     total) is called after each file. earlier: of a CSV file, "part" and "group" where only columns are wanted that
     earlier versions read.
 
@@ -172,10 +172,10 @@ def _check_there(source: str, root: Path, candidates: Sequence[Candidate], keep_
 
 
 def _drawn(source: str) -> Iterator[tuple[str, str]]:
-    from commongarden.data import drawn
+    from commongarden.data.drawn_tasks import task
 
     for index in range(image.builtin_photos(source)):
-        label = drawn.CLASSES[drawn.label(index)]
+        label = task(source).label(index)
         yield f"{label}/{index:05d}.png", label
 
 

@@ -185,11 +185,11 @@ def _labels(group: Iterable[Photo]) -> list[str]:
 
 
 def _builtin(listed: Listed) -> Manifest:
-    from commongarden.data import drawn
+    from commongarden.data.drawn_tasks import task
 
-    photos = []
+    name, version, photos = listed.root.partition(":")[2].partition("/")[0], task(listed.root).version, []
     for index, one in enumerate(listed.candidates):
-        sha256 = hashlib.sha256(f"{image.BUILTIN}flowers {drawn.VERSION} 0 {index}".encode()).hexdigest()
+        sha256 = hashlib.sha256(f"{image.BUILTIN}{name} {version} 0 {index}".encode()).hexdigest()
         photos.append(Photo(one.path, one.label, "", sha256, one.group))
     check_classes(listed, {photo.label for photo in photos})
     return Manifest(listed.root, tuple(sorted(photos, key=lambda photo: photo.path)))

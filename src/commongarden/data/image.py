@@ -156,9 +156,12 @@ def span(data: bytes) -> Span | None:
 
 def builtin_photos(root: str) -> int:
     """How many photos the built-in data set `root` has ("builtin:flowers", "builtin:flowers/N"). Raises DataError."""
+    from commongarden.data.drawn_tasks import TASKS
+
     name, slash, number = root.removeprefix(BUILTIN).partition("/")
-    if name != "flowers":
-        raise DataError(unknown("built-in data set", root, [f"{BUILTIN}flowers", f"{BUILTIN}flowers/N"]))
+    if name not in TASKS:
+        accepted = [*(f"{BUILTIN}{task}" for task in TASKS), f"{BUILTIN}flowers/N"]
+        raise DataError(unknown("built-in data set", root, accepted))
     if not slash:
         return BUILTIN_PHOTOS
     if not re.fullmatch(r"[1-9][0-9]{0,4}", number):
@@ -194,13 +197,14 @@ def in_threads(
 
 def _draw(root: str, path: str, height: int, width: int, framing: Framing = SQUASHED) -> np.ndarray:
     from commongarden.data import drawn
+    from commongarden.data.drawn_tasks import task
 
     number = PurePosixPath(path).stem
     if not number.isdecimal() or int(number) >= builtin_photos(root):
         raise DataError(_("{root}: found no photo {path!r}").format(root=root, path=path))
     wanted = (math.floor(size / framing.crop_share) for size in (height, width))
     rows, columns = (min(max(size, drawn.SMALLEST), drawn.LARGEST) for size in wanted)
-    picture = drawn.draw(0, int(number), rows, columns)
+    picture = task(root).draw(0, int(number), rows, columns)
     if picture.shape == (height, width, 3):
         return picture
     return framed(Image.fromarray(picture), height, width, framing)

@@ -44,7 +44,7 @@ def document(sides: Sequence[Side]) -> Document:
     found, barred = compared(sides)
     sections = [
         Section(_("Conclusions"), tuple(_conclusions(found, barred)), anchor="across-conclusions"),
-        Section(_("What differs between the studies"), (_differences(sides),), anchor="across-differences"),
+        Section(_("What differs between the studies"), (differences(sides),), anchor="across-differences"),
         Section(_("Models"), (_models(sides),), anchor="across-models"),
     ]
     if (plot := _curves(sides)) is not None:
@@ -117,7 +117,7 @@ def _why_not(one: Barred) -> str:
     return text.format(**values)
 
 
-def _differences(sides: Sequence[Side]) -> Block:
+def differences(sides: Sequence[Side]) -> Block:
     """The terms that are not the same in all studies."""
     terms = [_terms(side.store) for side in sides]
     names = list(dict.fromkeys(name for one in terms for name in one))

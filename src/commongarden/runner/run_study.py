@@ -16,7 +16,7 @@ from commongarden.runner.callbacks import Callbacks
 from commongarden.runner.device_workers import DeviceWorkers
 from commongarden.runner.event_log import EventLog
 from commongarden.runner.execute import Execution, interruptible
-from commongarden.runner.executor import ExecutorFactory
+from commongarden.runner.executor import ExecutorFactory, Place
 from commongarden.runner.forecast import Forecast
 from commongarden.runner.observers import Guard, Observed
 from commongarden.runner.options import RunOptions
@@ -54,7 +54,7 @@ def run_study(
     options: RunOptions,
     callbacks: Callbacks,
     listed: Listed | None = None,
-    executors: ExecutorFactory | None = None,
+    place: Place | None = None,
 ) -> StudyOutcome:
     """Makes every run of the study that `root` lacks, and goes on with those that were stopped.
 
@@ -67,8 +67,7 @@ def run_study(
         options: How the runs are made.
         callbacks: What is shown and asked.
         listed: The data's files, if the caller has listed them and reported how they were understood (sources.py).
-        executors: Makes the executor that carries out the tasks (executor.py); None for processes of this
-            machine.
+        place: Where the tasks are carried out (executor.py); None for processes of this machine.
 
     Returns:
         How the study stands.
@@ -80,18 +79,21 @@ def run_study(
     check_networks(study)
     if spending is not None:
         study = budget.with_seeds(study, spending.most)
-    device = plan.device_name(options.device)
+    device = plan.device_name(options.device) if place is None else place.device
     plan.check_precision(study, device)
     requests = Requests(callbacks.display.note)
     own = [Guard(observer, callbacks.display.note) for observer in (EventLog(device), requests)]
     observed = Observed(callbacks.display, (*own, *callbacks.guards))
     callbacks = dataclasses.replace(callbacks, display=observed)
+    if place is not None:
+        options = dataclasses.replace(options, n_workers=place.n_tasks)
     with store_files.lock(root), observed:
-        store, prepared = prepare_study(study, root, device, options, observed, listed)
+        here = device if place is None else "cpu"
+        store, prepared = prepare_study(study, root, here, options, observed, listed, trains_here=place is None)
         observed.begin_study(store.study(), store.root)
         recorder = StudyRecorder(store, callbacks, forecast.measured(store))
-        executors = executors or (LocalWorkers if device == "cpu" else DeviceWorkers)
-        execution = Execution(store, prepared, device, options, recorder, executors)
+        executors: ExecutorFactory = LocalWorkers if device == "cpu" else DeviceWorkers
+        execution = Execution(store, prepared, device, options, recorder, executors, place)
         if spending is not None:
             _check_race(store)
         with interruptible() as stop:

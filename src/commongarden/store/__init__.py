@@ -9,7 +9,8 @@
     contract.json         what all arms share and what differs between them, with its hash
     runs/ARM/SEED/        one finished (or failed) run: run.json, history.csv, predictions.npz, model.safetensors,
                           signals.npz (what passed through its layers; runs of older versions have none)
-    runs/ARM/SEED.partial/  a run under way: checkpoint.pt; renamed to runs/ARM/SEED as the last act of the run
+    runs/ARM/SEED.partial/  a run under way: checkpoint.pt (and checkpoint.kind, on what machine it was made, where a
+                          cluster makes the runs); renamed to runs/ARM/SEED as the last act of the run
     audit.json            what was found in each arm's network before its runs; made again where it is missing
     baselines/KEY.npz     what simple methods reached, and their predictions; KEY is a hash of photos and split
     tuning/runs/ARM/N/    the tuning run number N of an arm, as a run without test; best values go into study.toml
@@ -49,8 +50,9 @@ that holds the study sets it aside and makes it again, except for study.toml, wh
 without checksums are of an earlier version and are read as they are.
 
 Who may write. One process at a time, which holds the study (`lock`) and first of all mends what a killed one left half
-done (`recover`); its workers write the folders of their own runs and nothing else. Any number may read. Reports are
-written by whoever makes them, each file whole; they hold nothing that cannot be made again, and have no checksum.
+done (`recover`); its workers write the folders of their own runs and nothing else, and on other machines not even
+these: the process that holds the study then writes what they send. Any number may read. Reports are written by whoever
+makes them, each file whole; they hold nothing that cannot be made again, and have no checksum.
 """
 
 from commongarden.store import cleaning as cleaning
@@ -74,6 +76,9 @@ from commongarden.store.locking import lock as lock
 from commongarden.store.locking import recover as recover
 from commongarden.store.places import check_run as check_run
 from commongarden.store.places import check_study_or_run as check_study_or_run
+from commongarden.store.runs import CHECKPOINT as CHECKPOINT
+from commongarden.store.runs import KIND as KIND
+from commongarden.store.runs import adopt_run as adopt_run
 from commongarden.store.runs import forget_run as forget_run
 from commongarden.store.runs import write_run as write_run
 from commongarden.store.study import forget_splits as forget_splits

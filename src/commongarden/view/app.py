@@ -94,7 +94,9 @@ class Server:
     async def report(self, request: Request) -> Response:
         watch, language = await self._watch(request), self._language(request)
         try:
-            made = await asyncio.to_thread(self.reports.report, watch.followed.folder, language)
+            is_running = watch.counted.state == "running"
+            make = functools.partial(self.reports.report, watch.followed.folder, language, is_running=is_running)
+            made = await asyncio.to_thread(make)
         except CommonGardenError as error:
             html = await asyncio.to_thread(_notice, str(error), language)
             return JSONResponse({"html": html, "specs": {}})

@@ -96,7 +96,8 @@ def down(n_rows: int) -> alt.Y:
     return alt.Y("row:O", axis=None, sort=list(range(n_rows)), scale=band)
 
 
-def _labels(data: alt.InlineData, n_rows: int) -> list[alt.Chart]:
+def row_labels(data: alt.InlineData, n_rows: int) -> list[alt.Chart]:
+    """Its label above each row, and its figures beside that. data: row, label, said."""
     base, y = alt.Chart(data), down(n_rows)
     layers = []
     for halo in (True, False):  # the grid must not run through the words
@@ -204,7 +205,7 @@ def _intervals(
     point = base.mark_point(filled=True, size=130, yOffset=10, opacity=1, strokeWidth=2.5).encode(
         x=x, fill=alt.Fill("fill:N", scale=None), stroke=HUE
     )
-    return [zero, interval, point, *_labels(data, len(rows))]
+    return [zero, interval, point, *row_labels(data, len(rows))]
 
 
 def accuracies(
@@ -246,7 +247,7 @@ def accuracies(
         + [f"{item['label']} {item['said']}" for item in simple]
     )
     line_said = f"{words.commonest_line(results.commonest)} {numbers.percent(results.commonest.accuracy)}"
-    return _rows_chart("accuracies", [*layers, *_labels(inline(rows), n_rows)], n_rows, f"{spoken}; {line_said}.")
+    return _rows_chart("accuracies", [*layers, *row_labels(inline(rows), n_rows)], n_rows, f"{spoken}; {line_said}.")
 
 
 def _with_others(simple: Rows, others: Sequence[ArmResult], n_rows: int) -> tuple[Rows, Rows, int]:
@@ -294,7 +295,7 @@ def _accuracy_layers(
     if together:
         points = alt.Chart(inline(together)).mark_point(size=40, filled=True, yOffset=10, opacity=0.45, strokeWidth=0)
         head = [{"row": row["row"], "label": row["named"], "said": row["reach"]} for row in together[:1]]
-        layers += [points.encode(x=x, y=y, fill=fill, tooltip=told), *_labels(inline(head), n_rows)]
+        layers += [points.encode(x=x, y=y, fill=fill, tooltip=told), *row_labels(inline(head), n_rows)]
     if simple:
         hollow = alt.Chart(inline(simple)).mark_point(
             filled=True, size=110, yOffset=10, opacity=1, fill=PAPER, stroke=SOFT, strokeWidth=2
@@ -302,7 +303,7 @@ def _accuracy_layers(
         best = max(results.baselines, key=lambda item: item.val_accuracy)
         dotted = alt.Chart(inline([{"value": 100 * best.test_accuracy}])).mark_rule(stroke=SOFT, strokeDash=[1.5, 3])
         layers = [dotted.encode(x=x), *layers, hollow.encode(x=x, y=y, tooltip=told)]
-        layers += _labels(inline(simple), n_rows)
+        layers += row_labels(inline(simple), n_rows)
     return layers
 
 
