@@ -10,12 +10,13 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from commongarden.errors import CommonGardenError
 from commongarden.i18n.language import written
+from commongarden.records import decision
 from commongarden.records.event_log import Ended, EpochEnded, RunEnded, Started, Stepped
 from commongarden.stats import raced
 from commongarden.stats.raced import Raced
@@ -50,6 +51,7 @@ class Watch:
         self._looked = self._stepped = time.monotonic()
         self._has_steps = False  # that no message has told of
         self._said: dict[str, tuple[int, bytes]] = {}
+        self._can: tuple[object, tuple[Sequence[str], list[str]]] | None = None
         self._raced: tuple[tuple[int, int], Raced | None] = ((0, 0), None)
         self._rows_said: tuple[tuple[int | None, int, int], bytes] | None = None
         self._saying = threading.Lock()
@@ -89,16 +91,25 @@ class Watch:
         with self._saying:
             if self.known(language) is None:
                 from commongarden.report.document import html  # loads what takes a second
-                from commongarden.view import live_page, steering
+                from commongarden.view import live_page
 
                 version, now = self.version, time.time()
                 with written(language):
                     blocks = live_page.blocks(self.followed.progress, self.counted, now, self._race())
                     said: dict[str, Any] = {"html": html.to_fragment(blocks, self.arms), "state": self.counted.state}
                     if self.steers:
-                        said["actions"], said["arms"] = steering.possible(self.followed.folder)
+                        said["actions"], said["arms"] = self._possible()
                     self._said[language] = version, message("live", said)
             return self._said[language][1]
+
+    def _possible(self) -> tuple[list[str], list[str]]:
+        """What can be done with the study, and the models that can be dropped; found again where something changed."""
+        from commongarden.view import steering
+
+        key = self.counted, file_stamp(self.followed.folder / decision.FILE)
+        if self._can is None or self._can[0] != key:
+            self._can = key, steering.possible(self.followed.folder)
+        return [*self._can[1][0]], self._can[1][1]
 
     def _race(self) -> Raced | None:
         """How the race stands that decides on the runs; None where none does, or its file is being replaced."""
