@@ -260,7 +260,7 @@ def test_a_photo_that_has_changed_or_is_missing_is_said(address, garden):
     places = {photo.path: n for n, photo in enumerate(cg.open_store(garden / "small").manifest().photos)}
     for path, status, said in (
         ("rose/00.png", 422, "has changed since"),
-        ("tulip/00.png", 422, "cannot be read"),
+        ("tulip/00.png", 422, "If the images were moved: commongarden view STUDY --images FOLDER"),
         ("rose/02.png", 200, "rose"),
     ):
         found, _headers, text = asked(address, f"/study/small/try/test/{places[path]}")
