@@ -11,6 +11,9 @@ from commongarden.cli import group, main, options
 # one name with two meanings: the commands that mean something else by it, and why that is no confusion
 OTHERWISE = {
     ("bench", "--data"): "one more source to time, of which a sample is taken",
+    ("run", "--device"): "runs can be trained on several devices",
+    ("ablate", "--device"): "as in run",
+    ("screen", "--device"): "as in run, for the study of --then",
     ("bench", "--photos"): "how many photos each folder of the benchmark gets",
     ("bench", "--rounds"): "a round of bench is whole trainings, one of profile single steps",
     ("bench", "--memory"): "that of whole processes",

@@ -55,6 +55,7 @@ USES = {
     "an unknown command": (("rum",), {}, 2, "No such command 'rum'"),
     "an unknown option": ((*DRY, "--epoch", "3"), {}, 2, "Did you mean"),
     "no number": ((*DRY, "--epochs", "many"), {}, 2, "'many' is not a valid int"),
+    "a device that is not there": ((*DRY, "--device", "cuda:7"), {}, 2, "cuda:7"),
     "resolution 0": ((*DRY, "--resolution", "0"), {}, 2, "recipe.resolution: found 0, accepted: 1 to 4096 pixels"),
     "a huge resolution": ((*DRY, "--resolution", "100000"), {}, 2, "accepted: 1 to 4096 pixels"),
     "no epochs": ((*DRY, "--epochs", "0"), {}, 2, "recipe.epochs: found 0, accepted: an integer of 1 or more"),

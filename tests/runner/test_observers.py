@@ -42,6 +42,13 @@ class Raising(cg.Observer):
         raise ConnectionError("no route to host")
 
 
+@pytest.mark.parametrize("found", [3, [3], Listening])
+def test_what_is_no_list_of_observers_is_refused(study_file, tmp_path, found):
+    with pytest.raises(cg.CommonGardenError, match=r"observers: found .* accepted: a list of objects"):
+        cg.run(studies.read(study_file), tmp_path / "out", observers=found)
+    assert not (tmp_path / "out").exists()
+
+
 def test_observers_hear_of_everything_and_one_that_fails_stops_no_run(study_file, tmp_path):
     study = dataclasses.replace(studies.read(study_file), seeds=(0,))
     lines, listening = [], Listening()

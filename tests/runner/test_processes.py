@@ -64,6 +64,28 @@ def test_starting_one_leaves_the_parent_as_it_was():
     assert signal.getsignal(signal.SIGINT) == handler
 
 
+@pytest.mark.skipif(not processes.HAS_SERVER, reason="a fresh process takes over which signals are ignored")
+def test_a_stop_while_a_worker_is_started_is_not_lost(monkeypatch):
+    """The start waits for the fork server's imports, which take seconds."""
+    received = []
+    before = signal.signal(signal.SIGTERM, lambda *_signal: received.append("SIGTERM"))
+    context = processes.context()
+    start = context.Process.start
+
+    def stopped(process):
+        os.kill(os.getpid(), signal.SIGTERM)
+        start(process)
+
+    monkeypatch.setattr(context.Process, "start", stopped)
+    try:
+        process, connection = processes.start(_told)
+        assert received == ["SIGTERM"]
+        assert connection.poll(120)
+        process.join()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 @pytest.mark.soak
 @pytest.mark.skipif(not processes.HAS_SERVER, reason="this system has fresh processes only")
 def test_fresh_processes_give_the_same_bits(finished, study_file, cache_folder, tmp_path, monkeypatch):

@@ -144,6 +144,15 @@ def test_a_study_with_runs_left_is_resumed_first(tmp_path):
     )
 
 
+def test_failed_runs_are_repeated_before_seeds_are_added(tmp_path):
+    failed = Failure("the loss became nan", 2)
+    results = summarize(grown(tmp_path / "s", {"a": (0.80, 0.84, 0.82), "b": (0.83, failed, 0.82)}))
+    assert answers.said(results, "garden/s").next == (
+        "Next: 1 run failed; once the cause is fixed, repeat it:",
+        "commongarden run garden/s/study.toml --out garden/s --retry",
+    )
+
+
 def test_a_model_whose_weights_were_deleted_is_not_offered(tmp_path):
     root = tmp_path / "s"
     results = summarize(grown(root, {"a": (0.5, 0.52), "b": (0.9, 0.91)}))

@@ -3,10 +3,12 @@
 import csv
 import json
 
+from commongarden.records import Epoch
 from commongarden.records import event_log as lines
 from commongarden.records.event_log import RunName
 from commongarden.store import event_log
 from commongarden.store.event_log import Tail
+from commongarden.view.curve_rows import rows
 from commongarden.view.progress import Progress
 
 
@@ -68,3 +70,14 @@ def test_a_file_that_is_replaced_is_read_from_its_begin(tmp_path):
     (tmp_path / "events.jsonl").write_bytes(b'{"event":"note","time":2.0,"text":"other"}\n')
     assert tail.read() == [lines.Note(2.0, "other")]
     assert tail.is_new
+
+
+def test_curves_are_those_of_tuning_until_the_first_run(tmp_path):
+    progress, epoch = Progress(), Epoch(1, 1.5, 0.4, 1.6, 0.375, 1e-3, 0.1, 0.1, 0.1, 0.1)
+    trial, run = RunName("plain", 0, "trial", 2), RunName("plain", 0)
+    progress.take([lines.Started(1.0, trial), lines.EpochEnded(2.0, trial, epoch, 9.0)])
+    assert [(row["run"], row["val_accuracy"]) for row in rows(progress)] == [("plain, tuning run 3", 37.5)]
+    progress.take([lines.RunEnded(3.0, trial, "finished"), lines.Started(4.0, run)])
+    assert rows(progress) == []
+    progress.take([lines.EpochEnded(5.0, run, epoch, 9.0)])
+    assert [row["run"] for row in rows(progress)] == ["plain, seed 0"]

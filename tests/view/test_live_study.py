@@ -61,12 +61,15 @@ def test_a_study_grows_is_killed_resumed_stopped_and_extended(long, tmp_path, ca
         page.click("button[data-action=seed]")
         wait_for(lambda: len(cg.open_store(out).study().seeds) == 2, 240)
         page.wait_for_selector("#live[data-state=running]")
-        page.locator("#live table").wait_for()  # a signal that comes while workers are started is lost
-        page.click("button[data-action=stop]")
+        page.select_option("#dropped", "residual")
+        page.click("button[data-action=drop]")
+        page.locator("#report").filter(has_text="a person dropped this model").wait_for()
+        page.click("button[data-action=stop-after-epoch]")
         page.wait_for_selector("#live[data-state=stopped]")
         page.close()
     decided = [line["what"] for line in map(json.loads, _whole(out)) if line["event"] == "decided"]
-    assert decided == ["resume", "stop", "seed", "stop"]
+    assert decided == ["resume", "stop", "seed", "drop", "stop-after-epoch"]
+    assert [one.arm for one in cg.open_store(out).decisions()] == ["residual"]
 
 
 def _whole(out):

@@ -27,6 +27,8 @@ from commongarden.runner.event_log import EventLog
 from commongarden.runner.events import EpochDone, Job, Started
 from commongarden.store import Store
 from commongarden.store.kinds import Holder
+from commongarden.view.gpu_memory import gpu_memory
+from commongarden.view.studies import Garden
 from grown import grown
 from viewed import asked, contents, viewed
 
@@ -258,7 +260,7 @@ def test_a_photo_that_has_changed_or_is_missing_is_said(address, garden):
     places = {photo.path: n for n, photo in enumerate(cg.open_store(garden / "small").manifest().photos)}
     for path, status, said in (
         ("rose/00.png", 422, "has changed since"),
-        ("tulip/00.png", 422, "cannot be read"),
+        ("tulip/00.png", 422, "If the images were moved: commongarden view STUDY --images FOLDER"),
         ("rose/02.png", 200, "rose"),
     ):
         found, _headers, text = asked(address, f"/study/small/try/test/{places[path]}")
@@ -320,8 +322,9 @@ def test_a_run_grows_on_the_page(browser, address, making):
     """An epoch is on the page within 2 seconds; the report stands below it; a reader of Korean has it in Korean."""
     making.log.take(Started(making.job, ()))
     making.epoch(1)
-    page = opened(browser, address, "/study/deeper~under%20way")
+    page = opened(browser, address, "/study/deeper~under%20way#run=plain/0")
     page.wait_for_selector("#live[data-state=running]")
+    page.locator("#run").filter(has_text="plain, seed 0: test accuracy").wait_for()
     page.wait_for_selector("#report .report .verdicts")
     page.wait_for_selector("#live_val_accuracy.drawn")
     assert "residual, seed 1" in page.inner_text("#live")
@@ -354,6 +357,46 @@ def test_a_phone_a_dark_one_in_korean_with_a_hostile_name(browser, address):
     assert Axe().run(page).violations_count == 0
     assert not page.complaints
     page.close()
+
+
+def test_a_run_has_an_address(address, garden):
+    record = cg.open_store(garden / "small").run("plain", 1)
+    status, _headers, text = asked(address, "/study/small/run?arm=plain&seed=1")
+    html = json.loads(text)["html"]
+    assert status == 200
+    assert f"test accuracy {record.test_accuracy:.1%}" in html
+    assert html.count("<tr>") == 1 + record.recipe.epochs
+    for query in ("arm=plain&seed=9", "arm=..&seed=1", "arm=plain&seed=x", "seed=1", f"arm=plain&seed={'9' * 5000}"):
+        assert asked(address, f"/study/small/run?{query}")[0] == 404
+
+
+def test_the_list_says_that_a_run_is_corrupt(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "small")
+    garden = Garden(tmp_path)
+    assert garden.listed()[0].state == "finished"
+    path = tmp_path / "small" / "runs" / "plain" / "1" / "run.json"
+    path.write_bytes(path.read_bytes()[:100])
+    (one,) = garden.listed()
+    assert (one.state, one.n_finished, one.n_planned) == ("unreadable", 4, 4)
+    assert "run.json" in one.reason
+    (tmp_path / "small" / "study.toml").write_text("[", encoding="utf-8")
+    (one,) = garden.listed()
+    assert one.state == "unreadable"
+    assert one.n_bytes > 1000
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the program that stands in is a shell script")
+def test_gpu_memory_is_that_of_the_devices_of_the_study(tmp_path, monkeypatch):
+    """As nvidia-smi prints it: index, MiB in use, MiB in all."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho '0, 1024, 81559'\necho '1, 5, 81559'\necho '2, 512, 81559'\n", encoding="utf-8")
+    program.chmod(0o755)
+    assert gpu_memory("cuda:0,cuda:2") == (1536 * 2**20, 2 * 81559 * 2**20)
+    assert gpu_memory("cuda") == (1024 * 2**20, 81559 * 2**20)
+    assert gpu_memory("cpu") is None
+    program.write_text("#!/bin/sh\necho 'No devices were found'\n", encoding="utf-8")
+    assert gpu_memory("cuda:0") is None
 
 
 def test_photos_that_are_elsewhere_are_asked_for(tmp_path, cache_folder, photos):

@@ -262,14 +262,13 @@ def _device(ctx: click.Context, parameter: click.Parameter, name: str | None) ->
     raise StudyError(text.format(name=name) + near)
 
 
-def device(
-    default: str | None, help: str = N_("Device: auto, cpu, cuda (all GPUs), cuda:1, cuda:0,cuda:2, mps.")
-) -> Decorator:
+def device(default: str | None, help: str = N_("Device: auto, cpu, cuda, cuda:1, mps.")) -> Decorator:
     """Where networks are trained or timed."""
     return option("--device", default=default, show_default=default is not None, callback=_device, help=help)
 
 
-running_options = chain(yes, out, workers, device("auto"), keep_going)
+devices = device("auto", N_("Device: auto, cpu, cuda (all GPUs), cuda:1, cuda:0,cuda:2, mps."))
+running_options = chain(yes, out, workers, devices, keep_going)
 cache_options = chain(cache_dir, cache_budget)
 
 # One network

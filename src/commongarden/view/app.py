@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from commongarden.errors import CommonGardenError
 from commongarden.i18n.language import _, current, languages, written
+from commongarden.records.event_log import RunName
 from commongarden.view import pages, steering
 from commongarden.view.guarding import Guard, Policy
 from commongarden.view.reports import Reports, warm_up
@@ -32,6 +33,7 @@ RELIST = 3.0  # seconds between two looks at all studies, while somebody has the
 SPARE = 50  # times the seconds of such a look, where that is more
 MOST_STREAMS = 100
 MOST_COMPARED = 8  # studies
+MOST_DIGITS = 18  # of a seed
 ASSETS = {"view.css": "text/css"} | dict.fromkeys(("garden.js", "study.js", "try.js", "compare.js"), "text/javascript")
 OF_REPORT = {"page.css": "text/css", "folds.js": "text/javascript", "draw.js": "text/javascript"}
 
@@ -62,6 +64,7 @@ class Server:
             Route(study, self.study),
             Route(f"{study}/report", self.report),
             Route(f"{study}/curves", self.curves),
+            Route(f"{study}/run", self.run),
             Route(f"{study}/events", self.events),
             *([Route(f"{study}/steer/{{action}}", self.steer, methods=["POST"])] if self.steers else []),
             Route("/assets/{name}", self.asset),
@@ -83,14 +86,17 @@ class Server:
         if self._warm is None:
             self._warm = asyncio.create_task(asyncio.to_thread(warm_up))
         made = pages.study(
-            watch.counted.name, watch.followed.key, language, is_alone=self.garden.is_study, steers=self.steers
-        )
+            watch.counted.name, watch.followed.key, language, runs=watch.followed.runs,
+            is_alone=self.garden.is_study, steers=self.steers,
+        )  # fmt: skip
         return HTMLResponse(made)
 
     async def report(self, request: Request) -> Response:
         watch, language = await self._watch(request), self._language(request)
         try:
-            made = await asyncio.to_thread(self.reports.report, watch.followed.folder, language)
+            is_running = watch.counted.state == "running"
+            make = functools.partial(self.reports.report, watch.followed.folder, language, is_running=is_running)
+            made = await asyncio.to_thread(make)
         except CommonGardenError as error:
             html = await asyncio.to_thread(_notice, str(error), language)
             return JSONResponse({"html": html, "specs": {}})
@@ -102,6 +108,18 @@ class Server:
     async def curves(self, request: Request) -> Response:
         watch, language = await self._watch(request), self._language(request)
         return JSONResponse({"specs": await asyncio.to_thread(_curves, watch, language)})
+
+    async def run(self, request: Request) -> Response:
+        """One run of a study, by its arm and its seed."""
+        watch, language, asked = await self._watch(request), self._language(request), request.query_params
+        seed = asked.get("seed", "")
+        if not seed.isdecimal() or len(seed) > MOST_DIGITS:
+            return Response(status_code=404)
+        try:
+            html = await asyncio.to_thread(_run, watch, asked.get("arm", ""), int(seed), language)
+        except CommonGardenError as error:
+            html = await asyncio.to_thread(_notice, str(error), language)
+        return JSONResponse({"html": html})
 
     async def events(self, request: Request) -> Response:
         watch, language = await self._watch(request), self._language(request)
@@ -271,6 +289,19 @@ def _curves(watch: Watch, language: str) -> dict[str, Any]:
 
     with written(language):
         return {chart.name: chart.spec for chart in curves.under_way(watch.arms, watch.longest)}
+
+
+def _run(watch: Watch, arm: str, seed: int, language: str) -> str:
+    from commongarden.report.document import html
+    from commongarden.store import Store
+    from commongarden.view import one_run
+
+    store = Store(watch.followed.folder)
+    with written(language):
+        made = one_run.blocks(
+            store, watch.followed.progress, RunName(arm, seed, "fold" if store.study().folds else "run")
+        )
+        return html.to_fragment(made, watch.arms)
 
 
 def _vega() -> str:

@@ -74,6 +74,11 @@ def absent(manifest: Manifest, data: Path | None) -> str:
     return "" if manifest.root.startswith(BUILTIN) or root.exists() else str(root)
 
 
+def is_there(source: Source) -> bool:
+    """Whether the file of a study's photo is where it is read from."""
+    return source.root.startswith(BUILTIN) or Path(source.root, source.path).is_file()
+
+
 def root_of(manifest: Manifest, data: Path | None) -> str:
     """The folder of the study's photos, or `data` in its place."""
     return manifest.root if data is None or manifest.root.startswith(BUILTIN) else str(data)

@@ -18,8 +18,12 @@ Row = dict[str, Any]
 
 def rows(progress: Progress) -> list[Row]:
     """A row an epoch of the runs that are drawn: the latest ones."""
-    drawn = list(progress.epochs)[-MOST_CURVES:]
-    return [row for run in drawn for row in rows_of(run, progress.epochs[run])]
+    return [row for run, epochs in list(drawn(progress).items())[-MOST_CURVES:] for row in rows_of(run, epochs)]
+
+
+def drawn(progress: Progress) -> dict[RunName, list[Epoch]]:
+    """The runs that may be drawn; before the first one, the tuning runs."""
+    return progress.epochs or progress.tuning
 
 
 def rows_of(run: RunName, epochs: Sequence[Epoch]) -> list[Row]:

@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 
 import psutil
 
@@ -16,7 +17,10 @@ from commongarden.i18n.language import _, ngettext
 from commongarden.io.terminal import DASH
 from commongarden.records.event_log import EpochEnded, Stepped
 from commongarden.report.document import Block, Bullets, Cell, Fold, Paragraph, Styled, StyledLine, Table
+from commongarden.report.topics import race
 from commongarden.runner.display import left, name_of
+from commongarden.stats.raced import Raced
+from commongarden.view.gpu_memory import gpu_memory
 from commongarden.view.progress import Progress, UnderWay, job_of
 from commongarden.view.studies import Counted
 from commongarden.view.words import decision, state_name
@@ -24,11 +28,22 @@ from commongarden.view.words import decision, state_name
 MOST_RUNS = 100  # rows of runs under way
 SILENT = 120.0  # seconds without a line, after which that is said
 MEASURE = 60.0  # seconds for which a measurement of memory counts
-_measured: tuple[int, float, int | None] = (0, 0.0, None)  # process, when, bytes
 
 
-def blocks(progress: Progress, counted: Counted, now: float) -> tuple[Block, ...]:
-    """The part of the page that changes while runs are made. now: the time, as the lines of the log have it."""
+@dataclass(frozen=True)
+class Memory:
+    """n_bytes: in use by the processes of a study. gpu: bytes in use, and in all, of its GPUs."""
+
+    n_bytes: int
+    gpu: tuple[int, int] | None
+
+
+_measured: tuple[int, float, Memory | None] = (0, 0.0, None)  # process, when, what
+
+
+def blocks(progress: Progress, counted: Counted, now: float, raced: Raced | None = None) -> tuple[Block, ...]:
+    """The part of the page that changes while runs are made. now: the time, as the lines of the log have it. raced: how
+    the race stands that decides on the runs."""
     state = counted.state
     spans = [Styled(f"{state_name(state)}.", "strong"), Styled(f" {_counted(counted.n_made, counted.n_planned)}")]
     if state == "running":
@@ -43,6 +58,8 @@ def blocks(progress: Progress, counted: Counted, now: float) -> tuple[Block, ...
         made.append(Paragraph(text.format(what=doing.what, done=f"{doing.done:,}", total=f"{doing.total:,}")))
     if state == "running" and progress.under_way:
         made.append(_table(progress))
+    if state == "running" and raced is not None and raced.race.looks:
+        made.append(Paragraph(race.look_told(raced, len(raced.race.looks) - 1)))
     if progress.decided:
         last = progress.decided[-1]
         when = datetime.datetime.fromtimestamp(last.time).strftime("%Y-%m-%d %H:%M")
@@ -68,7 +85,10 @@ def _while_running(progress: Progress, now: float) -> Iterator[str]:
         text = ngettext("{n} run at a time on {device}.", "{n} runs at a time on {device}.", progress.n_workers)
         yield text.format(n=progress.n_workers, device=progress.begun.device or DASH)
     if (memory := memory_of(progress)) is not None:
-        yield _("{memory:.1f} GB of memory in use.").format(memory=memory / 1e9)
+        yield _("{memory:.1f} GB of memory in use.").format(memory=memory.n_bytes / 1e9)
+        if memory.gpu is not None:
+            text = _("{used:.1f} of {total:.1f} GB of GPU memory in use, by all programs.")
+            yield text.format(used=memory.gpu[0] / 1e9, total=memory.gpu[1] / 1e9)
     if now - progress.now > SILENT:
         yield _("The last event was {duration} ago.").format(duration=duration(now - progress.now))
 
@@ -100,9 +120,9 @@ def _row(progress: Progress, one: UnderWay) -> tuple[str | Cell, ...]:
     return name, f"{done:.1f} / {whole}", shown, f"{100 * accuracy:.1f} %", val, f"{speed:,.0f}"
 
 
-def memory_of(progress: Progress) -> int | None:
-    """Bytes in use by the process that works on the study and its workers, what they share counted once where the
-    system tells; None on another machine."""
+def memory_of(progress: Progress) -> Memory | None:
+    """In use by the process that works on the study and its workers, what they share counted once where the system
+    tells; None on another machine."""
     global _measured
     if progress.begun is None or progress.begun.host != socket.gethostname():
         return None
@@ -115,5 +135,6 @@ def memory_of(progress: Progress) -> int | None:
         for process in (first, *first.children(recursive=True)):
             full = process.memory_full_info()
             total += getattr(full, "pss", 0) or full.rss
-    _measured = pid, time.monotonic(), total or None
-    return total or None
+    found = Memory(total, gpu_memory(progress.begun.device)) if total else None
+    _measured = pid, time.monotonic(), found
+    return found

@@ -42,10 +42,13 @@ def listing(found: Sequence[Listed], language: str) -> str:
         return _listing(found)
 
 
-def study(name: str, key: str, language: str, *, is_alone: bool, steers: bool) -> str:
-    """The frame of a study's page, which its script fills."""
+def study(
+    name: str, key: str, language: str, *, runs: tuple[list[str], list[str]], is_alone: bool, steers: bool
+) -> str:
+    """The frame of a study's page, which its script fills. runs: its arms and its seeds."""
     with written(language):
-        return _page("study.html", language, title=name, key=key, back="" if is_alone else "/", steers=steers)
+        back = "" if is_alone else "/"
+        return _page("study.html", language, title=name, key=key, back=back, arms=runs[0], seeds=runs[1], steers=steers)
 
 
 def comparison(keys: Sequence[str], language: str) -> str:

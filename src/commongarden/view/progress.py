@@ -43,7 +43,7 @@ class UnderWay:
 class Progress:
     """The state of a study as far as its lines go. begun: of the last process; ended: of the same, None while it works
     or where it was killed. seconds_worked: of all processes.
-    epochs: of each run that the lines tell of, those of tuning runs left out."""
+    epochs: of each run that the lines tell of, tuning: of each tuning run."""
 
     now: float = 0.0
     seconds_worked: float = 0.0
@@ -56,6 +56,7 @@ class Progress:
     under_way: dict[RunName, UnderWay] = field(default_factory=dict)
     done: dict[RunName, RunEnded] = field(default_factory=dict)
     epochs: dict[RunName, list[Epoch]] = field(default_factory=dict)
+    tuning: dict[RunName, list[Epoch]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     decided: list[Decided] = field(default_factory=list)
     left: TimeLeft | None = None
@@ -102,22 +103,21 @@ class Progress:
                 self._take_run(line)
 
     def _take_run(self, line: Started | Stepped | EpochEnded | RunEnded | RunStopped | WorkerDied) -> None:
-        run, counts = line.run, line.run.kind != "trial"
+        run = line.run
+        epochs = self.tuning if run.kind == "trial" else self.epochs
         match line:
             case Started(epochs=before):
                 self.under_way[run] = UnderWay(run, len(before))
                 self.done.pop(run, None)
-                if counts:
-                    self.epochs[run] = list(before)
+                epochs[run] = list(before)
                 self._count(events.Started(job_of(run), before))
             case Stepped(epoch=epoch, step=step, steps=steps):
                 self._under_way(run).latest = line
                 self._count(events.Stepped(job_of(run), epoch, step, steps, 0.0, 0.0, 0.0))
             case EpochEnded(epoch=epoch):
                 self._under_way(run).latest = line
-                if counts:
-                    known = self.epochs.setdefault(run, [])
-                    known[:] = [*(one for one in known if one.epoch < epoch.epoch), epoch]
+                known = epochs.setdefault(run, [])
+                known[:] = [*(one for one in known if one.epoch < epoch.epoch), epoch]
                 self._count(events.EpochDone(job_of(run), epoch, 0.0))
             case RunEnded():
                 self.under_way.pop(run, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from commongarden.store import ReadOnce, Store
 from commongarden.view.studies import file_stamp
 
 KEPT = 16  # reports, of studies and languages
+SPARES = 20  # times the seconds that a report took, for which it stays while runs are made
 
 
 @dataclass(frozen=True)
@@ -30,16 +32,21 @@ class Reports:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[Path, str], tuple[object, Made]] = OrderedDict()
+        self._stays: dict[tuple[Path, str], float] = {}  # until when
         self._one = threading.Lock()
 
-    def report(self, folder: Path, language: str) -> Made:
-        """The report of a study as it is now. Takes a second or more for a new one. Raises CommonGardenError."""
+    def report(self, folder: Path, language: str, *, is_running: bool = False) -> Made:
+        """The report of a study as it is now. Takes a second or more for a new one. is_running: an earlier one will do
+        for a while, since those of large studies would take their time from the training. Raises CommonGardenError."""
         with self._one:
             state, key = _state(Store(folder)), (folder, language)
-            if key in self._kept and self._kept[key][0] == state:
+            does = key in self._kept and (self._kept[key][0] == state or is_running)
+            if does and (self._kept[key][0] == state or time.monotonic() < self._stays[key]):
                 self._kept.move_to_end(key)
                 return self._kept[key][1]
+            begun = time.monotonic()
             made = _made(folder, language)
+            self._stays[key] = time.monotonic() + SPARES * (time.monotonic() - begun)
             self._kept[key] = state, made
             self._kept.move_to_end(key)
             while len(self._kept) > KEPT:

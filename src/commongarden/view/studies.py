@@ -169,6 +169,12 @@ class Followed:
         return self._study[1]
 
     @property
+    def runs(self) -> tuple[list[str], list[str]]:
+        """Its arms and its seeds, in the order of the study. Raises CommonGardenError."""
+        declared = self._read_study()
+        return list(declared.arms), sorted(declared.seeds, key=int)
+
+    @property
     def arms(self) -> list[str]:
         """In the order of the study. Raises CommonGardenError."""
         return list(self._read_study().arms)

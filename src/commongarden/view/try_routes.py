@@ -130,7 +130,8 @@ class TryPages:
             html = await asyncio.to_thread(shown)
         except (CommonGardenError, Busy) as error:
             status = 503 if isinstance(error, Busy) else 422
-            html = await asyncio.to_thread(trying.failed, error, language)
+            is_gone = bool(label) and not browsing.is_there(source)
+            html = await asyncio.to_thread(functools.partial(trying.failed, error, language, is_gone=is_gone))
         return JSONResponse({"html": html}, status)
 
     def _of_study(self, folder: Path) -> list[browsing.Shown]:

@@ -123,12 +123,14 @@ def fragment(
         return html.to_fragment(blocks, [one.arm for one in found])
 
 
-def failed(error: CommonGardenError | Busy, language: str) -> str:
-    """Why a photo cannot be looked at, as elements."""
+def failed(error: CommonGardenError | Busy, language: str, *, is_gone: bool = False) -> str:
+    """Why a photo cannot be looked at, as elements. is_gone: it is not in the study's folder of photos."""
     from commongarden.report.document import Paragraph, html
 
     with written(language):
         said = _("Other photos are waiting. Try again in a moment.") if isinstance(error, Busy) else _reason(error)
+        if is_gone:
+            said += " " + _("If the images were moved: commongarden view STUDY --images FOLDER")
         return html.to_fragment([Paragraph(said, role="notice")], [])
 
 

@@ -10,15 +10,19 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from commongarden.errors import CommonGardenError
 from commongarden.i18n.language import written
+from commongarden.records import decision
 from commongarden.records.event_log import Ended, EpochEnded, RunEnded, Started, Stepped
-from commongarden.view.curve_rows import Row, rows, rows_of
-from commongarden.view.studies import Followed
+from commongarden.stats import raced
+from commongarden.stats.raced import Raced
+from commongarden.store import Store
+from commongarden.view.curve_rows import Row, drawn, rows, rows_of
+from commongarden.view.studies import Followed, file_stamp
 
 LOOK = 1.0  # seconds between two looks
 STEPS = 2.0  # seconds between two messages of which nothing but the steps of runs is new
@@ -47,6 +51,8 @@ class Watch:
         self._looked = self._stepped = time.monotonic()
         self._has_steps = False  # that no message has told of
         self._said: dict[str, tuple[int, bytes]] = {}
+        self._can: tuple[object, tuple[Sequence[str], list[str]]] | None = None
+        self._raced: tuple[tuple[int, int], Raced | None] = ((0, 0), None)
         self._rows_said: tuple[tuple[int | None, int, int], bytes] | None = None
         self._saying = threading.Lock()
 
@@ -64,7 +70,8 @@ class Watch:
     def longest(self) -> int:
         """The most epochs of a run, which the curves have room for."""
         progress = self.followed.progress
-        return max((*progress.epochs_of.values(), *(len(epochs) for epochs in progress.epochs.values())), default=1)
+        made = drawn(progress).values()
+        return max((*progress.epochs_of.values(), *map(len, made)), default=1)
 
     def new_rows(self, n: int | None) -> bytes:
         """The rows behind the first n, as the message for all who have these; all rows where n is None."""
@@ -84,16 +91,33 @@ class Watch:
         with self._saying:
             if self.known(language) is None:
                 from commongarden.report.document import html  # loads what takes a second
-                from commongarden.view import live_page, steering
+                from commongarden.view import live_page
 
                 version, now = self.version, time.time()
                 with written(language):
-                    blocks = live_page.blocks(self.followed.progress, self.counted, now)
+                    blocks = live_page.blocks(self.followed.progress, self.counted, now, self._race())
                     said: dict[str, Any] = {"html": html.to_fragment(blocks, self.arms), "state": self.counted.state}
                     if self.steers:
-                        said["actions"], said["arms"] = steering.possible(self.followed.folder)
+                        said["actions"], said["arms"] = self._possible()
                     self._said[language] = version, message("live", said)
             return self._said[language][1]
+
+    def _possible(self) -> tuple[list[str], list[str]]:
+        """What can be done with the study, and the models that can be dropped; found again where something changed."""
+        from commongarden.view import steering
+
+        key = self.counted, file_stamp(self.followed.folder / decision.FILE)
+        if self._can is None or self._can[0] != key:
+            self._can = key, steering.possible(self.followed.folder)
+        return [*self._can[1][0]], self._can[1][1]
+
+    def _race(self) -> Raced | None:
+        """How the race stands that decides on the runs; None where none does, or its file is being replaced."""
+        stamp = file_stamp(self.followed.folder / raced.KIND.name)
+        if self._raced[0] != stamp:
+            with suppress(CommonGardenError):
+                self._raced = stamp, raced.read(Store(self.followed.folder))
+        return self._raced[1]
 
     @contextmanager
     def attended(self) -> Iterator[asyncio.Event]:
@@ -113,6 +137,7 @@ class Watch:
     def look(self) -> bool:
         """Takes in what is new; whether there was something."""
         progress = self.followed.progress
+        was_tuning = not progress.epochs and bool(progress.tuning)
         lines = self.followed.follow()
         is_due = time.monotonic() - self._looked > STATE
         if not lines and not is_due and not self._has_steps:
@@ -122,9 +147,10 @@ class Watch:
             self._looked, self.counted = time.monotonic(), self.followed.counted()
         begins_again = self.followed.progress is not progress
         for line in lines:
-            if isinstance(line, EpochEnded) and line.run.kind != "trial":
+            is_drawn = isinstance(line, EpochEnded | Started) and line.run in drawn(self.followed.progress)
+            if isinstance(line, EpochEnded) and is_drawn:
                 self.rows += rows_of(line.run, [line.epoch])
-            begins_again |= isinstance(line, Started) and bool(line.epochs)
+            begins_again |= isinstance(line, Started) and (bool(line.epochs) or (is_drawn and was_tuning))
         if begins_again:
             self.generation += 1
             self.rows = rows(self.followed.progress)

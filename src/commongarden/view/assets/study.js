@@ -79,6 +79,31 @@
     for (const view of views) if (rows.length > given) view.insert("rows", rows.slice(given)).runAsync();
   };
 
+  // A run has an address of its own: #run=ARM/SEED.
+  const one = document.getElementById("one");
+  const run = document.getElementById("run");
+  const showRun = async () => {
+    const found = /^#run=(.+)\/([0-9]+)$/.exec(location.hash);
+    run.hidden = !found;
+    if (!found) return;
+    const arm = decodeURIComponent(found[1]);
+    one.elements.arm.value = arm;
+    one.elements.seed.value = found[2];
+    const answer = await fetch(`${address}/run?${new URLSearchParams({ arm, seed: found[2] })}`, { credentials: "same-origin" });
+    if (answer.ok) run.innerHTML = (await answer.json()).html;
+    else run.hidden = true;
+    run.scrollIntoView({ block: "center" });
+    run.focus({ preventScroll: true });
+  };
+  one.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const wanted = `#run=${encodeURIComponent(one.elements.arm.value)}/${one.elements.seed.value}`;
+    if (location.hash === wanted) showRun();
+    else location.hash = wanted;
+  });
+  addEventListener("hashchange", showRun);
+  showRun();
+
   const buttons = [...document.querySelectorAll("#steer button")];
   const dropped = document.getElementById("dropped");
   const offer = (actions, arms) => {
