@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from commongarden.runner.display import Display
     from commongarden.runner.options import RunOptions
     from commongarden.runner.run_study import StudyOutcome
+    from commongarden.stats import Results
     from commongarden.study import DataOptions, Study
 
 
@@ -46,6 +47,24 @@ def carry_out(
     from commongarden.study import folder_name, studies_folder
 
     out = out or studies_folder() / folder_name(wanted)
+    results, outcome = carried_out(wanted, out, how, log=log, as_json=as_json, yes=yes, listed=listed)
+    print_results(results, out, as_json)
+    if not as_json:
+        terminal.verbatim(str(out / "report.html"))
+    end(outcome)
+
+
+def carried_out(
+    wanted: Study,
+    out: Path,
+    how: RunOptions,
+    *,
+    log: str,
+    as_json: bool,
+    yes: bool,
+    listed: tuple[DataOptions, Listed] | None = None,
+) -> tuple[Results, StudyOutcome]:
+    """The same without what is printed at the end."""
     reading, files = listed or of_study(wanted.data_plan, out, how.keep_going)
     wanted = dataclasses.replace(wanted, reading=reading)
     _begin(out)
@@ -55,7 +74,7 @@ def carry_out(
     from commongarden import workflow
 
     display = _display(log, len(wanted.seeds), as_json)
-    results, outcome = workflow.run(
+    return workflow.run(
         wanted,
         out,
         how,
@@ -63,13 +82,9 @@ def carry_out(
         listed=files,
         confirm=None if yes or not sys.stdin.isatty() else lambda _: _asked(display),
     )
-    print_results(results, out, as_json)
-    if not as_json:
-        terminal.verbatim(str(out / "report.html"))
-    _end(outcome)
 
 
-def _end(outcome: StudyOutcome) -> None:
+def end(outcome: StudyOutcome) -> None:
     """Says how the study stands, and exits by it."""
     if outcome.raced is not None:
         from commongarden.report.topics import race
