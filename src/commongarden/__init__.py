@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from commongarden.report import write as write_report  # noqa: F401
     from commongarden.runner.display import Display as Display
     from commongarden.runner.executor import Executor as Executor
+    from commongarden.runner.executor import Place as Place
     from commongarden.runner.forecast import Forecast as Forecast
     from commongarden.runner.measuring import measure as measure
     from commongarden.runner.measuring import preflight as preflight
@@ -91,6 +92,7 @@ _PUBLIC = {
     "NotScreened": ("records.screening", "NotScreened"),
     "Observer": ("runner.observers", "Observer"),
     "Origin": ("study.origin", "Origin"),
+    "Place": ("runner.executor", "Place"),
     "Prediction": ("inference.predictions", "Prediction"),
     "Predictions": ("records", "Predictions"),
     "Predictor": ("inference.predictor", "Predictor"),

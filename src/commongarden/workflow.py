@@ -18,6 +18,7 @@ from commongarden.report.wording import audits
 from commongarden.runner import main_guard, trackers
 from commongarden.runner.callbacks import Callbacks
 from commongarden.runner.display import Display, PlainDisplay
+from commongarden.runner.executor import Place
 from commongarden.runner.forecast import Forecast
 from commongarden.runner.observers import Guard, Observer
 from commongarden.runner.options import RunOptions
@@ -61,6 +62,7 @@ def run(
     confirm: Callable[[Forecast], bool] | None = None,
     listed: Listed | None = None,
     observers: Sequence[Observer] = (),
+    place: Place | None = None,
     **keywords: Unpack[RunKeywords],
 ) -> tuple[Results, StudyOutcome]:
     """Makes the study's missing runs in `out`, and writes results.csv, results.json and report.html.
@@ -75,6 +77,7 @@ def run(
         confirm: Asked before runs that take more than ten minutes. None asks nobody.
         listed: The data's files, if they were listed and reported before (runner/sources.py).
         observers: Notified of the study while it runs, such as trackers of your own. One that fails stops no run.
+        place: Where the runs are made, such as `commongarden.cluster.ray_place(...)`. None for this machine.
         **keywords: Values of RunOptions by name, which take the place of those in `options`. Deprecated: pass
             `options=RunOptions(...)`.
 
@@ -93,9 +96,10 @@ def run(
         values["argv"] = tuple(values["argv"])
     options = dataclasses.replace(options or RunOptions(), **values)
     log_to = ("tensorboard", *options.log_to) if options.tensorboard else options.log_to
+    _check_observers(observers)
     guards = [Guard(observer, display.note) for observer in (*trackers.chosen(log_to, Path(out)), *observers)]
     callbacks = Callbacks(display, confirm, audits.warning, race.look_told, tuple(guards))
-    outcome = run_study(study, Path(out), options, callbacks, listed)
+    outcome = run_study(study, Path(out), options, callbacks, listed, place)
     display.note(_("writing the report"))
     store = ReadOnce(outcome.store.root)
     results = stats.summarize(store)
@@ -138,6 +142,14 @@ def _names(names: Sequence[str], folders: Sequence[Path]) -> Sequence[str]:
         if len(set(found)) == len(found):
             return found
     return [folder.as_posix() for folder in folders]
+
+
+def _check_observers(observers: object) -> None:
+    """Raises StudyError for what is no sequence of observers."""
+    if isinstance(observers, Sequence) and all(isinstance(one, Observer) for one in observers):
+        return
+    text = _("observers: found {found!r}, accepted: a list of objects whose class derives from commongarden.Observer")
+    raise StudyError(text.format(found=observers))
 
 
 def export(

@@ -39,12 +39,17 @@ CALLS = {
     "best": "best small",
     "cache": "cache --cache-dir empty",
     "clean": "clean small --dry-run",
+    "cluster head": "cluster head --address 203.0.113.7",  # a cluster itself takes seconds: tests/cluster
+    "cluster join": "cluster join 127.0.0.1:9 --token-path absent",
+    "cluster status": "cluster status 127.0.0.1:9",
+    "cluster token": "cluster token small.toml",
     "combine": "combine small small",  # one data set twice, which is refused
     "compare": "compare small",
     "data check": "data check photos",
     "data get": "data get flowers --from flowers.tgz --out fetched",
     "describe": "describe inception_flower:LA --rewritten",
     "diff": "diff plain_flower:LA residual_flower",
+    "drop": "drop small plain",  # which has all its runs
     "evaluate": "evaluate small photos --model plain",
     "explain": "explain plain_flower residual_flower --measured steps.json",
     "export": "export small/runs/plain/0 --out plain.onnx --format oonx",  # the export itself takes seconds
@@ -56,6 +61,7 @@ CALLS = {
     "run": "run small.toml --out small",
     "screen": "screen --data photos",  # the screening itself takes seconds
     "status": "status small",
+    "stop": "stop small",  # of which no process works
     "twins": "twins --widths 16,32 --blocks 1,1",
     "verify": "verify small",
     "view": "view absent",  # the server itself does not end
@@ -71,9 +77,15 @@ MORE = {
 }
 CODES = {
     "audit": 1,
+    "cluster head": 2,
+    "cluster join": 2,
+    "cluster status": 2,
+    "cluster token": 2,
     "combine": 2,
+    "drop": 2,
     "export": 2,
     "screen": 2,
+    "stop": 2,
     "view": 2,
     "a mistake": 2,
     "a wrong option": 2,

@@ -31,6 +31,7 @@ NAMES = [
     "NotScreened",
     "Observer",
     "Origin",
+    "Place",
     "Prediction",
     "Predictions",
     "Predictor",

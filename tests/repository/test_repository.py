@@ -74,3 +74,8 @@ def test_files_that_the_contributing_page_names_are_there():
     assert len(named) > 10
     places = ("", "src/commongarden/", "src/commongarden/arch/")
     assert [name for name in named if not any((ROOT / place / name).exists() for place in places)] == []
+
+
+def test_no_file_has_the_marks_of_an_unfinished_merge():
+    found = subprocess.run(["git", "grep", "-lE", "^(<{7}|>{7}) "], cwd=ROOT, capture_output=True, text=True)
+    assert found.stdout.split() == []

@@ -21,7 +21,9 @@ from commongarden import stats
 from commongarden.records import Predictions
 from commongarden.stats import METRICS, Components, Mean, Sample, best
 from commongarden.stats.best import probabilities
+from commongarden.stats.clusters import clusters
 from commongarden.stats.contrasts import contrast_results
+from commongarden.stats.cross_validated import folded_mean
 from commongarden.stats.power import POWER, expected, least, power
 from commongarden.study import Arm, Study
 from commongarden.study.declared import METRICS as NAMES
@@ -221,8 +223,8 @@ def test_shared_photos_are_crossed_and_others_resampled():
     shared = Sample(tuple(right_or_wrong(row) for row in table), 200)
     mean = stats.mean_score(METRICS["accuracy"], shared)
     assert mean.error == pytest.approx(stats.crossed_mean(table).error)
-    own = tuple(
-        said(run.labels, run.probabilities, [f"{i}-{j}" for j in range(40)]) for i, run in enumerate(shared.runs)
+    own = tuple(  # each misses one photo of its own that the next one tests too
+        said(run.labels, run.probabilities, [f"{j + 39 * i}" for j in range(40)]) for i, run in enumerate(shared.runs)
     )
     mean = stats.mean_score(METRICS["accuracy"], Sample(own, 200))
     by_seed = table.mean(axis=1)
@@ -235,9 +237,8 @@ def test_shared_photos_are_crossed_and_others_resampled():
     )
 
 
-@pytest.mark.parametrize("folds", [True, False])
-def test_a_contrast_over_splits_is_corrected_and_pooled_only_over_folds(folds):
-    """Five seeds with 40 test photos each: of their own (folds) or drawn anew from 90 (splits that share some)."""
+def over_splits(folds):
+    """Two arms with five seeds of 40 test photos each: of their own (folds) or drawn anew from 90."""
     generator, by_arm = np.random.default_rng(4), {"a": {}, "b": {}}
     for seed in range(5):
         names = range(40 * seed, 40 * seed + 40) if folds else generator.choice(90, 40, replace=False)
@@ -246,15 +247,44 @@ def test_a_contrast_over_splits_is_corrected_and_pooled_only_over_folds(folds):
             by_arm[arm][seed] = said(run.labels, run.probabilities, [f"{name:03}" for name in names])
     study = Study("x", "d", {"a": Arm("plain_flower"), "b": Arm("residual_flower")}, seeds=5)
     (found,) = contrast_results(study, by_arm, 160, {}, 2)
-    values = [
-        METRICS["accuracy"].whole(by_arm["b"][seed]) - METRICS["accuracy"].whole(by_arm["a"][seed]) for seed in range(5)
-    ]
-    mean = stats.resampled_interval(values, 160, 40)
+    correct = METRICS["accuracy"].by_photo
+    return found, np.stack([correct(by_arm["b"][seed]) - correct(by_arm["a"][seed]) for seed in range(5)])
+
+
+def test_a_contrast_over_splits_is_corrected_and_not_pooled():
+    found, table = over_splits(folds=False)
+    mean = stats.resampled_interval(list(table.mean(axis=1)), 160, 40)
     assert (found.difference.low, found.difference.high) == (pytest.approx(mean.low), pytest.approx(mean.high))
     assert found.outcome == "worse"
-    assert (found.p_mcnemar is not None) == folds
+    assert found.p_mcnemar is None
     assert found.components.photo is None
     assert found.probability.value == 0.0
+
+
+def test_a_contrast_over_folds_has_the_photos_for_its_least_error():
+    """By scipy's own mean squares, and Satterthwaite's degrees of freedom of the two parts."""
+    found, table = over_splits(folds=True)
+    within = np.mean([reference.tvar(fold) for fold in table]) / 40
+    between = max(reference.tvar(table.mean(axis=1)), within)
+    variance = between + within / 2
+    df = variance**2 / (between**2 / 4 + (within / 2) ** 2 / (5 * 39))
+    low, high = reference.t.interval(0.95, df, table.mean(), math.sqrt(variance / 5))
+    assert (found.difference.low, found.difference.high) == (pytest.approx(low), pytest.approx(high))
+    assert found.outcome == "worse"
+    assert found.p_mcnemar is not None
+
+
+def test_folds_of_groups_are_at_least_as_uncertain_as_their_groups():
+    """Photos in pairs that agree: as half as many photos, which doubles what the photos say of the variance."""
+    generator = np.random.default_rng(1)
+    tables = [generator.integers(0, 2, 20).astype(float) for _ in range(4)]
+    alone = folded_mean(tables, [None] * 4)
+    paths = np.array([f"{i:02}" for i in range(40)])
+    own = clusters(paths, {path: path[:1] + str(int(path[1]) // 2) for path in paths})
+    twice = folded_mean([np.repeat(table, 2) for table in tables], [own] * 4)
+    assert (twice.value, twice.error) == (pytest.approx(alone.value), pytest.approx(alone.error))
+    assert twice.df == pytest.approx(alone.df)
+    assert folded_mean([table[:1] for table in tables], [None] * 4) is None
 
 
 # What would settle it
@@ -413,6 +443,20 @@ def test_what_is_best_with_seventy_per_cent_is_best_seven_times_in_ten(n_arms):
     told, true = np.array(told), np.array(true)
     inside = (told > 0.6) & (told < 0.8)
     assert reference.binomtest(int(true[inside].sum()), int(inside.sum()), float(told[inside].mean())).pvalue > 0.01
+
+
+def test_the_chances_of_a_difference_are_its_ts_beside_the_margin():
+    """With as flat a prior as can be, below, within and above the margin as Student's t has them."""
+    generator = np.random.default_rng(2)
+    tables, ahead = [generator.random((5, 4_000)) < share for share in (0.62, 0.6)], ("arm 0", "arm 1")
+    found = best.chances(METRICS["accuracy"], correct_runs(tables), [ahead, ahead[::-1], ("arm 0", "gone")], 0.01)
+    assert set(found) == {ahead, ahead[::-1]}
+    one, two = found[ahead], found[ahead[::-1]]
+    assert (one.worse, one.equivalent, one.better) == pytest.approx((two.better, two.equivalent, two.worse))
+    assert one.worse + one.equivalent + one.better == pytest.approx(1)
+    mean = stats.mean_difference(METRICS["accuracy"], *correct_runs(tables).values())
+    above = reference.t.sf((0.01 - mean.value) / mean.error, mean.df)
+    assert one.better == pytest.approx(above, abs=0.05)  # the prior draws it a little towards 0
 
 
 @pytest.mark.soak

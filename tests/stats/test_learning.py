@@ -16,13 +16,20 @@ FAILS = {"a": (0.70, 0.72, 0.74, 0.71, 0.73), "b": (0.60, 0.62, 0.24, 0.64, 0.63
 
 
 def test_a_run_has_learned_above_the_largest_class_and_chance():
-    assert learning.has_learned(0.41, 0.40, 9)
     assert not learning.has_learned(0.40, 0.40, 9)
     edge = 0.4 + 1.645 * np.sqrt(0.4 * 0.6 / 400)
     assert not learning.has_learned(edge - 0.001, 0.4, 400)
     assert learning.has_learned(edge + 0.001, 0.4, 400)
     guessing = np.random.default_rng(0).binomial(400, 0.4, 4_000) / 400
     assert np.mean([learning.has_learned(value, 0.4, 400) for value in guessing]) <= 0.06
+
+
+def test_few_validation_photos_leave_the_question_to_the_training_photos(tmp_path):
+    """Five validation photos: what a third of them more right than guessing says is nothing."""
+    store = grown(tmp_path / "s", {"a": (0.6, 0.36)})
+    assert len(store.split(0).val) == 5
+    assert not learning.has_learned(0.6, 0.4, 5)
+    assert learning.learned(store, store.runs()) == {("a", 0): True, ("a", 1): False}
 
 
 @pytest.mark.parametrize(("k", "n"), [(4, 5), (0, 3), (10, 10), (17, 20)])

@@ -50,13 +50,13 @@ import os, signal
 from pathlib import Path
 from torch import nn
 
-HERE = Path(__file__).parent
+HERE = Path("FOLDER")  # not that of this file, which may be a copy on another machine
 
 class Death(BaseException):
     """That of a worker which lives in the process of a test."""
 
 class Mortal(nn.Module):
-    """Dies in training for each file death* beside this one; where that names a checkpoint, behind it."""
+    """Dies in training for each file death* in that folder; where that names a checkpoint, behind it."""
 
     def __init__(self, n_classes):
         super().__init__()
@@ -85,7 +85,7 @@ def planted(photos, cache_folder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("conformance")
     (folder / "plain.json").write_text(json.dumps({"model": LAYERS}))
     (folder / "wide.json").write_text(json.dumps({"model": [["conv", {**LAYERS[0][1], "chn": 8}], *LAYERS[1:]]}))
-    (folder / "mortal.py").write_text(MORTAL)
+    (folder / "mortal.py").write_text(MORTAL.replace("FOLDER", str(folder)))
     arms = {name: Arm(str(folder / f"{name}.json")) for name in ("plain", "wide")}
     mortal = Arm(f"{folder / 'mortal.py'}:mortal")
     found = dataclasses.replace(network_by_others(mortal, 3, (16, 16, 3)), preflight=origin.PREFLIGHT)

@@ -139,14 +139,17 @@ def test_another_address_wants_its_token(garden, cache_folder):
         assert asked(address, headers={"Cookie": cookie, "Host": "localhost"})[0] == 403
 
 
-def test_a_missing_extra_is_said_with_the_line_that_installs_it(monkeypatch, tmp_path):
+@pytest.mark.parametrize("command", [["view", "."], ["run", "demo", "--view", "--out", "out"]])
+def test_a_missing_extra_is_said_with_the_line_that_installs_it(command, monkeypatch, tmp_path):
     from click.testing import CliRunner
 
     monkeypatch.setitem(__import__("sys").modules, "uvicorn", None)
     monkeypatch.delitem(__import__("sys").modules, "commongarden.view.serving", raising=False)
     monkeypatch.delattr("commongarden.view.serving", raising=False)
-    said = CliRunner().invoke(main, ["view", str(tmp_path)])
+    monkeypatch.chdir(tmp_path)
+    said = CliRunner().invoke(main, command)
     assert said.exit_code == 2
+    assert not list(tmp_path.iterdir())
     assert "pip install 'commongarden[view]'" in said.output
 
 
@@ -216,6 +219,39 @@ def test_test_photos_are_found_by_what_the_models_say(address, garden):
     assert int(wrong) == round(100 * share)
     _status, _headers, text = asked(address, "/study/small/photos?class=rose")
     assert {path.partition("/")[0] for path in re.findall(r'alt="([^"]*)"', json.loads(text)["html"])} == {"rose"}
+
+
+def test_the_nearest_photos_are_those_of_scikit_learn(address, garden, copied):
+    """By the features that a hook on the last layer sees; a photo that has changed and one that is missing are left
+    out. The second answer comes from the cache."""
+    import torch
+    from sklearn.neighbors import NearestNeighbors
+
+    store = cg.open_store(garden / "small")
+    run, manifest = chosen_run(garden / "small").folder, store.manifest()
+    split, predictor, seen = store.split(), cg.load(run), []
+    (*_rest, last) = (layer for layer in predictor.modules() if isinstance(layer, torch.nn.Linear))
+    last.register_forward_pre_hook(lambda _layer, given: seen.append(given[0].flatten().numpy()))
+    gone = ("rose/00.png", "tulip/00.png")
+    train = [path for path in split.train if path not in gone]
+    asked_for = next(path for path in split.test if path not in gone)
+    with torch.inference_mode():
+        for path in (*train, asked_for):
+            predictor(predictor.preprocess(copied / path))
+    nearest = NearestNeighbors(n_neighbors=6, metric="cosine").fit(np.stack(seen[:-1]))
+    distances, places = nearest.kneighbors(seen[-1:])
+    number = [photo.path for photo in manifest.photos].index(asked_for)
+    for _ in range(2):
+        status, _headers, text = asked(address, f"/study/small/near/test/{number}")
+        html = json.loads(text)["html"]
+        assert status == 200, html
+        n_there = len({*split.train, *split.test} - {*gone})
+        assert f"among {n_there} of the {len(split.train) + len(split.test)}" in html
+        shown = html[html.index("Nearest training") : html.index("Nearest test")]
+        assert [float(found) for found in re.findall(r"distance ([\d.]+)", shown)] == pytest.approx(
+            distances[0], abs=2e-3
+        )
+        assert set(re.findall(r'alt="([^"]*)"', shown)) == {train[place] for place in places[0]}
 
 
 def test_a_photo_that_has_changed_or_is_missing_is_said(address, garden):
@@ -337,6 +373,13 @@ def test_a_photo_is_chosen_on_the_page(browser, address, photos):
     page.locator("#answer figcaption").first.filter(has_text="your image").wait_for()
     page.locator("#photos button").first.click()
     page.locator("#answer figcaption").first.filter(has_not_text="your image").wait_for()
+    page.click("#near")
+    link = page.locator("#nearest a").first
+    link.wait_for()
+    number = link.get_attribute("href").rpartition("=")[2]
+    link.click()
+    page.wait_for_url(f"**/try?photo={number}")
+    page.wait_for_selector("#answer .disputed img")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert Axe().run(page).violations_count == 0
     page.close()

@@ -11,16 +11,19 @@ import click
 
 from commongarden.cli.downloads import confirm
 from commongarden.cli.reading import of_study
+from commongarden.cli.viewing import keep_open, run_page
 from commongarden.i18n.language import _, ngettext
 from commongarden.io import terminal
 
 if TYPE_CHECKING:
+    from commongarden.cluster.where_file import Where
     from commongarden.data.finding import Listed
     from commongarden.runner.display import Display
     from commongarden.runner.options import RunOptions
     from commongarden.runner.run_study import StudyOutcome
     from commongarden.stats import Results
     from commongarden.study import DataOptions, Study
+    from commongarden.view.run_page import RunPage
 
 
 def run_options(given: dict[str, Any], *, most_seeds: int | None) -> RunOptions:
@@ -40,17 +43,23 @@ def carry_out(
     log: str,
     as_json: bool,
     yes: bool,
+    view: bool = False,
     listed: tuple[DataOptions, Listed] | None = None,
+    where: Where | None = None,
 ) -> None:
     """Makes the study's missing runs in `out` [NAME in the folder of studies], prints what was found, and ends with the
-    exit code that tells how it went. listed: how the data are read, and their files, where that is known."""
+    exit code that tells how it went. view: with the live page. listed: how the data are read, and their files, where
+    that is known. where: the cluster that makes the runs; None for this machine."""
     from commongarden.study import folder_name, studies_folder
 
     out = out or studies_folder() / folder_name(wanted)
-    results, outcome = carried_out(wanted, out, how, log=log, as_json=as_json, yes=yes, listed=listed)
+    made = carried_out(wanted, out, how, log=log, as_json=as_json, yes=yes, view=view, listed=listed, where=where)
+    results, outcome, page = made
     print_results(results, out, as_json)
     if not as_json:
         terminal.verbatim(str(out / "report.html"))
+    if page is not None and not outcome.interrupted:
+        keep_open(page)
     end(outcome)
 
 
@@ -62,26 +71,37 @@ def carried_out(
     log: str,
     as_json: bool,
     yes: bool,
+    view: bool = False,
     listed: tuple[DataOptions, Listed] | None = None,
-) -> tuple[Results, StudyOutcome]:
-    """The same without what is printed at the end."""
+    where: Where | None = None,
+) -> tuple[Results, StudyOutcome, RunPage | None]:
+    """The same without what is printed at the end; with the live page, if that was asked for."""
     reading, files = listed or of_study(wanted.data_plan, out, how.keep_going)
     wanted = dataclasses.replace(wanted, reading=reading)
-    _begin(out)
+    _begin(out, trains_here=where is None)
     from commongarden.runner import downloading
 
     confirm(downloading.unknown_weights(wanted, out), yes=yes)
     from commongarden import workflow
 
     display = _display(log, len(wanted.seeds), as_json)
-    return workflow.run(
+    page = run_page(display.note) if view else None
+    place = None
+    if where is not None:
+        from commongarden.cluster import ray_place
+
+        place = ray_place(where, how.device, how.n_workers, display.note)
+    results, outcome = workflow.run(
         wanted,
         out,
         how,
         display=display,
         listed=files,
+        observers=[page] if page is not None else [],
+        place=place,
         confirm=None if yes or not sys.stdin.isatty() else lambda _: _asked(display),
     )
+    return results, outcome, page
 
 
 def end(outcome: StudyOutcome) -> None:
@@ -121,13 +141,15 @@ def end(outcome: StudyOutcome) -> None:
         sys.exit(1)
 
 
-def _begin(out: Path) -> None:
+def _begin(out: Path, *, trains_here: bool) -> None:
     """Says that something happens, and lets the workers' imports begin beside those of this process: both take
     seconds, PyTorch's the most."""
     from commongarden.runner import processes
 
     click.echo(_("loading PyTorch and the statistics libraries"), err=True)
-    if not (out / "study.toml").is_file():  # of one that is there it is not known yet whether runs are missing
+    if (
+        trains_here and not (out / "study.toml").is_file()
+    ):  # of one that is there it is not known yet whether runs are missing
         processes.prepare()
 
 

@@ -16,6 +16,7 @@ from commongarden.i18n.language import _, ngettext
 from commongarden.io import terminal
 
 if TYPE_CHECKING:
+    from commongarden.cluster.where_file import Where
     from commongarden.runner.options import RunOptions
     from commongarden.study.data_sets import DataSets
 
@@ -33,7 +34,17 @@ def on_each(found: DataSets, asked: Asked) -> DataSets:
     return found.changed(lambda study: declared(asked, study))
 
 
-def run_on_each(found: DataSets, out: Path | None, how: RunOptions, *, log: str, as_json: bool, yes: bool) -> None:
+def run_on_each(
+    found: DataSets,
+    out: Path | None,
+    how: RunOptions,
+    *,
+    log: str,
+    as_json: bool,
+    yes: bool,
+    view: bool,
+    where: Where | None,
+) -> None:
     """Makes the missing runs of each data set's study in a folder of its own, then combines them. Ends with the exit
     code that tells how it went; an interruption ends it at once."""
     from commongarden.store import data_sets
@@ -43,13 +54,18 @@ def run_on_each(found: DataSets, out: Path | None, how: RunOptions, *, log: str,
     if (folder / "study.toml").exists():
         text = _("--out {folder}: found a study; accepted: another folder")
         raise StudyError(text.format(folder=folder))
+    if view:
+        text = _("--view: found a study of several data sets; accepted: commongarden view {folder}, beside the command")
+        raise StudyError(text.format(folder=folder))
     data_sets.write(folder, found.name, list(found.studies))
     n_open = 0
     for place, (name, study) in enumerate(found.studies.items(), 1):
         text = _("data set {name} ({place} of {n})")
         click.echo(text.format(name=name, place=place, n=len(found.studies)), err=True)
         how.spending(len(study.seeds))
-        _results, outcome = carried_out(study, folder / name, how, log=log, as_json=as_json, yes=yes)
+        _results, outcome, _page = carried_out(
+            study, folder / name, how, log=log, as_json=as_json, yes=yes, where=where
+        )
         if outcome.interrupted:
             end(outcome)
         n_open += outcome.n_failed + outcome.n_missing

@@ -262,7 +262,9 @@ def _device(ctx: click.Context, parameter: click.Parameter, name: str | None) ->
     raise StudyError(text.format(name=name) + near)
 
 
-def device(default: str | None, help: str = N_("Device: auto, cpu, cuda, cuda:1, mps.")) -> Decorator:
+def device(
+    default: str | None, help: str = N_("Device: auto, cpu, cuda (all GPUs), cuda:1, cuda:0,cuda:2, mps.")
+) -> Decorator:
     """Where networks are trained or timed."""
     return option("--device", default=default, show_default=default is not None, callback=_device, help=help)
 

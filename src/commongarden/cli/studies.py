@@ -14,10 +14,12 @@ from commongarden.cli import options
 from commongarden.cli.execution import carry_out, print_results, run_options
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, chain, no_code
+from commongarden.errors import StudyError
 from commongarden.i18n.language import N_, _, ngettext
 from commongarden.io import terminal
 
 if TYPE_CHECKING:
+    from commongarden.cluster import Where
     from commongarden.store import Store
 
 MOST_ARMS = 12  # of which `status` lists every run
@@ -27,6 +29,7 @@ STATES = {
     "stopped": N_("stopped"),
     "failed": N_("failed"),
     "missing": N_("not started"),
+    "dropped": N_("dropped"),
 }
 
 
@@ -67,6 +70,20 @@ STATES = {
         help="Stop a run at half its epochs if it never beat the majority class.",
     ),
     options.running_options,
+    option(
+        "--on",
+        "engine",
+        type=click.Choice(["local", "ray"]),
+        default="local",
+        show_default=True,
+        help="Make the runs on this machine, or on a Ray cluster that it has joined (see commongarden cluster).",
+    ),
+    option(
+        "--where",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="TOML file that describes the cluster: [ray] address, token_path, cpus_per_run, gpus_per_worker; "
+        "[files] shared.",
+    ),
     option("--retry", is_flag=True, help="Repeat failed runs."),
     options.log,
     option(
@@ -75,6 +92,7 @@ STATES = {
         multiple=True,
         help="Log curves, settings, results and the report to a tracker. May be repeated.",
     ),
+    option("--view", is_flag=True, help="Show the study in the browser while it runs, as `commongarden view` does."),
     option("--tensorboard", is_flag=True, help="Write TensorBoard event files to OUT/tensorboard."),
     options.no_maps,
     options.dry_run,
@@ -89,6 +107,9 @@ def run(
     dry_run: bool,
     full: bool,
     as_json: bool,
+    view: bool,
+    engine: str,
+    where: Path | None,
     **asked: Any,
 ) -> None:
     """Train every model with every seed and write the report.
@@ -103,6 +124,7 @@ def run(
     from commongarden.cli.on_data_sets import on_each, run_on_each
     from commongarden.study import data_sets
 
+    cluster = _cluster(engine, where)
     how = run_options(asked, most_seeds=asked["seeds"])
     several = None if asked["study"] is None else data_sets.read(asked["study"])
     recipe = {key: asked.pop(key) for key in ("epochs", "resolution", "batch_size", "lr")}
@@ -112,15 +134,31 @@ def run(
         if dry_run:
             terminal.verbatim(data_sets.to_edit(wanted_sets, full=full))
             return
-        run_on_each(wanted_sets, out, how, log=log, as_json=as_json, yes=yes)
+        run_on_each(wanted_sets, out, how, log=log, as_json=as_json, yes=yes, view=view, where=cluster)
         return
     chosen, listed = with_preset(given, out, how)
     wanted = with_own_sizes(declared(chosen), chosen, out)
     how.spending(len(wanted.seeds))
     if dry_run:
+        if how.device != "cpu":
+            from commongarden.runner import plan
+
+            plan.device_name(how.device)  # says which device is not there
         terminal.verbatim(studies.editable(wanted, full=full))
         return
-    carry_out(wanted, out, how, listed=listed, log=log, as_json=as_json, yes=yes)
+    carry_out(wanted, out, how, listed=listed, log=log, as_json=as_json, yes=yes, view=view, where=cluster)
+
+
+def _cluster(engine: str, where: Path | None) -> Where | None:
+    """The cluster that makes the runs; None for this machine."""
+    if engine == "local":
+        if where is not None:
+            raise StudyError(_("--where: accepted with --on ray only"))
+        return None
+    from commongarden.cluster import connection, where_file
+
+    connection.check_installed()
+    return where_file.read(where)
 
 
 @main.command()
@@ -213,9 +251,14 @@ def _status(directory: Path, as_json: bool) -> dict[str, Any]:
     store = stores.open_store(directory)
     study = store.study()
     name = "fold" if study.folds else "seed"
-    is_held = stores.is_held(store.root)
+    is_held, dropped = stores.is_held(store.root), store.dropped()
     rows = [
-        {"arm": arm, name: seed, "status": store.state(arm, seed), "state": _state(store, arm, seed, is_held)}
+        {
+            "arm": arm,
+            name: seed,
+            "status": store.state(arm, seed),
+            "state": _state(store, arm, seed, is_held, is_dropped=arm in dropped),
+        }
         for arm in study.arms
         for seed in study.seeds
     ]
@@ -261,9 +304,11 @@ def _print_by_arm(rows: Sequence[Mapping[str, Any]]) -> None:
         click.echo("  " + text.format(n=len(waiting)))
 
 
-def _state(store: Store, arm: str, seed: int, is_held: bool) -> str:
+def _state(store: Store, arm: str, seed: int, is_held: bool, *, is_dropped: bool = False) -> str:
     """One of STATES. A run that has begun is running while a process works on the study, else it was stopped."""
     state = store.state(arm, seed)
+    if is_dropped and not store.has(arm, seed):
+        return "dropped"
     if is_held and state in ("under way", "missing") and store.partial(arm, seed).is_dir():
         return "running"
     return "stopped" if state == "under way" else state

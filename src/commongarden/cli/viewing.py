@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +14,11 @@ from commongarden.cli.group import main, option
 from commongarden.errors import StoreError, StudyError
 from commongarden.i18n.language import _
 from commongarden.io import terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from commongarden.view.run_page import RunPage
 
 
 @main.command()
@@ -42,11 +50,8 @@ def view(folder: Path | None, host: str, port: int | None, images: Path | None, 
     if not chosen.is_dir():
         accepted = _("a folder of studies, or the folder of one study")
         raise StoreError(_("{path}: no such folder; accepted: {accepted}").format(path=chosen, accepted=accepted))
-    try:
-        from commongarden.view import serving
-    except ModuleNotFoundError as error:
-        text = _("view needs {name}; install it: pip install 'commongarden[view]'")
-        raise StudyError(text.format(name=error.name or "starlette")) from None
+    need_extra()
+    from commongarden.view import serving
 
     def ready(address: str) -> None:
         terminal.verbatim(address)
@@ -55,3 +60,41 @@ def view(folder: Path | None, host: str, port: int | None, images: Path | None, 
             click.launch(address)
 
     serving.serve(chosen, host, port, ready, images, steers=steer)
+
+
+def need_extra() -> None:
+    """Raises StudyError where the packages of the page are not installed."""
+    try:
+        import commongarden.view.serving  # noqa: F401
+    except ModuleNotFoundError as error:
+        text = _("view needs {name}; install it: pip install 'commongarden[view]'")
+        raise StudyError(text.format(name=error.name or "starlette")) from None
+
+
+def run_page(note: Callable[[str], None]) -> RunPage:
+    """The page of a study that runs, which says its address and opens where a person sits before a desktop. Raises
+    StudyError."""
+    need_extra()
+    from commongarden.view.run_page import RunPage
+
+    def ready(address: str) -> None:
+        note(_("live page: {address}").format(address=address))
+        if _has_desktop():
+            click.launch(address)
+
+    return RunPage(ready)
+
+
+def keep_open(page: RunPage) -> None:
+    """After the runs: the page stays until Ctrl-C where a person is there to press it; otherwise it ends."""
+    if page.address and sys.stdin.isatty() and sys.stderr.isatty():
+        click.echo(_("The page stays open: {address}. Ctrl-C ends it.").format(address=page.address), err=True)
+        page.wait()
+    page.end_page()
+
+
+def _has_desktop() -> bool:
+    """Whether a browser that is opened here is before the person who typed the command."""
+    if not sys.stderr.isatty() or "SSH_CONNECTION" in os.environ:
+        return False
+    return sys.platform in ("darwin", "win32") or bool({"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys())

@@ -31,11 +31,12 @@ THUMBNAIL = 256  # pixels of the photo as it is shown, per side
 
 def tried(
     study: Path, arms: tuple[str, ...], source: Source, top: int, say: Callable[..., None]
-) -> tuple[bytes, tuple[Tried, ...]]:
-    """(the photo as a small JPEG, what each model says), by the run of each model with the highest validation accuracy.
-    Raises DataError for a photo that cannot be read."""
+) -> tuple[bytes, int, tuple[Tried, ...]]:
+    """(the photo as a small JPEG, frames of its file, what each model says), by the run of each model with the highest
+    validation accuracy. Raises DataError for a photo that cannot be read."""
     say(_("reading the photo"))
     small = thumbnail(source, THUMBNAIL, say)
+    n_frames = 1 if source.root.startswith(BUILTIN) else image.header(_bytes(source))[-1]
     found = []
     for arm in arms:
         say(arm)
@@ -43,7 +44,7 @@ def tried(
             found.append(_one(study, arm, source, top))
         except CommonGardenError as error:
             found.append(Tried(arm, error=error.reason))
-    return small, tuple(found)
+    return small, n_frames, tuple(found)
 
 
 def thumbnail(source: Source, pixels: int, say: Callable[..., None]) -> bytes:
@@ -59,9 +60,9 @@ def thumbnail(source: Source, pixels: int, say: Callable[..., None]) -> bytes:
 
 def _one(study: Path, arm: str, source: Source, top: int) -> Tried:
     run = chosen.chosen_run(study, arm)
-    predictor = _loaded(run.folder)
-    pixels = _pixels(predictor, source)
-    batch = torch.from_numpy(pixels.copy()).permute(2, 0, 1).unsqueeze(0)
+    predictor = loaded(run.folder)
+    shown = pixels(predictor, source)
+    batch = torch.from_numpy(shown.copy()).permute(2, 0, 1).unsqueeze(0)
     with torch.inference_mode():
         probabilities = predictor(batch).float().softmax(1)[0]
     values, places = probabilities.topk(min(top, len(predictor.classes)))
@@ -70,15 +71,15 @@ def _one(study: Path, arm: str, source: Source, top: int) -> Tried:
     if parts.mapped is not None:
         with suppress(Exception):  # others' code may not let a gradient come to this layer
             lit = attribution.evidence(predictor.classifier, parts.mapped[1], batch, places[:1])
-            drawn = heat.jpeg(pixels, lit[0])
+            drawn = heat.jpeg(shown, lit[0])
     classes = tuple(
         (predictor.classes[place], value) for place, value in zip(places.tolist(), values.tolist(), strict=True)
     )
     return Tried(arm, run.run.seed, classes, drawn)
 
 
-def _pixels(predictor: Predictor, source: Source) -> np.ndarray:
-    """The photo as the run read its own."""
+def pixels(predictor: Predictor, source: Source) -> np.ndarray:
+    """The photo as the run read its own. Raises DataError."""
     (height, width, _channels), run = predictor.input, predictor.run
     if source.root.startswith(BUILTIN):
         return image.pixels(source.root, source.path, height, width, run.range, run.recipe.framing)
@@ -95,5 +96,6 @@ def _bytes(source: Source) -> bytes:
 
 
 @lru_cache(maxsize=KEPT)
-def _loaded(folder: Path) -> Predictor:
+def loaded(folder: Path) -> Predictor:
+    """The network of a finished run; the last ones stay loaded. Raises StoreError, ArchError."""
     return load_run(folder)

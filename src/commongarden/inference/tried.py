@@ -27,3 +27,25 @@ class Tried:
     top: tuple[tuple[str, float], ...] = ()
     map: bytes = b""
     error: Coded | None = None
+
+
+@dataclass(frozen=True)
+class Near:
+    """A photo of the study by its place in the manifest. distance: 1 - cosine of the features."""
+
+    number: int
+    distance: float
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The photos nearest to one, the nearest first. arm, seed: of the run whose features are compared. n_photos: that
+    were compared, of n_all training and test photos. seconds: that their features took, little where they were kept."""
+
+    arm: str
+    seed: int
+    train: tuple[Near, ...]
+    test: tuple[Near, ...]
+    n_photos: int
+    n_all: int
+    seconds: float

@@ -47,6 +47,8 @@ LIMITS = {
     "contract.json": Limit(64 * MB),
     "audit.json": Limit(64 * MB),
     "command.json": Limit(4 * MB),
+    "decisions.json": Limit(4 * MB),
+    ".request-TIME-PROCESS.json": Limit(64 * KB),
     "racing.json": Limit(64 * MB),
     "looks.json": Limit(4 * MB),
     "screening.json": Limit(64 * MB),

@@ -116,9 +116,10 @@ class Note(Line, frozen=True, tag="note"):
 
 
 class Decided(Line, frozen=True, tag="decided"):
-    """A person has stopped, resumed or extended the study from its page."""
+    """A person has stopped, resumed or extended the study from its page, or dropped a model."""
 
-    what: Literal["stop", "resume", "seed"]
+    what: Literal["stop", "stop-after-epoch", "resume", "seed", "drop", "restore"]
+    arm: str = ""
 
 
 class Ended(Line, frozen=True, tag="ended"):

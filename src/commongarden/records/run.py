@@ -80,7 +80,9 @@ class Failure:
 
 @dataclass(frozen=True)
 class Machine:
-    """Where a run was trained. instructions: the set that torch's kernels use, such as AVX512; bits depend on it."""
+    """Where a run was trained. instructions: the set that torch's kernels use, such as AVX512; bits depend on it. host:
+    the machine's name in its network; gpu: the name of its GPU, "" for a run on a processor. Both are "" in records of
+    earlier versions."""
 
     system: str
     processor: str
@@ -89,6 +91,8 @@ class Machine:
     python: str
     packages: dict[str, str]
     instructions: str = ""
+    host: str = ""
+    gpu: str = ""
 
 
 @dataclass(frozen=True)

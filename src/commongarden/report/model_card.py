@@ -145,5 +145,5 @@ def _results(store: Store, results: Results, arm: str) -> Iterator[Block]:
         mine = (one for one in words.verdicts(results) if arm in (one.arm, one.against))
         yield Bullets((found.headline, *map(words.verdict, mine)))
     result = next(one for one in results.arms if one.arm == arm)
-    if said_of := words.beside_commonest(result, results.commonest):
+    if said_of := words.beside_commonest(result, results.commonest, results.folds):
         yield Paragraph(said_of)

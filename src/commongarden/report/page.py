@@ -16,6 +16,7 @@ from commongarden.report.topics import (
     answer,
     attribution,
     budgets,
+    decided,
     duplicates,
     everyone,
     evidence,
@@ -75,6 +76,7 @@ def _opening(store: Store, results: Results, is_followed: bool) -> tuple[Block, 
     blocks = [Paragraph(asked, role="question")]
     if not is_followed and (said := page_data.progress(store, results)):
         blocks.append(Paragraph(said, role="notice"))
+    blocks += [Paragraph(line, role="notice") for line in decided.lines(store)]
     return tuple(blocks)
 
 

@@ -31,6 +31,7 @@ from commongarden.report.topics import (
     answer,
     attribution,
     budgets,
+    decided,
     discussion,
     evidence,
     factors,
@@ -232,5 +233,7 @@ def _conclusion(store: Store, study: Study, results: Results) -> Section:
             said = _("Source of the published figures: {source}.").format(source=text_of(study.published_source))
             blocks.append(Paragraph(said))
         blocks.append(figures_before)
-    reach = Section(TEXT["limits"], (Bullets((*selection.lines(store), *limits.lines(study, results))),))
+    reach = Section(
+        TEXT["limits"], (Bullets((*decided.lines(store), *selection.lines(store), *limits.lines(study, results))),)
+    )
     return Section(_("Conclusion"), tuple(blocks), (reach,))

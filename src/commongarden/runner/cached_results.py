@@ -39,13 +39,14 @@ class _Timed:
 @dataclass(frozen=True)
 class CachedResults:
     """Of one study's arms. n_workers: how many pilots, and later runs, go on at a time. tell: hears what is not timed
-    again, and what was torn."""
+    again, and what was torn. is_here: whether this machine carries out the tasks; what others find is not kept."""
 
     study: Study
     prepared: PreparedData
     device: str
     n_workers: int
     tell: result_cache.Tell
+    is_here: bool = True
 
     def recalled(self, tasks: Sequence[Task]) -> tuple[list[Audited | Piloted], list[Task]]:
         """What is known of the tasks from other studies, and the tasks that are left."""
@@ -94,7 +95,7 @@ class CachedResults:
     def _key(self, task: Task) -> str:
         """ "" where a task's outcome hangs on more than is known."""
         arm, study = self.study.arms[task.arm], self.study
-        if arm.origin is not None or not isinstance(task, AuditTask | Pilot):
+        if not self.is_here or arm.origin is not None or not isinstance(task, AuditTask | Pilot):
             return ""
         seed = study.seeds[0]
         prepared, recipe = self.prepared.of(seed), study.recipe_of(task.arm)

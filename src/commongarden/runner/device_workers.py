@@ -31,12 +31,14 @@ from commongarden.study import origin
 @dataclass(frozen=True)
 class DeviceWorkers:
     """One process for each device that the context names, n runs at a time in all. known: what a run of each arm takes
-    and how many go side by side, as far as that is known by then. lanes: makes the lane of a run on a device."""
+    and how many go side by side, as far as that is known by then. lanes: makes the lane of a run on a device. inbox:
+    asked several times a second for tasks that have come meanwhile, where whoever gives them is elsewhere."""
 
     context: TaskContext
     n: int
     known: Mapping[str, Piloted] = field(default_factory=dict)
     lanes: feeder.LaneFactory | None = None
+    inbox: Callable[[], Sequence[Task]] | None = None
 
     def execute(
         self, tasks: Sequence[Task], stop: Callable[[], bool], more: Callable[[], Sequence[Task]] | None = None
@@ -126,6 +128,8 @@ class _DeviceCrew:
         return worker.watch.is_stuck(task, self.executor.known)
 
     def _ask_for_more(self) -> None:
+        if self.executor.inbox is not None and any(worker.held for worker in self.workers):
+            self.waiting += self.executor.inbox()
         if self.more is None or self.waiting or self.stop() or any(worker.held for worker in self.workers):
             return
         self.waiting = list(self.more())

@@ -14,7 +14,7 @@ from commongarden.i18n.language import _
 from commongarden.runner import plan
 from commongarden.runner.cached_results import CachedResults
 from commongarden.runner.events import Task
-from commongarden.runner.executor import ExecutorFactory
+from commongarden.runner.executor import ExecutorFactory, Place
 from commongarden.runner.options import RunOptions
 from commongarden.runner.prepared_data import PreparedData
 from commongarden.runner.record import StudyRecorder
@@ -25,7 +25,8 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 @dataclass(frozen=True)
 class Execution:
-    """What the tasks of a study are carried out with. executors: makes the executor that does it."""
+    """What the tasks of a study are carried out with. executors: makes the executor that does it here. place: where
+    else it is done; None for here."""
 
     store: Store
     prepared: PreparedData
@@ -33,6 +34,7 @@ class Execution:
     options: RunOptions
     recorder: StudyRecorder
     executors: ExecutorFactory
+    place: Place | None = None
 
     def carry_out(
         self, tasks: Sequence[Task], n: int, stop: Callable[[], bool], more: Callable[[], Sequence[Task]]
@@ -41,9 +43,10 @@ class Execution:
         studies have cached. Raises CommonGardenError."""
         recorder = self.recorder
         context = plan.task_context(self.store, self.prepared, self.device, n, self.options.stop_at_futility)
-        executor = self.executors(context, n, recorder.known)
+        executors = self.executors if self.place is None else self.place.executors
+        executor = executors(context, n, recorder.known)
         note = recorder.callbacks.display.note
-        cached = CachedResults(self.store.study(), self.prepared, self.device, n, note)
+        cached = CachedResults(self.store.study(), self.prepared, self.device, n, note, self.place is None)
         recalled, left = cached.recalled(tasks)
         for earlier in recalled:
             recorder.take(earlier)

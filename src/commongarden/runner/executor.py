@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from commongarden.records import Git
 from commongarden.runner.events import Event, Piloted, Seen, Task
 
 MOST_DEATHS = 2  # of workers at one run, after which the run has failed
@@ -38,7 +39,8 @@ class TaskContext:
 
     device: "cpu", "cuda:0"; of an executor that has several, "cuda:0,cuda:2". side_by_side: the most runs that one
     device is tried with. direct: by resolution, the bytes that decoded images could have taken in the cache, where
-    that is too few. n_decoding: threads of one worker that decode photos. stop_at_futility: see RunOptions.
+    that is too few. n_decoding: threads of one worker that decode photos. stop_at_futility: see RunOptions. git: the
+    state of the repository that the command was given in, which a worker on another machine does not see.
     """
 
     root: Path
@@ -48,6 +50,7 @@ class TaskContext:
     n_decoding: int = 1
     stop_at_futility: bool = False
     side_by_side: int = 1
+    git: Git | None = None
 
 
 class Executor(Protocol):
@@ -108,3 +111,15 @@ class Executor(Protocol):
 
 # n: tasks at a time; known: what a run of each arm takes, filled in while tasks are carried out
 ExecutorFactory = Callable[[TaskContext, int, Mapping[str, Piloted]], Executor]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the tasks of a study are carried out, if not by processes of this machine. It is no part of the study.
+
+    executors: makes the executor. device: that its workers train on, whatever this machine has. n_tasks: at a time.
+    """
+
+    executors: ExecutorFactory
+    device: str
+    n_tasks: int

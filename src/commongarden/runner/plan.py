@@ -57,10 +57,10 @@ class RunPlan:
         return isinstance(self.job, Trial)
 
 
-def run_plan(study: Study, prepared: PreparedData, job: Job, device: str) -> RunPlan:
-    """How a job's run is made on this machine."""
+def run_plan(study: Study, prepared: PreparedData, job: Job, device: str, git: Git | None = None) -> RunPlan:
+    """How a job's run is made on this machine. git: of the folder where the command was given."""
     init, order = study.stream_seed(job.seed, "init"), study.stream_seed(job.seed, "order")
-    return RunPlan(job, study.arms[job.arm], record(study, prepared, job, device), study.seed, init, order)
+    return RunPlan(job, study.arms[job.arm], record(study, prepared, job, device, git), study.seed, init, order)
 
 
 def first_run(study: Study, prepared: PreparedData, arm: str, device: str) -> RunPlan:
@@ -74,7 +74,9 @@ def task_context(
     """What the workers of a study begin with, so many at a time."""
     threads = n_decoding(store.study(), n_workers)
     together = -(-n_workers // len(devices(device)))
-    return TaskContext(store.root, prepared.cache_folder, device, prepared.direct, threads, stop_at_futility, together)
+    return TaskContext(
+        store.root, prepared.cache_folder, device, prepared.direct, threads, stop_at_futility, together, git_state()
+    )
 
 
 def networks(study: Study, n_classes: int) -> dict[str, tuple[Node, Recipe]]:
@@ -85,9 +87,11 @@ def networks(study: Study, n_classes: int) -> dict[str, tuple[Node, Recipe]]:
 
 
 def pending(study: Study, store: Store) -> list[Job]:
-    """Runs that the store lacks: seed by seed, all arms of a seed together, so that a stopped study compares evenly."""
-    made = FoldJob if study.folds else Job
-    return [made(arm, seed) for seed in study.seeds for arm in study.arms if not store.has(arm, seed)]
+    """Runs that the store lacks: seed by seed, all arms of a seed together, so that a stopped study compares evenly.
+    None of an arm that a person dropped."""
+    made, dropped = FoldJob if study.folds else Job, store.dropped()
+    arms = [arm for arm in study.arms if arm not in dropped]
+    return [made(arm, seed) for seed in study.seeds for arm in arms if not store.has(arm, seed)]
 
 
 def unaudited(study: Study, store: Store, jobs: Sequence[Job], n_classes: int) -> list[AuditTask]:
@@ -192,6 +196,7 @@ def machine() -> Machine:
         memory_bytes=int(psutil.virtual_memory().total),
         python=platform.python_version(),
         packages=versions,
+        host=platform.node(),
     )
 
 
@@ -203,8 +208,9 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def record(study: Study, prepared: PreparedData, job: Job, device: str) -> Run:
-    """What is known of a run before it begins; its results are filled in with dataclasses.replace."""
+def record(study: Study, prepared: PreparedData, job: Job, device: str, git: Git | None = None) -> Run:
+    """What is known of a run before it begins; its results are filled in with dataclasses.replace. git: of the folder
+    where the command was given."""
     recipe, prepared = recipe_of(study, job), prepared.of(job.seed)
     shape = (recipe.resolution, recipe.resolution, 3)
     network, kept = study.arms[job.arm].network(len(prepared.manifest.classes)), study.arms[job.arm].origin
@@ -232,7 +238,7 @@ def record(study: Study, prepared: PreparedData, job: Job, device: str) -> Run:
         pixel_std=(1.0, 1.0, 1.0),
         failure=Failure(N_("not started")),
         repeats=device == "cpu" and (kept is None or kept.repeats),
-        git=git_state(),
+        git=git,
         notes=() if kept is None else kept.texts,
         range=prepared.manifest.range,
     )

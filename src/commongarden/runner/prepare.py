@@ -32,10 +32,17 @@ def check_networks(study: Study) -> None:
 
 
 def prepare_study(
-    study: Study, root: Path, device: str, options: RunOptions, display: Display, listed: Listed | None
+    study: Study,
+    root: Path,
+    device: str,
+    options: RunOptions,
+    display: Display,
+    listed: Listed | None,
+    *,
+    trains_here: bool = True,
 ) -> tuple[Store, PreparedData]:
     """The store with the study as it will be made, and its data. listed: the data's files, if they were listed and
-    reported before.
+    reported before. trains_here: whether processes of this machine make the runs.
 
     Raises CommonGardenError.
     """
@@ -45,7 +52,7 @@ def prepare_study(
         listed = sources.listed(study.data_plan, root, keep_going=options.keep_going)
         for said in sources.said(listed):
             display.note(said)
-    if plan.pending(study, Store(root)):
+    if trains_here and plan.pending(study, Store(root)):
         processes.prepare()
     before = Store(root).study() if (root / "study.toml").is_file() else None
     store, prepared = prepare_data(

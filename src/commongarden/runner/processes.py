@@ -67,16 +67,17 @@ def prepare() -> None:
 
 
 @contextmanager
-def quiet_start() -> Iterator[None]:
+def quiet_start(*, is_deaf: bool = True) -> Iterator[None]:
     """One thread a process from its first import on; and signals that a terminal (Ctrl-C) or a batch system (SIGTERM)
-    sends to all processes are the parent's.
+    sends to all processes are the parent's. is_deaf: whether they are lost meanwhile, as a process started by this one
+    needs, and one that the fork server starts does not.
 
     Raises RunnerError where a process cannot be started.
     """
     changed = {**ONE_THREAD, **SAFE_PATH}
     before = {name: os.environ.get(name) for name in changed}
     in_main_thread = threading.current_thread() is threading.main_thread()  # elsewhere Python sets no handlers
-    handlers = {number: signal.getsignal(number) for number in OF_PARENT} if in_main_thread else {}
+    handlers = {number: signal.getsignal(number) for number in OF_PARENT} if in_main_thread and is_deaf else {}
     try:
         os.environ.update(changed)
         for number in handlers:
@@ -94,17 +95,23 @@ def quiet_start() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def start(target: Callable[..., None], *arguments: object) -> tuple[BaseProcess, Connection]:
+def start(
+    target: Callable[..., None], *arguments: object, has_children: bool = False
+) -> tuple[BaseProcess, Connection]:
     """A process that runs `target(connection, *arguments, begun)` and ends with this one, and the other end of its
-    connection. begun: what it passes on to `begin`.
+    connection. begun: what it passes on to `begin`. has_children: whether it starts processes itself.
 
     Raises RunnerError where a process cannot be started.
     """
     main_guard.check()
     found: Any = context()
     here, there = found.Pipe()
-    process = found.Process(target=target, args=(there, *arguments, (dict(os.environ), current())), daemon=True)
+    begun = dict(os.environ), current()
+    process = found.Process(target=target, args=(there, *arguments, begun), daemon=not has_children)
     with quiet_start():
+        if HAS_SERVER:
+            multiprocessing.forkserver.ensure_running()
+    with quiet_start(is_deaf=not HAS_SERVER):  # it waits for the server's imports, and a stop meanwhile is not lost
         process.start()
     STARTED.add(process)
     there.close()

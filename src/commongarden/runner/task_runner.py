@@ -55,7 +55,7 @@ class TaskRunner:
             first = plan.first_run(study, prepared, task.arm, device)
             yield pilot(self.store, prepared, first, lanes, self.context.side_by_side)
         else:
-            made = plan.run_plan(study, prepared, task, device)
+            made = plan.run_plan(study, prepared, task, device, self.context.git)
             futility = self.context.stop_at_futility
             yield from train_run(self.store, prepared, made, stop, stop_at_futility=futility, lane=lane)
 
@@ -67,12 +67,12 @@ def open_tasks(context: TaskContext) -> TaskRunner:
     return TaskRunner(context, store, store.study(), prepared)
 
 
-def give_up(context: TaskContext, job: Job, cause: str) -> RunDone:
-    """Stores a run at which MOST_DEATHS workers have died, the last one for this cause, as failed."""
+def give_up(context: TaskContext, job: Job, cause: str, n: int = MOST_DEATHS) -> RunDone:
+    """Stores a run at which n workers have died, the last one for this cause, as failed."""
     tasks = open_tasks(context)
     kept, _ = plan.kept_in(tasks.store, job)
-    reason = N_("{n} times: {cause}").format(n=MOST_DEATHS, cause=cause)
-    record = plan.record(tasks.study, tasks.prepared, job, context.device)
+    reason = N_("{n} times: {cause}").format(n=n, cause=cause)
+    record = plan.record(tasks.study, tasks.prepared, job, context.device, context.git)
     failed = dataclasses.replace(record, failure=Failure(reason), ended=plan.now())
     store_files.write_run(kept, failed, [], None, None)
     return RunDone(job, failed)

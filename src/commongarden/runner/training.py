@@ -118,8 +118,10 @@ def _no_room(setup: RunSetup, device: torch.device) -> Coded:
 
 
 def _with_instructions(setup: RunSetup) -> RunSetup:
-    """With what this process's torch uses of the processor in the record of the machine."""
-    machine = replace(setup.record.machine, instructions=torch.backends.cpu.get_cpu_capability())
+    """With what this process's torch uses of the processor, and the GPU, in the record of the machine."""
+    device = setup.record.device
+    gpu = torch.cuda.get_device_name(device) if device.startswith("cuda") else ""
+    machine = replace(setup.record.machine, instructions=torch.backends.cpu.get_cpu_capability(), gpu=gpu)
     record = replace(setup.record, machine=machine)
     return replace(setup, plan=replace(setup.plan, record=record))
 
@@ -127,7 +129,9 @@ def _with_instructions(setup: RunSetup) -> RunSetup:
 def _checkpoint_file(store: Store, record: Run) -> Path:
     partial = store.partial(record.arm, record.seed)
     store_files.make_folder(partial)
-    return partial / "checkpoint.pt"
+    with store_files.changing(partial):
+        disk.remove(partial / store_files.KIND)  # from here on it is this machine's
+    return partial / store_files.CHECKPOINT
 
 
 def _restored(setup: RunSetup, device: torch.device, path: Path, lane: Lane | None) -> tuple[TrainState, Coded]:

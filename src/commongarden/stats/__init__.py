@@ -4,6 +4,7 @@ from commongarden.stats.answers import Answer as Answer
 from commongarden.stats.answers import Unsettled as Unsettled
 from commongarden.stats.answers import answer as answer
 from commongarden.stats.baselines import BesideBaseline as BesideBaseline
+from commongarden.stats.best import Chances as Chances
 from commongarden.stats.best import standings as standings
 from commongarden.stats.budgets import Budget as Budget
 from commongarden.stats.budgets import BudgetView as BudgetView

@@ -10,10 +10,11 @@ import numpy as np
 
 from commongarden.records import Baseline, Estimate, Predictions, Run, Split
 from commongarden.stats.clusters import Groups, clusters
-from commongarden.stats.crossed import crossed_difference
+from commongarden.stats.cross_validated import folded_mean
+from commongarden.stats.crossed import crossed_difference, photo_error
 from commongarden.stats.metrics import correct
 from commongarden.stats.resampled import resampled_interval
-from commongarden.stats.scores import Tested
+from commongarden.stats.scores import Tested, are_folds
 from commongarden.store import Store
 
 Beside = Literal["above", "not shown", "below", "one run"]
@@ -92,11 +93,22 @@ def beside_baselines(
             units = clusters(np.sort(tested[0].photos), groups or {})
             difference = crossed_difference(np.array(tables), groups=units).interval()
         else:
-            n_train = float(np.mean([run.n_train for run in mine]))
-            n_test = float(np.mean([run.n_test for run in mine]))
-            difference = resampled_interval([float(table.mean()) for table in tables], n_train, n_test)
+            difference = _over_own_photos(tables, tested, mine, groups or {})
         rows.append(BesideBaseline(arm, best, difference, _beside(difference)))
     return tuple(rows)
+
+
+def _over_own_photos(
+    tables: Sequence[np.ndarray], tested: Sequence[Predictions], runs: Sequence[Run], groups: Groups
+) -> Estimate:
+    """The difference where each run has test photos of its own."""
+    n_train, n_test = (float(np.mean([getattr(run, name) for run in runs])) for name in ("n_train", "n_test"))
+    if are_folds(tested):
+        units = [clusters(np.sort(each.photos), groups) for each in tested]
+        mean = folded_mean(tables, units, least_error=photo_error(len(tables) * n_test), bounds=(-1.0, 1.0))
+        if mean is not None:
+            return mean.interval()
+    return resampled_interval([float(table.mean()) for table in tables], n_train, n_test)
 
 
 def _right(predictions: Predictions) -> np.ndarray:

@@ -1,8 +1,9 @@
-"""All arms in one view: how far each lies behind the one that looks best, and how probably it is the best."""
+"""All arms in one view: how far each lies behind the one that looks best, and how probably it is the best; and how
+probably the difference of two is below, within or above the margin."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,16 @@ class Standing:
     reached: float
     behind: Estimate | None
     probability_best: float | None
+
+
+@dataclass(frozen=True)
+class Chances:
+    """How probably the true difference of two arms is worse than the margin, within it (the region of practical
+    equivalence, Kruschke 2018), and better than it."""
+
+    worse: float
+    equivalent: float
+    better: float
 
 
 def standings(metric: Metric, tested: Mapping[str, Sample], *, pair_seeds: bool = True) -> tuple[Standing, ...]:
@@ -70,6 +81,39 @@ def probabilities(metric: Metric, tested: Mapping[str, Sample], *, pair_seeds: b
     best. So arms are taken to differ, before anything is seen, as networks usually do: normally, two of them by 3
     points, or by more where these arms plainly do. The probability is that of the posterior; it is no test.
     """
+    drawn = _drawn(metric, tested, pair_seeds=pair_seeds)
+    if drawn is None:
+        return None
+    drawn = drawn if metric.higher_is_better else -drawn
+    top = drawn >= drawn.max(axis=1, keepdims=True)  # arms that agree to the last bit share a draw
+    return dict(zip(tested, (top / top.sum(axis=1, keepdims=True)).mean(axis=0).tolist(), strict=True))
+
+
+def chances(
+    metric: Metric,
+    tested: Mapping[str, Sample],
+    pairs: Sequence[tuple[str, str]],
+    margin: float,
+    *,
+    pair_seeds: bool = True,
+) -> dict[tuple[str, str], Chances]:
+    """For each pair of arms, first minus second, from the same simulation; none where there is no simulation."""
+    places = {arm: i for i, arm in enumerate(tested)}
+    told = [pair for pair in pairs if set(pair) <= places.keys()]
+    drawn = _drawn(metric, tested, pair_seeds=pair_seeds) if told else None
+    if drawn is None:
+        return {}
+    drawn = drawn if metric.higher_is_better else -drawn
+    found = {}
+    for one, two in told:
+        gaps = drawn[:, places[one]] - drawn[:, places[two]]
+        worse, better = float((gaps < -margin).mean()), float((gaps > margin).mean())
+        found[one, two] = Chances(worse, 1 - worse - better, better)
+    return found
+
+
+def _drawn(metric: Metric, tested: Mapping[str, Sample], *, pair_seeds: bool) -> np.ndarray | None:
+    """What the arms' means may be (draws, arms)."""
     arms = list(tested)
     n_seeds = len(tested[arms[0]].runs)
     if n_seeds < 2:
@@ -91,12 +135,8 @@ def probabilities(metric: Metric, tested: Mapping[str, Sample], *, pair_seeds: b
     if not pair_seeds:
         seed = np.diag(np.diag(seed))
     between = DIFFERENCE**2 / 2 if metric.unit == "points" else 0.0
-    drawn = _posterior(
-        means, seed, _without_negative(photo), n_seeds - 1, None if groups is None else groups.df, between
-    )
-    drawn = drawn if metric.higher_is_better else -drawn
-    top = drawn >= drawn.max(axis=1, keepdims=True)  # arms that agree to the last bit share a draw
-    return dict(zip(arms, (top / top.sum(axis=1, keepdims=True)).mean(axis=0).tolist(), strict=True))
+    photo_df = None if groups is None else groups.df
+    return _posterior(means, seed, _without_negative(photo), n_seeds - 1, photo_df, between)
 
 
 def _posterior(

@@ -1,8 +1,9 @@
 """Whether runs learn at all: a question of its own, apart from how well a network does when it learns.
 
 A run has learned if the validation accuracy of the epoch that it keeps is above the share of the largest class among
-its validation photos; with 10 such photos or more by more than chance, one-sided at 5 %. The rule looks at the
-validation part alone and is the same for all arms, so it does not favour what the test part favours.
+its validation photos by more than chance, one-sided at 5 %. With few validation photos that says nothing of most
+networks that learn, so with fewer than 50 the training accuracy of that epoch decides, by the same rule on the training
+photos. The rule does not look at the test part and is the same for all arms, so it favours none.
 
 A network that fails in one run of four has a mean that few runs tell nothing of: five runs see no failure in 24 of 100
 studies. So conclusions about accuracy compare the runs that learned, and how often each arm learns is reported with
@@ -22,7 +23,7 @@ from scipy import stats
 from commongarden.records import Estimate, Predictions, Run
 from commongarden.store import Store
 
-FEWEST_PHOTOS, LEVEL = 10, 0.05
+FEWEST_PHOTOS, LEVEL = 50, 0.05
 METHOD = "share of the runs, exact (Clopper & Pearson 1934)"
 ByRun = Mapping[tuple[str, int], bool]  # by arm and seed
 Runs = Mapping[int, Predictions]  # of one arm, by seed
@@ -39,26 +40,27 @@ class LearningDifference:
 
 
 def has_learned(accuracy: float, largest: float, n_photos: int) -> bool:
-    """accuracy: on the validation photos; largest: the share of the largest class there."""
-    margin = 0.0
-    if n_photos >= FEWEST_PHOTOS:
-        margin = float(stats.norm.isf(LEVEL)) * math.sqrt(largest * (1 - largest) / n_photos)
-    return accuracy > largest + margin
+    """accuracy: on n_photos photos; largest: the share of the largest class among them."""
+    return accuracy > largest + float(stats.norm.isf(LEVEL)) * math.sqrt(largest * (1 - largest) / n_photos)
 
 
 def learned(store: Store, runs: Sequence[Run]) -> dict[tuple[str, int], bool]:
     """Of each finished run whether it learned."""
     labels = {photo.path: photo.label for photo in store.manifest().photos}
-    largest: dict[str, tuple[float, int]] = {}
+    judged_by: dict[str, tuple[bool, float, int]] = {}
     found = {}
     for run in runs:
         if run.status != "finished":
             continue
-        if run.hashes.split not in largest:
-            counts = Counter(labels[path] for path in store.split(run.seed).val)
-            largest[run.hashes.split] = max(counts.values()) / counts.total(), counts.total()
-        accuracy = store.history(run.arm, run.seed)[(run.selected_epoch or 0) - 1].val_accuracy
-        found[run.arm, run.seed] = has_learned(accuracy, *largest[run.hashes.split])
+        if run.hashes.split not in judged_by:
+            split = store.split(run.seed)
+            few = len(split.val) < FEWEST_PHOTOS
+            counts = Counter(labels[path] for path in (split.train if few else split.val))
+            judged_by[run.hashes.split] = few, max(counts.values()) / counts.total(), counts.total()
+        few, largest, n_photos = judged_by[run.hashes.split]
+        epoch = store.history(run.arm, run.seed)[(run.selected_epoch or 0) - 1]
+        accuracy = epoch.train_accuracy if few else epoch.val_accuracy
+        found[run.arm, run.seed] = has_learned(accuracy, largest, n_photos)
     return found
 
 

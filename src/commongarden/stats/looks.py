@@ -62,7 +62,7 @@ def keep_look(store: Store, before: Study) -> None:
     study."""
     n, seen = len(before.seeds), read(store)
     complete = all(store.has(arm, seed) for arm in before.arms for seed in before.seeds)
-    if not complete or n < FEWEST_SEEDS or n in seen or (store.root / "racing.json").is_file():
+    if not complete or n < FEWEST_SEEDS or n in seen or raced.is_raced(store):
         return
     found = Looks((*(one for one in seen if one < n), n))
     keep(store.root, "looks.json", msgspec.json.format(msgspec.json.encode(found), indent=1))

@@ -44,6 +44,11 @@ class Raced:
         return self.n_most - self.n_runs if self.end in ("resolved", "most seeds") else 0
 
 
+def is_raced(store: Store) -> bool:
+    """Whether a race decides which runs the study gets."""
+    return (store.root / KIND.name).is_file()
+
+
 def replay(study: Study, store: Store, plan: RacePlan, seeds: tuple[int, ...]) -> Race:
     """The race as it stands by the finished runs in the store."""
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from commongarden.records import Baseline, Estimate
 from commongarden.stats.baselines import BesideBaseline
-from commongarden.stats.best import Standing
+from commongarden.stats.best import Chances, Standing
 from commongarden.stats.budgets import BudgetViews
 from commongarden.stats.factorial import Factorial
 from commongarden.stats.learning import LearningDifference
@@ -90,7 +90,8 @@ class ContrastResult:
     p, p_holm: of the difference's t test by itself, and adjusted by Holm's method, or Dunnett's with a reference.
     p_signflip: of the exact sign-flip test over the pairs; p_permutation: of the exact permutation test, where runs are
         not paired; p_least: the smallest p that so many runs can give.
-    probability: that a run of `arm` is better than a run of `against`.
+    probability: that a run of `arm` is better than a run of `against`. chances: that the true difference is below,
+        within or above the margin.
     p_mcnemar: of McNemar's test, which accounts for test-set variation only.
     components: the sources of variation.
     remedy: what would settle the comparison, if it is not resolved.
@@ -121,6 +122,7 @@ class ContrastResult:
     learning: LearningDifference | None = None
     all_runs: Estimate | None = None
     probability: Estimate | None = None
+    chances: Chances | None = None
     p_mcnemar: float | None = None
     components: Components | None = None
     remedy: Remedy | None = None

@@ -10,6 +10,7 @@ import numpy as np
 
 from commongarden.records import Predictions
 from commongarden.stats.clusters import Clusters, Groups, clusters
+from commongarden.stats.cross_validated import folded_mean
 from commongarden.stats.crossed import (
     MeanSquares,
     as_a_family,
@@ -53,10 +54,21 @@ def shared_photos(runs: Sequence[Predictions]) -> bool:
     return all(len(run.photos) == len(first) and bool((run.photos == first).all()) for run in runs[1:])
 
 
+def are_folds(runs: Sequence[Predictions]) -> bool:
+    """Whether several runs were tested on photos of their own, each photo by one run."""
+    photos = np.concatenate([run.photos for run in runs])
+    return len(runs) > 1 and len(np.unique(photos)) == len(photos)
+
+
 def mean_score(metric: Metric, sample: Sample) -> Mean:
     """An arm's mean figure over seeds."""
-    if metric.by_photo is not None and shared_photos(sample.runs):
-        return _crossed(metric, sample, [metric.by_photo(run) for run in sample.runs], metric.bounds)
+    if metric.by_photo is not None:
+        tables = [metric.by_photo(run) for run in sample.runs]
+        if shared_photos(sample.runs):
+            return _crossed(metric, sample, tables, metric.bounds)
+        found = _over_folds(metric, sample, tables, metric.bounds)
+        if found is not None:
+            return found
     return _over_runs(metric, sample, [metric.whole(run) for run in sample.runs], metric.bounds, 1)
 
 
@@ -84,6 +96,11 @@ def _difference(metric: Metric, one: Sample, two: Sample, *, pair_seeds: bool) -
         if not pair_seeds and shared_photos(one.runs):
             least_spread = math.sqrt(2) * rounding_spread(one.n_test) if metric.unit == "points" else 0.0
             return welch_mean(first, second, least_spread=least_spread, bounds=metric.spread_bounds)
+        if metric.by_photo is not None:
+            by_fold = [metric.by_photo(a) - metric.by_photo(b) for a, b in zip(one.runs, two.runs, strict=True)]
+            found = _over_folds(metric, one, by_fold, metric.spread_bounds)
+            if found is not None:
+                return found
         return _over_runs(metric, one, [a - b for a, b in zip(first, second, strict=True)], metric.spread_bounds, 2)
     tables = [np.stack([metric.by_photo(run) for run in side.runs]) for side in (one, two)]
     why = without_error(tables[0].shape, one.clusters)
@@ -96,6 +113,19 @@ def _difference(metric: Metric, one: Sample, two: Sample, *, pair_seeds: bool) -
 def _crossed(metric: Metric, sample: Sample, table: Sequence[np.ndarray], bounds: Bounds) -> Mean:
     least_error = photo_error(sample.n_test) if metric.unit == "points" else 0.0
     return crossed_mean(np.stack(table), least_error=least_error, bounds=bounds, groups=sample.clusters)
+
+
+def _over_folds(metric: Metric, sample: Sample, tables: Sequence[np.ndarray], bounds: Bounds) -> Mean | None:
+    """None where the runs' test photos are not folds."""
+    if not are_folds(sample.runs):
+        return None
+    counted = metric.unit == "points"
+    return folded_mean(
+        tables,
+        [clusters(run.photos, sample.groups) for run in sample.runs],
+        least_error=photo_error(len(sample.runs) * sample.n_test) if counted else 0.0,
+        bounds=bounds,
+    )
 
 
 def _over_runs(metric: Metric, sample: Sample, values: Sequence[float], bounds: Bounds, figures: int) -> Mean:

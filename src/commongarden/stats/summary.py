@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -12,7 +13,7 @@ from commongarden import arch
 from commongarden.records import Estimate, Predictions, Run
 from commongarden.stats import learning, looks, raced
 from commongarden.stats.baselines import baselines_of, beside_baselines, over_splits
-from commongarden.stats.best import standings
+from commongarden.stats.best import chances, standings
 from commongarden.stats.best_set import can_be_best
 from commongarden.stats.budgets import budget_views
 from commongarden.stats.clusters import Groups, clusters
@@ -23,7 +24,7 @@ from commongarden.stats.majority_class import MajorityClass, commonest_class
 from commongarden.stats.metrics import METRICS, Metric, imbalance
 from commongarden.stats.pairing import pair_seeds
 from commongarden.stats.part_contributions import part_contributions
-from commongarden.stats.results import ArmResult, Recall, Results
+from commongarden.stats.results import ArmResult, ContrastResult, Recall, Results
 from commongarden.stats.scores import Sample, Tested, mean_score, shared_photos
 from commongarden.stats.tuned import tuning_found
 from commongarden.store import Store, contract
@@ -63,6 +64,7 @@ def summarize(store: Store) -> Results:
         _arm_result(store, study, name, runs, tested[name], commonest, manifest.classes, groups, learned)
         for name in study.arms
     )
+    going = [arm for arm in arms if arm.arm not in store.dropped()]
     seconds = {arm.arm: arm.seconds.value for arm in arms if arm.seconds is not None}
     n_train = len(split.train)
     race = raced.read(store)
@@ -81,7 +83,7 @@ def summarize(store: Store) -> Results:
         n_val=len(split.val),
         n_test=len(split.test),
         commonest=commonest,
-        contrasts=contrasts,
+        contrasts=_with_chances(study, contrasts, shared, paired),
         baselines=over_splits(baselines),
         beside_baselines=beside_baselines(tested, list(study.arms), runs, baselines, groups),
         budgets=budget_views(store, study, runs, tested, groups),
@@ -104,8 +106,16 @@ def summarize(store: Store) -> Results:
         n_test_groups=_n_groups(split.test, groups),
         reference=study.reference,
         can_be_best=_can_be_best(METRICS[study.metric], shared),
-        n_missing=0 if race is not None else sum(len(study.seeds) - arm.n_finished - arm.n_failed for arm in arms),
+        n_missing=0 if race is not None else sum(len(study.seeds) - arm.n_finished - arm.n_failed for arm in going),
     )
+
+
+def _with_chances(
+    study: Study, contrasts: Sequence[ContrastResult], shared: Mapping[str, Sample], pair_seeds: bool
+) -> tuple[ContrastResult, ...]:
+    pairs = [(found.arm, found.against) for found in contrasts]
+    by_pair = chances(METRICS[study.metric], shared, pairs, study.margin / 100, pair_seeds=pair_seeds)
+    return tuple(replace(found, chances=by_pair.get(pair)) for found, pair in zip(contrasts, pairs, strict=True))
 
 
 def _n_groups(paths: Sequence[str], groups: Groups) -> int:

@@ -9,13 +9,15 @@
     contract.json         what all arms share and what differs between them, with its hash
     runs/ARM/SEED/        one finished (or failed) run: run.json, history.csv, predictions.npz, model.safetensors,
                           signals.npz (what passed through its layers; runs of older versions have none)
-    runs/ARM/SEED.partial/  a run under way: checkpoint.pt; renamed to runs/ARM/SEED as the last act of the run
+    runs/ARM/SEED.partial/  a run under way: checkpoint.pt (and checkpoint.kind, on what machine it was made, where a
+                          cluster makes the runs); renamed to runs/ARM/SEED as the last act of the run
     audit.json            what was found in each arm's network before its runs; made again where it is missing
     baselines/KEY.npz     what simple methods reached, and their predictions; KEY is a hash of photos and split
     tuning/runs/ARM/N/    the tuning run number N of an arm, as a run without test; best values go into study.toml
     seen/ARM.npz          what an arm's network looks at (seen.py); made again where it is missing
     thumbnails.npz        JPEG bytes of the test photos that the report shows, and of a few as augmentation changes them
     selection.json        what screening chose the models from, where it did; screening.json, .csv and .html beside it
+    decisions.json        which models a person dropped, and when
     command.json          the command that the study was last made with
     events.jsonl          what happened while runs were made, line by line, for whoever watches (event_log.py)
     results.csv, results.json, report.html
@@ -24,6 +26,7 @@
 
     checksums.sha256      what each of the study's own files was when it was written; a run's folder has one as well
     .lock, .holder        held while a process works on the study, and who that is
+    .request-*.json       what that process is asked to do, which it takes (requests.py)
     NAME.set-aside-N      what was found torn or foreign; nothing is read of it, and only `clean` removes it
 
 The contract. tests/store/test_store.py, test_verify.py and test_crashes.py hold each sentence of it.
@@ -47,8 +50,9 @@ that holds the study sets it aside and makes it again, except for study.toml, wh
 without checksums are of an earlier version and are read as they are.
 
 Who may write. One process at a time, which holds the study (`lock`) and first of all mends what a killed one left half
-done (`recover`); its workers write the folders of their own runs and nothing else. Any number may read. Reports are
-written by whoever makes them, each file whole; they hold nothing that cannot be made again, and have no checksum.
+done (`recover`); its workers write the folders of their own runs and nothing else, and on other machines not even
+these: the process that holds the study then writes what they send. Any number may read. Reports are written by whoever
+makes them, each file whole; they hold nothing that cannot be made again, and have no checksum.
 """
 
 from commongarden.store import cleaning as cleaning
@@ -72,6 +76,9 @@ from commongarden.store.locking import lock as lock
 from commongarden.store.locking import recover as recover
 from commongarden.store.places import check_run as check_run
 from commongarden.store.places import check_study_or_run as check_study_or_run
+from commongarden.store.runs import CHECKPOINT as CHECKPOINT
+from commongarden.store.runs import KIND as KIND
+from commongarden.store.runs import adopt_run as adopt_run
 from commongarden.store.runs import forget_run as forget_run
 from commongarden.store.runs import write_run as write_run
 from commongarden.store.study import forget_splits as forget_splits

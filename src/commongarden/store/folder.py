@@ -25,6 +25,8 @@ from commongarden.records import (
     inspection,
     screening,
 )
+from commongarden.records import decision as decision_file
+from commongarden.records.decision import Decision, Decisions
 from commongarden.records.findings import Audit
 from commongarden.records.inspection import Inspection
 from commongarden.records.screening import Selection
@@ -83,6 +85,14 @@ class Store:
     def command(self) -> tuple[str, ...]:
         """The words of the command that the study was last made with; empty where none is kept."""
         return self._spare("command.json", kinds.COMMAND, ())
+
+    def decisions(self) -> tuple[Decision, ...]:
+        """What people decided about the study, the first decision first."""
+        return self._spare(decision_file.FILE, decision_file.KIND, Decisions()).decisions
+
+    def dropped(self) -> dict[str, Decision]:
+        """The arms that get no more runs because a person decided so."""
+        return decision_file.dropped(self.decisions())
 
     def split(self, seed: int | None = None) -> Split:
         """Which part each photo is in, in the runs with this seed; without one in those with the study's first seed."""

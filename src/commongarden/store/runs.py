@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -21,6 +21,7 @@ from commongarden.store.files import changing, make_folder, sweep, write_atomica
 from commongarden.store.folder import WEIGHTS, Store
 
 CHECKPOINT = "checkpoint.pt"
+KIND = "checkpoint.kind"  # of the machine that made the checkpoint, where the study runs on several
 
 
 def write_run(
@@ -56,10 +57,29 @@ def write_run(
     digests = {name: (checksums.digest(data),) for name, data in files.items()}
     with changing(partial):
         for path in sorted(partial.iterdir()):  # what else was kept while the run was under way
-            if path.is_file() and path.name not in (CHECKPOINT, checksums.FILE, *digests):
+            if path.is_file() and path.name not in (CHECKPOINT, KIND, checksums.FILE, *digests):
                 digests[path.name] = (checksums.file_digest(path),)
     checksums.write(partial, digests)
     finalize(partial, store.directory(run.arm, run.seed))
+
+
+def adopt_run(store: Store, arm: str, seed: int, files: Mapping[str, bytes]) -> None:
+    """Makes a run final from the files that another machine made of it, each compared with its checksum. Raises
+    StoreError."""
+    listing = files.get(checksums.FILE, b"")
+    lines = [f"{checksums.digest(data)}  {name}\n".encode() for name, data in files.items() if name != checksums.FILE]
+    if listing.count(b"\n") != len(lines) + 1 or not all(line in listing for line in lines):
+        text = _("{directory}: the files of the run changed on their way from the machine that made it")
+        raise StoreError(text.format(directory=store.directory(arm, seed)))
+    partial = store.partial(arm, seed)
+    make_folder(partial)
+    with changing(partial):
+        for path in partial.iterdir():
+            if path.is_file() and path.name not in (CHECKPOINT, KIND):  # of an attempt to do this that was killed
+                disk.remove(path)
+    for name in sorted(files, key=lambda name: name == checksums.FILE):  # last the list, which makes it whole
+        write_atomically(partial / name, files[name])
+    finalize(partial, store.directory(arm, seed))
 
 
 def is_whole(partial: Path) -> bool:
@@ -74,6 +94,7 @@ def finalize(partial: Path, directory: Path) -> None:
         raise StoreError(text.format(directory=directory))
     with changing(partial):
         disk.remove(partial / CHECKPOINT)
+        disk.remove(partial / KIND)
         disk.flush_folder(partial)  # or it could come back after a power cut, in a run that is final
         disk.rename(partial, directory)
         disk.flush_folder(partial.parent)

@@ -19,7 +19,7 @@ from commongarden.store.folder import Store, read_history, read_predictions, rea
 
 Kind = Literal["torn", "missing", "contradicts", "foreign", "set aside", "unchecked"]
 WRONG = ("torn", "missing", "contradicts")  # the others are told, and nothing is read of them
-NOT_OURS = re.compile(r"\.(lock(\.soft)?|holder|DS_Store|nfs.*|.*\.tmp)|Thumbs\.db|desktop\.ini")
+NOT_OURS = re.compile(r"\.(lock(\.soft)?|holder|request-.*|DS_Store|nfs.*|.*\.tmp)|Thumbs\.db|desktop\.ini")
 MADE_ANEW = re.compile(
     r"(events\.jsonl|view-run\.log|results\.(csv|json)|screening\.(csv|json|html)|report\.(html|docx|md)|table\.tex|report_files|tensorboard|tuning|runs|checksums\.sha256|\.lock)"
 )
@@ -121,6 +121,7 @@ class _Look:
             "layout.json": store.understood,
             "inspection.json": store.inspection,
             "selection.json": store.selection,
+            "decisions.json": store.decisions,
             "contract.json": lambda: reader.read(root / "contract.json", kinds.CONTRACT),
             "audit.json": store.audits,
             "thumbnails.npz": store.thumbnails,

@@ -17,7 +17,7 @@ from typing import Any
 from commongarden.errors import ArchError, nearest, unknown
 from commongarden.i18n.coded import Code, Coded, coded, keep_code, keep_codes
 from commongarden.i18n.language import N_, _
-from commongarden.study import moved
+from commongarden.study import copies, moved
 
 HUB = "hf-hub"  # of Hugging Face, whose models timm builds
 LIBRARIES = ("torchvision", "timm", HUB)
@@ -170,7 +170,7 @@ def code_file(arch: str) -> Path:
     """
     place, _name = parts(arch)
     if place.endswith(".py"):
-        file = Path(place)
+        file = copies.find(place) or Path(place)
         if not file.is_file():
             raise ArchError(no_file(arch, file))
         return file

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from commongarden.errors import ArchError
 from commongarden.i18n.language import _
-from commongarden.study import origin
+from commongarden.study import copies, origin
 
 ENDINGS = (".safetensors", ".pth", ".pt", ".bin")
 PREFERRED = ("model.safetensors", "pytorch_model.bin")  # as repositories of the Hugging Face hub name them
@@ -18,7 +18,7 @@ def find(arch: str, path: str) -> Path:
     """The file that an arm's `weights` names: itself, or in a folder the file of this architecture: model.safetensors,
     else pytorch_model.bin, else the only one that is named for the model, such as resnet50.a1_in1k.safetensors or
     resnet50-11ad3fa6.pth. Raises ArchError."""
-    place = Path(path)
+    place = copies.find(path) or Path(path)
     if place.is_dir():
         return _in_folder(arch, place)
     if place.suffix.lower() not in ENDINGS:

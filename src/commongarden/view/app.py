@@ -26,6 +26,7 @@ from commongarden.view.watching import Watch, message
 
 LANGUAGE = "commongarden-language"  # the cookie
 ALIVE = 15.0  # seconds without news, after which a connection is told that it is there
+HERE = b": here\n\n"
 PACE = 0.25  # seconds between two messages to one client
 RELIST = 3.0  # seconds between two looks at all studies, while somebody has the list open
 SPARE = 50  # times the seconds of such a look, where that is more
@@ -107,12 +108,14 @@ class Server:
         return self._stream(_news(watch, language))
 
     async def steer(self, request: Request) -> Response:
-        """Stops, resumes or extends a study. Only there if the server was started to do so, which asks for a token."""
+        """Stops, resumes or extends a study, or drops a model. Only there if the server was started to do so, which
+        asks for a token."""
         watch, language, action = await self._watch(request), self._language(request), request.path_params["action"]
         if action not in steering.ACTIONS:
             return Response(status_code=404)
         try:
-            await asyncio.to_thread(steering.steer, watch.followed.folder, action)
+            arm = request.query_params.get("arm", "")
+            await asyncio.to_thread(steering.steer, watch.followed.folder, action, arm)
         except (CommonGardenError, OSError) as error:
             return JSONResponse({"html": await asyncio.to_thread(_notice, str(error), language)}, 409)
         return JSONResponse({"html": ""})
@@ -120,11 +123,11 @@ class Server:
     async def home_events(self, request: Request) -> Response:
         language = self._language(request)
 
-        async def changes() -> AsyncIterator[str]:
+        async def changes() -> AsyncIterator[bytes]:
             shown = ""
             while True:
                 html = pages.listing(await self._list(), language)
-                yield message("listing", {"html": html}) if html != shown else ": here\n\n"
+                yield message("listing", {"html": html}) if html != shown else HERE
                 shown = html
                 await asyncio.sleep(RELIST)
 
@@ -165,11 +168,11 @@ class Server:
         kept = "private, max-age=3600" if name == "vega.js" else "no-cache"
         return Response(text, media_type=kind, headers={"cache-control": kept})
 
-    def _stream(self, messages: AsyncIterator[str]) -> Response:
+    def _stream(self, messages: AsyncIterator[bytes]) -> Response:
         if self.n_streams >= MOST_STREAMS:
             return Response(_("Too many open pages."), 503)
 
-        async def counted() -> AsyncIterator[str]:
+        async def counted() -> AsyncIterator[bytes]:
             self.n_streams += 1
             try:
                 async for message in messages:
@@ -198,7 +201,7 @@ class Server:
         if found is None:
             raise KeyError(key)
         if key not in self.watches:
-            self.watches[key] = Watch(follow(found.key, found.place, found.folder))
+            self.watches[key] = Watch(follow(found.key, found.place, found.folder), steers=self.steers)
         elif not self.watches[key].is_attended:
             self.watches[key].look()
         return self.watches[key]
@@ -229,35 +232,31 @@ class Server:
         return answer
 
 
-async def _news(watch: Watch, language: str) -> AsyncIterator[str]:
+async def _news(watch: Watch, language: str) -> AsyncIterator[bytes]:
     """What a page of this study is told: first all, then what is new."""
     version = generation = n_reports = -1
     n_rows = 0
     with watch.attended() as wake:
         while True:
             wake.clear()
+            said = []  # sent as one piece: what a client costs is the number of these
             if (watch.generation, len(watch.rows)) != (generation, n_rows):
-                begins = watch.generation != generation
-                rows = watch.rows if begins else watch.rows[n_rows:]
+                said.append(watch.new_rows(n_rows if watch.generation == generation else None))
                 generation, n_rows = watch.generation, len(watch.rows)
-                yield message("rows", {"rows": rows, "reset": begins, "epochs": _longest(watch)})
             if watch.version != version:
                 version = watch.version
                 known = watch.known(language)
-                yield known if known is not None else await asyncio.to_thread(watch.said, language)
+                said.append(known if known is not None else await asyncio.to_thread(watch.said, language))
             if watch.n_reports != n_reports:
                 n_reports = watch.n_reports
-                yield message("report", {"version": n_reports})
+                said.append(message("report", {"version": n_reports}))
+            if said:
+                yield b"".join(said)
             await asyncio.sleep(PACE)
             try:
                 await asyncio.wait_for(wake.wait(), ALIVE)
             except TimeoutError:
-                yield ": here\n\n"
-
-
-def _longest(watch: Watch) -> int:
-    progress = watch.followed.progress
-    return max((*progress.epochs_of.values(), *(len(epochs) for epochs in progress.epochs.values())), default=1)
+                yield HERE
 
 
 def _notice(text: str, language: str) -> str:
@@ -271,7 +270,7 @@ def _curves(watch: Watch, language: str) -> dict[str, Any]:
     from commongarden.report.charts import curves
 
     with written(language):
-        return {chart.name: chart.spec for chart in curves.under_way(watch.arms, _longest(watch))}
+        return {chart.name: chart.spec for chart in curves.under_way(watch.arms, watch.longest)}
 
 
 def _vega() -> str:

@@ -74,10 +74,14 @@ def absent(manifest: Manifest, data: Path | None) -> str:
     return "" if manifest.root.startswith(BUILTIN) or root.exists() else str(root)
 
 
+def root_of(manifest: Manifest, data: Path | None) -> str:
+    """The folder of the study's photos, or `data` in its place."""
+    return manifest.root if data is None or manifest.root.startswith(BUILTIN) else str(data)
+
+
 def source_of(store: Store, number: int, data: Path | None) -> tuple[Source, Photo]:
     """A photo of the manifest by its place, read from the study's folder of photos, or from `data`. Raises StoreError,
     IndexError."""
     manifest = store.manifest()
     photo = manifest.photos[number]
-    root = manifest.root if data is None or manifest.root.startswith(BUILTIN) else str(data)
-    return Source(root=root, path=photo.path, sha256=photo.sha256), photo
+    return Source(root=root_of(manifest, data), path=photo.path, sha256=photo.sha256), photo

@@ -23,7 +23,7 @@ from commongarden.view.words import decision, state_name
 
 MOST_RUNS = 100  # rows of runs under way
 SILENT = 120.0  # seconds without a line, after which that is said
-MEASURE = 30.0  # seconds for which a measurement of memory counts
+MEASURE = 60.0  # seconds for which a measurement of memory counts
 _measured: tuple[int, float, int | None] = (0, 0.0, None)  # process, when, bytes
 
 
@@ -46,7 +46,7 @@ def blocks(progress: Progress, counted: Counted, now: float) -> tuple[Block, ...
     if progress.decided:
         last = progress.decided[-1]
         when = datetime.datetime.fromtimestamp(last.time).strftime("%Y-%m-%d %H:%M")
-        made.append(Paragraph(f"{when}: {decision(last.what)}", role="soft"))
+        made.append(Paragraph(f"{when}: {decision(last.what, last.arm)}", role="soft"))
     if progress.notes:
         summary = ngettext("{n} message", "{n} messages", len(progress.notes)).format(n=len(progress.notes))
         made.append(Fold(summary, (Bullets(tuple(progress.notes)),)))

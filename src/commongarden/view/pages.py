@@ -14,7 +14,9 @@ from markupsafe import escape
 
 from commongarden.i18n.durations import duration
 from commongarden.i18n.language import _, languages, ngettext, written
+from commongarden.inference.tried import Neighbours
 from commongarden.io.terminal import DASH
+from commongarden.records import Manifest
 from commongarden.view.browsing import Shown
 from commongarden.view.studies import Listed
 from commongarden.view.words import order_names, photo_said, state_name, texts
@@ -69,6 +71,22 @@ def photos(shown: Sequence[Shown], key: str, language: str) -> str:
     """Test photos, each to press."""
     with written(language):
         return _environment().get_template("photos.html").render(shown=shown, key=key, text=texts(), said=photo_said)
+
+
+def near(found: Neighbours, manifest: Manifest, key: str, language: str) -> str:
+    """The nearest photos of a study, each to press."""
+    with written(language):
+        said = _("By the features of {arm}, seed {seed}, among {n} of the {total} training and test images; {time}.")
+        line = said.format(
+            arm=found.arm, seed=found.seed, n=f"{found.n_photos:,}", total=f"{found.n_all:,}",
+            time=duration(found.seconds),
+        )  # fmt: skip
+        parts = [(_("Nearest training images"), found.train), (_("Nearest test images"), found.test)]
+        shown = [
+            (title, [(one.number, manifest.photos[one.number], f"{one.distance:.3f}") for one in ones])
+            for title, ones in parts
+        ]
+        return _environment().get_template("near.html").render(parts=shown, line=line, key=key, text=texts())
 
 
 def too_large(most: int, language: str) -> str:

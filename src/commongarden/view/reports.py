@@ -80,7 +80,7 @@ def _made(folder: Path, language: str) -> Made:
 
 def _state(store: Store) -> object:
     """What changes where the report would be another one."""
-    names = ("study.toml", "audit.json", "racing.json", "thumbnails.npz", "selection.json")
+    names = ("study.toml", "audit.json", "racing.json", "thumbnails.npz", "selection.json", "decisions.json")
     files = [store.root / name for name in names] + sorted(store.root.glob("seen/*.npz"))
     runs = sorted(store.root.glob("runs/*/*/run.json"))
     return [(path.name, *file_stamp(path)) for path in files], [

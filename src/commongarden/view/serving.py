@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import psutil
@@ -21,6 +24,24 @@ PORT, TRIED = 8321, 20  # the first port that is tried where none was asked for,
 EVERY = ("0.0.0.0", "::")
 
 
+@dataclass(frozen=True)
+class _Served:
+    """A server that does not answer yet. address: to open, with the token where one is asked for."""
+
+    bound: socket.socket
+    server: uvicorn.Server
+    address: str
+
+    def run(self) -> None:
+        """Answers until the server is told to end, by Ctrl-C if this is the main thread."""
+        try:
+            self.server.run(sockets=[self.bound])
+        except KeyboardInterrupt:  # it ends by itself, and then says so again
+            pass
+        finally:
+            self.bound.close()
+
+
 def serve(
     root: Path,
     host: str,
@@ -32,10 +53,28 @@ def serve(
 ) -> None:
     """Serves the studies of a folder until Ctrl-C. ready: is given the address to open, once it answers. data: the
     folder of photos, in place of the one that a study names. steers: studies can be stopped, resumed and extended.
-    Raises StudyError where the address cannot be had.
+    Raises StudyError where the address cannot be had."""
+    served = _served(root, host, port, data, steers=steers)
+    ready(served.address)
+    served.run()
 
-    Pages run no code that a study names: a request could ask for it.
-    """
+
+def serve_beside(root: Path, connection: Connection) -> None:
+    """Serves a study on this computer and sends the address, until the other end of the connection is closed. Ctrl-C in
+    the terminal does not end it."""
+    served = _served(root, LOOPBACK[0], None, None, steers=False)
+    thread = threading.Thread(target=served.run, daemon=True)  # in the main thread, uvicorn would take the signals
+    thread.start()
+    connection.send(served.address)
+    try:
+        connection.recv()
+    except (EOFError, OSError):
+        served.server.should_exit = True
+        thread.join(timeout=5)
+
+
+def _served(root: Path, host: str, port: int | None, data: Path | None, *, steers: bool) -> _Served:
+    """Pages run no code that a study names: a request could ask for it. Raises StudyError."""
     os.environ[origin.NO_CODE] = "1"
     bound = _bound(host, port)
     number = bound.getsockname()[1]
@@ -48,13 +87,7 @@ def serve(
     )  # fmt: skip
     named = host if host not in EVERY else socket.gethostname()
     address = f"http://{f'[{named}]' if ':' in named else named}:{number}/"
-    ready(f"{address}?token={policy.token}" if policy.token else address)
-    try:
-        uvicorn.Server(config).run(sockets=[bound])
-    except KeyboardInterrupt:  # it ends by itself, and then says so again
-        pass
-    finally:
-        bound.close()
+    return _Served(bound, uvicorn.Server(config), f"{address}?token={policy.token}" if policy.token else address)
 
 
 def _bound(host: str, port: int | None) -> socket.socket:

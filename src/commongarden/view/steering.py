@@ -1,11 +1,9 @@
-"""A study stopped, resumed and extended from its page, by what the command line does: a signal to the process that
-works on it, or the command `run`. Each is kept in events.jsonl as what a person decided."""
+"""A study stopped, resumed and extended from its page, by what the command line does: runner/steering.py, or the
+command `run`. Each is kept in events.jsonl as what a person decided."""
 
 from __future__ import annotations
 
 import os
-import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,47 +13,42 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal, get_args
 
-import psutil
-
 from commongarden.errors import StoreError
 from commongarden.i18n.language import _
 from commongarden.records.event_log import Decided
-from commongarden.store import Store, event_log, holder, is_held
+from commongarden.runner import plan, steering, tuning
+from commongarden.store import Store, is_held
 from commongarden.study import origin
 
-Action = Literal["stop", "resume", "seed"]
+Action = Literal["stop", "stop-after-epoch", "resume", "seed", "drop"]
 ACTIONS = get_args(Action)
 OUTPUT = "view-run.log"  # what a run prints that was started from the page
 KEPT = ("--workers", "--device", "--log-to", "--cache-dir", "--cache-budget", "--until", "--budget")
 REFUSES = 3.0  # seconds in which a command says that it cannot begin
 
 
-def steer(folder: Path, action: Action) -> None:
-    """Stops the study with every finished epoch saved, resumes it, or adds a seed to it. Raises StoreError where that
-    cannot be done."""
-    if action == "stop":
-        _stop(folder)
-    else:
-        _run(folder, more_seeds=1 if action == "seed" else 0)
-    with event_log.open_to_append(folder) as file:
-        event_log.append(file, Decided(time.time(), action))
+def steer(folder: Path, action: Action, arm: str = "") -> None:
+    """Stops the study with every finished epoch saved, resumes it, adds a seed to it or drops a model of it. Raises
+    StoreError, StudyError where that cannot be done."""
+    match action:
+        case "stop" | "stop-after-epoch":
+            steering.stop(folder, after_epoch=action == "stop-after-epoch")
+        case "drop":
+            steering.drop(folder, arm)
+        case "resume" | "seed":
+            _run(folder, more_seeds=1 if action == "seed" else 0)
+            steering.note(folder, Decided(time.time(), action))
 
 
-def _stop(folder: Path) -> None:
-    who = holder(folder)
-    if who is None or not is_held(folder):
-        raise StoreError(_("{path}: no process works on the study").format(path=folder))
-    if who.host != socket.gethostname():
-        text = _("{path}: process {pid} on {host} works on the study; accepted: a process of this machine")
-        raise StoreError(text.format(path=folder, pid=who.pid, host=who.host))
-    try:
-        process = psutil.Process(who.pid)
-        if process.create_time() > (folder / ".holder").stat().st_mtime + 1:  # another one has that number by now
-            raise psutil.NoSuchProcess(who.pid)
-        process.send_signal(signal.SIGTERM)
-    except (psutil.Error, OSError) as error:
-        text = _("{path}: process {pid} cannot be stopped: {reason}")
-        raise StoreError(text.format(path=folder, pid=who.pid, reason=error)) from None
+def possible(folder: Path) -> tuple[list[Action], list[str]]:
+    """What can be done with the study now, and the models that can be dropped. Raises StoreError."""
+    store = Store(folder)
+    study, arms = store.study(), steering.droppable(store)
+    actions: list[Action] = ["stop-after-epoch", "stop"]
+    if not is_held(folder):
+        actions = ["resume"] if tuning.untuned(study) or plan.pending(study, store) else []
+        actions += [] if study.folds else ["seed"]
+    return [*actions, "drop"] if arms else actions, arms
 
 
 def _run(folder: Path, more_seeds: int) -> None:

@@ -4,6 +4,7 @@ elsewhere are not followed."""
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ import msgspec
 
 from commongarden.errors import CommonGardenError
 from commongarden.records.event_log import Logged
-from commongarden.store import Store, is_held
+from commongarden.store import Store, is_held, read_run
 from commongarden.store.event_log import Tail
 from commongarden.view.progress import Progress
 
@@ -99,6 +100,7 @@ class Followed:
     _study: tuple[object, _Declared] | None = None
     _results: tuple[object, _Results] | None = None
     _size: tuple[object, int] | None = None
+    _damages: dict[Path, tuple[object, str]] = field(default_factory=dict)
 
     def follow(self) -> list[Logged]:
         """Takes in what is new in its events.jsonl, and gives it."""
@@ -114,16 +116,19 @@ class Followed:
         """How far it is, as it is now. Raises CommonGardenError."""
         self.follow()
         declared = self._read_study()
-        planned = len(declared.arms) * len(declared.seeds)
-        n_made, changed = self._made(declared)
+        made, changed = self._made(declared)
+        n_made = sum(made.values())
+        dropped = Store(self.folder).dropped()
+        planned = sum(made[arm] if arm in dropped else len(declared.seeds) for arm in declared.arms)
         return Counted(declared.name, self.state(n_made, planned), n_made, planned, changed)
 
     def listed(self) -> Listed:
         """It in a line, as it is now."""
         try:
-            counted = self.counted()
+            counted, reason = self.counted(), self._damage()
         except CommonGardenError as error:
-            return Listed(self.key, self.place, self.folder.name, "unreadable", reason=str(error))
+            n_bytes = self._bytes(_changed(self.folder / "study.toml"))
+            return Listed(self.key, self.place, self.folder.name, "unreadable", n_bytes=n_bytes, reason=str(error))
         results = self._read_results()
         failed = sum(one.status == "failed" for run, one in self.progress.done.items() if run.kind != "trial")
         n_failed = min(max(failed, sum(arm.n_failed for arm in results.arms)), counted.n_made)
@@ -131,7 +136,7 @@ class Followed:
             self.key,
             self.place,
             counted.name,
-            counted.state,
+            "unreadable" if reason else counted.state,
             counted.n_made - n_failed,
             n_failed,
             counted.n_planned,
@@ -139,6 +144,7 @@ class Followed:
             max(counted.changed, self.progress.now),
             self.progress.seconds_worked if self.progress.n_sessions else None,
             self._bytes(counted.changed),
+            reason,
         )
 
     def state(self, n_made: int, n_planned: int) -> State:
@@ -167,14 +173,25 @@ class Followed:
         """In the order of the study. Raises CommonGardenError."""
         return list(self._read_study().arms)
 
-    def _made(self, declared: _Declared) -> tuple[int, float]:
-        """How many runs are in the store, and when the last one came."""
-        n, changed = 0, _changed(self.folder / "study.toml")
+    def _made(self, declared: _Declared) -> tuple[Counter[str], float]:
+        """How many runs of each arm are in the store, and when the last one came."""
+        found, changed = Counter[str](), _changed(self.folder / "study.toml")
         for arm in _entries(self.folder / "runs"):
             if arm.name in declared.arms and arm.is_dir(follow_symlinks=False):
-                n += sum(run.name in declared.seeds for run in _entries(Path(arm.path)))
+                found[arm.name] = sum(run.name in declared.seeds for run in _entries(Path(arm.path)))
                 changed = max(changed, arm.stat().st_mtime)
-        return n, changed
+        return found, changed
+
+    def _damage(self) -> str:
+        """Why the record of a run cannot be read; "" where all can. Each is read once, as long as it is the same."""
+        declared = self._read_study()
+        for arm in declared.arms:
+            for seed in declared.seeds:
+                path = self.folder / "runs" / arm / seed / "run.json"
+                stamp = file_stamp(path)
+                if stamp != (0, 0) and self._damages.get(path, (None, ""))[0] != stamp:
+                    self._damages[path] = stamp, _why_unreadable(path.parent)
+        return next((why for _stamp, why in self._damages.values() if why), "")
 
     def _read_results(self) -> _Results:
         path = self.folder / "results.json"
@@ -230,6 +247,14 @@ class Garden:
     def listed(self) -> list[Listed]:
         """All studies, the one in which something happened last first."""
         return sorted((one.listed() for one in self.followed()), key=lambda one: -one.changed)
+
+
+def _why_unreadable(run: Path) -> str:
+    try:
+        read_run(run)
+    except CommonGardenError as error:
+        return str(error)
+    return ""
 
 
 def _best(results: _Results) -> tuple[str, float] | None:

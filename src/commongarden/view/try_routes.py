@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -38,6 +39,8 @@ class TryPages:
             Route(f"{study}/try", self.page),
             Route(f"{study}/try/photo", self.sent, methods=["POST"]),
             Route(f"{study}/try/test/{{number:int}}", self.of_test),
+            Route(f"{study}/near/photo", self.near_sent, methods=["POST"]),
+            Route(f"{study}/near/test/{{number:int}}", self.near_test),
             Route(f"{study}/photos", self.photos),
             Route(f"{study}/photos/{{number:int}}", self.thumbnail),
         ]
@@ -52,12 +55,39 @@ class TryPages:
     async def sent(self, request: Request) -> Response:
         """A photo that was sent as the body of the request."""
         watch, language = await self.find(request), self.language(request)
-        data = bytearray()
-        async for part in request.stream():
-            data += part
-            if len(data) > MOST_BYTES:
-                return JSONResponse({"html": pages.too_large(MOST_BYTES, language)}, 413)
-        return await self._tried(watch, Source(bytes(data)), language, name=pages.your_photo(language))
+        if (data := await _body(request)) is None:
+            return JSONResponse({"html": pages.too_large(MOST_BYTES, language)}, 413)
+        return await self._tried(watch, Source(data), language, name=pages.your_photo(language))
+
+    async def near_sent(self, request: Request) -> Response:
+        """The photos of the study nearest to one that was sent."""
+        watch, language = await self.find(request), self.language(request)
+        if (data := await _body(request)) is None:
+            return JSONResponse({"html": pages.too_large(MOST_BYTES, language)}, 413)
+        return await self._near(watch, Source(data), language)
+
+    async def near_test(self, request: Request) -> Response:
+        """The photos of the study nearest to one of its own."""
+        watch, language = await self.find(request), self.language(request)
+        try:
+            store = Store(watch.followed.folder)
+            source, _photo = await asyncio.to_thread(
+                browsing.source_of, store, request.path_params["number"], self.data
+            )
+        except IndexError:
+            return Response(status_code=404)
+        return await self._near(watch, source, language)
+
+    async def _near(self, watch: Watch, source: Source, language: str) -> Response:
+        folder = watch.followed.folder
+        try:
+            manifest = await asyncio.to_thread(Store(folder).manifest)
+            root = browsing.root_of(manifest, self.data)
+            found = await asyncio.to_thread(self.trying.neighbours, folder, root, source)
+        except (CommonGardenError, Busy) as error:
+            status = 503 if isinstance(error, Busy) else 422
+            return JSONResponse({"html": await asyncio.to_thread(trying.failed, error, language)}, status)
+        return JSONResponse({"html": pages.near(found, manifest, watch.followed.key, language)})
 
     async def of_test(self, request: Request) -> Response:
         watch, language = await self.find(request), self.language(request)
@@ -95,8 +125,9 @@ class TryPages:
     async def _tried(self, watch: Watch, source: Source, language: str, *, name: str, label: str = "") -> Response:
         status = 200
         try:
-            photo, found = await asyncio.to_thread(self.trying.tried, watch.followed.folder, source)
-            html = await asyncio.to_thread(trying.fragment, photo, found, language, name=name, label=label)
+            photo, n, found = await asyncio.to_thread(self.trying.tried, watch.followed.folder, source)
+            shown = functools.partial(trying.fragment, photo, found, language, name=name, label=label, n_frames=n)
+            html = await asyncio.to_thread(shown)
         except (CommonGardenError, Busy) as error:
             status = 503 if isinstance(error, Busy) else 422
             html = await asyncio.to_thread(trying.failed, error, language)
@@ -107,3 +138,13 @@ class TryPages:
         if folder not in self._photos or self._photos[folder][0] != state:
             self._photos[folder] = state, browsing.test_photos(folder)
         return self._photos[folder][1]
+
+
+async def _body(request: Request) -> bytes | None:
+    """The photo that a request has as its body; None where it is too large."""
+    data = bytearray()
+    async for part in request.stream():
+        data += part
+        if len(data) > MOST_BYTES:
+            return None
+    return bytes(data)

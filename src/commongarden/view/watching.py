@@ -16,35 +16,38 @@ from typing import Any
 
 from commongarden.errors import CommonGardenError
 from commongarden.i18n.language import written
-from commongarden.records.event_log import Ended, EpochEnded, RunEnded, Started
+from commongarden.records.event_log import Ended, EpochEnded, RunEnded, Started, Stepped
 from commongarden.view.curve_rows import Row, rows, rows_of
 from commongarden.view.studies import Followed
 
 LOOK = 1.0  # seconds between two looks
+STEPS = 2.0  # seconds between two messages of which nothing but the steps of runs is new
 STATE = 5.0  # seconds between two looks at whether the process still works
 
 
-def message(event: str, data: dict[str, Any]) -> str:
+def message(event: str, data: dict[str, Any]) -> bytes:
     """A server-sent event."""
-    return f"event: {event}\ndata: {json.dumps(data, ensure_ascii=False, allow_nan=False)}\n\n"
+    return f"event: {event}\ndata: {json.dumps(data, ensure_ascii=False, allow_nan=False)}\n\n".encode()
 
 
 class Watch:
     """What is new in one study, of which nobody else reads what is new. Raises CommonGardenError.
 
     version: rises with each change. generation: rises where the curves begin again; rows: of this generation.
-    n_reports: rises where the report would be another one.
+    n_reports: rises where the report would be another one. steers: whether the page may stop and extend the study.
     """
 
-    def __init__(self, followed: Followed) -> None:
-        self.followed = followed
+    def __init__(self, followed: Followed, *, steers: bool = False) -> None:
+        self.followed, self.steers = followed, steers
         self.version = self.generation = self.n_reports = 0
         self.counted = followed.counted()
         self.rows: list[Row] = rows(followed.progress)
         self._waiting: set[asyncio.Event] = set()
         self._task: asyncio.Task[None] | None = None
-        self._looked = time.monotonic()
-        self._said: dict[str, tuple[int, str]] = {}
+        self._looked = self._stepped = time.monotonic()
+        self._has_steps = False  # that no message has told of
+        self._said: dict[str, tuple[int, bytes]] = {}
+        self._rows_said: tuple[tuple[int | None, int, int], bytes] | None = None
         self._saying = threading.Lock()
 
     @property
@@ -57,22 +60,38 @@ class Watch:
         """Whether somebody waits for news."""
         return bool(self._waiting)
 
-    def known(self, language: str) -> str | None:
+    @property
+    def longest(self) -> int:
+        """The most epochs of a run, which the curves have room for."""
+        progress = self.followed.progress
+        return max((*progress.epochs_of.values(), *(len(epochs) for epochs in progress.epochs.values())), default=1)
+
+    def new_rows(self, n: int | None) -> bytes:
+        """The rows behind the first n, as the message for all who have these; all rows where n is None."""
+        key = n, self.generation, len(self.rows)
+        if self._rows_said is None or self._rows_said[0] != key:
+            said = {"rows": self.rows[n or 0 :], "reset": n is None, "epochs": self.longest}
+            self._rows_said = key, message("rows", said)
+        return self._rows_said[1]
+
+    def known(self, language: str) -> bytes | None:
         """What `said` gives, where it was written already."""
-        version, text = self._said.get(language, (-1, ""))
+        version, text = self._said.get(language, (-1, b""))
         return text if version == self.version else None
 
-    def said(self, language: str) -> str:
+    def said(self, language: str) -> bytes:
         """Its state now, as the message for all who read it in this language; written once for them."""
         with self._saying:
             if self.known(language) is None:
                 from commongarden.report.document import html  # loads what takes a second
-                from commongarden.view import live_page
+                from commongarden.view import live_page, steering
 
                 version, now = self.version, time.time()
                 with written(language):
                     blocks = live_page.blocks(self.followed.progress, self.counted, now)
-                    said = {"html": html.to_fragment(blocks, self.arms), "state": self.counted.state}
+                    said: dict[str, Any] = {"html": html.to_fragment(blocks, self.arms), "state": self.counted.state}
+                    if self.steers:
+                        said["actions"], said["arms"] = steering.possible(self.followed.folder)
                     self._said[language] = version, message("live", said)
             return self._said[language][1]
 
@@ -96,7 +115,7 @@ class Watch:
         progress = self.followed.progress
         lines = self.followed.follow()
         is_due = time.monotonic() - self._looked > STATE
-        if not lines and not is_due:
+        if not lines and not is_due and not self._has_steps:
             return False
         before = self.counted
         if is_due or any(isinstance(line, (RunEnded, Ended, Started)) for line in lines) or before.state != "running":
@@ -109,9 +128,15 @@ class Watch:
         if begins_again:
             self.generation += 1
             self.rows = rows(self.followed.progress)
-        if self.counted.n_made != before.n_made or any(isinstance(line, Ended) for line in lines):
+        if (self.counted.n_made, self.counted.n_planned) != (before.n_made, before.n_planned) or any(
+            isinstance(line, Ended) for line in lines
+        ):
             self.n_reports += 1
-        if lines or self.counted != before or self.counted.state == "running":
+        self._has_steps |= any(isinstance(line, Stepped) for line in lines)
+        is_silent = self.counted.state == "running" and time.time() - progress.now > STATE
+        is_new = self.counted != before or is_silent or any(not isinstance(line, Stepped) for line in lines)
+        if is_new or (self._has_steps and time.monotonic() - self._stepped > STEPS):
+            self._stepped, self._has_steps = time.monotonic(), False
             self.version += 1
             return True
         return False

@@ -20,14 +20,17 @@ def state_name(state: str) -> str:
     return _(STATES[state])
 
 
-def decision(what: str) -> str:
-    """What a person did from the page."""
+def decision(what: str, arm: str) -> str:
+    """What a person did from the page, or by a command."""
     said = {
-        "stop": _("stopped from the page"),
+        "stop": _("stopped by a person"),
+        "stop-after-epoch": _("a person asked to stop after the epoch"),
         "resume": _("resumed from the page"),
         "seed": _("one more seed, from the page"),
+        "drop": _("a person dropped {arm}"),
+        "restore": _("a person restored {arm}"),
     }
-    return said[what]
+    return said[what].format(arm=arm)
 
 
 def order_names() -> dict[str, str]:
@@ -66,18 +69,32 @@ def texts() -> dict[str, str]:
         "needs_script": _("This page needs JavaScript. report.html in the study's folder has the report without it."),
         "writing": _("Writing the report"),
         "steer": _("Steer"),
-        "stop": _("Stop"),
+        "stop": _("Stop now"),
+        "stop-after-epoch": _("Stop after this epoch"),
+        "drop": _("Drop this model"),
+        "model": _("model"),
         "resume": _("Resume"),
         "seed": _("One more seed"),
         "sure_stop": _("Stop the study? Finished epochs are saved."),
+        "sure_stop-after-epoch": _("Stop the study when each run has finished its epoch?"),
+        "sure_drop": _("Train no more runs of {arm}? Finished runs stay, and the report says so."),
         "sure_resume": _("Resume the study on this machine?"),
         "sure_seed": _("Add a seed to every model and run it on this machine?"),
         "compare": _("Compare the selected studies"),
         "try": _("Try images"),
         "try_said": _("Show an image to every model: its most probable classes, and where the model finds evidence."),
+        "try_which": _(
+            "Each model answers with its run of the highest validation accuracy. `commongarden predict` averages all "
+            "runs of a model, so its answer can differ."
+        ),
         "choose": _("Choose an image, or drop one here"),
         "camera": _("Use the camera"),
         "asking": _("Asking the models. The first image takes some seconds longer."),
+        "near": _("Show the most similar images of the study"),
+        "near_asking": _(
+            "Comparing features. The first time, those of all images are computed, which can take minutes."
+        ),
+        "distance": _("distance"),
         "unanswered": _("No answer from `commongarden view`."),
         "test_photos": _("Test images"),
         "class": _("class"),

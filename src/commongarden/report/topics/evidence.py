@@ -11,12 +11,12 @@ from commongarden.report.wording.labels import TEXT
 from commongarden.report.wording.sizes import figure, plus, span
 from commongarden.report.wording.verdicts import probability
 from commongarden.report.wording.verdicts import verdicts as ordered
-from commongarden.stats import METRICS, ContrastResult, Results
+from commongarden.stats import METRICS, Chances, ContrastResult, Results
 from commongarden.study import Study
 
 CONTRAST_COLUMNS = (
     "difference", "interval_95", "interval_adjusted", "interval_90", "p_t", "p_holm", "p_signflip",
-    "p_permutation", "beats",
+    "p_permutation", "beats", "chances",
     "p_mcnemar", "sd_seed", "sd_photo", "sd_group",
 )  # fmt: skip
 METRIC_COLUMNS = ("test_accuracy", "balanced_accuracy", "log_loss", "calibration_error")
@@ -56,6 +56,8 @@ def _contrasts(study: Study, results: Results) -> list[Block]:
     said = [text["evidence_caption"], *designs.between(study.vary, study.folds)]
     if not study.splits_vary:
         said.insert(1, TEXT["sd_group_caption" if results.n_test_groups else "sd_caption"])
+    if "chances" in names:
+        said.append(TEXT["chances_caption"])
     header = (TEXT["contrast"], *(text[name] for name in names))
     return [Table(f"{TEXT['evidence']}. {' '.join(said)}", header, rows, name=TEXT["evidence"])]
 
@@ -101,6 +103,7 @@ def cells(found: ContrastResult) -> dict[str, str]:
         "p_signflip": _p(found.p_signflip),
         "p_permutation": _p(found.p_permutation),
         "beats": "" if found.probability is None else _share(found.probability.value),
+        "chances": _chances(found.chances),
         "p_mcnemar": _p(found.p_mcnemar),
         "sd_seed": "" if parts is None else figure(metric, parts.seed),
         "sd_photo": sd_photo,
@@ -137,6 +140,10 @@ def _share(value: float) -> str:
     if 0 < value < 0.005:
         return "< 0.01"
     return "> 0.99" if 0.995 <= value < 1 else f"{value:.2f}"
+
+
+def _chances(found: Chances | None) -> str:
+    return "" if found is None else " / ".join(_share(each) for each in (found.worse, found.equivalent, found.better))
 
 
 def _p(value: float | None) -> str:

@@ -105,7 +105,7 @@ def _design(study: Study, results: Results, cite: Citations) -> Iterator[str]:
         ).format(n=n)
     if n > 1:
         if study.splits_vary:
-            cite("nadeau")  # which the sentences name
+            cite("bengio" if study.folds else "nadeau")  # which the sentences name
         yield from designs.between(study.vary, study.folds)
     yield _("Each run was tested once, at its end, on images that were not used for any selection.")
 
@@ -274,6 +274,12 @@ def _statistics(results: Results, cite: Citations, *, raced: bool) -> Iterator[s
             "computed from two-way variance components with Satterthwaite's degrees of freedom ({works}) and "
             "account for both."
         ).format(works=cite("satterthwaite"))
+    if any(kind.startswith("folds") for kind in kinds):
+        yield _(
+            "The intervals are t intervals over folds. The variance is that between folds, at least that expected from "
+            "the test images, plus half of the latter for training images that folds share, which no estimate from the "
+            "same folds shows ({works})."
+        ).format(works=cite("bengio"))
     if any("Nadeau" in kind for kind in kinds):
         yield _(
             "Splits that share images are not independent; the intervals are widened accordingly ({works})."

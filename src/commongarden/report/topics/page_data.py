@@ -61,6 +61,5 @@ def progress(store: Store, results: Results) -> str | None:
     """How much of the study is done; None where all is, or where a race decides what is left."""
     if raced.read(store) is not None:
         return None
-    study = store.study()
     done, failed = (sum(getattr(arm, name) for arm in results.arms) for name in ("n_finished", "n_failed"))
-    return words.progress(done, failed, len(study.arms) * len(study.seeds))
+    return words.progress(done, failed, done + failed + results.n_missing)

@@ -177,6 +177,13 @@ def _next(found: Answer, results: Results, folder: str) -> tuple[str, str]:
         said = ngettext("Next: {n} run is left; to resume:", "Next: {n} runs are left; to resume:", results.n_missing)
         command = f"commongarden run {folder}/study.toml --out {folder}"
         return said.format(n=numbers.whole(results.n_missing)), command
+    if n_failed := sum(arm.n_failed for arm in results.arms):
+        said = ngettext(
+            "Next: {n} run failed; once the cause is fixed, repeat it:",
+            "Next: {n} runs failed; once the cause is fixed, repeat them:",
+            n_failed,
+        )
+        return said.format(n=numbers.whole(n_failed)), f"commongarden run {folder}/study.toml --out {folder} --retry"
     if not found.seeds or not found.runs:
         return "", ""
     command = f"commongarden run {folder}/study.toml --out {folder} --seeds {found.seeds}"

@@ -33,7 +33,7 @@ def intervals(results: Results) -> str:
             "seed variation."
         )
     pairs = max((contrast.difference.n for contrast in results.contrasts if contrast.difference), default=0)
-    limit = (signflip_limit if results.pair_seeds else permutation_limit)(pairs)
+    limit = None if results.folds else (signflip_limit if results.pair_seeds else permutation_limit)(pairs)
     more = (seeds_added(results), failures_possible(results), earlier_rules(results))
     return " ".join(filter(None, (*_carried(results), limit, *more)))
 
@@ -63,7 +63,7 @@ def failures_possible(results: Results) -> str | None:
     if any(arm.n_at_commonest for arm in results.arms):
         return _(
             "Conclusions on accuracy are about runs that learned: those whose validation accuracy is above the share "
-            "of the largest class, by more than chance."
+            "of the largest class by more than chance (with fewer than 50 validation images, training accuracy)."
         )
     share = not_excluded(min(finished))
     if share < NEGLIGIBLE:
@@ -88,8 +88,8 @@ def _carried(results: Results) -> Iterator[str]:
     if results.folds:
         yield _(
             "95 % confidence intervals. Each fold has its own test images, so the intervals account for seed "
-            "and test-set variation together (corrected for the overlap of training sets, Nadeau & Bengio "
-            "2003); differences are paired by fold."
+            "and test-set variation together (widened for the overlap of training sets, Bengio & Grandvalet "
+            "2004); differences are paired by fold."
         )
     elif results.design == "resampled":
         yield _(

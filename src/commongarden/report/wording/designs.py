@@ -41,7 +41,12 @@ def between(vary: Sequence[str], folds: int) -> Iterator[str]:
         yield _("What differs from seed to seed: {sources}.").format(sources=varied(vary))
     if fixed:
         yield _("The same in all runs of a model: {sources}.").format(sources=listed(fixed))
-    if folds or "split" in vary:
+    if folds:
+        yield _(
+            "Each run has its own test images, so seed variation and test-set variation cannot be separated. "
+            "The training sets of folds overlap, and the intervals are widened accordingly (Bengio & Grandvalet 2004)."
+        )
+    elif "split" in vary:
         yield _(
             "Each run has its own test images, so seed variation and test-set variation cannot be separated. "
             "Training sets overlap, and the intervals are widened accordingly (Nadeau & Bengio 2003)."

@@ -41,6 +41,9 @@ ENGLISH: dict[str, str] = {
     "seeds, on these images. Single run: probability that a new run of the first model beats a new run of the second "
     "on these images, over all pairs of runs. McNemar: between the pooled predictions; it accounts for test-set "
     "variation only.",
+    "chances_caption": "Worse, equivalent, better: probabilities that the true difference is below minus the margin, "
+    "within the margin, above it, from the simulation of the ranking below, which takes networks to differ by 3 points "
+    "(standard deviation) before anything is seen; they are not a test.",
     "contrast": "comparison",
     "difference": "difference",
     "interval_95": "95 %",
@@ -52,6 +55,7 @@ ENGLISH: dict[str, str] = {
     "p_signflip": "sign-flip p",
     "p_permutation": "permutation p",
     "beats": "single run",
+    "chances": "worse / equivalent / better",
     "p_mcnemar": "McNemar p",
     "sd_seed": "between seeds",
     "sd_photo": "between images",

@@ -16,6 +16,11 @@ WORKS: dict[str, tuple[str, str]] = {
         "Bell, R. M., & McCaffrey, D. F. (2002). Bias reduction in standard errors for linear regression with "
         "multi-stage samples. Survey Methodology, 28(2), 169-181.",
     ),
+    "bengio": (
+        "Bengio & Grandvalet 2004",
+        "Bengio, Y., & Grandvalet, Y. (2004). No unbiased estimator of the variance of K-fold cross-validation. "
+        "Journal of Machine Learning Research, 5, 1089-1105.",
+    ),
     "bouthillier": (
         "Bouthillier et al. 2021",
         "Bouthillier, X., et al. (2021). Accounting for variance in machine learning benchmarks. MLSys 3. "

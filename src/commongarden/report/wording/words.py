@@ -56,15 +56,15 @@ def differs(contrast: ContrastResult) -> str:
     return said.format(causes=listed(causes))
 
 
-def beside_commonest(arm: ArmResult, commonest: MajorityClass) -> str | None:
+def beside_commonest(arm: ArmResult, commonest: MajorityClass, folds: int = 0) -> str | None:
     """Said of an arm that is not above always guessing the commonest class, or with runs that did not learn."""
     accuracy = arm.test_accuracy
     if accuracy is None or (arm.beats_commonest and not arm.n_at_commonest):
         return None
-    if 0 < arm.n_at_commonest < arm.n_finished:
-        return learning(arm)
+    if arm.beats_commonest or 0 < arm.n_at_commonest < arm.n_finished:
+        return learning(arm, folds)
     line = {"arm": arm.arm, "label": commonest.label, "accuracy": percent(commonest.accuracy)}
-    closing = f" {learning(arm)}" if arm.n_at_commonest and arm.n_finished > 1 else ""
+    closing = f" {learning(arm, folds)}" if arm.n_at_commonest and arm.n_finished > 1 else ""
     if accuracy.value <= commonest.accuracy or accuracy.low is None:
         said = _("{arm} is no better than the majority-class baseline ({label}, {accuracy}).").format(**line)
         return said + closing
@@ -75,13 +75,13 @@ def beside_commonest(arm: ArmResult, commonest: MajorityClass) -> str | None:
     return said + closing
 
 
-def learning(arm: ArmResult) -> str:
+def learning(arm: ArmResult, folds: int = 0) -> str:
     """How often the arm learned, and what it reached when it did."""
-    k, seeds = arm.n_finished - arm.n_at_commonest, ngettext("{n} seed", "{n} seeds", arm.n_finished)
+    k = arm.n_finished - arm.n_at_commonest
     if arm.learned is None:
         return ""
     said = _("{arm} learned in {k} of {seeds} ({interval}).").format(
-        arm=arm.arm, k=k, seeds=seeds.format(n=arm.n_finished), interval=_exact_interval(arm.learned)
+        arm=arm.arm, k=k, seeds=designs.repeats(arm.n_finished, folds), interval=_exact_interval(arm.learned)
     )
     reached = arm.accuracy_learned
     if reached is None or arm.test_accuracy is None:
@@ -122,7 +122,7 @@ def notes(results: Results) -> list[str]:
         against = beside.get(arm.arm)
         above = arm.test_accuracy is not None and arm.test_accuracy.value > results.commonest.accuracy
         if not (against and above and not arm.n_at_commonest):  # the harder line says it all
-            said.append(beside_commonest(arm, results.commonest))
+            said.append(beside_commonest(arm, results.commonest, results.folds))
         said.append(against)
     failed = [*map(failures, told.arms), sweeps.failures(results)]
     unequal = imbalance(results.imbalance, results.metric)

@@ -80,11 +80,21 @@
   };
 
   const buttons = [...document.querySelectorAll("#steer button")];
+  const dropped = document.getElementById("dropped");
+  const offer = (actions, arms) => {
+    for (const button of buttons) button.hidden = !actions.includes(button.dataset.action);
+    dropped.parentElement.parentElement.hidden = !actions.includes("drop");
+    if ([...dropped.options].map((one) => one.value).join("\n") === arms.join("\n")) return;
+    const chosen = dropped.value;
+    dropped.replaceChildren(...arms.map((arm) => new Option(arm, arm, false, arm === chosen)));
+  };
   for (const button of buttons) {
     button.addEventListener("click", async () => {
-      if (!confirm(button.dataset.sure)) return;
+      if (!confirm(button.dataset.sure.replace("{arm}", dropped.value))) return;
       button.disabled = true;
-      const answer = await fetch(`${address}/steer/${button.dataset.action}`, { method: "POST", credentials: "same-origin" });
+      const arm = button.dataset.action === "drop" ? `?arm=${encodeURIComponent(dropped.value)}` : "";
+      const path = `${address}/steer/${button.dataset.action}${arm}`;
+      const answer = await fetch(path, { method: "POST", credentials: "same-origin" });
       document.getElementById("refused").innerHTML = (await answer.json()).html;
       button.disabled = false;
     });
@@ -95,7 +105,7 @@
     const said = JSON.parse(event.data);
     replace(live, said.html);
     live.dataset.state = said.state;
-    for (const button of buttons) button.hidden = !button.dataset.states.split(" ").includes(said.state);
+    if (said.actions) offer(said.actions, said.arms);
     if (!hasState) curves.open = said.state === "running"; // those of finished runs stand in the report
     hasState = true;
     lost.hidden = true;

@@ -8,17 +8,27 @@
   const photos = document.getElementById("photos");
   const form = document.getElementById("browse");
   const more = document.getElementById("more");
+  const near = document.getElementById("near");
+  const nearest = document.getElementById("nearest");
+  let asked = []; // the photo that was asked about last
   let last = 0; // of the questions: an earlier answer that comes later is not shown
   let page = 0;
+  let lists = 0; // of the test photos that were asked for
 
-  const ask = async (path, options) => {
+  // what: of a photo, sent or of the study. It goes to /try for the models' answers, and to /near for similar photos.
+  const ask = async (what, options) => {
     const mine = ++last;
+    asked = [what, options];
+    near.hidden = true;
+    nearest.innerHTML = "";
     asking.textContent = asking.dataset.said;
     answer.setAttribute("aria-busy", "true");
     try {
-      const said = await (await fetch(address + path, { credentials: "same-origin", ...options })).json();
+      const response = await fetch(`${address}/try/${what}`, { credentials: "same-origin", ...options });
+      const said = await response.json();
       if (mine !== last) return;
       answer.innerHTML = said.html;
+      near.hidden = !response.ok;
       answer.focus({ preventScroll: false });
       asking.textContent = "";
     } catch {
@@ -27,7 +37,30 @@
       if (mine === last) answer.setAttribute("aria-busy", "false");
     }
   };
-  const send = (file) => file && ask("/try/photo", { method: "POST", body: file });
+  const send = (file) => file && ask("photo", { method: "POST", body: file });
+  const show = (number) => {
+    history.replaceState(null, "", `?photo=${number}`); // a link to this photo
+    ask(`test/${number}`);
+  };
+  near.addEventListener("click", async () => {
+    const mine = last;
+    const [what, options] = asked;
+    near.disabled = true;
+    asking.textContent = near.dataset.said;
+    try {
+      const response = await fetch(`${address}/near/${what}`, { credentials: "same-origin", ...options });
+      const said = await response.json();
+      if (mine !== last) return;
+      nearest.innerHTML = said.html;
+      near.hidden = response.ok;
+      asking.textContent = "";
+      nearest.focus({ preventScroll: true });
+    } catch {
+      if (mine === last) asking.textContent = asking.dataset.unanswered;
+    } finally {
+      near.disabled = false;
+    }
+  });
 
   for (const name of ["chosen", "camera"]) {
     const input = document.getElementById(name);
@@ -50,12 +83,16 @@
 
   photos.addEventListener("click", (event) => {
     const button = event.target.closest("button[data-number]");
-    if (button) ask(`/try/test/${button.dataset.number}`);
+    if (button) show(button.dataset.number);
   });
   const list = async () => {
-    const asked = new URLSearchParams(new FormData(form));
-    asked.set("page", page);
-    const found = await (await fetch(`${address}/photos?${asked}`, { credentials: "same-origin" })).json();
+    const mine = ++lists;
+    const query = new URLSearchParams(new FormData(form));
+    query.set("page", page);
+    more.disabled = true;
+    const found = await (await fetch(`${address}/photos?${query}`, { credentials: "same-origin" })).json();
+    if (mine !== lists) return; // another order was chosen in the meantime
+    more.disabled = false;
     if (page === 0) photos.innerHTML = "";
     photos.insertAdjacentHTML("beforeend", found.html);
     if (!photos.children.length) photos.textContent = photos.dataset.none;
@@ -70,4 +107,6 @@
     list();
   });
   if (!form.hidden) list();
+  const linked = new URLSearchParams(location.search).get("photo");
+  if (/^[0-9]+$/.test(linked)) ask(`test/${linked}`);
 })();
