@@ -30,7 +30,7 @@ from commongarden.data.canvas import (
     waves,
 )
 from commongarden.data.drawn import LARGEST, SMALLEST
-from commongarden.data.scenery import PETALS, background, developed, noise
+from commongarden.data.scenery import GROUNDS, PETALS, background, developed, noise
 from commongarden.data.splitmix64 import Colour, Dice, Ints
 from commongarden.errors import DataError
 from commongarden.i18n.language import _
@@ -137,19 +137,22 @@ def draw_count(seed: int, index: int, height: int, width: int) -> npt.NDArray[np
 
 def draw_shape(seed: int, index: int, height: int, width: int) -> npt.NDArray[np.uint8]:
     """A flat shape, some with a smaller disc before it. Raises DataError like `draw_texture`."""
-    dice, canvas = _start(seed, index, height, width, 200)
-    background(dice, canvas)
-    radius = dice.between(1000, 2900)
-    reach = 4096 - radius // 2
+    dice, canvas = _start(seed, index, height, width, 100)
+    ground, one = dice.colour(GROUNDS, 30), dice.colour(PETALS, 30)
+    cloud = noise(dice, canvas, 4)
+    for plane, channel in zip(canvas.planes, ground, strict=True):
+        plane += channel * (FULL + (cloud >> 1)) >> 4
+    radius = dice.between(2300, 3600)
+    reach = 4400 - radius
     pose = Pose(
-        dice.between(-reach, reach), dice.between(-reach, reach), radius, dice.below(TURN), dice.between(190, 256)
+        dice.between(-reach, reach), dice.between(-reach, reach), radius, dice.below(TURN), dice.between(210, 256)
     )
     view = canvas.disc(pose, reach=UNIT + 512)
-    one, two = _two_colours(dice, 70)
+    two = mixed(one, ground, 150)
     inside = _inside(SHAPES[index % len(SHAPES)], view)
-    clear = dice.between(130, 256)
+    clear = dice.between(225, 256)
     paint(view, one, (cover(inside, view.soft) * clear) >> 8, 250 - ((view.u * dice.around(40)) // UNIT))
-    if dice.chance(50):
+    if dice.chance(30):
         spot = Pose(pose.x + dice.around(radius), pose.y + dice.around(radius), radius * dice.between(20, 45) // 100, 0)
         over = canvas.disc(spot)
         r, _angle = to_polar(over.u, over.v)
@@ -175,7 +178,7 @@ TASKS = {
     "flowers": DrawnTask(drawn.CLASSES, drawn.VERSION, drawn.draw),
     "textures": DrawnTask(TEXTURES, 2, draw_texture),
     "counts": DrawnTask(COUNTS, 1, draw_count),
-    "shapes": DrawnTask(SHAPES, 1, draw_shape),
+    "shapes": DrawnTask(SHAPES, 2, draw_shape),
 }
 
 
