@@ -17,17 +17,19 @@ from sklearn import metrics
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.nonparametric import rank_compare_2indep
 
-from commongarden import stats
+from commongarden import report, stats
 from commongarden.records import Predictions
-from commongarden.stats import METRICS, Components, Mean, Sample, best
+from commongarden.report import predictions_csv
+from commongarden.stats import METRICS, Components, Mean, Sample, best, sensitivity
 from commongarden.stats.best import probabilities
 from commongarden.stats.clusters import clusters
 from commongarden.stats.contrasts import contrast_results
 from commongarden.stats.cross_validated import folded_mean
 from commongarden.stats.power import POWER, expected, least, power
-from commongarden.study import Arm, Study
+from commongarden.study import Arm, Contrast, Study
 from commongarden.study.declared import METRICS as NAMES
 from correctness import MIXES
+from grown import grown
 
 ps = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 
@@ -479,3 +481,36 @@ def test_arms_with_probability_p_are_best_p_of_the_time():
     inside = (told > 0.7) & (told < 0.9)
     assert inside.sum() > 200
     assert true[inside].mean() == pytest.approx(told[inside].mean(), abs=0.08)
+
+
+# Other analyses of the same runs
+
+
+def test_what_a_comparison_says_without_each_seed_and_by_a_bootstrap(tmp_path):
+    reached = {"a": (0.70, 0.72, 0.74, 0.71), "b": (0.60, 0.62, 0.58, 0.64), "c": (0.60, 0.61, 0.60, 0.90)}
+    store = grown(tmp_path / "s", reached, contrasts=(Contrast("b", "a"), Contrast("c", "b")))
+    results = stats.summarize(store)
+    assumed, (clear, open_) = sensitivity.of_study(store, results)
+    assert assumed.spreads["c"] == pytest.approx(np.std(reached["c"], ddof=1))
+    for found, (one, two) in ((clear, "ba"), (open_, "cb")):
+        gaps = [np.mean(np.delete(reached[one], i)) - np.mean(np.delete(reached[two], i)) for i in range(4)]
+        assert found.left_out == pytest.approx((min(gaps), max(gaps)))
+    assert (results.contrasts[0].outcome, clear.n_same, clear.n) == ("worse", 4, 4)
+    assert clear.bootstrap[0] < results.contrasts[0].difference.value < clear.bootstrap[1] < 0
+    assert open_.bootstrap[0] < 0 < open_.bootstrap[1]
+    paired = stats.mean_difference(METRICS["accuracy"], *(samples_of(store, arm) for arm in "ba"), pair_seeds=True)
+    assert (clear.other.low, clear.other.high) == pytest.approx((paired.interval().low, paired.interval().high))
+
+
+def samples_of(store, arm):
+    return Sample(tuple(store.predictions(arm, seed) for seed in range(4)), 100)
+
+
+def test_predictions_as_a_table_give_back_what_the_runs_said(tmp_path):
+    store = grown(tmp_path / "s", {"a": (0.70, 0.72), "b": (0.60, 0.62)})
+    (path,) = report.write_as(store, ["predictions"])
+    table = pandas.read_csv(path)
+    assert list(table.columns) == list(predictions_csv.COLUMNS)
+    by_run = table.groupby(["model", "seed"])["correct"].mean()
+    assert by_run.to_dict() == pytest.approx({("a", 0): 0.70, ("a", 1): 0.72, ("b", 0): 0.60, ("b", 1): 0.62})
+    assert ((table["class"] == table["predicted"]) == table["correct"]).all()

@@ -182,12 +182,12 @@ def compare(directory: Path, as_json: bool) -> None:
 @option(
     "--format",
     "formats",
-    type=click.Choice(["html", "docx", "md", "latex"]),
+    type=click.Choice(["html", "docx", "md", "latex", "predictions"]),
     multiple=True,
     default=["html"],
     show_default=True,
-    help="html: the page, with results.csv and results.json; docx, md: a lab report; latex: its tables. "
-    "May be repeated.",
+    help="html: the page, with results.csv and results.json; docx, md: a lab report; latex: its tables; "
+    "predictions: predictions.csv, one row for each test image and run. May be repeated.",
 )
 @option("--title", default="", help="Title of the lab report [the study's name].")
 @option("--author", default="", help="Name on its title page.")

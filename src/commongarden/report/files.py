@@ -1,5 +1,5 @@
 """Puts what is written about a study into its folder: results.csv, results.json, report.html, and where they are asked
-for report.docx, report.md with its figures, table.tex."""
+for report.docx, report.md with its figures, table.tex, predictions.csv."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import msgspec
 
 from commongarden.errors import StudyError, unknown
 from commongarden.i18n.language import _, spoken
-from commongarden.report import results_csv
+from commongarden.report import predictions_csv, results_csv
 from commongarden.report.document import Cover, Document
 from commongarden.report.wording import effects, sweeps, words
 from commongarden.stats import Results, summarize
 from commongarden.stats.foremost import foremost
 from commongarden.store import ReadOnce, Store, write_atomically
 
-FORMATS = ("html", "docx", "md", "latex")
+FORMATS = ("html", "docx", "md", "latex", "predictions")
 FIGURES = "report_files"  # the folder of report.md's figures
 
 
@@ -59,6 +59,9 @@ def write_as(store: Store, formats: Sequence[str], cover: Cover | None = None) -
             paths.append(_page(store, results))
         elif format == "latex":
             paths.append(_tables(store, results))
+        elif format == "predictions":
+            paths.append(store.root / "predictions.csv")
+            write_atomically(paths[-1], predictions_csv.to_csv(store).encode())
         else:
             from commongarden.report import written_report
 

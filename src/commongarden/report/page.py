@@ -29,6 +29,7 @@ from commongarden.report.topics import (
     pareto,
     race,
     selection,
+    sensitivity,
     setup,
     tables,
     terms,
@@ -124,6 +125,7 @@ def _sections(store: Store, results: Results) -> Iterator[Section | None]:
     yield why.section(store, told)
     for section in (
         evidence.section(study, told),
+        sensitivity.section(store, told),
         budgets.section(told),
         tuned.section(results),
         attribution.section(store, told),

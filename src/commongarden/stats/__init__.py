@@ -53,6 +53,7 @@ from commongarden.stats.results import Results as Results
 from commongarden.stats.scores import Sample as Sample
 from commongarden.stats.scores import mean_difference as mean_difference
 from commongarden.stats.scores import mean_score as mean_score
+from commongarden.stats.sensitivity import Sensitivity as Sensitivity
 from commongarden.stats.signflip import least_p as least_p
 from commongarden.stats.signflip import pairs_needed as pairs_needed
 from commongarden.stats.signflip import signflip_p as signflip_p
