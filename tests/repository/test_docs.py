@@ -10,6 +10,7 @@ import yaml
 
 import commongarden as cg
 from commongarden.cli import main
+from commongarden.study import data_sets
 from pages import anchors, blocks, commands, is_broken, links, shell_commands
 from paths import ROOT
 
@@ -102,7 +103,8 @@ def test_study_files_in_the_pages_are_read(page, tmp_path, monkeypatch):
         if "[study]" in block.text and ("[arms." in block.text or "[factors]" in block.text) and "data =" in block.text:
             file = tmp_path / f"{i}.toml"
             file.write_text(block.text, encoding="utf-8")
-            cg.read_study(file)
+            if data_sets.read(file) is None:
+                cg.read_study(file)
 
 
 def test_tests_that_the_pages_name_exist():

@@ -63,6 +63,25 @@ def test_the_mean_over_data_sets_is_that_of_the_textbook():
     assert found.tau == pytest.approx(np.sqrt(values.var(ddof=1) - error**2), rel=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("values", "errors", "metafor"),
+    [
+        ((0.10, 0.04, 0.02, 0.12), (0.02, 0.01, 0.03, 0.02), (0.0711484, -0.0029931, 0.1452899, 0.0419112)),
+        (
+            (0.03, 0.05, 0.01, 0.09, 0.04, 0.02),
+            (0.01, 0.012, 0.02, 0.008, 0.03, 0.015),
+            (0.0426385, 0.0112326, 0.0740444, 0.0255799),
+        ),
+        ((0.03, 0.031, 0.029), (0.01, 0.02, 0.015), (0.0298852, -0.0031686, 0.0629391, 0.0)),
+    ],
+)
+def test_unequal_errors_are_those_of_metafor(values, errors, metafor):
+    """R 4.2.2 with metafor 3.8-1, once by hand: rma(yi, sei=sei, method="PM", test="adhoc"), interval and tau."""
+    found = random_effects(values, errors)
+    interval = found.mean.interval()
+    assert (interval.value, interval.low, interval.high, found.tau) == pytest.approx(metafor, abs=2e-7)
+
+
 def test_data_sets_that_agree_by_luck_do_not_narrow_the_interval():
     found = random_effects([0.03, 0.03, 0.03], [0.01, 0.01, 0.01])
     assert found.mean.error == pytest.approx(0.01 / np.sqrt(3))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from commongarden import study as studies
 from commongarden.errors import StudyError
 from commongarden.io import terminal
-from commongarden.study import Arm, Contrast, DataOptions, Published, SplitPlan, Study, Tuning, toml_errors
+from commongarden.study import Arm, Contrast, DataOptions, Published, SplitPlan, Study, Tuning, data_sets, toml_errors
 from commongarden.study.recipe import Recipe
 from paths import ROOT
 
@@ -23,7 +23,7 @@ ARMS = {
     "small": Arm("inception_flower", ablated=("1x1 reductions",)),
 }
 STUDIES = [
-    *map(studies.read, studies.builtin_studies()),
+    *(studies.read(name) for name in studies.builtin_studies() if data_sets.read(name) is None),
     studies.read(ROOT / "examples" / "factors.toml"),
     Study("one", "photos", {"plain": Arm("plain_flower")}),
     Study("all", "photos/다", ARMS, contrasts=(Contrast("timm", "a.b"),), tuning=Tuning(4, arms=("plain",))),

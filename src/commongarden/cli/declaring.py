@@ -55,15 +55,16 @@ class Asked:
     recipe: Mapping[str, Any] = field(default_factory=dict)
 
 
-def declared(asked: Asked) -> Study:
-    """The study, with networks that can be built. Raises StudyError for what does not hold together."""
+def declared(asked: Asked, given: Study | None = None) -> Study:
+    """The study, with networks that can be built. given: the study of the file, if it was read before. Raises
+    StudyError for what does not hold together."""
     if asked.study is None and asked.data is None:
         message = _("run: found neither STUDY nor --data; accepted: run demo, run STUDY.toml, run --data PHOTOS")
         raise StudyError(message)
     if asked.preset and asked.study:
         message = _("{one} and {two}: found both, accepted: one of them")
         raise StudyError(message.format(one="--preset", two="STUDY"))
-    wanted = _of_study(asked, asked.study) if asked.study is not None else _of_names(asked)
+    wanted = _of_study(asked, given or read(asked.study)) if asked.study is not None else _of_names(asked)
     wanted = dataclasses.replace(wanted, **_changes(asked, wanted))
     if not wanted.data:
         text = _('study {name!r}: found no data, accepted: --data FOLDER, or data = "FOLDER" in [study]')
@@ -77,9 +78,8 @@ def declared(asked: Asked) -> Study:
     return wanted
 
 
-def _of_study(asked: Asked, study: str) -> Study:
+def _of_study(asked: Asked, wanted: Study) -> Study:
     """The study of a file, or some of its models."""
-    wanted = read(study)
     return choose_arms(wanted, expanded(asked.models, among=list(wanted.arms))) if asked.models else wanted
 
 

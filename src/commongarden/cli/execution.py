@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from commongarden.runner.display import Display
     from commongarden.runner.options import RunOptions
     from commongarden.runner.run_study import StudyOutcome
+    from commongarden.stats import Results
     from commongarden.study import DataOptions, Study
+    from commongarden.view.run_page import RunPage
 
 
 def run_options(given: dict[str, Any], *, most_seeds: int | None) -> RunOptions:
@@ -51,6 +53,29 @@ def carry_out(
     from commongarden.study import folder_name, studies_folder
 
     out = out or studies_folder() / folder_name(wanted)
+    made = carried_out(wanted, out, how, log=log, as_json=as_json, yes=yes, view=view, listed=listed, where=where)
+    results, outcome, page = made
+    print_results(results, out, as_json)
+    if not as_json:
+        terminal.verbatim(str(out / "report.html"))
+    if page is not None and not outcome.interrupted:
+        keep_open(page)
+    end(outcome)
+
+
+def carried_out(
+    wanted: Study,
+    out: Path,
+    how: RunOptions,
+    *,
+    log: str,
+    as_json: bool,
+    yes: bool,
+    view: bool = False,
+    listed: tuple[DataOptions, Listed] | None = None,
+    where: Where | None = None,
+) -> tuple[Results, StudyOutcome, RunPage | None]:
+    """The same without what is printed at the end; with the live page, if that was asked for."""
     display = _display(log, len(wanted.seeds), as_json)
     place = None
     if where is not None:
@@ -76,15 +101,10 @@ def carry_out(
         place=place,
         confirm=None if yes or not sys.stdin.isatty() else lambda _: _asked(display),
     )
-    print_results(results, out, as_json)
-    if not as_json:
-        terminal.verbatim(str(out / "report.html"))
-    if page is not None and not outcome.interrupted:
-        keep_open(page)
-    _end(outcome)
+    return results, outcome, page
 
 
-def _end(outcome: StudyOutcome) -> None:
+def end(outcome: StudyOutcome) -> None:
     """Says how the study stands, and exits by it."""
     if outcome.raced is not None:
         from commongarden.report.topics import race

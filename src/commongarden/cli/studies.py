@@ -114,18 +114,29 @@ def run(
 ) -> None:
     """Train every model with every seed and write the report.
 
-    STUDY is a study file or a built-in study (demo, flowers). Repeat the command to resume; more seeds, models or
-    comparisons extend the study. The last line printed is the path of the report. `train` is the same command.
+    STUDY is a study file or a built-in study (demo, flowers, tasks). Repeat the command to resume; more seeds, models
+    or comparisons extend the study. The last line printed is the path of the report. `train` is the same command.
     """
     from commongarden import study as studies
     from commongarden.cli.declaring import Asked, declared
     from commongarden.cli.default_preset import with_own_sizes, with_preset
     from commongarden.cli.model_names import telling
+    from commongarden.cli.on_data_sets import on_each, run_on_each
+    from commongarden.study import data_sets
 
     cluster = _cluster(engine, where)
     how = run_options(asked, most_seeds=asked["seeds"])
+    several = None if asked["study"] is None else data_sets.read(asked["study"])
     recipe = {key: asked.pop(key) for key in ("epochs", "resolution", "batch_size", "lr")}
-    chosen, listed = with_preset(Asked(**asked, recipe=recipe, tell=telling()), out, how)
+    given = Asked(**asked, recipe=recipe, tell=telling())
+    if several is not None:
+        wanted_sets = on_each(several, given)
+        if dry_run:
+            terminal.verbatim(data_sets.to_edit(wanted_sets, full=full))
+            return
+        run_on_each(wanted_sets, out, how, log=log, as_json=as_json, yes=yes, view=view, where=cluster)
+        return
+    chosen, listed = with_preset(given, out, how)
     wanted = with_own_sizes(declared(chosen), chosen, out)
     how.spending(len(wanted.seeds))
     if dry_run:
@@ -156,7 +167,13 @@ def _cluster(engine: str, where: Path | None) -> Where | None:
 def compare(directory: Path, as_json: bool) -> None:
     """Print the conclusions and the table of a study."""
     from commongarden import stats, store
+    from commongarden.store import data_sets
 
+    if data_sets.members(directory) is not None:
+        from commongarden.cli.on_data_sets import show
+
+        show(directory, as_json)
+        return
     print_results(stats.summarize(store.open_store(directory)), directory, as_json)
 
 
@@ -179,7 +196,27 @@ def compare(directory: Path, as_json: bool) -> None:
 @no_code
 @options.open_it
 def report(directory: Path, formats: tuple[str, ...], open_it: bool, **cover: str) -> None:
-    """Regenerate the report of a study."""
+    """Regenerate the report of a study.
+
+    For a folder with several data sets, the report of each, and the page over all of them.
+    """
+    from commongarden.cli.on_data_sets import show
+    from commongarden.store import data_sets
+
+    page: Path | None
+    if (several := data_sets.members(directory)) is None:
+        page, is_whole = _written(directory, formats, cover)
+    else:
+        made = [_written(folder, formats, cover) for folder in several.folders]
+        page, is_whole = show(directory), all(one[1] for one in made)
+    if open_it and page is not None:
+        click.launch(str(page))
+    if not is_whole:
+        sys.exit(1)
+
+
+def _written(directory: Path, formats: tuple[str, ...], cover: dict[str, str]) -> tuple[Path, bool]:
+    """The first file of a study's report, and whether all that it is made from could be read."""
     from commongarden import report as reports
     from commongarden import store as stores
 
@@ -189,10 +226,7 @@ def report(directory: Path, formats: tuple[str, ...], open_it: bool, **cover: st
         terminal.verbatim(str(path))
     for warning in reports.unread(store):
         click.echo(warning, err=True)
-    if open_it:
-        click.launch(str(paths[0]))
-    if store.unread:
-        sys.exit(1)
+    return paths[0], not store.unread
 
 
 @main.command()
@@ -202,6 +236,16 @@ def status(directory: Path, as_json: bool) -> None:
     """Show which runs of a study are finished, running, stopped, failed or not started."""
     import json
 
+    from commongarden.store import data_sets
+
+    several = data_sets.members(directory)
+    tables = [_status(folder, as_json) for folder in (several.folders if several is not None else [directory])]
+    if as_json:
+        terminal.verbatim(json.dumps(tables if several is not None else tables[0], indent=1))
+
+
+def _status(directory: Path, as_json: bool) -> dict[str, Any]:
+    """The state of each run, printed unless it is for JSON."""
     from commongarden import store as stores
 
     store = stores.open_store(directory)
@@ -223,9 +267,9 @@ def status(directory: Path, as_json: bool) -> None:
         {"arm": arm, "number": n, "status": searched.state(arm, n), "state": _state(searched, arm, n, is_held)}
         for arm, n in study.trials()
     ]
+    found = {"study": study.name, "runs": rows, "tuning": trials}
     if as_json:
-        terminal.verbatim(json.dumps({"study": study.name, "runs": rows, "tuning": trials}, indent=1))
-        return
+        return found
     counts = Counter(str(row["state"]) for row in rows)
     states = [_("{n} {state}").format(n=n, state=_(STATES[state])) for state, n in counts.items()]
     click.echo(f"{study.name}: {', '.join(states)}")
@@ -235,9 +279,10 @@ def status(directory: Path, as_json: bool) -> None:
     names += [running.format(**row) for row in rows]
     if len(study.arms) > MOST_ARMS:
         _print_by_arm(rows)
-        return
+        return found
     for run_name, row in zip(names, [*trials, *rows], strict=True):
         click.echo(f"  {run_name}: {_(STATES[str(row['state'])])}")
+    return found
 
 
 def _print_by_arm(rows: Sequence[Mapping[str, Any]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -33,29 +34,39 @@ def verify(directory: Path, as_json: bool) -> None:
     Nothing is changed. The exit code is 1 if a file is corrupt, missing or contradicts another one; `run` then
     moves that run aside and repeats it. Unknown files are listed and not read.
     """
+    from commongarden.store import data_sets
+
+    several = data_sets.members(directory)
+    tables = [_verified(folder, as_json) for folder in (several.folders if several is not None else [directory])]
+    if as_json:
+        print_json(tables if several is not None else tables[0])
+    if not all(table["is_whole"] for table in tables):
+        sys.exit(1)
+
+
+def _verified(directory: Path, as_json: bool) -> dict[str, Any]:
+    """What is found in one study, printed unless it is for JSON."""
     import dataclasses
 
     from commongarden import store as stores
     from commongarden.stats import looks, raced
 
     found = stores.verify(stores.open_store(directory), {"racing.json": raced.read, "looks.json": looks.read})
+    table = dataclasses.asdict(found) | {"is_whole": not found.wrong}
     if as_json:
-        table = dataclasses.asdict(found) | {"is_whole": not found.wrong}
-        print_json(table)
-    else:
-        for one in found.found:
-            message = _("{kind}: {path}: {why}")
-            click.echo(message.format(kind=_(KINDS[one.kind]), path=one.path, why=translate(one.why)))
-        runs = ngettext("{n} run", "{n} runs", found.n_runs).format(n=found.n_runs)
-        files = ngettext("{n:,} file", "{n:,} files", found.n_files).format(n=found.n_files)
-        text = (
-            _("{directory}: {runs}, {files}, {size:,.1f} MB: problems found")
-            if found.wrong
-            else _("{directory}: {runs}, {files}, {size:,.1f} MB: OK")
-        )
-        click.echo(text.format(directory=directory, runs=runs, files=files, size=found.n_bytes / 1e6))
-    if found.wrong:
-        sys.exit(1)
+        return table
+    for one in found.found:
+        message = _("{kind}: {path}: {why}")
+        click.echo(message.format(kind=_(KINDS[one.kind]), path=one.path, why=translate(one.why)))
+    runs = ngettext("{n} run", "{n} runs", found.n_runs).format(n=found.n_runs)
+    files = ngettext("{n:,} file", "{n:,} files", found.n_files).format(n=found.n_files)
+    text = (
+        _("{directory}: {runs}, {files}, {size:,.1f} MB: problems found")
+        if found.wrong
+        else _("{directory}: {runs}, {files}, {size:,.1f} MB: OK")
+    )
+    click.echo(text.format(directory=directory, runs=runs, files=files, size=found.n_bytes / 1e6))
+    return table
 
 
 @main.command()

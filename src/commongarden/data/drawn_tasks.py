@@ -30,7 +30,7 @@ from commongarden.data.canvas import (
     waves,
 )
 from commongarden.data.drawn import LARGEST, SMALLEST
-from commongarden.data.scenery import PETALS, background, developed, noise
+from commongarden.data.scenery import GROUNDS, PETALS, background, developed, noise
 from commongarden.data.splitmix64 import Colour, Dice, Ints
 from commongarden.errors import DataError
 from commongarden.i18n.language import _
@@ -65,10 +65,10 @@ def _start(seed: int, index: int, height: int, width: int, focus: int) -> tuple[
     return dice, Canvas(height, width, focus=dice.between(0, focus))
 
 
-def _two_colours(dice: Dice) -> tuple[Colour, Colour]:
-    """Of the same palette, the second one darker or lighter than the first."""
+def _two_colours(dice: Dice, least: int) -> tuple[Colour, Colour]:
+    """Of the same palette, the second one darker or lighter than the first, by at least so many 256ths."""
     one = dice.colour(PETALS, 30)
-    return one, mixed(one, (20, 20, 28) if dice.chance(60) else (252, 252, 248), dice.between(70, 190))
+    return one, mixed(one, (20, 20, 28) if dice.chance(60) else (252, 252, 248), dice.between(least, least + 120))
 
 
 # Textures: a pattern that fills the picture, bent and half covered by noise
@@ -77,18 +77,18 @@ def _two_colours(dice: Dice) -> tuple[Colour, Colour]:
 def draw_texture(seed: int, index: int, height: int, width: int) -> npt.NDArray[np.uint8]:
     """A surface with one of five patterns. Raises DataError for a side of fewer than 32 or more than 512 pixels."""
     dice, canvas = _start(seed, index, height, width, 60)
-    one, two = _two_colours(dice)
+    one, two = _two_colours(dice, 120)
     bend, grain = noise(dice, canvas, 3), noise(dice, canvas, 24)
     for plane, channel in zip(canvas.planes, one, strict=True):
         plane += channel << 4
-    turn, pitch = dice.below(TURN), dice.between(34, 70)  # 8 for one wave across the picture
-    x = canvas.xs[None, :] + 0 * canvas.ys[:, None] + bend * dice.between(0, 5)
-    y = canvas.ys[:, None] + 0 * canvas.xs[None, :] - bend * dice.between(0, 5)
+    turn, pitch = dice.below(TURN), dice.between(20, 44)  # 8 for one wave across the picture
+    x = canvas.xs[None, :] + 0 * canvas.ys[:, None] + bend * dice.between(0, 3)
+    y = canvas.ys[:, None] + 0 * canvas.xs[None, :] - bend * dice.between(0, 3)
     along = ((x * cos(turn) + y * sin(turn)) >> 14) * pitch + dice.below(TURN)
     over = ((y * cos(turn) - x * sin(turn)) >> 14) * pitch + dice.below(TURN)
     pattern = _pattern(dice, index % len(TEXTURES), (x, y), (along, over), pitch)
-    strength = dice.between(70, 230)
-    shown = np.clip(FULL // 2 + ((pattern * strength) >> 8) + ((grain * dice.between(40, 200)) >> 8), 0, FULL)
+    strength = dice.between(170, 256)
+    shown = np.clip(FULL // 2 + ((pattern * strength) >> 8) + ((grain * dice.between(20, 90)) >> 8), 0, FULL)
     paint(View(canvas.planes, bend, bend, 1), two, shown)
     return developed(dice, canvas)
 
@@ -137,19 +137,22 @@ def draw_count(seed: int, index: int, height: int, width: int) -> npt.NDArray[np
 
 def draw_shape(seed: int, index: int, height: int, width: int) -> npt.NDArray[np.uint8]:
     """A flat shape, some with a smaller disc before it. Raises DataError like `draw_texture`."""
-    dice, canvas = _start(seed, index, height, width, 200)
-    background(dice, canvas)
-    radius = dice.between(1000, 2900)
-    reach = 4096 - radius // 2
+    dice, canvas = _start(seed, index, height, width, 100)
+    ground, one = dice.colour(GROUNDS, 30), dice.colour(PETALS, 30)
+    cloud = noise(dice, canvas, 4)
+    for plane, channel in zip(canvas.planes, ground, strict=True):
+        plane += channel * (FULL + (cloud >> 1)) >> 4
+    radius = dice.between(2300, 3600)
+    reach = 4400 - radius
     pose = Pose(
-        dice.between(-reach, reach), dice.between(-reach, reach), radius, dice.below(TURN), dice.between(190, 256)
+        dice.between(-reach, reach), dice.between(-reach, reach), radius, dice.below(TURN), dice.between(210, 256)
     )
     view = canvas.disc(pose, reach=UNIT + 512)
-    one, two = _two_colours(dice)
+    two = mixed(one, ground, 150)
     inside = _inside(SHAPES[index % len(SHAPES)], view)
-    clear = dice.between(130, 256)
+    clear = dice.between(225, 256)
     paint(view, one, (cover(inside, view.soft) * clear) >> 8, 250 - ((view.u * dice.around(40)) // UNIT))
-    if dice.chance(50):
+    if dice.chance(30):
         spot = Pose(pose.x + dice.around(radius), pose.y + dice.around(radius), radius * dice.between(20, 45) // 100, 0)
         over = canvas.disc(spot)
         r, _angle = to_polar(over.u, over.v)
@@ -173,9 +176,9 @@ def _inside(shape: str, view: View) -> Ints:
 
 TASKS = {
     "flowers": DrawnTask(drawn.CLASSES, drawn.VERSION, drawn.draw),
-    "textures": DrawnTask(TEXTURES, 1, draw_texture),
+    "textures": DrawnTask(TEXTURES, 2, draw_texture),
     "counts": DrawnTask(COUNTS, 1, draw_count),
-    "shapes": DrawnTask(SHAPES, 1, draw_shape),
+    "shapes": DrawnTask(SHAPES, 2, draw_shape),
 }
 
 

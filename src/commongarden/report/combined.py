@@ -192,7 +192,7 @@ def _forest(one: AcrossContrast, found: Combined, place: int) -> Chart:
         _row(
             found,
             _("mean over data sets"),
-            one.adjusted or one.difference,
+            one.difference,
             wording.comparison(one, found),
             _hue(one, found),
         )

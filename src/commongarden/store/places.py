@@ -15,6 +15,8 @@ def check_study(path: Path) -> None:
     """Raises StoreError where there is no study in the folder."""
     if not (path / "study.toml").is_file():
         accepted = _("the folder of a study, made by `commongarden run`")
+        if (path / "datasets.toml").is_file():
+            accepted = _("the folder of one study in it, one for each data set")
         raise StoreError(_not_there(path, _("no study.toml"), accepted))
 
 

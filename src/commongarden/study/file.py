@@ -43,45 +43,68 @@ def read(path: str | Path) -> Study:
         StudyError: there is no such file, or a key or value in it is wrong; the message names the place.
         ArchError: an architecture, option or part in it is not known.
     """
+    text = source(path)
+    if text is None:
+        raise _no_study(path)
+    study = parse(text, where=str(path))
+    if Path(path).is_file():
+        for name, arm in study.arms.items():
+            arms.check_file(arm, where=f"{path}: arms.{name}")
+    return study
+
+
+def source(path: str | Path) -> str | None:
+    """The text of a study file, or of a built-in study; None where there is neither. Raises StudyError."""
     file = Path(path)
     if file.is_file():
         data = file.read_bytes()
         # Windows' editors write a mark before UTF-8; its shell writes UTF-16 where output is sent to a file
         encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
         try:
-            study = parse(data.decode(encoding).replace("\r\n", "\n"), where=str(path))
+            return data.decode(encoding).replace("\r\n", "\n")
         except UnicodeDecodeError as error:
             text = _("{path}: not UTF-8 text (byte {place}); a study file is TOML in UTF-8")
             raise StudyError(text.format(path=path, place=error.start)) from None
-        for name, arm in study.arms.items():
-            arms.check_file(arm, where=f"{path}: arms.{name}")
-        return study
     if str(path) in builtin_studies():
-        return parse(
-            (resources.files("commongarden") / "studies" / f"{path}.toml").read_text(encoding="utf-8"), where=str(path)
-        )
+        return (resources.files("commongarden") / "studies" / f"{path}.toml").read_text(encoding="utf-8")
     if str(path) in moved.STUDIES:
         example = moved.find(moved.STUDIES[str(path)])
         if example is None:
             raise StudyError(moved.missing(str(path), moved.STUDIES[str(path)]))
-        return parse(example.read_text(encoding="utf-8"), where=str(path))
-    if file.is_dir() or file.suffix.lower() == ".csv":
-        raise StudyError(_("{path}: found photos, not a study file; did you mean --data {path}?").format(path=path))
+        return example.read_text(encoding="utf-8")
+    return None
+
+
+def _no_study(path: str | Path) -> StudyError:
+    if Path(path).is_dir() or Path(path).suffix.lower() == ".csv":
+        return StudyError(_("{path}: found photos, not a study file; did you mean --data {path}?").format(path=path))
     accepted = [*builtin_studies(), _("the path of a study file (TOML)")]
-    raise StudyError(unknown("study", str(path), accepted))
+    return StudyError(unknown("study", str(path), accepted))
 
 
 def parse(text: str, *, where: str = "study") -> Study:
     """The study that TOML text declares. Raises StudyError naming the place and the key."""
+    table = loaded(text, where=where)
+    if "datasets" in table:
+        message = _("{where}: found [datasets]; accepted here: a study of one data set (`run` takes several)")
+        raise StudyError(message.format(where=where))
+    try:
+        return from_table(table)
+    except (StudyError, ArchError) as error:
+        raise StudyError(f"{where}: {error}") from None
+
+
+def loaded(text: str, *, where: str) -> dict[str, Any]:
+    """TOML text as nested mappings. Raises StudyError naming the line, or the key of text that could do harm."""
     try:
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise StudyError(f"{where}: {toml_errors.sentence(error, text)}") from None
     try:
         _check_text(table, ())
-        return from_table(table)
-    except (StudyError, ArchError) as error:
+    except StudyError as error:
         raise StudyError(f"{where}: {error}") from None
+    return table
 
 
 def parse_effective(text: str, *, where: str = "study") -> Study:

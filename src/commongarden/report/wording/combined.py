@@ -10,7 +10,7 @@ from commongarden.report.wording import numbers, sizes
 from commongarden.report.wording.verdicts import is_wide
 from commongarden.stats import METRICS
 from commongarden.stats.data_sets import AcrossContrast, Combined
-from commongarden.stats.data_sets.combined import ENOUGH, FEWEST
+from commongarden.stats.data_sets.combined import ENOUGH, FEWEST_DATA_SETS
 
 
 def headline(found: Combined) -> str:
@@ -56,7 +56,7 @@ def comparison(one: AcrossContrast, found: Combined) -> str:
         "Not significant over {n} data sets: {arm} compared with {against}, {difference} on average, ahead on {ahead} "
         "of {n}."
     )
-    if n < FEWEST:
+    if n < FEWEST_DATA_SETS:
         difference = sizes.signed(found.metric, one.difference.value)
         text = _(
             "Exploratory, with {n} data sets: {arm} compared with {against}, {difference} on average, ahead on "
@@ -125,7 +125,7 @@ def cautions(found: Combined) -> Iterator[str]:
 
 def robustness(found: Combined) -> str:
     """What leaving out a data set changes; "" where there are too few to leave one out."""
-    if len(found.data_sets) <= FEWEST:
+    if len(found.data_sets) <= FEWEST_DATA_SETS:
         return ""
     changed = {
         f"{one.arm} − {one.against}": [each.data_set for each in one.without if each.outcome != one.outcome]

@@ -27,7 +27,7 @@ from commongarden.stats.results import Outcome
 from commongarden.study import Contrast
 from commongarden.study.declared import MOST_PAIRED
 
-FEWEST = 3  # data sets for a conclusion: with two, what they vary is hardly known
+FEWEST_DATA_SETS = 3  # data sets for a conclusion: with two, what they vary is hardly known
 ENOUGH = 6  # data sets; with fewer, all is said with a warning
 
 
@@ -129,7 +129,7 @@ def combine(studies: Joined) -> Combined:
         _check(side.name, one)
     figures = np.array([one.reached for one in found])
     order = [int(place) for place in np.argsort(-sign * figures.mean(axis=0), kind="stable")]
-    several = len(found) >= FEWEST
+    several = len(found) >= FEWEST_DATA_SETS
     cell_errors = np.array([[one.error] for one in found])
     usual = {} if metric.unit == "points" else {"usual": 0.0}
     new, average = chances(sign * figures, cell_errors, **usual) if several else (None, None)
@@ -154,7 +154,7 @@ def combine(studies: Joined) -> Combined:
         ranks=ranks(sign * figures),
         best_on_new=None if new is None else tuple(map(float, new)),
         best_on_average=None if average is None else tuple(map(float, average)),
-        without_first=_without_first(studies, sign * figures, order[0]) if len(found) > FEWEST else (),
+        without_first=_without_first(studies, sign * figures, order[0]) if len(found) > FEWEST_DATA_SETS else (),
         left_out=studies.left_out,
     )
 
@@ -191,7 +191,7 @@ def _contrasts(studies: Joined, pairs: Sequence[Contrast], found: Sequence[Effec
     means = {pair: _mean(studies, by_pair[pair]) for pair in pairs}
     outcomes = judged({pair: one.mean for pair, one in means.items()}, studies)
     without: dict[Contrast, list[Without]] = {pair: [] for pair in pairs}
-    if len(names) > FEWEST:
+    if len(names) > FEWEST_DATA_SETS:
         for place, name in enumerate(names):
             fewer = {pair: _mean(studies, [*each[:place], *each[place + 1 :]]) for pair, each in by_pair.items()}
             for pair, one in judged({pair: one.mean for pair, one in fewer.items()}, studies).items():
@@ -211,7 +211,7 @@ class Judged:
 
 def judged(means: Mapping[Contrast, Mean], studies: Joined) -> dict[Contrast, Judged]:
     """The contrasts tested together."""
-    p = {pair: mean.p for pair, mean in means.items() if mean.p is not None and mean.n >= FEWEST}
+    p = {pair: mean.p for pair, mean in means.items() if mean.p is not None and mean.n >= FEWEST_DATA_SETS}
     levels = dict(zip(p, holm_levels(list(p.values()), ALPHA), strict=True))
     adjusted_p = dict(zip(p, holm_p(list(p.values())), strict=True))
     equivalence = equivalence_levels(means, levels, studies.margin)
