@@ -140,6 +140,8 @@ UNSAID = {
     "train/replay/recorded_step.py": "a line of Python",
     "profiling/work.py": "keys of kinds of layers",
     "study/toml_errors.py": "what tomllib says",
+    "cluster/connection.py": "what Ray says",
+    "cluster/node.py": "lines of Python",
     "view/app.py": "headers of HTTP",
     "view/try_routes.py": "headers of HTTP",
     "view/guarding.py": "headers of HTTP, and what a refused request is answered",
