@@ -164,3 +164,18 @@ def browser():
 
     with chromium() as browser:
         yield browser
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A Ray cluster of two nodes with room for one worker each, the head and another one; ended with the tests that use
+    it."""
+    pytest.importorskip("ray", reason="Ray is not installed (the extra [ray])")
+    from ray_cluster import Cluster
+
+    made = Cluster()
+    try:
+        made.node = made.start(cpus=1)
+        yield made
+    finally:
+        made.stop()

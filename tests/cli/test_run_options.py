@@ -35,7 +35,7 @@ def taken(monkeypatch):
     """The options that the runner is given; nothing is made."""
     found = []
 
-    def caught(study, root, options, callbacks, listed=None):
+    def caught(study, root, options, callbacks, listed=None, place=None):
         found.append(options)
         raise KeyboardInterrupt
 

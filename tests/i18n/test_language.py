@@ -139,6 +139,7 @@ UNSAID = {
     "stats": "how an estimate was made, for results.json",
     "train/replay/recorded_step.py": "a line of Python",
     "profiling/work.py": "keys of kinds of layers",
+    "study/data_sets.py": "tables of a study file",
     "study/toml_errors.py": "what tomllib says",
     "cluster/connection.py": "what Ray says",
     "cluster/node.py": "lines of Python",
@@ -186,6 +187,9 @@ TERMS |= {
     "timm",
     "Hugging",
     "Face",
+    "ray",
+    "stop",
+    "tasks",
 }  # and names
 
 

@@ -169,7 +169,7 @@ OURS = {"CommonGardenError", "UsageError", "BadParameter", "ClickException", "Fa
 SAYS = {"note", "say", "tell", "echo", "line"}
 MARKS = {"_", "N_", "ngettext", "pgettext", "unknown", "check_known"}
 PROSE = re.compile("[a-z]{2,} | [a-z]{2,}")
-LITERAL = {"commongarden ", "  (--layout "}  # a command, and an option of one
+LITERAL = {"commongarden ", "  (--layout ", ": datasets."}  # a command, an option of one, a table of a study file
 
 
 def called(node):

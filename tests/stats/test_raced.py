@@ -13,7 +13,7 @@ from commongarden.report.topics import race
 from commongarden.stats import raced, racing
 from grown import grown
 
-FAR = {"a": (0.50, 0.52, 0.48, 0.51, 0.49, 0.50), "b": (0.90, 0.91, 0.89, 0.90, 0.92, 0.60)}
+FAR = {"a": (0.60, 0.62, 0.58, 0.61, 0.59, 0.60), "b": (0.95, 0.96, 0.94, 0.95, 0.97, 0.70)}
 
 
 def finish(store, most, margin=0.01, end="resolved"):
@@ -56,7 +56,7 @@ def test_a_raced_contrast_is_judged_at_the_look_that_settled_it(tmp_path):
 
 
 def test_an_open_contrast_is_not_resolved(tmp_path):
-    store = grown(tmp_path, {"a": (0.50, 0.60, 0.48), "b": (0.52, 0.50, 0.58)})
+    store = grown(tmp_path, {"a": (0.60, 0.70, 0.58), "b": (0.62, 0.60, 0.68)})
     kept = finish(store, 8, end="budget")
     assert kept.race.needed == (("a", 3), ("b", 3))
     (found,) = stats.summarize(store).contrasts

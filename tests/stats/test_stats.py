@@ -77,12 +77,12 @@ def copied(finished, tmp_path):
     return stores.open_store(tmp_path / "study")
 
 
-def rewrite(store, arm, seed, accuracy, guesses=None, failure=None, val_accuracy=None):
+def rewrite(store, arm, seed, accuracy, guesses=None, failure=None, train_accuracy=None):
     """Replaces a run by one that says otherwise."""
     run, predictions = store.run(arm, seed), store.predictions(arm, seed)
     history = store.history(arm, seed)
-    if val_accuracy is not None:
-        history = [dataclasses.replace(epoch, val_accuracy=val_accuracy) for epoch in history]
+    if train_accuracy is not None:
+        history = [dataclasses.replace(epoch, train_accuracy=train_accuracy) for epoch in history]
     shutil.rmtree(store.directory(arm, seed))
     if guesses is None and accuracy is not None:  # right about the first photos
         n_right = round(accuracy * len(predictions.labels))
@@ -112,12 +112,12 @@ def test_results_of_a_finished_study(finished):
 
 
 def test_an_arm_at_the_commonest_class_line_is_called_so(copied):
-    """The validation part decides: there, 4 of 12 photos are of one class."""
+    """The training part decides beside 12 validation photos: there, 12 of 36 are of one class."""
     line = stats.summarize(copied).commonest.accuracy
     for seed in (0, 1):
-        rewrite(copied, "plain", seed, line, guesses=[0] * 12, val_accuracy=1 / 3)
-    rewrite(copied, "residual", 0, 11 / 12, val_accuracy=8 / 12)
-    rewrite(copied, "residual", 1, 1 / 3, guesses=[2] * 12, val_accuracy=1 / 3)
+        rewrite(copied, "plain", seed, line, guesses=[0] * 12, train_accuracy=1 / 3)
+    rewrite(copied, "residual", 0, 11 / 12, train_accuracy=8 / 12)
+    rewrite(copied, "residual", 1, 1 / 3, guesses=[2] * 12, train_accuracy=1 / 3)
     plain, residual = stats.summarize(copied).arms
     assert (plain.n_at_commonest, plain.beats_commonest, plain.accuracy_learned) == (2, False, None)
     assert residual.n_at_commonest == 1

@@ -20,7 +20,7 @@ SPOKEN = ("aria-label", "alt", "title", "placeholder")
 # as every language has them: names of methods, people, programs and file kinds, units
 TERMS = {
     "MAC", "MACs", "ONNX", "FLOPs", "Holm", "Fisher", "McNemar", "Nadeau", "Bengio", "JavaScript", "CSV", "JSON",
-    "torch",
+    "torch", "Owen",
     "commongarden",
     "MB", "GiB", "ms", "ReLU", "Lan", "DeMets", "AdamW", "SGD", "PyTorch", "SIGKILL", "nan", "scikit", "learn",
     "weight", "ECE", "Satterthwaite", "Grad", "CAM", "CPU", "GPU", "CUDA", "F", "Selvaraju", "et", "al",

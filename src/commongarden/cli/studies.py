@@ -126,6 +126,10 @@ def run(
 
     cluster = _cluster(engine, where)
     how = run_options(asked, most_seeds=asked["seeds"])
+    if dry_run and how.device.startswith("cuda"):
+        from commongarden.runner import plan
+
+        plan.device_name(how.device)  # says which device is not there
     several = None if asked["study"] is None else data_sets.read(asked["study"])
     recipe = {key: asked.pop(key) for key in ("epochs", "resolution", "batch_size", "lr")}
     given = Asked(**asked, recipe=recipe, tell=telling())
@@ -140,10 +144,6 @@ def run(
     wanted = with_own_sizes(declared(chosen), chosen, out)
     how.spending(len(wanted.seeds))
     if dry_run:
-        if how.device != "cpu":
-            from commongarden.runner import plan
-
-            plan.device_name(how.device)  # says which device is not there
         terminal.verbatim(studies.editable(wanted, full=full))
         return
     carry_out(wanted, out, how, listed=listed, log=log, as_json=as_json, yes=yes, view=view, where=cluster)
