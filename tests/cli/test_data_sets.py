@@ -107,5 +107,9 @@ def test_run_resume_verify_and_report(commongarden, file, tmp_path):
     assert str(out / "shapes" / "report.html") in written
     assert (out / "combined.html").is_file()
     assert "one study in it" in commongarden("best", out, check=2).stderr
+    (out / "photos").rename(out / "elsewhere")
+    stood = commongarden("status", out, check=0)
+    assert "Not begun: photos. Repeat the command" in stood.stderr
+    assert "Not begun: photos" in commongarden("compare", out, check=0).stderr
     (out / "datasets.toml").write_text("name =", encoding="utf-8")
     assert "datasets.toml: corrupt" in commongarden("compare", out, check=2).stderr

@@ -52,3 +52,21 @@ def test_without_ray_the_line_that_installs_it_is_said(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(RunnerError, match=r"pip install 'commongarden\[ray\]'"):
         connection.check_installed()
+
+
+def test_a_token_that_can_be_guessed_is_refused(tmp_path):
+    from commongarden.cluster import connection, node
+
+    (tmp_path / "short").write_text("bad\n")
+    with pytest.raises(RunnerError, match="has 3 characters, accepted: 16 or more"):
+        connection.check_token(tmp_path / "short")
+    node.make_token(tmp_path / "made")
+    connection.check_token(tmp_path / "made")
+
+
+def test_the_port_of_a_head_is_a_number():
+    from commongarden.cluster import node
+
+    assert node.own_address("127.0.0.1:6400") == "127.0.0.1:6400"
+    with pytest.raises(RunnerError, match="found the port xx, accepted: 1 to 65535"):
+        node.own_address("127.0.0.1:xx")

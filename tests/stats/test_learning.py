@@ -69,6 +69,13 @@ def test_an_arm_that_never_learned_is_compared_as_it_is(tmp_path):
     assert found.learning.p == pytest.approx(0.0079, abs=1e-4)
 
 
+def test_what_is_compared_is_said_where_one_arm_alone_learns(tmp_path):
+    reached = {"a": (0.7, 0.72, 0.2, 0.71, 0.73), "b": (0.24, 0.25, 0.24, 0.24, 0.24)}
+    results = stats.summarize(grown(tmp_path / "s", reached))
+    said = " ".join(answers.said(results, None).settled)
+    assert "Compared in the 4 of 5 seeds in which a learned; over all, the difference is -37.0 points." in said
+
+
 def test_without_a_seed_in_which_both_learned_nothing_is_compared(tmp_path):
     results = stats.summarize(grown(tmp_path / "s", {"a": (0.7, 0.2, 0.74), "b": (0.2, 0.62, 0.24)}))
     (found,) = results.contrasts

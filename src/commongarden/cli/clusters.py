@@ -51,7 +51,7 @@ def token(file: Path | None) -> None:
 
 
 @cluster.command()
-@option("--address", help="Address of this machine to listen on, HOST or HOST:PORT [as others reach it, port 6379].")
+@option("--address", help="Address of this machine at which others reach it, HOST or HOST:PORT [found, port 6379].")
 @token_path
 @room_options
 def head(address: str | None, token_path: Path, cpus: int | None, gpus: int | None) -> None:

@@ -18,6 +18,7 @@ from commongarden.io import terminal
 if TYPE_CHECKING:
     from commongarden.cluster.where_file import Where
     from commongarden.runner.options import RunOptions
+    from commongarden.store.data_sets import Members
     from commongarden.study.data_sets import DataSets
 
 
@@ -80,6 +81,13 @@ def run_on_each(
         sys.exit(1)
 
 
+def say_absent(members: Members) -> None:
+    """Names the data sets whose study was not begun."""
+    if members.absent:
+        text = _("Not begun: {data_sets}. Repeat the command that made the study.")
+        click.echo(text.format(data_sets=", ".join(members.absent)), err=True)
+
+
 def show(folder: Path, as_json: bool = False) -> Path | None:
     """Combines the studies of a folder, prints what they say together and writes the page; returns its path. Where too
     little is there for that, says so."""
@@ -89,6 +97,9 @@ def show(folder: Path, as_json: bool = False) -> Path | None:
 
     members = data_sets.members(folder)
     assert members is not None, "written before"
+    say_absent(members)
+    if len(members.folders) < 2:
+        return None
     try:
         found, page = workflow.combine(members.folders, folder)
     except StudyError as error:

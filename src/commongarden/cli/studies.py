@@ -240,6 +240,10 @@ def status(directory: Path, as_json: bool) -> None:
 
     several = data_sets.members(directory)
     tables = [_status(folder, as_json) for folder in (several.folders if several is not None else [directory])]
+    if several is not None:
+        from commongarden.cli.on_data_sets import say_absent
+
+        say_absent(several)
     if as_json:
         terminal.verbatim(json.dumps(tables if several is not None else tables[0], indent=1))
 

@@ -19,6 +19,7 @@ from commongarden.errors import RunnerError
 from commongarden.i18n.language import _
 
 SECONDS_TO_ANSWER = 3.0
+SHORTEST_TOKEN = 16
 MODE, TOKEN, TOKEN_PATH = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
 USUAL_TOKEN = Path("~/.ray/auth_token")
 REFUSED = "InvalidAuthToken"  # as Ray reports a token that is missing or wrong
@@ -56,6 +57,12 @@ def check_token(path: Path) -> None:
     if not found:
         text = _("{path}: the file is empty; make a token: commongarden cluster token {path}")
         raise RunnerError(text.format(path=path))
+    if len(found) < SHORTEST_TOKEN:
+        text = _(
+            "{path}: the token has {n} characters, accepted: {least} or more, since it is all that keeps others out; "
+            "make one: commongarden cluster token FILE"
+        )
+        raise RunnerError(text.format(path=path, n=len(found), least=SHORTEST_TOKEN))
 
 
 def connect(settings: RaySettings, tell: Callable[[str], None]) -> Any:
@@ -75,6 +82,8 @@ def connect(settings: RaySettings, tell: Callable[[str], None]) -> Any:
         raise RunnerError(text.format(address=address))
     if address != "auto":
         check_reachable(address)
+    elif not _has_cluster():
+        raise RunnerError(_no_cluster())
     _print_nothing()
     said: list[str] = []
     try:
@@ -136,11 +145,25 @@ def check_reachable(address: str) -> None:
 
 def wrong_token(address: str, *, has_token: bool) -> str:
     """The message where a cluster refuses."""
+    address = _("the cluster of this machine") if address == "auto" else address
     if has_token:
-        text = _("{address}: the cluster refuses this token; accepted: the one its head was started with")
+        text = _("{address} refuses this token; accepted: the one its head was started with")
     else:
-        text = _("{address}: the cluster asks for a token; accepted: token_path in [ray], or RAY_AUTH_TOKEN_PATH")
+        text = _("{address} asks for a token; accepted: token_path in [ray], or RAY_AUTH_TOKEN_PATH")
     return text.format(address=address)
+
+
+def _no_cluster() -> str:
+    return _("no Ray cluster on this machine; start one (commongarden cluster head) or join one (cluster join ADDRESS)")
+
+
+def _has_cluster() -> bool:
+    """Whether a part of a cluster runs on this machine, as Ray itself finds it."""
+    with suppress(Exception):  # of a version that has this elsewhere: connecting then tells
+        from ray._private import services
+
+        return bool(services.find_gcs_addresses())
+    return True
 
 
 def _why(error: Exception, heard: str, address: str, *, has_token: bool) -> str:
@@ -154,9 +177,7 @@ def _why(error: Exception, heard: str, address: str, *, has_token: bool) -> str:
     if REFUSED in heard + said:
         return wrong_token(address, has_token=has_token)
     if address == "auto":
-        return _(
-            "no Ray cluster on this machine; start one (commongarden cluster head) or join one (cluster join ADDRESS)"
-        )
+        return _no_cluster()
     if "raylet" in said.lower():
         text = _("this machine is not in the cluster {address}; join it: commongarden cluster join {address}")
         return text.format(address=address)

@@ -127,6 +127,8 @@ def own_address(given: str) -> str:
         accepted = ", ".join(sorted(each for each in own if each.count(".") == 3))
         text = _("--address: found {host}, accepted: an address of this machine: {accepted}")
         raise RunnerError(text.format(host=host, accepted=accepted))
+    if port and not (port.isdecimal() and 0 < int(port) < 65536):
+        raise RunnerError(_("--address: found the port {port}, accepted: 1 to 65535").format(port=port))
     return f"{host}:{port or PORT}"
 
 

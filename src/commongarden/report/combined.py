@@ -213,7 +213,7 @@ def _ranks(found: Combined) -> tuple[Block, ...]:
 
 def _robustness(found: Combined) -> list[Block]:
     text = wording.robustness(found)
-    few = _("There are too few data sets to leave one out.")
+    few = _("Leaving one data set out would leave two, which allow no conclusion.")
     blocks: list[Block] = [Paragraph(text or few)]
     if text:
         names = [one.name for one in found.data_sets]

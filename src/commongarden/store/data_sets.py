@@ -19,10 +19,12 @@ LARGEST = 2**20  # bytes
 
 @dataclass(frozen=True)
 class Members:
-    """name: of the whole. folders: of the studies, one a data set, named after it; those that were begun."""
+    """name: of the whole. folders: of the studies, one a data set, named after it; those that were begun. absent: the
+    data sets that were not."""
 
     name: str
     folders: tuple[Path, ...]
+    absent: tuple[str, ...] = ()
 
 
 def write(folder: Path, name: str, names: Sequence[str]) -> None:
@@ -46,4 +48,5 @@ def members(folder: Path) -> Members | None:
             "{path}: corrupt; accepted: the file as it was written. Repeat the command of the study to write it again"
         )
         raise StoreError(text.format(path=path)) from None
-    return Members(name, tuple(folder / one for one in names if (folder / one / "study.toml").is_file()))
+    begun = [one for one in names if (folder / one / "study.toml").is_file()]
+    return Members(name, tuple(folder / one for one in begun), tuple(one for one in names if one not in begun))

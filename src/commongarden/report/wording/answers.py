@@ -14,7 +14,7 @@ from commongarden.i18n.language import _, ngettext
 from commongarden.records import Estimate
 from commongarden.report.wording import baselines, designs, numbers, sizes, sweeps
 from commongarden.report.wording.advice import detectable, seed_range
-from commongarden.report.wording.verdicts import is_wide
+from commongarden.report.wording.verdicts import compared_in, is_wide
 from commongarden.stats import METRICS, Answer, ContrastResult, Results, Unsettled, answer
 from commongarden.stats.answers import FEWEST_SEEDS, MOST_ADVISED
 from commongarden.stats.foremost import foremost, is_sweep
@@ -112,13 +112,14 @@ def settled(contrast: ContrastResult) -> str:
     amount = 0.0 if contrast.difference is None else abs(contrast.difference.value)
     interval = contrast.adjusted or contrast.difference
     low, high = sorted((abs(interval.low or 0.0), abs(interval.high or 0.0))) if interval is not None else (0.0, 0.0)
-    return _("Significant: {winner} is better than {loser} by {size} (95 % CI {low} to {high}).").format(
+    said = _("Significant: {winner} is better than {loser} by {size} (95 % CI {low} to {high}).").format(
         winner=winner,
         loser=loser,
         size=sizes.amount(contrast.metric, amount),
         low=sizes.figure(contrast.metric, low),
         high=sizes.figure(contrast.metric, high),
     )
+    return " ".join(filter(None, (said, compared_in(contrast))))
 
 
 def unsettled(one: Unsettled, results: Results) -> str:
@@ -136,6 +137,8 @@ def unsettled(one: Unsettled, results: Results) -> str:
             text = _("Exploratory, {seeds} in which both learned: {arm} compared with {against}, {difference}.")
         pair["seeds"] = designs.repeats(contrast.difference.n, contrast.folds)
     said = [text.format(**pair, difference=_difference(contrast))]
+    if contrast.outcome not in ("one seed", "two seeds") and (over := compared_in(contrast)):
+        said.append(over)
     is_margin = one.difference == contrast.margin
     size = (sizes.margin if is_margin else sizes.amount)(contrast.metric, one.difference)
     if one.needs == "seeds":

@@ -108,13 +108,14 @@ def cautions(found: Combined) -> Iterator[str]:
     for name, arm in found.without_first:
         yield _("Without {data_set}, {arm} has the best mean.").format(data_set=name, arm=arm)
     for one in found.data_sets:
-        for arm, failed in zip(found.arms, one.n_not_learned, strict=True):
-            if failed:
+        for arm, failed, never in zip(found.arms, one.n_not_learned, one.never, strict=True):
+            if never:
+                text = _("{arm} learned in no run on {data_set}; its mean and differences there are those of all runs.")
+                yield text.format(arm=arm, data_set=one.name)
+            elif failed:
                 text = ngettext(
-                    "{arm} did not learn in {n} run on {data_set}; means and differences are those of runs that "
-                    "learned.",
-                    "{arm} did not learn in {n} runs on {data_set}; means and differences are those of runs that "
-                    "learned.",
+                    "{arm} did not learn in {n} run on {data_set}; its mean there is that of the runs that learned.",
+                    "{arm} did not learn in {n} runs on {data_set}; its mean there is that of the runs that learned.",
                     failed,
                 )
                 yield text.format(arm=arm, n=failed, data_set=one.name)
@@ -170,7 +171,8 @@ def methods(found: Combined) -> Iterator[tuple[str, str]]:
         _(
             "On each data set, the difference and its standard error are those of its own study: paired by image, "
             "seeds crossed "
-            "with test images, over the seeds in which both models learned."
+            "with test images, over the seeds in which both models learned, or over all seeds where these are fewer "
+            "than two; a model that never learned is compared as it is."
         ),
     )
     yield (

@@ -43,16 +43,29 @@ def _learning(contrast: ContrastResult) -> Iterator[str]:
     found = contrast.learning
     if found is None:
         return
-    if contrast.all_runs is not None and contrast.difference is not None:
-        yield _("Compared in the {n} of {seeds} in which both learned; over all, the difference is {value}.").format(
-            n=contrast.difference.n,
-            seeds=designs.repeats(contrast.all_runs.n, contrast.folds),
-            value=sizes.signed(contrast.metric, contrast.all_runs.value),
-        )
+    if said := compared_in(contrast):
+        yield said
     yield _("{arm} learned in {one}, {against} in {two} of the runs (Fisher's exact test p = {p}).").format(
         arm=contrast.arm, against=contrast.against, one=_share(found.arm), two=_share(found.against),
         p=probability(found.p),
     )  # fmt: skip
+
+
+def compared_in(contrast: ContrastResult) -> str:
+    """In which of the seeds two models are compared, where that is not all of them; else ""."""
+    found = contrast.learning
+    if found is None or contrast.all_runs is None or contrast.difference is None:
+        return ""
+    text = _("Compared in the {n} of {seeds} in which both learned; over all, the difference is {value}.")
+    learners = [arm for arm, share in ((contrast.arm, found.arm), (contrast.against, found.against)) if share.value]
+    if len(learners) == 1:
+        text = _("Compared in the {n} of {seeds} in which {arm} learned; over all, the difference is {value}.")
+    return text.format(
+        n=contrast.difference.n,
+        seeds=designs.repeats(contrast.all_runs.n, contrast.folds),
+        arm=learners[0] if learners else "",
+        value=sizes.signed(contrast.metric, contrast.all_runs.value),
+    )
 
 
 def _share(found: Estimate) -> str:

@@ -306,7 +306,7 @@ def more(n: int) -> str:
 def seeds_of(arm: ArmResult) -> str:
     """How many runs stand behind an arm's figures."""
     n, learned = arm.n_finished, arm.n_finished - arm.n_at_commonest
-    said = _("{n}, {learned} learned").format(n=n, learned=learned) if 0 < learned < n else str(n)
+    said = _("{n}, {learned} learned").format(n=n, learned=learned) if learned < n else str(n)
     return _("{n}, {failed} failed").format(n=said, failed=arm.n_failed) if arm.n_failed else said
 
 

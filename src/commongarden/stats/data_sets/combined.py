@@ -35,7 +35,7 @@ ENOUGH = 6  # data sets; with fewer, all is said with a warning
 class DataSetResult:
     """One data set. name: of its study. reached: each arm's mean figure over its runs, in the order of the arms;
     n_seeds: of the arm with the fewest finished runs. n_not_learned: runs of each arm that did not learn
-    (`stats.learning`)."""
+    (`stats.learning`); never: whether it learned in none."""
 
     name: str
     n_classes: int
@@ -44,6 +44,7 @@ class DataSetResult:
     n_seeds: int
     reached: tuple[float, ...]
     n_not_learned: tuple[int, ...]
+    never: tuple[bool, ...]
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,7 @@ def combine(studies: Joined) -> Combined:
                 one.n_seeds,
                 one.reached,
                 one.n_not_learned,
+                one.never,
             )
             for side, one in zip(studies.sides, found, strict=True)
         ),

@@ -24,13 +24,14 @@ class Effects:
     differences: of each contrast, as the study's own report has them, over the seeds in which both learned; over all
     finished seeds where both learned in fewer than two; None where the two arms share no seed. error: the standard
     error of an arm's figure, as far as arms do not share it. n_seeds: finished runs of the arm that has the fewest.
-    n_not_learned: of each arm."""
+    n_not_learned: of each arm; never: whether it learned in no run."""
 
     reached: tuple[float, ...]
     differences: Mapping[Contrast, Mean | None]
     error: float
     n_seeds: int
     n_not_learned: tuple[int, ...]
+    never: tuple[bool, ...] = ()
 
 
 def effects(side: Side, arms: Sequence[str], contrasts: Sequence[Contrast]) -> Effects:
@@ -60,4 +61,5 @@ def effects(side: Side, arms: Sequence[str], contrasts: Sequence[Contrast]) -> E
         float(np.sqrt(np.mean(np.square(errors)) / 2)) if errors else 0.0,
         min(len(tested[arm]) for arm in arms),
         tuple(sum(not learned[arm, seed] for seed in tested[arm]) for arm in arms),
+        tuple(not any(learned[arm, seed] for seed in tested[arm]) for arm in arms),
     )
