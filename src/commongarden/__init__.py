@@ -17,7 +17,6 @@ Names are loaded when they are first used: importing the package loads neither t
 from __future__ import annotations
 
 import importlib
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -129,6 +128,8 @@ __all__ = [*sorted(_PUBLIC), "__version__"]
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
+        from importlib import metadata  # a quarter of the time of `commongarden --help`
+
         return metadata.version("commongarden")
     if name not in _PUBLIC:
         raise AttributeError(f"module 'commongarden' has no attribute {name!r}")

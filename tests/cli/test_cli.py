@@ -26,12 +26,17 @@ def children_seconds():
 
 
 def test_help_is_quick_and_loads_nothing_slow():
-    times = []
+    """Against the same interpreter's `import click`, measured in turn: a bar in seconds says how fast the machine is."""
+    times = {"import click": [], "help": []}
     for _ in range(5):
-        begin = children_seconds()
-        subprocess.run([sys.executable, "-m", "commongarden.cli", "--help"], check=True, capture_output=True)
-        times.append(children_seconds() - begin)
-    assert min(times) < 0.3
+        for name, arguments in (
+            ("import click", ["-c", "import click"]),
+            ("help", ["-m", "commongarden.cli", "--help"]),
+        ):
+            begin = children_seconds()
+            subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+            times[name].append(children_seconds() - begin)
+    assert min(times["help"]) < 6 * min(times["import click"]), times
     code = (
         "import sys; from click.testing import CliRunner; from commongarden.cli import main;"
         "assert CliRunner().invoke(main, ['run', '--help']).exit_code == 0;"
