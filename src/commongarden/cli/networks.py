@@ -17,7 +17,6 @@ from commongarden.cli.settings import key_and_value, setting
 from commongarden.errors import ArchError, StudyError
 from commongarden.i18n.language import _, translate
 from commongarden.io import terminal
-from commongarden.study import origin
 
 if TYPE_CHECKING:
     from commongarden.arch import Serial
@@ -178,6 +177,7 @@ def list_models(pattern: str | None, as_json: bool) -> None:
     """
     from commongarden import arch
     from commongarden.errors import nearest
+    from commongarden.study import origin
 
     rows: list[dict[str, Any]] = []
     with suppress(ArchError):  # none of that name here

@@ -18,7 +18,6 @@ from commongarden.cli.group import option
 from commongarden.errors import StudyError
 from commongarden.i18n.language import N_, _
 from commongarden.io import terminal
-from commongarden.study import PRESETS, origin
 
 Decorator = Callable[[Any], Any]
 
@@ -34,10 +33,14 @@ def chain(*options: Decorator) -> Decorator:
     return decorate
 
 
+PRESETS = ("finetune", "linear-probe", "scratch", "classroom")  # of study.PRESETS, which is slow to load for --help
+
 as_json = option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def _refuse_code(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    from commongarden.study import origin
+
     if wanted:
         before = os.environ.get(origin.NO_CODE)
         os.environ[origin.NO_CODE] = "1"  # worker processes inherit it
@@ -160,7 +163,7 @@ models = option(
 )
 preset = option(
     "--preset",
-    type=click.Choice(list(PRESETS)),
+    type=click.Choice(PRESETS),
     help="Recipe, with default models: finetune (all layers of published networks), linear-probe (their last layer), "
     "scratch (from random weights), classroom (small networks in minutes) [chosen by weights, device and time].",
 )

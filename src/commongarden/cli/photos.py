@@ -17,7 +17,6 @@ from commongarden.cli.options import as_json, cache_dir, no_code, print_json
 from commongarden.cli.reading import of_source
 from commongarden.i18n.language import _, ngettext, translate
 from commongarden.io import terminal
-from commongarden.study import DataOptions
 
 if TYPE_CHECKING:
     from commongarden.data.cache import Entry
@@ -115,6 +114,7 @@ def check(
     """
     from commongarden.data import cache as caches
     from commongarden.data import checked, folder, inspecting, looks
+    from commongarden.study import DataOptions
 
     read_as, listed = of_source(source, DataOptions(layout or "", group_by or "", merge_classes))
     kept = cache_dir or caches.default_folder()

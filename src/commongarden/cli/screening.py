@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commongarden.cli import options
-from commongarden.cli.declaring import Asked, declared
 from commongarden.cli.downloads import confirm
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, chain, no_code, print_json
@@ -19,6 +18,7 @@ from commongarden.i18n.language import _, ngettext
 from commongarden.io import terminal
 
 if TYPE_CHECKING:
+    from commongarden.cli.declaring import Asked
     from commongarden.records.screening import Screening
     from commongarden.runner.options import RunOptions
     from commongarden.stats.screened import RankedModel
@@ -93,6 +93,7 @@ def screen(
     validation images only: a study on the same images keeps its test set unused. Models of torchvision and timm have
     their published weights; in STUDY (a study file), each has those that the file says. Repeat the command to resume.
     """
+    from commongarden.cli.declaring import Asked, declared
     from commongarden.cli.execution import carry_out, run_options
     from commongarden.cli.model_names import telling
 
@@ -164,6 +165,7 @@ def _next(found: Screening) -> str:
 
 def _then(given: Asked, found: Screening, folder: Path, n: int) -> Study:
     """The study of the best models, with what they were chosen from recorded in its folder."""
+    from commongarden.cli.declaring import declared
     from commongarden.screening import best, record
 
     names = best(found, n)
