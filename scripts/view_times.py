@@ -144,9 +144,11 @@ def main() -> None:
             time.sleep(4)
             timed("the list, looked at again", lambda: get(address, "/"))
             timed("100 runs: page", lambda: get(address, "/study/hundred"))
-            timed("100 runs: report, with what is loaded for the first", lambda: get(address, "/study/hundred/report"))
+            timed("100 runs: report", lambda: get(address, "/study/hundred/report"))
             timed("100 runs: report in another language", lambda: get(address, "/study/hundred/report?lang=ko"))
             timed("100 runs: report again", lambda: get(address, "/study/hundred/report"))
+        with served(folder / "many" / "hundred") as (address, timed):
+            timed("100 runs alone: report, with what is loaded for it", lambda: get(address, "/study/hundred/report"))
         if options.arms:
             grown(folder / "one" / "large", accuracies(options.arms, options.seeds))
             large(folder / "one", options.arms * options.seeds)

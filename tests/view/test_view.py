@@ -8,6 +8,8 @@ import re
 import shutil
 import socket
 import struct
+import subprocess
+import sys
 import time
 import zlib
 from urllib.parse import urlsplit
@@ -69,6 +71,14 @@ def copied(photos, tmp_path_factory):
 def address(garden, cache_folder, copied):
     with viewed(garden, cache_folder, "--images", str(copied)) as address:
         yield address
+
+
+def test_the_page_loads_nothing_slow_before_it_answers():
+    code = (
+        "import sys, commongarden.view.serving;"
+        "slow = {'torch', 'scipy.stats', 'altair', 'timm'} & set(sys.modules); assert not slow, slow"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_the_list_names_every_study_with_its_state(address):

@@ -19,15 +19,9 @@ from commongarden.store import Store, contract
 from commongarden.study import TUNING_SEED, TUNING_SUFFIX, Study
 
 
-def untuned(study: Study) -> list[str]:
-    """The arms that are still to be tuned."""
-    search = study.tuning
-    return [] if search is None else [arm for arm in study.arms_to_tune() if arm not in search.best]
-
-
 def pending(study: Study, store: Store) -> list[Trial]:
     """Tuning runs that the store lacks: number by number, all arms together."""
-    open_arms = untuned(study)
+    open_arms = study.untuned()
     trials = [Trial(arm, TUNING_SEED, number) for arm, number in study.trials() if arm in open_arms]
     return [trial for trial in trials if not store.tuning().has(trial.arm, trial.number)]
 
@@ -42,7 +36,7 @@ def search(execution: Execution, stop: Callable[[], bool]) -> bool:
     """
     store, prepared, options, recorder = execution.store, execution.prepared, execution.options, execution.recorder
     study = store.study()
-    if study.tuning is None or not untuned(study):
+    if study.tuning is None or not study.untuned():
         return True
     if options.retry:
         _forget_failed(study, store)
@@ -83,7 +77,7 @@ class _Round:
         assert self.study.tuning is not None
         display, confirm = self.callbacks.display, self.callbacks.confirm
         text = _("tuning: {runs} runs for each of {arms}, evaluated on the validation set")
-        display.note(text.format(runs=self.study.tuning.runs, arms=", ".join(untuned(self.study))))
+        display.note(text.format(runs=self.study.tuning.runs, arms=", ".join(self.study.untuned())))
         found = forecast.forecast(self.trials, self._each(), self.n_workers)
         if found is not None:
             told = _("tuning takes about {time}, {workers} runs at a time; the runs of the study follow")
@@ -108,7 +102,7 @@ def settled(study: Study, store: Store, tell: Callable[[str], None] = lambda tex
     """The study with each tuned arm at its best, where that is not its recipe as declared. Raises RunnerError."""
     assert study.tuning is not None
     arms, best = dict(study.arms), dict(study.tuning.best)
-    for name in untuned(study):
+    for name in study.untuned():
         runs = stats.tuning_runs(store, study, name)
         if len(runs) != study.tuning.runs:
             message = _("{arm}: found {n} tuning runs, accepted: {runs}, the same number for every model")
@@ -128,7 +122,7 @@ def settled(study: Study, store: Store, tell: Callable[[str], None] = lambda tex
 
 def _forget_failed(study: Study, store: Store) -> None:
     kept = store.tuning()
-    for name in untuned(study):
+    for name in study.untuned():
         for run in stats.tuning_runs(store, study, name):
             if run.val_accuracy is None:
                 store_files.forget_run(kept, name, run.number)

@@ -224,6 +224,10 @@ class Study:
         asked = self.tuning.arms or tuple(self.arms) if self.tuning is not None else ()
         return [name for name in self.arms if name in asked and name not in self.tuned_from()]
 
+    def untuned(self) -> list[str]:
+        """The arms that are still to be tuned."""
+        return [] if self.tuning is None else [arm for arm in self.arms_to_tune() if arm not in self.tuning.best]
+
     def _check_tuning(self, search: Tuning) -> None:
         check_known("model", (*search.arms, *search.best, *search.best.values()), self.arms, StudyError, where="tuning")
         for name in self.arms_to_tune():

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -79,12 +80,17 @@ class Server:
         if self.garden.is_study:
             (one,) = self.garden.followed()
             return RedirectResponse(f"/study/{quote(one.key)}", 303)
-        return HTMLResponse(pages.garden(await self._list(), self.garden.root.name, language))
+        made = pages.garden(await self._list(), self.garden.root.name, language)
+        return HTMLResponse(made, background=BackgroundTask(self._warm_up))
+
+    async def _warm_up(self) -> None:
+        """Loads what reports need while the reader looks at the first page."""
+        if self._warm is None:
+            self._warm = asyncio.create_task(asyncio.to_thread(warm_up))
 
     async def study(self, request: Request) -> Response:
         watch, language = await self._watch(request), self._language(request)
-        if self._warm is None:
-            self._warm = asyncio.create_task(asyncio.to_thread(warm_up))
+        await self._warm_up()
         made = pages.study(
             watch.counted.name, watch.followed.key, language, runs=watch.followed.runs,
             is_alone=self.garden.is_study, steers=self.steers,

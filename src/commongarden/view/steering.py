@@ -16,7 +16,6 @@ from typing import Literal, get_args
 from commongarden.errors import StoreError
 from commongarden.i18n.language import _
 from commongarden.records.event_log import Decided
-from commongarden.runner import plan, steering, tuning
 from commongarden.store import Store, is_held
 from commongarden.study import origin
 
@@ -30,6 +29,8 @@ REFUSES = 3.0  # seconds in which a command says that it cannot begin
 def steer(folder: Path, action: Action, arm: str = "") -> None:
     """Stops the study with every finished epoch saved, resumes it, adds a seed to it or drops a model of it. Raises
     StoreError, StudyError where that cannot be done."""
+    from commongarden.runner import steering
+
     match action:
         case "stop" | "stop-after-epoch":
             steering.stop(folder, after_epoch=action == "stop-after-epoch")
@@ -42,11 +43,13 @@ def steer(folder: Path, action: Action, arm: str = "") -> None:
 
 def possible(folder: Path) -> tuple[list[Action], list[str]]:
     """What can be done with the study now, and the models that can be dropped. Raises StoreError."""
+    from commongarden.runner import plan, steering
+
     store = Store(folder)
     study, arms = store.study(), steering.droppable(store)
     actions: list[Action] = ["stop-after-epoch", "stop"]
     if not is_held(folder):
-        actions = ["resume"] if tuning.untuned(study) or plan.pending(study, store) else []
+        actions = ["resume"] if study.untuned() or plan.pending(study, store) else []
         actions += [] if study.folds else ["seed"]
     return [*actions, "drop"] if arms else actions, arms
 

@@ -12,17 +12,18 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from commongarden.errors import CommonGardenError
 from commongarden.i18n.language import written
 from commongarden.records import decision
 from commongarden.records.event_log import Ended, EpochEnded, RunEnded, Started, Stepped
-from commongarden.stats import raced
-from commongarden.stats.raced import Raced
 from commongarden.store import Store
 from commongarden.view.curve_rows import Row, drawn, rows, rows_of
 from commongarden.view.studies import Followed, file_stamp
+
+if TYPE_CHECKING:
+    from commongarden.stats.raced import Raced
 
 LOOK = 1.0  # seconds between two looks
 STEPS = 2.0  # seconds between two messages of which nothing but the steps of runs is new
@@ -113,6 +114,8 @@ class Watch:
 
     def _race(self) -> Raced | None:
         """How the race stands that decides on the runs; None where none does, or its file is being replaced."""
+        from commongarden.stats import raced
+
         stamp = file_stamp(self.followed.folder / raced.KIND.name)
         if self._raced[0] != stamp:
             with suppress(CommonGardenError):
