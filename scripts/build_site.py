@@ -30,7 +30,6 @@ def write_pages(docs: Path = DOCS, pages: Path = PAGES) -> None:
     """All that MkDocs reads, written to `pages`."""
     sys.path.insert(0, str(Path(__file__).parent))
     from command_reference import page
-
     from commongarden.i18n import language
 
     shutil.rmtree(pages, ignore_errors=True)

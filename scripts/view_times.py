@@ -25,6 +25,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
+
 from view_cost import cpu_seconds
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -30,9 +30,8 @@ import psutil
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests" / "support")]
 
-import zoo_page  # noqa: E402
-
 import visiting  # noqa: E402
+import zoo_page  # noqa: E402
 from commongarden.runner import plan, processes  # noqa: E402
 
 LIBRARIES = ("torch", "torchvision", "timm", "onnxruntime", "onnxscript")

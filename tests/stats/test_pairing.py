@@ -1,9 +1,7 @@
 """Seeds are paired only where they matter, two seeds give no verdict, and equivalence has one error rate."""
 
-import importlib.util
+import dataclasses
 import itertools
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,12 +16,8 @@ from commongarden.stats.holm import ALPHA
 from commongarden.stats.means import Mean, welch_mean
 from commongarden.stats.pairing import are_paired, seeds_p
 from grown import grown
-
-SCRIPT = Path(__file__).parents[2] / "scripts" / "calibration.py"
-SPEC = importlib.util.spec_from_file_location("calibration", SCRIPT)
-script = importlib.util.module_from_spec(SPEC)
-sys.modules["calibration"] = script  # where its dataclasses look themselves up
-SPEC.loader.exec_module(script)
+from simulations import best, fixed, races
+from simulations.studies import FAILING, TYPICAL, WORLDS
 
 
 def test_the_f_test_of_the_seeds_is_that_of_repeated_measures():
@@ -100,10 +94,27 @@ def test_equivalence_is_judged_by_holms_method():
 def test_false_claims_are_as_rare_as_said():
     """A few cells of scripts/calibration.py, at the size that a test allows."""
     n = 300
-    for world in (script.WORLDS[0], script.WORLDS[3]):
+    for world in (WORLDS[0], WORLDS[3]):
         for m in (1, 3):
-            wrong, _ = script.false_differences(world, 3, m, 225, n)
-            assert reference.binomtest(wrong, n, 0.06, "greater").pvalue > 0.01
-    world = script.replace(script.TYPICAL, photo=1.0, own=0.1, seed=0.02)
-    wrong, _ = script.false_equivalence(world, 3, 3, 650, 100)
-    assert reference.binomtest(wrong, 100, 0.06, "greater").pvalue > 0.01
+            assert_rare(fixed.false_differences(world, 3, m, 225, n))
+    precise = dataclasses.replace(TYPICAL, photo=1.0, own=0.1, seed=0.02)
+    assert_rare(fixed.false_equivalence(precise, 3, 3, 650, 100))
+    for plan in races.PLANS.values():
+        assert_rare(races.wrong_claims(FAILING[1], plan, 3, 225, 60))
+
+
+def assert_rare(counts):
+    wrong, n = counts
+    assert reference.binomtest(wrong, n, 0.06, "greater").pvalue > 0.01
+
+
+def test_intervals_hold_the_truth_given_that_runs_learned():
+    for world in (TYPICAL, FAILING[1]):
+        for held, n in fixed.covered(world, 5, 225, 200):
+            assert n > 150
+            assert reference.binomtest(held, n, 0.935, "less").pvalue > 0.01
+
+
+def test_probabilities_come_true_under_the_prior_that_they_assume():
+    for said, true in (found.T for found in best.said_and_true(best.ASSUMED, 5, 60)):
+        assert abs((true - said).sum()) < 3 * np.sqrt((said * (1 - said)).sum())

@@ -1,9 +1,5 @@
 """Comparisons with a reference by Dunnett's procedure, and the set of the best: against scipy, and by simulation."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -20,11 +16,7 @@ from commongarden.study import Arm, Contrast, Study, conflicts, extend, parse
 from commongarden.study.file import dump, to_table
 from commongarden.study.recipe import Recipe
 from grown import grown
-
-SCRIPT = Path(__file__).parents[2] / "scripts" / "reference_calibration.py"
-SPEC = importlib.util.spec_from_file_location("reference_calibration", SCRIPT)
-calibration = sys.modules[SPEC.name] = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(calibration)
+from simulations import reference as calibration
 
 ARMS = {name: Arm("plain_flower") for name in ("a", "b", "c", "d", "e")}
 REACHED = {"a": (0.50, 0.52, 0.51), "b": (0.71, 0.70, 0.73), "c": (0.51, 0.50, 0.53), "d": (0.50, 0.53, 0.50)}

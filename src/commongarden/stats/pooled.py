@@ -5,7 +5,7 @@ comparisons needs the far tail of the distribution, where that matters most. Dun
 variance. Networks do not, so here a difference has the mean variance of the family or its own, whichever is larger:
 pooling may only widen. The degrees of freedom are Satterthwaite's (1946) of the reference's variance, which one arm
 tells, and that of the others, which all of them tell; the reference's counts (df + 2) / df times, as in `crossed`.
-scripts/reference_calibration.py simulates what error rate follows; the pooled variance of Dunnett's own procedure had
+scripts/calibration.py simulates what error rate follows; the pooled variance of Dunnett's own procedure had
 up to 27 % where the reference varies three times as much as the others, and up to 12 % where another arm does.
 """
 

@@ -5,7 +5,7 @@ deviation tau), plus the error of its own study. tau is estimated by Paule & Man
 that of Hartung & Knapp (2001) and Sidik & Jonkman (2002), with n - 1 degrees of freedom, and never narrower than with
 their factor at 1 (Knapp & Hartung 2003), because data sets that agree by luck would make it too narrow. The prediction
 for a new data set has n - 2 degrees of freedom (Higgins, Thompson & Spiegelhalter 2009).
-`scripts/calibration_data_sets.py` simulates what both cover.
+`scripts/calibration.py --only data-sets` simulates what both cover.
 """
 
 from __future__ import annotations

@@ -1,18 +1,19 @@
 """What the intervals over several data sets cover, and how often the model is best that is said to be: a simulation.
 
-    scripts/calibration_data_sets.py [STUDIES]     of each row; 1,000 take about three minutes
-
 Data sets differ in the true difference of two models (normal, standard deviation tau); each study's error is estimated
 with 4 degrees of freedom, as from five seeds. Chances are those of four models; true differences between two of them
 are normal, too. Random numbers are the same each time.
 """
 
-import sys
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from commongarden.stats.data_sets.best_on_new import chances
 from commongarden.stats.data_sets.random_effects import random_effects
+from simulations.tables import table
 
 N_MODELS, DF = 4, 4
 
@@ -44,20 +45,24 @@ def best(n_data_sets: int, tau: float, usual: float, n: int, generator: np.rando
     return float(np.mean(said)), float(np.mean(right))
 
 
-def main() -> None:
-    n, generator = int(sys.argv[1]) if len(sys.argv) > 1 else 1000, np.random.default_rng(1)
-    print("data sets, tau: mean covers, prediction covers")
-    for n_data_sets in (3, 4, 6, 10):
-        for tau in (0.0, 0.01, 0.03, 0.06):
-            covered = intervals(n_data_sets, tau, n, generator)
-            print(f"{n_data_sets:9}, {tau:.2f}: {covered[0]:.3f} {covered[1]:.3f}", flush=True)
-    print("data sets, tau, differences of models: probability to be the best, how often it was")
-    for n_data_sets in (3, 4, 6, 10):
-        for tau in (0.01, 0.03):
-            for usual in (0.01, 0.03):
-                found = best(n_data_sets, tau, usual, n, generator)
-                print(f"{n_data_sets:9}, {tau:.2f}, {usual:.2f}: {found[0]:.2f} {found[1]:.2f}", flush=True)
+def data_sets_table(n: int, photos: Sequence[int], seeds: Sequence[int], m: Sequence[int]) -> Iterator[str]:
+    """Intervals over data sets, and the best on a new one. photos, seeds, m: unused."""
+    generator, n = np.random.default_rng(1), max(n // 4, 50)
 
+    def coverage() -> Iterator[Sequence[str]]:
+        for k in (3, 4, 6, 10):
+            for tau in (0.0, 0.01, 0.03, 0.06):
+                yield str(k), f"{100 * tau:.0f}", *(f"{100 * one:.1f}" for one in intervals(k, tau, n, generator))
 
-if __name__ == "__main__":
-    main()
+    header = ("data sets", "points between them", "their mean", "a new data set")
+    yield from table("Several data sets: 95 % intervals that hold the truth, in %", header, coverage())
+
+    def named() -> Iterator[Sequence[str]]:
+        for k in (3, 4, 6, 10):
+            for tau in (0.01, 0.03):
+                for usual in (0.01, 0.03):
+                    found = best(k, tau, usual, n, generator)
+                    yield str(k), f"{100 * tau:.0f}", f"{100 * usual:.0f}", *(f"{100 * one:.0f}" for one in found)
+
+    header = ("data sets", "points between them", "points between models", "said, on average", "came true")
+    yield from table("Several data sets: probability to be the best on a new one, in %", header, named())

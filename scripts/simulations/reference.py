@@ -4,15 +4,12 @@ Every study has arms with equal or unequal variance between seeds, tested on the
 arm's level, the photo's ease (for all arms, and for this one), the seed's luck and the rest, all normal, come out above
 0. Without true differences the share of studies with any significant difference is the error rate; with some, the share
 of those found is the power. The set of the best models covers where it holds the arm that is best.
-
-    python scripts/reference_calibration.py [STUDIES PER ROW]
 """
 
 from __future__ import annotations
 
 import dataclasses
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +24,7 @@ from commongarden.stats.holm import holm_levels
 from commongarden.stats.metrics import correct
 from commongarden.stats.reference import against_reference
 from commongarden.stats.scores import Sample, mean_difference
+from simulations.tables import table
 
 N_PHOTOS, ACCURACY = 300, 0.60
 PHOTO_SD, OWN_SD, SEED_SD = 1.8, 0.5, 0.15  # of photos, of photos for one arm, of seeds, on the probit scale
@@ -136,16 +134,16 @@ def rows(n_studies: int) -> Iterator[Row]:
                 yield row(n_arms, n_seeds, spread, n_studies)
 
 
-def main(n_studies: int) -> None:
-    names = "arms | seeds | variation between seeds | error rate | Holm | one variance | power | Holm | covered"
-    print(f"| {names} | size of the set |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
-    for one in rows(n_studies):
-        rates = (one.error_rate, one.holm_error_rate, one.one_variance_error_rate)
-        shares = (*rates, one.power, one.holm_power, one.covered)
-        figures = " | ".join(f"{100 * share:.1f} %" for share in shares)
-        print(f"| {one.arms} | {one.seeds} | {one.spread} | {figures} | {one.set_size:.1f} |", flush=True)
+def reference_table(n: int, photos: Sequence[int], seeds: Sequence[int], m: Sequence[int]) -> Iterator[str]:
+    """Dunnett's procedure and the set of the best. photos, seeds, m: unused."""
 
+    def shown() -> Iterator[Sequence[str]]:
+        for one in rows(max(n // 40, 40)):
+            rates = (one.error_rate, one.holm_error_rate, one.one_variance_error_rate)
+            shares = (*rates, one.power, one.holm_power, one.covered)
+            figures = (f"{100 * share:.1f}" for share in shares)
+            yield str(one.arms), str(one.seeds), one.spread, *figures, f"{one.set_size:.1f}"
 
-if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000)
+    rates = ("error rate", "Holm", "one variance", "power", "Holm", "best covered")
+    header = ("models", "seeds", "variation between seeds", *rates, "size of the set")
+    yield from table("Dunnett's procedure and the set of the best models, in %", header, shown())
