@@ -105,23 +105,37 @@ def cautions(found: Combined) -> Iterator[str]:
     else:
         text = _("Conclusions are about data sets like these {n}; another choice of data sets may change the ranking.")
         yield text.format(n=n)
+    firsts: dict[str, list[str]] = {}
     for name, arm in found.without_first:
-        yield _("Without {data_set}, {arm} has the best mean.").format(data_set=name, arm=arm)
-    for one in found.data_sets:
-        for arm, failed, never in zip(found.arms, one.n_not_learned, one.never, strict=True):
-            if never:
-                text = _("{arm} learned in no run on {data_set}; its mean and differences there are those of all runs.")
-                yield text.format(arm=arm, data_set=one.name)
-            elif failed:
-                text = ngettext(
-                    "{arm} did not learn in {n} run on {data_set}; its mean there is that of the runs that learned.",
-                    "{arm} did not learn in {n} runs on {data_set}; its mean there is that of the runs that learned.",
-                    failed,
-                )
-                yield text.format(arm=arm, n=failed, data_set=one.name)
+        firsts.setdefault(arm, []).append(name)
+    for arm, names in firsts.items():
+        text = ngettext(
+            "Without {data_sets}, {arm} has the best mean.",
+            "Without any one of {data_sets}, {arm} has the best mean.",
+            len(names),
+        )
+        yield text.format(data_sets=numbers.listed(names), arm=arm)
+    for i, arm in enumerate(found.arms):
+        yield from _not_learned(found, i, arm)
     if found.left_out:
         text = _("Not compared, because a study lacks them: {models}.")
         yield text.format(models=numbers.listed(found.left_out))
+
+
+def _not_learned(found: Combined, i: int, arm: str) -> Iterator[str]:
+    """Where the arm with this place did not learn in some or all runs."""
+    never = [one.name for one in found.data_sets if one.never[i]]
+    if never:
+        text = _("{arm} learned in no run on {data_sets}; its mean and differences there are those of all runs.")
+        yield text.format(arm=arm, data_sets=numbers.listed(never))
+    some = [
+        ngettext("{n} run on {data_set}", "{n} runs on {data_set}", n).format(n=n, data_set=one.name)
+        for one in found.data_sets
+        if (n := one.n_not_learned[i]) and not one.never[i]
+    ]
+    if some:
+        text = _("{arm} did not learn in {runs}; its mean there is that of the runs that learned.")
+        yield text.format(arm=arm, runs=numbers.listed(some))
 
 
 def robustness(found: Combined) -> str:
