@@ -26,6 +26,7 @@ from commongarden.runner.run_study import StudyOutcome, run_study
 from commongarden.stats import Results
 from commongarden.stats.between_studies import Side
 from commongarden.store import ReadOnce
+from commongarden.store import data_sets as data_set_files
 from commongarden.study import Study
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def combine(folders: Sequence[str | Path], out: str | Path, *, margin: float | N
     """Combines studies of the same models on different data sets, and writes combined.json and combined.html.
 
     Args:
-        folders: Of the studies.
+        folders: Of the studies; that of a study on several data sets stands for its studies.
         out: The folder of the two files.
         margin: The equivalence margin in points. None for that of the studies.
 
@@ -129,11 +130,17 @@ def combine(folders: Sequence[str | Path], out: str | Path, *, margin: float | N
     from commongarden.report import combined as page
     from commongarden.stats import data_sets
 
-    stored = [ReadOnce(stores.open_store(folder).root) for folder in folders]
-    names = _names([store.study().name for store in stored], [Path(folder) for folder in folders])
+    alone = [path for folder in folders for path in _studies_of(Path(folder))]
+    stored = [ReadOnce(stores.open_store(folder).root) for folder in alone]
+    names = _names([store.study().name for store in stored], alone)
     sides = [Side(name, store, stats.summarize(store)) for name, store in zip(names, stored, strict=True)]
     found = data_sets.combine(data_sets.joined(sides, margin))
     return found, page.write(found, sides, Path(out))
+
+
+def _studies_of(folder: Path) -> Sequence[Path]:
+    found = data_set_files.members(folder)
+    return [folder] if found is None else found.folders
 
 
 def _names(names: Sequence[str], folders: Sequence[Path]) -> Sequence[str]:

@@ -106,6 +106,9 @@ def test_run_resume_verify_and_report(commongarden, file, tmp_path):
     written = commongarden("report", out, check=0).stdout
     assert str(out / "shapes" / "report.html") in written
     assert (out / "combined.html").is_file()
+    both = commongarden("combine", out, "--out", tmp_path / "both", check=0)
+    assert both.stdout.startswith("Best on average over 2 data sets")
+    assert "error: --margin: found -3.0" in commongarden("combine", out, "--margin", "-3", check=2).stderr
     assert "one study in it" in commongarden("best", out, check=2).stderr
     (out / "photos").rename(out / "elsewhere")
     stood = commongarden("status", out, check=0)

@@ -77,7 +77,7 @@ def test_plain_lines(run):
         "plain, seed 0: epoch 1/2, loss 1\\.500, accuracy 0\\.100, validation 0\\.200, 789 images/s; .* left", lines[2]
     )
     assert "resumed after epoch 1" in lines[4]
-    assert lines[-1] == "residual, seed 0: stopped. Repeat the command to resume from the last checkpoint"
+    assert lines[-1] == "residual, seed 0: stopped, its epochs are saved"
     display.show(RunStopped(Job("residual", 7)))  # was not begun: nothing to say
     assert "seed 7" not in lines[-1]
 

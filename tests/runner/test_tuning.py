@@ -84,9 +84,15 @@ def test_a_tuning_run_may_be_shorter_and_keeps_all_else():
     assert second == dataclasses.replace(recipe, epochs=2, lr=second.lr)
 
 
-@given(st.integers(2, 9), st.booleans(), st.none() | st.integers(1, 9), st.sampled_from([(), ("a",), ("a", "b")]))
-def test_a_study_that_tunes_is_written_and_read_back(runs, decay, epochs, arms):
-    tuning = Tuning(runs, (1e-5, 0.5), (1e-6, 1e-2) if decay else None, epochs, arms, {"a": "b"})
+@given(
+    st.integers(2, 9),
+    st.booleans(),
+    st.none() | st.integers(1, 9),
+    st.sampled_from([(), ("a",), ("a", "b")]),
+    st.integers(0, 9),
+)
+def test_a_study_that_tunes_is_written_and_read_back(runs, decay, epochs, arms, seed):
+    tuning = Tuning(runs, (1e-5, 0.5), (1e-6, 1e-2) if decay else None, epochs, arms, {"a": "b"}, seed)
     study = Study("s", "p", {"a": Arm("plain_flower"), "b": Arm("residual_flower")}, tuning=tuning)
     assert studies.parse(studies.dump(study)) == study
 
@@ -163,6 +169,20 @@ def test_every_arm_has_the_same_budget_and_no_test_photo_was_touched(tuned):
             "history.csv",
             "checksums.sha256",
         }
+
+
+def test_the_search_is_repeated_with_the_same_values_by_another_seed(tuned, tuned_file, commongarden, tmp_path):
+    """The same values, other weights and order of images; in a folder of its own, whose trials can be repeated too."""
+    again = tmp_path / "again.toml"
+    again.write_text(f"{tuned_file.read_text()}seed = 1\n")
+    refused = commongarden("run", again, "--out", tuned, check=2)
+    assert "tuning.seed: 0 in the folder, 1 requested" in refused.stderr
+    out = tmp_path / "out"
+    commongarden("run", again, "--out", out, "--workers", 1, "--models", "plain", "--seeds", 1, check=0)
+    one, two = ({run.number: run for run in looks(folder)["plain"]} for folder in (tuned, out))
+    assert [one[number].lr for number in one] == [two[number].lr for number in two]
+    assert [one[number].val_loss for number in one] != [two[number].val_loss for number in two]
+    commongarden("replay", out / "tuning" / "runs" / "plain" / "1", check=0)
 
 
 def test_the_status_tells_of_tuning_runs(tuned, commongarden):

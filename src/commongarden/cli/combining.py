@@ -31,9 +31,10 @@ USUAL = "combined"
 def combine(studies: tuple[Path, ...], out: Path | None, margin: float | None, as_json: bool, open_it: bool) -> None:
     """Combine studies of the same models on different data sets.
 
-    STUDY is the folder of a study. Prints which model is better on average over the data sets, how that varies between
-    them, and what to expect on a new one; writes combined.json and the page combined.html. Models are matched by name
-    and must be the same; image size, epochs and other settings may differ between data sets and are listed.
+    STUDY is the folder of a study, or of a study on several data sets. Prints which model is better on average over the
+    data sets, how that varies between them, and what to expect on a new one; writes combined.json and the page
+    combined.html. Models are matched by name and must be the same; image size, epochs and other settings may differ
+    between data sets and are listed.
     """
     from commongarden import workflow
     from commongarden.report import combined as report
@@ -44,7 +45,8 @@ def combine(studies: tuple[Path, ...], out: Path | None, margin: float | None, a
     if (folder / "study.toml").exists():
         text = _("--out {folder}: found a study; accepted: another folder")
         raise StudyError(text.format(folder=folder))
-    found, page = workflow.combine(studies, folder, margin=None if margin is None else margin_in_points(margin))
+    points = None if margin is None else margin_in_points(margin, "--margin")
+    found, page = workflow.combine(studies, folder, margin=points)
     if as_json:
         terminal.verbatim(report.to_json(found))
     else:

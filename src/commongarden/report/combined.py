@@ -252,7 +252,9 @@ def _robustness(found: Combined) -> list[Block]:
     ]
     caption = _(
         "Scatter and signed-rank test. The last three columns: probabilities of the Bayesian signed-rank test that the "
-        "typical difference on data sets like these makes the first model worse, equivalent within {margin}, or better."
+        "typical difference on data sets like these makes the first model worse, equivalent within {margin}, or "
+        "better. The test takes the difference on each data set as exact, so with few data sets it claims more than "
+        "the intervals above."
     )
     name = _("Scatter and signed-rank test")
     caption = caption.format(margin=sizes.margin(found.metric, found.margin))

@@ -261,7 +261,7 @@ class PlainDisplay:
             case RunDone(run=run):
                 self.line(f"{name}: {outcome(run)}")
             case RunStopped(job) if job in self.begun:
-                self.line(_("{run}: stopped. Repeat the command to resume from the last checkpoint").format(run=name))
+                self.line(_("{run}: stopped, its epochs are saved").format(run=name))
 
 
 class ClassicDisplay(PlainDisplay):

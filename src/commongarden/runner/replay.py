@@ -23,7 +23,7 @@ from commongarden.runner.events import EpochDone, Job, Trial
 from commongarden.runner.prepared_data import reopen
 from commongarden.runner.workers import LocalWorkers
 from commongarden.store import Store, cleaning
-from commongarden.study import TUNING_SEED, Study
+from commongarden.study import Study
 
 RESULTS = ("status", "selected_epoch", "test_accuracy", "test_loss", "failure", "pixel_mean", "pixel_std")
 
@@ -96,7 +96,9 @@ def _found(directory: Path) -> tuple[Run, Store, Job]:
     if stored.arm not in study.arms or (not is_trial and stored.seed not in study.seeds):
         text = _("{directory}: found no run {arm}, seed {seed} in the study {root}; accepted: a run of this study")
         raise StoreError(text.format(directory=directory, root=store.root, arm=stored.arm, seed=stored.seed))
-    return stored, store, Trial(stored.arm, TUNING_SEED, stored.seed) if is_trial else Job(stored.arm, stored.seed)
+    if is_trial and study.tuning is not None:
+        return stored, store, Trial(stored.arm, study.tuning.run_seed, stored.seed)
+    return stored, store, Job(stored.arm, stored.seed)
 
 
 def _check_same_ground(store: Store, study: Study, stored: Run) -> None:

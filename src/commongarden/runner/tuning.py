@@ -16,13 +16,15 @@ from commongarden.runner.events import Piloted, Trial
 from commongarden.runner.execute import Execution
 from commongarden.runner.prepared_data import PreparedData
 from commongarden.store import Store, contract
-from commongarden.study import TUNING_SEED, TUNING_SUFFIX, Study
+from commongarden.study import TUNING_SUFFIX, Study
 
 
 def pending(study: Study, store: Store) -> list[Trial]:
     """Tuning runs that the store lacks: number by number, all arms together."""
+    if study.tuning is None:
+        return []
     open_arms = study.untuned()
-    trials = [Trial(arm, TUNING_SEED, number) for arm, number in study.trials() if arm in open_arms]
+    trials = [Trial(arm, study.tuning.run_seed, number) for arm, number in study.trials() if arm in open_arms]
     return [trial for trial in trials if not store.tuning().has(trial.arm, trial.number)]
 
 

@@ -30,6 +30,5 @@ from commongarden.study.file import to_table as to_table
 from commongarden.study.presets import PRESETS as PRESETS
 from commongarden.study.reading import DataOptions as DataOptions
 from commongarden.study.reading import with_options as with_options
-from commongarden.study.tuning import TUNING_SEED as TUNING_SEED
 from commongarden.study.tuning import TUNING_SUFFIX as TUNING_SUFFIX
 from commongarden.study.tuning import Tuning as Tuning

@@ -325,12 +325,12 @@ def run_seeds(value: object) -> tuple[int, ...]:
     return found
 
 
-def margin_in_points(value: object) -> float:
-    """`value` where it is a number above 0 and at most 50. Raises StudyError."""
+def margin_in_points(value: object, where: str = "study.margin") -> float:
+    """`value` where it is a number above 0 and at most 50. where: what it is called. Raises StudyError."""
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 50:
         return float(value)
-    text = _("study.margin: found {value!r}, accepted: the equivalence margin in percentage points (above 0, up to 50)")
-    raise StudyError(text.format(value=value))
+    text = _("{where}: found {value!r}, accepted: the equivalence margin in percentage points (above 0, up to 50)")
+    raise StudyError(text.format(where=where, value=value))
 
 
 def plain_text(value: str, where: str) -> None:

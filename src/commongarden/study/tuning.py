@@ -12,8 +12,7 @@ from commongarden.errors import StudyError, check_known
 from commongarden.i18n.language import _
 from commongarden.study.recipe import Recipe, override
 
-TUNING_SEED = -1  # of every tuning run; run seeds begin at 0, so no run of the study sees its streams
-MOST_RUNS = 10_000
+MOST_RUNS, MOST_SEED = 10_000, 1_000_000
 TUNING_SUFFIX = ".tuned"
 
 
@@ -26,6 +25,7 @@ class Tuning:
     epochs: of a trial; None takes the recipe's.
     arms: the arms to tune; empty for all.
     best: the tuned arm of each arm, or the arm itself if its own recipe was best; filled in by the search.
+    seed: of the trials' weights and order of images; another one repeats the search with the same values.
     """
 
     runs: int = 8
@@ -34,6 +34,7 @@ class Tuning:
     epochs: int | None = None
     arms: tuple[str, ...] = ()
     best: dict[str, str] = field(default_factory=dict)
+    seed: int = 0
 
     def __post_init__(self) -> None:
         _whole(self.runs, "runs", 2, MOST_RUNS)
@@ -42,6 +43,12 @@ class Tuning:
             _range(self.weight_decay, "weight_decay")
         if self.epochs is not None:
             _whole(self.epochs, "epochs", 1)
+        _whole(self.seed, "seed", 0, MOST_SEED)
+
+    @property
+    def run_seed(self) -> int:
+        """The seed of every trial: below 0, where runs of the study have none, so that no run sees its streams."""
+        return -1 - self.seed
 
 
 def from_table(values: Mapping[str, Any]) -> Tuning:
@@ -65,7 +72,7 @@ def to_table(tuning: Tuning) -> dict[str, Any]:
     return {
         key: list(value) if isinstance(value, tuple) else value
         for key, value in vars(tuning).items()
-        if value not in (None, (), {})
+        if value not in (None, (), {}) and (key, value) != ("seed", 0)
     }
 
 
@@ -98,7 +105,7 @@ def conflicts(stored: Tuning | None, wanted: Tuning | None) -> dict[str, tuple[A
     """The keys of two searches for one study, with both values; more arms are no conflict."""
     if stored is None or wanted is None:
         return {}
-    keys = ("runs", "lr", "weight_decay", "epochs")
+    keys = ("runs", "lr", "weight_decay", "epochs", "seed")
     return {f"tuning.{key}": (getattr(stored, key), getattr(wanted, key)) for key in keys}
 
 
