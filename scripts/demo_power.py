@@ -35,7 +35,8 @@ def share_found(contrasts: list[dict[str, Any]], n_photos: int, n_studies: int, 
         float(np.mean([c["components"][name] ** 2 for c in contrasts])) for name in ("seed", "photo", "rest")
     )
     expected = {"rest": rest, "seed": rest + n_photos * seed, "photo": rest + n_seeds * photo}
-    df = {"rest": (n_seeds - 1) * (n_photos - 1), "seed": n_seeds - 1, "photo": n_photos - 1}
+    equal = float(np.mean([c["components"]["equal"] for c in contrasts]))  # 2 where runs are not paired by seed
+    df = {"rest": (n_seeds - 1) * (n_photos - 1), "seed": equal * (n_seeds - 1), "photo": n_photos - 1}
     drawn = {name: expected[name] * rng.chisquare(df[name], n_studies) / df[name] for name in expected}
     means = np.array([c["difference"]["value"] for c in contrasts])
     within = (expected["seed"] + expected["photo"] - rest) / (n_seeds * n_photos)
@@ -47,6 +48,7 @@ def share_found(contrasts: list[dict[str, Any]], n_photos: int, n_studies: int, 
         drawn["rest"],
         n_seeds,
         n_photos,
+        seed_df=df["seed"],
     )
     p = 2 * stats.t.sf(abs(studies.mean) / studies.error(), studies.df())
     return float((p * contrasts[0]["family"] <= P).mean())

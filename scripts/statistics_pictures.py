@@ -6,8 +6,10 @@ commongarden run demo
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -132,11 +134,13 @@ def comparisons(_: cg.Store, say: Words) -> alt.Chart:
     return lines(rows, "n", "share", "way", (say["comparisons"], say["false"], ""), [ORANGE, TEAL])
 
 
+@functools.cache
 def parts(store: cg.Store) -> Components:
     """The sources of variation of the difference between residual and plain, in points."""
-    found = crossed_mean(100 * (correctness(store, "residual") - correctness(store, "plain"))).components
-    assert found is not None
-    return found
+    (found,) = (one for one in cg.summarize(store).contrasts if (one.arm, one.against) == ("residual", "plain"))
+    assert found.components is not None
+    seed, photo, rest = (100 * one for one in (found.components.seed, found.components.photo, found.components.rest))
+    return replace(found.components, seed=seed, photo=photo, rest=rest)
 
 
 def widths(store: cg.Store, say: Words) -> alt.Chart:
