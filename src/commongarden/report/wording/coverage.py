@@ -116,12 +116,12 @@ def _carried(results: Results) -> Iterator[str]:
     if n > 1 and results.reference:
         yield _(
             "Conclusions use intervals adjusted for all {n} comparisons with {reference} (Dunnett), which controls the "
-            "overall type I error rate at 5 %."
+            "overall type I error rate at 5 %, for differences and for equivalence each."
         ).format(n=n, reference=results.reference)
     elif n > 1:
         yield _(
             "Conclusions use intervals adjusted for all {n} comparisons (Holm), which controls the overall "
-            "type I error rate at 5 %."
+            "type I error rate at 5 %, for differences and for equivalence each."
         ).format(n=n)
 
 
