@@ -166,6 +166,22 @@ def browser():
         yield browser
 
 
+@pytest.fixture(scope="session")
+def slurm():
+    """SLURM with two nodes on this machine; ended with the tests."""
+    pytest.importorskip("submitit", reason="submitit is not installed (the extra [slurm])")
+    from slurm_cluster import Slurm, missing
+
+    if reason := missing():
+        pytest.skip(reason)
+    started = Slurm()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in started.environment.items():
+            patch.setenv(name, value)
+        yield started
+        started.stop()
+
+
 @pytest.fixture(scope="module")
 def cluster():
     """A Ray cluster of two nodes with room for one worker each, the head and another one; ended with the tests that use

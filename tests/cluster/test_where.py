@@ -29,6 +29,9 @@ def test_all_that_it_may_say(tmp_path):
         ("[ray]\ncpus = 2", r"unknown key 'cpus'"),
         ("[ray]\ncpus_per_run = 'two'", r"cpus_per_run: found 'two', accepted: a number"),
         ("[ray]\ngpus_per_worker = -1", r"gpus_per_worker: found -1, accepted: 0 or more"),
+        ("[slurm]\nruns_per_job = 0", r"slurm\.runs_per_job: found 0, accepted: 1 or more"),
+        ("[slurm]\ntime = 4", r"time: found 4, accepted: text in quotes"),
+        ("[slurm]\nparttition = 'gpu'", r"unknown key 'parttition'; did you mean 'partition'"),
         ("[files]\nshared = 'yes'", r"files\.shared: found 'yes', accepted: true, false, \"auto\""),
         ("[ray", r"at the end of the file: no"),
     ],
@@ -43,7 +46,7 @@ def test_where_without_a_cluster_is_refused(tmp_path):
     (tmp_path / "where.toml").write_text("")
     result = CliRunner().invoke(main, ["run", "demo", "--where", str(tmp_path / "where.toml")])
     assert result.exit_code == 2
-    assert "--where: accepted with --on ray only" in result.output
+    assert "--where: accepted with --on ray or --on slurm only" in result.output
 
 
 def test_without_ray_the_line_that_installs_it_is_said(monkeypatch):

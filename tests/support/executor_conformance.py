@@ -46,7 +46,7 @@ LAYERS = [
     ["dropout", {"keep_prob": 0.8}],  # draws from the generator of the whole process
 ]
 MORTAL = '''
-import os, signal
+import os, signal, time
 from pathlib import Path
 from torch import nn
 
@@ -64,12 +64,13 @@ class Mortal(nn.Module):
 
     def forward(self, x):
         for death in sorted(HERE.glob("death*"))[:1] if self.training else ():
-            behind, how = death.read_text().split("|")
+            behind, how, pause = death.read_text().split("|")
             if not behind or Path(behind).exists():
                 death.unlink()
                 if how == "raise":
                     raise Death
                 os.kill(os.getpid(), signal.SIGKILL)
+            time.sleep(float(pause))
         return self.layer(self.drop(x.mean((2, 3))))
 
 def mortal(n_classes):
@@ -119,11 +120,13 @@ def bits(store):
 
 
 class ExecutorConformance:
-    """executors: called with (context, n, known). n: tasks at a time. dies_by: "kill" or "raise"."""
+    """executors: called with (context, n, known). n: tasks at a time. dies_by: "kill" or "raise". pause: seconds of a
+    step that waits for its death, where a checkpoint is slow to arrive."""
 
     executors = None
     n = 1
     dies_by = "kill"
+    pause = 0.0
 
     @pytest.fixture
     def here(self, planted, tmp_path):
@@ -136,7 +139,7 @@ class ExecutorConformance:
 
         def dies(times, behind=""):
             for number in range(times):
-                (planted.folder / f"death{number}").write_text(f"{behind}|{self.dies_by}")
+                (planted.folder / f"death{number}").write_text(f"{behind}|{self.dies_by}|{self.pause}")
 
         yield SimpleNamespace(store=store, context=context, execute=execute, dies=dies, bits=planted.bits)
         for left in planted.folder.glob("death*"):

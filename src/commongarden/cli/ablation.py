@@ -11,6 +11,7 @@ from commongarden.cli import options
 from commongarden.cli.execution import carry_out, run_options
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, chain, print_json
+from commongarden.cli.places import chosen, place_options
 from commongarden.cli.settings import setting
 from commongarden.i18n.language import _, current
 from commongarden.io import terminal
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     options.settings,
     options.racing_options,
     options.running_options,
+    place_options,
     options.log,
     options.no_maps,
     options.dry_run,
@@ -73,6 +75,7 @@ def ablate(
     from commongarden import study as studies
     from commongarden.study.recipe import Recipe, override
 
+    cluster = chosen(given)
     how = run_options(given, most_seeds=seeds)
     values = {key: value for key, value in given.items() if value is not None} | dict(map(setting, settings))
     names = None if factors is None else [name.strip() for name in factors.split(",") if name.strip()]
@@ -86,7 +89,7 @@ def ablate(
         return
     for what, why in found.left_out:
         click.echo(_("skipped: {part}: {reason}").format(part=what, reason=why), err=True)
-    carry_out(study, out, how, log=log, as_json=as_json, yes=yes)
+    carry_out(study, out, how, log=log, as_json=as_json, yes=yes, cluster=cluster)
 
 
 def _show(study: Study, found: TakenApart, as_json: bool, *, full: bool) -> None:

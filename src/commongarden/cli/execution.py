@@ -16,7 +16,7 @@ from commongarden.i18n.language import _, ngettext
 from commongarden.io import terminal
 
 if TYPE_CHECKING:
-    from commongarden.cluster.where_file import Where
+    from commongarden.cli.places import Cluster
     from commongarden.data.finding import Listed
     from commongarden.runner.display import Display
     from commongarden.runner.options import RunOptions
@@ -45,15 +45,15 @@ def carry_out(
     yes: bool,
     view: bool = False,
     listed: tuple[DataOptions, Listed] | None = None,
-    where: Where | None = None,
+    cluster: Cluster | None = None,
 ) -> None:
     """Makes the study's missing runs in `out` [NAME in the folder of studies], prints what was found, and ends with the
     exit code that tells how it went. view: with the live page. listed: how the data are read, and their files, where
-    that is known. where: the cluster that makes the runs; None for this machine."""
+    that is known. cluster: the one that makes the runs; None for this machine."""
     from commongarden.study import folder_name, studies_folder
 
     out = out or studies_folder() / folder_name(wanted)
-    made = carried_out(wanted, out, how, log=log, as_json=as_json, yes=yes, view=view, listed=listed, where=where)
+    made = carried_out(wanted, out, how, log=log, as_json=as_json, yes=yes, view=view, listed=listed, cluster=cluster)
     results, outcome, page = made
     print_results(results, out, as_json)
     if not as_json:
@@ -73,18 +73,14 @@ def carried_out(
     yes: bool,
     view: bool = False,
     listed: tuple[DataOptions, Listed] | None = None,
-    where: Where | None = None,
+    cluster: Cluster | None = None,
 ) -> tuple[Results, StudyOutcome, RunPage | None]:
     """The same without what is printed at the end; with the live page, if that was asked for."""
     display = _display(log, len(wanted.seeds), as_json)
-    place = None
-    if where is not None:
-        from commongarden.cluster import ray_place
-
-        place = ray_place(where, how.device, how.n_workers, display.note)
+    place = None if cluster is None else cluster.place(how, display.note)
     reading, files = listed or of_study(wanted.data_plan, out, how.keep_going)
     wanted = dataclasses.replace(wanted, reading=reading)
-    _begin(out, trains_here=where is None)
+    _begin(out, trains_here=cluster is None)
     from commongarden.runner import downloading
 
     confirm(downloading.unknown_weights(wanted, out), yes=yes)

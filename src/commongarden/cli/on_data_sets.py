@@ -16,7 +16,7 @@ from commongarden.i18n.language import _, ngettext
 from commongarden.io import terminal
 
 if TYPE_CHECKING:
-    from commongarden.cluster.where_file import Where
+    from commongarden.cli.places import Cluster
     from commongarden.runner.options import RunOptions
     from commongarden.store.data_sets import Members
     from commongarden.study.data_sets import DataSets
@@ -44,7 +44,7 @@ def run_on_each(
     as_json: bool,
     yes: bool,
     view: bool,
-    where: Where | None,
+    cluster: Cluster | None,
 ) -> None:
     """Makes the missing runs of each data set's study in a folder of its own, then combines them. Ends with the exit
     code that tells how it went; an interruption ends it at once."""
@@ -65,7 +65,7 @@ def run_on_each(
         click.echo(text.format(name=name, place=place, n=len(found.studies)), err=True)
         how.spending(len(study.seeds))
         _results, outcome, _page = carried_out(
-            study, folder / name, how, log=log, as_json=as_json, yes=yes, where=where
+            study, folder / name, how, log=log, as_json=as_json, yes=yes, cluster=cluster
         )
         if outcome.interrupted:
             end(outcome)

@@ -14,6 +14,7 @@ from commongarden.cli import options
 from commongarden.cli.downloads import confirm
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, chain, no_code, print_json
+from commongarden.cli.places import chosen, place_options
 from commongarden.i18n.language import _, ngettext
 from commongarden.io import terminal
 
@@ -66,6 +67,7 @@ SIZE = 224  # pixels, at which most published weights were trained
     options.resolution(help="Image size in pixels [the study file's, else 224]."),
     options.grey_range,
     options.running_options,
+    place_options,
     options.log,
     options.no_maps,
     no_code,
@@ -97,6 +99,9 @@ def screen(
     from commongarden.cli.execution import carry_out, run_options
     from commongarden.cli.model_names import telling
 
+    cluster = chosen(asked)
+    if cluster is not None and n_then is None:
+        raise click.UsageError(_("--on: accepted with --then only, since no runs are made without it"))
     how = run_options(asked, most_seeds=None)
     size = SIZE if resolution is None and asked["study"] is None else resolution
     given = Asked(**asked, recipe={"epochs": epochs, "resolution": size}, tell=telling())
@@ -111,7 +116,7 @@ def screen(
         _print(found, folder, goes_on=n_then is not None)
     if n_then is not None:
         study = _then(given, found, folder, n_then)
-        carry_out(study, folder, how, log=log, as_json=as_json, yes=yes)
+        carry_out(study, folder, how, log=log, as_json=as_json, yes=yes, cluster=cluster)
     elif any(one.reason for one in found.left):
         sys.exit(1)
 

@@ -14,12 +14,11 @@ from commongarden.cli import options
 from commongarden.cli.execution import carry_out, print_results, run_options
 from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, chain, no_code
-from commongarden.errors import StudyError
+from commongarden.cli.places import chosen, place_options
 from commongarden.i18n.language import N_, _, ngettext
 from commongarden.io import terminal
 
 if TYPE_CHECKING:
-    from commongarden.cluster import Where
     from commongarden.store import Store
 
 MOST_ARMS = 12  # of which `status` lists every run
@@ -70,20 +69,7 @@ STATES = {
         help="Stop a run at half its epochs if it never beat the majority class.",
     ),
     options.running_options,
-    option(
-        "--on",
-        "engine",
-        type=click.Choice(["local", "ray"]),
-        default="local",
-        show_default=True,
-        help="Make the runs on this machine, or on a Ray cluster that it has joined (see commongarden cluster).",
-    ),
-    option(
-        "--where",
-        type=click.Path(dir_okay=False, path_type=Path),
-        help="TOML file that describes the cluster: [ray] address, token_path, cpus_per_run, gpus_per_worker; "
-        "[files] shared.",
-    ),
+    place_options,
     option("--retry", is_flag=True, help="Repeat failed runs."),
     options.log,
     option(
@@ -108,8 +94,6 @@ def run(
     full: bool,
     as_json: bool,
     view: bool,
-    engine: str,
-    where: Path | None,
     **asked: Any,
 ) -> None:
     """Train every model with every seed and write the report.
@@ -124,7 +108,7 @@ def run(
     from commongarden.cli.on_data_sets import on_each, run_on_each
     from commongarden.study import data_sets
 
-    cluster = _cluster(engine, where)
+    cluster = chosen(asked)
     how = run_options(asked, most_seeds=asked["seeds"])
     if dry_run and how.device.startswith("cuda"):
         from commongarden.runner import plan
@@ -138,27 +122,15 @@ def run(
         if dry_run:
             terminal.verbatim(data_sets.to_edit(wanted_sets, full=full))
             return
-        run_on_each(wanted_sets, out, how, log=log, as_json=as_json, yes=yes, view=view, where=cluster)
+        run_on_each(wanted_sets, out, how, log=log, as_json=as_json, yes=yes, view=view, cluster=cluster)
         return
-    chosen, listed = with_preset(given, out, how)
-    wanted = with_own_sizes(declared(chosen), chosen, out)
+    with_it, listed = with_preset(given, out, how)
+    wanted = with_own_sizes(declared(with_it), with_it, out)
     how.spending(len(wanted.seeds))
     if dry_run:
         terminal.verbatim(studies.editable(wanted, full=full))
         return
-    carry_out(wanted, out, how, listed=listed, log=log, as_json=as_json, yes=yes, view=view, where=cluster)
-
-
-def _cluster(engine: str, where: Path | None) -> Where | None:
-    """The cluster that makes the runs; None for this machine."""
-    if engine == "local":
-        if where is not None:
-            raise StudyError(_("--where: accepted with --on ray only"))
-        return None
-    from commongarden.cluster import connection, where_file
-
-    connection.check_installed()
-    return where_file.read(where)
+    carry_out(wanted, out, how, listed=listed, log=log, as_json=as_json, yes=yes, view=view, cluster=cluster)
 
 
 @main.command()

@@ -18,7 +18,7 @@ from commongarden import store as stores
 from commongarden.cluster.arriving import kind_of_machine
 from commongarden.cluster.engine import Engine, Seat
 from commongarden.cluster.host import read_folder
-from commongarden.cluster.messages import Arrived, Assignment, Failed, Files, Left, Lost, Message, Told
+from commongarden.cluster.messages import Arrived, Assignment, Failed, Files, Left, Lost, Message, Saved, Told
 from commongarden.errors import RunnerError
 from commongarden.i18n.coded import NOTHING, Coded
 from commongarden.i18n.language import N_, _
@@ -47,6 +47,7 @@ MOST_LOSSES = 5  # of machines at one task without a new checkpoint, after which
 SECONDS_TO_ARRIVE = 30.0  # in which a worker of the right kind may still come for a run with a checkpoint
 SECONDS_BETWEEN_NOTES = 60.0  # of what is waited for
 FIRST_NOTE = 10.0
+FINAL = (RunDone, RunStopped, Audited, Piloted, Attributed)  # the last event of a task
 ELSEWHERE = N_("its checkpoint is from another kind of machine, where the numbers may differ; restarting")
 
 
@@ -202,6 +203,9 @@ class Crew:
                 self._arrived(seat, message)
             case Told():
                 yield from self._told(seat, message)
+            case Saved():
+                if message.job in seat.held and message.files:
+                    self._keep_checkpoint(message.job, message.files, seat)
             case Failed():
                 raise message.error
             case Left():
@@ -244,7 +248,7 @@ class Crew:
             raise RunnerError(text.format(host=about.host, path=about.lacks_photos))
 
     def _told(self, seat: Seat, told: Told) -> Iterator[Event | Seen]:
-        event, task = told.event, _task_of(told.event, seat)
+        event, task = told.event, task_of(told.event, seat.held)
         if task is None:
             return
         if isinstance(event, RunDone):
@@ -255,7 +259,7 @@ class Crew:
             self._keep_checkpoint(task, told.files, seat)
         if isinstance(event, Started) and (note := self.notes.pop(event.job, NOTHING)):
             event = dataclasses.replace(event, note=note)
-        if isinstance(event, RunDone | RunStopped | Audited | Piloted | Attributed):
+        if isinstance(event, FINAL):
             seat.held.remove(task)
         yield event
 
@@ -301,12 +305,12 @@ class Crew:
             self.tell(text.format(n=n_here, wanted=len(self.seats), room=self.engine.room()))
 
 
-def _task_of(event: Event | Seen, seat: Seat) -> Task | None:
-    """The task of a worker that an event is of."""
+def task_of(event: Event | Seen, held: Sequence[Task]) -> Task | None:
+    """The one of a worker's tasks that an event is of."""
     if not isinstance(event, Audited | Piloted | Attributed):
-        return event.job if event.job in seat.held else None
+        return event.job if event.job in held else None
     kind = {Audited: AuditTask, Piloted: Pilot, Attributed: AttributionTask}[type(event)]
-    return next((task for task in seat.held if isinstance(task, kind) and task.arm == event.arm), None)
+    return next((task for task in held if isinstance(task, kind) and task.arm == event.arm), None)
 
 
 def _host(seat: Seat) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from commongarden.errors import CommonGardenError
 from commongarden.i18n.coded import Coded
-from commongarden.runner.events import Event, Seen
+from commongarden.runner.events import Event, Job, Seen
 from commongarden.runner.executor import TaskContext
 
 Files = Mapping[str, bytes]
@@ -92,4 +92,13 @@ class Lost:
     cause: Coded
 
 
-Message = Arrived | Told | Failed | Left | Lost
+@dataclass(frozen=True)
+class Saved:
+    """A run has ended before its worker goes home early, such as at the end of a job's time: it goes on elsewhere.
+    files: its last checkpoint, if that is a new one."""
+
+    job: Job
+    files: Files = field(default_factory=dict)
+
+
+Message = Arrived | Told | Saved | Failed | Left | Lost

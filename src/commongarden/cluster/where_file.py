@@ -6,6 +6,19 @@ token_path = "~/.ray/auth_token"
 cpus_per_run = 1
 gpus_per_worker = 0
 
+[slurm]
+partition = "gpu"             [the cluster's default]
+account = ""
+time = "4:00:00"              of a job, as sbatch has it [the partition's]
+gres = "gpu:1"                for one worker, which holds several runs; without it, runs use processors
+setup = ["module load cuda"]  lines of the script before the workers start
+sbatch = ["--mem=16G"]        further options of sbatch
+cpus_per_run = 1
+runs_per_job = 1              runs at a time in a job, on processors
+array_parallelism = 8         jobs at a time
+seconds_to_save = 90          before the end of a job's time
+folder = ""                   for messages, on a disk that all machines see [the image cache's]
+
 [files]
 shared = "auto"               true, false, or auto: files are sent to the machines that lack them
 """
@@ -38,11 +51,31 @@ class RaySettings:
 
 
 @dataclass(frozen=True)
+class SlurmSettings:
+    """The section [slurm]: what each job asks for. runs_per_job: workers of a job, each with one run at a time, on
+    processors; on GPUs a job has one worker, which holds several. array_parallelism: jobs at a time. seconds_to_save:
+    how long before the end of its time a job is told to save its runs. folder: for messages and logs."""
+
+    partition: str = ""
+    account: str = ""
+    time: str = ""
+    gres: str = ""
+    setup: tuple[str, ...] = ()
+    sbatch: tuple[str, ...] = ()
+    cpus_per_run: int = 1
+    runs_per_job: int = 1
+    array_parallelism: int = 8
+    seconds_to_save: int = 90
+    folder: str = ""
+
+
+@dataclass(frozen=True)
 class Where:
     """shared: whether all machines see the same disk; None to find out, file by file."""
 
     ray: RaySettings = field(default_factory=RaySettings)
     shared: bool | None = None
+    slurm: SlurmSettings = field(default_factory=SlurmSettings)
 
 
 def read(path: Path | None) -> Where:
@@ -61,7 +94,7 @@ def read(path: Path | None) -> Where:
 
 
 def _where(found: Mapping[str, Any], path: str) -> Where:
-    check_known("section", found, ("ray", "files"), StudyError, where=path)
+    check_known("section", found, ("ray", "slurm", "files"), StudyError, where=path)
     for name, section in found.items():
         if not isinstance(section, Mapping):
             text = _("{path}: {name}: found {found!r}, accepted: a section [{name}]")
@@ -73,8 +106,17 @@ def _where(found: Mapping[str, Any], path: str) -> Where:
     if not isinstance(shared, str | bool) or shared not in SHARED:
         text = _('{path}: files.shared: found {found!r}, accepted: true, false, "auto"')
         raise StudyError(text.format(path=path, found=shared))
-    for key, least in (("cpus_per_run", 0.0), ("gpus_per_worker", 0)):
-        if getattr(ray, key) < least:
-            text = _("{path}: ray.{key}: found {found:g}, accepted: {least} or more")
-            raise StudyError(text.format(path=path, key=key, found=getattr(ray, key), least=least))
-    return Where(ray, SHARED[shared])
+    slurm = convert(SlurmSettings, found.get("slurm", {}), where=f"{path}: slurm")
+    least: dict[str, float] = {"cpus_per_run": 0.0, "gpus_per_worker": 0}
+    _check_least(ray, "ray", least, path)
+    least = {"cpus_per_run": 1, "runs_per_job": 1, "array_parallelism": 1, "seconds_to_save": 1}
+    _check_least(slurm, "slurm", least, path)
+    return Where(ray, SHARED[shared], slurm)
+
+
+def _check_least(settings: object, section: str, least: Mapping[str, float], path: str) -> None:
+    for key, number in least.items():
+        if getattr(settings, key) < number:
+            text = _("{path}: {section}.{key}: found {found:g}, accepted: {least} or more")
+            found = getattr(settings, key)
+            raise StudyError(text.format(path=path, section=section, key=key, found=found, least=number))
