@@ -56,12 +56,19 @@ class StandInLane:
 
     def capture(self, work):
         self.log.append((self.name, "capture"))
-        tape = recorded_step.record(work, ())
+        forms = []
+
+        def noted():
+            made = work()
+            forms[:] = [(value.shape, value.stride(), value.dtype) for value in made]
+            return made
+
+        tape = recorded_step.record(noted, ())
         if tape is None:
             self.refused += 1
             raise RuntimeError("operation not permitted when stream is capturing")
         self.captured += 1
-        results = []
+        results = [torch.empty_strided(shape, stride, dtype=dtype) for shape, stride, dtype in forms]
 
         def replay():
             made = tape.replay(())
@@ -69,7 +76,6 @@ class StandInLane:
                 for own, value in zip(results, made, strict=True):
                     own.copy_(value)
 
-        results += [torch.empty_like(value) for value in tape.replay(())]
         return replay, results
 
     def upload(self, values, to):

@@ -37,7 +37,9 @@ def drawn(epoch, run_seed=0, augmenter=ALL):
 def put_in(train_state, lane):
     """Has the run trained there. Nothing is recorded as on the processor, whose replays others' networks have not."""
     train_state.lane = lane
-    train_state.forward_backward = eager(train_state.classifier, train_state.optimizer, train_state.recipe)
+    train_state.forward_backward = eager(
+        train_state.classifier, train_state.optimizer, train_state.recipe, scaler=train_state.scaler
+    )
     return train_state
 
 
@@ -67,11 +69,52 @@ def test_steps_on_a_device_learn_what_those_of_the_processor_learn(recipe):
     there, news = in_lane(recipe, lane)
     assert weights(here) == weights(there)
     assert without_seconds(here.history) == without_seconds(there.history)
-    fit = recipe.optimizer in ("adam", "adamw", "sgd") and not recipe.head_epochs
-    assert there.on_device.steps.replayed == fit * (4 * (STEPS - 1) - WARM_UP - TRIED)
-    assert lane.captured == fit
-    assert not there.notes
+    fit = recipe.optimizer in ("adam", "adamw", "sgd")
+    kinds = 1 + (recipe.head_epochs > 0)
+    assert there.on_device.steps.replayed == fit * (4 * (STEPS - 1) - kinds * (WARM_UP + TRIED))
+    assert lane.captured == fit * kinds
+    assert not there.notes if fit else f"the optimizer {recipe.optimizer} reads" in there.notes[0]
     assert any(one is Turn.WAITING for one in news)
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_gradients_of_several_batches_are_captured_by_their_place_in_the_average(n):
+    """The last batch of an epoch is smaller, and the last average has one batch alone, which is not captured."""
+    recipe = dataclasses.replace(RECIPES[1], grad_accum_steps=n, clip_grad_norm=0.5, epochs=7, head_epochs=3)
+    here, lane = in_lane(recipe, None)[0], StandInLane()
+    there, _ = in_lane(recipe, lane)
+    assert weights(here) == weights(there)
+    assert without_seconds(here.history) == without_seconds(there.history)
+    kinds = 2 * min(n, 3)  # with the head alone, and with all layers
+    assert lane.captured == kinds
+    assert there.on_device.steps.replayed == 7 * (STEPS // n * n) - kinds * (WARM_UP + TRIED)
+    assert not there.notes
+
+
+@pytest.mark.parametrize("network", [NETWORK, arch.serial(arch.conv(6, 3, order="LBA"), arch.global_avg_pool(),
+                                                          arch.dense(3), name="normed")])  # fmt: skip
+def test_a_frozen_backbone_is_captured_and_keeps_its_statistics(network):
+    recipe = dataclasses.replace(RECIPES[0], freeze_backbone=True)
+    here, lane = in_lane(recipe, None, network)[0], StandInLane()
+    there, _ = in_lane(recipe, lane, network)
+    assert weights(here) == weights(there)
+    assert there.on_device.steps.replayed == 4 * (STEPS - 1) - WARM_UP - TRIED
+
+
+def test_steps_in_float16_are_captured_with_the_scale_of_the_loss():
+    """A scale that is too large leaves out steps, and halves, on the device."""
+    recipe = dataclasses.replace(RECIPES[0], precision="float16")
+    found = []
+    for lane in (None, StandInLane()):
+        train_state = new(recipe)
+        scale = {"scale": 2.0**30, "growth_factor": 2.0, "backoff_factor": 0.5, "growth_interval": 5}
+        train_state.scaler.load_state_dict(scale | {"_growth_tracker": 0})
+        in_lane(recipe, lane, train_state=train_state)
+        found.append(train_state)
+    assert weights(found[0]) == weights(found[1])
+    assert found[0].scaler.state_dict() == found[1].scaler.state_dict()
+    assert found[0].scaler.get_scale() != 2.0**30
+    assert found[1].on_device.steps.replayed == 4 * (STEPS - 1) - WARM_UP - TRIED
 
 
 def test_photos_that_are_drawn_ahead_come_as_those_that_are_drawn_by_the_way():

@@ -19,7 +19,7 @@ from commongarden.train.progress import Turn
 
 SECONDS = 0.2  # of steps that are timed, for each number of runs
 GAIN = 1.1  # of the rate, without which more runs are not worth their memory
-MOST_UNTIMED = 24  # steps of a run before it is timed: the warm-up, the capture and its trial
+MOST_UNTIMED = 24  # optimizer steps of a run before it is timed: the warm-up, the capture and its trial
 ENDLESS = 10**6  # epochs: it is the pilot that ends it
 SPARE = 1.3  # times a run's memory must be free for another one
 LaneOfRun = Callable[[], "Lane | None"]
@@ -71,7 +71,7 @@ class _TimedRun:
     def warm_up(self) -> float:
         """Up to where steps are done as they will be. Returns the seconds of a step operation by operation."""
         start = time.perf_counter()
-        while not self.is_over and self.n_done < MOST_UNTIMED:
+        while not self.is_over and self.n_done < MOST_UNTIMED * self.state.recipe.grad_accum_steps:
             self.advance()
             on_device = self.state.on_device
             if on_device is not None and on_device.is_replaying:

@@ -116,3 +116,13 @@ def direct(operator: Any) -> Any:
 def saved(node: Any, name: str) -> Any:
     """What autograd's node keeps of the forward pass under this name; None where it keeps none."""
     return getattr(node, f"_saved_{name}", None)
+
+
+def tensors_of_scaler(scaler: torch.amp.GradScaler) -> list[torch.Tensor] | None:
+    """What a scaler of the loss changes from step to step on its device, as far as it is made; None where torch keeps
+    it elsewhere."""
+    try:
+        kept = scaler._scale, scaler._growth_tracker
+    except AttributeError:
+        return None
+    return [one for one in kept if one is not None]

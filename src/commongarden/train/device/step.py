@@ -3,12 +3,14 @@ device holds, so that the same work can be captured once and replayed for every 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from commongarden.train.accumulation import Accumulated, n_updates
+from commongarden.train import torch_private
+from commongarden.train.accumulation import Accumulated, StaticSums, n_updates
 from commongarden.train.device.feeding import Batch, Feed, feed_of
 from commongarden.train.device.lanes import Lane
 from commongarden.train.recording import Recorder
@@ -17,6 +19,14 @@ from commongarden.train.schedule import learning_rate
 from commongarden.train.train_state import TrainState
 
 LOSS, WHOLE, RIGHT = range(3)  # rows of the table
+
+
+class StepKind(NamedTuple):
+    """What a step's work depends on. is_first, is_last: of the batches whose gradients are averaged."""
+
+    is_first: bool
+    is_last: bool
+    is_head_alone: bool
 
 
 class Figures:
@@ -41,8 +51,8 @@ class DeviceStep:
 
     The device counts: `at` is the epoch's step and `update` its optimizer step, both from 0. In `table` it records each
     step's loss, the loss that the gradients are of, and the number of correct answers; in `rates` it finds the learning
-    rate of each parameter group. is_whole: whether every step moves the weights, whatever its gradients. can_capture:
-    whether a step leaves everything to the device.
+    rate of each parameter group. makes_state: whether the optimizer has all its state behind its first step,
+    whatever the gradients. can_capture: whether a step leaves everything to the device.
     """
 
     def __init__(self, train_state: TrainState, lane: Lane, first: Iterable[Batch], steps_per_epoch: int) -> None:
@@ -60,11 +70,15 @@ class DeviceStep:
         # torch's fused optimizers read a learning rate from the device; others read it as a number when they are called
         self._has_rates_there = lane.can_capture and bool(train_state.optimizer.defaults.get("fused"))
         self._group_rates = [torch.zeros((), dtype=precise, device=device) for _ in groups]
-        self.is_whole = train_state.scaler is None and recipe.grad_accum_steps == 1
-        self.can_capture = (
-            self._has_rates_there and self.is_whole and not recipe.head_epochs and not recipe.freeze_backbone
+        scaler = train_state.scaler
+        self.can_capture = self._has_rates_there and (
+            scaler is None or torch_private.tensors_of_scaler(scaler) is not None
         )
+        # a fused optimizer leaves out a step of float16 by a number on the device, another one is not called
+        self.makes_state = scaler is None or bool(train_state.optimizer.defaults.get("fused"))
+        self._sums = StaticSums(train_state.trainable)
         self._accumulated = self._new_accumulated()
+        self._is_head_alone = False
         self.rates: list[float] = []
 
     def begin(self, batches: Iterable[Batch], epoch: int) -> None:
@@ -75,6 +89,7 @@ class DeviceStep:
         self.update.zero_()
         self.table.zero_()
         self._accumulated = self._new_accumulated()
+        self._is_head_alone = epoch <= recipe.head_epochs
         first = (epoch - 1) * self.n_updates
         rates = [learning_rate(recipe, first + number, self.n_updates) for number in range(self.n_updates)]
         if self._has_rates_there:
@@ -98,8 +113,20 @@ class DeviceStep:
             set_rates(state.optimizer, self.rates[self._accumulated.update_of(step)])
         self._work(step, size, is_update, watched=watched, recorder=state.recorder if is_update and records else None)
 
-    def captured(self, size: int) -> list[Tensor]:
-        """The same as work to be captured: no number of the host in it differs from step to step. Returns the
+    def kind(self, step: int) -> StepKind | None:
+        """Steps (from 1) of a kind do the same work. None for those of an accumulation that ends early."""
+        place = self._accumulated.place_of(step)
+        return None if place is None else StepKind(*place, is_head_alone=self._is_head_alone)
+
+    def tensors(self) -> Iterator[Tensor]:
+        """All that a step changes beside the network and the optimizer."""
+        yield from (self.at, self.update, self.table)
+        yield from self._sums.tensors()
+        if self._train_state.scaler is not None:
+            yield from torch_private.tensors_of_scaler(self._train_state.scaler) or ()
+
+    def captured(self, step: int, size: int) -> list[Tensor]:
+        """The same as work to be captured: no number of the host in it differs between steps of a kind. Returns the
         gradients of the parameters that have one."""
         groups = self._train_state.optimizer.param_groups
         held = [group.get("capturable") for group in groups]
@@ -107,7 +134,7 @@ class DeviceStep:
             for group in groups:
                 if "capturable" in group:
                     group["capturable"] = True
-            self._work(1, size, is_update=True)
+            self._work(step, size, self._accumulated.is_last(step))
             return [parameter.grad for parameter in self._train_state.trainable if parameter.grad is not None]
         finally:
             for group, value in zip(groups, held, strict=True):
@@ -125,7 +152,9 @@ class DeviceStep:
 
     def _new_accumulated(self) -> Accumulated:
         state = self._train_state
-        return Accumulated(state.forward_backward, state.trainable, state.recipe.grad_accum_steps, self.n_steps)
+        return Accumulated(
+            state.forward_backward, state.trainable, state.recipe.grad_accum_steps, self.n_steps, self._sums
+        )
 
     def _work(
         self, step: int, size: int, is_update: bool, *, watched: bool = False, recorder: Recorder | None = None
