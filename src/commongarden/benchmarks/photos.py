@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from commongarden.data import folder, image
+from commongarden.data.stored import file_of
 from commongarden.errors import DataError
 from commongarden.i18n.language import _
 from commongarden.records.benchmark import GENERATED, Folder
@@ -69,12 +69,13 @@ def sample(source: Path, root: Path, n: int, seed: int = 0) -> Folder:
     share = min(1.0, n / len(manifest.photos))
     dice, size, taken = np.random.default_rng(seed), 0, 0
     for label in manifest.classes:
-        paths = [photo.path for photo in manifest.photos if photo.label == label]
+        photos = [photo for photo in manifest.photos if photo.label == label]
         (root / label).mkdir(parents=True)
-        for i, place in enumerate(sorted(dice.permutation(len(paths))[: max(2, round(share * len(paths)))])):
-            path = Path(manifest.root, paths[place])
-            shutil.copyfile(path, root / label / f"{i:05}{path.suffix.lower()}")
-            size, taken = size + path.stat().st_size, taken + 1
+        for i, place in enumerate(sorted(dice.permutation(len(photos))[: max(2, round(share * len(photos)))])):
+            photo = photos[place]
+            data = image.read_bytes(file_of(manifest.root, photo.path, photo.stored))
+            (root / label / f"{i:05}{Path(photo.path).suffix.lower()}").write_bytes(data)
+            size, taken = size + len(data), taken + 1
     return Folder(source.resolve().name, taken, len(manifest.classes), size / taken, is_generated=False)
 
 

@@ -6,6 +6,7 @@ same folder under its SHA-256. The study's own files are copied for each worker,
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -17,8 +18,10 @@ from pathlib import Path
 import filelock
 import psutil
 
+from commongarden.cluster import messages
 from commongarden.cluster.messages import Assignment, Files, Wanted
 from commongarden.data import cache
+from commongarden.data.stored import file_of, opened
 from commongarden.io import disk
 from commongarden.runner import plan
 from commongarden.runner.executor import TaskContext
@@ -79,11 +82,12 @@ class Shelf:
 
     def lacks_photo(self) -> str:
         """One of the original photos that cannot be read here; "" for none."""
-        for path, digest in self.assignment.photos.items():
-            with suppress(Exception):
-                if origin.file_hash(Path(path)) == digest:
+        for place, digest in self.assignment.photos.items():
+            file = file_of(*place.split(messages.SEPARATOR))
+            with suppress(Exception), opened(file) as stream:
+                if hashlib.sha256(stream.read()).hexdigest() == digest:
                     continue
-            return path
+            return str(file)
         return ""
 
     def receive(self, wanted: Wanted, parts: Iterable[bytes]) -> None:

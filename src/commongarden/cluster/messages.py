@@ -12,6 +12,7 @@ from commongarden.runner.events import Event, Job, Seen
 from commongarden.runner.executor import TaskContext
 
 Files = Mapping[str, bytes]
+SEPARATOR = "\0"  # between root, path and place in a shard of an original photo
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from commongarden.cluster import messages
 from commongarden.cluster.messages import Assignment, Wanted
 from commongarden.data import image
 from commongarden.i18n import language
@@ -62,7 +63,8 @@ def _photos(study: Study, prepared: PreparedData) -> dict[str, str]:
     if not reads or manifest.root.startswith(image.BUILTIN):
         return {}
     ends = (manifest.photos[0], manifest.photos[-1])
-    return {str(Path(manifest.root, photo.path).absolute()): photo.sha256 for photo in ends}
+    root = str(Path(manifest.root).absolute())
+    return {messages.SEPARATOR.join((root, photo.path, photo.stored)): photo.sha256 for photo in ends}
 
 
 def _of_arm(arm: Arm) -> Iterator[Wanted]:

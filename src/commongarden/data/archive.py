@@ -78,7 +78,7 @@ def _taken(archive: Path, folder: Path, classes: Mapping[str, str]) -> Unpacked:
     for n, (name, size, opened) in enumerate(_members(archive), 1):
         if n > MOST_FILES:
             raise DataError(_("{archive}: more than {most:,} files").format(archive=archive, most=MOST_FILES))
-        path = _safe_path(archive, name)
+        path = safe_path(archive, name)
         if path.suffix.lower() not in EXTENSIONS or any(_ignored(part) for part in path.parts):
             passed_over += 1
             continue
@@ -120,7 +120,7 @@ def _blocks(stream: IO[bytes]) -> Iterator[bytes]:
         yield block
 
 
-def _safe_path(archive: Path, name: str) -> PurePosixPath:
+def safe_path(archive: Path, name: str) -> PurePosixPath:
     path = PurePosixPath(name)
     if (
         path.is_absolute()
@@ -153,10 +153,10 @@ def _members(archive: Path) -> Iterator[tuple[str, int, Opened]]:
                     raise ValueError("a file without a name")
                 kind = info.external_attr >> 28  # of a file made on Unix: 8 a file, 4 a folder, 10 a link
                 if info.is_dir():
-                    _safe_path(archive, info.filename.rstrip("/") or "/")
+                    safe_path(archive, info.filename.rstrip("/") or "/")
                     continue
                 if kind not in (0, 8):
-                    raise _no_file(archive, info.filename)
+                    raise no_file(archive, info.filename)
                 if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                     raise ValueError(f"{info.filename!r}: method {info.compress_type}")
                 yield info.filename, info.file_size, lambda info=info: whole.open(info)  # type: ignore[misc]
@@ -164,23 +164,23 @@ def _members(archive: Path) -> Iterator[tuple[str, int, Opened]]:
     with archive.open("rb") as packed:
         zipped = packed.read(2) == b"\x1f\x8b"
     with gzip.open(archive) if zipped else archive.open("rb") as stream:
-        bounded: Any = _Bounded(archive, stream)
+        bounded: Any = Bounded(archive, stream)
         with tarfile.open(fileobj=bounded, mode="r:") as tar:
             for member in tar:
                 if member.isdir():
-                    _safe_path(archive, member.name.rstrip("/") or ".")
+                    safe_path(archive, member.name.rstrip("/") or ".")
                 elif not member.isreg() or member.issparse():
-                    raise _no_file(archive, member.name)
+                    raise no_file(archive, member.name)
                 else:
                     yield member.name, member.size, lambda member=member: tar.extractfile(member)  # type: ignore[misc]
 
 
-class _Bounded:
+class Bounded:
     """What a tar is read from. Its long names and attributes are read whole, so no read may be large; and what is
     passed over has to be unpacked as well, so the end may not be far."""
 
-    def __init__(self, archive: Path, stream: BinaryIO | gzip.GzipFile) -> None:
-        self.archive, self.stream = archive, stream
+    def __init__(self, archive: Path, stream: BinaryIO | gzip.GzipFile, most: int | None = None) -> None:
+        self.archive, self.stream, self.most = archive, stream, MOST_BYTES if most is None else most
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= MOST_AT_ONCE:
@@ -197,11 +197,11 @@ class _Bounded:
         return self.stream.tell()
 
     def _check(self, place: int) -> None:
-        if place > MOST_BYTES:
+        if place > self.most:
             message = _("{archive}: larger than {most:,} bytes when unpacked")
-            raise DataError(message.format(archive=self.archive, most=MOST_BYTES))
+            raise DataError(message.format(archive=self.archive, most=self.most))
 
 
-def _no_file(archive: Path, name: str) -> DataError:
+def no_file(archive: Path, name: str) -> DataError:
     text = _("{archive}: found {name!r}, which is a link or a special file; accepted: files and folders")
     return DataError(text.format(archive=archive, name=name[:200]))

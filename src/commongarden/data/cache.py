@@ -30,11 +30,12 @@ from pathlib import Path
 
 import filelock
 import numpy as np
-import platformdirs
 from PIL import Image
 
-from commongarden.data import image, result_cache
+from commongarden.data import image, packs, result_cache
+from commongarden.data.cache_folder import default_folder as default_folder
 from commongarden.data.framing import framed
+from commongarden.data.stored import file_of
 from commongarden.errors import DataError
 from commongarden.i18n.language import N_, _, translate
 from commongarden.io import disk
@@ -55,12 +56,6 @@ class Entry:
     width: int
     bytes: int
     last_used: str
-
-
-def default_folder() -> Path:
-    """Where decoded images are kept: $COMMONGARDEN_CACHE, or the user's cache folder."""
-    wanted = os.environ.get("COMMONGARDEN_CACHE")
-    return Path(wanted) if wanted else platformdirs.user_cache_path("commongarden") / "images"
 
 
 def images(
@@ -142,7 +137,7 @@ def pixels(
 
 def picture(root: str, photo: Photo, range: Range | None) -> Image.Image:
     """As image.read, but of this photo and no other. Raises DataError."""
-    path = Path(root, photo.path)
+    path = file_of(root, photo.path, photo.stored)
     try:
         data = image.read_bytes(path)
         if hashlib.sha256(data).hexdigest() != photo.sha256:
@@ -165,13 +160,14 @@ def entries(folder: Path) -> list[Entry]:
 
 
 def clear(folder: Path, keys: Iterable[str] | None = None) -> int:
-    """Deletes sets of images and memos, all where no keys are given, and returns the bytes freed.
+    """Deletes sets of images and memos, all where no keys are given and then the copies of shards too, and returns the
+    bytes freed.
 
     A process that reads one keeps its view of it (on Linux and macOS; elsewhere the file stays); one that is being
     built is left alone.
     """
     names = {path.name.lstrip(".").partition(".")[0] for path in folder.glob("*") if _ours(path)}
-    freed = 0
+    freed = packs.clear(folder) if keys is None else 0
     for key in sorted(names if keys is None else names & set(keys)):
         lock = filelock.FileLock(folder / f"{key}.lock")
         with contextlib.suppress(filelock.Timeout, OSError), lock.acquire(timeout=0):

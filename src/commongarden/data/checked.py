@@ -12,6 +12,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 from commongarden.data import folder, image
+from commongarden.data.stored import file_of
 from commongarden.errors import DataError
 from commongarden.i18n.language import _, ngettext
 from commongarden.records import Manifest, inspection
@@ -102,6 +103,7 @@ def draw_sheet(manifest: Manifest, found: Inspection | None, path: Path) -> None
     if not groups:
         raise DataError(_("{path}: not written, no duplicates were found").format(path=path))
     of = {photo.path: photo.label for photo in manifest.photos}
+    stored = {photo.path: photo.stored for photo in manifest.photos}
     places, height = _laid_out(groups)
     sheet = Image.new("RGB", (WIDTH, height), "white")
     pen = ImageDraw.Draw(sheet)
@@ -109,7 +111,7 @@ def draw_sheet(manifest: Manifest, found: Inspection | None, path: Path) -> None
     for group, corners in places:
         for photo, (x, y) in zip(group, corners, strict=True):
             with suppress(DataError):  # gone since it was read: its place stays empty
-                picture = image.read(Path(manifest.root, photo), manifest.range)
+                picture = image.read(file_of(manifest.root, photo, stored[photo]), manifest.range)
                 picture.thumbnail((PICTURE, PICTURE))
                 sheet.paste(picture, (x, y))
             pen.text((x, y + PICTURE + 2), names[photo], "black", font)

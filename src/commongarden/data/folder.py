@@ -18,6 +18,7 @@ from commongarden.data.greys import Span
 from commongarden.data.listing import Candidate
 from commongarden.data.looks import Looks
 from commongarden.data.split import PARTS, duplicates, too_few_groups
+from commongarden.data.stored import file_of
 from commongarden.errors import DataError
 from commongarden.i18n.coded import NOTHING, Coded
 from commongarden.i18n.language import _, translate
@@ -209,7 +210,7 @@ def _judge(
     if candidate.reason:
         return LeftOut(candidate.path, candidate.reason)
     try:
-        data = image.read_bytes(root / candidate.path)
+        data = image.read_bytes(file_of(root, candidate.path, candidate.stored))
         sha256 = hashlib.sha256(data).hexdigest()
         if sha256 in readable:
             span = readable[sha256]
@@ -220,4 +221,5 @@ def _judge(
                 looks.add(sha256, data, picture)
     except DataError as error:
         return LeftOut(candidate.path, error.reason)
-    return Photo(candidate.path, candidate.label, candidate.part, sha256, candidate.group), span
+    photo = Photo(candidate.path, candidate.label, candidate.part, sha256, candidate.group, candidate.stored)
+    return photo, span

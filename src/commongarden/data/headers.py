@@ -9,6 +9,7 @@ from pathlib import Path
 
 from commongarden.data import image, kinds
 from commongarden.data.listing import Candidate
+from commongarden.data.stored import file_of
 from commongarden.errors import DataError
 from commongarden.i18n.language import N_
 
@@ -37,11 +38,11 @@ def looked_at(root: Path, candidate: Candidate) -> Candidate:
     """The candidate with what its first bytes tell: that it counts as a photo, and why it cannot be read as one."""
     if candidate.reason:
         return candidate
-    path = root / candidate.path
+    path = file_of(root, candidate.path, candidate.stored)
     head = image.head(path)
     if kinds.kind(head) is not None:
         return replace(candidate, counts=True, reason=kinds.not_read(head))
-    kind = _kind(path.name, head[:LENGTH])
+    kind = _kind(candidate.path, head[:LENGTH])
     counts = candidate.counts or kind in dict(_KINDS)
     try:
         image.read_bytes(path)

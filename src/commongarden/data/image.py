@@ -9,15 +9,16 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TypeVar
 
 import numpy as np
 from PIL import Image
 
-from commongarden.data import colours, greys, kinds, opening, regular
+from commongarden.data import colours, greys, kinds, opening
 from commongarden.data.framing import framed
 from commongarden.data.greys import Span
+from commongarden.data.stored import File, file_of, opened
 from commongarden.errors import DataError, unknown
 from commongarden.i18n.language import N_, _, translate
 from commongarden.records import Range
@@ -31,7 +32,7 @@ Result = TypeVar("Result")
 OnProgress = Callable[[int, int], None]  # how many are done, how many in all
 
 
-def read(path: Path, range: Range | None = None) -> Image.Image:
+def read(path: File, range: Range | None = None) -> Image.Image:
     """The photo in RGB: upright, its first frame, in sRGB, on white where it is transparent.
 
     range: of values of more than 8 bits, those that become 0 and 255 (greys.py). Raises DataError saying why a file
@@ -44,41 +45,49 @@ def read(path: Path, range: Range | None = None) -> Image.Image:
 
 
 def pixels(
-    root: str, path: str, height: int, width: int, range: Range | None = None, framing: Framing = SQUASHED
+    root: str,
+    path: str,
+    height: int,
+    width: int,
+    range: Range | None = None,
+    framing: Framing = SQUASHED,
+    *,
+    stored: str = "",
 ) -> np.ndarray:
     """The photo `path` of the data in `root` at a size: (height, width, 3) uint8.
 
     root: a folder, or the name of a built-in data set, whose photos are drawn at this size (resized
         where it is smaller or larger than they can be drawn).
     framing: how a photo of another shape is resized.
+    stored: where its bytes lie, if not in a file of its own.
 
     Raises DataError.
     """
     if root.startswith(BUILTIN):
         return _draw(root, path, height, width, framing)
-    return framed(read(Path(root, path), range), height, width, framing)
+    return framed(read(file_of(root, path, stored), range), height, width, framing)
 
 
-def jpeg(root: str, path: str, size: int, range: Range | None = None) -> bytes:
+def jpeg(root: str, path: str, size: int, range: Range | None = None, *, stored: str = "") -> bytes:
     """A thumbnail of at most size x size pixels, aspect ratio kept, as JPEG. Raises DataError."""
     if root.startswith(BUILTIN):
         picture = Image.fromarray(_draw(root, path, size, size))
     else:
-        picture = read(Path(root, path), range)
+        picture = read(file_of(root, path, stored), range)
         picture.thumbnail((size, size), Image.Resampling.LANCZOS, reducing_gap=None)
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=80)
     return file.getvalue()
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: File) -> bytes:
     """The file's bytes, if they begin as an image does. Raises DataError with the reason alone, without the path.
 
     The reason is English, as records are; `language.translate` shows it in the language in use.
     Only the first bytes of anything else are read: a folder of photos may hold a film of many gigabytes.
     """
     try:
-        with regular.opened(path) as file:
+        with opened(path) as file:
             head = file.read(kinds.HEAD)
             if not head:
                 raise DataError(N_("empty file (0 bytes)"))
@@ -91,15 +100,15 @@ def read_bytes(path: Path) -> bytes:
         raise DataError(N_("too large for the memory of this machine")) from None
 
 
-def begins_as_photo(path: Path) -> bool:
+def begins_as_photo(path: File) -> bool:
     """Whether a file's first bytes are those of a kind of image that is known."""
     return kinds.kind(head(path)) is not None
 
 
-def head(path: Path) -> bytes:
+def head(path: File) -> bytes:
     """The first bytes of a file, which tell its kind; none of one that cannot be read."""
     try:
-        with regular.opened(path) as file:
+        with opened(path) as file:
             return file.read(kinds.HEAD)
     except OSError:
         return b""

@@ -149,8 +149,8 @@ def _pictures(manifest: Manifest, groups: Sequence[tuple[str, ...]]) -> dict[str
     label = {photo.path: photo.label for photo in manifest.photos}
     ordered = sorted(groups, key=lambda group: (len({label[path] for path in group}) == 1, -len(group), group))
     shown = [path for group in ordered[:MOST_SHOWN] for path in group[:MOST_IN_GROUP]]
-    pictures = {}
+    stored, pictures = {photo.path: photo.stored for photo in manifest.photos}, {}
     for path in shown:
         with suppress(DataError):  # gone since it was read: the others are shown
-            pictures[path] = image.jpeg(manifest.root, path, PICTURE_PIXELS, manifest.range)
+            pictures[path] = image.jpeg(manifest.root, path, PICTURE_PIXELS, manifest.range, stored=stored[path])
     return pictures

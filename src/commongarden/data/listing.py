@@ -37,7 +37,7 @@ BESIDE = N_("in a folder that is neither a class nor a set")
 class Candidate:
     """A file that may be a photo. counts: among the share that may be unreadable; reason: why it is out already.
 
-    written: as the CSV has the path, where its file is not there.
+    written: as the CSV has the path, where its file is not there. stored: where its bytes lie, as `Photo` has it.
     """
 
     path: str
@@ -47,6 +47,7 @@ class Candidate:
     reason: Coded = NOTHING
     group: str = ""
     written: str = ""
+    stored: str = ""
 
 
 @dataclass(frozen=True)

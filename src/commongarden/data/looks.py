@@ -12,6 +12,7 @@ from PIL import Image
 
 from commongarden.data import image
 from commongarden.data.near_duplicates import SIDE
+from commongarden.data.stored import file_of
 from commongarden.errors import DataError
 from commongarden.records import Photo, Range
 
@@ -63,7 +64,7 @@ class Looks:
         if photo.sha256 in self._place:
             return self._place[photo.sha256]
         try:
-            data = image.read_bytes(root / photo.path)
+            data = image.read_bytes(file_of(root, photo.path, photo.stored))
             return self.add(photo.sha256, data, image.decode(data, at_least=2 * SIDE, range=range))
         except DataError:
             return None

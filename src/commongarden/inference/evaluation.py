@@ -120,16 +120,18 @@ def _labels(manifest: Manifest, classes: Sequence[str], data: str) -> np.ndarray
 def _probabilities(members: Sequence[Predictor], manifest: Manifest, on_progress: Progress | None) -> list[np.ndarray]:
     """(images, classes) for each run; every image is decoded once."""
     first, found = members[0], []
-    paths = [photo.path for photo in manifest.photos]
-    for start in range(0, len(paths), BATCH):
-        some = paths[start : start + BATCH]
-        framing = first.run.recipe.framing
-        arrays = [image.pixels(manifest.root, path, *first.input[:2], first.run.range, framing) for path in some]
+    photos, framing = manifest.photos, first.run.recipe.framing
+    for start in range(0, len(photos), BATCH):
+        some = photos[start : start + BATCH]
+        arrays = [
+            image.pixels(manifest.root, one.path, *first.input[:2], first.run.range, framing, stored=one.stored)
+            for one in some
+        ]
         pixels = torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2)
         with torch.inference_mode():
             found.append([member(pixels).softmax(1).numpy() for member in members])
         if on_progress is not None:
-            on_progress(start + len(some), len(paths))
+            on_progress(start + len(some), len(photos))
     return [np.concatenate([batch[i] for batch in found]) for i in range(len(members))]
 
 

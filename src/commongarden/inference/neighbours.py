@@ -101,7 +101,9 @@ def _computed(
             photo = manifest.photos[number]
             say("features", count, len(wanted))
             with suppress(DataError):
-                picture = pixels(predictor, Source(root=root, path=photo.path, sha256=photo.sha256))
+                picture = pixels(
+                    predictor, Source(root=root, path=photo.path, sha256=photo.sha256, stored=photo.stored)
+                )
                 numbers.append(number)
                 yield picture
 

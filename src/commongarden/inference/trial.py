@@ -17,6 +17,7 @@ import torch
 from commongarden.data import image
 from commongarden.data.framing import framed
 from commongarden.data.image import BUILTIN
+from commongarden.data.stored import file_of
 from commongarden.errors import CommonGardenError, DataError
 from commongarden.i18n.language import N_, _
 from commongarden.inference import chosen
@@ -89,7 +90,7 @@ def pixels(predictor: Predictor, source: Source) -> np.ndarray:
 def _bytes(source: Source) -> bytes:
     if source.data is not None:
         return source.data
-    data = image.read_bytes(Path(source.root, source.path))
+    data = image.read_bytes(file_of(source.root, source.path, source.stored))
     if reader.digest(data) != source.sha256:
         raise DataError(N_("the file has changed since the study was begun"))
     return data

@@ -9,12 +9,14 @@ from commongarden.i18n.coded import Coded
 
 @dataclass(frozen=True)
 class Source:
-    """Where a photo comes from: the bytes that were sent, or a photo of the study by its root, path and SHA-256."""
+    """Where a photo comes from: the bytes that were sent, or a photo of the study by its root, path, place in
+    a shard and SHA-256."""
 
     data: bytes | None = None
     root: str = ""
     path: str = ""
     sha256: str = ""
+    stored: str = ""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ class Photo:
     part: the part it was declared for ("train", "val", "test"), "" where the split is still to be made.
     sha256: of the file's bytes; equal for exact duplicates.
     group: what the photo belongs to with others (a patient, a plant, a video), which stay in one part; "" for none.
+    stored: where its bytes lie, if not in a file of its own: "SHARD@OFFSET+LENGTH" in a tar, "SHARD@ROW" in a Parquet
+        file. It does not say what the photo is, so two photos are equal without it, and no hash holds it.
     """
 
     path: str
@@ -23,6 +25,7 @@ class Photo:
     part: str
     sha256: str
     group: str = ""
+    stored: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,8 @@ def samples(study: Study, manifest: Manifest, split: Split) -> dict[str, bytes]:
     for number, photo in enumerate(_chosen(manifest, split) if plan != Augment() else ()):
         generator, size = torch.Generator().manual_seed(number), recipe.resolution
         try:
-            pixels = image.pixels(manifest.root, photo, size, size, manifest.range, recipe.framing)
+            stored = manifest.photos[places[photo]].stored
+            pixels = image.pixels(manifest.root, photo, size, size, manifest.range, recipe.framing, stored=stored)
             shown = np.stack([pixels] * VERSIONS)  # as training begins with it
             if "random-resized-crop" in plan.kinds:
                 pictures = [originals.picture(places[photo])] * VERSIONS

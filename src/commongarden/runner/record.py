@@ -81,10 +81,12 @@ def trim_seeds(store: Store) -> None:
 def keep_thumbnails(store: Store, prepared: PreparedData) -> None:
     """Stores small copies of the photos that most runs get wrong, and of a few as augmentation changes them, which the
     report shows."""
-    jpegs = {}
+    jpegs, stored = {}, {photo.path: photo.stored for photo in prepared.manifest.photos}
     for photo, _share in stats.most_missed(store):
         with suppress(DataError):  # taken away since it was decoded: the report shows the others
-            jpegs[photo] = image.jpeg(prepared.manifest.root, photo, THUMBNAIL_PIXELS, prepared.manifest.range)
+            jpegs[photo] = image.jpeg(
+                prepared.manifest.root, photo, THUMBNAIL_PIXELS, prepared.manifest.range, stored=stored[photo]
+            )
     study = store.study()
     jpegs |= augmented.samples(study, prepared.manifest, store.split(study.seeds[0]))
     store_files.write_thumbnails(store, jpegs)

@@ -1,7 +1,7 @@
 """A study on disk: a directory of finished, immutable runs.
 
     study.toml            the effective study, every default written out
-    manifest.csv          path,label,part,sha256[,group] of every photo that takes part
+    manifest.csv          path,label,part,sha256[,group][,stored] of every photo that takes part
     split.json            the three parts, and what was left out and why
     splits/SEED.json      where each run seed has a split of its own: that one (split.json then has the first seed's)
     layout.json           how the data were understood: which folders are classes and parts, and notes on them

@@ -34,10 +34,13 @@ def study(path: Path, data: bytes, _limit: Limit) -> Study:
 EPOCH_OPTIONAL = tuple(field.name for field in dataclasses.fields(Epoch) if field.default is None)
 
 
+PHOTO_OPTIONAL = ("group", "stored")  # columns that are written where a photo has one
+
+
 def photos(path: Path, data: bytes, _limit: Limit) -> tuple[Photo, ...]:
     """manifest.csv."""
     columns = [field.name for field in dataclasses.fields(Photo)]
-    rows = _rows(path, data, columns, optional=("group",))
+    rows = _rows(path, data, columns, optional=PHOTO_OPTIONAL)
     return tuple(Photo(**{key: csv_cells.plain(cell) for key, cell in row.items()}) for row in rows)
 
 

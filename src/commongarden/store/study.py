@@ -22,6 +22,7 @@ from commongarden.store.checksums import keep
 from commongarden.store.files import changing
 from commongarden.store.folder import Store, baselines_key
 from commongarden.store.kinds import SplitFile
+from commongarden.store.parsing import PHOTO_OPTIONAL as OPTIONAL
 from commongarden.study import Study
 
 
@@ -36,8 +37,9 @@ def write_split(store: Store, manifest: Manifest, split: Split) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     names = [field.name for field in dataclasses.fields(Photo)]
-    if not any(photo.group for photo in manifest.photos):
-        names.remove("group")
+    for name in OPTIONAL:
+        if not any(getattr(photo, name) for photo in manifest.photos):
+            names.remove(name)
     writer.writerow(names)
     writer.writerows([csv_cells.safe(getattr(photo, name)) for name in names] for photo in manifest.photos)
     keep(store.root, "manifest.csv", text.getvalue().encode())

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from commongarden.data.image import BUILTIN
+from commongarden.data.stored import is_in_place
 from commongarden.inference.tried import Source
 from commongarden.records import Manifest, Photo
 from commongarden.store import ReadOnce, Store
@@ -76,7 +77,7 @@ def absent(manifest: Manifest, data: Path | None) -> str:
 
 def is_there(source: Source) -> bool:
     """Whether the file of a study's photo is where it is read from."""
-    return source.root.startswith(BUILTIN) or Path(source.root, source.path).is_file()
+    return source.root.startswith(BUILTIN) or is_in_place(source.root, source.path, source.stored)
 
 
 def root_of(manifest: Manifest, data: Path | None) -> str:
@@ -89,4 +90,4 @@ def source_of(store: Store, number: int, data: Path | None) -> tuple[Source, Pho
     IndexError."""
     manifest = store.manifest()
     photo = manifest.photos[number]
-    return Source(root=root_of(manifest, data), path=photo.path, sha256=photo.sha256), photo
+    return Source(root=root_of(manifest, data), path=photo.path, sha256=photo.sha256, stored=photo.stored), photo
