@@ -24,6 +24,7 @@ class Cluster:
     """folder: of a short name, since the names of Ray's sockets must be short."""
 
     cpus: int = 1  # of the head
+    host: str = ""  # the head's address [found]
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="cg-ray-", dir="/tmp")))
     nodes: list[str] = field(default_factory=list)
 
@@ -31,9 +32,9 @@ class Cluster:
         self.token, self.name = self.folder / "token", secrets.token_hex(4)
         node.make_token(self.token)
         with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
+            probe.bind((self.host or "127.0.0.1", 0))
             port = probe.getsockname()[1]
-        self.address = f"{node.usual_host()}:{port}"
+        self.address = f"{self.host or node.usual_host()}:{port}"
         self.head = self.start(is_head=True, cpus=self.cpus)
 
     def start_all(self, n, **room):
