@@ -157,3 +157,10 @@ def test_notebooks_have_what_jupyter_needs_and_nothing_of_this_machine(path):
         for words in commands(text):
             assert mistake(words) is None
     assert not re.search(r"/(?:home|root|work|tmp|Users)/", path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.ko.md"])
+def test_the_readme_has_every_command(page):
+    lines = (ROOT / page).read_text(encoding="utf-8").splitlines()
+    table = "\n".join(line.split("|")[1] for line in lines if line.startswith("| `"))
+    assert [name for name in main.commands if not re.search(rf"`{name}\b", table)] == []
