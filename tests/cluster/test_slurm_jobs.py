@@ -114,10 +114,10 @@ def test_a_job_that_vanishes_is_found_and_its_run_goes_on_in_another(here, slurm
     assert "was lost (" in death.cause
 
 
-def test_the_time_limit_of_a_job_ends_with_a_checkpoint(here, slurm):
-    """SLURM rounds limits to minutes; the signal comes 50 s before the end of 1 minute."""
-    deaths = with_a_blow(here, None, here(time="1", seconds_to_save=50))
-    assert deaths
+def test_the_signal_before_a_time_limit_ends_with_a_checkpoint(here, slurm):
+    """That of `--signal=USR2@90`. SLURM itself sends it a minute after a start at the earliest."""
+    deaths = with_a_blow(here, lambda: slurm.ask("scancel", "--signal=USR2", *running(slurm)), here())
+    assert len(deaths) == 2
     assert all("reached its time limit" in death.cause for death in deaths)
 
 
