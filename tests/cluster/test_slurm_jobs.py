@@ -203,3 +203,15 @@ def test_what_sbatch_refuses_is_said(here):
 def test_jobs_that_cannot_start_end_the_study_with_their_log(here):
     with pytest.raises(RunnerError, match=r"ended before its worker started .*ghostly"):
         list(here(setup=("ghostly-module load cuda 1>&2; exit 3",)).execute(JOBS, lambda: False))
+
+
+def test_files_that_a_machine_lacks_are_sent(here, monkeypatch):
+    """Jobs with an image cache of their own, which look at nothing of this machine's."""
+    monkeypatch.setattr("commongarden.cluster.slurm_workers.check_shared", lambda where: None)
+    monkeypatch.setenv("COMMONGARDEN_CACHE", str(here.folder / "cache"))
+    workers = here(n=1)
+    workers = dataclasses.replace(workers, where=dataclasses.replace(workers.where, shared=False))
+    (done,) = [event for event in workers.execute(JOBS[:1], lambda: False) if isinstance(event, RunDone)]
+    assert done.run.status == "finished"
+    assert bits(here.store).items() <= here.bits.items()
+    assert sum(path.stat().st_size for path in (here.folder / "cache").rglob("*.npy")) > 0
