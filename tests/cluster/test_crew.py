@@ -11,7 +11,7 @@ from commongarden import store as stores
 from commongarden.cluster.arriving import kind_of_machine
 from commongarden.cluster.crew import MOST_LOSSES, SECONDS_TO_ARRIVE, Crew
 from commongarden.cluster.engine import Seat
-from commongarden.cluster.messages import Arrived, Assignment, Left, Lost, Told
+from commongarden.cluster.messages import Arrived, Assignment, Left, Lost, Saved, Told
 from commongarden.errors import RunnerError
 from commongarden.i18n.coded import NOTHING
 from commongarden.runner import plan
@@ -125,6 +125,24 @@ def test_a_run_that_comes_forward_between_losses_is_not_given_up(crew):
     events = list(crew(engine, 1, 1).events())
     assert sum(isinstance(event, WorkerDied) for event in events) == 3 * MOST_LOSSES - 1
     assert isinstance(events[-1], RunDone)
+
+
+def test_a_run_that_is_saved_before_its_worker_goes_home_early_goes_on_from_there(crew):
+    lost = Counter()
+    engine = Fake([], lambda number, task: lost.update([task]) or lost[task] < 3 * MOST_LOSSES)
+    engine.saves = False
+    begin = engine.hand
+
+    def hand(seat, task, files, known):
+        begin(seat, task, files, known)
+        if isinstance(engine.said[-1][1], Lost):
+            engine.said.insert(len(engine.said) - 1, (seat, Saved(task, {"checkpoint.pt": b"%d" % lost[task]})))
+
+    engine.hand = hand
+    events = list(crew(engine, 1, 1).events())
+    assert sum(isinstance(event, WorkerDied) for event in events) == 3 * MOST_LOSSES - 1
+    assert isinstance(events[-1], RunDone)
+    assert [[*files.values()] for _number, _task, files in engine.begun[:3]] == [[], [b"1"], [b"2"]]
 
 
 def test_what_a_lost_worker_still_says_is_not_heard(crew):

@@ -114,10 +114,10 @@ def test_a_job_that_vanishes_is_found_and_its_run_goes_on_in_another(here, slurm
     assert "was lost (" in death.cause
 
 
-def test_the_time_limit_of_a_job_ends_with_a_checkpoint(here, slurm):
-    """SLURM rounds limits to minutes; the signal comes 50 s before the end of 1 minute."""
-    deaths = with_a_blow(here, None, here(time="1", seconds_to_save=50))
-    assert deaths
+def test_the_signal_before_a_time_limit_ends_with_a_checkpoint(here, slurm):
+    """That of `--signal=USR2@90`. SLURM itself sends it a minute after a start at the earliest."""
+    deaths = with_a_blow(here, lambda: slurm.ask("scancel", "--signal=USR2", *running(slurm)), here())
+    assert len(deaths) == 2
     assert all("reached its time limit" in death.cause for death in deaths)
 
 
@@ -203,3 +203,15 @@ def test_what_sbatch_refuses_is_said(here):
 def test_jobs_that_cannot_start_end_the_study_with_their_log(here):
     with pytest.raises(RunnerError, match=r"ended before its worker started .*ghostly"):
         list(here(setup=("ghostly-module load cuda 1>&2; exit 3",)).execute(JOBS, lambda: False))
+
+
+def test_files_that_a_machine_lacks_are_sent(here, monkeypatch):
+    """Jobs with an image cache of their own, which look at nothing of this machine's."""
+    monkeypatch.setattr("commongarden.cluster.slurm_workers.check_shared", lambda where: None)
+    monkeypatch.setenv("COMMONGARDEN_CACHE", str(here.folder / "cache"))
+    workers = here(n=1)
+    workers = dataclasses.replace(workers, where=dataclasses.replace(workers.where, shared=False))
+    (done,) = [event for event in workers.execute(JOBS[:1], lambda: False) if isinstance(event, RunDone)]
+    assert done.run.status == "finished"
+    assert bits(here.store).items() <= here.bits.items()
+    assert sum(path.stat().st_size for path in (here.folder / "cache").rglob("*.npy")) > 0

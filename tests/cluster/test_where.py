@@ -30,6 +30,7 @@ def test_all_that_it_may_say(tmp_path):
         ("[ray]\ncpus_per_run = 'two'", r"cpus_per_run: found 'two', accepted: a number"),
         ("[ray]\ngpus_per_worker = -1", r"gpus_per_worker: found -1, accepted: 0 or more"),
         ("[slurm]\nruns_per_job = 0", r"slurm\.runs_per_job: found 0, accepted: 1 or more"),
+        ("[slurm]\nsbatch = ['-C a100']", r"slurm\.sbatch: found '-C a100', accepted: long options of sbatch"),
         ("[slurm]\ntime = 4", r"time: found 4, accepted: text in quotes"),
         ("[slurm]\nparttition = 'gpu'", r"unknown key 'parttition'; did you mean 'partition'"),
         ("[files]\nshared = 'yes'", r"files\.shared: found 'yes', accepted: true, false, \"auto\""),
@@ -42,11 +43,28 @@ def test_a_mistake_is_named_with_its_file(tmp_path, text, said):
         where_file.read(tmp_path / "where.toml")
 
 
-def test_where_without_a_cluster_is_refused(tmp_path):
-    (tmp_path / "where.toml").write_text("")
-    result = CliRunner().invoke(main, ["run", "demo", "--where", str(tmp_path / "where.toml")])
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("run demo --where where.toml", "--where: accepted with --on ray or --on slurm only"),
+        ("ablate plain_flower --data x --gpus-per-worker 2", "--gpus-per-worker: accepted with --on ray or --on slurm"),
+        ("screen demo --on slurm", "--on: accepted with --then only"),
+        ("run demo --on slurm --where absent.toml", "absent.toml: cannot be read"),
+    ],
+)
+def test_options_of_a_cluster_that_do_not_fit_are_refused(monkeypatch, command, said):
+    monkeypatch.setattr("commongarden.cluster.slurm_queue.check_installed", lambda: None)
+    result = CliRunner().invoke(main, command.split())
     assert result.exit_code == 2
-    assert "--where: accepted with --on ray or --on slurm only" in result.output
+    assert said in result.output
+
+
+def test_gpus_of_each_worker_are_those_of_the_option(monkeypatch):
+    from commongarden.cli.places import chosen
+
+    monkeypatch.setattr("commongarden.cluster.slurm_queue.check_installed", lambda: None)
+    found = chosen({"engine": "slurm", "where": None, "gpus_per_worker": 2})
+    assert (found.where.slurm.gres, found.where.ray.gpus_per_worker) == ("gpu:2", 2)
 
 
 def test_without_ray_the_line_that_installs_it_is_said(monkeypatch):

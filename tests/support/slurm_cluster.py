@@ -101,12 +101,6 @@ class Slurm:
         """A machine."""
         self._start("slurmd", "-D", "-N", node)
 
-    def stop_node(self, node):
-        """A machine that is gone."""
-        daemon = self.daemons.pop(("slurmd", "-D", "-N", node))
-        daemon.kill()
-        daemon.wait()
-
     def ask(self, *command):
         """What a command of SLURM prints."""
         environment = {**os.environ, **self.environment}

@@ -84,7 +84,12 @@ class SlurmEngine:
         self.end(list(self.seats))
         self.queue.close()
         self.watch.join()
-        if not any((path / "job").is_file() for path in self.folder.iterdir()):
+        if any(self.folder.glob("worker-*/job")):  # they hold tasks of a later call
+            return
+        for path in self.folder.iterdir():
+            if path != self.queue.folder:
+                path.unlink(missing_ok=True) if path.is_file() else shutil.rmtree(path, ignore_errors=True)
+        if self.n_failed_starts < MOST_FAILED_STARTS:  # otherwise an error names the log
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self, assignment: Assignment) -> Seat:
@@ -210,6 +215,8 @@ class SlurmEngine:
                     self.end([seat])
         except FileNotFoundError:
             worker.ended = worker.ended or time.monotonic() - SECONDS_TO_READ
+        except OSError:  # of a file server: if that lasts, the worker is silent
+            pass
         if seat in self.seats and not worker.has_left and (lost := self._loss(worker)) is not None:
             self.end([seat])
             yield lost

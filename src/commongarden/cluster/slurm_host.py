@@ -102,7 +102,7 @@ class Worker:
                     self._open()
                 case Sent():
                     for wanted, name in message.files:
-                        host.receive(wanted, _parts(Path(name)))
+                        host.receive(wanted, self._parts(Path(name)))
                     self._say(host.begin())
                 case Leave():
                     host.leave()
@@ -111,6 +111,13 @@ class Worker:
                     host.stop()
                     self._open()
         self._look_for_sign()
+
+    def _parts(self, path: Path) -> Iterator[bytes]:
+        """The contents of a file, which may take long to read."""
+        with path.open("rb") as file:
+            while part := file.read(PARTS):
+                self._flush()
+                yield part
 
     def _look_for_sign(self) -> None:
         """Goes home where the process that holds the study is gone, once it has no task."""
@@ -174,9 +181,3 @@ class Worker:
         except FileNotFoundError:  # the mailbox is removed: nobody wants to know
             self.is_over = True
         self.spoke = time.monotonic()
-
-
-def _parts(path: Path) -> Iterator[bytes]:
-    """The contents of a file."""
-    with path.open("rb") as file:
-        yield from iter(lambda: file.read(PARTS), b"")

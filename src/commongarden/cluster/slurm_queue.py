@@ -66,7 +66,7 @@ class SlurmQueue:
         if set_.time:
             further["time"] = set_.time
         for line in set_.sbatch:
-            name, is_set, value = line.removeprefix("#SBATCH").strip().removeprefix("--").partition("=")
+            name, is_set, value = line.removeprefix("--").partition("=")
             further[name] = value if is_set else True
         named = {"partition": set_.partition, "account": set_.account, "gres": set_.gres}
         executor.update_parameters(
@@ -134,7 +134,7 @@ class SlurmQueue:
         text = ngettext(
             "{n} job is waiting in SLURM's queue ({why})", "{n} jobs are waiting in SLURM's queue ({why})", n
         )
-        return text.format(n=n, why=", ".join(sorted(filter(None, reasons))) or _("no reason given"))
+        return text.format(n=n, why=", ".join(sorted(set(reasons) - {"", "None"})) or _("no reason given"))
 
 
 def _first_line(error: Exception) -> str:

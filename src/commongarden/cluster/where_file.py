@@ -25,6 +25,7 @@ shared = "auto"               true, false, or auto: files are sent to the machin
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ from commongarden.i18n.language import _
 from commongarden.io.fields import convert
 from commongarden.study.toml_errors import sentence
 
+SBATCH = re.compile(r"--[a-z][a-z-]*(=\S.*)?")
 SHARED = {"auto": None, "true": True, "false": False, True: True, False: False}
 
 
@@ -111,6 +113,10 @@ def _where(found: Mapping[str, Any], path: str) -> Where:
     _check_least(ray, "ray", least, path)
     least = {"cpus_per_run": 1, "runs_per_job": 1, "array_parallelism": 1, "seconds_to_save": 1}
     _check_least(slurm, "slurm", least, path)
+    for line in slurm.sbatch:
+        if not SBATCH.fullmatch(line):
+            text = _('{path}: slurm.sbatch: found {found!r}, accepted: long options of sbatch, such as "--mem=16G"')
+            raise StudyError(text.format(path=path, found=line))
     return Where(ray, SHARED[shared], slurm)
 
 
