@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from commongarden.data import classes, fixes, groups, image, losses, regular, remote, shards, table
+from commongarden.data import classes, coco, fixes, groups, image, losses, regular, remote, shards, table
 from commongarden.data.headers import looked_at
 from commongarden.data.listing import Candidate, in_folder, in_table
 from commongarden.data.listing import Listed as Listed
@@ -39,10 +39,11 @@ def find(
     """Lists the files of `source` and looks at their first bytes; quick, and without any library that decodes.
 
     source: a folder of class folders (folders inside one belong to the class), a folder of train, val and test
-    folders with class folders in each, a CSV file (path,label[,split][,group], paths from its own folder), tar or
-    Parquet shards (shards.py), an address of a folder (remote.py), or "builtin:NAME[/N]" (drawn_tasks.py).
-    keep_going: what is lost is noted and not refused. on_progress(done, total) is called after each file. earlier: of a
-    CSV file, "part" and "group" where only columns are wanted that earlier versions read.
+    folders with class folders in each, a CSV file (path,label[,split][,group], paths from its own folder), a
+    file of COCO annotations (coco.py), tar or Parquet shards (shards.py), an address of a folder (remote.py), or
+    "builtin:NAME[/N]" (drawn_tasks.py). keep_going: what is lost is noted and not refused. on_progress(done, total) is
+    called after each file. earlier: of a CSV file, "part" and "group" where only columns are wanted that earlier
+    versions read.
 
     Raises DataError for a layout that is none of these (layout.AmbiguousError for one that may be several), for fewer
     than two classes, and unless `keep_going` for a class without photos, a class that a declared part lacks, and more
@@ -64,6 +65,8 @@ def find(
         found = in_folder(path, options.layout)
     elif inside:
         found = shards.listed(path, inside)
+    elif path.is_file() and path.suffix.lower() == coco.ENDING:
+        found = coco.listed(path)
     elif path.is_file() and path.suffix.lower() in table.ENDINGS:
         found = in_table(path, bool(options.group_by), earlier)
     else:
