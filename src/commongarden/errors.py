@@ -5,6 +5,7 @@ and the nearest right spelling.
     ├── ArchError      a network that cannot be built, with the path of the layer
     ├── StudyError     a study file, recipe, arm or contrast that does not hold together
     ├── DataError      photos, labels, manifests, splits
+    ├── RemoteError    data at an address that cannot be reached
     ├── StoreError     a study folder that is foreign, torn, held by another process, or of another study
     └── RunnerError    workers that cannot be started
 """
@@ -45,6 +46,10 @@ class StudyError(CommonGardenError):
 
 class DataError(CommonGardenError):
     """Photos, labels, manifests or splits that cannot be used."""
+
+
+class RemoteError(CommonGardenError):
+    """Data at an address that cannot be reached. It is no fault of a photo, so none is left out for it."""
 
 
 class StoreError(CommonGardenError):

@@ -1,7 +1,6 @@
 """Photos in tar and Parquet shards: the same data as in a folder, read where they lie, and what is refused."""
 
 import dataclasses
-import io
 import json
 import random
 import shutil
@@ -9,7 +8,6 @@ import tarfile
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from commongarden import store as stores
 from commongarden import study as studies
@@ -22,40 +20,7 @@ from commongarden.runner.events import Job
 from commongarden.runner.prepared_data import prepare_data, reopen
 from commongarden.runner.training import train_run
 from running import numbers
-
-
-def tar(path, files):
-    """A tar of (name, bytes), in this order."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, "w") as made:
-        for name, data in files:
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            made.addfile(info, io.BytesIO(data))
-    return path
-
-
-def parquet(path, rows, names=(), label="label", compression="snappy"):
-    """A file as `datasets` writes it, of rows (class, file name, bytes); the classes as numbers where they are named."""
-    pyarrow = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    labels = [names.index(one) if names and one is not None else one for one, _, _ in rows]
-    images = [{"bytes": data, "path": name} for _, name, data in rows]
-    kind = pyarrow.struct({"bytes": pyarrow.binary(), "path": pyarrow.string()})
-    table = pyarrow.table({"image": pyarrow.array(images, kind), label: pyarrow.array(labels)})
-    if names:
-        features = {"image": {"_type": "Image"}, label: {"names": list(names), "_type": "ClassLabel"}}
-        table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
-    parquet.write_table(table, path, row_group_size=7, compression=compression)
-    return path
-
-
-def png(number, size=(20, 24)):
-    pixels = np.random.default_rng(number).integers(0, 256, (*size, 3), dtype=np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
+from shard_files import parquet, png, tar
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +39,10 @@ def sources(tmp_path_factory, rows):
         tar(root / "by folder" / f"flowers-{number:06}.tar", [(f"all/{a}/{b}", data) for a, b, data in some])
         beside = [file for a, b, data in some for file in ((f"{a}/{b}", data), (f"{a}/{b[:-4]}.cls", a.encode()))]
         tar(root / "cls" / f"{number:06}.tar", beside)
-        told = [file for a, b, data in some
-                for file in ((f"{a}/{b[:-4]}.json", json.dumps({"label": a, "w": 24}).encode()), (f"{a}/{b}", data))]  # fmt: skip
+        told = []
+        for a, b, data in some:
+            about = json.dumps({"label": a, "width": 24}).encode()
+            told += [(f"{a}/{b[:-4]}.json", about), (f"{a}/{b}", data)]
         tar(root / "json" / f"{number:06}.tar", told)
         parquet(root / "parquet" / "data" / f"{number:05}-of-00002.parquet", some, ("rose", "daisy", "tulip"))
     return root
@@ -195,7 +162,7 @@ PAIR = [("a/1.png", png(1)), ("b/2.png", png(2))]
         ([*PAIR, ("a/1.cls", b"a\x1b[2J"), ("b/2.cls", b"b")], "accepted: a label without control characters"),
         (
             [("1.png", png(1)), ("2.png", png(2))],
-            "found 2 photos in the shards and no classes; accepted: KEY.cls or KEY.json beside each",
+            "found 2 photos in the shards and no classes; accepted: KEY.cls",
         ),
     ],
 )

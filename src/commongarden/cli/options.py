@@ -18,6 +18,7 @@ from commongarden.cli.group import option
 from commongarden.errors import StudyError
 from commongarden.i18n.language import N_, _
 from commongarden.io import terminal
+from commongarden.io.sizes import size_in_bytes
 
 Decorator = Callable[[Any], Any]
 
@@ -57,21 +58,6 @@ no_code = option(
 )
 open_it = option("--open", "open_it", is_flag=True, help="Open the report or page.")
 cache_dir = option("--cache-dir", type=click.Path(file_okay=False, path_type=Path), help="Folder of the image cache.")
-
-
-UNITS = {"b": 1} | {
-    f"{prefix}{unit}": base**power
-    for power, prefix in enumerate("kmgt", 1)
-    for unit, base in (("b", 1000), ("ib", 1024))
-}  # of sizes in bytes, in lower case
-
-
-def size_in_bytes(text: str) -> int | None:
-    """The bytes of a size as people type it, such as 500MB or 8GiB; None for what is none, or has no unit."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]+)", text.strip().lower())
-    if found is None or found[2] not in UNITS:
-        return None
-    return int(float(found[1]) * UNITS[found[2]])
 
 
 def _bytes(ctx: click.Context, parameter: click.Parameter, text: str | None) -> int | None:

@@ -14,6 +14,7 @@ from commongarden.cli.settings import setting
 from commongarden.errors import StudyError
 from commongarden.i18n.language import _, pgettext
 from commongarden.io import terminal
+from commongarden.io.sizes import size_in_bytes
 
 if TYPE_CHECKING:
     from commongarden.explain import Reason
@@ -234,7 +235,7 @@ def _study(text: str) -> tuple[Any, int | None]:
 
 
 def _bytes(text: str) -> int:
-    found = int(text) if text.strip().isdecimal() else options.size_in_bytes(text)
+    found = int(text) if text.strip().isdecimal() else size_in_bytes(text)
     if found is None:
         raise StudyError(
             _("--room: found {text!r}, accepted: a number of bytes, or a size such as 8GB or 512MiB").format(text=text)

@@ -9,6 +9,7 @@ from pathlib import Path
 from commongarden.cluster import messages
 from commongarden.cluster.messages import Assignment, Wanted
 from commongarden.data import image
+from commongarden.data.remote import is_remote
 from commongarden.i18n import language
 from commongarden.runner.executor import TaskContext
 from commongarden.runner.prepared_data import PreparedData, reopen
@@ -63,7 +64,7 @@ def _photos(study: Study, prepared: PreparedData) -> dict[str, str]:
     if not reads or manifest.root.startswith(image.BUILTIN):
         return {}
     ends = (manifest.photos[0], manifest.photos[-1])
-    root = str(Path(manifest.root).absolute())
+    root = manifest.root if is_remote(manifest.root) else str(Path(manifest.root).absolute())
     return {messages.SEPARATOR.join((root, photo.path, photo.stored)): photo.sha256 for photo in ends}
 
 

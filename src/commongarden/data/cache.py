@@ -32,7 +32,7 @@ import filelock
 import numpy as np
 from PIL import Image
 
-from commongarden.data import image, packs, result_cache
+from commongarden.data import image, packs, remote, result_cache
 from commongarden.data.cache_folder import default_folder as default_folder
 from commongarden.data.framing import framed
 from commongarden.data.stored import file_of
@@ -160,14 +160,14 @@ def entries(folder: Path) -> list[Entry]:
 
 
 def clear(folder: Path, keys: Iterable[str] | None = None) -> int:
-    """Deletes sets of images and memos, all where no keys are given and then the copies of shards too, and returns the
-    bytes freed.
+    """Deletes sets of images and memos, and returns the bytes freed. Without keys all, with copies of shards and
+    downloads.
 
     A process that reads one keeps its view of it (on Linux and macOS; elsewhere the file stays); one that is being
     built is left alone.
     """
     names = {path.name.lstrip(".").partition(".")[0] for path in folder.glob("*") if _ours(path)}
-    freed = packs.clear(folder) if keys is None else 0
+    freed = packs.clear(folder) + remote.clear(folder) if keys is None else 0
     for key in sorted(names if keys is None else names & set(keys)):
         lock = filelock.FileLock(folder / f"{key}.lock")
         with contextlib.suppress(filelock.Timeout, OSError), lock.acquire(timeout=0):
@@ -248,7 +248,8 @@ def _build(
         torn.unlink(missing_ok=True)
     if shutil.disk_usage(folder).free < needed(shape):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    root = manifest.root if manifest.root.startswith(image.BUILTIN) else str(Path(manifest.root).resolve())
+    is_elsewhere = manifest.root.startswith(image.BUILTIN) or remote.is_remote(manifest.root)
+    root = manifest.root if is_elsewhere else str(Path(manifest.root).resolve())
     about = {"root": root, "n": shape[0], "size": list(shape[1:3]), "created": datetime.now(UTC).isoformat()}
     decode = partial(pixels, manifest.root, height=shape[1], width=shape[2], range=manifest.range, framing=framing)
     digest = hashlib.sha256()

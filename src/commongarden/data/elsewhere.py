@@ -15,6 +15,7 @@ from commongarden.i18n.language import _
 
 FEWEST = 4  # photos
 MOST_ROWS = 1000
+MOST_HEAD = 4096  # bytes
 MOST_FILES = 100_000
 MOST_BYTES = 50_000_000  # of a CSV file
 
@@ -32,6 +33,10 @@ def labels_elsewhere(tree: Tree, at: str) -> str:
     for file in files:
         if file.lower().endswith(table.ENDINGS) and _names_classes(tree, at, file):
             text = _("{file} lists photos with their classes; did you mean --data {path}?")
+            return text.format(file=file, path=(tree.root / file).as_posix())
+    for file in files:
+        if file.lower().endswith(".json") and _is_coco(tree, file):
+            text = _("{file} holds COCO annotations; did you mean --data {path}?")
             return text.format(file=file, path=(tree.root / file).as_posix())
     if _are_boxes(files):
         return _("the photos have bounding boxes or masks (object detection, segmentation) rather than one class each")
@@ -101,6 +106,16 @@ def _top(at: str, path: str) -> str:
 def _stem(path: str) -> str:
     name = posixpath.basename(path.replace("\\", "/"))
     return posixpath.splitext(name)[0] if is_named_so(name) else name
+
+
+def _is_coco(tree: Tree, file: str) -> bool:
+    """Whether the first characters of a file are those of COCO annotations of categories."""
+    try:
+        with (tree.root / file).open("rb") as opened:
+            head = opened.read(MOST_HEAD)
+            return b'"images"' in head or b'"annotations"' in head or b'"categories"' in head
+    except OSError:
+        return False
 
 
 def _are_boxes(files: list[str]) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from commongarden.data import classes, fixes, groups, image, losses, regular, shards, table
+from commongarden.data import classes, coco, fixes, groups, image, losses, regular, remote, shards, table
 from commongarden.data.headers import looked_at
 from commongarden.data.listing import Candidate, in_folder, in_table
 from commongarden.data.listing import Listed as Listed
@@ -39,18 +39,19 @@ def find(
     """Lists the files of `source` and looks at their first bytes; quick, and without any library that decodes.
 
     source: a folder of class folders (folders inside one belong to the class), a folder of train, val and test
-    folders with class folders in each, a CSV file (path,label[,split][,group], paths from its own folder), tar or
-    Parquet shards (shards.py), or "builtin:NAME[/N]" (drawn_tasks.py). keep_going: what is lost is noted and not
-    refused. on_progress(done, total) is called after each file. earlier: of a CSV file, "part" and "group" where only
-    columns are wanted that earlier versions read.
+    folders with class folders in each, a CSV file (path,label[,split][,group], paths from its own folder), a
+    file of COCO annotations (coco.py), tar or Parquet shards (shards.py), an address of a folder (remote.py), or
+    "builtin:NAME[/N]" (drawn_tasks.py). keep_going: what is lost is noted and not refused. on_progress(done, total) is
+    called after each file. earlier: of a CSV file, "part" and "group" where only columns are wanted that earlier
+    versions read.
 
     Raises DataError for a layout that is none of these (layout.AmbiguousError for one that may be several), for fewer
     than two classes, and unless `keep_going` for a class without photos, a class that a declared part lacks, and more
-    than 5 % of files that cannot be photos.
+    than 5 % of files that cannot be photos; RemoteError for an address that cannot be reached.
     """
-    path = Path(source)
-    inside = [] if source.startswith(image.BUILTIN) else shards.of_source(path)
-    if options.layout and (inside or not path.is_dir()):
+    path, is_elsewhere = Path(source), source.startswith(image.BUILTIN) or remote.is_remote(source)
+    inside = [] if is_elsewhere else shards.of_source(path)
+    if options.layout and (inside or is_elsewhere or not path.is_dir()):
         message = _(
             "{source}: found layout {layout!r}, which applies to folders of photos only; accepted here: no layout"
         )
@@ -58,23 +59,27 @@ def find(
     if source.startswith(image.BUILTIN):
         drawn = tuple(_grouped([Candidate(*place) for place in _drawn(source)], options))
         return Listed(source, source, drawn, N_("Layout: synthetic photos with built-in classes"))
-    if path.is_dir() and not inside:
+    if remote.is_remote(source):
+        found = shards.at_address(source)
+    elif path.is_dir() and not inside:
         found = in_folder(path, options.layout)
     elif inside:
         found = shards.listed(path, inside)
+    elif path.is_file() and path.suffix.lower() == coco.ENDING:
+        found = coco.listed(path)
     elif path.is_file() and path.suffix.lower() in table.ENDINGS:
         found = in_table(path, bool(options.group_by), earlier)
     else:
         message = _("{source}: {problem}; {accepted}")
         raise DataError(message.format(source=source, problem=_why_not(path), accepted=_(ACCEPTED)))
-    root = Path(found.root)
+    root = found.root
     candidates = [_valid_name(candidate) for candidate in found.candidates]
     notes = [*found.notes, *classes.said(candidates, options.merge_classes)]
     if options.merge_classes:
         candidates = classes.merged(candidates)
     candidates.sort(key=lambda candidate: candidate.path)
     candidates = list(image.in_threads(partial(looked_at, root), candidates, on_progress))
-    notes += _check_there(source, root, candidates, keep_going)
+    notes += _check_there(source, Path(root), candidates, keep_going)
     candidates = _grouped(candidates, options)
     notes += _masks(candidates)
     if not any(one.group for one in candidates) and (suggestion := groups.suggested(candidates)) is not None:

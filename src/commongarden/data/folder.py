@@ -17,6 +17,7 @@ from commongarden.data.finding import DEFAULT, Listed, check_classes, checked, f
 from commongarden.data.greys import Span
 from commongarden.data.listing import Candidate
 from commongarden.data.looks import Looks
+from commongarden.data.remote import is_remote
 from commongarden.data.split import PARTS, duplicates, too_few_groups
 from commongarden.data.stored import file_of
 from commongarden.errors import DataError
@@ -55,11 +56,11 @@ def scan(
         listed = find(source, options, keep_going=keep_going)
     if source.startswith(image.BUILTIN):
         return replace(_builtin(listed), range=range)
-    key = result_cache.key("readable", [str(Path(source).resolve())], ["pillow"])
+    key = result_cache.key("readable", [source if is_remote(source) else str(Path(source).resolve())], ["pillow"])
     known = _readable(cache_folder, key, tell)
     if looks is not None:
         looks.reserve(len(listed.candidates))
-    judge = partial(_judge, Path(listed.root), known, looks)
+    judge = partial(_judge, listed.root, known, looks)
     judged = list(image.in_threads(judge, listed.candidates, on_progress))
     read = [one for one in judged if not isinstance(one, LeftOut)]
     readable = {photo.sha256: span for photo, span in read}
@@ -205,7 +206,7 @@ def _readable(cache_folder: Path | None, key: str, tell: result_cache.Tell | Non
 
 
 def _judge(
-    root: Path, readable: Mapping[str, Span | None], looks: Looks | None, candidate: Candidate
+    root: str, readable: Mapping[str, Span | None], looks: Looks | None, candidate: Candidate
 ) -> tuple[Photo, Span | None] | LeftOut:
     if candidate.reason:
         return LeftOut(candidate.path, candidate.reason)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 import re
 from dataclasses import replace
-from pathlib import Path
 
 from commongarden.data import image, kinds
 from commongarden.data.listing import Candidate
@@ -34,7 +33,7 @@ _NAMED = {
 }  # fmt: skip
 
 
-def looked_at(root: Path, candidate: Candidate) -> Candidate:
+def looked_at(root: str, candidate: Candidate) -> Candidate:
     """The candidate with what its first bytes tell: that it counts as a photo, and why it cannot be read as one."""
     if candidate.reason:
         return candidate

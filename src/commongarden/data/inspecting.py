@@ -81,7 +81,7 @@ def _inspected(manifest: Manifest, on_progress: OnProgress | None, looks: Looks 
     copies = duplicates(manifest.photos)
     first = [group[0] for group in copies]
     looks = looks or Looks(len(first))
-    each = partial(looks.of, Path(manifest.root), manifest.range)
+    each = partial(looks.of, manifest.root, manifest.range)
     found = list(image.in_threads(each, first, told(_("inspecting photos"))))
     gone = [photo.path for photo, place in zip(first, found, strict=True) if place is None]
     copies = [group for group, place in zip(copies, found, strict=True) if place is not None]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -59,7 +58,7 @@ class Looks:
                 self.facts.append(facts)
             return self._place[sha256]
 
-    def of(self, root: Path, range: Range | None, photo: Photo) -> int | None:
+    def of(self, root: str, range: Range | None, photo: Photo) -> int | None:
         """The place of a photo, which is read if it was not; None where it is gone or cannot be read any more."""
         if photo.sha256 in self._place:
             return self._place[photo.sha256]

@@ -6,7 +6,7 @@ import posixpath
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from commongarden.data.listing import UNLABELLED, Candidate
@@ -40,28 +40,44 @@ def part_of_shard(path: str) -> str:
     return ""
 
 
-def labelled_by_folders(members: Sequence[Member]) -> list[Member]:
-    """The members with the class, and where they declare it the part, that the folders in their names tell, as in a
-    folder of class folders. Folders round all of them are passed over."""
-    folders = [member.name.split("/")[:-1] for member in members]
-    deep = [place for place in folders if place]
+@dataclass(frozen=True)
+class Folders:
+    """The folders in photos' names, read as a folder of class folders. at: how many round all photos are passed over;
+    parts: the part of each folder inside; empty where these are the classes."""
+
+    at: int
+    parts: Mapping[str, str]
+
+    def place(self, name: str) -> tuple[str, str, str]:
+        """(part, class, path below the folder of the part or, without parts, below those passed over); the class is ""
+        for a photo in no class folder."""
+        inside = name.split("/")[self.at :]
+        part = self.parts.get(inside[0], "") if len(inside) > 1 else ""
+        below = inside[1:] if part else inside
+        return part, below[0] if len(below) > 1 else "", "/".join(below)
+
+
+def folders_of(names: Iterable[str]) -> Folders:
+    """What the folders in the names of photos are."""
+    deep = [place for place in (name.split("/")[:-1] for name in names) if place]
     at = 0
     while deep and all(len(place) > at + 1 for place in deep):
-        names = {place[at] for place in deep}
-        if len(names) > 1 or part_of(next(iter(names))) == "train":
+        found = {place[at] for place in deep}
+        if len(found) > 1 or part_of(next(iter(found))) == "train":
             break
         at += 1
-    tops = {place[at] for place in deep if len(place) > at}
-    parts = {name: part_of(name) for name in tops}
-    is_parted = "train" in parts.values() and set(parts.values()) <= PARTS
-    found = []
-    for member, place in zip(members, folders, strict=True):
-        inside = place[at:]
-        part = parts[inside[0]] if is_parted and inside else ""
-        below = inside[1:] if is_parted else inside
-        name = "/".join([*below, posixpath.basename(member.name)])
-        if below:
-            found.append(replace(member, name=name, label=below[0], part=part or member.part))
+    parts = {place[at]: part_of(place[at]) for place in deep if len(place) > at}
+    is_parted = "train" in parts.values() and set(parts.values()) <= set(PARTS)
+    return Folders(at, parts if is_parted else {})
+
+
+def labelled_by_folders(members: Sequence[Member]) -> list[Member]:
+    """The members with the class, and where they declare it the part, that the folders in their names tell."""
+    folders, found = folders_of(member.name for member in members), []
+    for member in members:
+        part, label, name = folders.place(member.name)
+        if label:
+            found.append(replace(member, name=name, label=label, part=part or member.part))
         else:
             found.append(replace(member, name=name, label="", counts=False, reason=member.reason or UNLABELLED))
     return found

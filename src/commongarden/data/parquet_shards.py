@@ -11,7 +11,7 @@ import msgspec
 
 from commongarden.data import image, kinds, packs
 from commongarden.data.members import Member, part_of_shard
-from commongarden.data.stored import file_of, in_parquet
+from commongarden.data.stored import StoredFile, in_parquet
 from commongarden.errors import DataError
 from commongarden.i18n.language import N_, _
 
@@ -21,9 +21,8 @@ ENDINGS = {"JPEG": ".jpg", "PNG": ".png", "WebP": ".webp", "GIF": ".gif", "TIFF"
 NO_LABEL = N_("no label: the column {column} is empty")
 
 
-def members(root: Path, shard: str) -> list[Member]:
-    """The photos of a Parquet file, in the order of its rows. Raises DataError for other columns."""
-    path = root / shard
+def members(path: Path, shard: str) -> list[Member]:
+    """The photos of the Parquet file `path`, called `shard`, by row. Raises DataError for other columns."""
     opened = packs.parquet(path)
     try:
         schema = opened.schema_arrow
@@ -42,7 +41,7 @@ def members(root: Path, shard: str) -> list[Member]:
     found = []
     for row, (label, written, group) in enumerate(zip(labels, paths, groups, strict=True)):
         where = in_parquet(shard, row)
-        name = posixpath.basename((written or "").replace("\\", "/")) or f"{stem}-{row:08}{_ending(root, where)}"
+        name = posixpath.basename((written or "").replace("\\", "/")) or f"{stem}-{row:08}{_ending(path, row)}"
         said = _class(path, label, names, row)
         if said:
             found.append(Member(name, where, stem, said, part, "" if group is None else str(group)))
@@ -52,9 +51,9 @@ def members(root: Path, shard: str) -> list[Member]:
     return found
 
 
-def _ending(root: Path, where: str) -> str:
+def _ending(path: Path, row: int) -> str:
     """The ending of a file of a photo without a name, by its first bytes."""
-    kind = kinds.kind(image.head(file_of(root, "", where)))
+    kind = kinds.kind(image.head(StoredFile(path, row, None, "")))
     return ENDINGS.get(kind or "", "")
 
 

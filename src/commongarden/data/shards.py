@@ -1,14 +1,17 @@
-"""Photos in tar or Parquet shards: which files of a folder are shards, and what is in them."""
+"""Photos in tar or Parquet shards, and at addresses: which files of a folder are shards, and what is in them."""
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from commongarden.data import parquet_shards, tar_shards
-from commongarden.data.listing import Candidate, Listed
-from commongarden.data.members import Member, candidates, labelled_by_folders
-from commongarden.data.tree import Tree
+from commongarden.data import parquet_shards, remote, tar_shards
+from commongarden.data.listing import UNLABELLED, Candidate, Listed
+from commongarden.data.members import Member, candidates, folders_of, labelled_by_folders
+from commongarden.data.remote import RemoteFile
+from commongarden.data.tree import IGNORED, Tree, is_named_so
 from commongarden.errors import DataError
 from commongarden.i18n.coded import Coded
 from commongarden.i18n.language import N_, _
@@ -21,6 +24,7 @@ SAID = {
     (TAR, False): N_("Layout: tar shards ({n}); the class of each photo is in a .cls or .json file beside it"),
     (PARQUET, False): N_("Layout: Parquet shards ({n}); photos and classes in columns"),
 }
+IN_CLASSES, IN_PARTS = N_("Layout: each folder is a class"), N_("Layout: training, validation and test sets in folders")
 NAMED = N_("the names of the classes are in {file}")
 
 
@@ -48,6 +52,69 @@ def of_source(path: Path) -> list[str]:
 def listed(source: Path, shards: list[str]) -> Listed:
     """The photos of shards. Raises DataError."""
     root = source if source.is_dir() else source.parent
+    return _listed(str(source), str(root), shards, lambda name: root / name, _beside(root))
+
+
+def at_address(source: str) -> Listed:
+    """The photos at an address: of its shards, where there are any and no photos, else of its class folders. Raises
+    DataError, RemoteError."""
+    root, _slash, name = source.rstrip("/").rpartition("/")
+    if name.lower().endswith((TAR, PARQUET)):
+        return _listed(source, root, [name], lambda shard: remote.one(root, shard).local(), _nothing_beside)
+    root = source.rstrip("/")
+    files = [path for path in remote.listing(root) if not any(map(_is_ignored, path.split("/")))]
+    photos = [path for path in files if is_named_so(path)]
+    shards = sorted(path for path in files if path.lower().endswith((TAR, PARQUET)))
+    if shards and not photos:
+
+        def read(name: str) -> str:
+            return RemoteFile(root, name).local().read_text("utf-8", "replace") if name in files else ""
+
+        return _listed(source, root, shards, lambda name: RemoteFile(root, name).local(), read)
+    if not photos:
+        text = _("{address}: found {n} files and no photos; accepted: class folders, .tar or .parquet files")
+        raise DataError(text.format(address=source, n=f"{len(files):,}"))
+    return _in_folders(source, root, files, photos)
+
+
+def _in_folders(source: str, root: str, files: list[str], photos: list[str]) -> Listed:
+    folders = folders_of(photos)
+    above = "/".join(next(path for path in photos if path.count("/") >= folders.at).split("/")[: folders.at])
+    made = []
+    for path in sorted(files):
+        within = path.removeprefix(f"{above}/") if above else path
+        part, label, _below = folders.place(path)
+        counts = is_named_so(path)
+        if label and (not above or path != within):
+            made.append(Candidate(within, unicodedata.normalize("NFC", label), part, counts=counts))
+        elif counts:
+            made.append(Candidate(within, "", counts=False, reason=UNLABELLED))
+    _check(source, made)
+    own = f"{root}/{above}" if above else root
+    if above:
+        remote.listing(own)  # its sizes are asked for by the paths from there
+    return Listed(source, own, tuple(made), IN_PARTS if folders.parts else IN_CLASSES)
+
+
+def _beside(root: Path) -> Callable[[str], str]:
+    def read(name: str) -> str:
+        return (root / name).read_text("utf-8", "replace") if (root / name).is_file() else ""
+
+    return read
+
+
+def _nothing_beside(_name: str) -> str:
+    return ""
+
+
+def _is_ignored(name: str) -> bool:
+    return name.startswith(".") or name.lower() in IGNORED
+
+
+def _listed(
+    source: str, root: str, shards: list[str], local: Callable[[str], Path], beside: Callable[[str], str]
+) -> Listed:
+    """local: the file of a shard on this machine. beside: the text of a file beside the shards, "" for none."""
     kinds = {TAR if shard.lower().endswith(TAR) else PARQUET for shard in shards}
     if len(kinds) > 1:
         text = _("{source}: found {tar} and {parquet}; accepted: either tar or Parquet files")
@@ -55,7 +122,7 @@ def listed(source: Path, shards: list[str]) -> Listed:
         raise DataError(text.format(source=source, tar=first[TAR], parquet=first[PARQUET]))
     kind = kinds.pop()
     read = tar_shards.members if kind == TAR else parquet_shards.members
-    found = [member for shard in shards for member in read(root, shard)]
+    found = [member for shard in shards for member in read(local(shard), shard)]
     by_folders = kind == TAR and all(member.label is None for member in found)
     if by_folders:
         found = labelled_by_folders(found)
@@ -63,27 +130,26 @@ def listed(source: Path, shards: list[str]) -> Listed:
         lacking = next(member for member in found if member.label is None)
         text = _("{source}: found no .cls or .json files in {shard}, but in other shards; accepted: in all or in none")
         raise DataError(text.format(source=source, shard=f"{lacking.shard}{kind}"))
-    found, notes = _named(root, found)
+    found, notes = _named(beside, found)
     made = candidates(found)
     _check(source, made)
-    return Listed(str(source), str(root), tuple(made), SAID[kind, by_folders].format(n=len(shards)), notes)
+    return Listed(source, root, tuple(made), SAID[kind, by_folders].format(n=len(shards)), notes)
 
 
-def _named(root: Path, found: list[Member]) -> tuple[list[Member], tuple[Coded, ...]]:
+def _named(beside: Callable[[str], str], found: list[Member]) -> tuple[list[Member], tuple[Coded, ...]]:
     """The members with the names of their classes, where these are numbers and a file beside the shards names them."""
     labels = {member.label for member in found if not member.reason}
-    file = next((root / name for name in NAMES if (root / name).is_file()), None)
-    if file is None or not all(label and label.isascii() and label.isdecimal() for label in labels):
+    if not all(label and label.isascii() and label.isdecimal() for label in labels):
         return found, ()
-    lines = file.read_text("utf-8", "replace").splitlines()
-    if any(int(label or 0) >= len(lines) for label in labels):
+    file, lines = next(((name, text.splitlines()) for name in NAMES if (text := beside(name))), ("", []))
+    if not file or any(int(label or 0) >= len(lines) for label in labels):
         return found, ()
     names = {label: lines[int(label or 0)].strip() for label in labels}
     renamed = [replace(one, label=names.get(one.label) or one.label) for one in found]
-    return renamed, (NAMED.format(file=file.name),)
+    return renamed, (NAMED.format(file=file),)
 
 
-def _check(source: Path, made: list[Candidate]) -> None:
+def _check(source: str, made: list[Candidate]) -> None:
     if not any(one.label for one in made):
         text = _(
             "{source}: found {n} photos in the shards and no classes; accepted: KEY.cls or KEY.json beside each photo, "
@@ -93,7 +159,7 @@ def _check(source: Path, made: list[Candidate]) -> None:
     for one in made:
         if NOT_IN_NAMES.search(one.label):
             text = _("{source}: {path}: found the label {label!r}; accepted: a label without control characters")
-            raise DataError(text.format(source=source, path=one.stored.rpartition("@")[0], label=one.label))
+            raise DataError(text.format(source=source, path=one.stored.rpartition("@")[0] or one.path, label=one.label))
     parted = [one for one in made if one.part]
     if parted and len(parted) < len(made):
         text = _(

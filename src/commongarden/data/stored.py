@@ -1,4 +1,4 @@
-"""Where the bytes of a photo lie: in a file of its own, or inside a tar or Parquet file (a shard).
+"""Where the bytes of a photo lie: in a file of its own, here or at an address, or in a tar or Parquet file (a shard).
 
 `Photo.stored` says where: "" for a file of its own, "SHARD@OFFSET+LENGTH" for bytes of a tar, "SHARD@ROW" for a row of
 a Parquet file. It does not enter any hash: the same photos in a folder, in a tar and in a Parquet file are the same
@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import BinaryIO
 
 from commongarden.data import packs, regular
+from commongarden.data.remote import RemoteFile, is_remote
 from commongarden.i18n.language import N_
 
 CUT_OFF = N_("the file that holds it is cut off")
@@ -25,7 +26,7 @@ _PLACE = re.compile(r"(?s)(.+)@([0-9]+)(?:\+([0-9]+))?")
 class StoredFile:
     """A photo inside a shard. name: of the photo, as the manifest has it."""
 
-    shard: Path
+    shard: Path | RemoteFile
     start: int
     length: int | None
     name: str
@@ -36,12 +37,13 @@ class StoredFile:
     def opened(self) -> Window:
         """Its bytes. Raises OSError."""
         if self.length is not None:
-            return Window(regular.opened(self.shard), self.start, self.length)
-        pack, start, length = packs.located(self.shard, self.start)
+            return Window(_whole(self.shard), self.start, self.length)
+        shard = self.shard.local() if isinstance(self.shard, RemoteFile) else self.shard
+        pack, start, length = packs.located(shard, self.start)
         return Window(regular.opened(pack), start, length)
 
 
-File = Path | StoredFile
+File = Path | RemoteFile | StoredFile
 
 
 class Window:
@@ -83,16 +85,25 @@ def file_of(root: str | Path, path: str, stored: str = "") -> File:
     """The photo `path` of the data in `root`, to be opened by `opened`."""
     found = _PLACE.fullmatch(stored)
     if found is None:
-        return Path(root, path)
-    return StoredFile(Path(root, found[1]), int(found[2]), int(found[3]) if found[3] else None, path)
+        return _at(root, path)
+    return StoredFile(_at(root, found[1]), int(found[2]), int(found[3]) if found[3] else None, path)
 
 
 def is_in_place(root: str | Path, path: str, stored: str = "") -> bool:
     """Whether the file that holds a photo is there."""
     found = file_of(root, path, stored)
-    return (found.shard if isinstance(found, StoredFile) else found).is_file()
+    whole = found.shard if isinstance(found, StoredFile) else found
+    return isinstance(whole, RemoteFile) or whole.is_file()
 
 
 def opened(file: File) -> BinaryIO | Window:
     """The photo, open for its bytes. Raises OSError, also for what is no regular file."""
-    return file.opened() if isinstance(file, StoredFile) else regular.opened(file)
+    return file.opened() if isinstance(file, StoredFile) else _whole(file)
+
+
+def _at(root: str | Path, path: str) -> Path | RemoteFile:
+    return RemoteFile(str(root), path) if is_remote(str(root)) else Path(root, path)
+
+
+def _whole(file: Path | RemoteFile) -> BinaryIO:
+    return file.opened() if isinstance(file, RemoteFile) else regular.opened(file)

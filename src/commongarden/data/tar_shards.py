@@ -34,9 +34,9 @@ class _File:
     size: int
 
 
-def members(root: Path, shard: str) -> list[Member]:
-    """The photos of a tar, in its order. Raises DataError for what is no tar, and for a sample of several photos."""
-    path = root / shard
+def members(path: Path, shard: str) -> list[Member]:
+    """The photos of the tar `path`, called `shard`, in its order. Raises DataError for what is no tar, and for a sample
+    of several photos."""
     stem, part = posixpath.splitext(posixpath.basename(shard))[0], part_of_shard(shard)
     files = list(_files(path))
     photos = [file for file in files if posixpath.splitext(file.name)[1].lower() in EXTENSIONS]

@@ -13,6 +13,7 @@ from commongarden import store as store_files
 from commongarden.data import finding, folder, losses
 from commongarden.data.ambiguity import AmbiguousError
 from commongarden.data.finding import Listed
+from commongarden.data.remote import is_remote
 from commongarden.data.split import too_few_groups
 from commongarden.errors import DataError, StoreError
 from commongarden.i18n.language import _, translate
@@ -89,7 +90,7 @@ def keep(store: Store, found: Listed, manifest: Manifest) -> None:
     """Keeps beside the study how its data were understood and what each class loses, without the folders that the data
     lie in."""
     said = (*found.notes, *losses.records(folder.lost(found, manifest)))
-    folder_of = f"{Path(found.source).as_posix()}/"
+    folder_of = f"{found.source if is_remote(found.source) else Path(found.source).as_posix()}/"
     notes = tuple(note.changed(lambda text: text.replace(folder_of, "")) for note in said)
     kept = msgspec.json.encode(Understood(found.layout, notes))
     store_files.keep(store.root, store_files.UNDERSTOOD, msgspec.json.format(kept, indent=1))

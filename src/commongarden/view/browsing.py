@@ -9,6 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from commongarden.data.image import BUILTIN
+from commongarden.data.remote import is_remote
 from commongarden.data.stored import is_in_place
 from commongarden.inference.tried import Source
 from commongarden.records import Manifest, Photo
@@ -71,6 +72,8 @@ def page(photos: list[Shown], label: str, order: Order, number: int) -> tuple[li
 
 def absent(manifest: Manifest, data: Path | None) -> str:
     """The folder that the photos are read from, if it is not there; "" otherwise."""
+    if data is None and (manifest.root.startswith(BUILTIN) or is_remote(manifest.root)):
+        return ""
     root = Path(manifest.root) if data is None else data
     return "" if manifest.root.startswith(BUILTIN) or root.exists() else str(root)
 
