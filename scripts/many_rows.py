@@ -3,8 +3,8 @@
     python scripts/many_rows.py FOLDER --rows 1000000
 
 Makes N photos of 100 classes in memory, without any file; splits them; writes the manifest and the split into FOLDER as
-a study does; and reopens them in a process of its own, as a worker does. Prints a line of JSON: CPU seconds of each step,
-and the largest memory of each of the two processes.
+a study does; and reopens them in a process of its own, as a worker does. Prints a line of JSON: CPU seconds of each
+step, and the largest memory of each of the two processes.
 """
 
 from __future__ import annotations
