@@ -8,6 +8,7 @@ import runpy
 import sys
 import time
 import xml.etree.ElementTree as ET
+from functools import partial
 
 import msgspec
 import pytest
@@ -15,15 +16,20 @@ import torch
 from PIL import Image
 
 from commongarden.arch import cost, network
-from commongarden.benchmarks import footprint, photos, reference_script
+from commongarden.benchmarks import footprint, photos, reference_script, rounds
 from commongarden.benchmarks import rates as speed
 from commongarden.benchmarks import report as told
 from commongarden.benchmarks import study_benchmark as studies
 from commongarden.cli import main
 from commongarden.errors import DataError, StoreError
+from commongarden.profiling import energy
 from commongarden.records import Epoch, Machine, benchmark
 from commongarden.records.benchmark import Bench, Case, Folder, Held, Trained
+from commongarden.runner import run_study
+from commongarden.runner.device_workers import DeviceWorkers
 from commongarden.runner.events import EpochDone, Job, RunDone, Started, Stepped
+from commongarden.store import Store
+from stand_in_device import stand_in_lane
 
 FOLDER = Folder("generated", 60, 5, 37_000.0)
 CASE = Case("plain_flower", 16, 8, 1, FOLDER, 1000, 2_000_000)
@@ -89,6 +95,12 @@ def test_a_kept_file_is_told_and_drawn_again(measured, commongarden, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        pytest.param(
+            ["--device", "cuda"],
+            "device: found 'cuda', accepted on this machine: auto, cpu",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is one"),
+        ),
+        (["--device", "mps"], "bench --device: found mps, accepted: cpu, cuda, cuda:1"),
         (["plain_flowr"], "did you mean 'plain_flower'?"),
         (["torchvision:resnet18"], "found torchvision:resnet18, accepted: an architecture of commongarden's own"),
         (["alexnet", "--resolution", 16], "alexnet / max pool 3x3 (2): the output would be empty for input 1x1x192"),
@@ -114,15 +126,32 @@ def test_what_cannot_be_measured_is_told_before_anything_is(arguments, said, tmp
     assert "images/s" not in told
 
 
+class Compiled:
+    """Stands for torch.compile, which takes half a minute, and calls the network as it is."""
+
+    n = 0
+
+    def __call__(self, network):
+        self.n += 1
+        return lambda images: network(images)
+
+
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # timm leaves the files of its photos open
 @pytest.mark.parametrize(
     ("name", "arm", "more"),
-    [("plain.py", "plain_flower", []), ("plain.py", "plain_flower", ["--in-memory"]), ("timm_peer.py", "resnet18", [])],
+    [
+        ("plain.py", "plain_flower", []),
+        ("plain.py", "plain_flower", ["--in-memory"]),
+        ("plain.py", "plain_flower", ["--device", "cpu", "--on-device"]),
+        ("plain.py", "plain_flower", ["--device", "cpu", "--on-device", "--compile"]),
+        ("timm_peer.py", "resnet18", []),
+    ],
 )
 def test_the_scripts_train_what_they_say(name, arm, more, drawn, monkeypatch, capsys):
     root, _ = drawn
     arguments = ["--arm", arm, "--resolution", "16", "--batch", "8", "--epochs", "2"]
     monkeypatch.setattr(sys, "argv", [name, str(root), *arguments, *more])
+    monkeypatch.setattr(torch, "compile", compiled := Compiled())
     torch.manual_seed(0)
     runpy.run_path(str(reference_script.folder() / name), run_name="__main__")
     said = msgspec.json.decode(capsys.readouterr().out, type=reference_script.Said)
@@ -130,6 +159,8 @@ def test_the_scripts_train_what_they_say(name, arm, more, drawn, monkeypatch, ca
     assert said.validated == 2 * 3
     assert said.seconds > 0
     assert said.threads == torch.get_num_threads()
+    assert said.peak_bytes is None
+    assert compiled.n == ("--compile" in more)
 
 
 def test_a_script_stops_when_its_time_is_over(drawn, monkeypatch, capsys):
@@ -260,6 +291,66 @@ def bench(rates, *, cases=(CASE,), busy=(), held=(), curves=False, load=0.1):
     made += [Trained(0, way, number, True, 1, 1, 1, round(10 * rate), 10.0, 5.0, 0.5, 3) for way, number, rate in busy]
     machine = Machine("Linux", "some", 2, 8 * 2**30, "3.11", {})
     return Bench(2, tuple(cases), tuple(made), tuple(held), (4.0, 5.0, 4.0), 2, load, machine, {}, "2026", curves)
+
+
+@pytest.fixture
+def on_stand_in(monkeypatch):
+    """Studies are trained by the worker of a GPU, with the CPU in its place."""
+    monkeypatch.setattr(run_study, "LocalWorkers", partial(DeviceWorkers, lanes=stand_in_lane))
+
+
+def test_a_study_is_timed_on_a_device(on_stand_in, drawn, tmp_path, monkeypatch):
+    """Runs side by side in one process, as many as its pilot finds; energy from the first step to the last epoch."""
+    joules = iter(range(100))
+    monkeypatch.setattr(energy, "source", lambda device: energy.Source(lambda: 7.0 * next(joules), ""))
+    root, folder = drawn
+    case = dataclasses.replace(CASE, folder=folder, epochs=2)
+    ours = studies.Ours(case, 0, root, tmp_path, workers=2, device="cpu")
+    found = ours.train(1, 2)
+    assert (found.runs, found.workers, found.way) == (2, 2, "ours")
+    assert 0 < found.images < 2 * 2 * 48  # without the steps before the first that was shown
+    assert found.seconds > 0
+    assert found.joules == 4 * 7.0  # one look at the first step, one after each of four epochs
+    (notes,) = {tuple(run.notes) for run in Store(tmp_path / "study").runs()}
+    assert not notes
+
+
+@pytest.mark.soak
+def test_a_benchmark_of_a_device(on_stand_in, tmp_path):
+    """With torch's compiler, which takes its time."""
+    subject = rounds.Wanted("plain_flower", 16, 8)
+    how = rounds.How(1, 60, threads=1, workers=1, device="cpu", loaders=0)
+    (found,) = rounds.compare([subject], None, how, lambda text: None, lambda *what: None)
+    assert [one.way for one in found.trained] == ["plain", "held", "compiled", "ours"]
+    assert found.device_name == "cpu"
+    assert (found.matmul, found.held) == ((), ())
+
+
+def test_a_benchmark_of_a_device_is_told(tmp_path):
+    rates = {(0, "plain"): [100], (0, "held"): [150], (0, "compiled"): [200], (0, "ours"): [2000]}
+    found = bench(rates)
+    trained = [
+        dataclasses.replace(one, joules=0.5 * one.images, peak_bytes=None if one.way == "ours" else 64_000_000)
+        for one in found.trained
+    ]
+    found = dataclasses.replace(found, trained=tuple(trained), matmul=(), device="cuda:0", device_name="Some GPU")
+    path = tmp_path / "bench.json"
+    path.write_bytes(benchmark.write(found))
+    found = benchmark.read(path)
+    rows = told.rows(found, 0)
+    assert [row[:2] for row in rows][1:3] == [
+        ["images on the device", "150"],
+        ["images on the device, torch.compile", "200"],
+    ]
+    assert [row[2] for row in rows] == ["20.00x", "13.33x", "10.00x", ""]
+    assert {row[3] for row in rows} == {""}  # no limit of a device is measured
+    text = "\n".join(told.sentences(found))
+    assert "Images per second of Some GPU" in text
+    assert "Ours trained up to 2 runs at a time." in text
+    assert "plain script 64 MB; images on the device 64 MB; images on the device, torch.compile 64 MB." in text
+    assert "commongarden 500 mJ." in text
+    assert "Memory of runs side by side is not measured." in text
+    assert "matrix product" not in text
 
 
 SIX = {(0, "plain"): [100, 50, 100, 100, 200, 100], (0, "ours"): [300, 150, 290, 310, 600, 280]}

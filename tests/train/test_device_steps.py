@@ -11,6 +11,7 @@ from torch import nn
 
 from commongarden import arch
 from commongarden.data import batches as feeding
+from commongarden.data import device_images
 from commongarden.data.device_images import DrawnEpoch
 from commongarden.data.random_transforms import Augmenter
 from commongarden.study.augmentation import Augment
@@ -144,6 +145,31 @@ def test_watched_steps_and_gradients_are_recorded_as_ever():
     assert rows[0] == rows[1]
     assert weights(found[0]) == weights(found[1])
     assert found[1].on_device.steps.replayed == 6 * (STEPS - 2) - WARM_UP - TRIED
+
+
+def changed_there(epoch, run_seed=0):
+    dice = [streams.generator(0, run_seed, stream, epoch) for stream in ("order", "augmentation")]
+    return feeding.changed_there(IMAGES.numpy(), LABELS.numpy(), np.arange(N), BATCH, *dice, ALL)
+
+
+def test_photos_that_a_device_has_no_room_for_are_augmented_there():
+    """A thread gathers them; what is random is drawn ahead, and the same as for photos that the device holds."""
+    recipe = RECIPES[1]
+    makers, gathered = set(), device_images.changed
+
+    def noted(batch, drawn):
+        makers.add(threading.current_thread())
+        return gathered(batch, drawn)
+
+    held, _ = in_lane(recipe, StandInLane())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(device_images, "changed", noted)
+        there, _ = in_lane(recipe, StandInLane(), batches_of=changed_there)
+    here, _ = in_lane(recipe, None, batches_of=changed_there)
+    assert weights(held) == weights(there) == weights(here)
+    assert without_seconds(held.history) == without_seconds(there.history)
+    assert there.on_device.steps.replayed == 4 * (STEPS - 1) - WARM_UP - TRIED
+    assert makers == {threading.main_thread()}  # which feeds the device
 
 
 class Asking(nn.Module):

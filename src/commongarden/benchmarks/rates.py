@@ -31,7 +31,7 @@ def when_busy(bench: Bench, case: int, way: str) -> Estimate | None:
 def share_of_limit(bench: Bench, case: int, way: str) -> float | None:
     """Of what the network's multiply-adds take at the rate of a matrix product on all cores."""
     found = rate(bench, case, way)
-    if found is None:
+    if found is None or not bench.matmul:
         return None
     return found.value * PASSES * bench.cases[case].macs / (1e9 * statistics.median(bench.matmul))
 
@@ -42,6 +42,17 @@ def startup(bench: Bench, case: int, way: str) -> tuple[float, float | None] | N
     if not found:
         return None
     return found[0], statistics.median(found[1:]) if len(found) > 1 else None
+
+
+def joules(bench: Bench, case: int, way: str) -> float | None:
+    """Of one image that is trained on, with its share of validation."""
+    found = [one.joules / one.images for one in bench.of(case, way) if one.joules is not None]
+    return statistics.median(found) if found else None
+
+
+def peak_bytes(bench: Bench, case: int, way: str) -> int | None:
+    """The most that the device's allocator held in any training."""
+    return max((one.peak_bytes for one in bench.of(case, way) if one.peak_bytes is not None), default=None)
 
 
 def validation_share(bench: Bench, case: int, way: str) -> float | None:

@@ -13,10 +13,11 @@ import msgspec
 
 from commongarden.errors import RunnerError
 from commongarden.i18n.language import _
-from commongarden.records.benchmark import MEMORY, PLAIN, TIMM, Case, Trained
+from commongarden.records.benchmark import COMPILED, HELD, MEMORY, PLAIN, TIMM, Case, Trained
 from commongarden.runner.processes import ONE_THREAD
 
-FILES = {PLAIN: "plain.py", MEMORY: "plain.py", TIMM: "timm_peer.py"}
+FILES = {PLAIN: "plain.py", MEMORY: "plain.py", TIMM: "timm_peer.py", HELD: "plain.py", COMPILED: "plain.py"}
+FLAGS = {MEMORY: ["--in-memory"], HELD: ["--on-device"], COMPILED: ["--on-device", "--compile"]}
 LAST_LINES = 12
 
 
@@ -29,6 +30,8 @@ class Said(msgspec.Struct):
     validated: int
     seconds_validation: float
     threads: int
+    joules: float | None = None
+    peak_bytes: int | None = None
 
 
 def folder() -> Path:
@@ -59,15 +62,18 @@ def train(
     loaders: int = 0,
     busy: bool = False,
     at_most: float | None = None,
+    device: str | None = None,
 ) -> Trained:
     """Runs the script of a way to its end and gives what it printed. place, number: of the case and the round.
 
-    threads: of torch, its own choice for None. at_most: seconds of training. Raises RunnerError where the script fails.
+    threads: of torch, its own choice for None. at_most: seconds of training. device: None for the
+    processor. Raises RunnerError where the script fails.
     """
     command = [sys.executable, str(folder() / FILES[way]), str(photos), "--arm", case.arm]
     command += ["--resolution", str(case.resolution), "--batch", str(case.batch_size), "--epochs", str(case.epochs)]
     command += ["--loaders", str(loaders)] if loaders else []
-    command += ["--in-memory"] if way == MEMORY else []
+    command += FLAGS.get(way, [])
+    command += ["--device", device] if device is not None else []
     command += ["--at-most", str(at_most)] if at_most is not None else []
     done = subprocess.run(
         command, env=environment(threads), capture_output=True, text=True, encoding="utf-8", check=False
@@ -83,5 +89,5 @@ def train(
         ) from None
     return Trained(
         place, way, number, busy, 1, 1, said.threads, said.images, said.seconds, said.startup,
-        said.seconds_validation, said.validated,
+        said.seconds_validation, said.validated, joules=said.joules, peak_bytes=said.peak_bytes,
     )  # fmt: skip

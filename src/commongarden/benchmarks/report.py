@@ -49,7 +49,7 @@ def rows(bench: Bench, case: int) -> list[list[str]]:
     for way, name in WAYS.items():
         rate, start = rates.rate(bench, case, way), rates.startup(bench, case, way)
         limit, validation = rates.share_of_limit(bench, case, way), rates.validation_share(bench, case, way)
-        if rate is None or start is None or limit is None or validation is None:
+        if rate is None or start is None or validation is None:
             continue
         ratio = None if way == OURS else rates.ratio(bench, case, way)
         found.append(
@@ -57,7 +57,7 @@ def rows(bench: Bench, case: int) -> list[list[str]]:
                 _(name),
                 numbers.number(rate.value),
                 "" if ratio is None else times(ratio),
-                numbers.number(100 * limit),
+                "" if limit is None else numbers.number(100 * limit),
                 numbers.number(start[0]),
                 "" if start[1] is None else numbers.number(start[1]),
                 numbers.number(100 * validation),
@@ -86,11 +86,14 @@ def sentences(bench: Bench) -> Iterator[str]:
     if n < rates.FEWEST_ROUNDS:
         said = _("Too few rounds for intervals; use --rounds {n} or more.")
         yield said.format(n=rates.FEWEST_ROUNDS)
-    yield _(
-        "Images per second: the whole machine during training, including data loading, excluding start-up, "
-        "validation and test. Limit: this machine's float32 matrix product, {rate} billion multiply-adds per "
-        "second, divided by three forward passes per image."
-    ).format(rate=numbers.number(statistics.median(bench.matmul)))
+    if bench.matmul:
+        yield _(
+            "Images per second: the whole machine during training, including data loading, excluding start-up, "
+            "validation and test. Limit: this machine's float32 matrix product, {rate} billion multiply-adds per "
+            "second, divided by three forward passes per image."
+        ).format(rate=numbers.number(statistics.median(bench.matmul)))
+    else:
+        yield from _of_device(bench)
     yield _(
         "Start: seconds to the end of the first step, in the first round and again in later rounds. Val: "
         "validation as a share of a run's training and validation time."
@@ -108,11 +111,36 @@ def sentences(bench: Bench) -> Iterator[str]:
         yield held(bench, one)
 
 
+def _of_device(bench: Bench) -> Iterator[str]:
+    """What a device's figures are, and its memory and energy."""
+    yield _(
+        "Images per second of {device}, including data loading, excluding start-up and test; those of the scripts also "
+        "exclude validation."
+    ).format(device=bench.device_name)
+    n_runs = max((one.workers for one in bench.trained if one.way == OURS), default=0)
+    yield ngettext("Ours trained {n} run at a time.", "Ours trained up to {n} runs at a time.", n_runs).format(n=n_runs)
+    for place, case in enumerate(bench.cases):
+        peaks = [(way, rates.peak_bytes(bench, place, way)) for way in WAYS]
+        told = [f"{_(WAYS[way])} {_mb(peak)} MB" for way, peak in peaks if peak is not None]
+        if told:
+            said = _("Most memory that PyTorch allocated on the device, {case}: {shares}.")
+            yield said.format(case=named(case), shares="; ".join(told))
+        energy = [(way, rates.joules(bench, place, way)) for way in WAYS]
+        told = [f"{_(WAYS[way])} {numbers.number(1000 * used)} mJ" for way, used in energy if used is not None]
+        if told:
+            said = _("Energy of the device per image, validation included, {case}: {shares}.")
+            yield said.format(case=named(case), shares="; ".join(told))
+    if n_runs > 1:
+        yield _("Memory of runs side by side is not measured.")
+    if bench.no_energy:
+        yield _(bench.no_energy)
+
+
 def _noise(bench: Bench) -> Iterator[str]:
     causes = []
     if bench.load > noise.LOAD:
         causes.append(_("load average {load:.1f} before the start").format(load=bench.load))
-    spread = max(bench.matmul) / min(bench.matmul) - 1
+    spread = max(bench.matmul) / min(bench.matmul) - 1 if bench.matmul else 0.0
     if spread > noise.SPREAD:
         causes.append(_("the matrix product varied by {spread} %").format(spread=f"{100 * spread:.0f}"))
     if causes:

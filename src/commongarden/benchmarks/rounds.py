@@ -23,11 +23,25 @@ from commongarden.benchmarks import footprint, photos, reference_script
 from commongarden.benchmarks.study_benchmark import Ours
 from commongarden.errors import StudyError
 from commongarden.i18n.language import _, current
-from commongarden.records.benchmark import BENCH_SCHEMA, MEMORY, PLAIN, TIMM, WAYS, Bench, Case, Folder, Held, Trained
+from commongarden.records.benchmark import (
+    BENCH_SCHEMA,
+    COMPILED,
+    HELD,
+    MEMORY,
+    PLAIN,
+    TIMM,
+    WAYS,
+    Bench,
+    Case,
+    Folder,
+    Held,
+    Trained,
+)
 from commongarden.runner import limits, plan, processes
 from commongarden.study import arm as arms
 
 BUSY_SECONDS = 10.0  # of a script beside a busy process, where two threads can take minutes for a step
+DEVICE_LOADERS = 4
 CURVE_SECONDS = 8.0  # of a script at a point of a curve: its rate does not change with the time
 AXES = {"runs": (1, 2, 4, 8), "pixels": (32, 64, 96, 224), "photos": (500, 2000, 10_000)}
 
@@ -57,16 +71,30 @@ KNOWN = (
 @dataclass(frozen=True)
 class How:
     """threads, loaders: of the scripts, see peer.train. workers: of ours. busy: the plain script and ours once more
-    beside a process that takes one core. memory: what processes hold is looked at as well, of the first case."""
+    beside a process that takes one core. memory: what processes hold is looked at as well, of the first case. device:
+    where it is trained, against other scripts; None for the processor."""
 
     rounds: int = 6
     n_photos: int = 500
     threads: int | None = None
-    loaders: int = 0
+    loaders: int | None = None
     workers: int | None = None
     timm: bool = False
     busy: bool = False
     memory: bool = True
+    device: str | None = None
+
+    @property
+    def n_loaders(self) -> int:
+        """Processes that read images for the plain script."""
+        usual = 0 if self.device is None else min(DEVICE_LOADERS, limits.cores())
+        return usual if self.loaders is None else self.loaders
+
+    def ways(self, subject: Wanted) -> list[str]:
+        """The scripts that train this."""
+        if self.device is not None:
+            return [PLAIN, HELD, COMPILED]
+        return [PLAIN, *([MEMORY] if subject.in_memory else [])]
 
 
 def wanted(text: str) -> Wanted:
@@ -97,7 +125,7 @@ def compare(
             folders[root / "given"] = photos.sample(data, root / "given", how.n_photos)
         folders[root / "generated"] = _generated(root / "generated", how.n_photos, show)
         tasks = [
-            _Task(_case(one, folder), i, path, [PLAIN, *([MEMORY] if one.in_memory else [])])
+            _Task(_case(one, folder), i, path, how.ways(one))
             for i, (one, (path, folder)) in enumerate(
                 (one, found) for one in subjects for found in reversed(folders.items())
             )
@@ -155,17 +183,20 @@ def _rounds(tasks: Sequence[_Task], how: How, root: Path, load: float, tell: Cal
         dict(reference_script.digest(way) for task in tasks for way in task.ways),
         datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
-    if how.memory:  # before any process of ours has torch, whose pages would be shared with those that are looked at
+    bench = bench if how.device is None else _on_device(bench, how.device)
+    looks = how.memory and how.device is None
+    if looks:  # before any process of ours has torch, whose pages would be shared with those that are looked at
         case = tasks[0].case
         tell(_("memory of one run of {case}").format(case=case.arm))
         torch, run = footprint.alone(case.arm, case.resolution, case.batch_size)
     ours = {
-        task.place: Ours(task.case, task.place, task.photos, root / f"study-{task.place}", how.workers)
+        task.place: Ours(task.case, task.place, task.photos, root / f"study-{task.place}", how.workers, how.device)
         for task in tasks
     }
     processes.prepare()
     for number in range(1, how.rounds + 1):
-        bench = dataclasses.replace(bench, matmul=(*bench.matmul, _matmul(bench.cores)))
+        if how.device is None:
+            bench = dataclasses.replace(bench, matmul=(*bench.matmul, _matmul(bench.cores)))
         for task in tasks:
             for busy in (False, True) if how.busy else (False,):
                 with _beside(busy):
@@ -173,18 +204,28 @@ def _rounds(tasks: Sequence[_Task], how: How, root: Path, load: float, tell: Cal
                         at_most = BUSY_SECONDS if busy else task.at_most
                         found = reference_script.train(
                             way, task.case, task.place, task.photos, number, threads=how.threads,
-                            loaders=how.loaders, busy=busy, at_most=at_most,
+                            loaders=0 if way in (HELD, COMPILED) else how.n_loaders, busy=busy, at_most=at_most,
+                            device=how.device,
                         )  # fmt: skip
                         bench = _with(bench, found, how.rounds, tell)
                     for runs in task.runs or (ours[task.place].at_once(),):
                         found = ours[task.place].train(number, runs, busy=busy)
                         bench = _with(bench, found, how.rounds, tell)
-        if how.memory and number == 1:  # in a study of its own, since looking takes time
+        if looks and number == 1:  # in a study of its own, since looking takes time
             with footprint.Watched() as watched:
                 found = ours[0].train(0, ours[0].at_once())
             held = Held(0, torch, run, watched.most, found.workers)
             bench = dataclasses.replace(bench, held=(held,))
         yield bench
+
+
+def _on_device(bench: Bench, device: str) -> Bench:
+    """The benchmark with the device that it is of."""
+    from commongarden.profiling import energy  # torch, which this process has not yet, nor needs for the processor
+    from commongarden.train import measure
+
+    found, name = energy.source(measure.pick_device(device)), measure.device_name(device)
+    return dataclasses.replace(bench, device=device, device_name=name, no_energy="" if found.counter else found.told)
 
 
 def _with(bench: Bench, found: Trained, rounds: int, tell: Callable[[str], None]) -> Bench:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from commongarden.errors import RunnerError
 from commongarden.i18n.language import _
@@ -24,6 +24,9 @@ from commongarden.study import Study
 from commongarden.study import arm as arms
 from commongarden.study.recipe import Recipe
 
+if TYPE_CHECKING:
+    from commongarden.profiling.energy import Counter
+
 
 @dataclass
 class Listener:
@@ -35,6 +38,11 @@ class Listener:
     done: dict[Job, float] = field(default_factory=dict)
     epochs: dict[Job, list[Epoch]] = field(default_factory=lambda: defaultdict(list))
     failed: list[RunDone] = field(default_factory=list)
+    skipped: dict[Job, int] = field(default_factory=dict)  # steps before the first that was shown, and it
+    peaks: list[int | None] = field(default_factory=list)
+    n_workers: int = 1
+    counter: Counter | None = None  # of joules
+    joules: list[float] = field(default_factory=list)  # at the first step and after each epoch
 
     def __enter__(self) -> Self:
         return self
@@ -51,29 +59,41 @@ class Listener:
         return None
 
     def begin(self, jobs: Mapping[Job, float], epochs: Mapping[Job, int], n_workers: int) -> None:
-        return None
+        self.n_workers = n_workers
 
     def show(self, event: Event) -> None:
         now = time.perf_counter()
         match event:
             case Started(job=job):
                 self.started[job] = now
-            case Stepped(job=job):
+            case Stepped(job=job, step=step):
+                self._count(is_first=not self.first_step)
+                self.skipped.setdefault(job, step)
                 self.first_step.setdefault(job, now)
             case EpochDone(job, epoch):
                 self.last_epoch[job] = now
                 self.epochs[job].append(epoch)
+                self._count()
             case RunDone(job, run):
                 self.done[job] = now
+                self.peaks.append(getattr(run, "peak_memory_bytes", None))
                 if run.status == "failed":
                     self.failed.append(event)
+
+    def _count(self, *, is_first: bool = True) -> None:
+        if self.counter is not None and is_first:
+            self.joules.append(self.counter())
 
 
 class Ours:
     """A study of one case, made longer by a few seeds each time that it is timed, as a user would."""
 
-    def __init__(self, case: Case, place: int, photos: Path, folder: Path, workers: int | None = None) -> None:
-        """photos: what is trained on. folder: for the study and its decoded images. workers: [the runner's own]."""
+    def __init__(
+        self, case: Case, place: int, photos: Path, folder: Path, workers: int | None = None, device: str | None = None
+    ) -> None:
+        """photos: what is trained on. folder: for the study and its decoded images. workers: [the runner's own].
+        device: None for the processor."""
+        self.device = device
         self.case, self.place, self.folder, self.wanted = case, place, folder, workers
         name, arm = arms.from_text(case.arm)
         recipe = Recipe(
@@ -84,7 +104,10 @@ class Ours:
 
     def at_once(self) -> int:
         """How many runs the runner makes at a time on this machine, if there are enough."""
-        return plan.n_workers(self.study, limits.cores(), self.case.folder.n_classes, "cpu", self.wanted)
+        return plan.n_workers(self.study, self._most(), self.case.folder.n_classes, self.device or "cpu", self.wanted)
+
+    def _most(self) -> int:
+        return limits.cores() if self.device is None else plan.MOST_SIDE_BY_SIDE * len(plan.devices(self.device))
 
     def train(self, number: int, runs: int, *, busy: bool = False) -> Trained:
         """Adds so many runs to the study and makes them.
@@ -94,16 +117,27 @@ class Ours:
         self.n_seeds += runs
         study = dataclasses.replace(self.study, seeds=tuple(range(self.n_seeds)))
         listener, workers = Listener(), min(runs, self.at_once())
+        asked = self.wanted  # on a device, the runner measures how many go side by side
+        if self.device is None:
+            asked = workers
+        else:
+            import torch
+
+            from commongarden.profiling import energy
+
+            listener.counter = energy.source(torch.device(self.device)).counter
         begun = time.perf_counter()
-        options = RunOptions(cache_dir=self.folder / "cache", n_workers=workers, device="cpu", maps=False)
+        options = RunOptions(cache_dir=self.folder / "cache", n_workers=asked, device=self.device or "cpu", maps=False)
         outcome = run_study(study, self.folder / "study", options, Callbacks(listener))
+        workers = workers if self.device is None else min(listener.n_workers, runs)
         if outcome.interrupted:
             raise KeyboardInterrupt
         for failed in listener.failed:
             raise RunnerError(_("{arm}: a run failed: {reason}").format(arm=self.case.arm, reason=failed.run.failure))
         split = outcome.store.split()
         parts = len(split.train), len(split.val)
-        return timed(listener, self.case, self.place, number, workers, parts, begun, busy)
+        on_device = self.device is not None
+        return timed(listener, self.case, self.place, number, workers, parts, begun, busy, on_device=on_device)
 
 
 def timed(
@@ -115,12 +149,16 @@ def timed(
     parts: tuple[int, int],
     begun: float,
     busy: bool = False,
+    *,
+    on_device: bool = False,
 ) -> Trained:
     """What the events say. A run's time of training goes from its start, or where it begins at once from the end of its
     first step, to its last epoch, without validation; that of the machine is the runs' sum, shared by the workers. So
     what counts is how much is trained while all workers train, as in a study of many runs; for how much of this one's
     time a worker had no run any more is told beside it. The first step of a run that begins at once counts nowhere: it
     is start-up, as in the scripts.
+
+    On a device, where runs are validated while others train, validation counts as training.
 
     parts: photos in the train and in the val part. begun: when the study was called.
     """
@@ -134,6 +172,9 @@ def timed(
     validation = sum(epoch.seconds_val for epochs in heard.epochs.values() for epoch in epochs)
     wall = sum(heard.last_epoch[job] - heard.started[job] for job in heard.done)
     recorded = sum(epoch.seconds for epochs in heard.epochs.values() for epoch in epochs)
+    skipped = sum(heard.skipped[job] for job in at_once) * case.batch_size
+    taken = training if on_device else training - validation
+    peaks = [peak for peak in heard.peaks if peak is not None]
     return Trained(
         place,
         OURS,
@@ -142,12 +183,14 @@ def timed(
         runs,
         workers,
         1,
-        images=runs * case.epochs * n_train - workers * case.batch_size,
-        seconds=(training - validation) / workers,
+        images=runs * case.epochs * n_train - skipped,
+        seconds=taken / workers,
         startup=first - begun,
         validation=validation / runs,
         validated=case.epochs * n_val,
         afterwards=afterwards / runs,
         unrecorded=1 - recorded / wall,
         idle=1 - training / whole,
+        joules=heard.joules[-1] - heard.joules[0] if heard.joules else None,
+        peak_bytes=max(peaks) if on_device and len(peaks) == len(heard.peaks) else None,
     )

@@ -14,7 +14,7 @@ from commongarden.cli.group import main, option
 from commongarden.cli.options import as_json, chain, write
 from commongarden.cli.photos import progress
 from commongarden.errors import StudyError, check_known
-from commongarden.i18n.language import _
+from commongarden.i18n.language import N_, _
 from commongarden.io import terminal
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     options.batch_size(help="Batch size [the model's, else 32].", least=2),
     options.workers,
     option("--threads", type=click.IntRange(min=1), help="Number of threads of the scripts [PyTorch's default]."),
-    option("--loaders", default=0, show_default=True, type=click.IntRange(min=0), help="Data loaders of the scripts."),
+    option("--loaders", type=click.IntRange(min=0), help="Data loaders of the scripts [0; on a GPU 4]."),
+    options.device("cpu", N_("Device: cpu, cuda, cuda:1.")),
     option("--timm", is_flag=True, help="Also time timm's data loader and model, if timm has the model."),
     option("--busy", is_flag=True, help="Repeat while another process occupies one core."),
     option(
@@ -53,7 +54,8 @@ def bench(
     rounds: int,
     n_workers: int | None,
     threads: int | None,
-    loaders: int,
+    loaders: int | None,
+    device: str,
     timm: bool,
     busy: bool,
     axes: tuple[str, ...],
@@ -67,7 +69,8 @@ def bench(
     """Benchmark training on this machine: compare a study with ordinary PyTorch scripts.
 
     ARM is an architecture, with or without its order, or a file in list form [three networks]. The images are
-    synthetic JPEGs of 320x240 to 500x333 pixels, and with --data also a sample of your folder. The last line
+    synthetic JPEGs of 320x240 to 500x333 pixels, and with --data also a sample of your folder. With --device cuda,
+    the scripts read images by data loaders, or hold them on the GPU, without and with torch.compile. The last line
     printed is the folder of the scripts.
     """
     from commongarden.benchmarks import reference_script, report
@@ -78,7 +81,10 @@ def bench(
     if measured is not None:
         found = benchmark.read(measured)
     else:
-        how = benching.How(rounds, photos, threads, loaders, n_workers, timm, busy, memory)
+        how = benching.How(rounds, photos, threads, loaders, n_workers, timm, busy, memory, _device(device))
+        if how.device is not None and (timm or busy):
+            text = _("{one} and {two}: found both, accepted: one of them")
+            raise click.UsageError(text.format(one="--device", two="--timm" if timm else "--busy"))
         values = {key: value for key, value in recipe.items() if value is not None}
         subjects = [benching.wanted(arm) for arm in dict.fromkeys(arms)] or list(benching.KNOWN)
         subjects = [dataclasses.replace(one, **values) for one in subjects]
@@ -98,6 +104,18 @@ def bench(
         return
     _print(found)
     click.echo(_("The scripts: {folder}").format(folder=reference_script.folder()))
+
+
+def _device(name: str) -> str | None:
+    """The GPU that is measured; None for the processor. Raises RunnerError where it is not there."""
+    if name == "cpu":
+        return None
+    from commongarden.train import measure
+
+    if "," in name or name == "mps":
+        raise StudyError(_("bench --device: found {name}, accepted: cpu, cuda, cuda:1").format(name=name))
+    found = measure.pick_device(name)
+    return None if found.type == "cpu" else f"{found.type}:{found.index or 0}"
 
 
 def _measured(

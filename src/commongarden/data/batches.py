@@ -12,7 +12,7 @@ from torch import Tensor
 
 from commongarden.data import device_images
 from commongarden.data.augment import Draws
-from commongarden.data.device_images import DrawnEpoch
+from commongarden.data.device_images import ChangedThere, DrawnEpoch
 from commongarden.data.on_the_fly import Images, Originals, groups_of
 from commongarden.data.random_transforms import Augmenter, random_crops
 from commongarden.study.augmentation import Augment
@@ -66,6 +66,23 @@ def drawn_epoch(
     batches = _in_random_order(labels, indices, batch_size, order, sampling)
     parts = [augmenter.draws(len(batch), images.shape[1:3], augmentation) for batch in batches]
     return DrawnEpoch(images, labels, np.concatenate(batches), Draws.joined(parts), batch_size)
+
+
+def changed_there(
+    images: np.ndarray,
+    labels: np.ndarray,
+    indices: np.ndarray,
+    batch_size: int,
+    order: torch.Generator,
+    augmentation: torch.Generator,
+    augmenter: Augmenter = NOTHING,
+    sampling: str = "shuffled",
+) -> ChangedThere:
+    """The same pass as `shuffled` over photos of the host, which a device augments. The augmenter changes whole batches
+    only (`Augmenter.is_by_batch`)."""
+    batches = _in_random_order(labels, indices, batch_size, order, sampling)
+    parts = [augmenter.draws(len(batch), images.shape[1:3], augmentation) for batch in batches]
+    return ChangedThere(_gathered(images, labels, batches), Draws.joined(parts), batch_size)
 
 
 def _in_random_order(

@@ -133,6 +133,47 @@ class DrawnFeed:
         return batch_at(self._images, self._labels, self._places, self._draws, positions)
 
 
+@dataclass(frozen=True, eq=False)
+class ChangedThere:
+    """One pass over photos that a device has no room for: any thread gathers them on the host, and the device augments
+    each batch, with numbers drawn ahead. Iterated over, it gives the batches, augmented on the host.
+
+    batches: photos as they are, and labels. draws: of the whole pass, on the CPU. batch_size: of all batches but the
+    last one.
+    """
+
+    batches: Iterable[tuple[Tensor, Tensor]]
+    draws: Draws
+    batch_size: int
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        done = 0
+        for pixels, labels in self.batches:
+            yield changed(pixels, self.draws.at(torch.arange(done, done + len(labels)))), labels
+            done += len(labels)
+
+    def changes(self, device: torch.device) -> Changes:
+        """What augments the batches of this pass and those behind it, there."""
+        return Changes(self, device)
+
+
+class Changes:
+    """The augmentation of a run's batches on its device (train/device/feeding.py)."""
+
+    def __init__(self, first: ChangedThere, device: torch.device) -> None:
+        self._draws, self._size = first.draws.copied(device), first.batch_size
+        self._within = torch.arange(first.batch_size, device=device)
+
+    def begin(self, epoch: ChangedThere, upload: Upload) -> None:
+        """Takes the numbers of another pass there."""
+        for own, new in zip(_tensors(self._draws), _tensors(epoch.draws), strict=True):
+            upload(new, own)
+
+    def changed(self, pixels: Tensor, at: Tensor) -> Tensor:
+        """The batch of the step that `at` holds, from 0, augmented without a wait."""
+        return changed(pixels, self._draws.at(at * self._size + self._within[: len(pixels)]))
+
+
 def _tensors(draws: Draws) -> list[Tensor]:
     found = (draws.flip, draws.rows, draws.columns, draws.colour)
     return [numbers for numbers in found if numbers is not None]

@@ -18,10 +18,13 @@ from commongarden.records import Machine
 BENCH_SCHEMA = 2
 GENERATED = "generated"
 PLAIN, MEMORY, TIMM, OURS = "plain", "memory", "timm", "ours"
+HELD, COMPILED = "held", "compiled"
 WAYS = {
     PLAIN: N_("plain script"),
     MEMORY: N_("plain, in memory"),
     TIMM: "timm",
+    HELD: N_("images on the device"),
+    COMPILED: N_("images on the device, torch.compile"),
     OURS: "commongarden",
 }
 
@@ -67,7 +70,8 @@ class Trained:
     end of the first step. validation: seconds of one run, for `validated` photos. afterwards: seconds of one run from
     its last epoch to its being stored. unrecorded: share of a run's epochs that is in no record (checkpoints,
     progress). idle: share of the workers' time, up to the last epoch of all, in which one had no run to train. Both are
-    None for scripts.
+    None for scripts. joules: of a device from the first step to the end of the last epoch, with validation. peak_bytes:
+    the most that the device's allocator held. Both are None where they are not known.
     """
 
     case: int
@@ -85,6 +89,8 @@ class Trained:
     afterwards: float = 0.0
     unrecorded: float | None = None
     idle: float | None = None
+    joules: float | None = None
+    peak_bytes: int | None = None
 
     @property
     def rate(self) -> float:
@@ -116,7 +122,8 @@ class Held:
 class Bench:
     """A whole benchmark.
 
-    matmul: billions of float32 multiply-adds a second on all cores, measured once a round. cores: that may be used.
+    matmul: billions of float32 multiply-adds a second on all cores, measured once a round; on a device, not measured.
+    device: where it was trained; its name, and why there is no energy, where that is so. cores: that may be used.
     load: the load average of the minute before. scripts: the SHA-256 of each script that was run, by its name.
     curves: whether the cases are points of curves: each differs from the first one in one thing.
     """
@@ -132,6 +139,9 @@ class Bench:
     scripts: dict[str, str]
     made: str
     curves: bool = False
+    device: str = "cpu"
+    device_name: str = ""
+    no_energy: str = ""
 
     def of(self, case: int, way: str, *, busy: bool = False, runs: int | None = None) -> tuple[Trained, ...]:
         """The trainings of a case by a way, round by round; runs: of studies with so many runs."""

@@ -82,16 +82,18 @@ class RunSetup:
 
     def batches(self, device: torch.device) -> RunBatches:
         """The run's batches. The photos are held by the device, if it has room for them."""
-        return RunBatches(resident(self.images, device), self.plan, self.prepared)
+        return RunBatches(resident(self.images, device), self.plan, self.prepared, device.type == "cuda")
 
 
 @dataclass(frozen=True, eq=False)
 class RunBatches:
-    """The batches of one run, as the training loop takes them."""
+    """The batches of one run, as the training loop takes them. changed_there: whether its device augments photos that
+    it does not hold."""
 
     images: Held
     plan: RunPlan
     prepared: PreparedData
+    changed_there: bool = False
 
     def train(self, epoch: int) -> Iterable[loop.Batch]:
         """The training set in the epoch's order, augmented. Augmentation and dropout go with the order: they are chance
@@ -116,6 +118,18 @@ class RunBatches:
                 recipe.sampling,
             )
         images: Held | Originals = self.images
+        decoded = self._to_be_changed_there()
+        if decoded is not None and augmenter.is_by_batch:
+            return batches.changed_there(
+                decoded,
+                self.prepared.labels,
+                self.prepared.train,
+                recipe.batch_size,
+                order,
+                augmentation,
+                augmenter,
+                recipe.sampling,
+            )
         if "random-resized-crop" in recipe.augment:
             n_threads = self.prepared.n_decoding
             images = Originals(self.prepared.manifest, recipe.resolution, recipe.interpolation, n_threads)
@@ -137,6 +151,12 @@ class RunBatches:
             resolution = self.plan.record.recipe.resolution
             batch_size = EVALUATION_BATCH if not self._is_on_device else largest_batch(resolution, EVALUATION_BATCH)
         return batches.in_order(self.images, self.prepared.labels, indices, batch_size)
+
+    def _to_be_changed_there(self) -> np.ndarray | None:
+        """The decoded photos, which the device augments though it does not hold them; None for others, and features."""
+        images, kinds = self.images, self.plan.record.recipe.augment
+        is_decoded = isinstance(images, np.ndarray) and images.ndim == 4 and "random-resized-crop" not in kinds
+        return images if self.changed_there and is_decoded and isinstance(images, np.ndarray) else None
 
     @property
     def _is_on_device(self) -> bool:

@@ -52,6 +52,11 @@ def _no_cuda() -> str:
     ).format(version=torch.version.cuda)
 
 
+def device_name(device: str) -> str:
+    """The name of a GPU, as its maker gives it; that of any other device as it is."""
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
+
+
 def n_cuda_devices() -> int:
     """How many CUDA devices are visible to this process."""
     return torch.cuda.device_count()

@@ -6,6 +6,7 @@ import queue
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -50,6 +51,22 @@ class OwnDrawn(Protocol):
     def __iter__(self) -> Iterator[Batch]: ...
 
 
+class Changes(Protocol):
+    """What changes a run's batches on its device. begin: takes the numbers of an epoch there. changed: the batch of the
+    step that `at` holds, from 0; the same work on the same tensors for every batch of a size."""
+
+    def begin(self, epoch: Any, upload: Callable[[Tensor, Tensor], None]) -> None: ...
+
+    def changed(self, pixels: Tensor, at: Tensor) -> Tensor: ...
+
+
+@runtime_checkable
+class ToBeChanged(OwnDrawn, Protocol):
+    """Batches that another thread may make, and a device changes, by numbers drawn ahead."""
+
+    def changes(self, device: torch.device) -> Changes: ...
+
+
 class MadeAhead:
     """Batches made by a thread, AHEAD of those that are asked for, in memory that a device reads by itself."""
 
@@ -90,8 +107,19 @@ def _make(batches: Iterator[Batch], made: queue.Queue[Any], is_over: threading.E
             return
 
 
+@dataclass(frozen=True)
+class OnlyMade:
+    """Batches as a thread makes them, before the device changes them."""
+
+    batches: Iterable[Batch]
+
+    def __iter__(self) -> Iterator[Batch]:
+        return iter(self.batches)
+
+
 class CopiedFeed:
-    """Batches made on the host. Those as large as the first one are copied into its tensors."""
+    """Batches made on the host, and changed on the device where they are to be. Those as large as the first one are
+    copied into its tensors."""
 
     def __init__(self, device: torch.device, lane: Lane) -> None:
         self._device, self._lane = device, lane
@@ -99,8 +127,13 @@ class CopiedFeed:
         self._held: Batch | None = None
         self._given: Batch | None = None
         self._ahead: MadeAhead | None = None
+        self._changes: Changes | None = None
 
     def begin(self, batches: Iterable[Batch]) -> None:
+        if isinstance(batches, ToBeChanged):
+            self._changes = self._changes or batches.changes(self._device)
+            self._changes.begin(batches, self._lane.upload)
+            batches = OnlyMade(batches.batches)
         self._ahead = MadeAhead(batches) if self._lane.can_capture and isinstance(batches, OwnDrawn) else None
         self._batches = iter(batches) if self._ahead is None else iter(self._ahead)
 
@@ -124,7 +157,8 @@ class CopiedFeed:
 
     def batch(self, at: Tensor, size: int) -> Batch:
         assert self._given is not None
-        return self._given
+        pixels, labels = self._given
+        return self._given if self._changes is None else (self._changes.changed(pixels, at), labels)
 
     def _put(self, new: Tensor, own: Tensor) -> None:
         if new.device == own.device:
