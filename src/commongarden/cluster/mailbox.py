@@ -114,8 +114,12 @@ class Mailbox:
 
     @property
     def assignment(self) -> Path:
-        """What the worker needs before its first task."""
+        """The file with what the worker needs before its first task."""
         return self.folder / "assignment"
+
+    def assigned(self) -> Any:
+        """What the worker needs before its first task. Raises FileNotFoundError once the mailbox is gone."""
+        return pickle.loads(self.assignment.read_bytes())
 
     def create(self, assignment: Path) -> None:
         """Makes it, without messages. assignment: a file to which it gets a link."""

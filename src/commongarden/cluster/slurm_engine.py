@@ -120,7 +120,7 @@ class SlurmEngine:
             try:
                 worker.job = worker.mailbox.job()
                 handed, open_ = _handed(worker.mailbox)
-                theirs = pickle.loads(worker.mailbox.assignment.read_bytes())
+                theirs = worker.mailbox.assigned()
             except Exception:
                 self._end([worker])
                 continue

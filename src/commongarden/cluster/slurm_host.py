@@ -7,7 +7,6 @@ another job. A worker that is left alone makes the runs that it has, and goes ho
 from __future__ import annotations
 
 import os
-import pickle
 import signal
 import sys
 import threading
@@ -79,7 +78,7 @@ class Worker:
         if number:
             self.mailbox.job_file.write_text(number, encoding="utf-8")
         try:
-            assignment: Assignment = pickle.loads(self.mailbox.assignment.read_bytes())
+            assignment: Assignment = self.mailbox.assigned()
             self.host = Host(assignment)
             self._say(self.host.begin())
         except FileNotFoundError:

@@ -74,7 +74,7 @@ def _files(path: Path) -> Iterator[_File]:
                     if not member.isreg() or member.issparse():
                         raise no_file(path, member.name)
                     if member.offset_data + member.size > size:
-                        raise tarfile.ReadError(f"{member.name!r} is cut off")
+                        raise tarfile.ReadError(_("{name!r} is cut off").format(name=member.name))
                     name = safe_path(path, member.name.removeprefix("./")).as_posix()
                     if not any(part.startswith(".") or part.lower() in IGNORED for part in name.split("/")):
                         yield _File(name, member.offset_data, member.size)
