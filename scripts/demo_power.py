@@ -35,7 +35,7 @@ def share_found(contrasts: list[dict[str, Any]], n_photos: int, n_studies: int, 
         float(np.mean([c["components"][name] ** 2 for c in contrasts])) for name in ("seed", "photo", "rest")
     )
     expected = {"rest": rest, "seed": rest + n_photos * seed, "photo": rest + n_seeds * photo}
-    equal = float(np.mean([c["components"]["equal"] for c in contrasts]))  # 2 where runs are not paired by seed
+    equal = float(np.mean([c["components"].get("equal", 1.0) for c in contrasts]))  # 2 if unpaired
     df = {"rest": (n_seeds - 1) * (n_photos - 1), "seed": equal * (n_seeds - 1), "photo": n_photos - 1}
     drawn = {name: expected[name] * rng.chisquare(df[name], n_studies) / df[name] for name in expected}
     means = np.array([c["difference"]["value"] for c in contrasts])

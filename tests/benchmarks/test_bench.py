@@ -307,7 +307,8 @@ def test_a_study_is_timed_on_a_device(on_stand_in, drawn, tmp_path, monkeypatch)
     case = dataclasses.replace(CASE, folder=folder, epochs=2)
     ours = studies.Ours(case, 0, root, tmp_path, workers=2, device="cpu")
     found = ours.train(1, 2)
-    assert (found.runs, found.workers, found.way) == (2, 2, "ours")
+    assert (found.runs, found.way) == (2, "ours")
+    assert found.workers in (1, 2)  # what a short measurement finds, which other work can sway
     assert 0 < found.images < 2 * 2 * 48  # without the steps before the first that was shown
     assert found.seconds > 0
     assert found.joules == 4 * 7.0  # one look at the first step, one after each of four epochs

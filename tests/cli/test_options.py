@@ -14,6 +14,7 @@ OTHERWISE = {
     ("run", "--device"): "runs can be trained on several devices",
     ("ablate", "--device"): "as in run",
     ("screen", "--device"): "as in run, for the study of --then",
+    ("bench", "--device"): "a benchmark names the device that it measures",
     ("bench", "--photos"): "how many photos each folder of the benchmark gets",
     ("bench", "--rounds"): "a round of bench is whole trainings, one of profile single steps",
     ("bench", "--memory"): "that of whole processes",

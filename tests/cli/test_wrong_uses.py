@@ -32,7 +32,7 @@ USES = {
     "class folders without photos": (("run", "--data", "e"), {"e/a/": 0, "e/b/": 0}, 2, "no photos in the folders a/, b/"),
     "texts for photos": (("run", "--data", "t"), {"t/a/x.txt": "x", "t/b/y.txt": "y"}, 2, "found no photos in the folders a/, b/"),
     "broken photos": (("run", "--data", "b"), {"b/a/x.jpg": "x", "b/b/y.jpg": "y", "b/a/": 1, "b/b/": 1}, 2, "2 of 4 photos"),
-    "an archive for a folder": (("run", "--data", "p.zip"), {"p.zip": "PK"}, 2, "not a CSV file"),
+    "an archive for a folder": (("run", "--data", "p.zip"), {"p.zip": "PK"}, 2, "p.zip: a compressed archive"),
     "a test part without train": (
         ("run", "--data", "q"), {"q/test/a/": 1, "q/test/b/": 1, "q/val/a/": 1, "q/val/b/": 1}, 2, "without train"),
     "a class missing in a part": (
