@@ -52,7 +52,7 @@ class SlurmQueue:
         try:
             made = executor.map_array(function, groups) if len(groups) > 1 else [executor.submit(function, groups[0])]
         except Exception as error:  # of any kind, as submitit has it
-            raise RunnerError(_("sbatch: {reason}").format(reason=_first_line(error))) from None
+            raise RunnerError(_("no job was submitted; sbatch: {reason}").format(reason=_first_line(error))) from None
         now = time.monotonic()
         self.jobs.update({job.job_id: (job, now) for job in made})
         return [job.job_id for job in made]
