@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import tomli_w
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import fuzzing
@@ -57,6 +57,8 @@ toml_values = st.recursive(
 
 
 @settings(max_examples=80)
+@example({"published": {"source": []}})
+@example({"published": {"source": "a book"}})
 @given(
     st.dictionaries(
         st.sampled_from(["study", "recipe", "arms", "factors", "contrasts", "split", "published", "tuning"]),

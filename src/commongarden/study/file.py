@@ -148,7 +148,8 @@ def from_table(table: Mapping[str, Any]) -> Study:
         raise StudyError(both(head["seeds"], head["folds"]))
     factors = _mapping(table, "factors")
     published = dict(_mapping(table, "published"))
-    source = published.pop("source", "")
+    source = _text(published, "source", "", where="published")
+    published.pop("source", None)
     return Study(
         name=_text(head, "name", "study"),
         data=_text(head, "data", ""),
@@ -162,7 +163,7 @@ def from_table(table: Mapping[str, Any]) -> Study:
         published={
             name: convert(Published, _mapping(published, name), where=f"published.{name}") for name in published
         },
-        published_source=str(source),
+        published_source=source,
         tuning=tuning.from_table(_mapping(table, "tuning")) if "tuning" in table else None,
         vary=head.get("vary", Study.vary),
         folds=head.get("folds", 0),
@@ -208,7 +209,7 @@ def to_table(study: Study) -> dict[str, Any]:
     if study.factors:
         base = {BASE: study.factor_base} if study.factor_base else {}
         table["factors"] = {**{name: list(values) for name, values in study.factors.items()}, **base}
-    if study.published:
+    if study.published or study.published_source:
         table["published"] = {
             "source": study.published_source,
             **{
@@ -242,8 +243,10 @@ def _mapping(table: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return value
 
 
-def _text(table: Mapping[str, Any], key: str, default: str) -> str:
+def _text(table: Mapping[str, Any], key: str, default: str, *, where: str = "study") -> str:
     value = table.get(key, default)
     if not isinstance(value, str):
-        raise StudyError(_("study.{key}: found {value!r}, accepted: text in quotes").format(key=key, value=value))
+        raise StudyError(
+            _("{where}.{key}: found {value!r}, accepted: text in quotes").format(where=where, key=key, value=value)
+        )
     return value
