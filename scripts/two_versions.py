@@ -1,16 +1,16 @@
 """Whether training on the CPU is as fast in this version as in another checkout: the same runs in alternation.
 
-python scripts/two_versions.py ../other/src [--rounds 12] [--model inception_flower:LA] [--pixels 96] [--batch 10]
+python scripts/two_versions.py ../other/src [--pairs 20] [--model inception_flower:LA] [--pixels 96] [--batch 10]
 
-Each round trains by both versions, in processes of their own, the one first in every other round. Prints images a
-second, the median ratio of this version to the other one with its 95 % interval, and whether both have the same weights
-after 30 steps.
+Both versions train in processes of their own, of which one goes on for a moment while the other one waits, the one
+first in every other round. Speed differs by several percent between two processes of one version, by where their memory
+lies: so there are many pairs of processes, and the interval is that of the pairs. Prints images a second, the median
+ratio of this version to the other one with its 95 % interval, and whether both have the same weights after 30 steps.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 TRAIN = """
-import hashlib, json, sys, time
+import hashlib, sys, time
 import numpy as np, torch
 from commongarden.data import batches
 from commongarden.runner.initial_network import first_weights
@@ -45,20 +45,34 @@ news = loop.train(loop.new_train_state(classifier, recipe, torch.device("cpu")),
 for _ in range(warm):
     next(news)
 weights = hashlib.sha256(state.to_bytes(classifier)).hexdigest()
-begun, done = time.perf_counter(), 0
-while time.perf_counter() - begun < seconds:
-    done += isinstance(next(news), loop.Step)
-print(json.dumps({"rate": done * batch / (time.perf_counter() - begun), "weights": weights}))
+print(weights, flush=True)
+for _ in sys.stdin:
+    begun, done = time.perf_counter(), 0
+    while time.perf_counter() - begun < seconds:
+        done += isinstance(next(news), loop.Step)
+    print(done * batch / (time.perf_counter() - begun), flush=True)
 """
 
 
-def trained(source: Path, arguments: list[str]) -> dict:
-    """One training by the version whose packages lie there."""
+def started(source: Path, arguments: list[str]) -> subprocess.Popen:
+    """A training by the version whose packages lie there: it prints its weights, then goes on for a moment and prints
+    its images a second at every line that it is given."""
     environment = os.environ | {"PYTHONPATH": str(source.resolve()), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", TRAIN, *arguments], env=environment, check=True, capture_output=True, text=True
-    )
-    return json.loads(done.stdout)
+    command = [sys.executable, "-c", TRAIN, *arguments]
+    return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def answer(training: subprocess.Popen) -> str:
+    line = training.stdout.readline()
+    if not line:
+        raise SystemExit("a training ended by an error, see above")
+    return line.strip()
+
+
+def moment(training: subprocess.Popen) -> float:
+    training.stdin.write("go\n")
+    training.stdin.flush()
+    return float(answer(training))
 
 
 def main() -> None:
@@ -66,26 +80,33 @@ def main() -> None:
 
     parser = argparse.ArgumentParser()
     parser.add_argument("other", type=Path)
-    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--pairs", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--model", default="inception_flower:LA")
     parser.add_argument("--pixels", type=int, default=96)
     parser.add_argument("--batch", type=int, default=10)
-    parser.add_argument("--seconds", type=float, default=5.0, help="of each training")
+    parser.add_argument("--seconds", type=float, default=1.5, help="of each moment")
     given = parser.parse_args()
     arguments = list(map(str, (given.model, given.pixels, given.batch, given.seconds)))
     versions = {"this": Path(__file__).parent.parent / "src", "other": given.other}
     rates: dict[str, list[float]] = {name: [] for name in versions}
     weights = set()
-    for number in range(given.rounds):
-        for name in sorted(versions, reverse=bool(number % 2)):
-            found = trained(versions[name], arguments)
-            rates[name].append(found["rate"])
-            weights.add(found["weights"])
+    for _ in range(given.pairs):
+        trainings = {name: started(source, arguments) for name, source in versions.items()}
+        weights |= {answer(training) for training in trainings.values()}
+        moments: dict[str, list[float]] = {name: [] for name in versions}
+        for number in range(given.rounds):
+            for name in sorted(versions, reverse=bool(number % 2)):
+                moments[name].append(moment(trainings[name]))
+        for name, training in trainings.items():
+            training.communicate()
+            rates[name].append(statistics.median(moments[name]))
     ratio = median_interval([this / other for this, other in zip(rates["this"], rates["other"], strict=True)])
     for name, values in rates.items():
         print(f"{name}: {statistics.median(values):.0f} images/s")
     interval = "" if ratio.low is None else f" ({ratio.low:.3f} to {ratio.high:.3f})"
-    print(f"this / other: {ratio.value:.3f}{interval}, n = {given.rounds}; same weights: {len(weights) == 1}")
+    print(f"this / other: {ratio.value:.3f}{interval}, n = {given.pairs} pairs of processes")
+    print(f"same weights: {len(weights) == 1}")
 
 
 if __name__ == "__main__":
