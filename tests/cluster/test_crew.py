@@ -88,6 +88,7 @@ def test_a_run_goes_on_from_its_checkpoint_on_a_machine_of_the_same_kind(crew, t
     events = list(crew(engine, 3, 3).events())
     assert Counter(type(event) for event in events)[RunDone] == 3
     assert [event.job.seed for event in events if isinstance(event, WorkerDied)] == [0]
+    assert {event.host for event in events if isinstance(event, Started)} == {"machine0", "machine1", "machine2"}
     number, _task, files = [each for each in engine.begun if each[1].seed == 0][-1]
     assert engine.kinds[number] == "a"
     assert files == {"runs/plain/0.partial/checkpoint.pt": b"half"}

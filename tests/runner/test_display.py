@@ -82,6 +82,22 @@ def test_plain_lines(run):
     assert "seed 7" not in lines[-1]
 
 
+def test_the_machine_of_a_cluster_stands_beside_its_run():
+    lines = []
+    display = PlainDisplay(lines.append)
+    display.begin({PLAIN: 1.0, RESIDUAL: 1.0}, {PLAIN: 2, RESIDUAL: 2}, 2)
+    display.show(Started(PLAIN, (), host="node1"))
+    display.show(Started(RESIDUAL, (epoch(1),), host="node2"))
+    assert lines[1:] == ["plain, seed 0 on node1: starting", "residual, seed 0 on node2: resumed after epoch 1"]
+    console = Console(file=io.StringIO(), width=100)
+    live = LiveDisplay(console)
+    live.begin({PLAIN: 1.0}, {PLAIN: 2}, 1)
+    live.show(Started(PLAIN, (), host="node1"))
+    live.show(EpochDone(PLAIN, epoch(1), 100.0))
+    console.print(live._picture())
+    assert "plain, seed 0 on node1" in console.file.getvalue()
+
+
 @pytest.mark.parametrize("n_workers", [1, 2])
 def test_the_classic_log_comes_line_by_line_where_one_run_goes_on_at_a_time(run, n_workers):
     log, lines = [], []

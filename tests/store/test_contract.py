@@ -1,5 +1,6 @@
 """The fairness contract: what is equal, what differs and was declared, and what is refused."""
 
+import csv
 import dataclasses
 import json
 import shutil
@@ -222,6 +223,23 @@ def test_other_versions_and_machines_are_told(tmp_path):
     text = report.write(store).read_text(encoding="utf-8")
     assert "The runs used torch 2.13.0 and 2.14.0: results may differ in the last bits." in text
     assert "The runs come from 2 machines or devices: times and memory cannot be compared across them." in text
+
+
+def test_a_machine_that_trains_the_same_model_more_slowly_is_told(tmp_path):
+    store = grown(tmp_path, ACCURACIES, study=PAIR)
+    here, there = (dataclasses.replace(MACHINE, host=host) for host in ("node1", "node2"))
+    for seed in range(len(ACCURACIES["one"])):
+        altered(store, "one", seed, machine=here if seed % 2 else there)
+    assert "times as long on" not in report.write(store).read_text(encoding="utf-8")
+    for seed in range(0, len(ACCURACIES["one"]), 2):
+        path = store.directory("one", seed) / "history.csv"
+        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+        more = [{name: 1.5 * float(row[name]) for name in row if name.startswith("seconds")} for row in rows]
+        slower = [row | {name: str(value) for name, value in one.items()} for row, one in zip(rows, more, strict=True)]
+        lines = [",".join(rows[0]), *(",".join(row.values()) for row in slower)]
+        forged(path, "\n".join(lines).encode() + b"\n")
+    text = report.write(store).read_text(encoding="utf-8")
+    assert "Training one took 1.5 times as long on node2 as on node1" in text
 
 
 # Words

@@ -257,8 +257,9 @@ class Crew:
             stores.adopt_run(kept, event.job.arm, number, files)
         elif isinstance(task, Job) and told.files:
             self._keep_checkpoint(task, told.files, seat)
-        if isinstance(event, Started) and (note := self.notes.pop(event.job, NOTHING)):
-            event = dataclasses.replace(event, note=note)
+        if isinstance(event, Started):
+            note = self.notes.pop(event.job, NOTHING) or event.note
+            event = dataclasses.replace(event, note=note, host="" if seat.about is None else seat.about.host)
         if isinstance(event, FINAL):
             seat.held.remove(task)
         yield event

@@ -61,10 +61,11 @@ class Planned(Line, frozen=True, tag="planned"):
 
 
 class Started(Line, frozen=True, tag="started"):
-    """A run begins, or is resumed behind these epochs."""
+    """A run begins, or is resumed behind these epochs. host: the machine of a cluster that it is on."""
 
     run: RunName
     epochs: tuple[Epoch, ...] = ()
+    host: str = ""
 
 
 class Stepped(Line, frozen=True, tag="step"):

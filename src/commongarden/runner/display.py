@@ -116,6 +116,11 @@ def name_of(job: Job) -> str:
     return _("{arm}, seed {seed}").format(arm=job.arm, seed=job.seed)
 
 
+def placed(run: str, host: str) -> str:
+    """A run's name with the machine of a cluster that it is on."""
+    return _("{run} on {host}").format(run=run, host=host) if host else run
+
+
 def died(job: Job, cause: Coded) -> str:
     """Said where a run loses its worker."""
     text = _("{run}: {cause}; resuming from the last checkpoint in another worker")
@@ -141,6 +146,7 @@ class LiveDisplay:
         )
         self.tasks: dict[str, object] = {}
         self.running: dict[Job, Stepped | EpochDone | Started] = {}
+        self.hosts: dict[Job, str] = {}
         self.left: TimeLeft | None = None
         self.n_done = 0
         self.live = Live(self.preparing, console=console, refresh_per_second=4, transient=False)
@@ -180,6 +186,8 @@ class LiveDisplay:
                 self.note(died(job, cause))
             case _:
                 self.running[event.job] = event
+                if isinstance(event, Started):
+                    self.hosts[event.job] = event.host
                 if isinstance(event, Started) and event.note:
                     self.note(f"{name_of(event.job)}: {translate(event.note)}")
         self.live.update(self._picture())
@@ -188,7 +196,7 @@ class LiveDisplay:
         assert self.left is not None
         table = fitted.columns([_("run")], [_("epoch"), _("loss"), _("accuracy"), _("images/s")])
         for job, event in self.running.items():
-            name, of = name_of(job), self.left.epochs[job]
+            name, of = placed(name_of(job), self.hosts.get(job, "")), self.left.epochs[job]
             match event:
                 case Started():
                     table.add_row(name, _("starting"), "", "", "")
@@ -237,10 +245,13 @@ class PlainDisplay:
         if isinstance(event, Started):
             self.begun.add(event.job)
         match event:
-            case Started(note=note) if note:
-                self.line(f"{name}: {translate(note)}")
-            case Started(epochs_before=before) if before:
+            case Started(note=note, host=host) if note:
+                self.line(f"{placed(name, host)}: {translate(note)}")
+            case Started(epochs_before=before, host=host) if before:
+                name = placed(name, host)
                 self.line(_("{run}: resumed after epoch {epoch}").format(run=name, epoch=len(before)))
+            case Started(host=host) if host:
+                self.line(_("{run}: starting").format(run=placed(name, host)))
             case EpochDone(job, epoch, speed):
                 seconds = self.left.seconds()
                 said = _(

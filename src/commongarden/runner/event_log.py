@@ -59,8 +59,8 @@ class EventLog(Observer):
     def take(self, event: Event) -> None:
         now, run = time.time(), _name(event.job)
         match event:
-            case Started(epochs_before=before):
-                self._keep(lines.Started(now, run, before))
+            case Started(epochs_before=before, host=host):
+                self._keep(lines.Started(now, run, before, host))
             case Stepped() if self._is_due(run, STEP):
                 loss = event.loss if math.isfinite(event.loss) else None
                 figures = (event.epoch, event.step, event.steps_per_epoch, loss, event.accuracy)

@@ -92,11 +92,13 @@ class Attributed:
 
 @dataclass(frozen=True)
 class Started:
-    """A run begins, or goes on behind `epochs_before`, the history that its checkpoint holds. note: what to tell."""
+    """A run begins, or goes on behind `epochs_before`, the history that its checkpoint holds. note: what to tell;
+    host: the machine of a cluster that it is on, "" on this one."""
 
     job: Job
     epochs_before: tuple[Epoch, ...]
     note: Coded = NOTHING
+    host: str = ""
 
 
 @dataclass(frozen=True)

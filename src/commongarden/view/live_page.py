@@ -108,7 +108,8 @@ def _row(progress: Progress, one: UnderWay) -> tuple[str | Cell, ...]:
     epochs = progress.epochs.get(one.run, [])
     val = f"{100 * epochs[-1].val_accuracy:.1f} %" if epochs else DASH
     resumed = _("resumed after epoch {epoch}").format(epoch=one.n_before) if one.n_before else ""
-    name = Cell(name_of(job_of(one.run)), resumed, arm=one.run.arm)
+    note = ", ".join(filter(None, (one.host, resumed)))
+    name = Cell(name_of(job_of(one.run)), note, arm=one.run.arm)
     match latest:
         case Stepped(epoch=epoch, step=step, steps=steps, loss=loss):
             done, speed, accuracy = epoch - 1 + step / steps, latest.images_per_second, latest.accuracy

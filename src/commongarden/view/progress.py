@@ -32,10 +32,12 @@ MOST_NOTES = 50
 
 @dataclass
 class UnderWay:
-    """A run that is being made. latest: of its steps or epochs; n_before: epochs of an earlier process."""
+    """A run that is being made. latest: of its steps or epochs; n_before: epochs of an earlier process; host: of
+    a cluster, "" for this machine."""
 
     run: RunName
     n_before: int = 0
+    host: str = ""
     latest: Stepped | EpochEnded | None = None
 
 
@@ -106,8 +108,8 @@ class Progress:
         run = line.run
         epochs = self.tuning if run.kind == "trial" else self.epochs
         match line:
-            case Started(epochs=before):
-                self.under_way[run] = UnderWay(run, len(before))
+            case Started(epochs=before, host=host):
+                self.under_way[run] = UnderWay(run, len(before), host)
                 self.done.pop(run, None)
                 epochs[run] = list(before)
                 self._count(events.Started(job_of(run), before))

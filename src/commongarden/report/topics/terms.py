@@ -27,6 +27,7 @@ from commongarden.report.wording.numbers import listed, whole
 from commongarden.report.wording.sweeps import some
 from commongarden.stats import ContrastResult, Results
 from commongarden.stats.foremost import MOST_TOLD
+from commongarden.stats.hosts import Slower, slower
 from commongarden.store import Store, contract
 from commongarden.study import Contrast, Study
 from commongarden.study.factorial import shown
@@ -86,7 +87,9 @@ def section(store: Store, study: Study, results: Results) -> Section:
             Only("paper", (Paragraph(TEXT["terms_declared"], leads=True), Bullets(found.declared))),
             Only("page", (Paragraph(together, role="soft"),)),
         ]
-    blocks += [Paragraph(warning, role="notice") for warning in found.warnings]
+    uneven = slower(store.runs(), store.history)
+    warnings = (*found.warnings, *(() if uneven is None else (_slower(uneven),)))
+    blocks += [Paragraph(warning, role="notice") for warning in warnings]
     fingerprint = StyledLine((Styled(f"{TEXT['terms_hash']} "), Styled(found.hash[:12], "code")), "soft")
     blocks.append(Only("page", (fingerprint,)))
     return Section(TEXT["terms"], (SideBySide(((equal,), tuple(blocks))),), anchor="terms")
@@ -203,7 +206,7 @@ def _warnings(manifest: Manifest, split: Split, runs: Sequence[Run]) -> Iterator
     """Groups in several parts. Of the runs, where bits and seconds may differ; accuracies are those of one protocol."""
     for said in inspection.divided_warnings(manifest, inspection.part_of(split)):
         yield f"{said}."
-    machines = {(run.machine.processor, run.machine.system, run.device) for run in runs}
+    machines = {(run.machine.processor, run.machine.system, run.machine.gpu, run.device) for run in runs}
     if len(machines) > 1:
         said = _("The runs come from {n} machines or devices: times and memory cannot be compared across them.")
         yield said.format(n=len(machines))
@@ -214,6 +217,13 @@ def _warnings(manifest: Manifest, split: Split, runs: Sequence[Run]) -> Iterator
             yield said.format(package=package, versions=listed(versions))
     for arm, note in dict.fromkeys((run.arm, note) for run in runs for note in run.texts):
         yield _("{arm}: {what}.").format(arm=arm, what=translate(note))
+
+
+def _slower(found: Slower) -> str:
+    return _(
+        "Training {arm} took {factor:.1f} times as long on {host} as on {than}: times of models that were trained on "
+        "different machines cannot be compared."
+    ).format(arm=found.arm, factor=found.factor, host=found.host, than=found.than)
 
 
 def differ(results: Results) -> Section | None:
