@@ -1,8 +1,11 @@
 """Photos at an address: the same data as here, connections that fail, a budget, and an object store."""
 
+import contextlib
+import importlib
 import os
 import random
 import shutil
+import socket
 import sys
 
 import pytest
@@ -10,6 +13,7 @@ import pytest
 from commongarden.data import cache, folder, image, remote
 from commongarden.data.stored import file_of
 from commongarden.errors import DataError, RemoteError
+from cut_connections import CutConnections
 from shard_files import parquet, png, tar
 from web_folder import WebFolder
 
@@ -171,3 +175,46 @@ def test_an_object_store(bucket, tmp_path):
     client.put_object(Bucket="garden", Key=f"photos/{changed}", Body=png(99))
     again = folder.scan(address)
     assert [one.path for one, two in zip(again.photos, there.photos, strict=True) if one != two] == [changed]
+
+
+@pytest.mark.filterwarnings("default")
+def test_an_object_store_whose_connections_are_cut(bucket, tmp_path, monkeypatch):
+    _client, address = bucket
+    host, _, port = os.environ["AWS_ENDPOINT_URL"].removeprefix("http://").partition(":")
+    with contextlib.closing(CutConnections(host, int(port))) as relay:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", relay.address)
+        monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+        remote._filesystem.cache_clear()
+        importlib.import_module("s3fs").S3FileSystem.clear_instance_cache()
+        here = folder.scan(str(tmp_path / "photos"))
+        relay.n = 7
+        there = folder.scan(address)
+        assert (there.hash, relay.n_cut) == (here.hash, 7)
+        relay.n = 10_000
+        shutil.rmtree(tmp_path / "cache")
+        with pytest.raises(RemoteError, match="cannot be read after 4 attempts"):
+            folder.scan(address, keep_going=True)
+        relay.n = 0
+        assert folder.scan(address).hash == here.hash
+
+
+@pytest.mark.soak
+@pytest.mark.filterwarnings("default")
+def test_google_cloud_storage(tmp_path, monkeypatch):
+    """Against an emulator: pip install gcp-storage-emulator."""
+    emulator = pytest.importorskip("gcp_storage_emulator.server")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # asks by gRPC, which emulators have not
+    gcsfs = pytest.importorskip("gcsfs")
+    server = emulator.create_server("127.0.0.1", port, in_memory=True, default_bucket="garden")
+    server.start()
+    try:
+        system, root = gcsfs.GCSFileSystem(token="anon"), small(tmp_path / "photos")
+        for path in root.rglob("*.png"):
+            system.pipe(f"garden/photos/{path.relative_to(root).as_posix()}", path.read_bytes())
+        assert folder.scan("gs://garden/photos").hash == folder.scan(str(root)).hash
+    finally:
+        server.stop()
