@@ -1,5 +1,6 @@
 """A worker that holds a device and many runs, where something goes wrong: too little memory, a device that is lost."""
 
+import dataclasses
 import os
 import shutil
 from pathlib import Path
@@ -14,8 +15,11 @@ from commongarden.runner.device_workers import DeviceWorkers
 from commongarden.runner.events import Job, Piloted, RunDone, Started, WorkerDied
 from commongarden.runner.executor import TaskContext
 from commongarden.runner.pilot import pilot
-from commongarden.runner.prepared_data import reopen
+from commongarden.runner.prepared_data import prepare_data, reopen
 from commongarden.runner.run_setup import set_up
+from commongarden.study import Arm, Study, origin
+from commongarden.study.recipe import Recipe
+from commongarden.train.measure import network_by_others
 from executor_conformance import bits, planted  # noqa: F401 (a fixture)
 from stand_in_device import StandInLane
 
@@ -135,3 +139,51 @@ def test_a_pilot_finds_how_many_runs_go_side_by_side_and_what_other_precisions_b
     rates = precision_rates(setup, setup.batches(cpu), cpu, StandInLane, ("bfloat16", "half"))
     assert list(rates) == ["bfloat16"]
     assert rates["bfloat16"] > 0
+
+
+SLOW_BELOW = """
+import time
+import torch
+from torch import nn
+
+class Slow(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        time.sleep(0.05)
+        return gradient
+
+class Network(nn.Module):
+    def __init__(self, n_classes):
+        super().__init__()
+        self.body, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, n_classes)
+
+    def forward(self, x):
+        return self.head(Slow.apply(self.body(x).mean((2, 3))))
+
+def network(n_classes):
+    return Network(n_classes)
+"""
+SLOW_SECONDS = 0.05  # of a step, where not the head alone learns
+
+
+@pytest.mark.parametrize("lanes", [None, lambda: StandInLane(captures=False)])
+def test_a_pilot_times_the_epochs_of_the_head_alone_and_those_of_all_layers(lanes, photos, cache_folder, tmp_path):
+    (tmp_path / "slow.py").write_text(SLOW_BELOW)
+    arm = Arm(f"{tmp_path / 'slow.py'}:network")
+    found = dataclasses.replace(network_by_others(arm, 3, (16, 16, 3)), preflight=origin.PREFLIGHT)
+    recipe = Recipe(resolution=16, epochs=30, batch_size=8)
+    seconds = {}
+    for head_epochs in (30, 10):
+        own = dataclasses.replace(recipe, head_epochs=head_epochs)
+        study = Study("slow", str(photos), {"slow": dataclasses.replace(arm, origin=found)}, own, (0,))
+        store, prepared = prepare_data(study, tmp_path / str(head_epochs), cache_folder)
+        plan = plans.first_run(study, prepared, "slow", "cpu")
+        piloted = pilot(store, prepared, plan, lanes)
+        assert not piloted.cause
+        seconds[head_epochs] = piloted.seconds
+    slow = 20 * set_up(prepared, plan).steps_per_epoch * SLOW_SECONDS
+    assert seconds[30] < slow <= seconds[10]

@@ -6,12 +6,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
+from commongarden.runner.pilot_phases import Phase, phases
 from commongarden.runner.run_setup import RunBatches, RunSetup
-from commongarden.study.recipe import Recipe, override
+from commongarden.study.recipe import override
 from commongarden.train import loop, measure
 from commongarden.train.device.lanes import Lane
 from commongarden.train.device.memory import is_out_of_memory, release
@@ -41,16 +42,15 @@ class DeviceRates:
 class _TimedRun:
     """A run that is trained for its pilot alone."""
 
-    def __init__(
-        self, setup: RunSetup, photos: RunBatches, device: torch.device, lane: Lane, recipe: Recipe | None = None
-    ) -> None:
-        plan, recipe, self.lane = setup.plan, recipe or setup.record.recipe, lane
+    def __init__(self, setup: RunSetup, photos: RunBatches, device: torch.device, lane: Lane, phase: Phase) -> None:
+        plan, self.lane = setup.plan, lane
 
         def no_validation() -> Iterable[loop.Batch]:
             return photos.part(setup.prepared.train[:1], 1)
 
         with lane.in_place():
-            self.state = setup.train_state(device, replace(recipe, epochs=ENDLESS, early_stopping=0), lane)
+            self.state = setup.train_state(device, phase.lasting(ENDLESS), lane)
+        phase.begin(self.state)
         self.news: Iterator[object] = iter(
             loop.train(self.state, photos.train, no_validation, setup.steps_per_epoch, plan.study_seed, plan.order_seed)
         )
@@ -82,9 +82,10 @@ class _TimedRun:
 
 
 def device_rates(
-    setup: RunSetup, photos: RunBatches, device: torch.device, lanes: LaneOfRun, most: int
+    setup: RunSetup, photos: RunBatches, device: torch.device, lanes: LaneOfRun, most: int, phase: Phase
 ) -> DeviceRates | None:
-    """The rates of 1, 2, 4, ... runs side by side, up to `most`, as long as more runs do more; None without lanes."""
+    """The rates of 1, 2, 4, ... runs side by side in a phase, up to `most`, as long as more runs do more; None without
+    lanes."""
     runs: list[_TimedRun] = []
     best, alone, eager, memory, n = (0, 0.0), 0.0, 0.0, 0, 1
     while n <= most:
@@ -95,7 +96,7 @@ def device_rates(
                 before, lane = _held(device), lanes()
                 if lane is None:
                     return None
-                runs.append(_TimedRun(setup, photos, device, lane))
+                runs.append(_TimedRun(setup, photos, device, lane, phase))
                 took = runs[-1].warm_up()
                 eager, memory = eager or took, max(memory, _held(device) - before)
             if len(runs) < n:
@@ -117,6 +118,31 @@ def device_rates(
     return DeviceRates(best[0], best[1], alone, eager, memory)
 
 
+def rate_alone(
+    setup: RunSetup, photos: RunBatches, device: torch.device, lanes: LaneOfRun, phase: Phase
+) -> float | None:
+    """Steps a second of one run in a phase; None without lanes."""
+    if (lane := lanes()) is None:
+        return None
+    run = _TimedRun(setup, photos, device, lane, phase)
+    run.warm_up()
+    rate = _rate([run])
+    del run
+    release()
+    return rate
+
+
+def phase_rate(
+    rates: DeviceRates, setup: RunSetup, photos: RunBatches, device: torch.device, lanes: LaneOfRun, phase: Phase
+) -> float:
+    """Steps a second of all runs in a phase. The rates are of the phase that is timed first; as many runs side by side
+    gain as much in each."""
+    if phase == phases(setup.record.recipe)[0]:
+        return rates.steps_per_second
+    alone = rate_alone(setup, photos, device, lanes, phase)
+    return rates.steps_per_second * (1.0 if alone is None else alone / rates.alone)
+
+
 def precision_rates(
     setup: RunSetup, photos: RunBatches, device: torch.device, lanes: LaneOfRun, precisions: Sequence[str]
 ) -> dict[str, float]:
@@ -125,12 +151,10 @@ def precision_rates(
     try:
         for precision in precisions:
             measure.settle(recipe.threads, precision)
-            if (lane := lanes()) is None:
-                break
             with suppress(Exception):  # what cannot be measured is not recommended
-                run = _TimedRun(setup, photos, device, lane, override(recipe, {"precision": precision}))
-                run.warm_up()
-                found[precision] = _rate([run])
+                phase = phases(override(recipe, {"precision": precision}))[0]
+                if (rate := rate_alone(setup, photos, device, lanes, phase)) is not None:
+                    found[precision] = rate
             release()
     finally:
         measure.settle(recipe.threads, recipe.precision)

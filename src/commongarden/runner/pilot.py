@@ -17,9 +17,10 @@ from commongarden import store as store_files
 from commongarden.errors import CommonGardenError
 from commongarden.records import Epoch
 from commongarden.runner.checkpoint_schedule import seconds_of_saving
-from commongarden.runner.device_pilot import LaneOfRun, device_rates, precision_rates
+from commongarden.runner.device_pilot import LaneOfRun, device_rates, phase_rate, precision_rates
 from commongarden.runner.events import Piloted
 from commongarden.runner.frozen_features import frozen_features
+from commongarden.runner.pilot_phases import Phase, phases
 from commongarden.runner.plan import RunPlan
 from commongarden.runner.prepared_data import PreparedData
 from commongarden.runner.run_setup import RunBatches, RunSetup, set_up
@@ -68,19 +69,17 @@ def _pilot(store: Store, prepared: PreparedData, plan: RunPlan, lanes: LaneOfRun
         learned_from, n_evaluated = dataclasses.replace(photos, images=backbone.values), len(prepared.test)
         seconds += backbone.seconds
 
-    rates = None if lanes is None else device_rates(setup, learned_from, device, lanes, most)
+    rates = None if lanes is None else device_rates(setup, learned_from, device, lanes, most, phases(recipe)[0])
     n = 1 if rates is None else rates.n
-    head = recipe.head_epochs
-    for epochs, alone in ((recipe.epochs - head, 0), (head, recipe.epochs)):  # a frozen body's steps are quicker
-        if epochs:
-            phase = dataclasses.replace(recipe, head_epochs=alone, early_stopping=0)
-            start = time.perf_counter()
-            train_state = setup.train_state(device, phase)
-            made = time.perf_counter() - start
-            if rates is None:
-                seconds += epochs * setup.steps_per_epoch * _step_seconds(train_state, setup, learned_from)
-            else:
-                seconds += n * epochs * setup.steps_per_epoch / rates.steps_per_second
+    for phase in phases(recipe):
+        start = time.perf_counter()
+        train_state = setup.train_state(device, phase.recipe)
+        made = time.perf_counter() - start
+        if rates is None or lanes is None:
+            step_seconds = _step_seconds(train_state, setup, learned_from, phase)
+        else:
+            step_seconds = n / phase_rate(rates, setup, learned_from, device, lanes, phase)
+        seconds += phase.n_epochs * setup.steps_per_epoch * step_seconds
 
     def first(n: int, batch_size: int | None = None) -> Iterable[loop.Batch]:
         return islice(photos.part(prepared.train, batch_size), n)
@@ -115,9 +114,10 @@ def _pilot(store: Store, prepared: PreparedData, plan: RunPlan, lanes: LaneOfRun
     return Piloted(plan.job.arm, seconds, held, stored + answers, side_by_side=together, faster=faster)
 
 
-def _step_seconds(train_state: TrainState, setup: RunSetup, photos: RunBatches) -> float:
-    """Mean seconds of a training step, its batch included: of the later half of some steps, by when whatever is done
+def _step_seconds(train_state: TrainState, setup: RunSetup, photos: RunBatches, phase: Phase) -> float:
+    """Mean seconds of a phase's step, its batch included: of the later half of some steps, by when whatever is done
     once is done."""
+    phase.begin(train_state)
     plan, steps_per_epoch = setup.plan, setup.steps_per_epoch
 
     def no_validation() -> Iterable[loop.Batch]:
