@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 from scipy.stats import norm
 
+from commongarden.records import Predictions
+from commongarden.stats import METRICS
+from commongarden.stats.best_set import can_be_best
 from commongarden.stats.cross_validated import folded_mean
 from commongarden.stats.crossed import photo_error
 from commongarden.stats.holm import ALPHA
 from commongarden.stats.resampled import resampled_mean
+from commongarden.stats.scores import Sample
 from simulations.tables import ERRORS, Counts, shown, table
 
 
@@ -41,6 +45,28 @@ def folds_of_learners(learner: Callable[[int], Any], k: int, photos: int, n: int
         wrong += [(p or 0.0) <= ALPHA for p in (mean.p, corrected.p, pooled)]
     mine, theirs, naive = (int(count) for count in wrong)
     return (mine, n), (theirs, n), (naive, n)
+
+
+def left_out_by_folds(learner: Callable[[int], Any], k: int, photos: int, n: int, arms: int = 6) -> Counts:
+    """How often one of six equal learners, which may be the best as well as any, is left out of the set of the best."""
+    generator = np.random.default_rng(zlib.crc32(f"best of folds {k} {photos}".encode()))
+    centres = 0.6 * np.random.default_rng(7).normal(size=(3, 6))
+    out = 0
+    for _ in range(n):
+        labels, fold = generator.integers(0, 3, photos), generator.permutation(photos) % k
+        runs: list[list[Predictions]] = []
+        for _arm in range(arms):
+            seen = centres[labels] + generator.normal(size=(photos, 6))
+            runs.append([])
+            for held in range(k):
+                there = fold == held
+                fitted = learner(int(generator.integers(2**31))).fit(seen[~there], labels[~there])
+                answers = np.eye(3, dtype=np.float32)[fitted.predict(seen[there])]
+                runs[-1].append(Predictions(np.flatnonzero(there).astype(str), labels[there], answers))
+        tested = {f"arm_{i}": Sample(tuple(found), round(photos * (k - 1) / k)) for i, found in enumerate(runs)}
+        kept = can_be_best(METRICS["accuracy"], tested)
+        out += kept is not None and "arm_0" not in kept
+    return out, n
 
 
 def power_of_folds(k: int, photos: int, n: int) -> tuple[float, float, float]:
@@ -85,6 +111,17 @@ def folds_table(n: int, photos: Sequence[int], seeds: Sequence[int], m: Sequence
 
     header = ("learner", "images", "folds", "commongarden", "Nadeau & Bengio", "all images as independent")
     yield from table("Folds: studies of equal learners with a false difference, in %", header, rows())
+
+    def sets() -> Iterator[Sequence[str]]:
+        for name, learner in learners.items():
+            for k in (3, 5, 10):
+                yield name, str(k), shown(left_out_by_folds(learner, k, photos[0], size), ERRORS)
+
+    header = ("learner", "folds", "left out")
+    said = (
+        f"Folds of {photos[0]:,} images: how often one of six equal learners is left out of the set of the best, in %"
+    )
+    yield from table(said, header, sets())
 
     def powers() -> Iterator[Sequence[str]]:
         for k in (3, 5, 10):

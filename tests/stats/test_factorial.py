@@ -2,8 +2,10 @@
 
 import dataclasses
 import io
+import itertools
 import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -17,10 +19,10 @@ from statsmodels.stats.anova import AnovaRM
 from commongarden import report, stats
 from commongarden import study as studies
 from commongarden.errors import StudyError
-from commongarden.records import Failure
+from commongarden.records import Failure, Predictions
 from commongarden.report.topics import factors
 from commongarden.report.wording import effects as effects_in_words
-from commongarden.stats import factorial
+from commongarden.stats import METRICS, Sample, factorial
 from commongarden.study import Arm, Contrast, Study
 from grown import grown
 from paths import ROOT
@@ -162,6 +164,25 @@ def test_effects_of_two_by_two_by_hand(tmp_path):
         assert found[term].alone.high - found[term].alone.low > 0.9 * (high - low)
     (step,) = found["order",].steps
     assert (step.level, step.against, found["order",].over) == ("LBA", "LAB", ("arch",))
+
+
+def test_effects_over_folds_are_contrasts_of_folds():
+    """The effect of the only factor is the difference of its two arms, tested as a contrast of folds."""
+    generator = np.random.default_rng(6)
+    study = studies.parse(FILE.replace('order = ["LAB", "LBA"]\n', "").replace("seeds = 4", "folds = 5"))
+    tested = {arm: {} for arm in study.arms}
+    for fold, (arm, share) in itertools.product(range(5), zip(study.arms, (0.6, 0.9), strict=True)):
+        right = np.eye(2, dtype=np.float32)[(generator.random(40) < share).astype(int)]
+        names = np.array([f"{40 * fold + i:03}" for i in range(40)])
+        tested[arm][fold] = Predictions(names, np.ones(40, np.int64), right)
+    photos = tuple(range(200))
+    splits = {fold: SimpleNamespace(train=photos[:160], test=photos[:40]) for fold in range(5)}
+    (effect,) = factorial.effects_of(study, tested, splits).effects
+    one, two = (Sample(tuple(runs.values()), 160) for runs in (tested["residual_flower"], tested["plain_flower"]))
+    expected = stats.mean_difference(METRICS["accuracy"], one, two)
+    assert effect.alone == expected.interval()
+    assert "folds" in effect.alone.method
+    assert effect.outcome == "established"
 
 
 def crossed_f(study, accuracies):

@@ -8,10 +8,12 @@ from scipy import stats
 from commongarden import summarize
 from commongarden.cli import main
 from commongarden.errors import StudyError
+from commongarden.records import Predictions
 from commongarden.runner.budget import with_seeds
 from commongarden.stats import METRICS, holm_levels
 from commongarden.stats.best_set import can_be_best
 from commongarden.stats.dunnett import critical, dunnett_levels, dunnett_p, within
+from commongarden.stats.scores import Sample
 from commongarden.study import Arm, Contrast, Study, conflicts, extend, parse
 from commongarden.study.file import dump, to_table
 from commongarden.study.recipe import Recipe
@@ -84,6 +86,23 @@ def test_the_set_of_the_best_is_one_arm_that_is_far_ahead_and_all_that_are_alike
     assert np.mean([len(can_be_best(METRICS["accuracy"], alike)) for alike in draws]) >= 5
     alike = draws[0]
     assert can_be_best(METRICS["accuracy"], {arm: alike[arm] for arm in list(alike)[:4]}) is None
+
+
+def folded(found, k=5):
+    """The same photos, each tested in one of k folds."""
+    return {
+        arm: Sample(tuple(Predictions(*(getattr(run, name)[i::k] for name in ("photos", "labels", "probabilities")))
+                          for i, run in enumerate(sample.runs[:k])), 240)
+        for arm, sample in found.items()
+    }  # fmt: skip
+
+
+def test_the_set_of_the_best_over_folds():
+    generator, sd = np.random.default_rng(0), np.full(6, 0.02)
+    ahead = folded(calibration.study(generator, np.array([0, 0, 0.3, 0, 0, 0]), 5, sd))
+    assert can_be_best(METRICS["accuracy"], ahead) == ("arm_2",)
+    draws = [folded(calibration.study(generator, np.zeros(6), 5, sd)) for _ in range(20)]
+    assert np.mean([len(can_be_best(METRICS["accuracy"], alike)) for alike in draws]) >= 5
 
 
 def test_intervals_of_a_study_say_what_its_tests_say(tmp_path):

@@ -14,10 +14,10 @@ from scipy import stats
 
 from commongarden.stats.crossed import photo_error
 from commongarden.stats.dunnett import critical
-from commongarden.stats.means import FEWEST_SEEDS
+from commongarden.stats.means import FEWEST_SEEDS, Mean
 from commongarden.stats.metrics import Metric
 from commongarden.stats.pooled import Spread, correlation
-from commongarden.stats.scores import Sample, shared_photos
+from commongarden.stats.scores import Sample, are_folds, mean_difference, shared_photos
 
 FEWEST_ARMS = 5  # with fewer, every pair is compared
 
@@ -35,6 +35,8 @@ def can_be_best(metric: Metric, tested: Mapping[str, Sample]) -> tuple[str, ...]
         return None
     means = np.array([np.mean([metric.whole(run) for run in tested[arm].runs]) for arm in arms])
     means = means if metric.higher_is_better else -means
+    if metric.by_photo is not None and are_folds(first.runs):
+        return _kept_by_folds(metric, tested)
     n_seeds, photo_df, share, least = len(first.runs), 1e9, 1 / len(first.runs), 0.0
     if shared and metric.by_photo is not None:
         table = np.stack([[metric.by_photo(run) for run in tested[arm].runs] for arm in arms])
@@ -51,6 +53,41 @@ def can_be_best(metric: Metric, tested: Mapping[str, Sample]) -> tuple[str, ...]
         share += 0.0 if shared else first.n_test / first.n_train
     kept = (_is_kept(i, means, parts, n_seeds, photo_df, share, least) for i in range(len(arms)))
     return tuple(arm for arm, is_kept in zip(arms, kept, strict=True) if is_kept)
+
+
+def _kept_by_folds(metric: Metric, tested: Mapping[str, Sample]) -> tuple[str, ...] | None:
+    """The same where each photo is tested in one fold: each difference as a contrast of folds has it. How the
+    differences from one arm are correlated is told by the photos."""
+    assert metric.by_photo is not None
+    arms = list(tested)
+    by_photo = [[metric.by_photo(run) for run in found.runs] for found in tested.values()]
+    deviations = np.array([np.concatenate([fold - fold.mean() for fold in folds]) for folds in by_photo])
+    products = deviations @ deviations.T
+    kept = []
+    for i, arm in enumerate(arms):
+        others = [j for j in range(len(arms)) if j != i]
+        found = [mean_difference(metric, tested[arms[j]], tested[arm]) for j in others]
+        if any(mean.p is None or mean.df is None for mean in found):
+            return None
+        df = float(np.ceil(max(mean.df or 0.0 for mean in found)))
+        level = stats.t.sf(critical(len(others), _correlation(products, i), df, sides=1), df)
+        if all(_one_sided(mean, higher_is_better=metric.higher_is_better) > level for mean in found):
+            kept.append(arm)
+    return tuple(kept)
+
+
+def _one_sided(difference: Mean, *, higher_is_better: bool) -> float:
+    """The p of a difference being no better than 0."""
+    p, is_better = (difference.p or 0.0) / 2, (difference.value > 0) == higher_is_better
+    return p if is_better and difference.value != 0 else 1 - p
+
+
+def _correlation(products: np.ndarray, i: int) -> float:
+    """Of the differences from arm i, rounded to the safe side, so that arms that are alike share a limit."""
+    others = np.arange(len(products)) != i
+    n = int(others.sum())
+    total = products[others][:, others].sum() - 2 * n * products[i, others].sum() + n**2 * products[i, i]
+    return float(np.floor(100 * correlation(total, _differences(products, i)[others].sum(), n))) / 100
 
 
 def _parts(by_seed: np.ndarray, deviations: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -82,12 +119,8 @@ def _is_kept(
     error, df = spread.pooled()
     error = np.maximum(error, least)
     together = parts[0] + parts[1] - parts[2]
-    # the variance of the sum of all differences from this arm
-    total = together[others][:, others].sum() - 2 * n * together[i, others].sum() + n**2 * together[i, i]
-    between = correlation(total, _differences(together, i)[others].sum(), n)
-    # rounded to the safe side, so that arms that are alike share a limit
     together_df = float(np.ceil(df.max()))
-    level = stats.t.sf(critical(n, float(np.floor(100 * between)) / 100, together_df, sides=1), together_df)
+    level = stats.t.sf(critical(n, _correlation(together, i), together_df, sides=1), together_df)
     with np.errstate(invalid="ignore", divide="ignore"):
         t = np.where(error > 0, (means[others] - means[i]) / error, np.inf * (means[others] > means[i]))
     p = np.asarray(stats.t.sf(np.nan_to_num(t, nan=0.0), df))

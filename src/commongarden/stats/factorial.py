@@ -24,6 +24,7 @@ import numpy as np
 
 from commongarden.records import Estimate, Predictions, Split
 from commongarden.stats.clusters import Clusters, Groups, clusters
+from commongarden.stats.cross_validated import folded_mean
 from commongarden.stats.crossed import ONE_GROUP, crossed_mean, photo_error
 from commongarden.stats.equivalence import equivalence_levels, is_within
 from commongarden.stats.estimates import rounding_spread
@@ -31,7 +32,7 @@ from commongarden.stats.holm import ALPHA, holm_levels, holm_p
 from commongarden.stats.means import Mean, student_mean
 from commongarden.stats.metrics import METRICS, Metric
 from commongarden.stats.resampled import resampled_mean
-from commongarden.stats.scores import Tested
+from commongarden.stats.scores import Tested, are_folds
 from commongarden.study import Study
 from commongarden.study.factorial import names, shown
 
@@ -105,7 +106,7 @@ def effects_of(study: Study, tested: Tested, splits: Splits, groups: Groups | No
     if done and not study.splits_vary:
         units = clusters(next(iter(done.values())).photos, groups or {})
     if len(done) == len(grid) * len(seeds):
-        means = dict.fromkeys(found) if not done else _paired(study, done, seeds, weights, splits, units)
+        means = dict.fromkeys(found) if not done else _paired(study, done, seeds, weights, splits, groups or {})
     else:
         kind, means = _unbalanced(study, done, weights, splits, units)
     factors = tuple((name, tuple(map(shown, levels))) for name, levels in study.factors.items())
@@ -147,28 +148,36 @@ def _bounds(metric: Metric, weights: Weights) -> tuple[float, float]:
 
 
 def _paired(
-    study: Study, done: Done, seeds: Sequence[int], weights: ByTerm, splits: Splits, units: Clusters | None
+    study: Study, done: Done, seeds: Sequence[int], weights: ByTerm, splits: Splits, groups: Groups
 ) -> dict[Term, Mean | None]:
     metric, arms = METRICS[study.metric], list(names(study.factors))
     counted = metric.unit == "points"
     values = [{arm: np.array([metric.whole(done[arm, seed])]) for arm in arms} for seed in seeds]
     n_train, n_test = _sizes(splits, seeds)
-    photos = None
-    if metric.by_photo is not None and not study.splits_vary:
+    tested = [done[arms[0], seed] for seed in seeds]
+    units = [clusters(run.photos, groups) for run in tested]
+    photos, folds = None, study.splits_vary and are_folds(tested)
+    if metric.by_photo is not None and (folds or not study.splits_vary):
         photos = [{arm: metric.by_photo(done[arm, seed]) for arm in arms} for seed in seeds]
     means: dict[Term, Mean | None] = {}
     for term, mine in weights.items():
         bounds, by_seed = _bounds(metric, mine), [float(_sum(row, mine)[0]) for row in values]
         # a value is made of rounded figures, each with its weight
         least = math.sqrt(sum(weight**2 for weight in mine.values())) * rounding_spread(n_test) if counted else 0.0
-        if study.splits_vary:
+        tables = None if photos is None else [_sum(row, mine) for row in photos]
+        folded = None
+        if tables is not None and folds:
+            least_error = photo_error(len(seeds) * n_test) if counted else 0.0
+            folded = folded_mean(tables, units, least_error=least_error, bounds=bounds)
+        if folded is not None:
+            means[term] = folded
+        elif study.splits_vary:
             means[term] = resampled_mean(by_seed, n_train, n_test, least_spread=least, bounds=bounds)
-        elif photos is None:
+        elif tables is None:
             means[term] = student_mean(by_seed, least_spread=least, bounds=bounds)
         else:
-            table = np.stack([_sum(row, mine) for row in photos])
             least_error = photo_error(n_test) if counted else 0.0
-            means[term] = crossed_mean(table, least_error=least_error, bounds=bounds, groups=units)
+            means[term] = crossed_mean(np.stack(tables), least_error=least_error, bounds=bounds, groups=units[0])
     return means
 
 

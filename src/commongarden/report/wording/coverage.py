@@ -77,11 +77,13 @@ def earlier_rules(results: Results) -> str | None:
     """Said of a study with runs from before the present rules, of which there may be a report by the earlier ones."""
     if not results.has_earlier_rules:
         return None
-    return _(
+    folds = " " + _("Intervals over folds were wider.") if results.folds else ""
+    said = _(
         "This study has runs from before December 2026. A report written then can have other conclusions: seeds "
         "were always paired, two seeds could give a conclusion, and equivalence was not adjusted for several "
         "comparisons."
     )
+    return said + folds
 
 
 def _carried(results: Results) -> Iterator[str]:
