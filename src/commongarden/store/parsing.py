@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import gc
 import io
 from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +47,25 @@ def photos(path: Path, data: bytes, _limit: Limit) -> tuple[Photo, ...]:
     header, rows = _table(path, data, columns, optional=PHOTO_OPTIONAL)
     plain, names = csv_cells.plain, [name for name in columns if name in header]
     places = [header.index(name) for name in names]
-    if names == columns[: len(names)]:  # positions are faster than names, which counts where photos are a million
+    # positions are faster than names, and cells faster as they are, which counts where photos are a million
+    if b"'" not in data and places == list(range(len(header))):
+        with _without_collection():
+            return tuple(starmap(Photo, rows))
+    if names == columns[: len(names)]:
         return tuple(Photo(*[plain(row[place]) for place in places]) for row in rows)
     return tuple(Photo(**{name: plain(row[place]) for name, place in zip(names, places, strict=True)}) for row in rows)
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """While many objects are made that all stay, looking for garbage among them takes a third of the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def run(_path: Path, data: bytes, _limit: Limit) -> Run:
